@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "lpr_fast/view.hpp"
+
+namespace lpr_fast {
+
+/// How the Hessian of the training rows is kept.
+enum class Method {
+    qr,    ///< its square root, by QR: right to what the inputs allow
+    gram,  ///< rows^T W rows itself: half the work, for well-conditioned problems
+};
+
+struct AccumulatorState;
+
+/// The training part of the Hessian, sum_A w_A X_A X_A^T, from rows X_A that come in blocks of any size.
+///
+/// Memory is of order size^2 however many rows come. With Method::qr the rows go through leaves of a fixed number of
+/// rows; each full leaf is reduced to a triangular factor, and equal factors are reduced pairwise, as the bits of a
+/// binary counter carry. The result is therefore the same to the last bit however the rows were cut into `add` calls
+/// and whatever the number of threads.
+///
+/// An object may be used by one thread at a time. A call that throws InvalidInput leaves the object as it was.
+class HessianAccumulator {
+public:
+    /// @param size  number of weights of the model, M >= 1
+    explicit HessianAccumulator(Index size, Method method = Method::qr);
+    HessianAccumulator(const HessianAccumulator& other);
+    HessianAccumulator(HessianAccumulator&& other) noexcept;
+    HessianAccumulator& operator=(const HessianAccumulator& other);
+    HessianAccumulator& operator=(HessianAccumulator&& other) noexcept;
+    ~HessianAccumulator();
+
+    /// Adds rows of shape (n, size); n = 0 is allowed.
+    /// @param weights    weight w_A >= 0 of every row's squared residual; all one when not given
+    /// @param n_threads  0: OMP_NUM_THREADS, or the cores in the affinity mask
+    /// @throws InvalidInput  for NaN, infinity, negative weights (naming the row) and shapes that do not fit
+    void add(ConstMatrixView rows, ConstVectorView weights = {}, int n_threads = 0);
+
+    /// Adds everything that `other` has seen. When the number of rows seen so far is a multiple of leaf_rows() times a
+    /// power of two not smaller than the number of leaves in `other`, the result has the bits of one accumulator
+    /// that saw all rows in this order.
+    /// @throws InvalidInput  when size or method differ
+    void merge(const HessianAccumulator& other, int n_threads = 0);
+
+    Index size() const;
+    Index n_rows() const;
+    Method method() const;
+
+    /// Rows that are reduced together.
+    Index leaf_rows() const;
+
+    /// The whole state: for files, pickles and messages between processes. Little-endian, versioned.
+    std::vector<std::uint8_t> to_bytes() const;
+
+    /// @throws InvalidInput  for anything that to_bytes() did not write
+    static HessianAccumulator from_bytes(const std::uint8_t* bytes, std::size_t n_bytes);
+
+    /// For the library's own use.
+    const AccumulatorState& state() const { return *state_; }
+
+private:
+    std::unique_ptr<AccumulatorState> state_;
+};
+
+}  // namespace lpr_fast

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "lpr_fast/hessian_accumulator.hpp"
+#include "lpr_fast/view.hpp"
+
+namespace lpr_fast {
+
+struct FactorState;
+
+/// Upper-triangular R with R^T R = H, and the numbers that follow from it: LPR_i = 1 / |R^-T phi_i|^2.
+///
+/// Immutable and cheap to copy; any number of threads may use one object at the same time. Results do not depend on the
+/// number of threads, nor on how the rows of phi are cut into calls.
+class HessianFactor {
+public:
+    /// @param state  for the library's own use: see factorize() and factorize_hessian()
+    explicit HessianFactor(std::shared_ptr<const FactorState> state);
+
+    /// A factor from its parts, as triangle() and kept_columns() give them.
+    /// @throws InvalidInput  for shapes that do not fit, NaN, or a zero on the diagonal
+    static HessianFactor from_triangle(
+        Index size, std::vector<Index> kept_columns, ConstMatrixView triangle, double condition_number,
+        double error_estimate
+    );
+
+    /// phi^T H^-1 phi for every row of phi.
+    /// @param phi  (n, size); n = 0 is allowed
+    /// @param out  n numbers
+    /// @throws InvalidInput  for NaN or infinity in phi (naming the row) and for a wrong number of columns
+    void quadratic_forms(ConstMatrixView phi, double* out, int n_threads = 0) const;
+
+    /// phi_a^T H^-1 phi_b for every pair of rows.
+    /// @param out  (phi_a.rows, phi_b.rows)
+    void covariance(ConstMatrixView phi_a, ConstMatrixView phi_b, MatrixView out, int n_threads = 0) const;
+
+    /// The factor for phi that vanish outside `columns`: same numbers, columns.size()^2 instead of size^2 work. Exact:
+    /// with those columns ordered last, only the last diagonal block of R is needed.
+    /// @throws InvalidInput  for an empty list, repeated columns, or columns outside [0, size)
+    HessianFactor restrict_to(const std::vector<Index>& columns, int n_threads = 0) const;
+
+    /// The factor of H + rows^T W rows.
+    /// @throws InvalidInput  as HessianAccumulator::add
+    HessianFactor updated(ConstMatrixView rows, ConstVectorView weights = {}, int n_threads = 0) const;
+
+    /// Number of columns of phi.
+    Index size() const;
+    /// Columns of phi that R stands for, in ascending order; the others are redundant active points.
+    const std::vector<Index>& kept_columns() const;
+    Index n_dropped() const;
+    /// Estimate of the 2-norm condition number of R (the square root of that of H).
+    double condition_number() const;
+    /// Estimate of the relative error of quadratic_forms for Method::gram; NaN for the other routes.
+    double error_estimate() const;
+    /// R, row-major, of size n = kept_columns().size(); the part below the diagonal is zero.
+    ConstMatrixView triangle() const;
+
+private:
+    std::shared_ptr<const FactorState> state_;
+};
+
+/// Factor of H = rows^T W rows + regularizer * prior.
+///
+/// With Method::qr H is never formed: R comes from a QR of the accumulated square root stacked on that of the prior.
+/// Active points whose pivoted-Cholesky residual in `prior` falls below size * eps * max(diagonal) are redundant and
+/// are dropped. With Method::gram H is formed and factorised by Cholesky, and error_estimate() says what that cost.
+///
+/// @param regularizer  mu > 0
+/// @param prior        (size, size), symmetric positive semidefinite, for instance K_MM; the identity when not given
+/// @throws InvalidInput         no rows, a regularizer that is not positive, a prior that is not symmetric or not
+/// finite
+/// @throws NotPositiveDefinite  a prior with a negative eigenvalue; Method::gram on a problem too ill-conditioned for
+/// it
+HessianFactor factorize(
+    const HessianAccumulator& accumulator, double regularizer, ConstMatrixView prior = {}, int n_threads = 0
+);
+
+/// Factor of hessian + regularizer * I, by Cholesky.
+/// @param hessian      (size, size), symmetric
+/// @param regularizer  >= 0
+/// @throws NotPositiveDefinite  naming the smallest eigenvalue and a regularizer that would suffice
+HessianFactor factorize_hessian(ConstMatrixView hessian, double regularizer);
+
+}  // namespace lpr_fast

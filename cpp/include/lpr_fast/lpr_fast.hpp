@@ -1,0 +1,8 @@
+#pragma once
+
+// Everything at once: accumulate training rows, factorize the Hessian, score local predictions.
+
+#include "lpr_fast/error.hpp"
+#include "lpr_fast/hessian_accumulator.hpp"
+#include "lpr_fast/hessian_factor.hpp"
+#include "lpr_fast/view.hpp"

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <variant>
+#include <vector>
+
+#include "gram_sum.hpp"
+#include "lpr_fast/hessian_accumulator.hpp"
+#include "square_root_sum.hpp"
+
+namespace lpr_fast {
+
+/// What a HessianAccumulator holds: sums of full leaves, and the rows that wait for the next one to fill.
+struct AccumulatorState {
+    Index size = 0;
+    Index n_rows = 0;
+    std::vector<double> pending;  ///< row-major, already multiplied by sqrt(weight)
+    std::variant<SquareRootSum, GramSum> sum;
+
+    ConstMatrixView pending_rows() const {
+        return {pending.data(), static_cast<Index>(pending.size()) / size, size, size};
+    }
+};
+
+}  // namespace lpr_fast

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "lpr_fast/view.hpp"
+
+namespace lpr_fast {
+
+/// Appends 64-bit integers and float64 numbers in the byte order of the machine; see ByteReader.
+class ByteWriter {
+public:
+    void integer(Index value);
+    void numbers(const double* values, Index count);
+    std::vector<std::uint8_t> take() { return std::move(bytes_); }
+
+private:
+    void append(const void* source, std::size_t n_bytes);
+
+    std::vector<std::uint8_t> bytes_;
+};
+
+/// Reads what a ByteWriter wrote; whatever else is given throws InvalidInput and reads nothing out of bounds.
+class ByteReader {
+public:
+    ByteReader(const std::uint8_t* bytes, std::size_t n_bytes) : next_(bytes), left_(n_bytes) {}
+
+    /// An integer within [lowest, highest].
+    Index integer(Index lowest, Index highest);
+    /// Finite numbers.
+    void numbers(double* values, Index count);
+    /// Throws unless at least this many numbers are left: ask before allocating room for them.
+    void expect_numbers(Index count) const;
+    /// Throws unless everything was read.
+    void expect_end() const;
+
+private:
+    void extract(void* target, std::size_t n_bytes);
+
+    const std::uint8_t* next_;
+    std::size_t left_;
+};
+
+}  // namespace lpr_fast

@@ -1,0 +1,38 @@
+#pragma once
+
+// The only door to Eigen. The build renames its namespace and fixes its cache sizes (see CMakeLists.txt): products then
+// depend on nothing but their operands, and a host program may bring an Eigen of its own.
+
+#include <Eigen/Dense>
+#include <limits>
+
+#include "lpr_fast/view.hpp"
+
+namespace lpr_fast {
+
+using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic>;
+using RowMatrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using Vector = Eigen::VectorXd;
+using RowMap = Eigen::Map<const RowMatrix, 0, Eigen::OuterStride<>>;
+
+inline constexpr double epsilon = std::numeric_limits<double>::epsilon();
+
+inline RowMap as_matrix(ConstMatrixView view) {
+    return RowMap(view.data, view.rows, view.cols, Eigen::OuterStride<>(view.stride));
+}
+
+inline ConstMatrixView view_of(const RowMatrix& matrix) {
+    return {matrix.data(), matrix.rows(), matrix.cols(), matrix.cols()};
+}
+
+/// R^T of a row-major upper-triangular R, as a lower-triangular column-major expression.
+inline auto transposed_triangle(const RowMatrix& triangle) {
+    return Eigen::Map<const Matrix>(triangle.data(), triangle.rows(), triangle.cols()).triangularView<Eigen::Lower>();
+}
+
+/// R of a row-major upper-triangular matrix, as a triangular expression.
+inline auto upper_triangle(const RowMatrix& triangle) {
+    return triangle.triangularView<Eigen::Upper>();
+}
+
+}  // namespace lpr_fast

@@ -1,0 +1,69 @@
+#pragma once
+
+// The little that these tests need of a framework: named cases, checks that say where and what, an exit code.
+
+#include <cstdio>
+#include <exception>
+#include <functional>
+#include <string>
+
+namespace lpr_fast::testing {
+
+inline int failures = 0;
+
+inline void report(bool passed, const char* file, int line, const std::string& what) {
+    if (passed) return;
+    ++failures;
+    std::printf("%s:%d: %s\n", file, line, what.c_str());
+}
+
+inline void run(const char* name, const std::function<void()>& body) {
+    try {
+        body();
+    } catch (const std::exception& error) {
+        report(false, name, 0, std::string("unexpected exception: ") + error.what());
+    }
+    std::printf("%s\n", name);
+}
+
+template <typename Exception, typename Body>
+std::string message_of(const Body& body) {
+    try {
+        body();
+    } catch (const Exception& error) {
+        return error.what();
+    }
+    return "";
+}
+
+inline bool contains(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+
+}  // namespace lpr_fast::testing
+
+#define CHECK(condition) lpr_fast::testing::report((condition), __FILE__, __LINE__, "failed: " #condition)
+
+/// The exception must be of this type, and its message must contain the text.
+#define CHECK_THROWS(Exception, text, expression)                                                                \
+    do {                                                                                                         \
+        const std::string message = lpr_fast::testing::message_of<Exception>([&] { (void)(expression); });       \
+        lpr_fast::testing::report(                                                                               \
+            !message.empty() && lpr_fast::testing::contains(message, text), __FILE__, __LINE__,                  \
+            std::string("expected " #Exception " with \"") + (text) + "\" from " #expression ", got: " + message \
+        );                                                                                                       \
+    } while (false)
+
+/// |a - b| <= tolerance * |b|, printed when it is not.
+#define CHECK_CLOSE(a, b, tolerance)                                                                                \
+    do {                                                                                                            \
+        const double left = static_cast<double>(a);                                                                 \
+        const double right = static_cast<double>(b);                                                                \
+        const double difference = left > right ? left - right : right - left;                                       \
+        const double allowed = (tolerance) * (right < 0 ? -right : right);                                          \
+        lpr_fast::testing::report(                                                                                  \
+            difference <= allowed, __FILE__, __LINE__,                                                              \
+            #a " = " + std::to_string(left) + " but " #b " = " + std::to_string(right) + ", relative difference " + \
+                std::to_string(difference / (right == 0 ? 1 : right))                                               \
+        );                                                                                                          \
+    } while (false)

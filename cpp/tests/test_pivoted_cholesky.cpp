@@ -1,0 +1,88 @@
+#include "pivoted_cholesky.hpp"
+
+#include "check.hpp"
+#include "lpr_fast/error.hpp"
+#include "problems.hpp"
+
+using namespace lpr_fast;
+using namespace lpr_fast::testing;
+
+namespace {
+
+Matrix integer_gram(Index size, Index rank, unsigned seed) {
+    std::mt19937_64 generator(seed);
+    std::uniform_int_distribution<int> integer(-3, 3);
+    Matrix features(size, rank);
+    for (Index i = 0; i < size; ++i) {
+        for (Index j = 0; j < rank; ++j) features(i, j) = integer(generator);
+    }
+    return features * features.transpose();
+}
+
+void check_root(const Matrix& matrix, const PivotedCholesky& result, double tolerance) {
+    const RowMatrix square = result.root.transpose() * result.root;
+    double largest = 0.0;
+    for (std::size_t i = 0; i < result.kept.size(); ++i) {
+        for (std::size_t j = 0; j < result.kept.size(); ++j) {
+            const double difference =
+                square(static_cast<Index>(i), static_cast<Index>(j)) - matrix(result.kept[i], result.kept[j]);
+            largest = std::max(largest, std::abs(difference));
+        }
+    }
+    CHECK(largest <= tolerance * matrix.diagonal().maxCoeff());
+}
+
+void a_matrix_of_full_rank_keeps_every_column() {
+    const Index size = 1000;
+    Matrix matrix = integer_gram(size, 1200, 1);
+    const PivotedCholesky result = pivoted_cholesky(matrix, 2);
+    CHECK(static_cast<Index>(result.kept.size()) == size);
+    check_root(matrix, result, 1e-13);
+}
+
+void linearly_dependent_columns_are_dropped() {
+    for (const Index rank : {1, 63, 64, 65, 150}) {
+        const Matrix matrix = integer_gram(300, rank, static_cast<unsigned>(rank));
+        const PivotedCholesky result = pivoted_cholesky(matrix, 2);
+        CHECK(static_cast<Index>(result.kept.size()) == rank);
+        check_root(matrix, result, 1e-13);
+    }
+}
+
+void one_of_two_equal_columns_is_dropped() {
+    Matrix matrix(3, 3);
+    matrix << 2, 1, 2, 1, 3, 1, 2, 1, 2;
+    const PivotedCholesky result = pivoted_cholesky(matrix, 1);
+    CHECK((result.kept == std::vector<Index>{0, 1}));
+}
+
+void indefinite_matrices_are_refused() {
+    Matrix matrix(2, 2);
+    matrix << 1, 2, 2, 1;
+    CHECK_THROWS(NotPositiveDefinite, "positive semidefinite", pivoted_cholesky(matrix, 1));
+    matrix << 0, 1, 1, 0;
+    CHECK_THROWS(NotPositiveDefinite, "positive semidefinite", pivoted_cholesky(matrix, 1));
+    matrix << 1, 0, 0, -1e-6;
+    CHECK_THROWS(NotPositiveDefinite, "positive semidefinite", pivoted_cholesky(matrix, 1));
+    matrix.setZero();
+    CHECK_THROWS(NotPositiveDefinite, "not zero", pivoted_cholesky(matrix, 1));
+}
+
+void the_bits_do_not_depend_on_the_number_of_threads() {
+    const Matrix matrix = integer_gram(400, 500, 7);
+    const PivotedCholesky one = pivoted_cholesky(matrix, 1);
+    const PivotedCholesky two = pivoted_cholesky(matrix, 2);
+    CHECK(one.kept == two.kept);
+    CHECK(one.root == two.root);
+}
+
+}  // namespace
+
+int main() {
+    run("a matrix of full rank keeps every column", a_matrix_of_full_rank_keeps_every_column);
+    run("linearly dependent columns are dropped", linearly_dependent_columns_are_dropped);
+    run("one of two equal columns is dropped", one_of_two_equal_columns_is_dropped);
+    run("indefinite matrices are refused", indefinite_matrices_are_refused);
+    run("the bits do not depend on the number of threads", the_bits_do_not_depend_on_the_number_of_threads);
+    return failures == 0 ? 0 : 1;
+}

@@ -1,0 +1,112 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <thread>
+
+#include "check.hpp"
+#include "problems.hpp"
+
+using namespace lpr_fast;
+using namespace lpr_fast::testing;
+
+namespace {
+
+const HessianFactor& model(Index size) {
+    static const HessianFactor small = factorize(accumulated(random_array(400, 37, 1)), 1e-3);
+    static const HessianFactor large = factorize(accumulated(random_array(1200, 1000, 2)), 1e-3);
+    return size == 37 ? small : large;
+}
+
+void the_bits_do_not_depend_on_batches_or_threads() {
+    for (const Index size : {37, 1000}) {
+        const HessianFactor& factor = model(size);
+        const Index n_rows = size == 37 ? 331 : 131;
+        const Array phi = random_array(n_rows, size, 3);
+        const auto expected = forms_of(factor, phi.view(), 1);
+        for (const int n_threads : {1, 2, 5}) {
+            for (const Index batch : {1, 7, 64, 331}) {
+                std::vector<double> forms(static_cast<std::size_t>(n_rows));
+                for (Index first = 0; first < n_rows; first += batch) {
+                    const Index count = std::min(batch, n_rows - first);
+                    factor.quadratic_forms(phi.rows_from(first, count), forms.data() + first, n_threads);
+                }
+                CHECK(forms == expected);
+            }
+        }
+    }
+}
+
+void covariance_is_the_inner_product_and_its_bits_stay() {
+    const HessianFactor& factor = model(37);
+    const Array a = random_array(70, 37, 4);
+    const Array b = random_array(1100, 37, 5);  // more than one part
+    std::vector<double> whole(70 * 1100);
+    factor.covariance(a.view(), b.view(), {whole.data(), 70, 1100, 1100}, 2);
+    for (const Index i : {0, 63, 64, 69}) {
+        for (const Index j : {0, 64, 1023, 1024, 1099}) {
+            double single = 0.0;
+            factor.covariance(a.rows_from(i, 1), b.rows_from(j, 1), {&single, 1, 1, 1}, 1);
+            CHECK(single == whole[static_cast<std::size_t>(i * 1100 + j)]);
+        }
+    }
+    // Polarisation: 4 a H^-1 b = form(a + b) - form(a - b).
+    Array sums(2, 37);
+    for (Index k = 0; k < 37; ++k) {
+        sums(0, k) = a(3, k) + b(5, k);
+        sums(1, k) = a(3, k) - b(5, k);
+    }
+    const auto forms = forms_of(factor, sums.view());
+    CHECK(std::abs(4.0 * whole[3 * 1100 + 5] - (forms[0] - forms[1])) < 1e-12 * (forms[0] + forms[1]));
+}
+
+void eight_threads_share_one_factor() {
+    const HessianFactor& factor = model(1000);
+    const Array phi = random_array(200, 1000, 6);
+    const auto expected = forms_of(factor, phi.view(), 1);
+    std::vector<std::vector<double>> results(8);
+    std::vector<std::thread> threads;
+    for (auto& result : results) {
+        threads.emplace_back([&] { result = forms_of(factor, phi.view(), 2); });
+    }
+    for (auto& thread : threads) thread.join();
+    for (const auto& result : results) CHECK(result == expected);
+}
+
+void the_first_bad_row_is_named() {
+    const HessianFactor& factor = model(37);
+    Array phi = random_array(500, 37, 7);
+    phi(431, 5) = std::numeric_limits<double>::infinity();
+    phi(170, 36) = std::nan("");
+    for (int repeat = 0; repeat < 20; ++repeat) {
+        CHECK_THROWS(InvalidInput, "phi row 170 holds NaN", forms_of(factor, phi.view(), 2));
+    }
+    CHECK_THROWS(InvalidInput, "36 columns, expected 37", forms_of(factor, random_array(2, 36, 8).view()));
+}
+
+void zero_rows_and_no_rows_are_fine() {
+    const HessianFactor& factor = model(37);
+    const Array zeros(3, 37);
+    CHECK((forms_of(factor, zeros.view()) == std::vector<double>{0.0, 0.0, 0.0}));
+    CHECK(forms_of(factor, Array(0, 37).view()).empty());
+}
+
+void strided_rows_are_read_where_they_are() {
+    const Array wide = random_array(5, 50, 9);
+    Array narrow(5, 37);
+    for (Index i = 0; i < 5; ++i) {
+        for (Index j = 0; j < 37; ++j) narrow(i, j) = wide(i, j);
+    }
+    CHECK(forms_of(model(37), {wide.values.data(), 5, 37, 50}) == forms_of(model(37), narrow.view()));
+}
+
+}  // namespace
+
+int main() {
+    run("the bits do not depend on batches or threads", the_bits_do_not_depend_on_batches_or_threads);
+    run("covariance is the inner product and its bits stay", covariance_is_the_inner_product_and_its_bits_stay);
+    run("eight threads share one factor", eight_threads_share_one_factor);
+    run("the first bad row is named", the_first_bad_row_is_named);
+    run("zero rows and no rows are fine", zero_rows_and_no_rows_are_fine);
+    run("strided rows are read where they are", strided_rows_are_read_where_they_are);
+    return failures == 0 ? 0 : 1;
+}
