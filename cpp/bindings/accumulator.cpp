@@ -1,0 +1,73 @@
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "accumulator.hpp"
+#include "arrays.hpp"
+#include "register.hpp"
+
+namespace py = pybind11;
+
+namespace lpr_fast::python {
+namespace {
+
+Method method_named(const std::string& name) {
+    if (name == "qr") return Method::qr;
+    if (name == "gram") return Method::gram;
+    throw InvalidInput("method is '" + name + "'; it must be 'qr' or 'gram'.");
+}
+
+void add(Accumulator& self, const py::array& rows, const std::optional<py::array>& weights, int n_threads) {
+    const ConstMatrixView row_view = matrix_view(rows, "rows");
+    const ConstVectorView weight_view = weights ? vector_view(*weights, "weights") : ConstVectorView{};
+    self.exclusively([&](HessianAccumulator& accumulator) { accumulator.add(row_view, weight_view, n_threads); });
+}
+
+void merge(Accumulator& self, Accumulator& other, int n_threads) {
+    // One lock at a time, so that two threads merging crosswise cannot block each other.
+    const HessianAccumulator copy = other.exclusively([](HessianAccumulator& accumulator) { return accumulator; });
+    self.exclusively([&](HessianAccumulator& accumulator) { accumulator.merge(copy, n_threads); });
+}
+
+py::bytes to_bytes(Accumulator& self) {
+    const auto bytes = self.exclusively([](HessianAccumulator& accumulator) { return accumulator.to_bytes(); });
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+std::unique_ptr<Accumulator> from_bytes(const py::bytes& bytes) {
+    const std::string_view view = bytes;
+    return std::make_unique<Accumulator>(
+        HessianAccumulator::from_bytes(reinterpret_cast<const std::uint8_t*>(view.data()), view.size())
+    );
+}
+
+}  // namespace
+
+void register_accumulator(py::module_& module) {
+    py::class_<Accumulator>(module, "HessianAccumulator")
+        .def(
+            py::init([](Index size, const std::string& method) {
+                return std::make_unique<Accumulator>(HessianAccumulator(size, method_named(method)));
+            }),
+            py::arg("size"), py::arg("method")
+        )
+        .def("add", &add, py::arg("rows"), py::arg("weights"), py::arg("n_threads"))
+        .def("merge", &merge, py::arg("other"), py::arg("n_threads"))
+        .def("to_bytes", &to_bytes)
+        .def_static("from_bytes", &from_bytes, py::arg("data"))
+        .def_property_readonly(
+            "size", [](Accumulator& self) { return self.exclusively([](auto& a) { return a.size(); }); }
+        )
+        .def_property_readonly(
+            "n_rows", [](Accumulator& self) { return self.exclusively([](auto& a) { return a.n_rows(); }); }
+        )
+        .def_property_readonly(
+            "leaf_rows", [](Accumulator& self) { return self.exclusively([](auto& a) { return a.leaf_rows(); }); }
+        )
+        .def_property_readonly("method", [](Accumulator& self) {
+            const Method method = self.exclusively([](auto& a) { return a.method(); });
+            return method == Method::gram ? "gram" : "qr";
+        });
+}
+
+}  // namespace lpr_fast::python

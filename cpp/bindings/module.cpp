@@ -1,0 +1,8 @@
+#include "register.hpp"
+
+PYBIND11_MODULE(_core, module) {
+    module.doc() = "The C++ core of lpr_fast; use the classes of the package itself.";
+    lpr_fast::python::register_errors(module);
+    lpr_fast::python::register_accumulator(module);
+    lpr_fast::python::register_factor(module);
+}

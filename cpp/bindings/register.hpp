@@ -1,0 +1,11 @@
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace lpr_fast::python {
+
+void register_errors(pybind11::module_& module);
+void register_accumulator(pybind11::module_& module);
+void register_factor(pybind11::module_& module);
+
+}  // namespace lpr_fast::python

@@ -1,0 +1,24 @@
+"""Rigidity of local predictions in atomistic machine learning.
+
+The local prediction rigidity of environment i is LPR_i = 1 / (phi_i^T H^-1 phi_i), with phi_i the derivative of the
+local prediction with respect to the model's weights and H the Hessian of the training loss. Large: the training data
+pin this prediction down. Small: do not interpret it. See S. Chong et al., J. Chem. Theory Comput. 2023, 19, 8020.
+"""
+
+from importlib.metadata import version as _version
+
+from ._accumulator import HessianAccumulator
+from ._errors import InvalidInputError, LprError, LprWarning, NotPositiveDefiniteError
+from ._rigidity import Rigidity
+
+__version__ = _version("lpr-fast")
+
+__all__ = [
+    "HessianAccumulator",
+    "InvalidInputError",
+    "LprError",
+    "LprWarning",
+    "NotPositiveDefiniteError",
+    "Rigidity",
+    "__version__",
+]

@@ -1,0 +1,129 @@
+"""Training rows, block by block."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from numpy.typing import ArrayLike
+
+from . import _core
+from ._arrays import as_count, as_matrix, as_vector
+from ._errors import InvalidInputError
+
+Method = Literal["qr", "gram"]
+
+
+class HessianAccumulator:
+    r"""The training part of the Hessian, :math:`\sum_A w_A X_A X_A^T`, from rows that come in blocks of any size.
+
+    Memory is of order M^2 however many rows come. The result is the same to the last bit however the rows are cut into
+    `add` calls, and for any number of threads. Objects can be pickled, and merged across processes.
+
+    Parameters
+    ----------
+    size : int
+        M, the number of weights of the model and of columns of the rows.
+    method : {"qr", "gram"}
+        ``"qr"`` keeps a square root by QR of rows in decreasing norm: right to what the inputs allow. ``"gram"`` forms
+        the sum as it stands: half the work, for well-conditioned problems; the `Rigidity` built from it estimates its
+        own error.
+
+    Raises
+    ------
+    InvalidInputError
+        If `size` is not a positive integer or `method` is unknown.
+    """
+
+    def __init__(self, size: int, method: Method = "qr") -> None:
+        if not isinstance(method, str):
+            raise InvalidInputError(f"method is {method!r}; it must be 'qr' or 'gram'.")
+        self._core = _core.HessianAccumulator(as_count("size", size), method)
+
+    def add(self, rows: ArrayLike, weights: ArrayLike | None = None, *, n_threads: int = 0) -> None:
+        """Add rows. If this raises, the accumulator is as it was.
+
+        Parameters
+        ----------
+        rows : array_like, shape (n, M)
+            Sums of phi over the atoms of each structure (or force or virial rows); n may be zero.
+        weights : array_like, shape (n,), optional
+            Weight of each row's squared residual, not negative: 1 (the default) for a loss on total energies, 1/N_A^2
+            for a loss on energies per atom.
+        n_threads : int
+            0 for ``OMP_NUM_THREADS`` or all cores that the process may use.
+
+        Raises
+        ------
+        InvalidInputError
+            For shapes that do not fit and, naming the row, for NaN, infinity and negative weights.
+        """
+        row_array = as_matrix("rows", rows)
+        weight_array = None if weights is None else as_vector("weights", weights)
+        self._core.add(row_array, weight_array, as_count("n_threads", n_threads))
+
+    def merge(self, other: HessianAccumulator, *, n_threads: int = 0) -> None:
+        """Add all rows that `other` has seen.
+
+        The bits are those of one accumulator that saw all rows in this order if the rows seen so far are a multiple of
+        `leaf_rows` times a power of two that is not smaller than the number of leaves in `other`.
+
+        Parameters
+        ----------
+        other : HessianAccumulator
+            Of the same size and method; it is not changed.
+        n_threads : int
+            As in `add`.
+
+        Raises
+        ------
+        InvalidInputError
+            If size or method differ.
+        """
+        if not isinstance(other, HessianAccumulator):
+            raise InvalidInputError(f"other is a {type(other).__name__}; it must be a HessianAccumulator.")
+        self._core.merge(other._core, as_count("n_threads", n_threads))
+
+    @property
+    def size(self) -> int:
+        """M, the number of columns of the rows."""
+        return self._core.size
+
+    @property
+    def n_rows(self) -> int:
+        """Rows added so far, those of merged accumulators included."""
+        return self._core.n_rows
+
+    @property
+    def method(self) -> Method:
+        """``"qr"`` or ``"gram"``."""
+        return "gram" if self._core.method == "gram" else "qr"
+
+    @property
+    def leaf_rows(self) -> int:
+        """Rows that are reduced together; see `merge`."""
+        return self._core.leaf_rows
+
+    def to_bytes(self) -> bytes:
+        """The whole state: for files, or for messages between processes of an MPI code."""
+        return self._core.to_bytes()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> HessianAccumulator:
+        """The accumulator that `to_bytes` described.
+
+        Raises
+        ------
+        InvalidInputError
+            For bytes that are truncated, changed, or something else.
+        """
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise InvalidInputError(f"data is a {type(data).__name__}; it must be the bytes that to_bytes() returned.")
+        accumulator = cls.__new__(cls)
+        accumulator._core = _core.HessianAccumulator.from_bytes(bytes(data))
+        return accumulator
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self).from_bytes, (self.to_bytes(),)
+
+    def __repr__(self) -> str:
+        return f"HessianAccumulator({self.size}, method={self.method!r}, n_rows={self.n_rows})"

@@ -1,0 +1,73 @@
+"""The one place where what callers pass becomes arrays that the core takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ._errors import InvalidInputError
+
+Array = NDArray[np.float64]
+
+
+def _as_float64(name: str, value: ArrayLike) -> Array:
+    """Float64, C-contiguous and aligned; a copy is made only where one of these is not so already."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise InvalidInputError(f"{name} is a masked array; give a plain array, with the masked entries left out.")
+    try:
+        array = np.asarray(value)
+    except Exception as error:
+        raise InvalidInputError(f"{name} cannot be made an array ({error}); give an array of real numbers.") from error
+    if not np.can_cast(array.dtype, np.float64, "safe"):
+        raise InvalidInputError(
+            f"{name} has dtype {array.dtype}, which float64 cannot hold without loss; convert it yourself if that is "
+            "what you want."
+        )
+    return np.require(array, np.float64, ["C_CONTIGUOUS", "ALIGNED"])
+
+
+def as_matrix(name: str, value: ArrayLike) -> Array:
+    """Two dimensions, or an error that says how to get them."""
+    array = _as_float64(name, value)
+    if array.ndim != 2:
+        hint = f"; for a single row give {name}[None, :]" if array.ndim == 1 else ""
+        raise InvalidInputError(
+            f"{name} has shape {array.shape}; it must have two dimensions, one row for each item{hint}."
+        )
+    return array
+
+
+def as_vector(name: str, value: ArrayLike) -> Array:
+    """One dimension, or an error."""
+    array = _as_float64(name, value)
+    if array.ndim != 1:
+        raise InvalidInputError(f"{name} has shape {array.shape}; it must have one dimension.")
+    return array
+
+
+def as_columns(value: ArrayLike) -> list[int]:
+    """A list of column numbers; boolean masks are refused, because their length would be ambiguous."""
+    array = np.asarray(value)
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        raise InvalidInputError(
+            f"columns is an array of shape {array.shape} and dtype {array.dtype}; it must be a one-dimensional list of "
+            "integers (for a mask give numpy.flatnonzero(mask))."
+        )
+    return [int(column) for column in array]
+
+
+def as_number(name: str, value: Any) -> float:
+    """A real number, or an error."""
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(f"{name} is {value!r}; it must be a real number.") from error
+
+
+def as_count(name: str, value: Any) -> int:
+    """An integer, or an error; 3.0 and True are none."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
+        raise InvalidInputError(f"{name} is {value!r}; it must be an integer.")
+    return int(value)

@@ -1,0 +1,420 @@
+"""Arrays in, rigidities out."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from . import _core
+from ._accumulator import HessianAccumulator, Method
+from ._arrays import Array, as_columns, as_count, as_matrix, as_number, as_vector
+from ._errors import InvalidInputError, LprWarning
+
+_LARGE_ERROR = 1e-6
+
+
+class Rigidity:
+    r"""Local prediction rigidity of a model, from one triangular factor of its Hessian.
+
+    .. math::
+        \mathrm{LPR}_i = \frac{1}{\phi_i^T H^{-1} \phi_i}, \qquad
+        H = \sum_A w_A X_A X_A^T + \mu P
+
+    with phi_i the derivative of local prediction i with respect to the M weights, X_A the sum of phi over the atoms of
+    training structure A, w_A its weight, mu the regularizer and P the prior: the identity for linear models and neural
+    networks, K_MM for sparse kernel models (S. Chong et al., J. Chem. Theory Comput. 2023, 19, 8020).
+
+    Build one with `from_features`, `from_kernels`, `from_hessian` or `from_accumulator`. Objects are immutable, can be
+    pickled, and can be used by several threads at once. Results do not depend on the number of threads nor on how
+    environments are cut into calls, to the last bit.
+
+    When one local prediction is held eps away from its optimum and the rest of the model adapts, the loss
+    sum_A w_A (y_A - X_A . c)^2 + mu c^T P c grows by LPR_i eps^2. It scales with the loss: on total energies (w_A = 1,
+    the default) a structure of N equal atoms gives each of them an LPR of at least N^2, on energies per atom
+    (w_A = 1 / N_A^2) of at least 1. With P = I no LPR is below mu / |phi_i|^2, the value of an environment about
+    which the training data say nothing.
+    """
+
+    _factor: _core.HessianFactor
+    _regularizer: float
+    _method: str
+
+    def __init__(self) -> None:
+        raise InvalidInputError(
+            "Rigidity is not built directly; use its from_features, from_kernels, from_hessian or from_accumulator."
+        )
+
+    @classmethod
+    def _from_factor(cls, factor: _core.HessianFactor, regularizer: float, method: str) -> Rigidity:
+        rigidity = cls.__new__(cls)
+        rigidity._factor = factor
+        rigidity._regularizer = regularizer
+        rigidity._method = method
+        return rigidity
+
+    @classmethod
+    def _build(
+        cls, accumulator: HessianAccumulator, prior: ArrayLike | None, regularizer: float, threads: int
+    ) -> Rigidity:
+        """What the public constructors call; warnings point at their caller."""
+        mu = as_number("regularizer", regularizer)
+        prior_array = None if prior is None else as_matrix("prior (K_MM)", prior)
+        factor = _core.factorize(accumulator._core, mu, prior_array, as_count("n_threads", n_threads))
+        for message in _warnings_about(factor):
+            warnings.warn(message, LprWarning, stacklevel=3)
+        return cls._from_factor(factor, mu, accumulator.method)
+
+    @classmethod
+    def from_features(
+        cls,
+        X: ArrayLike,
+        *,
+        regularizer: float,
+        weights: ArrayLike | None = None,
+        method: Method = "qr",
+        n_threads: int = 0,
+    ) -> Rigidity:
+        """Rigidity of a linear model: H = X^T W X + mu I.
+
+        Parameters
+        ----------
+        X : array_like, shape (N, M)
+            Structure rows: features summed over the atoms of each training structure.
+        regularizer : float
+            mu > 0.
+        weights : array_like, shape (N,), optional
+            Weight w_A of each row's squared residual, not its root: 1, the default, for a loss on total energies;
+            1 / N_A^2 for a loss on energies per atom.
+        method : {"qr", "gram"}
+            See `HessianAccumulator`.
+        n_threads : int
+            0 for ``OMP_NUM_THREADS`` or all cores that the process may use.
+
+        Raises
+        ------
+        InvalidInputError
+            For arrays and regularizers that cannot be used.
+        NotPositiveDefiniteError
+            If ``method="gram"`` and the problem is too ill-conditioned for it.
+        """
+        rows = as_matrix("X", X)
+        accumulator = HessianAccumulator(rows.shape[1], method)
+        accumulator.add(rows, weights, n_threads=n_threads)
+        return cls._build(accumulator, None, regularizer, n_threads)
+
+    @classmethod
+    def from_kernels(
+        cls,
+        K_NM: ArrayLike,
+        K_MM: ArrayLike,
+        *,
+        regularizer: float,
+        weights: ArrayLike | None = None,
+        method: Method = "qr",
+        n_threads: int = 0,
+    ) -> Rigidity:
+        """Rigidity of a sparse kernel model: H = K_NM^T W K_NM + mu K_MM.
+
+        Parameters
+        ----------
+        K_NM : array_like, shape (N, M)
+            Kernels between training structures and active points, summed over the atoms of each structure.
+        K_MM : array_like, shape (M, M)
+            Kernels among the active points; symmetric positive semidefinite. No jitter is added: active points that
+            are redundant in float64 are dropped, `n_dropped` says how many, and an `LprWarning` says so.
+        regularizer : float
+            mu > 0.
+        weights : array_like, shape (N,), optional
+            Weight w_A of each row's squared residual, not its root: 1, the default, for a loss on total energies;
+            1 / N_A^2 for a loss on energies per atom.
+        method : {"qr", "gram"}
+            See `HessianAccumulator`.
+        n_threads : int
+            0 for ``OMP_NUM_THREADS`` or all cores that the process may use.
+
+        Raises
+        ------
+        InvalidInputError
+            For arrays and regularizers that cannot be used.
+        NotPositiveDefiniteError
+            If K_MM has a negative eigenvalue, or if ``method="gram"`` and the problem is too ill-conditioned for it.
+        """
+        rows = as_matrix("K_NM", K_NM)
+        accumulator = HessianAccumulator(rows.shape[1], method)
+        accumulator.add(rows, weights, n_threads=n_threads)
+        return cls._build(accumulator, K_MM, regularizer, n_threads)
+
+    @classmethod
+    def from_hessian(cls, H: ArrayLike, *, regularizer: float = 0.0) -> Rigidity:
+        """Rigidity from a dense Hessian, for instance a neural network's: H + mu I.
+
+        H is that of *half* the summed squares, so that for a linear model it equals X^T W X: halve what automatic
+        differentiation gives for sum_A w_A (y_A - Y_A)^2, and give mu for the penalty mu |c|^2.
+
+        Parameters
+        ----------
+        H : array_like, shape (M, M)
+            Symmetric; with `regularizer`, positive definite.
+        regularizer : float
+            mu >= 0. With 0, `variance` and `covariance` need an explicit scale.
+
+        Raises
+        ------
+        InvalidInputError
+            For arrays and regularizers that cannot be used.
+        NotPositiveDefiniteError
+            Naming the smallest eigenvalue and a regularizer that would suffice.
+        """
+        mu = as_number("regularizer", regularizer)
+        return cls._from_factor(_core.factorize_hessian(as_matrix("H", H), mu), mu, "hessian")
+
+    @classmethod
+    def from_accumulator(
+        cls, accumulator: HessianAccumulator, *, regularizer: float, prior: ArrayLike | None = None, n_threads: int = 0
+    ) -> Rigidity:
+        """Rigidity from accumulated training rows: H = rows^T W rows + mu prior. The accumulator may go on afterwards.
+
+        Parameters
+        ----------
+        accumulator : HessianAccumulator
+            With at least one row.
+        regularizer : float
+            mu > 0.
+        prior : array_like, shape (M, M), optional
+            Symmetric positive semidefinite, for instance K_MM; the identity by default.
+        n_threads : int
+            0 for ``OMP_NUM_THREADS`` or all cores that the process may use.
+
+        Raises
+        ------
+        InvalidInputError, NotPositiveDefiniteError
+            As `from_kernels`.
+        """
+        if not isinstance(accumulator, HessianAccumulator):
+            raise InvalidInputError(f"accumulator is a {type(accumulator).__name__}; it must be a HessianAccumulator.")
+        return cls._build(accumulator, prior, regularizer, n_threads)
+
+    def _quadratic_forms(self, phi: ArrayLike, n_threads: int) -> Array:
+        return self._factor.quadratic_forms(as_matrix("phi", phi), as_count("n_threads", n_threads))
+
+    def _scale(self, scale: float | None) -> float:
+        if scale is not None:
+            number = as_number("scale", scale)
+            if not 0.0 < number < math.inf:
+                raise InvalidInputError(f"scale is {number}; it must be finite and positive.")
+            return number
+        if self._regularizer == 0.0:
+            raise InvalidInputError(
+                "the variance needs a scale, because the regularizer, its default, is 0; give scale=..., for instance "
+                "a calibrated prior variance."
+            )
+        return self._regularizer
+
+    def lpr(self, phi: ArrayLike, *, n_threads: int = 0) -> Array:
+        """Local prediction rigidity, 1 / (phi_i^T H^-1 phi_i).
+
+        Parameters
+        ----------
+        phi : array_like, shape (n, M)
+            One row for each environment: features, kernels to the active points, or Jacobian rows. n may be zero.
+        n_threads : int
+            0 for ``OMP_NUM_THREADS`` or all cores that the process may use.
+
+        Returns
+        -------
+        numpy.ndarray, shape (n,)
+            In units of the loss per squared prediction. Infinite for a row of zeros, and for one whose square
+            underflows.
+
+        Raises
+        ------
+        InvalidInputError
+            For a wrong shape and, naming the row, for NaN and infinity.
+        """
+        with np.errstate(divide="ignore", over="ignore"):
+            return np.reciprocal(self._quadratic_forms(phi, n_threads))
+
+    def variance(self, phi: ArrayLike, *, scale: float | None = None, n_threads: int = 0) -> Array:
+        """Subset-of-regressors variance, scale * phi_i^T H^-1 phi_i.
+
+        Parameters
+        ----------
+        phi : array_like, shape (n, M)
+            One row for each environment.
+        scale : float, optional
+            The regularizer by default: then the unit is the prior variance of the kernel.
+        n_threads : int
+            0 for ``OMP_NUM_THREADS`` or all cores that the process may use.
+
+        Returns
+        -------
+        numpy.ndarray, shape (n,)
+
+        Raises
+        ------
+        InvalidInputError
+            As `lpr`, and if no scale is given where the regularizer is 0.
+        """
+        factor = self._scale(scale)
+        return factor * self._quadratic_forms(phi, n_threads)
+
+    def covariance(
+        self, phi_a: ArrayLike, phi_b: ArrayLike | None = None, *, scale: float | None = None, n_threads: int = 0
+    ) -> Array:
+        """Covariance of local predictions, scale * phi_a^T H^-1 phi_b.
+
+        Parameters
+        ----------
+        phi_a : array_like, shape (n_a, M)
+            One row for each environment, or for any sum of environments.
+        phi_b : array_like, shape (n_b, M), optional
+            `phi_a` by default.
+        scale : float, optional
+            The regularizer by default.
+        n_threads : int
+            0 for ``OMP_NUM_THREADS`` or all cores that the process may use.
+
+        Returns
+        -------
+        numpy.ndarray, shape (n_a, n_b)
+
+        Raises
+        ------
+        InvalidInputError
+            As `variance`.
+        """
+        factor = self._scale(scale)
+        a = as_matrix("phi_a", phi_a)
+        b = a if phi_b is None else as_matrix("phi_b", phi_b)
+        return factor * self._factor.covariance(a, b, as_count("n_threads", n_threads))
+
+    def restrict(self, columns: ArrayLike, *, n_threads: int = 0) -> Rigidity:
+        """The same numbers with less work, for phi that vanish outside `columns`.
+
+        Exact: with those columns ordered last, only the last diagonal block of the triangular factor is needed.
+
+        Parameters
+        ----------
+        columns : array_like of int, shape (m,)
+            Different columns of phi, in the order in which they will be given.
+        n_threads : int
+            0 for ``OMP_NUM_THREADS`` or all cores that the process may use.
+
+        Returns
+        -------
+        Rigidity
+            Of size m: its phi have m columns. Further rows given to `updated` must vanish outside `columns` too.
+
+        Raises
+        ------
+        InvalidInputError
+            For an empty list, repeated columns, or columns outside 0 ... M - 1.
+        """
+        factor = self._factor.restrict_to(as_columns(columns), as_count("n_threads", n_threads))
+        return self._from_factor(factor, self._regularizer, self._method)
+
+    def updated(self, rows: ArrayLike, weights: ArrayLike | None = None, *, n_threads: int = 0) -> Rigidity:
+        """The rigidity after more training rows, H + rows^T W rows; this object stays as it is.
+
+        Parameters
+        ----------
+        rows : array_like, shape (n, M)
+            Structure rows.
+        weights : array_like, shape (n,), optional
+            Weight w_A of each row's squared residual, not its root: 1, the default, for a loss on total energies;
+            1 / N_A^2 for a loss on energies per atom.
+        n_threads : int
+            0 for ``OMP_NUM_THREADS`` or all cores that the process may use.
+
+        Raises
+        ------
+        InvalidInputError
+            As `HessianAccumulator.add`.
+        """
+        row_array = as_matrix("rows", rows)
+        weight_array = None if weights is None else as_vector("weights", weights)
+        factor = self._factor.updated(row_array, weight_array, as_count("n_threads", n_threads))
+        return self._from_factor(factor, self._regularizer, self._method)
+
+    @property
+    def regularizer(self) -> float:
+        """mu, as given."""
+        return self._regularizer
+
+    @property
+    def method(self) -> str:
+        """How H was factorised: ``"qr"``, ``"gram"`` or ``"hessian"``."""
+        return self._method
+
+    @property
+    def size(self) -> int:
+        """M as given: the number of columns of phi."""
+        return self._factor.size
+
+    @property
+    def n_dropped(self) -> int:
+        """Active points left out because they are redundant in float64."""
+        return self._factor.n_dropped
+
+    @property
+    def kept_columns(self) -> list[int]:
+        """Columns of phi that count, in ascending order; the others are the `n_dropped` redundant active points."""
+        return self._factor.kept_columns
+
+    @property
+    def condition_number(self) -> float:
+        """Estimate of the 2-norm condition number of the triangular factor, the square root of that of H."""
+        return self._factor.condition_number
+
+    @property
+    def error_estimate(self) -> float | None:
+        """Estimated relative error of the rigidities from rounding, for ``method="gram"``; None for other methods.
+
+        The QR route has no such number: its errors are those that one ulp of the inputs causes.
+        """
+        estimate = self._factor.error_estimate
+        return None if math.isnan(estimate) else estimate
+
+    def hessian(self) -> Array:
+        """H of the kept columns as a dense array, for inspection: forming it loses digits that R has.
+
+        Returns
+        -------
+        numpy.ndarray, shape (M - n_dropped, M - n_dropped)
+        """
+        triangle = self._factor.triangle()
+        return triangle.T @ triangle
+
+    def __reduce__(self) -> tuple[object, ...]:
+        factor = self._factor
+        parts = (factor.size, factor.kept_columns, factor.triangle(), factor.condition_number, factor.error_estimate)
+        return _from_parts, (type(self), parts, self._regularizer, self._method)
+
+    def __repr__(self) -> str:
+        return (
+            f"Rigidity(size={self.size}, regularizer={self.regularizer:g}, method={self.method!r}, "
+            f"condition_number={self.condition_number:.1e}, n_dropped={self.n_dropped})"
+        )
+
+
+def _warnings_about(factor: _core.HessianFactor) -> Iterator[str]:
+    if factor.n_dropped:
+        yield (
+            f"{factor.n_dropped} of {factor.size} active points are redundant in float64 and were dropped: K_MM is "
+            "singular to rounding."
+        )
+    if factor.error_estimate > _LARGE_ERROR:
+        yield (
+            f"method='gram' leaves an estimated relative error of {factor.error_estimate:.1g} in the rigidities; use "
+            "method='qr'."
+        )
+
+
+def _from_parts(
+    cls: type[Rigidity], parts: tuple[int, list[int], Array, float, float], regularizer: float, method: str
+) -> Rigidity:
+    return cls._from_factor(_core.HessianFactor.from_triangle(*parts), regularizer, method)
