@@ -1,0 +1,1 @@
+"""The test suite; `tests.oracle` holds the independent answers."""

@@ -1,0 +1,1 @@
+"""Problems with answers that do not come from the package."""

@@ -1,0 +1,239 @@
+"""Generated problems on which every route to the local prediction rigidity is tested.
+
+A problem holds the arrays that a user would pass; everything is reproducible from its name. The families follow
+what makes real problems hard: kernels of smooth descriptors are nearly singular, regularizers are tiny, structure
+rows differ in norm by many orders of magnitude, and training sets are much smaller or much larger than the model.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Arrays of one problem: H = rows^T diag(weights) rows + regularizer * prior, or H = hessian + regularizer * I.
+
+    ``independent`` lists active points that span the same space as all of them when ``prior`` is singular by
+    construction: the exact answer is that of these columns alone.
+    """
+
+    name: str
+    phi: Array
+    regularizer: float
+    rows: Array | None = None
+    weights: Array | None = None
+    prior: Array | None = None
+    hessian: Array | None = None
+    independent: Array | None = None
+
+    def deduplicated(self) -> Problem:
+        """The same problem on the independent active points only."""
+        if self.independent is None:
+            return self
+        assert self.rows is not None
+        assert self.prior is not None
+        keep = self.independent
+        return replace(
+            self,
+            rows=self.rows[:, keep],
+            prior=self.prior[np.ix_(keep, keep)],
+            phi=self.phi[:, keep],
+            independent=None,
+        )
+
+
+def one_ulp(values: Array, rng: np.random.Generator) -> Array:
+    """Every entry moved to its upper or lower neighbour among the floating-point numbers, zeros left alone."""
+    direction = np.where(rng.random(values.shape) < 0.5, -np.inf, np.inf)
+    return np.where(values == 0.0, 0.0, np.nextafter(values, direction))
+
+
+def one_ulp_symmetric(matrix: Array, rng: np.random.Generator) -> Array:
+    """A symmetric matrix whose upper triangle was moved by one ulp and mirrored."""
+    upper = np.triu(one_ulp(matrix, rng))
+    return upper + np.triu(upper, 1).T
+
+
+def perturbed(problem: Problem, rng: np.random.Generator) -> Problem:
+    """The problem with every input moved by one ulp; symmetric matrices stay symmetric."""
+    return replace(
+        problem,
+        phi=one_ulp(problem.phi, rng),
+        regularizer=float(one_ulp(np.array(problem.regularizer), rng)),
+        rows=None if problem.rows is None else one_ulp(problem.rows, rng),
+        weights=None if problem.weights is None else one_ulp(problem.weights, rng),
+        prior=None if problem.prior is None else one_ulp_symmetric(problem.prior, rng),
+        hessian=None if problem.hessian is None else one_ulp_symmetric(problem.hessian, rng),
+    )
+
+
+def _environments(rng: np.random.Generator, n: int, noise: float, decay: float) -> Array:
+    """Normalised SOAP-like features: a few prototypes plus noise whose components decay geometrically."""
+    spectrum = decay ** np.arange(40)
+    prototypes = np.abs(rng.normal(size=(4, 40))) * np.sqrt(spectrum)
+    features = prototypes[rng.integers(4, size=n)] + noise * rng.normal(size=(n, 40)) * np.sqrt(spectrum)
+    return features / np.linalg.norm(features, axis=1, keepdims=True)
+
+
+def _kernel(a: Array, b: Array, zeta: int) -> Array:
+    return (a @ b.T) ** zeta
+
+
+def sparse_kernel(
+    name: str,
+    *,
+    m: int,
+    n: int,
+    zeta: int,
+    noise: float,
+    decay: float,
+    regularizer: float,
+    atoms: int = 8,
+    weighted: bool = False,
+    duplicates: int = 0,
+) -> Problem:
+    """A sparse kernel model; the last ``duplicates`` active points repeat the first ones bit for bit."""
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    active = _environments(rng, m, noise, decay)
+    active[m - duplicates :] = active[:duplicates]
+    training = _environments(rng, n * atoms, noise, decay)
+    kernel = _kernel(active, active, zeta)
+    prior = np.tril(kernel) + np.tril(kernel, -1).T
+    k_nm = _kernel(training, active, zeta).reshape(n, atoms, m).sum(axis=1)
+    phi = _kernel(_environments(rng, 12, noise, decay), active, zeta)
+    for matrix in (prior, k_nm, phi):  # matrix products give other bits for equal columns: make them equal
+        matrix[:, m - duplicates :] = matrix[:, :duplicates]
+    prior[m - duplicates :, :] = prior[:duplicates, :]
+    return Problem(
+        name=name,
+        phi=phi,
+        regularizer=regularizer,
+        rows=k_nm,
+        weights=1.0 / rng.integers(1, 65, size=n) ** 2 if weighted else None,
+        prior=prior,
+        independent=np.arange(m - duplicates) if duplicates else None,
+    )
+
+
+def integer_rank_deficient(name: str, *, m: int, rank: int, n: int, regularizer: float) -> Problem:
+    """Integer features, so that the active points are linearly dependent without any rounding."""
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    active = rng.integers(-3, 4, size=(m, rank)).astype(float)
+    active[:rank] = np.tril(active[:rank], -1) + np.diag(rng.integers(1, 4, size=rank))  # independent for certain
+    training = rng.integers(-3, 4, size=(n, rank)).astype(float)
+    test = rng.integers(-3, 4, size=(12, rank)).astype(float)
+    return Problem(
+        name=name,
+        phi=test @ active.T,
+        regularizer=regularizer,
+        rows=training @ active.T,
+        prior=active @ active.T,
+        independent=np.arange(rank),
+    )
+
+
+def linear(
+    name: str,
+    *,
+    n: int,
+    m: int,
+    regularizer: float,
+    decay: float = 1.0,
+    row_spread: float = 0.0,
+    weight_spread: float = 0.0,
+) -> Problem:
+    """A linear model; the spreads are decades over which row norms and weights are drawn."""
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    mixing = np.linalg.qr(rng.normal(size=(m, m)))[0]
+    spectrum = decay ** np.arange(m)
+    rows = rng.normal(size=(n, m)) * spectrum @ mixing
+    rows *= 10.0 ** (-row_spread * rng.random((n, 1)))
+    return Problem(
+        name=name,
+        phi=rng.normal(size=(12, m)) * spectrum @ mixing,
+        regularizer=regularizer,
+        rows=rows,
+        weights=10.0 ** (-weight_spread * rng.random(n)) if weight_spread else None,
+    )
+
+
+def dense_hessian(name: str, *, m: int, condition: float, regularizer: float) -> Problem:
+    """A symmetric positive definite Hessian with a geometric spectrum, as a neural network's would be given."""
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    vectors = np.linalg.qr(rng.normal(size=(m, m)))[0]
+    spectrum = condition ** -np.linspace(0.0, 1.0, m)
+    hessian = (vectors * spectrum) @ vectors.T
+    return Problem(
+        name=name,
+        phi=rng.normal(size=(12, m)),
+        regularizer=regularizer,
+        hessian=np.tril(hessian) + np.tril(hessian, -1).T,
+    )
+
+
+MUS = (1.0, 1e-2, 1e-4, 1e-6, 1e-8, 1e-10)
+
+# zeta, noise and spectral decay of the features: they set the condition number of K_MM, given for M = 30.
+KERNEL_SETTINGS = (
+    (4, 0.3, 0.60),  # 1e3
+    (2, 0.3, 0.50),  # 6e5
+    (2, 0.03, 0.50),  # 2e8
+    (2, 0.3, 0.20),  # 1e10
+    (1, 0.3, 0.50),  # 1e14
+    (2, 0.1, 0.10),  # 4e14
+    (1, 0.1, 0.45),  # 1e16
+    (1, 0.03, 0.40),  # 1e17
+    (2, 0.01, 0.10),  # beyond 1e17
+    (1, 0.2, 0.35),  # 1e17
+    (1, 0.3, 0.30),  # beyond 1e17
+    (1, 0.1, 0.20),  # beyond 1e17
+)
+
+
+def kernel_problems() -> Iterator[Problem]:
+    """Sparse kernel models: condition numbers of K_MM from 1e3 to beyond 1e17."""
+    for zeta, noise, decay in KERNEL_SETTINGS:
+        for mu in MUS:
+            for m, n in ((30, 20), (40, 100)):
+                name = f"kernel zeta={zeta} noise={noise} decay={decay} mu={mu:g} M={m} N={n}"
+                yield sparse_kernel(name, m=m, n=n, zeta=zeta, noise=noise, decay=decay, regularizer=mu)
+    for mu in MUS:
+        shape = {"m": 30, "n": 60, "zeta": 2, "noise": 0.3, "decay": 0.3}
+        yield sparse_kernel(f"kernel weighted mu={mu:g}", weighted=True, regularizer=mu, **shape)
+        yield sparse_kernel(f"kernel duplicated mu={mu:g}", duplicates=5, regularizer=mu, **shape)
+        yield integer_rank_deficient(f"kernel rank-deficient mu={mu:g}", m=24, rank=16, n=40, regularizer=mu)
+
+
+def linear_problems() -> Iterator[Problem]:
+    """Linear models of every shape, with and without spread row norms and weights."""
+    for n, m in ((10, 40), (100, 30), (1, 20), (30, 1), (1, 1)):
+        for mu in MUS[::3]:
+            yield linear(f"linear N={n} D={m} mu={mu:g}", n=n, m=m, regularizer=mu, decay=0.6)
+    for decay in (1.0, 0.3, 0.2):
+        yield linear(f"linear N=4000 D=8 decay={decay}", n=4000, m=8, regularizer=1e-8, decay=decay)
+    yield linear("linear N=20000 D=12", n=20000, m=12, regularizer=1e-8, decay=0.3)
+    for mu in MUS[::2]:
+        yield linear(f"linear row norms over 1e12 mu={mu:g}", n=80, m=30, regularizer=mu, row_spread=12.0)
+        yield linear(f"linear weights over 1e12 mu={mu:g}", n=80, m=30, regularizer=mu, weight_spread=12.0)
+        yield linear(f"linear rows and spectrum mu={mu:g}", n=80, m=30, regularizer=mu, decay=0.5, row_spread=12.0)
+
+
+def hessian_problems() -> Iterator[Problem]:
+    """Dense Hessians, with a regularizer and without."""
+    for condition in (1e2, 1e6, 1e10, 1e11, 1e12, 3e12, 1e13, 3e13, 1e14, 3e14, 1e15):
+        for mu in (0.0, 1e-3, 1e-10):
+            name = f"hessian cond={condition:g} mu={mu:g}"
+            yield dense_hessian(name, m=30, condition=condition, regularizer=mu)
+
+
+def all_problems() -> list[Problem]:
+    """The whole suite, in a fixed order."""
+    return [*kernel_problems(), *linear_problems(), *hessian_problems()]
