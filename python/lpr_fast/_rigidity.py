@@ -58,7 +58,7 @@ class Rigidity:
 
     @classmethod
     def _build(
-        cls, accumulator: HessianAccumulator, prior: ArrayLike | None, regularizer: float, threads: int
+        cls, accumulator: HessianAccumulator, prior: ArrayLike | None, regularizer: float, n_threads: int
     ) -> Rigidity:
         """What the public constructors call; warnings point at their caller."""
         mu = as_number("regularizer", regularizer)
