@@ -28,14 +28,21 @@ Matrix probe_columns(const Matrix& prior) {
     return probes;
 }
 
+/// 1 / lambda_min(D^-1/2 H D^-1/2): the square of the largest singular value of D^1/2 R^-1.
 double largest_over_all_phi(const RowMatrix& triangle, const Vector& diagonal) {
     const Vector scale = diagonal.cwiseSqrt();
-    return largest_eigenvalue(diagonal.size(), [&](Vector& v) {
-        v = v.cwiseProduct(scale);
-        transposed_triangle(triangle).solveInPlace(v);
-        upper_triangle(triangle).solveInPlace(v);
-        v = v.cwiseProduct(scale);
-    });
+    const double value = largest_singular_value(
+        diagonal.size(),
+        [&](Vector& v) {
+            upper_triangle(triangle).solveInPlace(v);
+            v = v.cwiseProduct(scale);
+        },
+        [&](Vector& v) {
+            v = v.cwiseProduct(scale);
+            transposed_triangle(triangle).solveInPlace(v);
+        }
+    );
+    return value * value;
 }
 
 double largest_over_probes(const RowMatrix& triangle, const Vector& diagonal, const Matrix& prior) {
@@ -53,31 +60,29 @@ double largest_over_probes(const RowMatrix& triangle, const Vector& diagonal, co
 
 }  // namespace
 
-double largest_eigenvalue(Index size, const std::function<void(Vector&)>& apply) {
+double largest_singular_value(Index size, const Product& apply, const Product& apply_transposed) {
     Vector v = random_signs(size).normalized();
-    double eigenvalue = 0.0;
+    double value = 0.0;
     for (int i = 0; i < max_iterations; ++i) {
-        apply(v);
-        const double previous = eigenvalue;
-        eigenvalue = v.norm();
-        if (!(eigenvalue > 0.0) || !std::isfinite(eigenvalue)) break;
-        v /= eigenvalue;
-        if (std::abs(eigenvalue - previous) <= enough * eigenvalue) break;
+        const double previous = value;
+        for (const Product* product : {&apply, &apply_transposed}) {
+            (*product)(v);
+            value = v.stableNorm();
+            if (!(value > 0.0) || !std::isfinite(value)) return value;
+            v /= value;
+        }
+        if (std::abs(value - previous) <= enough * value) break;
     }
-    return eigenvalue;
+    return value;
 }
 
 double condition_number(const RowMatrix& triangle) {
-    const Index size = triangle.cols();
-    const double largest = largest_eigenvalue(size, [&](Vector& v) {
-        v = upper_triangle(triangle) * v;
-        v = transposed_triangle(triangle) * v;
-    });
-    const double inverse_smallest = largest_eigenvalue(size, [&](Vector& v) {
-        transposed_triangle(triangle).solveInPlace(v);
-        upper_triangle(triangle).solveInPlace(v);
-    });
-    return std::sqrt(largest) * std::sqrt(inverse_smallest);
+    const auto multiply = [&](Vector& v) { v = upper_triangle(triangle) * v; };
+    const auto multiply_transposed = [&](Vector& v) { v = transposed_triangle(triangle) * v; };
+    const auto solve = [&](Vector& v) { upper_triangle(triangle).solveInPlace(v); };
+    const auto solve_transposed = [&](Vector& v) { transposed_triangle(triangle).solveInPlace(v); };
+    return largest_singular_value(triangle.cols(), multiply, multiply_transposed) *
+           largest_singular_value(triangle.cols(), solve, solve_transposed);
 }
 
 double cholesky_error_estimate(const RowMatrix& triangle, const Vector& diagonal, const Matrix& prior) {

@@ -6,10 +6,12 @@
 
 namespace lpr_fast {
 
-/// Largest eigenvalue of a symmetric positive semidefinite operator, by power iteration from a fixed start: a lower
-/// bound that is within a few per cent for the spectra met here.
-/// @param apply  replaces its argument by the operator's product with it
-double largest_eigenvalue(Index size, const std::function<void(Vector&)>& apply);
+/// Replaces its argument by the product of an operator with it.
+using Product = std::function<void(Vector&)>;
+
+/// Largest singular value of an operator, by power iteration from a fixed start: a lower bound that is within a few per
+/// cent for the spectra met here.
+double largest_singular_value(Index size, const Product& apply, const Product& apply_transposed);
 
 /// Estimate of the 2-norm condition number of an upper-triangular matrix.
 double condition_number(const RowMatrix& triangle);

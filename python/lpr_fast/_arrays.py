@@ -32,10 +32,18 @@ def as_matrix(name: str, value: ArrayLike) -> Array:
     """Two dimensions, or an error that says how to get them."""
     array = _as_float64(name, value)
     if array.ndim != 2:
-        hint = f"; for a single row give {name}[None, :]" if array.ndim == 1 else ""
+        hint = f"; for a single row give {name}[None, :]" if array.ndim == 1 and array.size else ""
         raise InvalidInputError(
             f"{name} has shape {array.shape}; it must have two dimensions, one row for each item{hint}."
         )
+    return array
+
+
+def as_rows(name: str, value: ArrayLike) -> Array:
+    """A matrix with at least one row and one column: the training rows that a constructor takes."""
+    array = as_matrix(name, value)
+    if array.size == 0:
+        raise InvalidInputError(f"{name} has shape {array.shape}; it needs at least one row and one column.")
     return array
 
 
@@ -60,10 +68,10 @@ def as_columns(value: ArrayLike) -> list[int]:
 
 def as_number(name: str, value: Any) -> float:
     """A real number, or an error."""
-    try:
-        return float(value)
-    except (TypeError, ValueError) as error:
-        raise InvalidInputError(f"{name} is {value!r}; it must be a real number.") from error
+    array = np.asarray(value)
+    if array.ndim != 0 or not np.can_cast(array.dtype, np.float64, "safe"):
+        raise InvalidInputError(f"{name} is {value!r}; it must be a real number.")
+    return float(array)
 
 
 def as_count(name: str, value: Any) -> int:

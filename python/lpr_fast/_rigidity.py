@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from . import _core
 from ._accumulator import HessianAccumulator, Method
-from ._arrays import Array, as_columns, as_count, as_matrix, as_number, as_vector
+from ._arrays import Array, as_columns, as_count, as_matrix, as_number, as_rows, as_vector
 from ._errors import InvalidInputError, LprWarning
 
 _LARGE_ERROR = 1e-6
@@ -101,7 +101,7 @@ class Rigidity:
         NotPositiveDefiniteError
             If ``method="gram"`` and the problem is too ill-conditioned for it.
         """
-        rows = as_matrix("X", X)
+        rows = as_rows("X", X)
         accumulator = HessianAccumulator(rows.shape[1], method)
         accumulator.add(rows, weights, n_threads=n_threads)
         return cls._build(accumulator, None, regularizer, n_threads)
@@ -118,6 +118,9 @@ class Rigidity:
         n_threads: int = 0,
     ) -> Rigidity:
         """Rigidity of a sparse kernel model: H = K_NM^T W K_NM + mu K_MM.
+
+        The LPR of a sparse kernel model is blind far from the active points: where all kernels vanish it is infinite.
+        Look at the residual k(i,i) - k_Mi^T K_MM^-1 k_Mi beside it.
 
         Parameters
         ----------
@@ -143,7 +146,13 @@ class Rigidity:
         NotPositiveDefiniteError
             If K_MM has a negative eigenvalue, or if ``method="gram"`` and the problem is too ill-conditioned for it.
         """
-        rows = as_matrix("K_NM", K_NM)
+        rows = as_rows("K_NM", K_NM)
+        n_active = rows.shape[1]
+        if np.shape(K_MM) != (n_active, n_active):
+            raise InvalidInputError(
+                f"K_MM has shape {np.shape(K_MM)}, expected {(n_active, n_active)} for the {n_active} columns of K_NM; "
+                "check that the two are not swapped."
+            )
         accumulator = HessianAccumulator(rows.shape[1], method)
         accumulator.add(rows, weights, n_threads=n_threads)
         return cls._build(accumulator, K_MM, regularizer, n_threads)
@@ -215,7 +224,7 @@ class Rigidity:
         return self._regularizer
 
     def lpr(self, phi: ArrayLike, *, n_threads: int = 0) -> Array:
-        """Local prediction rigidity, 1 / (phi_i^T H^-1 phi_i).
+        """Local prediction rigidity, 1 / (phi_i^T H^-1 phi_i). The variance is scale / LPR: no need to ask for both.
 
         Parameters
         ----------
@@ -404,8 +413,8 @@ class Rigidity:
 def _warnings_about(factor: _core.HessianFactor) -> Iterator[str]:
     if factor.n_dropped:
         yield (
-            f"{factor.n_dropped} of {factor.size} active points are redundant in float64 and were dropped: K_MM is "
-            "singular to rounding."
+            f"{factor.n_dropped} of {factor.size} active points are redundant in float64 and were dropped, because "
+            "K_MM is singular to rounding; kept_columns lists the others, and nothing needs to be done."
         )
     if factor.error_estimate > _LARGE_ERROR:
         yield (

@@ -1,0 +1,93 @@
+"""Every way to phi^T H^-1 phi that is compared: the package's own, and what scripts do.
+
+A route returns one number for each row of phi, or raises; a failure counts as an infinite error.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+
+from lpr_fast import LprError, LprWarning, Rigidity
+
+from .problems import Array, Problem
+
+Route = Callable[[Problem], Array]
+
+
+def rigidity_of(problem: Problem, method: str = "qr") -> Rigidity:
+    """The package's answer to a problem; warnings about dropped points and large errors are part of it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LprWarning)
+        if problem.hessian is not None:
+            return Rigidity.from_hessian(problem.hessian, regularizer=problem.regularizer)
+        assert problem.rows is not None
+        options = {"regularizer": problem.regularizer, "weights": problem.weights, "method": method}
+        if problem.prior is None:
+            return Rigidity.from_features(problem.rows, **options)
+        return Rigidity.from_kernels(problem.rows, problem.prior, **options)
+
+
+def lpr_fast(problem: Problem) -> Array:
+    """QR for rows, Cholesky for a dense Hessian."""
+    return rigidity_of(problem).variance(problem.phi, scale=1.0)
+
+
+def lpr_fast_gram(problem: Problem) -> Array:
+    """The package's route over the Gram matrix."""
+    return rigidity_of(problem, "gram").variance(problem.phi, scale=1.0)
+
+
+def _hessian(problem: Problem) -> Array:
+    if problem.hessian is not None:
+        return problem.hessian + problem.regularizer * np.eye(len(problem.hessian))
+    assert problem.rows is not None
+    rows = problem.rows
+    weighted = rows if problem.weights is None else problem.weights[:, None] * rows
+    prior = np.eye(rows.shape[1]) if problem.prior is None else problem.prior
+    return rows.T @ weighted + problem.regularizer * prior
+
+
+def _forms(phi: Array, inverse_times_phi: Array) -> Array:
+    return np.einsum("ij,ji->i", phi, inverse_times_phi)
+
+
+def numpy_cholesky(problem: Problem) -> Array:
+    """Cholesky of H, then a triangular solve (here by a general one: the factor is what loses the digits)."""
+    factor = np.linalg.cholesky(_hessian(problem))
+    return np.sum(np.linalg.solve(factor, problem.phi.T) ** 2, axis=0)
+
+
+def numpy_solve(problem: Problem) -> Array:
+    """LU solve with H."""
+    return _forms(problem.phi, np.linalg.solve(_hessian(problem), problem.phi.T))
+
+
+def numpy_inv(problem: Problem) -> Array:
+    """Explicit inverse of H."""
+    return _forms(problem.phi, np.linalg.inv(_hessian(problem)) @ problem.phi.T)
+
+
+def numpy_pinv(problem: Problem) -> Array:
+    """Pseudoinverse of H, as scikit-matter does."""
+    return _forms(problem.phi, np.linalg.pinv(_hessian(problem)) @ problem.phi.T)
+
+
+ROUTES: dict[str, Route] = {
+    "lpr_fast": lpr_fast,
+    "lpr_fast, method='gram'": lpr_fast_gram,
+    "Cholesky of H": numpy_cholesky,
+    "solve(H)": numpy_solve,
+    "inv(H)": numpy_inv,
+    "pinv(H)": numpy_pinv,
+}
+
+
+def attempt(route: Route, problem: Problem) -> Array:
+    """The route's numbers, NaN where it fails."""
+    try:
+        return route(problem)
+    except (np.linalg.LinAlgError, LprError):
+        return np.full(len(problem.phi), np.nan)

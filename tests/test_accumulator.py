@@ -1,0 +1,120 @@
+"""HessianAccumulator as Python sees it."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from lpr_fast import HessianAccumulator, Rigidity
+
+from .oracle.problems import Array
+
+METHODS = ["qr", "gram"]
+
+
+@pytest.fixture
+def rows() -> Array:
+    return np.random.default_rng(1).normal(size=(900, 12))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_it_tells_what_it_holds(rows: Array, method: str) -> None:
+    accumulator = HessianAccumulator(12, method)
+    accumulator.add(rows[:0])
+    assert accumulator.n_rows == 0
+    accumulator.add(rows)
+    assert (accumulator.size, accumulator.n_rows, accumulator.method) == (12, 900, method)
+    assert repr(accumulator) == f"HessianAccumulator(12, method='{method}', n_rows=900)"
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("n_rows", [0, 5, 900])
+def test_pickles_and_copies_go_on_with_the_same_bits(rows: Array, method: str, n_rows: int) -> None:
+    accumulator = HessianAccumulator(12, method)
+    accumulator.add(rows[:n_rows])
+    for other in (pickle.loads(pickle.dumps(accumulator)), copy.deepcopy(accumulator)):
+        other.add(rows)
+        reference = HessianAccumulator.from_bytes(accumulator.to_bytes())
+        reference.add(rows)
+        assert other.to_bytes() == reference.to_bytes()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_merged_parts_answer_as_one(rows: Array, method: str) -> None:
+    whole = Rigidity.from_features(rows, regularizer=1e-3, method=method)
+    parts = [HessianAccumulator(12, method) for _ in range(3)]
+    for part, block in zip(parts, np.array_split(rows, 3), strict=True):
+        part.add(block)
+    parts[0].merge(parts[1])
+    parts[0].merge(parts[2])
+    merged = Rigidity.from_accumulator(parts[0], regularizer=1e-3)
+    np.testing.assert_allclose(merged.lpr(rows), whole.lpr(rows), rtol=1e-11)
+
+
+def test_merging_at_leaf_boundaries_gives_the_bits_of_one_pass(rows: Array) -> None:
+    whole = HessianAccumulator(12)
+    whole.add(rows)
+    first, second = HessianAccumulator(12), HessianAccumulator(12)
+    first.add(rows[: 2 * whole.leaf_rows])
+    second.add(rows[2 * whole.leaf_rows :])
+    first.merge(second)
+    assert first.to_bytes() == whole.to_bytes()
+
+
+def test_an_accumulator_goes_on_after_it_was_factorised(rows: Array) -> None:
+    accumulator = HessianAccumulator(12)
+    accumulator.add(rows[:400])
+    before = Rigidity.from_accumulator(accumulator, regularizer=1.0)
+    accumulator.add(rows[400:])
+    after = Rigidity.from_accumulator(accumulator, regularizer=1.0)
+    assert np.all(after.lpr(rows) > before.lpr(rows))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_bad_rows_change_nothing(rows: Array, method: str) -> None:
+    accumulator = HessianAccumulator(12, method)
+    accumulator.add(rows)
+    before = accumulator.to_bytes()
+    bad = rows.copy()
+    bad[700, 3] = np.nan
+    with pytest.raises(ValueError, match=r"row 700 \(row 1600 of all added\) holds nan in column 3"):
+        accumulator.add(bad)
+    assert accumulator.to_bytes() == before
+
+
+def test_threads_take_turns(rows: Array) -> None:
+    accumulator = HessianAccumulator(12)
+    blocks = np.array_split(rows, 30)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(accumulator.add, blocks))
+    assert accumulator.n_rows == 900
+    shuffled = Rigidity.from_accumulator(accumulator, regularizer=1.0).lpr(rows)
+    np.testing.assert_allclose(shuffled, Rigidity.from_features(rows, regularizer=1.0).lpr(rows), rtol=1e-11)
+
+
+MEMORY_SCRIPT = """
+import resource, sys
+import numpy as np
+from lpr_fast import HessianAccumulator
+accumulator = HessianAccumulator(50, sys.argv[1])
+block = np.random.default_rng(0).normal(size=(1000, 50))
+for _ in range(int(sys.argv[2])):
+    accumulator.add(block)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_memory_does_not_grow_with_the_number_of_rows(method: str) -> None:
+    def peak_kilobytes(n_blocks: int) -> int:
+        command = [sys.executable, "-c", MEMORY_SCRIPT, method, str(n_blocks)]
+        return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+    few, many = peak_kilobytes(10), peak_kilobytes(200)  # 4 MB and 80 MB of rows
+    assert many < few + 8000

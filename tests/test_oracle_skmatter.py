@@ -1,0 +1,29 @@
+"""Agreement with scikit-matter after translation of its conventions.
+
+Its ``local_prediction_rigidity`` takes structure means and alpha * s^2 as regularizer, with s^2 the mean squared norm
+of the training environments. It uses a pseudoinverse of H: where its ``rank_diff`` is not 0 its answer is another one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from skmatter.metrics import local_prediction_rigidity
+
+from lpr_fast import Rigidity
+
+
+@pytest.mark.parametrize("alpha", [1.0, 1e-3, 1e-6])
+@pytest.mark.parametrize(("n_structures", "n_features"), [(30, 12), (8, 20)])
+def test_the_lpr_is_that_of_scikit_matter(alpha: float, n_structures: int, n_features: int) -> None:
+    rng = np.random.default_rng(7)
+    train = [rng.normal(size=(rng.integers(2, 9), n_features)) + 0.5 for _ in range(n_structures)]
+    test = [rng.normal(size=(4, n_features)) for _ in range(3)]
+    theirs, rank_difference = local_prediction_rigidity(train, test, alpha)
+    assert rank_difference == 0
+
+    sums = np.array([environments.sum(axis=0) for environments in train])
+    weights = np.array([1.0 / len(environments) ** 2 for environments in train])
+    s_squared = np.mean(np.sum(np.vstack(train) ** 2, axis=1))
+    ours = Rigidity.from_features(sums, weights=weights, regularizer=alpha * s_squared)
+    np.testing.assert_allclose(ours.lpr(np.vstack(test)), np.hstack(theirs), rtol=1e-8)

@@ -1,0 +1,55 @@
+"""The package as a whole: what importing it costs, what it says of itself, what it exports."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import lpr_fast
+
+ROOT = Path(__file__).parents[1]
+
+
+def modules_after(statement: str) -> set[str]:
+    code = f"{statement}; import sys; print(*sys.modules)"
+    printed = subprocess.run([sys.executable, "-I", "-c", code], check=True, capture_output=True, text=True).stdout
+    return {name.split(".")[0] for name in printed.split()}
+
+
+def test_importing_loads_nothing_but_numpy() -> None:
+    standard = set(sys.stdlib_module_names)
+    added = modules_after("import lpr_fast") - modules_after("import numpy") - standard
+    assert added <= {"lpr_fast"}, added
+
+
+def test_one_version_is_told_everywhere() -> None:
+    def found(file: str, pattern: str) -> str:
+        match = re.search(pattern, (ROOT / file).read_text())
+        assert match, f"no version in {file}"
+        return match.group(1)
+
+    assert found("pyproject.toml", r'(?m)^version = "(.+)"') == lpr_fast.__version__
+    assert found("CMakeLists.txt", r"project\(lpr_fast VERSION (\S+)") == lpr_fast.__version__
+    assert found("CITATION.cff", r"(?m)^version: (\S+)") == lpr_fast.__version__
+    assert lpr_fast.__version__ in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_every_public_name_is_documented() -> None:
+    assert lpr_fast.__doc__
+    for name in lpr_fast.__all__:
+        thing = getattr(lpr_fast, name)
+        if isinstance(thing, type):
+            assert thing.__doc__, name
+            for member, value in vars(thing).items():
+                if not member.startswith("_") and (callable(value) or isinstance(value, property | classmethod)):
+                    assert getattr(thing, member).__doc__ or value.__doc__, f"{name}.{member}"
+
+
+def test_the_extension_exports_nothing_of_the_core_or_of_eigen() -> None:
+    command = ["nm", "-D", "--defined-only", lpr_fast._core.__file__]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    names = {line.split()[-1] for line in printed.splitlines()}
+    assert "PyInit__core" in names
+    assert not {name for name in names if "lpr_fast" in name or "igen" in name}

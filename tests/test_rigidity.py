@@ -1,0 +1,238 @@
+"""Rigidity as Python sees it: shapes, bits, threads, processes, warnings."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from lpr_fast import HessianAccumulator, InvalidInputError, LprWarning, NotPositiveDefiniteError, Rigidity
+
+from .oracle.problems import Array
+
+
+@pytest.fixture(scope="module")
+def features() -> Array:
+    return np.random.default_rng(2).normal(size=(300, 40))
+
+
+@pytest.fixture(scope="module")
+def model(features: Array) -> Rigidity:
+    return Rigidity.from_features(features, regularizer=1e-2)
+
+
+def line_kernel(a: Array, b: Array, width: float) -> Array:
+    return np.exp(-0.5 * ((a[:, None] - b) / width) ** 2)
+
+
+def test_every_constructor_gives_the_same_model(features: Array, model: Rigidity) -> None:
+    accumulator = HessianAccumulator(40)
+    accumulator.add(features)
+    others = [
+        Rigidity.from_accumulator(accumulator, regularizer=1e-2),
+        Rigidity.from_accumulator(accumulator, regularizer=1e-2, prior=np.eye(40)),
+        Rigidity.from_kernels(features, np.eye(40), regularizer=1e-2),
+        Rigidity.from_hessian(features.T @ features, regularizer=1e-2),
+        Rigidity.from_hessian(model.hessian()),
+        Rigidity.from_features(features, regularizer=1e-2, method="gram"),
+        Rigidity.from_features(2.0 * features, weights=np.full(300, 0.25), regularizer=1e-2),
+    ]
+    for other in others:
+        np.testing.assert_allclose(other.lpr(features), model.lpr(features), rtol=1e-10)
+
+
+def test_lpr_variance_and_covariance_are_what_their_formulas_say(features: Array, model: Rigidity) -> None:
+    inverse = np.linalg.inv(features.T @ features + 1e-2 * np.eye(40))
+    phi, other = features[:7] + 0.1, features[100:110]
+    forms = np.einsum("ij,jk,ik->i", phi, inverse, phi)
+    np.testing.assert_allclose(model.lpr(phi), 1 / forms, rtol=1e-10)
+    np.testing.assert_allclose(model.variance(phi), 1e-2 * forms, rtol=1e-10)
+    np.testing.assert_allclose(model.variance(phi, scale=3.0), 3.0 * forms, rtol=1e-10)
+    np.testing.assert_allclose(model.covariance(phi, other, scale=3.0), 3.0 * phi @ inverse @ other.T, atol=1e-12)
+    np.testing.assert_allclose(model.covariance(phi), 1e-2 * phi @ inverse @ phi.T, atol=1e-14)
+    np.testing.assert_allclose(model.hessian() @ inverse, np.eye(40), atol=1e-10)
+
+
+def test_what_is_asked_of_a_model_is_told(model: Rigidity) -> None:
+    assert (model.size, model.n_dropped, model.regularizer, model.method) == (40, 0, 1e-2, "qr")
+    assert model.kept_columns == list(range(40))
+    assert model.error_estimate is None
+    assert repr(model).startswith("Rigidity(size=40, regularizer=0.01, method='qr', condition_number=")
+    assert repr(model).endswith(", n_dropped=0)")
+
+
+def test_rows_of_zeros_are_infinitely_rigid_and_no_rows_are_fine(model: Rigidity) -> None:
+    phi = np.zeros((2, 40))
+    phi[1, 0] = 1e-155  # its form overflows on inversion, or nearly so
+    assert model.lpr(phi)[0] == np.inf
+    assert model.variance(phi)[0] == 0.0
+    assert model.lpr(np.zeros((0, 40))).shape == (0,)
+    assert model.covariance(phi, np.zeros((0, 40))).shape == (2, 0)
+
+
+def test_the_size_one_model_works() -> None:
+    model = Rigidity.from_features([[2.0]], regularizer=1.0)
+    np.testing.assert_allclose(model.lpr([[1.0], [2.0]]), [5.0, 1.25], rtol=1e-15)
+    assert model.condition_number == pytest.approx(1.0)
+
+
+def test_inputs_of_other_types_and_layouts_give_the_same_bits(features: Array, model: Rigidity) -> None:
+    exact = np.round(features * 8) / 8  # representable in float32
+    expected = model.lpr(exact)
+    strided = np.zeros((300, 80))
+    strided[:, ::2] = exact
+    readonly = exact.copy()
+    readonly.setflags(write=False)
+    unaligned = np.frombuffer(b"x" + exact.tobytes(), dtype=np.uint8)[1:].view(np.float64).reshape(exact.shape)
+    variants = [
+        exact.astype(np.float32),
+        exact.astype(">f8"),
+        np.asfortranarray(exact),
+        strided[:, ::2],
+        exact[::-1][::-1],
+        exact.tolist(),
+        readonly,
+        unaligned,
+    ]
+    for variant in variants:
+        np.testing.assert_array_equal(model.lpr(variant), expected)
+    integers = np.rint(features * 3).astype(np.int64)
+    np.testing.assert_array_equal(model.lpr(integers), model.lpr(integers.astype(float)))
+
+
+@pytest.mark.parametrize("method", ["qr", "gram"])
+def test_bits_do_not_depend_on_threads_or_batches(features: Array, method: str) -> None:
+    kernel = line_kernel(np.linspace(0, 1, 40), np.linspace(0, 1, 40), 0.02)
+    rng = np.random.default_rng(3)
+    phi = rng.normal(size=(201, 40))
+    models = [
+        Rigidity.from_kernels(features, kernel, regularizer=1e-2, method=method, n_threads=n_threads)
+        for n_threads in (1, 2, 5)
+    ]
+    expected = models[0].lpr(phi, n_threads=1)
+    covariance = models[0].covariance(phi, n_threads=1)
+    for model in models:
+        for n_threads in (0, 1, 2):
+            for batch in (1, 7, 64, 201):
+                parts = [model.lpr(phi[i : i + batch], n_threads=n_threads) for i in range(0, 201, batch)]
+                np.testing.assert_array_equal(np.concatenate(parts), expected)
+            np.testing.assert_array_equal(model.covariance(phi, n_threads=n_threads), covariance)
+    order = rng.permutation(201)
+    np.testing.assert_array_equal(models[0].lpr(phi[order]), expected[order])
+
+
+def test_eight_python_threads_share_one_object(features: Array, model: Rigidity) -> None:
+    expected = model.lpr(features)
+    with ThreadPoolExecutor(8) as pool:
+        for result in pool.map(lambda _: model.lpr(features), range(40)):
+            np.testing.assert_array_equal(result, expected)
+
+
+FORK_SCRIPT = """
+import multiprocessing, warnings
+import numpy as np
+from lpr_fast import Rigidity
+warnings.simplefilter("ignore", DeprecationWarning)  # Python >= 3.12 dislikes a fork beside threads; that is the point
+phi = np.random.default_rng(4).normal(size=(500, 60))
+model = Rigidity.from_features(phi, regularizer=1e-3, n_threads=2)
+expected = model.lpr(phi, n_threads=2)
+def score(part):
+    refit = Rigidity.from_features(phi, regularizer=1e-3, n_threads=2)
+    return model.lpr(part, n_threads=2), refit.lpr(part, n_threads=2)
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    for scored, refitted in pool.map(score, np.array_split(phi, 4)):
+        first = np.flatnonzero(expected == scored[0])[0]
+        assert np.array_equal(scored, expected[first : first + len(scored)])
+        assert np.array_equal(refitted, scored)
+assert np.array_equal(model.lpr(phi, n_threads=2), expected)
+print("same bits")
+"""
+
+
+def test_forked_children_work_after_use_in_the_parent() -> None:
+    result = subprocess.run([sys.executable, "-c", FORK_SCRIPT], capture_output=True, text=True, timeout=120)
+    assert result.stdout == "same bits\n", result.stderr
+
+
+def test_pickles_give_the_same_bits(features: Array) -> None:
+    with pytest.warns(LprWarning):
+        dropped = Rigidity.from_kernels(features[:, :3], np.ones((3, 3)), regularizer=1.0)
+    gram = Rigidity.from_features(features, regularizer=1.0, method="gram")
+    for model, phi in [(dropped, features[:, :3]), (gram, features), (gram.restrict([3, 1]), features[:, :2])]:
+        restored = pickle.loads(pickle.dumps(model))
+        assert repr(restored) == repr(model)
+        assert restored.error_estimate == model.error_estimate
+        assert restored.kept_columns == model.kept_columns
+        np.testing.assert_array_equal(restored.lpr(phi), model.lpr(phi))
+
+
+def test_redundant_active_points_are_dropped_with_one_warning() -> None:
+    points = np.array([0.0, 1.0, 2.0, 1.0, 3.0])
+    kernel = line_kernel(points, points, 0.5)
+    k_nm = line_kernel(np.linspace(0, 3, 9), points, 0.5)
+    with pytest.warns(LprWarning, match="1 of 5 active points are redundant") as record:
+        model = Rigidity.from_kernels(k_nm, kernel, regularizer=1e-3)
+    assert len(record) == 1
+    assert record[0].filename == __file__
+    assert model.n_dropped == 1
+    assert model.kept_columns == [0, 1, 2, 4]
+    assert model.hessian().shape == (4, 4)
+    keep = [0, 1, 2, 4]
+    reduced = Rigidity.from_kernels(k_nm[:, keep], kernel[np.ix_(keep, keep)], regularizer=1e-3)
+    np.testing.assert_allclose(model.lpr(k_nm), reduced.lpr(k_nm[:, keep]), rtol=1e-12)
+    np.testing.assert_allclose(
+        model.restrict([4, 3, 1]).lpr(k_nm[:, [4, 3, 1]]), reduced.restrict([3, 1]).lpr(k_nm[:, [4, 1]]), rtol=1e-12
+    )
+    np.testing.assert_allclose(
+        model.updated(k_nm).lpr(k_nm), reduced.updated(k_nm[:, keep]).lpr(k_nm[:, keep]), rtol=1e-12
+    )
+    with pytest.raises(InvalidInputError, match="every one of these columns was dropped"):
+        model.restrict([3])
+    accumulator = HessianAccumulator(5)
+    accumulator.add(k_nm)
+    with pytest.warns(LprWarning) as record:
+        Rigidity.from_accumulator(accumulator, prior=kernel, regularizer=1e-3)
+    assert record[0].filename == __file__
+
+
+def test_the_gram_route_warns_where_it_loses_digits_and_fails_by_name() -> None:
+    points = np.linspace(0, 1, 25)
+    kernel, k_nm = line_kernel(points, points, 0.1), line_kernel(np.linspace(0, 1, 60), points, 0.1)
+    with pytest.warns(LprWarning, match="method='gram' leaves an estimated relative error of .*; use method='qr'"):
+        model = Rigidity.from_kernels(k_nm, kernel, regularizer=1e-3, method="gram")
+    assert model.error_estimate is not None
+    assert model.error_estimate > 1e-6
+    exact = Rigidity.from_kernels(k_nm, kernel, regularizer=1e-3)
+    np.testing.assert_allclose(model.lpr(k_nm), exact.lpr(k_nm), rtol=model.error_estimate)
+
+    kernel, k_nm = line_kernel(points, points, 0.3), line_kernel(np.linspace(0, 1, 60), points, 0.3)
+    with pytest.raises(NotPositiveDefiniteError, match='use method="qr"'):
+        Rigidity.from_kernels(k_nm, kernel, regularizer=1e-9, method="gram")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        benign = Rigidity.from_features(np.eye(5), regularizer=1.0, method="gram")
+    assert benign.error_estimate is not None
+    assert benign.error_estimate < 1e-13
+
+
+def test_an_indefinite_hessian_names_the_regularizer_that_suffices() -> None:
+    rng = np.random.default_rng(5)
+    vectors = np.linalg.qr(rng.normal(size=(20, 20)))[0]
+    hessian = (vectors * np.linspace(-0.3, 5.0, 20)) @ vectors.T
+    with pytest.raises(NotPositiveDefiniteError, match=r"smallest eigenvalue is -0\.3") as error:
+        Rigidity.from_hessian(hessian)
+    suggested = float(str(error.value).split("a regularizer of ")[1].split()[0])
+    assert Rigidity.from_hessian(hessian, regularizer=suggested).size == 20
+
+
+def test_the_condition_number_is_that_of_the_factor_at_any_regularizer(features: Array) -> None:
+    for mu in (1e-300, 1e-30, 1.0):
+        model = Rigidity.from_features(features[:10], regularizer=mu)
+        largest = np.linalg.norm(features[:10], 2)
+        assert model.condition_number == pytest.approx(np.sqrt(largest**2 + mu) / np.sqrt(mu), rel=0.05)
