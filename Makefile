@@ -1,0 +1,61 @@
+# Two commands do everything: `make demo` and `make test`. Both build what they need in .venv first.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SITE = $(shell $(BIN)/python -c "import sysconfig; print(sysconfig.get_paths()['purelib'])")
+CMAKE = CMAKE_PREFIX_PATH="$(SITE)" $(BIN)/cmake
+CTEST = $(BIN)/ctest
+PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
+JOBS := $(shell nproc 2>/dev/null || echo 2)
+SOURCES := $(shell find cpp/include cpp/src cpp/bindings -type f) $(wildcard python/lpr_fast/*) \
+           CMakeLists.txt cpp/CMakeLists.txt pyproject.toml
+CPP_FILES := $(shell find cpp -name '*.cpp' -o -name '*.hpp')
+
+.PHONY: demo test test-cpp test-python lint format stubs clean
+
+demo: $(VENV)/demo
+	$(BIN)/python examples/toy.py demo
+
+test: test-cpp test-python
+
+# The C++ tests, optimised and again under AddressSanitizer and UndefinedBehaviorSanitizer.
+test-cpp: $(VENV)/dev
+	for preset in release sanitize; do \
+	  $(CMAKE) --preset $$preset > build-$$preset.log 2>&1 || { cat build-$$preset.log; exit 1; }; rm build-$$preset.log; \
+	  $(CMAKE) --build --preset $$preset --parallel $(JOBS) || exit 1; \
+	  $(CTEST) --preset $$preset || exit 1; \
+	done
+
+test-python: $(VENV)/dev
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/clang-format --dry-run --Werror $(CPP_FILES)
+	$(BIN)/python tools/stubs.py --check
+
+format: $(VENV)/dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(CPP_FILES)
+
+# The types of the compiled module, read off it.
+stubs: $(VENV)/dev
+	$(BIN)/python tools/stubs.py
+
+clean:
+	rm -rf $(VENV) build demo dist
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/demo: $(BIN)/python $(SOURCES)
+	$(PIP) install '.[demo]'
+	touch $@
+
+$(VENV)/dev: $(BIN)/python $(SOURCES)
+	$(PIP) install '.[dev]'
+	touch $@ $(VENV)/demo
