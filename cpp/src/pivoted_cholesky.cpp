@@ -76,10 +76,11 @@ void check_semidefinite(const Progress& p, double threshold) {
     const double largest = largest_residual(p);
     if (!p.pivots.empty() && largest <= indefinite_factor * threshold) return;
     std::ostringstream message;
-    message << "the prior (K_MM) must be positive semidefinite, but it has a negative eigenvalue or is zero: eliminating "
-            << p.pivots.size() << " of " << p.residual.cols() << " columns leaves an entry of size " << largest
-            << ", where rounding explains " << std::max(threshold, 0.0)
-            << "; compute it in float64, and check that it is a kernel matrix.";
+    message
+        << "the prior (K_MM) must be positive semidefinite, but it has a negative eigenvalue or is zero: eliminating "
+        << p.pivots.size() << " of " << p.residual.cols() << " columns leaves an entry of size " << largest
+        << ", where rounding explains " << std::max(threshold, 0.0)
+        << "; compute it in float64, and check that it is a kernel matrix.";
     throw NotPositiveDefinite(message.str());
 }
 

@@ -1,0 +1,182 @@
+"""Measurements behind decisions of the design, most of them against 400-bit arithmetic (needs python-flint).
+
+Why leaves are reduced in a tree and not in a chain, what the Gram route's estimate of its own error is made of, where
+redundant active points stop being distinguishable from rounding, and why the unit of error, s, is the largest of eight
+perturbations and not of three. Times nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from measure import arguments, finish, print_machine
+from scipy.linalg import cho_solve, solve_triangular
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from tests.oracle.exact import truth
+from tests.oracle.problems import KERNEL_SETTINGS, MUS, Array, Problem, linear, sparse_kernel
+from tests.oracle.report import FACTOR, allowed
+from tests.oracle.routes import lpr_fast
+
+EPSILON = np.finfo(float).eps
+LEAF = 256
+
+
+def sorted_qr(*blocks: Array) -> Array:
+    """R of the stacked rows in order of decreasing norm."""
+    rows = np.vstack(blocks)
+    return np.linalg.qr(rows[np.argsort(-np.linalg.norm(rows, axis=1), kind="stable")], mode="r")
+
+
+def chain(rows: Array) -> Array:
+    """R <- QR[R; leaf], leaf after leaf."""
+    triangle = rows[:0]
+    for leaf in np.split(rows, range(LEAF, len(rows), LEAF)):
+        triangle = sorted_qr(triangle, leaf)
+    return triangle
+
+
+def tree(rows: Array) -> Array:
+    """Leaves, then pairs, then pairs of pairs."""
+    triangles = [sorted_qr(leaf) for leaf in np.split(rows, range(LEAF, len(rows), LEAF))]
+    while len(triangles) > 1:
+        triangles = [sorted_qr(*triangles[i : i + 2]) for i in range(0, len(triangles), 2)]
+    return triangles[0]
+
+
+def quantiles(name: str, values: Array) -> None:
+    """One line of a table."""
+    print(f"{name:<44s}" + "".join(f"{x:>10.2g}" for x in np.quantile(values, [0, 0.1, 0.5, 0.9, 1])))
+
+
+def heading(title: str) -> None:
+    """The first line of a table."""
+    print(f"\n{title}\n{'':<44s}" + "".join(f"{x:>10s}" for x in ("lowest", "10 %", "median", "90 %", "highest")))
+
+
+def compare_reductions(n_rows: int, n_problems: int) -> None:
+    """Largest error / s of each problem for every way to reduce many rows on few columns."""
+    heading(f"largest error / s, {n_rows} rows on 8 columns, spectrum over 1e5, mu = 1e-8, leaves of {LEAF} rows")
+    routes: dict[str, Callable[[Array], Array]] = {"chain": chain, "tree": tree, "one QR of all rows": sorted_qr}
+    ratios: dict[str, list[float]] = {name: [] for name in [*routes, "lpr_fast"]}
+    for i in range(n_problems):
+        problem = linear(f"many rows {i}", n=n_rows, m=8, regularizer=1e-8, decay=0.2)
+        exact = truth(problem)
+        assert problem.rows is not None
+        for name, route in routes.items():
+            triangle = sorted_qr(route(problem.rows), np.sqrt(problem.regularizer) * np.eye(8))
+            forms = np.sum(solve_triangular(triangle, problem.phi.T, trans="T") ** 2, axis=0)
+            ratios[name].append(np.max(exact.lpr_errors(forms) / exact.s))
+        ratios["lpr_fast"].append(np.max(exact.lpr_errors(lpr_fast(problem)) / exact.s))
+    for name, values in ratios.items():
+        quantiles(name, np.array(values))
+
+
+def kernel_sample(n_seeds: int) -> list[Problem]:
+    """Kernel problems other than those of the test suite."""
+    return [
+        sparse_kernel(f"sample {seed} {mu} {m}", m=m, n=n, zeta=zeta, noise=noise, decay=decay, regularizer=mu)
+        for seed in range(n_seeds)
+        for zeta, noise, decay in KERNEL_SETTINGS
+        for m, n in ((30, 20), (40, 100), (80, 200))
+        for mu in MUS[:4]
+    ]
+
+
+def compare_estimates(problems: list[Problem]) -> None:
+    """What could serve as an estimate of the Gram route's error, over its true error."""
+    found = []
+    for problem in problems:
+        assert problem.rows is not None
+        assert problem.prior is not None
+        hessian = problem.rows.T @ problem.rows + problem.regularizer * problem.prior
+        try:
+            triangle = np.linalg.cholesky(hessian).T
+        except np.linalg.LinAlgError:
+            continue
+        diagonal = np.diag(hessian)
+        forms = np.sum(solve_triangular(triangle, problem.phi.T, trans="T") ** 2, axis=0)
+        true = np.max(truth(problem).form_errors(forms))
+
+        def movement(phi: Array, triangle: Array = triangle, diagonal: Array = diagonal) -> float:
+            z = cho_solve((triangle, False), phi.T)
+            return EPSILON * np.max((diagonal @ z**2) / np.abs(np.sum(phi.T * z, axis=0)))
+
+        scale = 1 / np.sqrt(diagonal)
+        smallest = np.linalg.eigvalsh(hessian * np.outer(scale, scale))[0]
+        worst, typical = EPSILON / max(smallest, EPSILON / 10), movement(problem.prior)
+        mean = np.sqrt(worst * typical)
+        found.append(
+            [
+                EPSILON * np.linalg.cond(hessian),
+                worst,
+                typical,
+                mean,
+                min(8 * mean, 300 * typical),
+                movement(problem.phi),
+            ]
+        )
+        found[-1] = [estimate / true for estimate in found[-1]]
+    heading(f"estimate / true largest error of Cholesky of the Gram matrix, {len(found)} kernel problems")
+    names = ("eps cond(H)", "over all phi", "over columns of K_MM", "geometric mean of the two")
+    for name, column in zip((*names, "the estimate in use", "over the test phi"), np.array(found).T, strict=True):
+        quantiles(name, column)
+
+
+def compare_thresholds(n_seeds: int) -> None:
+    """Largest residual that rounding leaves on linearly dependent columns: below 1, dropping is right."""
+    heading("residual of dependent columns after Cholesky / (M eps max diagonal), integer features")
+    for m, rank in ((60, 25), (120, 100), (300, 100), (300, 290), (600, 590)):
+        noise = []
+        for seed in range(n_seeds):
+            rng = np.random.default_rng(seed)
+            scale = 2.0 ** -rng.integers(0, 8, size=rank)
+            for features in (rng.integers(-3, 4, (m, rank)), rng.integers(0, 1000, (m, rank)) * scale):
+                noise.append(residual_noise((features @ features.T).astype(float), rank))
+        quantiles(f"M = {m}, rank {rank}", np.array(noise))
+
+
+def residual_noise(kernel: Array, rank: int) -> float:
+    """Largest diagonal left after `rank` steps of Cholesky with complete pivoting, in units of the threshold."""
+    left, columns = kernel.diagonal().copy(), np.zeros((len(kernel), 0))
+    pivots: list[int] = []
+    for _ in range(rank):
+        pivot = int(np.argmax(left))
+        column = (kernel[:, pivot] - columns @ columns[pivot]) / np.sqrt(left[pivot])
+        column[pivots] = 0.0
+        left = left - column**2
+        pivots.append(pivot)
+        left[pivots] = 0.0
+        columns = np.column_stack([columns, column])
+    return float(left.max() / (len(kernel) * EPSILON * kernel.diagonal().max()))
+
+
+def compare_perturbations(problems: list[Problem]) -> None:
+    """Largest error / s of each problem when s is the largest of so many perturbations."""
+    heading("largest error / s of lpr_fast on each of these problems")
+    for n_perturbations in (3, 8, 16):
+        ratios = []
+        for problem in problems:
+            exact = truth(problem, n_perturbations=n_perturbations, seed=1)
+            ratios.append(FACTOR * np.max(exact.lpr_errors(lpr_fast(problem)) / allowed(exact)))
+        quantiles(f"s over {n_perturbations} perturbations", np.array(ratios))
+
+
+def main() -> None:
+    """Print the tables."""
+    options = arguments(__doc__)
+    print_machine(options.threads)
+    compare_reductions(*((600, 1) if options.toy else (20000, 5)))
+    compare_thresholds(1 if options.toy else 6)
+    problems = kernel_sample(4)[::40] if options.toy else kernel_sample(4)
+    compare_estimates(problems)
+    compare_perturbations(problems[:3] if options.toy else problems[::2])
+    finish()
+
+
+if __name__ == "__main__":
+    main()
