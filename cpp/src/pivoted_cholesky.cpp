@@ -84,14 +84,26 @@ void check_semidefinite(const Progress& p, double threshold) {
     throw NotPositiveDefinite(message.str());
 }
 
-PivotedCholesky on_kept_columns(const Progress& p) {
+/// Powers of two that bring every positive diagonal element to between 1/2 and 2: an exact change of units, after which
+/// a small kernel is not mistaken for a redundant one.
+Vector units_of(const Matrix& matrix) {
+    Vector units = Vector::Ones(matrix.cols());
+    for (Index i = 0; i < matrix.cols(); ++i) {
+        const double diagonal = matrix(i, i);
+        if (diagonal > 0.0) units(i) = std::exp2(-std::round(0.5 * std::log2(diagonal)));
+    }
+    return units;
+}
+
+PivotedCholesky on_kept_columns(const Progress& p, const Vector& units) {
     PivotedCholesky result;
     result.kept = p.pivots;
     std::sort(result.kept.begin(), result.kept.end());
     const auto rank = static_cast<Index>(result.kept.size());
     result.root.resize(rank, rank);
     for (std::size_t j = 0; j < result.kept.size(); ++j) {
-        result.root.col(static_cast<Index>(j)) = p.root.col(result.kept[j]).head(rank);
+        const Index column = result.kept[j];
+        result.root.col(static_cast<Index>(j)) = p.root.col(column).head(rank) / units(column);
     }
     return result;
 }
@@ -100,8 +112,11 @@ PivotedCholesky on_kept_columns(const Progress& p) {
 
 PivotedCholesky pivoted_cholesky(const Matrix& matrix, int n_threads) {
     const Index size = matrix.cols();
-    const double threshold = static_cast<double>(size) * epsilon * matrix.diagonal().maxCoeff();
-    Progress p{matrix, matrix.diagonal(), RowMatrix::Zero(size, size), {}};
+    const Vector units = units_of(matrix);
+    Matrix scaled(size, size);
+    for (Index j = 0; j < size; ++j) scaled.col(j) = units(j) * matrix.col(j).cwiseProduct(units);
+    const double threshold = static_cast<double>(size) * epsilon * scaled.diagonal().maxCoeff();
+    Progress p{scaled, scaled.diagonal(), RowMatrix::Zero(size, size), {}};
     bool more = true;
     while (more) {
         const auto first = static_cast<Index>(p.pivots.size());
@@ -110,7 +125,7 @@ PivotedCholesky pivoted_cholesky(const Matrix& matrix, int n_threads) {
         add_symmetric_product(p.residual, -1.0, p.root.middleRows(first, eliminated), n_threads);
     }
     check_semidefinite(p, threshold);
-    return on_kept_columns(p);
+    return on_kept_columns(p, units);
 }
 
 }  // namespace lpr_fast

@@ -13,7 +13,8 @@ struct PivotedCholesky {
 };
 
 /// Cholesky with complete pivoting (Higham, Analysis of the Cholesky decomposition of a semi-definite matrix, 1990),
-/// stopped when the largest residual diagonal falls to size * eps * max(diagonal).
+/// of the matrix scaled to a diagonal near one, stopped when the largest residual diagonal falls to size * eps times
+/// the largest one at the start.
 ///
 /// @param matrix  symmetric and finite
 /// @throws NotPositiveDefinite  when what is left then is not rounding but a negative eigenvalue

@@ -1,5 +1,8 @@
 #include "pivoted_cholesky.hpp"
 
+#include <algorithm>
+#include <cmath>
+
 #include "check.hpp"
 #include "lpr_fast/error.hpp"
 #include "problems.hpp"
@@ -56,6 +59,14 @@ void one_of_two_equal_columns_is_dropped() {
     CHECK((result.kept == std::vector<Index>{0, 1}));
 }
 
+void a_small_kernel_is_not_taken_for_a_redundant_one() {
+    Matrix matrix = integer_gram(40, 60, 9);
+    const Vector scale =
+        Vector::LinSpaced(40, -30.0, 30.0).unaryExpr([](double e) { return std::exp2(std::round(e)); });
+    matrix = (scale.asDiagonal() * matrix * scale.asDiagonal()).eval();
+    CHECK(pivoted_cholesky(matrix, 1).kept.size() == 40);
+}
+
 void indefinite_matrices_are_refused() {
     Matrix matrix(2, 2);
     matrix << 1, 2, 2, 1;
@@ -82,6 +93,7 @@ int main() {
     run("a matrix of full rank keeps every column", a_matrix_of_full_rank_keeps_every_column);
     run("linearly dependent columns are dropped", linearly_dependent_columns_are_dropped);
     run("one of two equal columns is dropped", one_of_two_equal_columns_is_dropped);
+    run("a small kernel is not taken for a redundant one", a_small_kernel_is_not_taken_for_a_redundant_one);
     run("indefinite matrices are refused", indefinite_matrices_are_refused);
     run("the bits do not depend on the number of threads", the_bits_do_not_depend_on_the_number_of_threads);
     return failures == 0 ? 0 : 1;

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,9 +11,7 @@ from numpy.typing import ArrayLike
 from . import _core
 from ._accumulator import HessianAccumulator, Method
 from ._arrays import Array, as_columns, as_count, as_matrix, as_number, as_rows, as_vector
-from ._errors import InvalidInputError, LprWarning
-
-_LARGE_ERROR = 1e-6
+from ._errors import InvalidInputError, LprWarning, doubts
 
 
 class Rigidity:
@@ -29,8 +26,8 @@ class Rigidity:
     networks, K_MM for sparse kernel models (S. Chong et al., J. Chem. Theory Comput. 2023, 19, 8020).
 
     Build one with `from_features`, `from_kernels`, `from_hessian` or `from_accumulator`. Objects are immutable, can be
-    pickled, and can be used by several threads at once. Results do not depend on the number of threads nor on how
-    environments are cut into calls, to the last bit.
+    pickled, and can be used by several threads at once. Results do not depend on how environments are cut into calls
+    nor on `n_threads`, to the last bit; its default, 0, stands for ``OMP_NUM_THREADS`` or all cores of the process.
 
     When one local prediction is held eps away from its optimum and the rest of the model adapts, the loss
     sum_A w_A (y_A - X_A . c)^2 + mu c^T P c grows by LPR_i eps^2. It scales with the loss: on total energies (w_A = 1,
@@ -64,7 +61,7 @@ class Rigidity:
         mu = as_number("regularizer", regularizer)
         prior_array = None if prior is None else as_matrix("prior (K_MM)", prior)
         factor = _core.factorize(accumulator._core, mu, prior_array, as_count("n_threads", n_threads))
-        for message in _warnings_about(factor):
+        for message in doubts(n_dropped=factor.n_dropped, size=factor.size, error_estimate=factor.error_estimate):
             warnings.warn(message, LprWarning, stacklevel=3)
         return cls._from_factor(factor, mu, accumulator.method)
 
@@ -87,12 +84,11 @@ class Rigidity:
         regularizer : float
             mu > 0.
         weights : array_like, shape (N,), optional
-            Weight w_A of each row's squared residual, not its root: 1, the default, for a loss on total energies;
-            1 / N_A^2 for a loss on energies per atom.
+            Weight w_A of each row's squared residual: 1, the default, for total energies, 1 / N_A^2 for those per atom.
         method : {"qr", "gram"}
             See `HessianAccumulator`.
         n_threads : int
-            0 for ``OMP_NUM_THREADS`` or all cores that the process may use.
+            See `Rigidity`.
 
         Raises
         ------
@@ -132,12 +128,11 @@ class Rigidity:
         regularizer : float
             mu > 0.
         weights : array_like, shape (N,), optional
-            Weight w_A of each row's squared residual, not its root: 1, the default, for a loss on total energies;
-            1 / N_A^2 for a loss on energies per atom.
+            Weight w_A of each row's squared residual: 1, the default, for total energies, 1 / N_A^2 for those per atom.
         method : {"qr", "gram"}
             See `HessianAccumulator`.
         n_threads : int
-            0 for ``OMP_NUM_THREADS`` or all cores that the process may use.
+            See `Rigidity`.
 
         Raises
         ------
@@ -196,12 +191,12 @@ class Rigidity:
         prior : array_like, shape (M, M), optional
             Symmetric positive semidefinite, for instance K_MM; the identity by default.
         n_threads : int
-            0 for ``OMP_NUM_THREADS`` or all cores that the process may use.
+            See `Rigidity`.
 
         Raises
         ------
         InvalidInputError, NotPositiveDefiniteError
-            As `from_kernels`.
+            As `from_kernels`; also for an accumulator without rows.
         """
         if not isinstance(accumulator, HessianAccumulator):
             raise InvalidInputError(f"accumulator is a {type(accumulator).__name__}; it must be a HessianAccumulator.")
@@ -231,7 +226,7 @@ class Rigidity:
         phi : array_like, shape (n, M)
             One row for each environment: features, kernels to the active points, or Jacobian rows. n may be zero.
         n_threads : int
-            0 for ``OMP_NUM_THREADS`` or all cores that the process may use.
+            See `Rigidity`.
 
         Returns
         -------
@@ -257,7 +252,7 @@ class Rigidity:
         scale : float, optional
             The regularizer by default: then the unit is the prior variance of the kernel.
         n_threads : int
-            0 for ``OMP_NUM_THREADS`` or all cores that the process may use.
+            See `Rigidity`.
 
         Returns
         -------
@@ -285,7 +280,7 @@ class Rigidity:
         scale : float, optional
             The regularizer by default.
         n_threads : int
-            0 for ``OMP_NUM_THREADS`` or all cores that the process may use.
+            See `Rigidity`.
 
         Returns
         -------
@@ -311,7 +306,7 @@ class Rigidity:
         columns : array_like of int, shape (m,)
             Different columns of phi, in the order in which they will be given.
         n_threads : int
-            0 for ``OMP_NUM_THREADS`` or all cores that the process may use.
+            See `Rigidity`.
 
         Returns
         -------
@@ -334,10 +329,9 @@ class Rigidity:
         rows : array_like, shape (n, M)
             Structure rows.
         weights : array_like, shape (n,), optional
-            Weight w_A of each row's squared residual, not its root: 1, the default, for a loss on total energies;
-            1 / N_A^2 for a loss on energies per atom.
+            Weight w_A of each row's squared residual: 1, the default, for total energies, 1 / N_A^2 for those per atom.
         n_threads : int
-            0 for ``OMP_NUM_THREADS`` or all cores that the process may use.
+            See `Rigidity`.
 
         Raises
         ------
@@ -407,19 +401,6 @@ class Rigidity:
         return (
             f"Rigidity(size={self.size}, regularizer={self.regularizer:g}, method={self.method!r}, "
             f"condition_number={self.condition_number:.1e}, n_dropped={self.n_dropped})"
-        )
-
-
-def _warnings_about(factor: _core.HessianFactor) -> Iterator[str]:
-    if factor.n_dropped:
-        yield (
-            f"{factor.n_dropped} of {factor.size} active points are redundant in float64 and were dropped, because "
-            "K_MM is singular to rounding; kept_columns lists the others, and nothing needs to be done."
-        )
-    if factor.error_estimate > _LARGE_ERROR:
-        yield (
-            f"method='gram' leaves an estimated relative error of {factor.error_estimate:.1g} in the rigidities; use "
-            "method='qr'."
         )
 
 
