@@ -109,7 +109,7 @@ def test_without_data_the_lpr_vanishes_with_the_regularizer(seed: int, n: int, m
     """Outside the span of the rows LPR = mu / |phi_perpendicular|^2 as mu -> 0."""
     X, _, phi = linear_model(seed, n, m)
     perpendicular = phi - phi @ np.linalg.pinv(X) @ X
-    mu = 1e-9
+    mu = 1e-13
     lpr = Rigidity.from_features(X, regularizer=mu).lpr(phi)
     np.testing.assert_allclose(lpr, mu / np.sum(perpendicular**2, axis=1), rtol=1e-4)
 

@@ -19,7 +19,7 @@ Method method_named(const std::string& name) {
 
 void add(Accumulator& self, const py::array& rows, const std::optional<py::array>& weights, int n_threads) {
     const ConstMatrixView row_view = matrix_view(rows, "rows");
-    const ConstVectorView weight_view = weights ? vector_view(*weights, "weights") : ConstVectorView{};
+    const auto weight_view = optional_view(weights, "weights");
     self.exclusively([&](HessianAccumulator& accumulator) { accumulator.add(row_view, weight_view, n_threads); });
 }
 

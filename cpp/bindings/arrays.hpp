@@ -2,6 +2,7 @@
 
 #include <pybind11/numpy.h>
 
+#include <optional>
 #include <string>
 
 #include "lpr_fast/error.hpp"
@@ -28,6 +29,11 @@ inline ConstMatrixView matrix_view(const pybind11::array& array, const char* nam
 inline ConstVectorView vector_view(const pybind11::array& array, const char* name) {
     check_array(array, 1, name);
     return {static_cast<const double*>(array.data()), array.shape(0)};
+}
+
+inline std::optional<ConstVectorView> optional_view(const std::optional<pybind11::array>& array, const char* name) {
+    if (!array) return std::nullopt;
+    return vector_view(*array, name);
 }
 
 }  // namespace lpr_fast::python

@@ -1,6 +1,7 @@
 #include "lpr_fast/error.hpp"
 
 #include <exception>
+#include <new>
 
 #include "register.hpp"
 
@@ -24,6 +25,13 @@ void register_errors(py::module_& /*module*/) {
             raise("NotPositiveDefiniteError", error);
         } catch (const InvalidInput& error) {
             raise("InvalidInputError", error);
+        } catch (const Error& error) {
+            raise("LprError", error);
+        } catch (const std::bad_alloc&) {
+            PyErr_SetString(
+                PyExc_MemoryError,
+                "lpr_fast could not get the memory it needs, several times 8 M^2 bytes for a model of M weights."
+            );
         }
     });
 }

@@ -7,6 +7,7 @@
 #include "arrays.hpp"
 #include "lpr_fast/hessian_factor.hpp"
 #include "register.hpp"
+#include "without_interpreter.hpp"
 
 namespace py = pybind11;
 
@@ -16,7 +17,8 @@ namespace {
 HessianFactor factorize_accumulator(
     Accumulator& accumulator, double regularizer, const std::optional<py::array>& prior, int n_threads
 ) {
-    const ConstMatrixView prior_view = prior ? matrix_view(*prior, "prior") : ConstMatrixView{};
+    std::optional<ConstMatrixView> prior_view;
+    if (prior) prior_view = matrix_view(*prior, "prior");
     return accumulator.exclusively([&](HessianAccumulator& held) {
         return factorize(held, regularizer, prior_view, n_threads);
     });
@@ -24,24 +26,23 @@ HessianFactor factorize_accumulator(
 
 HessianFactor factorize_dense(const py::array& hessian, double regularizer) {
     const ConstMatrixView view = matrix_view(hessian, "hessian");
-    const py::gil_scoped_release no_interpreter;
+    const WithoutInterpreter no_interpreter;
     return factorize_hessian(view, regularizer);
 }
 
 HessianFactor from_triangle(
-    Index size, std::vector<Index> kept_columns, const py::array& triangle, double condition_number,
-    double error_estimate
+    Index size, std::vector<Index> columns, const py::array& triangle, double condition_number, double error_estimate
 ) {
     return HessianFactor::from_triangle(
-        size, std::move(kept_columns), matrix_view(triangle, "triangle"), condition_number, error_estimate
+        size, std::move(columns), matrix_view(triangle, "triangle"), condition_number, error_estimate
     );
 }
 
 py::array_t<double> quadratic_forms(const HessianFactor& self, const py::array& phi, int n_threads) {
     const ConstMatrixView view = matrix_view(phi, "phi");
     py::array_t<double> out(view.rows);
-    double* target = out.mutable_data();
-    const py::gil_scoped_release no_interpreter;
+    const VectorView target{out.mutable_data(), view.rows};
+    const WithoutInterpreter no_interpreter;
     self.quadratic_forms(view, target, n_threads);
     return out;
 }
@@ -52,8 +53,8 @@ py::array_t<double> covariance(
     const ConstMatrixView view_a = matrix_view(phi_a, "phi_a");
     const ConstMatrixView view_b = matrix_view(phi_b, "phi_b");
     py::array_t<double> out({view_a.rows, view_b.rows});
-    const MatrixView target{out.mutable_data(), view_a.rows, view_b.rows, view_b.rows};
-    const py::gil_scoped_release no_interpreter;
+    const MatrixView target(out.mutable_data(), view_a.rows, view_b.rows);
+    const WithoutInterpreter no_interpreter;
     self.covariance(view_a, view_b, target, n_threads);
     return out;
 }
@@ -62,8 +63,8 @@ HessianFactor updated(
     const HessianFactor& self, const py::array& rows, const std::optional<py::array>& weights, int n_threads
 ) {
     const ConstMatrixView row_view = matrix_view(rows, "rows");
-    const ConstVectorView weight_view = weights ? vector_view(*weights, "weights") : ConstVectorView{};
-    const py::gil_scoped_release no_interpreter;
+    const auto weight_view = optional_view(weights, "weights");
+    const WithoutInterpreter no_interpreter;
     return self.updated(row_view, weight_view, n_threads);
 }
 
@@ -77,19 +78,19 @@ py::array_t<double> triangle(const HessianFactor& self) {
 void register_factor(py::module_& module) {
     py::class_<HessianFactor>(module, "HessianFactor")
         .def_static(
-            "from_triangle", &from_triangle, py::arg("size"), py::arg("kept_columns"), py::arg("triangle"),
+            "from_triangle", &from_triangle, py::arg("size"), py::arg("columns"), py::arg("triangle"),
             py::arg("condition_number"), py::arg("error_estimate")
         )
         .def("quadratic_forms", &quadratic_forms, py::arg("phi"), py::arg("n_threads"))
         .def("covariance", &covariance, py::arg("phi_a"), py::arg("phi_b"), py::arg("n_threads"))
         .def(
             "restrict_to", &HessianFactor::restrict_to, py::arg("columns"), py::arg("n_threads"),
-            py::call_guard<py::gil_scoped_release>()
+            py::call_guard<WithoutInterpreter>()
         )
         .def("updated", &updated, py::arg("rows"), py::arg("weights"), py::arg("n_threads"))
         .def("triangle", &triangle)
         .def_property_readonly("size", &HessianFactor::size)
-        .def_property_readonly("kept_columns", &HessianFactor::kept_columns)
+        .def_property_readonly("columns", [](const HessianFactor& self) { return self.columns(); })
         .def_property_readonly("n_dropped", &HessianFactor::n_dropped)
         .def_property_readonly("condition_number", &HessianFactor::condition_number)
         .def_property_readonly("error_estimate", &HessianFactor::error_estimate);

@@ -2,6 +2,7 @@
 
 PYBIND11_MODULE(_core, module) {
     module.doc() = "The C++ core of lpr_fast; use the classes of the package itself.";
+    module.attr("__version__") = LPR_FAST_VERSION;
     lpr_fast::python::register_errors(module);
     lpr_fast::python::register_accumulator(module);
     lpr_fast::python::register_factor(module);

@@ -12,7 +12,7 @@ int main() {
     const std::vector<double> rows{1.0, 1.0, 0.0,   // an A atom and a B atom
                                    2.0, 0.0, 0.0};  // two A atoms
     HessianAccumulator accumulator(3);
-    accumulator.add({rows.data(), 2, 3, 3});
+    accumulator.add({rows.data(), 2, 3});
 
     const HessianFactor factor = factorize(accumulator, 1e-6);
 
@@ -21,7 +21,7 @@ int main() {
                                   0.0, 0.0, 1.0};  // an atom unlike any in the training set
     std::vector<double> forms(3);
     try {
-        factor.quadratic_forms({phi.data(), 3, 3, 3}, forms.data());
+        factor.quadratic_forms({phi.data(), 3, 3}, {forms.data(), 3});
     } catch (const Error& error) {
         std::fprintf(stderr, "%s\n", error.what());
         return 1;

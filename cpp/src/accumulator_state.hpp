@@ -15,6 +15,7 @@ struct AccumulatorState {
     Index n_rows = 0;
     std::vector<double> pending;  ///< row-major, already multiplied by sqrt(weight)
     std::variant<SquareRootSum, GramSum> sum;
+    bool is_lost = false;  ///< a change was interrupted: what is here is neither the old state nor the new one
 
     ConstMatrixView pending_rows() const {
         return {pending.data(), static_cast<Index>(pending.size()) / size, size, size};

@@ -8,11 +8,11 @@
 namespace lpr_fast {
 namespace {
 
-[[noreturn]] void refuse() {
-    throw InvalidInput(
-        "these bytes are no accumulator state: truncated, changed, or of another version; give back unchanged what "
-        "to_bytes() returned."
-    );
+/// FNV-1a: enough against accidents, none against intent.
+std::uint64_t checksum(const std::uint8_t* bytes, std::size_t n_bytes) {
+    std::uint64_t hash = 0xcbf29ce484222325U;
+    for (std::size_t i = 0; i < n_bytes; ++i) hash = (hash ^ bytes[i]) * 0x100000001b3U;
+    return hash;
 }
 
 }  // namespace
@@ -36,6 +36,28 @@ void ByteReader::extract(void* target, std::size_t n_bytes) {
     if (n_bytes > 0) std::memcpy(target, next_, n_bytes);
     next_ += n_bytes;
     left_ -= n_bytes;
+}
+
+std::vector<std::uint8_t> ByteWriter::take_with_checksum() {
+    const std::uint64_t hash = checksum(bytes_.data(), bytes_.size());
+    append(&hash, sizeof(hash));
+    return std::move(bytes_);
+}
+
+ByteReader ByteReader::checked(const std::uint8_t* bytes, std::size_t n_bytes) {
+    std::uint64_t hash = 0;
+    if (n_bytes < sizeof(hash)) refuse();
+    const std::size_t n_content = n_bytes - sizeof(hash);
+    std::memcpy(&hash, bytes + n_content, sizeof(hash));
+    if (hash != checksum(bytes, n_content)) refuse();
+    return {bytes, n_content};
+}
+
+void ByteReader::refuse() {
+    throw InvalidInput(
+        "these bytes are no accumulator state: truncated, changed, or of another version; give back unchanged what "
+        "to_bytes() returned."
+    );
 }
 
 Index ByteReader::integer(Index lowest, Index highest) {

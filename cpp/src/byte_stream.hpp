@@ -7,12 +7,13 @@
 
 namespace lpr_fast {
 
-/// Appends 64-bit integers and float64 numbers in the byte order of the machine; see ByteReader.
+/// Appends 64-bit integers and float64 numbers in the byte order of the machine.
 class ByteWriter {
 public:
     void integer(Index value);
     void numbers(const double* values, Index count);
-    std::vector<std::uint8_t> take() { return std::move(bytes_); }
+    /// Everything, and the checksum that ByteReader::checked looks for.
+    std::vector<std::uint8_t> take_with_checksum();
 
 private:
     void append(const void* source, std::size_t n_bytes);
@@ -23,7 +24,11 @@ private:
 /// Reads what a ByteWriter wrote; whatever else is given throws InvalidInput and reads nothing out of bounds.
 class ByteReader {
 public:
-    ByteReader(const std::uint8_t* bytes, std::size_t n_bytes) : next_(bytes), left_(n_bytes) {}
+    /// A reader of everything before the checksum, if that is right.
+    static ByteReader checked(const std::uint8_t* bytes, std::size_t n_bytes);
+
+    /// Throws InvalidInput.
+    [[noreturn]] static void refuse();
 
     /// An integer within [lowest, highest].
     Index integer(Index lowest, Index highest);
@@ -35,6 +40,8 @@ public:
     void expect_end() const;
 
 private:
+    ByteReader(const std::uint8_t* bytes, std::size_t n_bytes) : next_(bytes), left_(n_bytes) {}
+
     void extract(void* target, std::size_t n_bytes);
 
     const std::uint8_t* next_;

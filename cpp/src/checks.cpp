@@ -10,9 +10,6 @@
 namespace lpr_fast {
 namespace {
 
-// Above this the squares that H is made of are no longer representable.
-constexpr double largest_entry = 1e140;
-
 // Derivatives by float32 automatic differentiation are symmetric to about this, relative to the largest entry.
 constexpr double symmetry_tolerance = 1e-6;
 
@@ -26,20 +23,43 @@ template <typename... Parts>
 }  // namespace
 
 void check_size(Index value) {
-    if (value < 1) refuse("the model size M is ", value, "; it must be at least 1, the number of columns of the rows.");
+    if (value >= 1 && value <= max_size) return;
+    refuse("the model size M is ", value, "; it must be at least 1 and at most ", max_size, ".");
+}
+
+void check_view(const char* name, ConstMatrixView matrix) {
+    const bool is_empty = matrix.rows == 0 || matrix.cols == 0;
+    if (matrix.rows >= 0 && matrix.cols >= 0 && matrix.stride >= matrix.cols && (is_empty || matrix.data != nullptr)) {
+        return;
+    }
+    refuse(
+        "the view of ", name, " has ", matrix.rows, " rows, ", matrix.cols, " columns, stride ", matrix.stride, " and ",
+        matrix.data == nullptr ? "no" : "some",
+        " data; sizes must not be negative and the stride not below the columns."
+    );
 }
 
 void check_columns(const char* name, ConstMatrixView matrix, Index columns) {
+    check_view(name, matrix);
     if (matrix.cols == columns) return;
     refuse(name, " has ", matrix.cols, " columns, expected ", columns, ", one for each weight of the model.");
 }
 
-void check_rows(ConstMatrixView rows, ConstVectorView weights, Index n_rows_before) {
-    if (weights.data != nullptr && weights.size != rows.rows) {
-        refuse("got ", weights.size, " weights for ", rows.rows, " rows; give one weight for each row.");
+void check_output(const char* name, ConstMatrixView matrix, Index rows, Index columns) {
+    check_view(name, matrix);
+    if (matrix.rows == rows && matrix.cols == columns) return;
+    refuse(name, " has shape (", matrix.rows, ", ", matrix.cols, "), expected (", rows, ", ", columns, ").");
+}
+
+void check_rows(ConstMatrixView rows, std::optional<ConstVectorView> weights, Index n_rows_before) {
+    if (weights && (weights->size != rows.rows || (weights->data == nullptr && rows.rows > 0))) {
+        refuse(
+            "got ", weights->data == nullptr ? 0 : weights->size, " weights for ", rows.rows,
+            " rows; give one weight for each row."
+        );
     }
     for (Index i = 0; i < rows.rows; ++i) {
-        const double weight = weights.data == nullptr ? 1.0 : weights.data[i];
+        const double weight = weights ? weights->data[i] : 1.0;
         const auto where = [&] {
             return n_rows_before == 0 ? "" : " (row " + std::to_string(n_rows_before + i) + " of all added)";
         };
@@ -64,6 +84,7 @@ void check_rows(ConstMatrixView rows, ConstVectorView weights, Index n_rows_befo
 }
 
 Matrix checked_symmetric(const char* name, ConstMatrixView view) {
+    check_view(name, view);
     if (view.rows != view.cols) {
         refuse(name, " has shape (", view.rows, ", ", view.cols, "); it must be square.");
     }

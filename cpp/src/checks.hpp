@@ -1,20 +1,33 @@
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "linear_algebra.hpp"
 
 namespace lpr_fast {
 
-/// Throws InvalidInput unless `value` is at least one.
+// Above this the squares that H is made of are no longer representable.
+inline constexpr double largest_entry = 1e140;
+
+/// Models do not get larger than this: H would take petabytes.
+inline constexpr Index max_size = Index{1} << 24;
+
+/// Throws InvalidInput unless 1 <= value <= max_size.
 void check_size(Index value);
 
-/// Throws InvalidInput unless the matrix has `columns` columns.
+/// Throws InvalidInput for negative sizes, a stride below the number of columns, or no data.
+void check_view(const char* name, ConstMatrixView matrix);
+
+/// check_view, and throws InvalidInput unless the matrix has `columns` columns.
 void check_columns(const char* name, ConstMatrixView matrix, Index columns);
+
+/// Throws InvalidInput unless an output has the shape that the result will have.
+void check_output(const char* name, ConstMatrixView matrix, Index rows, Index columns);
 
 /// Throws InvalidInput for NaN, infinity, negative weights and rows whose square overflows, naming the row.
 /// @param n_rows_before  rows added earlier, so that the message can count from the first of all
-void check_rows(ConstMatrixView rows, ConstVectorView weights, Index n_rows_before);
+void check_rows(ConstMatrixView rows, std::optional<ConstVectorView> weights, Index n_rows_before);
 
 /// (A + A^T) / 2 of a square, finite matrix that is symmetric to rounding.
 /// @throws InvalidInput  otherwise, naming the entry

@@ -9,23 +9,15 @@ namespace {
 
 constexpr int max_iterations = 50;
 constexpr double enough = 1e-3;
-constexpr Index n_probes = 64;
-constexpr double mean_safety = 8.0;
-constexpr double typical_safety = 300.0;
+constexpr int min_iterations = 5;
+constexpr double safety = 8.0;
 
-Vector random_signs(Index size) {
+/// Fixed numbers between -1 and 1 without any symmetry that a matrix could share.
+Vector random_start(Index size) {
     std::mt19937_64 generator(20231106);
-    Vector signs(size);
-    for (Index i = 0; i < size; ++i) signs(i) = (generator() & 1U) != 0U ? 1.0 : -1.0;
-    return signs;
-}
-
-/// Columns of the prior, evenly spread, at most n_probes of them.
-Matrix probe_columns(const Matrix& prior) {
-    const Index count = std::min(n_probes, prior.cols());
-    Matrix probes(prior.rows(), count);
-    for (Index j = 0; j < count; ++j) probes.col(j) = prior.col(j * prior.cols() / count);
-    return probes;
+    Vector start(size);
+    for (Index i = 0; i < size; ++i) start(i) = std::ldexp(static_cast<double>(generator() >> 11U), -52) - 1.0;
+    return start.normalized();
 }
 
 /// 1 / lambda_min(D^-1/2 H D^-1/2): the square of the largest singular value of D^1/2 R^-1.
@@ -45,23 +37,10 @@ double largest_over_all_phi(const RowMatrix& triangle, const Vector& diagonal) {
     return value * value;
 }
 
-double largest_over_probes(const RowMatrix& triangle, const Vector& diagonal, const Matrix& prior) {
-    Matrix solution = probe_columns(prior);
-    transposed_triangle(triangle).solveInPlace(solution);
-    const Eigen::RowVectorXd forms = solution.cwiseAbs2().colwise().sum();
-    upper_triangle(triangle).solveInPlace(solution);
-    const Eigen::RowVectorXd movements = diagonal.transpose() * solution.cwiseAbs2();
-    double largest = 0.0;
-    for (Index j = 0; j < forms.size(); ++j) {
-        if (forms(j) > 0.0) largest = std::max(largest, movements(j) / forms(j));
-    }
-    return largest;
-}
-
 }  // namespace
 
 double largest_singular_value(Index size, const Product& apply, const Product& apply_transposed) {
-    Vector v = random_signs(size).normalized();
+    Vector v = random_start(size);
     double value = 0.0;
     for (int i = 0; i < max_iterations; ++i) {
         const double previous = value;
@@ -71,7 +50,7 @@ double largest_singular_value(Index size, const Product& apply, const Product& a
             if (!(value > 0.0) || !std::isfinite(value)) return value;
             v /= value;
         }
-        if (std::abs(value - previous) <= enough * value) break;
+        if (i >= min_iterations && std::abs(value - previous) <= enough * value) break;
     }
     return value;
 }
@@ -85,11 +64,8 @@ double condition_number(const RowMatrix& triangle) {
            largest_singular_value(triangle.cols(), solve, solve_transposed);
 }
 
-double cholesky_error_estimate(const RowMatrix& triangle, const Vector& diagonal, const Matrix& prior) {
-    const double worst = largest_over_all_phi(triangle, diagonal);
-    const double typical = prior.size() == 0 ? worst : largest_over_probes(triangle, diagonal, prior);
-    const double mean = std::sqrt(worst) * std::sqrt(typical);
-    return epsilon * std::min(mean_safety * mean, typical_safety * typical);
+double cholesky_error_estimate(const RowMatrix& triangle, const Vector& diagonal) {
+    return safety * epsilon * largest_over_all_phi(triangle, diagonal);
 }
 
 }  // namespace lpr_fast

@@ -20,14 +20,10 @@ double condition_number(const RowMatrix& triangle);
 ///
 /// Rounding moves H_ij by about eps sqrt(H_ii H_jj), with random sign. With z = H^-1 phi that moves phi^T z by
 /// eps * sum_i H_ii z_i^2, to first order. Its largest ratio to phi^T z over all phi is eps / lambda_min(D^-1/2 H
-/// D^-1/2), D = diag(H): right for linear models, far too high for kernels, whose phi have next to no component where H
-/// is small. The columns of the kernel matrix are typical phi, and a little too typical: they see the active points
-/// alone. The geometric mean of both is between 0.3 and 10^4 times the true error on the problems in tests/oracle, that
-/// of the columns between 0.01 and 20 times; eight times the first is returned, but at most 300 times the second
-/// (docs/accuracy.md).
+/// D^-1/2), D = diag(H); eight times that is returned. It is often far above the error of phi like the training set's,
+/// never far below (docs/accuracy.md).
 ///
 /// @param diagonal  of H
-/// @param prior     symmetric matrix whose columns are typical phi, or empty when none are known
-double cholesky_error_estimate(const RowMatrix& triangle, const Vector& diagonal, const Matrix& prior);
+double cholesky_error_estimate(const RowMatrix& triangle, const Vector& diagonal);
 
 }  // namespace lpr_fast

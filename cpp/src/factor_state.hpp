@@ -4,16 +4,21 @@
 #include <vector>
 
 #include "linear_algebra.hpp"
+#include "lpr_fast/hessian_factor.hpp"
 
 namespace lpr_fast {
 
 /// What a HessianFactor holds.
 struct FactorState {
     Index size = 0;
-    std::vector<Index> kept;  ///< ascending
-    RowMatrix triangle;       ///< R on the kept columns
+    std::vector<Index> columns;  ///< column j of the triangle stands for column columns[j] of phi
+    RowMatrix triangle;          ///< R
     double condition = 0.0;
     double error_estimate = std::numeric_limits<double>::quiet_NaN();
 };
+
+/// The one way to a factor: computes the condition number unless it is given.
+/// @throws InvalidInput  when R is not finite with a positive diagonal: numbers over- or underflowed
+HessianFactor make_factor(FactorState state);
 
 }  // namespace lpr_fast

@@ -3,6 +3,7 @@
 #include <numeric>
 #include <optional>
 #include <sstream>
+#include <utility>
 
 #include "accumulator_state.hpp"
 #include "checks.hpp"
@@ -30,39 +31,66 @@ void check_regularizer(double regularizer, bool zero_allowed) {
     throw InvalidInput(message.str());
 }
 
-/// A square root of the prior: rows on the columns that are not redundant.
-PivotedCholesky root_of_prior(Index size, ConstMatrixView prior, int n_threads) {
-    if (prior.data == nullptr) return {all_columns(size), RowMatrix::Identity(size, size)};
-    return pivoted_cholesky(checked_symmetric("the prior (K_MM)", prior), n_threads);
+/// A square root of the prior, and the diagonal of the prior.
+struct PriorRoot {
+    PivotedCholesky cholesky;
+    Vector diagonal;
+};
+
+PriorRoot root_of_prior(Index size, std::optional<ConstMatrixView> prior, int n_threads) {
+    if (!prior) return {{all_columns(size), {}, RowMatrix::Identity(size, size)}, Vector::Ones(size)};
+    const Matrix matrix = checked_symmetric("the prior (K_MM)", *prior);
+    return {pivoted_cholesky(matrix, n_threads), matrix.diagonal()};
 }
 
-/// The root's rows times sqrt(regularizer), zero in the columns that were dropped.
-RowMatrix prior_rows(const PivotedCholesky& prior, double regularizer, Index size) {
-    RowMatrix rows = RowMatrix::Zero(prior.root.rows(), size);
-    for (std::size_t j = 0; j < prior.kept.size(); ++j) {
-        rows.col(prior.kept[j]) = std::sqrt(regularizer) * prior.root.col(static_cast<Index>(j));
+/// Positions in the triangle of columns that are determined, be it by the prior or by the data.
+///
+/// The first n_pivots are independent in the prior. Of a redundant one the QR leaves a diagonal element that is
+/// rounding of its own column or of the prior, unless the training rows know it.
+std::vector<Index> determined_columns(
+    const Triangle& triangle, std::size_t n_pivots, const Vector& prior_diagonal, double regularizer
+) {
+    const double rounding = static_cast<double>(triangle.r.cols()) * epsilon;
+    std::vector<Index> determined;
+    for (std::size_t i = 0; i < triangle.columns.size(); ++i) {
+        const auto j = static_cast<Index>(i);
+        const double of_column = rounding * triangle.r.col(j).norm();
+        const double of_prior =
+            10.0 * std::sqrt(regularizer) * std::sqrt(rounding * std::max(0.0, prior_diagonal(triangle.columns[i])));
+        if (i < n_pivots || triangle.r(j, j) > std::max(of_column, of_prior)) determined.push_back(j);
     }
-    return rows;
+    return determined;
 }
 
-HessianFactor finish(FactorState state) {
-    state.condition = condition_number(state.triangle);
-    return HessianFactor(std::make_shared<const FactorState>(std::move(state)));
+/// The triangle on some of its columns; the rows left out are rounding.
+FactorState on_columns(const Triangle& triangle, const std::vector<Index>& positions) {
+    const auto count = static_cast<Index>(positions.size());
+    FactorState state;
+    state.size = triangle.r.cols();
+    state.triangle.resize(count, count);
+    for (Index j = 0; j < count; ++j) {
+        const Index from = positions[static_cast<std::size_t>(j)];
+        state.columns.push_back(triangle.columns[static_cast<std::size_t>(from)]);
+        for (Index i = 0; i < count; ++i)
+            state.triangle(i, j) = triangle.r(positions[static_cast<std::size_t>(i)], from);
+    }
+    return state;
 }
 
 HessianFactor factorize_square_root(
-    const AccumulatorState& accumulated, double regularizer, ConstMatrixView prior, int n_threads
+    const AccumulatorState& accumulated, double regularizer, std::optional<ConstMatrixView> prior, int n_threads
 ) {
-    const PivotedCholesky root = root_of_prior(accumulated.size, prior, n_threads);
-    const RowMatrix rows = prior_rows(root, regularizer, accumulated.size);
+    const PriorRoot root = root_of_prior(accumulated.size, prior, n_threads);
+    const RowMatrix prior_rows = std::sqrt(regularizer) * root.cholesky.root;
     auto blocks = std::get<SquareRootSum>(accumulated.sum).blocks();
     blocks.push_back(accumulated.pending_rows());
-    blocks.push_back(view_of(rows));
-    FactorState state;
-    state.size = accumulated.size;
-    state.triangle = triangularize(blocks, root.kept, n_threads);
-    state.kept = root.kept;
-    return finish(std::move(state));
+    blocks.push_back(view_of(prior_rows));
+    Triangle triangle = triangularize(blocks, root.cholesky.pivots, root.cholesky.redundant, n_threads);
+    if (root.cholesky.redundant.empty()) {
+        return make_factor({accumulated.size, std::move(triangle.columns), std::move(triangle.r)});
+    }
+    const auto determined = determined_columns(triangle, root.cholesky.pivots.size(), root.diagonal, regularizer);
+    return make_factor(on_columns(triangle, determined));
 }
 
 /// R of H = R^T R, or nothing when a pivot is not positive.
@@ -72,6 +100,11 @@ std::optional<RowMatrix> cholesky(const Matrix& hessian) {
     return RowMatrix(factorization.matrixU());
 }
 
+HessianFactor factor_of_hessian(const Matrix& hessian, RowMatrix triangle) {
+    const double estimate = cholesky_error_estimate(triangle, hessian.diagonal());
+    return make_factor({hessian.cols(), all_columns(hessian.cols()), std::move(triangle), 0.0, estimate});
+}
+
 Matrix gram_of(const AccumulatorState& accumulated, int n_threads) {
     GramSum sum = std::get<GramSum>(accumulated.sum);
     sum.fold(accumulated.pending_rows(), n_threads);
@@ -79,38 +112,48 @@ Matrix gram_of(const AccumulatorState& accumulated, int n_threads) {
 }
 
 HessianFactor factorize_gram(
-    const AccumulatorState& accumulated, double regularizer, ConstMatrixView prior, int n_threads
+    const AccumulatorState& accumulated, double regularizer, std::optional<ConstMatrixView> prior, int n_threads
 ) {
     Matrix hessian = gram_of(accumulated, n_threads);
-    Matrix kernel;  // stays empty for the identity
-    if (prior.data == nullptr) {
-        hessian.diagonal().array() += regularizer;
+    if (prior) {
+        hessian += regularizer * checked_symmetric("the prior (K_MM)", *prior);
     } else {
-        kernel = checked_symmetric("the prior (K_MM)", prior);
-        hessian += regularizer * kernel;
+        hessian.diagonal().array() += regularizer;
     }
-    const std::optional<RowMatrix> triangle = cholesky(hessian);
+    std::optional<RowMatrix> triangle = cholesky(hessian);
     if (!triangle) {
         throw NotPositiveDefinite(
             "the Gram matrix plus regularizer * prior is not positive definite in float64: the problem is too "
             "ill-conditioned for method=\"gram\"; use method=\"qr\"."
         );
     }
-    FactorState state;
-    state.size = accumulated.size;
-    state.kept = all_columns(state.size);
-    state.triangle = *triangle;
-    state.error_estimate = cholesky_error_estimate(*triangle, hessian.diagonal(), kernel);
-    return finish(std::move(state));
+    return factor_of_hessian(hessian, std::move(*triangle));
+}
+
+[[noreturn]] void refuse_indefinite(const Matrix& hessian, double regularizer) {
+    const Eigen::SelfAdjointEigenSolver<Matrix> solver(hessian, Eigen::EigenvaluesOnly);
+    const double smallest = solver.eigenvalues()(0);
+    const double largest = solver.eigenvalues().cwiseAbs().maxCoeff();
+    const double margin = static_cast<double>(hessian.cols()) * epsilon * largest;
+    const double sufficient = regularizer + 2.0 * (std::abs(smallest) + margin);
+    std::ostringstream message;
+    message << "the Hessian plus regularizer * I is not positive definite: its smallest eigenvalue is " << smallest
+            << "; ";
+    if (largest > 0.0) {
+        message << "a regularizer of " << sufficient << " would suffice.";
+    } else {
+        message << "any positive regularizer would suffice.";
+    }
+    throw NotPositiveDefinite(message.str());
 }
 
 }  // namespace
 
 HessianFactor factorize(
-    const HessianAccumulator& accumulator, double regularizer, ConstMatrixView prior, int n_threads
+    const HessianAccumulator& accumulator, double regularizer, std::optional<ConstMatrixView> prior, int n_threads
 ) {
     check_regularizer(regularizer, false);
-    if (prior.data != nullptr) check_columns("the prior (K_MM)", prior, accumulator.size());
+    if (prior) check_columns("the prior (K_MM)", *prior, accumulator.size());
     if (accumulator.n_rows() == 0) {
         throw InvalidInput("no training rows were added, so there is nothing to factorize; add at least one row.");
     }
@@ -122,22 +165,9 @@ HessianFactor factorize_hessian(ConstMatrixView view, double regularizer) {
     check_regularizer(regularizer, true);
     Matrix hessian = checked_symmetric("the Hessian", view);
     hessian.diagonal().array() += regularizer;
-    const std::optional<RowMatrix> triangle = cholesky(hessian);
-    if (!triangle) {
-        const Eigen::SelfAdjointEigenSolver<Matrix> solver(hessian, Eigen::EigenvaluesOnly);
-        const double smallest = solver.eigenvalues()(0);
-        const double margin =
-            static_cast<double>(hessian.cols()) * epsilon * solver.eigenvalues().cwiseAbs().maxCoeff();
-        std::ostringstream message;
-        message << "the Hessian plus regularizer * I is not positive definite: its smallest eigenvalue is " << smallest
-                << "; a regularizer of " << regularizer + 2.0 * (std::abs(smallest) + margin) << " would suffice.";
-        throw NotPositiveDefinite(message.str());
-    }
-    FactorState state;
-    state.size = hessian.cols();
-    state.kept = all_columns(state.size);
-    state.triangle = *triangle;
-    return finish(std::move(state));
+    std::optional<RowMatrix> triangle = cholesky(hessian);
+    if (!triangle) refuse_indefinite(hessian, regularizer);
+    return factor_of_hessian(hessian, std::move(*triangle));
 }
 
 }  // namespace lpr_fast

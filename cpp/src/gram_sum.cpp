@@ -5,29 +5,45 @@
 namespace lpr_fast {
 
 void GramSum::fold(ConstMatrixView leaf, int n_threads) {
-    if (lower_.size() == 0) lower_ = Matrix::Zero(size_, size_);
-    add_symmetric_product(lower_, 1.0, as_matrix(leaf), n_threads);
+    Matrix term = Matrix::Zero(size_, size_);
+    add_symmetric_product(term, 1.0, as_matrix(leaf), n_threads);
+    add(term);
+}
+
+void GramSum::add(const Matrix& term) {
+    if (lower_.size() == 0) {
+        lower_ = term;
+        lost_ = Matrix::Zero(size_, size_);
+        return;
+    }
+    for (Index j = 0; j < size_; ++j) {
+        const Vector corrected = term.col(j) - lost_.col(j);
+        const Vector next = lower_.col(j) + corrected;
+        lost_.col(j) = (next - lower_.col(j)) - corrected;
+        lower_.col(j) = next;
+    }
 }
 
 void GramSum::merge(const GramSum& other, int /*n_threads*/) {
     if (other.lower_.size() == 0) return;
-    if (lower_.size() == 0) {
-        lower_ = other.lower_;
-    } else {
-        lower_ += other.lower_;
-    }
+    add(other.lower_);
+    lost_ += other.lost_;
 }
 
 void GramSum::write(ByteWriter& bytes) const {
     bytes.integer(lower_.size() == 0 ? 0 : 1);
-    for (Index j = 0; j < lower_.cols(); ++j) bytes.numbers(lower_.col(j).data() + j, size_ - j);
+    for (const Matrix* matrix : {&lower_, &lost_}) {
+        for (Index j = 0; j < matrix->cols(); ++j) bytes.numbers(matrix->col(j).data() + j, size_ - j);
+    }
 }
 
 void GramSum::read(ByteReader& bytes) {
     if (bytes.integer(0, 1) == 0) return;
-    bytes.expect_numbers(size_ * (size_ + 1) / 2);
-    lower_ = Matrix::Zero(size_, size_);
-    for (Index j = 0; j < size_; ++j) bytes.numbers(lower_.col(j).data() + j, size_ - j);
+    bytes.expect_numbers(size_ * (size_ + 1));
+    for (Matrix* matrix : {&lower_, &lost_}) {
+        *matrix = Matrix::Zero(size_, size_);
+        for (Index j = 0; j < size_; ++j) bytes.numbers(matrix->col(j).data() + j, size_ - j);
+    }
 }
 
 }  // namespace lpr_fast

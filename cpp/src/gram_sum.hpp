@@ -21,12 +21,18 @@ public:
     /// The sum, lower triangle; empty when nothing was added.
     const Matrix& lower() const { return lower_; }
 
+    /// Whether the sum has the shape that so many leaves leave behind.
+    bool could_hold(Index n_leaves) const { return (lower_.size() == 0) == (n_leaves == 0); }
+
     void write(ByteWriter& bytes) const;
     void read(ByteReader& bytes);
 
 private:
+    void add(const Matrix& term);
+
     Index size_;
     Matrix lower_;
+    Matrix lost_;  ///< what rounding took from lower_ so far (Kahan): the error does not grow with the number of leaves
 };
 
 }  // namespace lpr_fast

@@ -9,14 +9,13 @@
 #include "accumulator_state.hpp"
 #include "checks.hpp"
 #include "lpr_fast/error.hpp"
+#include "parallel.hpp"
 
 namespace lpr_fast {
 namespace {
 
 // "LPRACC" and a format version; the number reads differently on a machine of other byte order.
 constexpr Index magic = 0x4c50524143430001;
-
-constexpr Index max_size = Index{1} << 24;
 
 std::variant<SquareRootSum, GramSum> empty_sum(Index size, Method method) {
     if (method == Method::gram) return GramSum(size);
@@ -28,10 +27,10 @@ Index leaf_rows_of(const AccumulatorState& state) {
 }
 
 /// Appends sqrt(weight) times each row, folding every leaf that fills.
-void append(AccumulatorState& state, ConstMatrixView rows, ConstVectorView weights, int n_threads) {
+void append(AccumulatorState& state, ConstMatrixView rows, std::optional<ConstVectorView> weights, int n_threads) {
     const auto leaf_size = static_cast<std::size_t>(leaf_rows_of(state) * state.size);
     for (Index i = 0; i < rows.rows; ++i) {
-        const double factor = weights.data == nullptr ? 1.0 : std::sqrt(weights.data[i]);
+        const double factor = weights ? std::sqrt(weights->data[i]) : 1.0;
         const double* row = rows.row(i);
         std::transform(row, row + state.size, std::back_inserter(state.pending), [&](double x) { return factor * x; });
         if (state.pending.size() == leaf_size) {
@@ -39,13 +38,30 @@ void append(AccumulatorState& state, ConstMatrixView rows, ConstVectorView weigh
             state.pending.clear();
         }
     }
+    state.n_rows += rows.rows;
+}
+
+/// Adds the leaves of `added`, then the rows that wait there.
+void merge_states(AccumulatorState& state, const AccumulatorState& added, int n_threads) {
+    const Index n_folded = added.n_rows - added.pending_rows().rows;
+    std::visit([&](auto& sum) { sum.merge(std::get<std::decay_t<decltype(sum)>>(added.sum), n_threads); }, state.sum);
+    state.n_rows += n_folded;
+    append(state, added.pending_rows(), std::nullopt, n_threads);
+}
+
+/// Whether the leaves in the sum, and the rows that wait, are as many as were added.
+bool counts_agree(const AccumulatorState& state) {
+    const Index folded = state.n_rows - state.pending_rows().rows;
+    const Index leaf = leaf_rows_of(state);
+    return folded >= 0 && folded % leaf == 0 &&
+           std::visit([&](const auto& sum) { return sum.could_hold(folded / leaf); }, state.sum);
 }
 
 }  // namespace
 
 HessianAccumulator::HessianAccumulator(Index size, Method method) {
     check_size(size);
-    state_ = std::make_unique<AccumulatorState>(AccumulatorState{size, 0, {}, empty_sum(size, method)});
+    state_ = std::make_unique<AccumulatorState>(AccumulatorState{size, 0, {}, empty_sum(size, method), false});
 }
 
 HessianAccumulator::HessianAccumulator(const HessianAccumulator& other)
@@ -62,11 +78,27 @@ HessianAccumulator& HessianAccumulator::operator=(HessianAccumulator&& other) no
 
 HessianAccumulator::~HessianAccumulator() = default;
 
-void HessianAccumulator::add(ConstMatrixView rows, ConstVectorView weights, int n_threads) {
+const AccumulatorState& HessianAccumulator::state() const {
+    if (state_->is_lost) {
+        throw Error(
+            "an earlier change of this accumulator failed half-way, for instance for want of memory; build it anew."
+        );
+    }
+    return *state_;
+}
+
+template <typename Change>
+void HessianAccumulator::change(const Change& change) {
+    state_->is_lost = true;
+    change(*state_);
+    state_->is_lost = false;
+}
+
+void HessianAccumulator::add(ConstMatrixView rows, std::optional<ConstVectorView> weights, int n_threads) {
+    const int threads = resolve_threads(n_threads);
     check_columns("the block of rows", rows, size());
-    check_rows(rows, weights, n_rows());
-    append(*state_, rows, weights, n_threads);
-    state_->n_rows += rows.rows;
+    check_rows(rows, weights, state().n_rows);
+    change([&](AccumulatorState& state) { append(state, rows, weights, threads); });
 }
 
 void HessianAccumulator::merge(const HessianAccumulator& other, int n_threads) {
@@ -77,10 +109,14 @@ void HessianAccumulator::merge(const HessianAccumulator& other, int n_threads) {
             "; build both with the same size and method."
         );
     }
-    const AccumulatorState added = *other.state_;  // a copy: `other` may be this object
-    std::visit([&](auto& sum) { sum.merge(std::get<std::decay_t<decltype(sum)>>(added.sum), n_threads); }, state_->sum);
-    append(*state_, added.pending_rows(), {}, n_threads);
-    state_->n_rows += added.n_rows;
+    const int threads = resolve_threads(n_threads);
+    const AccumulatorState added = other.state();  // a copy: `other` may be this object
+    if (added.n_rows > std::numeric_limits<Index>::max() - state().n_rows) {
+        throw InvalidInput(
+            "merging these accumulators would count more rows than an integer holds; that cannot be meant."
+        );
+    }
+    change([&](AccumulatorState& state) { merge_states(state, added, threads); });
 }
 
 Index HessianAccumulator::size() const {
@@ -88,7 +124,7 @@ Index HessianAccumulator::size() const {
 }
 
 Index HessianAccumulator::n_rows() const {
-    return state_->n_rows;
+    return state().n_rows;
 }
 
 Method HessianAccumulator::method() const {
@@ -100,19 +136,20 @@ Index HessianAccumulator::leaf_rows() const {
 }
 
 std::vector<std::uint8_t> HessianAccumulator::to_bytes() const {
+    const AccumulatorState& held = state();
     ByteWriter bytes;
     bytes.integer(magic);
     bytes.integer(method() == Method::gram ? 1 : 0);
-    bytes.integer(state_->size);
-    bytes.integer(state_->n_rows);
-    bytes.integer(state_->pending_rows().rows);
-    bytes.numbers(state_->pending.data(), static_cast<Index>(state_->pending.size()));
-    std::visit([&](const auto& sum) { sum.write(bytes); }, state_->sum);
-    return bytes.take();
+    bytes.integer(held.size);
+    bytes.integer(held.n_rows);
+    bytes.integer(held.pending_rows().rows);
+    bytes.numbers(held.pending.data(), static_cast<Index>(held.pending.size()));
+    std::visit([&](const auto& sum) { sum.write(bytes); }, held.sum);
+    return bytes.take_with_checksum();
 }
 
 HessianAccumulator HessianAccumulator::from_bytes(const std::uint8_t* source, std::size_t n_bytes) {
-    ByteReader bytes(source, n_bytes);
+    ByteReader bytes = ByteReader::checked(source, n_bytes);
     bytes.integer(magic, magic);
     const Method method = bytes.integer(0, 1) == 1 ? Method::gram : Method::qr;
     HessianAccumulator accumulator(bytes.integer(1, max_size), method);
@@ -124,6 +161,7 @@ HessianAccumulator HessianAccumulator::from_bytes(const std::uint8_t* source, st
     bytes.numbers(state.pending.data(), n_pending * state.size);
     std::visit([&](auto& sum) { sum.read(bytes); }, state.sum);
     bytes.expect_end();
+    if (!counts_agree(state)) ByteReader::refuse();
     return accumulator;
 }
 

@@ -1,136 +1,156 @@
 #include "lpr_fast/hessian_factor.hpp"
 
-#include <cmath>
+#include <algorithm>
 #include <string>
+#include <utility>
 
 #include "accumulator_state.hpp"
 #include "checks.hpp"
 #include "condition.hpp"
 #include "factor_state.hpp"
 #include "lpr_fast/error.hpp"
+#include "parallel.hpp"
 #include "scoring.hpp"
 #include "triangularize.hpp"
 
 namespace lpr_fast {
 namespace {
 
-/// Positions in `kept` of those of `columns` that were kept, and where each stands in `columns`.
-struct Restriction {
-    std::vector<Index> order;  ///< positions in kept: the others first, then the chosen ones as given
-    std::vector<Index> kept;   ///< kept positions within `columns`, ascending
+/// Columns of the triangle that stand for chosen columns of phi, and where these stand among the chosen.
+struct Chosen {
+    std::vector<Index> in_triangle;
+    std::vector<Index> in_list;
 };
 
-Restriction restriction_of(const FactorState& state, const std::vector<Index>& columns) {
+Chosen chosen_columns(const FactorState& state, const std::vector<Index>& columns) {
     constexpr Index dropped = -1;
     std::vector<Index> position(static_cast<std::size_t>(state.size), dropped);
-    for (std::size_t i = 0; i < state.kept.size(); ++i) {
-        position[static_cast<std::size_t>(state.kept[i])] = static_cast<Index>(i);
+    for (std::size_t j = 0; j < state.columns.size(); ++j) {
+        position[static_cast<std::size_t>(state.columns[j])] = static_cast<Index>(j);
     }
-    Restriction result;
-    std::vector<Index> chosen;
+    Chosen chosen;
     for (std::size_t i = 0; i < columns.size(); ++i) {
-        Index& place = position[static_cast<std::size_t>(columns[i])];
+        const Index place = position[static_cast<std::size_t>(columns[i])];
         if (place == dropped) continue;
-        chosen.push_back(place);
-        result.kept.push_back(static_cast<Index>(i));
-        place = dropped;
+        chosen.in_triangle.push_back(place);
+        chosen.in_list.push_back(static_cast<Index>(i));
     }
-    for (const Index place : position) {
-        if (place != dropped) result.order.push_back(place);
-    }
-    result.order.insert(result.order.end(), chosen.begin(), chosen.end());
-    return result;
+    return chosen;
 }
 
-void check_phi(const char* name, ConstMatrixView phi, Index size) {
-    if (phi.cols == size) return;
-    throw InvalidInput(
-        std::string(name) + " has " + std::to_string(phi.cols) + " columns, expected " + std::to_string(size) +
-        ", one for each weight of the model."
-    );
+/// The given columns of R^-T, row-major.
+RowMatrix columns_of_inverse(const RowMatrix& triangle, const std::vector<Index>& columns, int n_threads) {
+    constexpr Index tile_width = 64;
+    const auto count = static_cast<Index>(columns.size());
+    RowMatrix inverse(triangle.rows(), count);
+    parallel_for_each((count + tile_width - 1) / tile_width, n_threads, [&](Index task) {
+        const Index first = task * tile_width;
+        const Index width = std::min(tile_width, count - first);
+        Matrix tile = Matrix::Zero(triangle.rows(), width);
+        for (Index j = 0; j < width; ++j) tile(columns[static_cast<std::size_t>(first + j)], j) = 1.0;
+        transposed_triangle(triangle).solveInPlace(tile);
+        inverse.middleCols(first, width) = tile;
+    });
+    return inverse;
+}
+
+/// Upper-triangular T with |T^-T reversed(x)| = |U x|: the inverse of U's transpose, rows and columns reversed.
+RowMatrix reversed_inverse(const RowMatrix& u) {
+    Matrix inverse = Matrix::Identity(u.rows(), u.cols());
+    upper_triangle(u).solveInPlace(inverse);
+    return inverse.transpose().reverse();
 }
 
 }  // namespace
 
+HessianFactor make_factor(FactorState state) {
+    const bool usable = state.triangle.allFinite() && (state.triangle.diagonal().array() > 0.0).all();
+    if (!usable) {
+        throw InvalidInput(
+            "the triangular factor holds zeros or infinities where it must not: rows, prior and regularizer over- or "
+            "underflow float64; use units in which they are nearer to one."
+        );
+    }
+    if (state.condition == 0.0) state.condition = condition_number(state.triangle);
+    return HessianFactor(std::make_shared<const FactorState>(std::move(state)));
+}
+
 HessianFactor::HessianFactor(std::shared_ptr<const FactorState> state) : state_(std::move(state)) {}
 
 HessianFactor HessianFactor::from_triangle(
-    Index size, std::vector<Index> kept_columns, ConstMatrixView triangle, double condition_number,
-    double error_estimate
+    Index size, std::vector<Index> columns, ConstMatrixView triangle, double condition_number, double error_estimate
 ) {
-    check_distinct_columns(kept_columns, size);
-    const auto n_kept = static_cast<Index>(kept_columns.size());
-    const RowMatrix matrix = as_matrix(triangle).triangularView<Eigen::Upper>();
-    if (triangle.rows != n_kept || triangle.cols != n_kept || !matrix.allFinite() ||
-        (matrix.diagonal().array() == 0.0).any()) {
+    check_size(size);
+    check_distinct_columns(columns, size);
+    check_columns("the triangle", triangle, static_cast<Index>(columns.size()));
+    if (triangle.rows != triangle.cols)
+        throw InvalidInput("these are not the parts of a factor: the triangle must be square.");
+    FactorState state{size, std::move(columns), as_matrix(triangle), condition_number, error_estimate};
+    if (!state.triangle.isUpperTriangular(0.0)) {
         throw InvalidInput(
-            "these are not the parts of a factor: expected a finite triangle of size " + std::to_string(n_kept) +
-            " with no zero on its diagonal; give the parts as they were taken."
+            "these are not the parts of a factor: the triangle must be zero below its diagonal; give the parts as they "
+            "were taken."
         );
     }
-    return HessianFactor(
-        std::make_shared<const FactorState>(
-            FactorState{size, std::move(kept_columns), matrix, condition_number, error_estimate}
-        )
-    );
+    return make_factor(std::move(state));
 }
 
-void HessianFactor::quadratic_forms(ConstMatrixView phi, double* out, int n_threads) const {
-    check_phi("phi", phi, size());
-    score_quadratic_forms(state_->triangle, state_->kept, phi, out, n_threads);
+void HessianFactor::quadratic_forms(ConstMatrixView phi, VectorView out, int n_threads) const {
+    check_columns("phi", phi, size());
+    check_output("out", {out.data, 1, out.size}, 1, phi.rows);
+    score_quadratic_forms(state_->triangle, state_->columns, phi, out, resolve_threads(n_threads));
 }
 
 void HessianFactor::covariance(ConstMatrixView phi_a, ConstMatrixView phi_b, MatrixView out, int n_threads) const {
-    check_phi("phi_a", phi_a, size());
-    check_phi("phi_b", phi_b, size());
-    score_covariance(state_->triangle, state_->kept, phi_a, phi_b, out, n_threads);
+    check_columns("phi_a", phi_a, size());
+    check_columns("phi_b", phi_b, size());
+    check_output("out", out, phi_a.rows, phi_b.rows);
+    score_covariance(state_->triangle, state_->columns, phi_a, phi_b, out, resolve_threads(n_threads));
 }
 
 HessianFactor HessianFactor::restrict_to(const std::vector<Index>& columns, int n_threads) const {
     check_distinct_columns(columns, size());
-    Restriction restriction = restriction_of(*state_, columns);
-    const auto n_chosen = static_cast<Index>(restriction.kept.size());
-    if (n_chosen == 0) {
+    const Chosen chosen = chosen_columns(*state_, columns);
+    if (chosen.in_list.empty()) {
         throw InvalidInput(
             "every one of these columns was dropped as redundant; choose others, or refit without them."
         );
     }
-    const RowMatrix reordered = triangularize({triangle()}, restriction.order, n_threads);
+    const RowMatrix inverse = columns_of_inverse(state_->triangle, chosen.in_triangle, n_threads);
+    const Triangle u = triangularize({view_of(inverse)}, n_threads);
     FactorState restricted;
     restricted.size = static_cast<Index>(columns.size());
-    restricted.kept = std::move(restriction.kept);
-    restricted.triangle = reordered.bottomRightCorner(n_chosen, n_chosen);
-    restricted.condition = lpr_fast::condition_number(restricted.triangle);
+    restricted.triangle = reversed_inverse(u.r);
+    for (auto place = u.columns.rbegin(); place != u.columns.rend(); ++place) {
+        restricted.columns.push_back(chosen.in_list[static_cast<std::size_t>(*place)]);
+    }
     restricted.error_estimate = state_->error_estimate;
-    return HessianFactor(std::make_shared<const FactorState>(std::move(restricted)));
+    return make_factor(std::move(restricted));
 }
 
-HessianFactor HessianFactor::updated(ConstMatrixView rows, ConstVectorView weights, int n_threads) const {
+HessianFactor HessianFactor::updated(
+    ConstMatrixView rows, std::optional<ConstVectorView> weights, int n_threads
+) const {
     HessianAccumulator added(size(), Method::qr);
     added.add(rows, weights, n_threads);
-    FactorState next = *state_;
-    RowMatrix widened = RowMatrix::Zero(next.triangle.rows(), next.size);
-    for (std::size_t j = 0; j < next.kept.size(); ++j) {
-        widened.col(next.kept[j]) = next.triangle.col(static_cast<Index>(j));
-    }
+    const RowMatrix present = Triangle{state_->triangle, state_->columns}.rows(size());
     auto blocks = std::get<SquareRootSum>(added.state().sum).blocks();
     blocks.push_back(added.state().pending_rows());
-    blocks.push_back(view_of(widened));
-    next.triangle = triangularize(blocks, next.kept, n_threads);
-    next.condition = lpr_fast::condition_number(next.triangle);
-    return HessianFactor(std::make_shared<const FactorState>(std::move(next)));
+    blocks.push_back(view_of(present));
+    Triangle next = triangularize(blocks, state_->columns, {}, n_threads);
+    return make_factor({size(), std::move(next.columns), std::move(next.r), 0.0, state_->error_estimate});
 }
 
 Index HessianFactor::size() const {
     return state_->size;
 }
 
-const std::vector<Index>& HessianFactor::kept_columns() const {
-    return state_->kept;
+const std::vector<Index>& HessianFactor::columns() const& {
+    return state_->columns;
 }
 
 Index HessianFactor::n_dropped() const {
-    return state_->size - static_cast<Index>(state_->kept.size());
+    return state_->size - static_cast<Index>(state_->columns.size());
 }
 
 double HessianFactor::condition_number() const {
@@ -141,7 +161,7 @@ double HessianFactor::error_estimate() const {
     return state_->error_estimate;
 }
 
-ConstMatrixView HessianFactor::triangle() const {
+ConstMatrixView HessianFactor::triangle() const& {
     return view_of(state_->triangle);
 }
 

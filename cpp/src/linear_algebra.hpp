@@ -3,6 +3,10 @@
 // The only door to Eigen. The build renames its namespace and fixes its cache sizes (see CMakeLists.txt): products then
 // depend on nothing but their operands, and a host program may bring an Eigen of its own.
 
+#if defined(__FAST_MATH__)
+#error "lpr_fast must not be compiled with -ffast-math: NaN would pass unseen and results would depend on the compiler"
+#endif
+
 #include <Eigen/Dense>
 #include <limits>
 

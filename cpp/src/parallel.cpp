@@ -21,9 +21,6 @@
 namespace lpr_fast {
 namespace {
 
-// OpenMP runtimes end the process when the system refuses a thread; nobody needs more than this.
-constexpr int max_threads = 256;
-
 std::atomic<bool> is_forked_child{false};
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -39,11 +36,16 @@ int cores_in_affinity_mask() {
     return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
+// OpenMP runtimes end the process when the system refuses a thread, and more than this are of no use.
+int most_threads() {
+    return std::max(8, 2 * cores_in_affinity_mask());
+}
+
 int threads_from_environment() {
     const char* text = std::getenv("OMP_NUM_THREADS");
     if (text == nullptr) return 0;
     const long value = std::strtol(text, nullptr, 10);  // the first number of a list such as "4,2"
-    return static_cast<int>(std::clamp(value, 0L, static_cast<long>(max_threads)));
+    return static_cast<int>(std::clamp(value, 0L, static_cast<long>(std::numeric_limits<int>::max())));
 }
 
 /// Hands out tasks in increasing order, and remembers the exception of the first one that failed.
@@ -92,7 +94,7 @@ int resolve_threads(int n_threads) {
     }
     if (n_threads == 0) n_threads = threads_from_environment();
     if (n_threads == 0) n_threads = cores_in_affinity_mask();
-    return std::min(n_threads, max_threads);
+    return std::min(n_threads, most_threads());
 }
 
 void parallel_for(Index n_tasks, int n_threads, const std::function<Worker()>& make_worker) {

@@ -10,7 +10,7 @@ namespace lpr_fast {
 using Worker = std::function<void(Index)>;
 
 /// The threads that a call with `n_threads` uses: the number itself, or for 0 OMP_NUM_THREADS or the cores in the
-/// affinity mask.
+/// affinity mask. Never more than twice the cores, or eight.
 /// @throws InvalidInput  for a negative number
 int resolve_threads(int n_threads);
 

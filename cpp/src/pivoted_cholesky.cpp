@@ -16,6 +16,11 @@ constexpr Index panel_width = 64;
 // A residual this many times the stopping threshold is no rounding error.
 constexpr double indefinite_factor = 100.0;
 
+/// What rounding may leave of a dependent column, relative to the diagonal; small sizes need more than size * eps.
+double rounding_of(Index size) {
+    return static_cast<double>(std::max<Index>(size, 16)) * epsilon;
+}
+
 /// The factorisation in progress: rows of `root` are L^T, columns stay where they were in the matrix.
 struct Progress {
     Matrix residual;  ///< A - root^T root as of the last panel, lower triangle
@@ -58,28 +63,35 @@ bool eliminate_panel(Progress& p, double threshold) {
     return end < p.residual.cols();
 }
 
-/// The largest residual between columns that were not eliminated: rounding, unless the matrix is indefinite.
-double largest_residual(const Progress& p) {
+std::vector<bool> eliminated_columns(const Progress& p) {
     std::vector<bool> eliminated(static_cast<std::size_t>(p.residual.cols()), false);
     for (const Index pivot : p.pivots) eliminated[static_cast<std::size_t>(pivot)] = true;
-    double largest = 0.0;
-    for (Index j = 0; j < p.residual.cols(); ++j) {
-        if (eliminated[static_cast<std::size_t>(j)]) continue;
-        for (Index i = j; i < p.residual.cols(); ++i) {
-            if (!eliminated[static_cast<std::size_t>(i)]) largest = std::max(largest, std::abs(p.residual(i, j)));
-        }
-    }
-    return largest;
+    return eliminated;
 }
 
-void check_semidefinite(const Progress& p, double threshold) {
-    const double largest = largest_residual(p);
-    if (!p.pivots.empty() && largest <= indefinite_factor * threshold) return;
+/// Throws when a residual between columns that were not eliminated is more than rounding, both in units in which the
+/// diagonal is one and beside the largest element of the matrix: a kernel centred on one of its points holds rounding
+/// only in that point's row, and rounding need not be semidefinite.
+void check_semidefinite(const Progress& p, double threshold, const Vector& units, double largest_diagonal) {
+    const std::vector<bool> eliminated = eliminated_columns(p);
+    const double unscaled_threshold = rounding_of(units.size()) * largest_diagonal;
+    double worst = 0.0;
+    for (Index j = 0; j < units.size(); ++j) {
+        for (Index i = j; i < units.size(); ++i) {
+            if (eliminated[static_cast<std::size_t>(i)] || eliminated[static_cast<std::size_t>(j)]) continue;
+            const double residual = std::abs(p.residual(i, j));
+            const double unscaled = residual / (units(i) * units(j));
+            if (residual > indefinite_factor * threshold && unscaled > indefinite_factor * unscaled_threshold) {
+                worst = std::max(worst, unscaled);
+            }
+        }
+    }
+    if (!p.pivots.empty() && worst == 0.0) return;
     std::ostringstream message;
     message
         << "the prior (K_MM) must be positive semidefinite, but it has a negative eigenvalue or is zero: eliminating "
-        << p.pivots.size() << " of " << p.residual.cols() << " columns leaves an entry of size " << largest
-        << ", where rounding explains " << std::max(threshold, 0.0)
+        << p.pivots.size() << " of " << units.size() << " columns leaves an entry of size " << worst
+        << ", where rounding explains " << std::max(unscaled_threshold, 0.0)
         << "; compute it in float64, and check that it is a kernel matrix.";
     throw NotPositiveDefinite(message.str());
 }
@@ -87,24 +99,19 @@ void check_semidefinite(const Progress& p, double threshold) {
 /// Powers of two that bring every positive diagonal element to between 1/2 and 2: an exact change of units, after which
 /// a small kernel is not mistaken for a redundant one.
 Vector units_of(const Matrix& matrix) {
-    Vector units = Vector::Ones(matrix.cols());
-    for (Index i = 0; i < matrix.cols(); ++i) {
-        const double diagonal = matrix(i, i);
-        if (diagonal > 0.0) units(i) = std::exp2(-std::round(0.5 * std::log2(diagonal)));
-    }
-    return units;
+    return matrix.diagonal().unaryExpr([](double diagonal) {
+        return diagonal > 0.0 ? std::exp2(-std::round(0.5 * std::log2(diagonal))) : 1.0;
+    });
 }
 
-PivotedCholesky on_kept_columns(const Progress& p, const Vector& units) {
+PivotedCholesky in_original_units(const Progress& p, const Vector& units) {
     PivotedCholesky result;
-    result.kept = p.pivots;
-    std::sort(result.kept.begin(), result.kept.end());
-    const auto rank = static_cast<Index>(result.kept.size());
-    result.root.resize(rank, rank);
-    for (std::size_t j = 0; j < result.kept.size(); ++j) {
-        const Index column = result.kept[j];
-        result.root.col(static_cast<Index>(j)) = p.root.col(column).head(rank) / units(column);
+    const std::vector<bool> eliminated = eliminated_columns(p);
+    for (Index j = 0; j < p.residual.cols(); ++j) {
+        (eliminated[static_cast<std::size_t>(j)] ? result.pivots : result.redundant).push_back(j);
     }
+    result.root = p.root.topRows(static_cast<Index>(p.pivots.size()));
+    for (Index j = 0; j < result.root.cols(); ++j) result.root.col(j) /= units(j);
     return result;
 }
 
@@ -115,7 +122,7 @@ PivotedCholesky pivoted_cholesky(const Matrix& matrix, int n_threads) {
     const Vector units = units_of(matrix);
     Matrix scaled(size, size);
     for (Index j = 0; j < size; ++j) scaled.col(j) = units(j) * matrix.col(j).cwiseProduct(units);
-    const double threshold = static_cast<double>(size) * epsilon * scaled.diagonal().maxCoeff();
+    const double threshold = rounding_of(size) * scaled.diagonal().maxCoeff();
     Progress p{scaled, scaled.diagonal(), RowMatrix::Zero(size, size), {}};
     bool more = true;
     while (more) {
@@ -124,8 +131,8 @@ PivotedCholesky pivoted_cholesky(const Matrix& matrix, int n_threads) {
         const auto eliminated = static_cast<Index>(p.pivots.size()) - first;
         add_symmetric_product(p.residual, -1.0, p.root.middleRows(first, eliminated), n_threads);
     }
-    check_semidefinite(p, threshold);
-    return on_kept_columns(p, units);
+    check_semidefinite(p, threshold, units, matrix.diagonal().maxCoeff());
+    return in_original_units(p, units);
 }
 
 }  // namespace lpr_fast

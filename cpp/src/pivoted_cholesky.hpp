@@ -6,10 +6,11 @@
 
 namespace lpr_fast {
 
-/// A square root of a positive semidefinite matrix on its independent columns.
+/// A square root of a positive semidefinite matrix, and which of its columns are independent beyond rounding.
 struct PivotedCholesky {
-    std::vector<Index> kept;  ///< pivot columns, ascending; the others depend on them to rounding
-    RowMatrix root;           ///< (kept.size(), kept.size()): root^T root = A[kept, kept]
+    std::vector<Index> pivots;     ///< independent columns, ascending
+    std::vector<Index> redundant;  ///< the others: to rounding, combinations of the pivots
+    RowMatrix root;                ///< (pivots.size(), size): root^T root = A to rounding
 };
 
 /// Cholesky with complete pivoting (Higham, Analysis of the Cholesky decomposition of a semi-definite matrix, 1990),

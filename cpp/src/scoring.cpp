@@ -4,6 +4,7 @@
 #include <cmath>
 #include <string>
 
+#include "checks.hpp"
 #include "lpr_fast/error.hpp"
 #include "parallel.hpp"
 
@@ -22,20 +23,21 @@ Index tiles_for(Index n_rows) {
 [[noreturn]] void refuse_row(const char* name, Index row) {
     throw InvalidInput(
         std::string(name) + " row " + std::to_string(row) +
-        " holds NaN or infinity; every entry must be finite: remove or recompute that environment."
+        " holds NaN, infinity or an entry above 1e140; remove or recompute that environment."
     );
 }
 
-/// The kept columns of rows [first, first + tile_rows) of phi as columns of `tile`; missing rows are zero.
+/// The columns that R stands for, of rows [first, first + tile_rows) of phi as columns of `tile`; missing rows are
+/// zero.
 void load_tile(
-    const char* name, ConstMatrixView phi, Index first, const std::vector<Index>& kept, Eigen::Ref<Matrix> tile
+    const char* name, ConstMatrixView phi, Index first, const std::vector<Index>& columns, Eigen::Ref<Matrix> tile
 ) {
     const Index count = std::min(tile_rows, phi.rows - first);
     for (Index t = 0; t < count; ++t) {
         const double* row = phi.row(first + t);
         const auto all = Eigen::Map<const Eigen::ArrayXd>(row, phi.cols);
-        if (!all.isFinite().all()) refuse_row(name, first + t);
-        for (Index j = 0; j < tile.rows(); ++j) tile(j, t) = row[kept[static_cast<std::size_t>(j)]];
+        if (!(all.abs() <= largest_entry).all()) refuse_row(name, first + t);
+        for (Index j = 0; j < tile.rows(); ++j) tile(j, t) = row[columns[static_cast<std::size_t>(j)]];
     }
     tile.rightCols(tile_rows - count).setZero();
 }
@@ -46,13 +48,13 @@ void solve_tile(const RowMatrix& triangle, Eigen::Ref<Matrix> tile) {
 
 /// R^-T phi for rows [first, first + n_tiles * tile_rows), as columns.
 Matrix solve_rows(
-    const RowMatrix& triangle, const std::vector<Index>& kept, ConstMatrixView phi, Index first, Index n_tiles,
-    int n_threads
+    const char* name, const RowMatrix& triangle, const std::vector<Index>& columns, ConstMatrixView phi, Index first,
+    Index n_tiles, int n_threads
 ) {
     Matrix solved(triangle.cols(), n_tiles * tile_rows);
     parallel_for_each(n_tiles, n_threads, [&](Index task) {
         auto tile = solved.middleCols(task * tile_rows, tile_rows);
-        load_tile("phi_b", phi, first + task * tile_rows, kept, tile);
+        load_tile(name, phi, first + task * tile_rows, columns, tile);
         solve_tile(triangle, tile);
     });
     return solved;
@@ -74,31 +76,39 @@ void write_products(const Matrix& tile_a, const Matrix& solved_b, Index first_a,
 }  // namespace
 
 void score_quadratic_forms(
-    const RowMatrix& triangle, const std::vector<Index>& kept, ConstMatrixView phi, double* out, int n_threads
+    const RowMatrix& triangle, const std::vector<Index>& columns, ConstMatrixView phi, VectorView out, int n_threads
 ) {
     parallel_for(tiles_for(phi.rows), n_threads, [&]() -> Worker {
         return [&, tile = Matrix(triangle.cols(), tile_rows)](Index task) mutable {
             const Index first = task * tile_rows;
-            load_tile("phi", phi, first, kept, tile);
+            load_tile("phi", phi, first, columns, tile);
             solve_tile(triangle, tile);
             const Index count = std::min(tile_rows, phi.rows - first);
-            for (Index t = 0; t < count; ++t) out[first + t] = tile.col(t).squaredNorm();
+            for (Index t = 0; t < count; ++t) out.data[first + t] = tile.col(t).squaredNorm();
         };
     });
 }
 
 void score_covariance(
-    const RowMatrix& triangle, const std::vector<Index>& kept, ConstMatrixView phi_a, ConstMatrixView phi_b,
+    const RowMatrix& triangle, const std::vector<Index>& columns, ConstMatrixView phi_a, ConstMatrixView phi_b,
     MatrixView out, int n_threads
 ) {
+    const bool is_same = phi_a.data == phi_b.data && phi_a.rows == phi_b.rows && phi_a.stride == phi_b.stride;
+    const char* name_b = is_same ? "phi_a" : "phi_b";
     for (Index first_b = 0; first_b < phi_b.rows; first_b += part_rows) {
         const Index n_tiles = tiles_for(std::min(part_rows, phi_b.rows - first_b));
-        const Matrix solved_b = solve_rows(triangle, kept, phi_b, first_b, n_tiles, n_threads);
+        const Matrix solved_b = solve_rows(name_b, triangle, columns, phi_b, first_b, n_tiles, n_threads);
         parallel_for(tiles_for(phi_a.rows), n_threads, [&]() -> Worker {
             return [&, tile = Matrix(triangle.cols(), tile_rows)](Index task) mutable {
-                load_tile("phi_a", phi_a, task * tile_rows, kept, tile);
-                solve_tile(triangle, tile);
-                write_products(tile, solved_b, task * tile_rows, first_b, out);
+                const Index first_a = task * tile_rows;
+                const Index within_part = first_a - first_b;
+                if (is_same && within_part >= 0 && within_part < solved_b.cols()) {
+                    tile = solved_b.middleCols(within_part, tile_rows);
+                } else {
+                    load_tile("phi_a", phi_a, first_a, columns, tile);
+                    solve_tile(triangle, tile);
+                }
+                write_products(tile, solved_b, first_a, first_b, out);
             };
         });
     }

@@ -14,14 +14,15 @@ Index SquareRootSum::leaf_rows() const {
 }
 
 void SquareRootSum::fold(ConstMatrixView leaf, int n_threads) {
-    insert({0, triangularize({leaf}, n_threads)}, n_threads);
+    insert({0, triangularize({leaf}, n_threads).rows(size_)}, n_threads);
 }
 
 void SquareRootSum::insert(Node node, int n_threads) {
     const auto is_lower = [](const Node& a, const Node& b) { return a.level > b.level; };
     auto place = std::lower_bound(nodes_.begin(), nodes_.end(), node, is_lower);
     while (place != nodes_.end() && place->level == node.level) {
-        node = {node.level + 1, triangularize({view_of(place->triangle), view_of(node.triangle)}, n_threads)};
+        const Triangle both = triangularize({view_of(place->rows), view_of(node.rows)}, n_threads);
+        node = {node.level + 1, both.rows(size_)};
         nodes_.erase(place);
         place = std::lower_bound(nodes_.begin(), nodes_.end(), node, is_lower);
     }
@@ -34,28 +35,33 @@ void SquareRootSum::merge(const SquareRootSum& other, int n_threads) {
 
 std::vector<ConstMatrixView> SquareRootSum::blocks() const {
     std::vector<ConstMatrixView> views;
-    for (const Node& node : nodes_) views.push_back(view_of(node.triangle));
+    for (const Node& node : nodes_) views.push_back(view_of(node.rows));
     return views;
+}
+
+bool SquareRootSum::could_hold(Index n_leaves) const {
+    for (const Node& node : nodes_) n_leaves -= Index{1} << node.level;
+    return n_leaves == 0;
 }
 
 void SquareRootSum::write(ByteWriter& bytes) const {
     bytes.integer(static_cast<Index>(nodes_.size()));
     for (const Node& node : nodes_) {
         bytes.integer(node.level);
-        for (Index i = 0; i < size_; ++i) bytes.numbers(node.triangle.row(i).data() + i, size_ - i);
+        bytes.numbers(node.rows.data(), node.rows.size());
     }
 }
 
 void SquareRootSum::read(ByteReader& bytes) {
-    constexpr Index max_level = 62;
+    constexpr Index max_level = 54;  // 2^54 leaves of 256 rows are all that an Index counts
     const Index n_nodes = bytes.integer(0, max_level + 1);
     Index level_below = max_level + 1;
     for (Index n = 0; n < n_nodes; ++n) {
         const Index level = bytes.integer(0, level_below - 1);
         level_below = level;
-        bytes.expect_numbers(size_ * (size_ + 1) / 2);
-        Node node{level, RowMatrix::Zero(size_, size_)};
-        for (Index i = 0; i < size_; ++i) bytes.numbers(node.triangle.row(i).data() + i, size_ - i);
+        bytes.expect_numbers(size_ * size_);
+        Node node{level, RowMatrix(size_, size_)};
+        bytes.numbers(node.rows.data(), node.rows.size());
         nodes_.push_back(std::move(node));
     }
 }

@@ -7,7 +7,7 @@
 
 namespace lpr_fast {
 
-/// sum of L^T L over leaves L of leaf_rows() rows each, as triangular factors, never squared.
+/// sum of L^T L over leaves L of leaf_rows() rows each, as factors of size rows, never squared.
 ///
 /// The factor of 2^k consecutive leaves has level k; two of equal level are reduced to one of the next. A chain
 /// R <- QR[R; leaf] instead of this tree rounds the whole sum once for every leaf: with 4000 rows on 8 columns its
@@ -24,8 +24,11 @@ public:
     /// Adds the leaves of another sum, taken to come after these.
     void merge(const SquareRootSum& other, int n_threads);
 
-    /// Triangular factors whose squares add up to the sum.
+    /// Blocks of rows whose squares add up to the sum.
     std::vector<ConstMatrixView> blocks() const;
+
+    /// Whether the sum has the shape that so many leaves leave behind.
+    bool could_hold(Index n_leaves) const;
 
     void write(ByteWriter& bytes) const;
     void read(ByteReader& bytes);
@@ -33,7 +36,7 @@ public:
 private:
     struct Node {
         Index level;
-        RowMatrix triangle;
+        RowMatrix rows;  ///< (size, size): a triangular factor with its columns in their original order
     };
 
     void insert(Node node, int n_threads);

@@ -3,14 +3,20 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include "parallel.hpp"
 
 namespace lpr_fast {
 namespace {
 
-constexpr Index panel_width = 32;
+constexpr Index widest_panel = 32;
+constexpr Index narrowest_panel = 4;
 constexpr Index tile_width = 64;
+
+// A pivot may be this much smaller than the largest candidate: 1 would be complete column pivoting, one column at a
+// time.
+constexpr double pivot_tolerance = 0.5;
 
 std::vector<const double*> rows_of(const std::vector<ConstMatrixView>& blocks) {
     std::vector<const double*> rows;
@@ -20,28 +26,43 @@ std::vector<const double*> rows_of(const std::vector<ConstMatrixView>& blocks) {
     return rows;
 }
 
-double squared_norm(const double* row, const std::vector<Index>& columns) {
+/// The power of two next to the largest entry: dividing by it is exact and keeps squares away from under- and overflow.
+double unit_of(const std::vector<const double*>& rows, const std::vector<Index>& columns) {
+    double largest = 0.0;
+    for (const double* row : rows) {
+        for (const Index j : columns) largest = std::max(largest, std::abs(row[j]));
+    }
+    return largest > 0.0 ? std::exp2(std::floor(std::log2(largest))) : 1.0;
+}
+
+double squared_norm(const double* row, const std::vector<Index>& columns, double unit) {
     double sum = 0.0;
-    for (const Index j : columns) sum += row[j] * row[j];
+    for (const Index j : columns) sum += (row[j] / unit) * (row[j] / unit);
     return sum;
 }
 
-/// The chosen columns of all rows, column-major, rows in order of decreasing norm.
-Matrix sorted_rows(const std::vector<const double*>& rows, const std::vector<Index>& columns, int n_threads) {
+/// The chosen columns of all rows over `unit`, column-major, rows in order of decreasing norm; zero rows make it at
+/// least square.
+Matrix sorted_rows(
+    const std::vector<const double*>& rows, const std::vector<Index>& columns, double unit, int n_threads
+) {
     std::vector<double> norms(rows.size());
-    for (std::size_t i = 0; i < rows.size(); ++i) norms[i] = squared_norm(rows[i], columns);
+    for (std::size_t i = 0; i < rows.size(); ++i) norms[i] = squared_norm(rows[i], columns, unit);
     std::vector<std::size_t> order(rows.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return norms[a] > norms[b]; });
 
-    Matrix sorted(static_cast<Index>(rows.size()), static_cast<Index>(columns.size()));
-    const Index n_tiles = (sorted.rows() + tile_width - 1) / tile_width;
+    const auto n_rows = static_cast<Index>(rows.size());
+    const auto n_columns = static_cast<Index>(columns.size());
+    Matrix sorted(std::max(n_rows, n_columns), n_columns);
+    sorted.bottomRows(sorted.rows() - n_rows).setZero();
+    const Index n_tiles = (n_rows + tile_width - 1) / tile_width;
     parallel_for_each(n_tiles, n_threads, [&](Index tile) {
-        const Index end = std::min(sorted.rows(), (tile + 1) * tile_width);
-        for (Index j = 0; j < sorted.cols(); ++j) {
+        const Index end = std::min(n_rows, (tile + 1) * tile_width);
+        for (Index j = 0; j < n_columns; ++j) {
             const Index column = columns[static_cast<std::size_t>(j)];
             for (Index i = tile * tile_width; i < end; ++i) {
-                sorted(i, j) = rows[order[static_cast<std::size_t>(i)]][column];
+                sorted(i, j) = rows[order[static_cast<std::size_t>(i)]][column] / unit;
             }
         }
     });
@@ -54,29 +75,80 @@ struct Reflectors {
     Matrix t;
 };
 
-/// Triangularises the panel in place and returns its reflectors.
-Reflectors factorize_panel(Eigen::Ref<Matrix> panel) {
-    const Index width = panel.cols();
-    Reflectors reflectors{Matrix::Zero(panel.rows(), width), Matrix::Zero(width, width)};
-    for (Index j = 0; j < width; ++j) {
-        const Index below = panel.rows() - j;
-        double tau = 0.0;
-        double beta = 0.0;
-        auto essential = reflectors.v.col(j).tail(below - 1);
-        panel.col(j).tail(below).makeHouseholder(essential, tau, beta);
-        reflectors.v(j, j) = 1.0;
-        const auto v = reflectors.v.col(j).tail(below);
+/// A matrix on its way to triangular form, and the columns of the original that its columns stand for.
+struct Elimination {
+    Matrix work;
+    std::vector<Index> columns;
 
-        panel(j, j) = beta;
-        panel.col(j).tail(below - 1).setZero();
-        auto right = panel.bottomRightCorner(below, width - j - 1);
-        const Eigen::RowVectorXd projections = tau * (v.transpose() * right);
-        right.noalias() -= v * projections;
-
-        const Vector overlaps = -tau * (reflectors.v.bottomLeftCorner(below, j).transpose() * v);
-        reflectors.t.col(j).head(j) = reflectors.t.topLeftCorner(j, j).triangularView<Eigen::Upper>() * overlaps;
-        reflectors.t(j, j) = tau;
+    void swap(Index i, Index j) {
+        if (i == j) return;
+        work.col(i).swap(work.col(j));
+        std::swap(columns[static_cast<std::size_t>(i)], columns[static_cast<std::size_t>(j)]);
     }
+};
+
+/// Squared norms of columns [begin, end) from row `first` on.
+Vector squared_norms(const Matrix& work, Index first, Index begin, Index end, int n_threads) {
+    Vector norms(end - begin);
+    const Index n_tiles = (end - begin + tile_width - 1) / tile_width;
+    parallel_for_each(n_tiles, n_threads, [&](Index tile) {
+        const Index last = std::min(end, begin + (tile + 1) * tile_width);
+        for (Index j = begin + tile * tile_width; j < last; ++j) {
+            norms(j - begin) = work.col(j).tail(work.rows() - first).squaredNorm();
+        }
+    });
+    return norms;
+}
+
+/// Moves the `width` columns of largest norm among [first, end) to the front; returns the largest norm left, squared.
+double select_panel(Elimination& e, Index first, Index end, Index width, int n_threads) {
+    Vector norms = squared_norms(e.work, first, first, end, n_threads);
+    for (Index j = 0; j < width; ++j) {
+        Index largest = 0;
+        norms.tail(norms.size() - j).maxCoeff(&largest);
+        e.swap(first + j, first + j + largest);
+        std::swap(norms(j), norms(j + largest));
+    }
+    return width < norms.size() ? norms.tail(norms.size() - width).maxCoeff() : 0.0;
+}
+
+/// Adds the reflector that eliminates column j of the panel, which starts at `first`, and applies it within the panel.
+void reflect(Elimination& e, Reflectors& reflectors, Index first, Index j, Index width) {
+    auto panel = e.work.block(first, first, e.work.rows() - first, width);
+    const Index below = panel.rows() - j;
+    double tau = 0.0;
+    double beta = 0.0;
+    auto essential = reflectors.v.col(j).tail(below - 1);
+    panel.col(j).tail(below).makeHouseholder(essential, tau, beta);
+    reflectors.v(j, j) = 1.0;
+    const auto v = reflectors.v.col(j).tail(below);
+
+    panel(j, j) = beta;
+    panel.col(j).tail(below - 1).setZero();
+    auto right = panel.bottomRightCorner(below, width - j - 1);
+    const Eigen::RowVectorXd projections = tau * (v.transpose() * right);
+    right.noalias() -= v * projections;
+
+    const Vector overlaps = -tau * (reflectors.v.bottomLeftCorner(below, j).transpose() * v);
+    reflectors.t.col(j).head(j) = reflectors.t.topLeftCorner(j, j).triangularView<Eigen::Upper>() * overlaps;
+    reflectors.t(j, j) = tau;
+}
+
+/// Eliminates columns of the panel, largest first, until they are used up or too small beside those outside it.
+Reflectors eliminate_panel(Elimination& e, Index first, Index width, double outside) {
+    const Index n_rows = e.work.rows() - first;
+    Reflectors reflectors{Matrix::Zero(n_rows, width), Matrix::Zero(width, width)};
+    Index done = 0;
+    for (; done < width; ++done) {
+        Index pivot = 0;
+        const auto candidates = e.work.block(first + done, first + done, n_rows - done, width - done);
+        const double largest = candidates.colwise().squaredNorm().maxCoeff(&pivot);
+        if (done > 0 && largest < pivot_tolerance * pivot_tolerance * outside) break;
+        e.swap(first + done, first + done + pivot);
+        reflect(e, reflectors, first, done, width);
+    }
+    reflectors.v.conservativeResize(Eigen::NoChange, done);
+    reflectors.t.conservativeResize(done, done);
     return reflectors;
 }
 
@@ -92,6 +164,22 @@ void apply_reflectors(const Reflectors& reflectors, Eigen::Ref<Matrix> trailing,
     });
 }
 
+/// Eliminates columns [first, end), whatever stands behind them following suit.
+void eliminate(Elimination& e, Index first, Index end, int n_threads) {
+    Index next_width = widest_panel;
+    while (first < end) {
+        const Index width = std::min(next_width, end - first);
+        const double outside = select_panel(e, first, end, width, n_threads);
+        const Reflectors reflectors = eliminate_panel(e, first, width, outside);
+        const Index right = e.work.cols() - first - width;
+        apply_reflectors(reflectors, e.work.bottomRightCorner(e.work.rows() - first, right), n_threads);
+        const Index done = reflectors.t.cols();
+        first += done;
+        // Where few columns of a panel were good pivots, choose again sooner.
+        next_width = done < width ? std::max(narrowest_panel, done) : std::min(widest_panel, 2 * width);
+    }
+}
+
 RowMatrix with_positive_diagonal(RowMatrix triangle) {
     for (Index i = 0; i < triangle.rows(); ++i) {
         if (std::signbit(triangle(i, i))) triangle.row(i) = -triangle.row(i);
@@ -101,24 +189,30 @@ RowMatrix with_positive_diagonal(RowMatrix triangle) {
 
 }  // namespace
 
-RowMatrix triangularize(const std::vector<ConstMatrixView>& blocks, const std::vector<Index>& columns, int n_threads) {
-    Matrix work = sorted_rows(rows_of(blocks), columns, n_threads);
-    const Index size = work.cols();
-    for (Index first = 0; first < size; first += panel_width) {
-        const Index width = std::min(panel_width, size - first);
-        const Index below = work.rows() - first;
-        const Reflectors reflectors = factorize_panel(work.block(first, first, below, width));
-        const Index right = first + width;
-        apply_reflectors(reflectors, work.bottomRightCorner(below, size - right), n_threads);
-    }
-    const RowMatrix triangle = work.topRows(size).triangularView<Eigen::Upper>();
-    return with_positive_diagonal(triangle);
+RowMatrix Triangle::rows(Index n_columns) const {
+    RowMatrix placed = RowMatrix::Zero(r.rows(), n_columns);
+    for (std::size_t j = 0; j < columns.size(); ++j) placed.col(columns[j]) = r.col(static_cast<Index>(j));
+    return placed;
 }
 
-RowMatrix triangularize(const std::vector<ConstMatrixView>& blocks, int n_threads) {
+Triangle triangularize(
+    const std::vector<ConstMatrixView>& blocks, std::vector<Index> first, const std::vector<Index>& last, int n_threads
+) {
+    const auto n_first = static_cast<Index>(first.size());
+    first.insert(first.end(), last.begin(), last.end());
+    const std::vector<const double*> rows = rows_of(blocks);
+    const double unit = unit_of(rows, first);
+    Elimination e{sorted_rows(rows, first, unit, n_threads), std::move(first)};
+    eliminate(e, 0, n_first, n_threads);
+    eliminate(e, n_first, e.work.cols(), n_threads);
+    const RowMatrix r = unit * Matrix(e.work.topRows(e.work.cols()).triangularView<Eigen::Upper>());
+    return {with_positive_diagonal(r), std::move(e.columns)};
+}
+
+Triangle triangularize(const std::vector<ConstMatrixView>& blocks, int n_threads) {
     std::vector<Index> columns(static_cast<std::size_t>(blocks.front().cols));
     std::iota(columns.begin(), columns.end(), Index{0});
-    return triangularize(blocks, columns, n_threads);
+    return triangularize(blocks, std::move(columns), {}, n_threads);
 }
 
 }  // namespace lpr_fast

@@ -6,18 +6,30 @@
 
 namespace lpr_fast {
 
-/// Upper-triangular R, diagonal >= 0, with R^T R = sum of B^T B over the blocks B: a Householder QR of the stacked
-/// rows.
-///
-/// The rows are first put in order of decreasing norm (ties keep their order). Without that, rows whose norms span many
-/// orders of magnitude lose the small ones' digits; with it, every row keeps its own relative accuracy (Higham,
-/// Accuracy and Stability of Numerical Algorithms, 2nd edition, section 19.4).
-///
-/// @param blocks   together at least columns.size() rows
-/// @param columns  the columns of the blocks to take, in this order
-RowMatrix triangularize(const std::vector<ConstMatrixView>& blocks, const std::vector<Index>& columns, int n_threads);
+/// R^T R = A^T A for chosen columns of a matrix A, in an order of its own.
+struct Triangle {
+    RowMatrix r;                 ///< upper triangular, diagonal >= 0
+    std::vector<Index> columns;  ///< column j of r stands for column columns[j] of A
 
-/// The same for all columns in their own order.
-RowMatrix triangularize(const std::vector<ConstMatrixView>& blocks, int n_threads);
+    /// R with its columns back in their places in A, zero elsewhere: rows that can be stacked again.
+    RowMatrix rows(Index n_columns) const;
+};
+
+/// Householder QR of the stacked rows of all blocks.
+///
+/// The rows are put in order of decreasing norm, and columns are pivoted. Together that keeps every row's own relative
+/// accuracy, however much the norms of rows differ; either alone does not (A. J. Cox and N. J. Higham, Stability of
+/// Householder QR factorization for weighted least squares problems, 1998; Higham, Accuracy and Stability of Numerical
+/// Algorithms, 2nd edition, section 19.4). Pivots are chosen within panels of the columns of largest norm, and are at
+/// least half as large as the largest candidate outside the panel.
+///
+/// @param first  columns to eliminate first
+/// @param last   columns to eliminate after all of these
+Triangle triangularize(
+    const std::vector<ConstMatrixView>& blocks, std::vector<Index> first, const std::vector<Index>& last, int n_threads
+);
+
+/// The same for all columns.
+Triangle triangularize(const std::vector<ConstMatrixView>& blocks, int n_threads);
 
 }  // namespace lpr_fast

@@ -21,7 +21,7 @@ struct Array {
 
     double& operator()(Index i, Index j) { return values[static_cast<std::size_t>(i * cols + j)]; }
     double operator()(Index i, Index j) const { return values[static_cast<std::size_t>(i * cols + j)]; }
-    ConstMatrixView view() const { return {values.data(), rows, cols, cols}; }
+    ConstMatrixView view() const { return {values.data(), rows, cols}; }
     ConstMatrixView rows_from(Index first, Index count) const {
         return {values.data() + first * cols, count, cols, cols};
     }
@@ -101,18 +101,23 @@ inline std::vector<double> extended_forms(std::vector<long double> hessian, cons
 
 inline std::vector<double> forms_of(const HessianFactor& factor, ConstMatrixView phi, int n_threads = 0) {
     std::vector<double> forms(static_cast<std::size_t>(phi.rows));
-    factor.quadratic_forms(phi, forms.data(), n_threads);
+    factor.quadratic_forms(phi, {forms.data(), phi.rows}, n_threads);
     return forms;
+}
+
+inline ConstVectorView view_of(const std::vector<double>& values) {
+    return {values.data(), static_cast<Index>(values.size())};
 }
 
 inline HessianAccumulator accumulated(
     const Array& rows, Method method = Method::qr, const std::vector<double>* weights = nullptr
 ) {
     HessianAccumulator accumulator(rows.cols, method);
-    accumulator.add(
-        rows.view(),
-        weights == nullptr ? ConstVectorView{} : ConstVectorView{weights->data(), static_cast<Index>(weights->size())}
-    );
+    if (weights == nullptr) {
+        accumulator.add(rows.view());
+    } else {
+        accumulator.add(rows.view(), view_of(*weights));
+    }
     return accumulator;
 }
 

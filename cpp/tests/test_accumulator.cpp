@@ -100,15 +100,15 @@ void damaged_bytes_are_refused_whatever_is_wrong() {
     auto longer = bytes;
     longer.push_back(0);
     CHECK_THROWS(InvalidInput, "no accumulator state", HessianAccumulator::from_bytes(longer.data(), longer.size()));
-    // Every header field, and the levels, with hostile values: refused or read, never out of bounds.
+    // Every header field, and the levels, with hostile values.
     for (std::size_t field = 0; field + 8 <= bytes.size(); field += 8) {
         for (const int hostile : {0x00, 0x7f, 0x80, 0xff}) {
             auto changed = bytes;
             std::fill_n(changed.begin() + static_cast<std::ptrdiff_t>(field), 8, static_cast<std::uint8_t>(hostile));
-            try {
-                (void)HessianAccumulator::from_bytes(changed.data(), changed.size());
-            } catch (const InvalidInput&) {
-            }
+            if (changed == bytes) continue;
+            CHECK_THROWS(
+                InvalidInput, "no accumulator state", HessianAccumulator::from_bytes(changed.data(), changed.size())
+            );
         }
     }
 }
@@ -127,10 +127,18 @@ void bad_rows_are_named_and_change_nothing() {
         CHECK_THROWS(InvalidInput, "square overflows", accumulator.add(rows.view()));
         rows(3, 2) = 1.0;
         std::vector<double> weights{1, 1, -0.5, 1, 1, 1};
-        CHECK_THROWS(InvalidInput, "weight of row 2", accumulator.add(rows.view(), {weights.data(), 6}));
+        CHECK_THROWS(InvalidInput, "weight of row 2", accumulator.add(rows.view(), view_of(weights)));
         weights[2] = nan;
-        CHECK_THROWS(InvalidInput, "weight of row 2", accumulator.add(rows.view(), {weights.data(), 6}));
-        CHECK_THROWS(InvalidInput, "5 weights for 6 rows", accumulator.add(rows.view(), {weights.data(), 5}));
+        CHECK_THROWS(InvalidInput, "weight of row 2", accumulator.add(rows.view(), view_of(weights)));
+        CHECK_THROWS(
+            InvalidInput, "2 weights for 6 rows", accumulator.add(rows.view(), ConstVectorView{weights.data(), 2})
+        );
+        CHECK_THROWS(InvalidInput, "0 weights for 6 rows", accumulator.add(rows.view(), ConstVectorView{}));
+        CHECK_THROWS(InvalidInput, "n_threads is -1", accumulator.add(rows.view(), std::nullopt, -1));
+        CHECK_THROWS(InvalidInput, "n_threads is -1", accumulator.merge(accumulator, -1));
+        CHECK_THROWS(InvalidInput, "sizes must not be negative", accumulator.add({rows.values.data(), -1, 4}));
+        CHECK_THROWS(InvalidInput, "the stride not below", accumulator.add({rows.values.data(), 2, 4, 3}));
+        CHECK_THROWS(InvalidInput, "no data", accumulator.add({nullptr, 2, 4}));
         CHECK_THROWS(InvalidInput, "4 columns, expected 5", HessianAccumulator(5, method).add(rows.view()));
         CHECK(accumulator.to_bytes() == before);
     }

@@ -98,7 +98,7 @@ void redundant_active_points_are_dropped_and_change_nothing() {
     const double mu = 1e-6;
     const HessianFactor factor =
         factorize(accumulated(times_active(training)), mu, times_active(active_features).view());
-    CHECK(factor.n_dropped() == 2 && factor.size() == 5 && factor.kept_columns().size() == 3);
+    CHECK(factor.n_dropped() == 2 && factor.size() == 5 && factor.columns().size() == 3);
     const auto expected = extended_forms(extended_hessian(training, nullptr, mu, nullptr), test);
     const auto forms = forms_of(factor, times_active(test).view());
     for (std::size_t i = 0; i < forms.size(); ++i) CHECK_CLOSE(forms[i], expected[i], 1e-12);
@@ -180,14 +180,25 @@ void the_condition_estimate_is_near_the_truth() {
 void a_factor_can_be_rebuilt_from_its_parts() {
     const HessianFactor factor = factorize(accumulated(random_array(30, 12, 12)), 1e-2);
     const HessianFactor rebuilt = HessianFactor::from_triangle(
-        factor.size(), factor.kept_columns(), factor.triangle(), factor.condition_number(), factor.error_estimate()
+        factor.size(), factor.columns(), factor.triangle(), factor.condition_number(), factor.error_estimate()
     );
     const Array phi = random_array(3, 12, 13);
     CHECK(forms_of(factor, phi.view()) == forms_of(rebuilt, phi.view()));
     const Array zeros(12, 12);
     CHECK_THROWS(
-        InvalidInput, "not the parts of a factor",
-        HessianFactor::from_triangle(12, factor.kept_columns(), zeros.view(), 1.0, 0.0)
+        InvalidInput, "holds zeros or infinities",
+        HessianFactor::from_triangle(12, factor.columns(), zeros.view(), 1.0, 0.0)
+    );
+    Array transposed(12, 12);
+    for (Index i = 0; i < 12; ++i) {
+        for (Index j = 0; j < 12; ++j) transposed(i, j) = factor.triangle().row(j)[i];
+    }
+    CHECK_THROWS(
+        InvalidInput, "zero below its diagonal",
+        HessianFactor::from_triangle(12, factor.columns(), transposed.view(), 1.0, 0.0)
+    );
+    CHECK_THROWS(
+        InvalidInput, "expected 12", HessianFactor::from_triangle(12, factor.columns(), {nullptr, 0, 0}, 1.0, 0.0)
     );
 }
 

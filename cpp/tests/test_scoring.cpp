@@ -28,7 +28,7 @@ void the_bits_do_not_depend_on_batches_or_threads() {
                 std::vector<double> forms(static_cast<std::size_t>(n_rows));
                 for (Index first = 0; first < n_rows; first += batch) {
                     const Index count = std::min(batch, n_rows - first);
-                    factor.quadratic_forms(phi.rows_from(first, count), forms.data() + first, n_threads);
+                    factor.quadratic_forms(phi.rows_from(first, count), {forms.data() + first, count}, n_threads);
                 }
                 CHECK(forms == expected);
             }
@@ -41,11 +41,11 @@ void covariance_is_the_inner_product_and_its_bits_stay() {
     const Array a = random_array(70, 37, 4);
     const Array b = random_array(1100, 37, 5);  // more than one part
     std::vector<double> whole(70 * 1100);
-    factor.covariance(a.view(), b.view(), {whole.data(), 70, 1100, 1100}, 2);
+    factor.covariance(a.view(), b.view(), {whole.data(), 70, 1100}, 2);
     for (const Index i : {0, 63, 64, 69}) {
         for (const Index j : {0, 64, 1023, 1024, 1099}) {
             double single = 0.0;
-            factor.covariance(a.rows_from(i, 1), b.rows_from(j, 1), {&single, 1, 1, 1}, 1);
+            factor.covariance(a.rows_from(i, 1), b.rows_from(j, 1), {&single, 1, 1}, 1);
             CHECK(single == whole[static_cast<std::size_t>(i * 1100 + j)]);
         }
     }
@@ -80,6 +80,11 @@ void the_first_bad_row_is_named() {
     for (int repeat = 0; repeat < 20; ++repeat) {
         CHECK_THROWS(InvalidInput, "phi row 170 holds NaN", forms_of(factor, phi.view(), 2));
     }
+    std::vector<double> short_output(499);
+    CHECK_THROWS(
+        InvalidInput, "out has shape (1, 499), expected (1, 500)",
+        factor.quadratic_forms(phi.view(), {short_output.data(), 499}, 1)
+    );
     CHECK_THROWS(InvalidInput, "36 columns, expected 37", forms_of(factor, random_array(2, 36, 8).view()));
 }
 

@@ -5,13 +5,10 @@ local prediction with respect to the model's weights and H the Hessian of the tr
 pin this prediction down. Small: do not interpret it. See S. Chong et al., J. Chem. Theory Comput. 2023, 19, 8020.
 """
 
-from importlib.metadata import version as _version
-
 from ._accumulator import HessianAccumulator
+from ._core import __version__
 from ._errors import InvalidInputError, LprError, LprWarning, NotPositiveDefiniteError
 from ._rigidity import Rigidity
-
-__version__ = _version("lpr-fast")
 
 __all__ = [
     "HessianAccumulator",

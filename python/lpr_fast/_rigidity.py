@@ -366,7 +366,7 @@ class Rigidity:
     @property
     def kept_columns(self) -> list[int]:
         """Columns of phi that count, in ascending order; the others are the `n_dropped` redundant active points."""
-        return self._factor.kept_columns
+        return sorted(self._factor.columns)
 
     @property
     def condition_number(self) -> float:
@@ -375,9 +375,10 @@ class Rigidity:
 
     @property
     def error_estimate(self) -> float | None:
-        """Estimated relative error of the rigidities from rounding, for ``method="gram"``; None for other methods.
+        """Estimate of the largest relative error that rounding leaves in any rigidity; None for ``method="qr"``.
 
-        The QR route has no such number: its errors are those that one ulp of the inputs causes.
+        It is often far too high for environments like those of the training set, and practically never too low. The QR
+        route has no such number: its errors are those that one ulp of the inputs causes.
         """
         estimate = self._factor.error_estimate
         return None if math.isnan(estimate) else estimate
@@ -389,12 +390,12 @@ class Rigidity:
         -------
         numpy.ndarray, shape (M - n_dropped, M - n_dropped)
         """
-        triangle = self._factor.triangle()
+        triangle = self._factor.triangle()[:, np.argsort(self._factor.columns)]
         return triangle.T @ triangle
 
     def __reduce__(self) -> tuple[object, ...]:
         factor = self._factor
-        parts = (factor.size, factor.kept_columns, factor.triangle(), factor.condition_number, factor.error_estimate)
+        parts = (factor.size, factor.columns, factor.triangle(), factor.condition_number, factor.error_estimate)
         return _from_parts, (type(self), parts, self._regularizer, self._method)
 
     def __repr__(self) -> str:

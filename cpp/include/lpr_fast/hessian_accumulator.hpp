@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "lpr_fast/view.hpp"
@@ -23,10 +24,12 @@ struct AccumulatorState;
 /// binary counter carry. The result is therefore the same to the last bit however the rows were cut into `add` calls
 /// and whatever the number of threads.
 ///
-/// An object may be used by one thread at a time. A call that throws InvalidInput leaves the object as it was.
+/// An object may be used by one thread at a time. A call that throws InvalidInput leaves the object as it was; after
+/// any other exception, as when memory runs out, its state is lost and every later use throws. A moved-from object may
+/// only be assigned to or destroyed.
 class HessianAccumulator {
 public:
-    /// @param size  number of weights of the model, M >= 1
+    /// @param size  number of weights of the model, 1 <= M <= 2^24
     explicit HessianAccumulator(Index size, Method method = Method::qr);
     HessianAccumulator(const HessianAccumulator& other);
     HessianAccumulator(HessianAccumulator&& other) noexcept;
@@ -38,12 +41,12 @@ public:
     /// @param weights    weight w_A >= 0 of every row's squared residual; all one when not given
     /// @param n_threads  0: OMP_NUM_THREADS, or the cores in the affinity mask
     /// @throws InvalidInput  for NaN, infinity, negative weights (naming the row) and shapes that do not fit
-    void add(ConstMatrixView rows, ConstVectorView weights = {}, int n_threads = 0);
+    void add(ConstMatrixView rows, std::optional<ConstVectorView> weights = std::nullopt, int n_threads = 0);
 
     /// Adds everything that `other` has seen. When the number of rows seen so far is a multiple of leaf_rows() times a
     /// power of two not smaller than the number of leaves in `other`, the result has the bits of one accumulator
     /// that saw all rows in this order.
-    /// @throws InvalidInput  when size or method differ
+    /// @throws InvalidInput  when size or method differ, or when the number of rows would overflow
     void merge(const HessianAccumulator& other, int n_threads = 0);
 
     Index size() const;
@@ -53,16 +56,20 @@ public:
     /// Rows that are reduced together.
     Index leaf_rows() const;
 
-    /// The whole state: for files, pickles and messages between processes. Little-endian, versioned.
+    /// The whole state: for files, pickles and messages between processes. Versioned and with a checksum; numbers are
+    /// in the byte order of the machine, and a machine of the other order refuses them.
     std::vector<std::uint8_t> to_bytes() const;
 
     /// @throws InvalidInput  for anything that to_bytes() did not write
     static HessianAccumulator from_bytes(const std::uint8_t* bytes, std::size_t n_bytes);
 
     /// For the library's own use.
-    const AccumulatorState& state() const { return *state_; }
+    const AccumulatorState& state() const;
 
 private:
+    template <typename Change>
+    void change(const Change& change);
+
     std::unique_ptr<AccumulatorState> state_;
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "lpr_fast/hessian_accumulator.hpp"
@@ -19,43 +20,49 @@ public:
     /// @param state  for the library's own use: see factorize() and factorize_hessian()
     explicit HessianFactor(std::shared_ptr<const FactorState> state);
 
-    /// A factor from its parts, as triangle() and kept_columns() give them.
-    /// @throws InvalidInput  for shapes that do not fit, NaN, or a zero on the diagonal
+    /// A factor from its parts, as triangle() and columns() give them.
+    /// @param condition_number  0 to have it estimated
+    /// @throws InvalidInput  unless the triangle is finite, zero below its diagonal and positive on it
     static HessianFactor from_triangle(
-        Index size, std::vector<Index> kept_columns, ConstMatrixView triangle, double condition_number,
-        double error_estimate
+        Index size, std::vector<Index> columns, ConstMatrixView triangle, double condition_number, double error_estimate
     );
 
     /// phi^T H^-1 phi for every row of phi.
     /// @param phi  (n, size); n = 0 is allowed
-    /// @param out  n numbers
-    /// @throws InvalidInput  for NaN or infinity in phi (naming the row) and for a wrong number of columns
-    void quadratic_forms(ConstMatrixView phi, double* out, int n_threads = 0) const;
+    /// @param out  (n,)
+    /// @throws InvalidInput  for NaN, infinity or entries above 1e140 in phi (naming the row) and for shapes that do
+    /// not fit
+    void quadratic_forms(ConstMatrixView phi, VectorView out, int n_threads = 0) const;
 
     /// phi_a^T H^-1 phi_b for every pair of rows.
     /// @param out  (phi_a.rows, phi_b.rows)
     void covariance(ConstMatrixView phi_a, ConstMatrixView phi_b, MatrixView out, int n_threads = 0) const;
 
-    /// The factor for phi that vanish outside `columns`: same numbers, columns.size()^2 instead of size^2 work. Exact:
-    /// with those columns ordered last, only the last diagonal block of R is needed.
+    /// The factor for phi that vanish outside `columns`: same numbers, columns.size()^2 instead of size^2 work. Exact,
+    /// and as accurate as the whole: the chosen columns of R^-T are triangularised, not R in another order.
     /// @throws InvalidInput  for an empty list, repeated columns, or columns outside [0, size)
     HessianFactor restrict_to(const std::vector<Index>& columns, int n_threads = 0) const;
 
     /// The factor of H + rows^T W rows.
     /// @throws InvalidInput  as HessianAccumulator::add
-    HessianFactor updated(ConstMatrixView rows, ConstVectorView weights = {}, int n_threads = 0) const;
+    HessianFactor updated(
+        ConstMatrixView rows, std::optional<ConstVectorView> weights = std::nullopt, int n_threads = 0
+    ) const;
 
     /// Number of columns of phi.
     Index size() const;
-    /// Columns of phi that R stands for, in ascending order; the others are redundant active points.
-    const std::vector<Index>& kept_columns() const;
+    /// Column j of the triangle stands for column columns()[j] of phi; those left out are redundant active points.
+    const std::vector<Index>& columns() const&;
+    const std::vector<Index>& columns() const&& = delete;
     Index n_dropped() const;
     /// Estimate of the 2-norm condition number of R (the square root of that of H).
     double condition_number() const;
-    /// Estimate of the relative error of quadratic_forms for Method::gram; NaN for the other routes.
+    /// Estimate of the largest relative error that rounding leaves in quadratic_forms, for Method::gram and dense
+    /// Hessians; NaN for Method::qr, whose errors are those that one ulp of the inputs causes.
     double error_estimate() const;
-    /// R, row-major, of size n = kept_columns().size(); the part below the diagonal is zero.
-    ConstMatrixView triangle() const;
+    /// R, row-major, of size n = columns().size(); the part below the diagonal is zero.
+    ConstMatrixView triangle() const&;
+    ConstMatrixView triangle() const&& = delete;
 
 private:
     std::shared_ptr<const FactorState> state_;
@@ -64,8 +71,9 @@ private:
 /// Factor of H = rows^T W rows + regularizer * prior.
 ///
 /// With Method::qr H is never formed: R comes from a QR of the accumulated square root stacked on that of the prior.
-/// Active points whose pivoted-Cholesky residual in `prior` falls below size * eps * max(diagonal) are redundant and
-/// are dropped. With Method::gram H is formed and factorised by Cholesky, and error_estimate() says what that cost.
+/// Active points that a pivoted Cholesky of the prior, scaled to unit diagonal, finds redundant to size * eps, and
+/// about which the training rows say nothing either, are dropped. With Method::gram H is formed and factorised by
+/// Cholesky, and error_estimate() says what that cost.
 ///
 /// @param regularizer  mu > 0
 /// @param prior        (size, size), symmetric positive semidefinite, for instance K_MM; the identity when not given
@@ -74,7 +82,8 @@ private:
 /// @throws NotPositiveDefinite  a prior with a negative eigenvalue; Method::gram on a problem too ill-conditioned for
 /// it
 HessianFactor factorize(
-    const HessianAccumulator& accumulator, double regularizer, ConstMatrixView prior = {}, int n_threads = 0
+    const HessianAccumulator& accumulator, double regularizer, std::optional<ConstMatrixView> prior = std::nullopt,
+    int n_threads = 0
 );
 
 /// Factor of hessian + regularizer * I, by Cholesky.

@@ -14,7 +14,14 @@ struct ConstMatrixView {
     Index cols = 0;
     Index stride = 0;
 
-    const double* row(Index i) const { return data + i * stride; }
+    constexpr ConstMatrixView() = default;
+    /// Rows that follow one another without a gap.
+    constexpr ConstMatrixView(const double* first, Index n_rows, Index n_cols)
+        : ConstMatrixView(first, n_rows, n_cols, n_cols) {}
+    constexpr ConstMatrixView(const double* first, Index n_rows, Index n_cols, Index row_stride)
+        : data(first), rows(n_rows), cols(n_cols), stride(row_stride) {}
+
+    constexpr const double* row(Index i) const { return data + i * stride; }
 };
 
 /// A writable row-major matrix that somebody else owns, laid out as ConstMatrixView.
@@ -24,12 +31,24 @@ struct MatrixView {
     Index cols = 0;
     Index stride = 0;
 
-    double* row(Index i) const { return data + i * stride; }
+    constexpr MatrixView() = default;
+    constexpr MatrixView(double* first, Index n_rows, Index n_cols) : MatrixView(first, n_rows, n_cols, n_cols) {}
+    constexpr MatrixView(double* first, Index n_rows, Index n_cols, Index row_stride)
+        : data(first), rows(n_rows), cols(n_cols), stride(row_stride) {}
+
+    constexpr double* row(Index i) const { return data + i * stride; }
+    constexpr operator ConstMatrixView() const { return {data, rows, cols, stride}; }
 };
 
-/// A contiguous vector that somebody else owns. A null pointer stands for "not given" where that is allowed.
+/// A contiguous vector that somebody else owns.
 struct ConstVectorView {
     const double* data = nullptr;
+    Index size = 0;
+};
+
+/// A writable contiguous vector that somebody else owns.
+struct VectorView {
+    double* data = nullptr;
     Index size = 0;
 };
 
