@@ -88,6 +88,60 @@ def test_bad_rows_change_nothing(rows: Array, method: str) -> None:
     assert accumulator.to_bytes() == before
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_a_refused_call_changes_nothing(rows: Array, method: str) -> None:
+    accumulator = HessianAccumulator(12, method)
+    accumulator.add(rows[:100])
+    before = accumulator.to_bytes()
+    for refused in (
+        lambda: accumulator.add(rows, n_threads=-1),
+        lambda: accumulator.add(rows, np.ones(3)),
+        lambda: accumulator.merge(accumulator, n_threads=-1),
+        lambda: accumulator.merge(HessianAccumulator(13, method)),
+    ):
+        with pytest.raises(ValueError, match=r"\.$"):
+            refused()
+        assert accumulator.to_bytes() == before
+
+
+def test_bytes_that_changed_anywhere_are_refused(rows: Array) -> None:
+    accumulator = HessianAccumulator(12)
+    accumulator.add(rows)
+    good = accumulator.to_bytes()
+    rng = np.random.default_rng(9)
+    for position in rng.integers(len(good), size=200):
+        bad = bytearray(good)
+        bad[position] ^= 1 << rng.integers(8)
+        with pytest.raises(ValueError, match="no accumulator state"):
+            HessianAccumulator.from_bytes(bad)
+
+
+FORK_SCRIPT = """
+import os, threading, time, warnings
+import numpy as np
+from lpr_fast import HessianAccumulator, LprError
+warnings.simplefilter("ignore", DeprecationWarning)
+busy, free = HessianAccumulator(300), HessianAccumulator(3)
+threading.Thread(target=lambda: [busy.add(np.ones((5000, 300))) for _ in range(20)], daemon=True).start()
+time.sleep(0.3)
+child = os.fork()
+if child == 0:
+    free.add(np.ones((4, 3)))
+    try:
+        busy.n_rows
+    except LprError as error:
+        assert "forked" in str(error)
+    os._exit(free.n_rows)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 4
+print("child came back")
+"""
+
+
+def test_a_fork_beside_a_busy_thread_does_not_hang() -> None:
+    result = subprocess.run([sys.executable, "-c", FORK_SCRIPT], capture_output=True, text=True, timeout=60)
+    assert result.stdout == "child came back\n", result.stderr
+
+
 def test_threads_take_turns(rows: Array) -> None:
     accumulator = HessianAccumulator(12)
     blocks = np.array_split(rows, 30)

@@ -57,7 +57,10 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "complex rows": (lambda: features(X * 1j), "X has dtype complex128, which float64 cannot hold without loss"),
     "long double rows": (lambda: features(X.astype(np.longdouble)), "X has dtype .*128, which float64 cannot hold"),
     "text rows": (lambda: features([["a", "b"]]), "X has dtype <U1"),
-    "object rows": (lambda: features(X.astype(object)), "X has dtype object"),
+    "object rows": (
+        lambda: features(X.astype(object)),
+        r"X is made of objects \(ndarray\); give an array",
+    ),
     "masked rows": (lambda: features(np.ma.masked_array(X, X > 0)), "X is a masked array; give a plain array"),
     "array on another device": (lambda: features(Opaque()), r"X cannot be made an array \(on another device\)"),
     "negative weight": (lambda: features(weights=[1, 1, -2, 1, 1, 1, 1, 1]), "weight of row 2 is -2; weights must be"),
@@ -75,8 +78,11 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "indefinite K_MM": (lambda: kernels(K_MM=-PSD), "must be positive semidefinite, but it has a negative eigenvalue"),
     "indefinite K_MM, gram": (lambda: kernels(K_MM=-9 * PSD, method="gram"), "is not positive definite in float64"),
     "zero K_MM": (lambda: kernels(K_MM=0 * PSD), "or is zero"),
-    "Hessian not square": (lambda: Rigidity.from_hessian(X), r"Hessian has shape \(8, 3\); it must be square"),
-    "Hessian empty": (lambda: Rigidity.from_hessian(np.zeros((0, 0))), "model size M is 0; it must be at least 1"),
+    "Hessian not square": (lambda: Rigidity.from_hessian(X), r"H has shape \(8, 3\); it must be a square matrix"),
+    "Hessian empty": (
+        lambda: Rigidity.from_hessian(np.zeros((0, 0))),
+        r"H has shape \(0, 0\); it must be a square",
+    ),
     "Hessian asymmetric": (lambda: Rigidity.from_hessian(ASYMMETRIC), "the Hessian is not symmetric"),
     "Hessian infinite": (lambda: Rigidity.from_hessian(PSD + np.inf), "NaN or infinity"),
     "Hessian indefinite": (lambda: Rigidity.from_hessian(-np.eye(3)), "smallest eigenvalue is -1; a regularizer of 2"),
@@ -122,6 +128,27 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "truncated bytes": (
         lambda: HessianAccumulator.from_bytes(HessianAccumulator(3).to_bytes()[:-1]),
         "these bytes are no accumulator state: truncated, changed, or of another version",
+    ),
+    "ragged K_MM": (lambda: kernels(X, [[1, 2, 3], [1]]), "K_MM cannot be made an array"),
+    "ragged columns": (lambda: fitted().restrict([[0], [0, 1]]), "columns cannot be made an array"),
+    "huge columns": (lambda: fitted().restrict([2**63]), "a column is 9223372036854775808; it must be below"),
+    "huge number of threads": (
+        lambda: fitted().lpr(X, n_threads=2**40),
+        "n_threads is 1099511627776; it must be",
+    ),
+    "huge accumulator": (lambda: HessianAccumulator(2**25), "at least 1 and at most 16777216"),
+    "array as regularizer": (lambda: features(regularizer=np.ones(99)), "regularizer is array.*; it must be a real"),
+    "truth as scale": (lambda: fitted().variance(X, scale=np.True_), "scale is .*True.*; it must be a real number"),
+    "a vector for a Hessian": (lambda: Rigidity.from_hessian(X[0]), r"H has shape \(3,\); it must be a square matrix"),
+    "a zero Hessian": (lambda: Rigidity.from_hessian(0 * PSD), "any positive regularizer would suffice"),
+    "phi beyond all units": (lambda: fitted().lpr(X * 1e200), "phi row 0 holds NaN, infinity or an entry above 1e140"),
+    "overflowing product": (
+        lambda: kernels(K_MM=PSD * 1e300, regularizer=1e300, method="gram"),
+        "over- or underflow float64; use units",
+    ),
+    "changed bytes": (
+        lambda: HessianAccumulator.from_bytes(b"\2" + HessianAccumulator(3).to_bytes()[1:]),
+        "these bytes are no accumulator state",
     ),
     "text for bytes": (lambda: HessianAccumulator.from_bytes("hello"), "data is a str; it must be the bytes"),
 }

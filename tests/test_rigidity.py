@@ -236,3 +236,33 @@ def test_the_condition_number_is_that_of_the_factor_at_any_regularizer(features:
         model = Rigidity.from_features(features[:10], regularizer=mu)
         largest = np.linalg.norm(features[:10], 2)
         assert model.condition_number == pytest.approx(np.sqrt(largest**2 + mu) / np.sqrt(mu), rel=0.05)
+
+
+def test_a_hessian_that_rounding_makes_singular_is_doubted() -> None:
+    vectors = np.linalg.qr(np.random.default_rng(11).normal(size=(12, 12)))[0]
+    hessian = (vectors * np.array([1.0] * 11 + [2e-15])) @ vectors.T
+    with pytest.warns(LprWarning, match="give a regularizer") as record:
+        model = Rigidity.from_hessian(hessian)
+    assert record[0].filename == __file__
+    assert model.error_estimate is not None
+    assert model.error_estimate > 0.1
+
+
+def test_what_only_the_data_determine_is_kept() -> None:
+    """An intercept without penalty: the prior is singular there, H is not."""
+    rows = np.column_stack([np.ones(6), np.arange(6.0)])
+    model = Rigidity.from_kernels(rows, np.diag([0.0, 1.0]), regularizer=0.5)
+    assert model.n_dropped == 0
+    exact = np.linalg.inv(rows.T @ rows + np.diag([0.0, 0.5]))
+    np.testing.assert_allclose(model.variance(np.eye(2), scale=1.0), np.diag(exact), rtol=1e-13)
+
+
+def test_a_centred_kernel_with_points_at_the_mean_is_accepted() -> None:
+    features = np.random.default_rng(10).normal(size=(15, 4))
+    features[12:] = features[:12].mean(axis=0)
+    kernel = features @ features.T
+    centred = kernel - kernel.mean(axis=0) - kernel.mean(axis=1)[:, None] + kernel.mean()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LprWarning)
+        model = Rigidity.from_kernels(centred[:9], centred, regularizer=1e-2)
+    assert np.all(np.isfinite(model.variance(centred)))

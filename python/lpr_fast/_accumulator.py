@@ -17,7 +17,8 @@ class HessianAccumulator:
     r"""The training part of the Hessian, :math:`\sum_A w_A X_A X_A^T`, from rows that come in blocks of any size.
 
     Memory is of order M^2 however many rows come. The result is the same to the last bit however the rows are cut into
-    `add` calls, and for any number of threads. Objects can be pickled, and merged across processes.
+    `add` calls, and for any number of threads. Objects can be pickled, and merged across processes. An interrupt
+    (Ctrl-C) is noticed when a call has ended: its rows have been added then.
 
     Parameters
     ----------

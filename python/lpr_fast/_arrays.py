@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from typing import Any
 
 import numpy as np
@@ -11,15 +12,28 @@ from ._errors import InvalidInputError
 
 Array = NDArray[np.float64]
 
+_LARGEST_COUNT = 2**31 - 1
 
-def _as_float64(name: str, value: ArrayLike) -> Array:
-    """Float64, C-contiguous and aligned; a copy is made only where one of these is not so already."""
+
+def _as_array(name: str, value: Any) -> NDArray[Any]:
+    """Whatever NumPy makes of it, or an error."""
     if isinstance(value, np.ma.MaskedArray):
         raise InvalidInputError(f"{name} is a masked array; give a plain array, with the masked entries left out.")
     try:
-        array = np.asarray(value)
+        return np.asarray(value)
     except Exception as error:
-        raise InvalidInputError(f"{name} cannot be made an array ({error}); give an array of real numbers.") from error
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise InvalidInputError(f"{name} cannot be made an array ({reason}); give an array of real numbers.") from error
+
+
+def _as_float64(name: str, value: ArrayLike) -> Array:
+    """Float64, C-contiguous and aligned; a copy is made only where one of these is not so already."""
+    array = _as_array(name, value)
+    if array.dtype == object:
+        raise InvalidInputError(
+            f"{name} is made of objects ({type(value).__name__}); give an array of real numbers, for a sparse matrix "
+            "its .toarray()."
+        )
     if not np.can_cast(array.dtype, np.float64, "safe"):
         raise InvalidInputError(
             f"{name} has dtype {array.dtype}, which float64 cannot hold without loss; convert it yourself if that is "
@@ -29,7 +43,7 @@ def _as_float64(name: str, value: ArrayLike) -> Array:
 
 
 def as_matrix(name: str, value: ArrayLike) -> Array:
-    """Two dimensions, or an error that says how to get them."""
+    """Two dimensions, one row for each item, or an error that says how to get them."""
     array = _as_float64(name, value)
     if array.ndim != 2:
         hint = f"; for a single row give {name}[None, :]" if array.ndim == 1 and array.size else ""
@@ -47,6 +61,14 @@ def as_rows(name: str, value: ArrayLike) -> Array:
     return array
 
 
+def as_square(name: str, value: ArrayLike) -> Array:
+    """As many rows as columns, at least one, or an error."""
+    array = _as_float64(name, value)
+    if array.ndim != 2 or array.shape[0] != array.shape[1] or array.size == 0:
+        raise InvalidInputError(f"{name} has shape {array.shape}; it must be a square matrix.")
+    return array
+
+
 def as_vector(name: str, value: ArrayLike) -> Array:
     """One dimension, or an error."""
     array = _as_float64(name, value)
@@ -57,25 +79,32 @@ def as_vector(name: str, value: ArrayLike) -> Array:
 
 def as_columns(value: ArrayLike) -> list[int]:
     """A list of column numbers; boolean masks are refused, because their length would be ambiguous."""
-    array = np.asarray(value)
+    array = _as_array("columns", value)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise InvalidInputError(
             f"columns is an array of shape {array.shape} and dtype {array.dtype}; it must be a one-dimensional list of "
             "integers (for a mask give numpy.flatnonzero(mask))."
         )
-    return [int(column) for column in array]
+    return [as_count("a column", column) for column in array]
 
 
 def as_number(name: str, value: Any) -> float:
     """A real number, or an error."""
-    array = np.asarray(value)
-    if array.ndim != 0 or not np.can_cast(array.dtype, np.float64, "safe"):
-        raise InvalidInputError(f"{name} is {value!r}; it must be a real number.")
+    array = _as_array(name, value)
+    if array.ndim != 0 or array.dtype == bool or not np.can_cast(array.dtype, np.float64, "safe"):
+        raise InvalidInputError(f"{name} is {_short(value)}; it must be a real number.")
     return float(array)
 
 
 def as_count(name: str, value: Any) -> int:
-    """An integer, or an error; 3.0 and True are none."""
+    """An integer of ordinary size, or an error; 3.0 and True are none."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
-        raise InvalidInputError(f"{name} is {value!r}; it must be an integer.")
+        raise InvalidInputError(f"{name} is {_short(value)}; it must be an integer.")
+    if abs(int(value)) > _LARGEST_COUNT:
+        raise InvalidInputError(f"{name} is {value}; it must be below {_LARGEST_COUNT}.")
     return int(value)
+
+
+def _short(value: Any) -> str:
+    """What was given, on one line."""
+    return reprlib.repr(value).replace("\n", " ")

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from . import _core
 from ._accumulator import HessianAccumulator, Method
-from ._arrays import Array, as_columns, as_count, as_matrix, as_number, as_rows, as_vector
+from ._arrays import Array, as_columns, as_count, as_matrix, as_number, as_rows, as_square, as_vector
 from ._errors import InvalidInputError, LprWarning, doubts
 
 
@@ -54,16 +54,21 @@ class Rigidity:
         return rigidity
 
     @classmethod
+    def _fitted(cls, factor: _core.HessianFactor, regularizer: float, method: str, stacklevel: int) -> Rigidity:
+        """A new model, with warnings about what is doubtful in it, which point `stacklevel` calls up."""
+        size, n_dropped, estimate = factor.size, factor.n_dropped, factor.error_estimate
+        for message in doubts(method=method, size=size, n_dropped=n_dropped, error_estimate=estimate):
+            warnings.warn(message, LprWarning, stacklevel=stacklevel + 1)
+        return cls._from_factor(factor, regularizer, method)
+
+    @classmethod
     def _build(
-        cls, accumulator: HessianAccumulator, prior: ArrayLike | None, regularizer: float, n_threads: int
+        cls, accumulator: HessianAccumulator, prior: Array | None, regularizer: float, n_threads: int
     ) -> Rigidity:
-        """What the public constructors call; warnings point at their caller."""
+        """What the public constructors from rows call."""
         mu = as_number("regularizer", regularizer)
-        prior_array = None if prior is None else as_matrix("prior (K_MM)", prior)
-        factor = _core.factorize(accumulator._core, mu, prior_array, as_count("n_threads", n_threads))
-        for message in doubts(n_dropped=factor.n_dropped, size=factor.size, error_estimate=factor.error_estimate):
-            warnings.warn(message, LprWarning, stacklevel=3)
-        return cls._from_factor(factor, mu, accumulator.method)
+        factor = _core.factorize(accumulator._core, mu, prior, as_count("n_threads", n_threads))
+        return cls._fitted(factor, mu, accumulator.method, stacklevel=3)
 
     @classmethod
     def from_features(
@@ -142,15 +147,16 @@ class Rigidity:
             If K_MM has a negative eigenvalue, or if ``method="gram"`` and the problem is too ill-conditioned for it.
         """
         rows = as_rows("K_NM", K_NM)
+        prior = as_matrix("K_MM", K_MM)
         n_active = rows.shape[1]
-        if np.shape(K_MM) != (n_active, n_active):
+        if prior.shape != (n_active, n_active):
             raise InvalidInputError(
-                f"K_MM has shape {np.shape(K_MM)}, expected {(n_active, n_active)} for the {n_active} columns of K_NM; "
+                f"K_MM has shape {prior.shape}, expected {(n_active, n_active)} for the {n_active} columns of K_NM; "
                 "check that the two are not swapped."
             )
         accumulator = HessianAccumulator(rows.shape[1], method)
         accumulator.add(rows, weights, n_threads=n_threads)
-        return cls._build(accumulator, K_MM, regularizer, n_threads)
+        return cls._build(accumulator, prior, regularizer, n_threads)
 
     @classmethod
     def from_hessian(cls, H: ArrayLike, *, regularizer: float = 0.0) -> Rigidity:
@@ -174,7 +180,8 @@ class Rigidity:
             Naming the smallest eigenvalue and a regularizer that would suffice.
         """
         mu = as_number("regularizer", regularizer)
-        return cls._from_factor(_core.factorize_hessian(as_matrix("H", H), mu), mu, "hessian")
+        factor = _core.factorize_hessian(as_square("H", H), mu)
+        return cls._fitted(factor, mu, "hessian", stacklevel=2)
 
     @classmethod
     def from_accumulator(
@@ -200,7 +207,8 @@ class Rigidity:
         """
         if not isinstance(accumulator, HessianAccumulator):
             raise InvalidInputError(f"accumulator is a {type(accumulator).__name__}; it must be a HessianAccumulator.")
-        return cls._build(accumulator, prior, regularizer, n_threads)
+        prior_array = None if prior is None else as_square("prior (K_MM)", prior)
+        return cls._build(accumulator, prior_array, regularizer, n_threads)
 
     def _quadratic_forms(self, phi: ArrayLike, n_threads: int) -> Array:
         return self._factor.quadratic_forms(as_matrix("phi", phi), as_count("n_threads", n_threads))

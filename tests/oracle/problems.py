@@ -179,21 +179,81 @@ def dense_hessian(name: str, *, m: int, condition: float, regularizer: float) ->
     )
 
 
+def two_species(name: str, *, n: int, regularizer: float, heavy: float = 1.0) -> Problem:
+    """Kernels that vanish between species; few structures, of very different sizes: columns in dependent blocks.
+
+    ``heavy`` is the weight of the structures in which the second species is alone.
+    """
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    m = 12
+    active = [_environments(rng, m, 0.1, 0.5) for _ in range(2)]
+    blocks = [_kernel(block, block, 2) for block in active]
+    zero = np.zeros((m, m))
+    prior = np.block([[blocks[0], zero], [zero, blocks[1]]])
+    rows = np.zeros((n, 2 * m))
+    for i in range(n):
+        for species in range(1 if i % 3 == 0 else 0, 2):
+            atoms = _environments(rng, 8 if i % 2 else 64, 0.1, 0.5)
+            rows[i, species * m : (species + 1) * m] = _kernel(atoms, active[species], 2).sum(axis=0)
+    phi = np.zeros((12, 2 * m))
+    for i in range(12):
+        columns = slice(i % 2 * m, (i % 2 + 1) * m)
+        phi[i, columns] = _kernel(_environments(rng, 1, 0.1, 0.5), active[i % 2], 2)
+    weights = np.where(np.arange(n) % 3 == 0, heavy, 1.0)
+    prior = np.tril(prior) + np.tril(prior, -1).T
+    return Problem(name=name, phi=phi, regularizer=regularizer, rows=rows, weights=weights, prior=prior)
+
+
+def given_rows(name: str, rows: list[list[float]], regularizer: float, prior: Array | None = None) -> Problem:
+    """Exactly representable rows, and random phi."""
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    matrix = np.array(rows, dtype=float)
+    phi = rng.normal(size=(12, matrix.shape[1]))
+    return Problem(name=name, phi=phi, regularizer=regularizer, rows=matrix, prior=prior)
+
+
+def structured_problems() -> Iterator[Problem]:
+    """Zeros and dependencies in the wrong places: what random dense rows never have."""
+    for mu in MUS[1::2]:
+        yield two_species(f"kernel two species N=6 mu={mu:g}", n=6, regularizer=mu)
+        yield two_species(f"kernel two species N=16 heavy mu={mu:g}", n=16, regularizer=mu, heavy=1e8)
+        line = np.linspace(0, 4, 16)
+        laplacian = np.exp(-np.abs(line[:, None] - line) / 4)
+        rows = np.exp(-np.abs(np.linspace(0.1, 3.9, 10)[:, None] - line) / 4)
+        yield replace(given_rows(f"kernel Laplacian mu={mu:g}", rows.tolist(), mu, laplacian), phi=rows[:, ::-1].copy())
+        yield given_rows(
+            f"linear dependent first columns mu={mu:g}", [[1, 2, 0, 1, 3], [2, 4, 1, 0, 1], [3, 6, 1, 1, 1]], mu
+        )
+        composition = [[a + b, a, b] for a, b in ((8, 0), (4, 4), (6, 2), (32, 32))]
+        yield given_rows(f"linear compositions mu={mu:g}", composition, mu)
+    for heavy in (1e3, 1e6, 1e8):
+        rows = [[0, heavy, 2 * heavy, -heavy], [1, 1, 0, 2], [1, 0, 1, 1], [2, 1, 1, 0]]
+        yield given_rows(f"linear one heavy row {heavy:g}", rows, 1e-3)
+    yield given_rows("linear equal columns", [[1.0] * 8], 1e-6)
+    steps = np.arange(30.0)[:, None]
+    powers = (steps / 32) ** np.arange(6)
+    difference = np.diff(np.eye(6), axis=0)
+    for mu in (1.0, 1e-4):
+        yield given_rows(f"kernel unpenalised intercept mu={mu:g}", powers.tolist(), mu, np.diag([0.0, 1, 1, 1, 1, 1]))
+        yield given_rows(f"kernel graph Laplacian mu={mu:g}", powers.tolist(), mu, difference.T @ difference)
+
+
 MUS = (1.0, 1e-2, 1e-4, 1e-6, 1e-8, 1e-10)
 
 # zeta, noise and spectral decay of the features: they set the condition number of K_MM, given for M = 30.
 KERNEL_SETTINGS = (
     (4, 0.3, 0.60),  # 1e3
-    (2, 0.3, 0.50),  # 6e5
     (2, 0.03, 0.50),  # 2e8
     (2, 0.3, 0.20),  # 1e10
     (1, 0.3, 0.50),  # 1e14
     (2, 0.1, 0.10),  # 4e14
     (1, 0.1, 0.45),  # 1e16
+    (1, 0.05, 0.40),  # 1e17
     (1, 0.03, 0.40),  # 1e17
     (2, 0.01, 0.10),  # beyond 1e17
     (1, 0.2, 0.35),  # 1e17
     (1, 0.3, 0.30),  # beyond 1e17
+    (1, 0.02, 0.35),  # beyond 1e17
     (1, 0.1, 0.20),  # beyond 1e17
 )
 
@@ -228,7 +288,7 @@ def linear_problems() -> Iterator[Problem]:
 
 def hessian_problems() -> Iterator[Problem]:
     """Dense Hessians, with a regularizer and without."""
-    for condition in (1e2, 1e6, 1e10, 1e11, 1e12, 3e12, 1e13, 3e13, 1e14, 3e14, 1e15):
+    for condition in (1e2, 1e6, 1e10, 3e10, 1e11, 3e11, 1e12, 3e12, 1e13, 3e13, 1e14, 3e14, 1e15):
         for mu in (0.0, 1e-3, 1e-10):
             name = f"hessian cond={condition:g} mu={mu:g}"
             yield dense_hessian(name, m=30, condition=condition, regularizer=mu)
@@ -236,4 +296,4 @@ def hessian_problems() -> Iterator[Problem]:
 
 def all_problems() -> list[Problem]:
     """The whole suite, in a fixed order."""
-    return [*kernel_problems(), *linear_problems(), *hessian_problems()]
+    return [*kernel_problems(), *linear_problems(), *structured_problems(), *hessian_problems()]
