@@ -20,7 +20,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.oracle.exact import truth
 from tests.oracle.problems import KERNEL_SETTINGS, MUS, Array, Problem, linear, sparse_kernel, two_species
 from tests.oracle.report import FACTOR, allowed
-from tests.oracle.routes import lpr_fast
+from tests.oracle.routes import lpr_fast, rigidity_of
+
+from lpr_fast import LprError
 
 EPSILON = np.finfo(float).eps
 LEAF = 256
@@ -114,31 +116,20 @@ def compare_estimates(problems: list[Problem]) -> None:
         hessian = problem.rows.T @ problem.rows + problem.regularizer * problem.prior
         try:
             triangle = np.linalg.cholesky(hessian).T
-        except np.linalg.LinAlgError:
+            model = rigidity_of(problem, "gram")
+        except (np.linalg.LinAlgError, LprError):
             continue
         diagonal = np.diag(hessian)
-        forms = np.sum(solve_triangular(triangle, problem.phi.T, trans="T") ** 2, axis=0)
-        true = np.max(truth(problem).form_errors(forms))
+        true = np.max(truth(problem).form_errors(model.variance(problem.phi, scale=1.0)))
 
         def movement(phi: Array, triangle: Array = triangle, diagonal: Array = diagonal) -> float:
             z = cho_solve((triangle, False), phi.T)
             return EPSILON * np.max((diagonal @ z**2) / np.abs(np.sum(phi.T * z, axis=0)))
 
-        scale = 1 / np.sqrt(diagonal)
-        smallest = np.linalg.eigvalsh(hessian * np.outer(scale, scale))[0]
-        worst, typical = EPSILON / max(smallest, EPSILON / 10), movement(problem.prior)
-        mean = np.sqrt(worst * typical)
-        found.append(
-            [
-                EPSILON * np.linalg.cond(hessian),
-                worst,
-                typical,
-                mean,
-                min(8 * mean, 300 * typical),
-                movement(problem.phi),
-            ]
-        )
-        found[-1] = [estimate / true for estimate in found[-1]]
+        in_use = model.error_estimate
+        assert in_use is not None
+        estimates = [EPSILON * np.linalg.cond(hessian), movement(problem.prior), movement(problem.phi), in_use]
+        found.append([estimate / true for estimate in estimates])
     heading(f"estimate / true largest error of Cholesky of the Gram matrix, {len(found)} kernel problems")
     names = ("eps cond(H)", "first order, columns of K_MM", "first order, the test phi", "error_estimate")
     for name, column in zip(names, np.array(found).T, strict=True):

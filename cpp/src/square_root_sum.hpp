@@ -10,8 +10,8 @@ namespace lpr_fast {
 /// sum of L^T L over leaves L of leaf_rows() rows each, as factors of size rows, never squared.
 ///
 /// The factor of 2^k consecutive leaves has level k; two of equal level are reduced to one of the next. A chain
-/// R <- QR[R; leaf] instead of this tree rounds the whole sum once for every leaf: with 4000 rows on 8 columns its
-/// error was 60 times what one ulp of the rows does, the tree's 4 times (docs/accuracy.md).
+/// R <- QR[R; leaf] instead of this tree rounds the whole sum once for every leaf: with 20,000 rows on 8 columns
+/// its error was 40 times what one ulp of the rows does, the tree's 3 times (docs/accuracy.md).
 class SquareRootSum {
 public:
     explicit SquareRootSum(Index size) : size_(size) {}
