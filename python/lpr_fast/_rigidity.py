@@ -307,7 +307,7 @@ class Rigidity:
     def restrict(self, columns: ArrayLike, *, n_threads: int = 0) -> Rigidity:
         """The same numbers with less work, for phi that vanish outside `columns`.
 
-        Exact: with those columns ordered last, only the last diagonal block of the triangular factor is needed.
+        Exact, and as accurate as the whole: the columns of the inverse factor that matter are triangularised anew.
 
         Parameters
         ----------
