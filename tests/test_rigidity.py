@@ -266,3 +266,23 @@ def test_a_centred_kernel_with_points_at_the_mean_is_accepted() -> None:
         warnings.simplefilter("ignore", LprWarning)
         model = Rigidity.from_kernels(centred[:9], centred, regularizer=1e-2)
     assert np.all(np.isfinite(model.variance(centred)))
+
+
+@pytest.mark.parametrize(("n_points", "n_duplicates"), [(2, 1), (5, 2), (6, 3), (12, 6)])
+@pytest.mark.parametrize("n_rows", [255, 1000, 5000])
+def test_duplicates_are_dropped_though_the_data_outweigh_the_prior(
+    n_points: int, n_duplicates: int, n_rows: int
+) -> None:
+    rng = np.random.default_rng(n_rows)
+    n_different = n_points - n_duplicates
+    points = np.arange(n_different, dtype=float)
+    different = line_kernel(rng.uniform(0, n_different, n_rows), points, 1.0) * 1e6
+    rows = np.hstack([different, different[:, :n_duplicates]])
+    copies = np.concatenate([np.arange(n_different), np.arange(n_duplicates)])
+    kernel = line_kernel(points, points, 1.0)
+    weights = 10.0 ** rng.uniform(-8, 4, n_rows)
+    with pytest.warns(LprWarning, match=f"{n_duplicates} of {n_points} active points"):
+        model = Rigidity.from_kernels(rows, kernel[np.ix_(copies, copies)], weights=weights, regularizer=1e-12)
+    reduced = Rigidity.from_kernels(different, kernel, weights=weights, regularizer=1e-12)
+    phi = rows[:9]
+    np.testing.assert_allclose(model.lpr(phi), reduced.lpr(different[:9]), rtol=1e-9)

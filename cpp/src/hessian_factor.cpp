@@ -64,11 +64,15 @@ RowMatrix reversed_inverse(const RowMatrix& u) {
 }  // namespace
 
 HessianFactor make_factor(FactorState state) {
-    const bool usable = state.triangle.allFinite() && (state.triangle.diagonal().array() > 0.0).all();
+    // Squares of anything smaller, in units of the largest entry, underflow within a QR.
+    constexpr double smallest_pivot = 1e-153;
+    const double largest = state.triangle.cwiseAbs().maxCoeff();
+    const double smallest = state.triangle.diagonal().minCoeff();
+    const bool usable = state.triangle.allFinite() && smallest > 0.0 && smallest / largest > smallest_pivot;
     if (!usable) {
         throw InvalidInput(
-            "the triangular factor holds zeros or infinities where it must not: rows, prior and regularizer over- or "
-            "underflow float64; use units in which they are nearer to one."
+            "rows, prior and regularizer over- or underflow float64: their scales differ by more than 150 orders of "
+            "magnitude, or are beyond its range; use units in which they are nearer to one."
         );
     }
     if (state.condition == 0.0) state.condition = condition_number(state.triangle);

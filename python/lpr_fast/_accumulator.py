@@ -65,8 +65,8 @@ class HessianAccumulator:
     def merge(self, other: HessianAccumulator, *, n_threads: int = 0) -> None:
         """Add all rows that `other` has seen.
 
-        The bits are those of one accumulator that saw all rows in this order if the rows seen so far are a multiple of
-        `leaf_rows` times a power of two that is not smaller than the number of leaves in `other`.
+        With ``method="qr"`` the bits are those of one accumulator that saw all rows in this order if the rows seen so
+        far are a multiple of `leaf_rows` times a power of two not smaller than the number of leaves in `other`.
 
         Parameters
         ----------

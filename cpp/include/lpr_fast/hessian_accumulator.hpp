@@ -43,9 +43,9 @@ public:
     /// @throws InvalidInput  for NaN, infinity, negative weights (naming the row) and shapes that do not fit
     void add(ConstMatrixView rows, std::optional<ConstVectorView> weights = std::nullopt, int n_threads = 0);
 
-    /// Adds everything that `other` has seen. When the number of rows seen so far is a multiple of leaf_rows() times a
-    /// power of two not smaller than the number of leaves in `other`, the result has the bits of one accumulator
-    /// that saw all rows in this order.
+    /// Adds everything that `other` has seen. With Method::qr, when the number of rows seen so far is a multiple of
+    /// leaf_rows() times a power of two not smaller than the number of leaves in `other`, the result has the bits of
+    /// one accumulator that saw all rows in this order.
     /// @throws InvalidInput  when size or method differ, or when the number of rows would overflow
     void merge(const HessianAccumulator& other, int n_threads = 0);
 
