@@ -142,6 +142,33 @@ def test_a_fork_beside_a_busy_thread_does_not_hang() -> None:
     assert result.stdout == "child came back\n", result.stderr
 
 
+MEMORY_LIMIT_SCRIPT = """
+import resource
+import numpy as np
+from lpr_fast import HessianAccumulator, LprError
+accumulator = HessianAccumulator(1000)
+block = np.ones((1000, 1000))
+accumulator.add(block, n_threads=1)
+used = 1024 * int(open("/proc/self/statm").read().split()[0]) * (resource.getpagesize() // 1024)
+resource.setrlimit(resource.RLIMIT_AS, (used + 40_000_000, used + 40_000_000))
+try:
+    for _ in range(8):
+        accumulator.add(block, n_threads=1)
+except MemoryError as error:
+    print("8 M^2 bytes" in str(error))
+try:
+    accumulator.n_rows
+except LprError as error:
+    print("build it anew" in str(error))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the address space the way Linux does")
+def test_an_accumulator_that_ran_out_of_memory_says_so_ever_after() -> None:
+    result = subprocess.run([sys.executable, "-c", MEMORY_LIMIT_SCRIPT], capture_output=True, text=True)
+    assert result.stdout == "True\nTrue\n", result.stderr
+
+
 def test_threads_take_turns(rows: Array) -> None:
     accumulator = HessianAccumulator(12)
     blocks = np.array_split(rows, 30)
