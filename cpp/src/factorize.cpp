@@ -1,7 +1,5 @@
 #include <algorithm>
 #include <cmath>
-#include <limits>
-#include <numeric>
 #include <optional>
 #include <sstream>
 #include <utility>
@@ -17,12 +15,6 @@
 
 namespace lpr_fast {
 namespace {
-
-std::vector<Index> all_columns(Index size) {
-    std::vector<Index> columns(static_cast<std::size_t>(size));
-    std::iota(columns.begin(), columns.end(), Index{0});
-    return columns;
-}
 
 void check_regularizer(double regularizer, bool zero_allowed) {
     if (std::isfinite(regularizer) && (regularizer > 0.0 || (zero_allowed && regularizer == 0.0))) return;

@@ -1,7 +1,6 @@
 #include "lpr_fast/hessian_factor.hpp"
 
 #include <algorithm>
-#include <string>
 #include <utility>
 
 #include "accumulator_state.hpp"
@@ -43,7 +42,7 @@ RowMatrix columns_of_inverse(const RowMatrix& triangle, const std::vector<Index>
     constexpr Index tile_width = 64;
     const auto count = static_cast<Index>(columns.size());
     RowMatrix inverse(triangle.rows(), count);
-    parallel_for_each((count + tile_width - 1) / tile_width, n_threads, [&](Index task) {
+    parallel_for_each(tile_count(count, tile_width), n_threads, [&](Index task) {
         const Index first = task * tile_width;
         const Index width = std::min(tile_width, count - first);
         Matrix tile = Matrix::Zero(triangle.rows(), width);
@@ -87,8 +86,9 @@ HessianFactor HessianFactor::from_triangle(
     check_size(size);
     check_distinct_columns(columns, size);
     check_columns("the triangle", triangle, static_cast<Index>(columns.size()));
-    if (triangle.rows != triangle.cols)
+    if (triangle.rows != triangle.cols) {
         throw InvalidInput("these are not the parts of a factor: the triangle must be square.");
+    }
     FactorState state{size, std::move(columns), as_matrix(triangle), condition_number, error_estimate};
     if (!state.triangle.isUpperTriangular(0.0)) {
         throw InvalidInput(

@@ -24,4 +24,9 @@ void parallel_for(Index n_tasks, int n_threads, const std::function<Worker()>& m
 /// The same for work that needs no scratch memory.
 void parallel_for_each(Index n_tasks, int n_threads, const Worker& work);
 
+/// Tiles of `width` that cover `count` items, the last one perhaps in part.
+inline Index tile_count(Index count, Index width) {
+    return (count + width - 1) / width;
+}
+
 }  // namespace lpr_fast

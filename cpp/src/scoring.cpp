@@ -16,10 +16,6 @@ constexpr Index tile_rows = 64;
 // Rows of phi_b whose R^-T phi are held at once: enough to make solving phi_a again for each such part cheap.
 constexpr Index part_rows = 16 * tile_rows;
 
-Index tiles_for(Index n_rows) {
-    return (n_rows + tile_rows - 1) / tile_rows;
-}
-
 [[noreturn]] void refuse_row(const char* name, Index row) {
     throw InvalidInput(
         std::string(name) + " row " + std::to_string(row) +
@@ -78,7 +74,7 @@ void write_products(const Matrix& tile_a, const Matrix& solved_b, Index first_a,
 void score_quadratic_forms(
     const RowMatrix& triangle, const std::vector<Index>& columns, ConstMatrixView phi, VectorView out, int n_threads
 ) {
-    parallel_for(tiles_for(phi.rows), n_threads, [&]() -> Worker {
+    parallel_for(tile_count(phi.rows, tile_rows), n_threads, [&]() -> Worker {
         return [&, tile = Matrix(triangle.cols(), tile_rows)](Index task) mutable {
             const Index first = task * tile_rows;
             load_tile("phi", phi, first, columns, tile);
@@ -96,9 +92,9 @@ void score_covariance(
     const bool is_same = phi_a.data == phi_b.data && phi_a.rows == phi_b.rows && phi_a.stride == phi_b.stride;
     const char* name_b = is_same ? "phi_a" : "phi_b";
     for (Index first_b = 0; first_b < phi_b.rows; first_b += part_rows) {
-        const Index n_tiles = tiles_for(std::min(part_rows, phi_b.rows - first_b));
+        const Index n_tiles = tile_count(std::min(part_rows, phi_b.rows - first_b), tile_rows);
         const Matrix solved_b = solve_rows(name_b, triangle, columns, phi_b, first_b, n_tiles, n_threads);
-        parallel_for(tiles_for(phi_a.rows), n_threads, [&]() -> Worker {
+        parallel_for(tile_count(phi_a.rows, tile_rows), n_threads, [&]() -> Worker {
             return [&, tile = Matrix(triangle.cols(), tile_rows)](Index task) mutable {
                 const Index first_a = task * tile_rows;
                 const Index within_part = first_a - first_b;

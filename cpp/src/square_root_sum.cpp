@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "lpr_fast/error.hpp"
 #include "triangularize.hpp"
 
 namespace lpr_fast {
@@ -30,7 +29,7 @@ void SquareRootSum::insert(Node node, int n_threads) {
 }
 
 void SquareRootSum::merge(const SquareRootSum& other, int n_threads) {
-    for (const Node& node : std::vector<Node>(other.nodes_)) insert(node, n_threads);
+    for (const Node& node : other.nodes_) insert(node, n_threads);
 }
 
 std::vector<ConstMatrixView> SquareRootSum::blocks() const {

@@ -21,7 +21,7 @@ public:
     /// Adds one full leaf.
     void fold(ConstMatrixView leaf, int n_threads);
 
-    /// Adds the leaves of another sum, taken to come after these.
+    /// Adds the leaves of another sum, not of this object itself, taken to come after these.
     void merge(const SquareRootSum& other, int n_threads);
 
     /// Blocks of rows whose squares add up to the sum.

@@ -56,8 +56,7 @@ Matrix sorted_rows(
     const auto n_columns = static_cast<Index>(columns.size());
     Matrix sorted(std::max(n_rows, n_columns), n_columns);
     sorted.bottomRows(sorted.rows() - n_rows).setZero();
-    const Index n_tiles = (n_rows + tile_width - 1) / tile_width;
-    parallel_for_each(n_tiles, n_threads, [&](Index tile) {
+    parallel_for_each(tile_count(n_rows, tile_width), n_threads, [&](Index tile) {
         const Index end = std::min(n_rows, (tile + 1) * tile_width);
         for (Index j = 0; j < n_columns; ++j) {
             const Index column = columns[static_cast<std::size_t>(j)];
@@ -90,8 +89,7 @@ struct Elimination {
 /// Squared norms of columns [begin, end) from row `first` on.
 Vector squared_norms(const Matrix& work, Index first, Index begin, Index end, int n_threads) {
     Vector norms(end - begin);
-    const Index n_tiles = (end - begin + tile_width - 1) / tile_width;
-    parallel_for_each(n_tiles, n_threads, [&](Index tile) {
+    parallel_for_each(tile_count(end - begin, tile_width), n_threads, [&](Index tile) {
         const Index last = std::min(end, begin + (tile + 1) * tile_width);
         for (Index j = begin + tile * tile_width; j < last; ++j) {
             norms(j - begin) = work.col(j).tail(work.rows() - first).squaredNorm();
@@ -154,8 +152,7 @@ Reflectors eliminate_panel(Elimination& e, Index first, Index width, double outs
 
 /// C <- (I - V T V^T)^T C, in column tiles whose width does not depend on the number of threads.
 void apply_reflectors(const Reflectors& reflectors, Eigen::Ref<Matrix> trailing, int n_threads) {
-    const Index n_tiles = (trailing.cols() + tile_width - 1) / tile_width;
-    parallel_for_each(n_tiles, n_threads, [&](Index tile) {
+    parallel_for_each(tile_count(trailing.cols(), tile_width), n_threads, [&](Index tile) {
         const Index first = tile * tile_width;
         auto c = trailing.middleCols(first, std::min(tile_width, trailing.cols() - first));
         Matrix w = reflectors.v.transpose() * c;
@@ -210,9 +207,13 @@ Triangle triangularize(
 }
 
 Triangle triangularize(const std::vector<ConstMatrixView>& blocks, int n_threads) {
-    std::vector<Index> columns(static_cast<std::size_t>(blocks.front().cols));
+    return triangularize(blocks, all_columns(blocks.front().cols), {}, n_threads);
+}
+
+std::vector<Index> all_columns(Index size) {
+    std::vector<Index> columns(static_cast<std::size_t>(size));
     std::iota(columns.begin(), columns.end(), Index{0});
-    return triangularize(blocks, std::move(columns), {}, n_threads);
+    return columns;
 }
 
 }  // namespace lpr_fast

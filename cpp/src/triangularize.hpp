@@ -32,4 +32,7 @@ Triangle triangularize(
 /// The same for all columns.
 Triangle triangularize(const std::vector<ConstMatrixView>& blocks, int n_threads);
 
+/// 0, 1, ..., size - 1.
+std::vector<Index> all_columns(Index size);
+
 }  // namespace lpr_fast
