@@ -151,7 +151,7 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
         "scales differ by more than 150 orders of magnitude",
     ),
     "changed bytes": (
-        lambda: HessianAccumulator.from_bytes(b"\2" + HessianAccumulator(3).to_bytes()[1:]),
+        lambda: HessianAccumulator.from_bytes(b"\7" + HessianAccumulator(3).to_bytes()[1:]),
         "these bytes are no accumulator state",
     ),
     "text for bytes": (lambda: HessianAccumulator.from_bytes("hello"), "data is a str; it must be the bytes"),

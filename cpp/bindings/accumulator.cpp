@@ -17,10 +17,20 @@ Method method_named(const std::string& name) {
     throw InvalidInput("method is '" + name + "'; it must be 'qr' or 'gram'.");
 }
 
-void add(Accumulator& self, const py::array& rows, const std::optional<py::array>& weights, int n_threads) {
+void add(
+    Accumulator& self, const py::array& rows, const std::optional<py::array>& targets,
+    const std::optional<py::array>& weights, int n_threads
+) {
     const ConstMatrixView row_view = matrix_view(rows, "rows");
+    const auto target_view = optional_view(targets, "targets");
     const auto weight_view = optional_view(weights, "weights");
-    self.exclusively([&](HessianAccumulator& accumulator) { accumulator.add(row_view, weight_view, n_threads); });
+    self.exclusively([&](HessianAccumulator& accumulator) {
+        if (target_view) {
+            accumulator.add_labelled(row_view, *target_view, weight_view, n_threads);
+        } else {
+            accumulator.add(row_view, weight_view, n_threads);
+        }
+    });
 }
 
 void merge(Accumulator& self, Accumulator& other, int n_threads) {
@@ -46,12 +56,12 @@ std::unique_ptr<Accumulator> from_bytes(const py::bytes& bytes) {
 void register_accumulator(py::module_& module) {
     py::class_<Accumulator>(module, "HessianAccumulator")
         .def(
-            py::init([](Index size, const std::string& method) {
-                return std::make_unique<Accumulator>(HessianAccumulator(size, method_named(method)));
+            py::init([](Index size, const std::string& method, bool labelled) {
+                return std::make_unique<Accumulator>(HessianAccumulator(size, method_named(method), labelled));
             }),
-            py::arg("size"), py::arg("method")
+            py::arg("size"), py::arg("method"), py::arg("labelled")
         )
-        .def("add", &add, py::arg("rows"), py::arg("weights"), py::arg("n_threads"))
+        .def("add", &add, py::arg("rows"), py::arg("targets"), py::arg("weights"), py::arg("n_threads"))
         .def("merge", &merge, py::arg("other"), py::arg("n_threads"))
         .def("to_bytes", &to_bytes)
         .def_static("from_bytes", &from_bytes, py::arg("data"))
@@ -63,6 +73,9 @@ void register_accumulator(py::module_& module) {
         )
         .def_property_readonly(
             "leaf_rows", [](Accumulator& self) { return self.exclusively([](auto& a) { return a.leaf_rows(); }); }
+        )
+        .def_property_readonly(
+            "is_labelled", [](Accumulator& self) { return self.exclusively([](auto& a) { return a.is_labelled(); }); }
         )
         .def_property_readonly("method", [](Accumulator& self) {
             const Method method = self.exclusively([](auto& a) { return a.method(); });

@@ -1,6 +1,7 @@
 #include <pybind11/stl.h>
 
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "accumulator.hpp"
@@ -14,14 +15,22 @@ namespace py = pybind11;
 namespace lpr_fast::python {
 namespace {
 
-HessianFactor factorize_accumulator(
+std::pair<HessianFactor, py::array_t<double>> fit_accumulator(
     Accumulator& accumulator, double regularizer, const std::optional<py::array>& prior, int n_threads
 ) {
     std::optional<ConstMatrixView> prior_view;
     if (prior) prior_view = matrix_view(*prior, "prior");
-    return accumulator.exclusively([&](HessianAccumulator& held) {
-        return factorize(held, regularizer, prior_view, n_threads);
+    const Fit fitted = accumulator.exclusively([&](HessianAccumulator& held) {
+        return fit(held, regularizer, prior_view, n_threads);
     });
+    const auto n_weights = static_cast<Index>(fitted.weights.size());
+    return {fitted.factor, py::array_t<double>(n_weights, fitted.weights.data())};
+}
+
+HessianFactor factorize_kernels(const py::array& prior, int n_threads) {
+    const ConstMatrixView view = matrix_view(prior, "prior");
+    const WithoutInterpreter no_interpreter;
+    return factorize_prior(view, n_threads);
 }
 
 HessianFactor factorize_dense(const py::array& hessian, double regularizer) {
@@ -95,9 +104,9 @@ void register_factor(py::module_& module) {
         .def_property_readonly("condition_number", &HessianFactor::condition_number)
         .def_property_readonly("error_estimate", &HessianFactor::error_estimate);
     module.def(
-        "factorize", &factorize_accumulator, py::arg("accumulator"), py::arg("regularizer"), py::arg("prior"),
-        py::arg("n_threads")
+        "fit", &fit_accumulator, py::arg("accumulator"), py::arg("regularizer"), py::arg("prior"), py::arg("n_threads")
     );
+    module.def("factorize_prior", &factorize_kernels, py::arg("prior"), py::arg("n_threads"));
     module.def("factorize_hessian", &factorize_dense, py::arg("hessian"), py::arg("regularizer"));
 }
 

@@ -7,5 +7,6 @@ namespace lpr_fast::python {
 void register_errors(pybind11::module_& module);
 void register_accumulator(pybind11::module_& module);
 void register_factor(pybind11::module_& module);
+void register_kernels(pybind11::module_& module);
 
 }  // namespace lpr_fast::python

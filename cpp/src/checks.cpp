@@ -51,6 +51,16 @@ void check_output(const char* name, ConstMatrixView matrix, Index rows, Index co
     refuse(name, " has shape (", matrix.rows, ", ", matrix.cols, "), expected (", rows, ", ", columns, ").");
 }
 
+void check_finite(const char* name, ConstMatrixView matrix) {
+    for (Index i = 0; i < matrix.rows; ++i) {
+        const auto row = Eigen::Map<const Eigen::ArrayXd>(matrix.row(i), matrix.cols);
+        if ((row.abs() <= largest_entry).all()) continue;
+        refuse(
+            name, ": row ", i, " holds NaN, infinity or an entry above ", largest_entry, "; every entry must be finite."
+        );
+    }
+}
+
 void check_rows(ConstMatrixView rows, std::optional<ConstVectorView> weights, Index n_rows_before) {
     if (weights && (weights->size != rows.rows || (weights->data == nullptr && rows.rows > 0))) {
         refuse(
@@ -80,6 +90,16 @@ void check_rows(ConstMatrixView rows, std::optional<ConstVectorView> weights, In
                 ", whose square overflows; use smaller units or weights."
             );
         }
+    }
+}
+
+void check_targets(ConstVectorView targets, Index n_rows, Index n_rows_before) {
+    if (targets.size != n_rows || (targets.data == nullptr && n_rows > 0)) {
+        refuse("got ", targets.size, " targets for ", n_rows, " rows; give one target for each row.");
+    }
+    for (Index i = 0; i < n_rows; ++i) {
+        if (std::abs(targets.data[i]) <= largest_entry) continue;
+        refuse("the target of row ", n_rows_before + i, " is ", targets.data[i], "; targets must be finite.");
     }
 }
 

@@ -22,12 +22,18 @@ void check_view(const char* name, ConstMatrixView matrix);
 /// check_view, and throws InvalidInput unless the matrix has `columns` columns.
 void check_columns(const char* name, ConstMatrixView matrix, Index columns);
 
+/// Throws InvalidInput for NaN, infinity and entries above 1e140, naming the row.
+void check_finite(const char* name, ConstMatrixView matrix);
+
 /// Throws InvalidInput unless an output has the shape that the result will have.
 void check_output(const char* name, ConstMatrixView matrix, Index rows, Index columns);
 
 /// Throws InvalidInput for NaN, infinity, negative weights and rows whose square overflows, naming the row.
 /// @param n_rows_before  rows added earlier, so that the message can count from the first of all
 void check_rows(ConstMatrixView rows, std::optional<ConstVectorView> weights, Index n_rows_before);
+
+/// Throws InvalidInput unless there is one finite target for each row, naming the row.
+void check_targets(ConstVectorView targets, Index n_rows, Index n_rows_before);
 
 /// (A + A^T) / 2 of a square, finite matrix that is symmetric to rounding.
 /// @throws InvalidInput  otherwise, naming the entry

@@ -10,6 +10,7 @@
 #include "factor_state.hpp"
 #include "lpr_fast/error.hpp"
 #include "lpr_fast/hessian_factor.hpp"
+#include "parallel.hpp"
 #include "pivoted_cholesky.hpp"
 #include "triangularize.hpp"
 
@@ -57,23 +58,39 @@ std::vector<Index> determined_columns(
     return determined;
 }
 
-HessianFactor factorize_square_root(
+/// Weights for all columns, from those that minimise |R c - targets|; zero where a column was dropped.
+std::vector<double> solved_weights(const Triangle& triangle, Index size) {
+    std::vector<double> weights(static_cast<std::size_t>(size), 0.0);
+    const Vector solution = upper_triangle(triangle.r).solve(triangle.targets.col(0));
+    for (std::size_t j = 0; j < triangle.columns.size(); ++j) {
+        weights[static_cast<std::size_t>(triangle.columns[j])] = solution(static_cast<Index>(j));
+    }
+    return weights;
+}
+
+Fit fit_square_root(
     const AccumulatorState& accumulated, double regularizer, std::optional<ConstMatrixView> prior, int n_threads
 ) {
-    const PriorRoot root = root_of_prior(accumulated.size, prior, n_threads);
-    const RowMatrix prior_rows = std::sqrt(regularizer) * root.cholesky.root;
+    const Index n_targets = accumulated.n_targets;
+    PriorRoot root = root_of_prior(accumulated.size, prior, n_threads);
+    std::sort(root.cholesky.pivots.begin(), root.cholesky.pivots.end());
+    RowMatrix prior_rows = RowMatrix::Zero(root.cholesky.root.rows(), accumulated.width());
+    prior_rows.leftCols(accumulated.size) = std::sqrt(regularizer) * root.cholesky.root;
     auto blocks = std::get<SquareRootSum>(accumulated.sum).blocks();
     blocks.push_back(accumulated.pending_rows());
     blocks.push_back(view_of(prior_rows));
-    Triangle triangle = triangularize(blocks, root.cholesky.pivots, root.cholesky.redundant, n_threads);
+    Triangle triangle = triangularize(blocks, root.cholesky.pivots, root.cholesky.redundant, n_threads, n_targets);
     if (!root.cholesky.redundant.empty()) {
         auto kept = determined_columns(triangle, root.cholesky.pivots.size(), root.diagonal, regularizer);
         if (kept.size() < triangle.columns.size()) {
-            const RowMatrix rows = triangle.rows(accumulated.size);
-            triangle = triangularize({view_of(rows)}, std::move(kept), {}, n_threads);
+            const RowMatrix rows = triangle.rows(accumulated.width());
+            triangle = triangularize({view_of(rows)}, std::move(kept), {}, n_threads, n_targets);
         }
     }
-    return make_factor({accumulated.size, std::move(triangle.columns), std::move(triangle.r)});
+    std::vector<double> weights;
+    if (n_targets == 1) weights = solved_weights(triangle, accumulated.size);
+    HessianFactor factor = make_factor({accumulated.size, std::move(triangle.columns), std::move(triangle.r)});
+    return {std::move(factor), std::move(weights)};
 }
 
 /// R of H = R^T R, or nothing when a pivot is not positive.
@@ -88,16 +105,13 @@ HessianFactor factor_of_hessian(const Matrix& hessian, RowMatrix triangle) {
     return make_factor({hessian.cols(), all_columns(hessian.cols()), std::move(triangle), 0.0, estimate});
 }
 
-Matrix gram_of(const AccumulatorState& accumulated, int n_threads) {
-    GramSum sum = std::get<GramSum>(accumulated.sum);
-    sum.fold(accumulated.pending_rows(), n_threads);
-    return sum.lower().selfadjointView<Eigen::Lower>();
-}
-
-HessianFactor factorize_gram(
+Fit fit_gram(
     const AccumulatorState& accumulated, double regularizer, std::optional<ConstMatrixView> prior, int n_threads
 ) {
-    Matrix hessian = gram_of(accumulated, n_threads);
+    const Index size = accumulated.size;
+    GramSum sum = std::get<GramSum>(accumulated.sum);
+    sum.fold(accumulated.pending_rows(), n_threads);
+    Matrix hessian = sum.lower().topLeftCorner(size, size).selfadjointView<Eigen::Lower>();
     if (prior) {
         hessian += regularizer * checked_symmetric("the prior (K_MM)", *prior);
     } else {
@@ -110,7 +124,14 @@ HessianFactor factorize_gram(
             "ill-conditioned for method=\"gram\"; use method=\"qr\"."
         );
     }
-    return factor_of_hessian(hessian, std::move(*triangle));
+    std::vector<double> weights;
+    if (accumulated.n_targets == 1) {
+        Vector solution = sum.lower().row(size).head(size);
+        transposed_triangle(*triangle).solveInPlace(solution);
+        upper_triangle(*triangle).solveInPlace(solution);
+        weights.assign(solution.data(), solution.data() + size);
+    }
+    return {factor_of_hessian(hessian, std::move(*triangle)), std::move(weights)};
 }
 
 [[noreturn]] void refuse_indefinite(const Matrix& hessian, double regularizer) {
@@ -132,16 +153,30 @@ HessianFactor factorize_gram(
 
 }  // namespace
 
-HessianFactor factorize(
+Fit fit(
     const HessianAccumulator& accumulator, double regularizer, std::optional<ConstMatrixView> prior, int n_threads
 ) {
     check_regularizer(regularizer, false);
+    const int threads = resolve_threads(n_threads);
     if (prior) check_columns("the prior (K_MM)", *prior, accumulator.size());
     if (accumulator.n_rows() == 0) {
         throw InvalidInput("no training rows were added, so there is nothing to factorize; add at least one row.");
     }
-    const auto route = accumulator.method() == Method::gram ? factorize_gram : factorize_square_root;
-    return route(accumulator.state(), regularizer, prior, n_threads);
+    const auto route = accumulator.method() == Method::gram ? fit_gram : fit_square_root;
+    return route(accumulator.state(), regularizer, prior, threads);
+}
+
+HessianFactor factorize(
+    const HessianAccumulator& accumulator, double regularizer, std::optional<ConstMatrixView> prior, int n_threads
+) {
+    return fit(accumulator, regularizer, prior, n_threads).factor;
+}
+
+HessianFactor factorize_prior(ConstMatrixView prior, int n_threads) {
+    const Matrix matrix = checked_symmetric("the prior (K_MM)", prior);
+    PivotedCholesky cholesky = pivoted_cholesky(matrix, resolve_threads(n_threads));
+    RowMatrix triangle = cholesky.triangle();
+    return make_factor({matrix.cols(), std::move(cholesky.pivots), std::move(triangle)});
 }
 
 HessianFactor factorize_hessian(ConstMatrixView view, double regularizer) {

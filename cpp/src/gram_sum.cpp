@@ -5,18 +5,21 @@
 namespace lpr_fast {
 
 void GramSum::fold(ConstMatrixView leaf, int n_threads) {
-    Matrix term = Matrix::Zero(size_, size_);
-    add_symmetric_product(term, 1.0, as_matrix(leaf), n_threads);
+    Matrix term = Matrix::Zero(width_, width_);
+    const auto rows = as_matrix(leaf);
+    add_symmetric_product(term.topLeftCorner(size_, size_), 1.0, rows.leftCols(size_), n_threads);
+    // On their own, for the width of a product may decide about its last bits.
+    term.bottomRows(width_ - size_).noalias() = rows.rightCols(width_ - size_).transpose() * rows;
     add(term);
 }
 
 void GramSum::add(const Matrix& term) {
     if (lower_.size() == 0) {
         lower_ = term;
-        lost_ = Matrix::Zero(size_, size_);
+        lost_ = Matrix::Zero(width_, width_);
         return;
     }
-    for (Index j = 0; j < size_; ++j) {
+    for (Index j = 0; j < width_; ++j) {
         const Vector corrected = term.col(j) - lost_.col(j);
         const Vector next = lower_.col(j) + corrected;
         lost_.col(j) = (next - lower_.col(j)) - corrected;
@@ -33,16 +36,16 @@ void GramSum::merge(const GramSum& other, int /*n_threads*/) {
 void GramSum::write(ByteWriter& bytes) const {
     bytes.integer(lower_.size() == 0 ? 0 : 1);
     for (const Matrix* matrix : {&lower_, &lost_}) {
-        for (Index j = 0; j < matrix->cols(); ++j) bytes.numbers(matrix->col(j).data() + j, size_ - j);
+        for (Index j = 0; j < matrix->cols(); ++j) bytes.numbers(matrix->col(j).data() + j, width_ - j);
     }
 }
 
 void GramSum::read(ByteReader& bytes) {
     if (bytes.integer(0, 1) == 0) return;
-    bytes.expect_numbers(size_ * (size_ + 1));
+    bytes.expect_numbers(width_ * (width_ + 1));
     for (Matrix* matrix : {&lower_, &lost_}) {
-        *matrix = Matrix::Zero(size_, size_);
-        for (Index j = 0; j < size_; ++j) bytes.numbers(matrix->col(j).data() + j, size_ - j);
+        *matrix = Matrix::Zero(width_, width_);
+        for (Index j = 0; j < width_; ++j) bytes.numbers(matrix->col(j).data() + j, width_ - j);
     }
 }
 

@@ -8,7 +8,8 @@ namespace lpr_fast {
 /// sum of L^T L over leaves L of leaf_rows() rows each, formed as it stands.
 class GramSum {
 public:
-    explicit GramSum(Index size) : size_(size) {}
+    /// @param n_targets  so many columns stand behind the first `size` ones; products with them are formed as well
+    GramSum(Index size, Index n_targets) : size_(size), width_(size + n_targets) {}
 
     Index leaf_rows() const { return 512; }
 
@@ -18,7 +19,7 @@ public:
     /// Adds the leaves of another sum.
     void merge(const GramSum& other, int n_threads);
 
-    /// The sum, lower triangle; empty when nothing was added.
+    /// The sum, lower triangle, products with targets in its last rows; empty when nothing was added.
     const Matrix& lower() const { return lower_; }
 
     /// Whether the sum has the shape that so many leaves leave behind.
@@ -31,6 +32,7 @@ private:
     void add(const Matrix& term);
 
     Index size_;
+    Index width_;
     Matrix lower_;
     Matrix lost_;  ///< what rounding took from lower_ so far (Kahan): the error does not grow with the number of leaves
 };

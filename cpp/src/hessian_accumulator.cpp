@@ -15,28 +15,35 @@ namespace lpr_fast {
 namespace {
 
 // "LPRACC" and a format version; the number reads differently on a machine of other byte order.
-constexpr Index magic = 0x4c50524143430001;
+constexpr Index magic = 0x4c50524143430002;
 
-std::variant<SquareRootSum, GramSum> empty_sum(Index size, Method method) {
-    if (method == Method::gram) return GramSum(size);
-    return SquareRootSum(size);
+std::variant<SquareRootSum, GramSum> empty_sum(Index size, Index n_targets, Method method) {
+    if (method == Method::gram) return GramSum(size, n_targets);
+    return SquareRootSum(size, n_targets);
 }
 
 Index leaf_rows_of(const AccumulatorState& state) {
     return std::visit([](const auto& sum) { return sum.leaf_rows(); }, state.sum);
 }
 
-/// Appends sqrt(weight) times each row, folding every leaf that fills.
-void append(AccumulatorState& state, ConstMatrixView rows, std::optional<ConstVectorView> weights, int n_threads) {
-    const auto leaf_size = static_cast<std::size_t>(leaf_rows_of(state) * state.size);
+/// Reduces the rows that wait when they fill a leaf.
+void fold_full_leaf(AccumulatorState& state, int n_threads) {
+    if (state.pending_rows().rows < leaf_rows_of(state)) return;
+    std::visit([&](auto& sum) { sum.fold(state.pending_rows(), n_threads); }, state.sum);
+    state.pending.clear();
+}
+
+/// Appends sqrt(weight) times each row and its target, folding every leaf that fills.
+void append(
+    AccumulatorState& state, ConstMatrixView rows, std::optional<ConstVectorView> targets,
+    std::optional<ConstVectorView> weights, int n_threads
+) {
     for (Index i = 0; i < rows.rows; ++i) {
         const double factor = weights ? std::sqrt(weights->data[i]) : 1.0;
         const double* row = rows.row(i);
-        std::transform(row, row + state.size, std::back_inserter(state.pending), [&](double x) { return factor * x; });
-        if (state.pending.size() == leaf_size) {
-            std::visit([&](auto& sum) { sum.fold(state.pending_rows(), n_threads); }, state.sum);
-            state.pending.clear();
-        }
+        std::transform(row, row + rows.cols, std::back_inserter(state.pending), [&](double x) { return factor * x; });
+        if (targets) state.pending.push_back(factor * targets->data[i]);
+        fold_full_leaf(state, n_threads);
     }
     state.n_rows += rows.rows;
 }
@@ -46,7 +53,7 @@ void merge_states(AccumulatorState& state, const AccumulatorState& added, int n_
     const Index n_folded = added.n_rows - added.pending_rows().rows;
     std::visit([&](auto& sum) { sum.merge(std::get<std::decay_t<decltype(sum)>>(added.sum), n_threads); }, state.sum);
     state.n_rows += n_folded;
-    append(state, added.pending_rows(), std::nullopt, n_threads);
+    append(state, added.pending_rows(), std::nullopt, std::nullopt, n_threads);
 }
 
 /// Whether the leaves in the sum, and the rows that wait, are as many as were added.
@@ -59,9 +66,12 @@ bool counts_agree(const AccumulatorState& state) {
 
 }  // namespace
 
-HessianAccumulator::HessianAccumulator(Index size, Method method) {
+HessianAccumulator::HessianAccumulator(Index size, Method method, bool labelled) {
     check_size(size);
-    state_ = std::make_unique<AccumulatorState>(AccumulatorState{size, 0, {}, empty_sum(size, method), false});
+    const Index n_targets = labelled ? 1 : 0;
+    state_ = std::make_unique<AccumulatorState>(
+        AccumulatorState{size, n_targets, 0, {}, empty_sum(size, n_targets, method), false}
+    );
 }
 
 HessianAccumulator::HessianAccumulator(const HessianAccumulator& other)
@@ -94,19 +104,38 @@ void HessianAccumulator::change(const Change& change) {
     state_->is_lost = false;
 }
 
-void HessianAccumulator::add(ConstMatrixView rows, std::optional<ConstVectorView> weights, int n_threads) {
+void HessianAccumulator::add_rows(
+    ConstMatrixView rows, std::optional<ConstVectorView> targets, std::optional<ConstVectorView> weights, int n_threads
+) {
     const int threads = resolve_threads(n_threads);
+    if (targets.has_value() != is_labelled()) {
+        throw InvalidInput(
+            is_labelled() ? "this accumulator is for labelled rows; give a target for each of them."
+                          : "this accumulator is for rows without targets; make one for labelled rows."
+        );
+    }
     check_columns("the block of rows", rows, size());
     check_rows(rows, weights, state().n_rows);
-    change([&](AccumulatorState& state) { append(state, rows, weights, threads); });
+    if (targets) check_targets(*targets, rows.rows, state().n_rows);
+    change([&](AccumulatorState& state) { append(state, rows, targets, weights, threads); });
+}
+
+void HessianAccumulator::add(ConstMatrixView rows, std::optional<ConstVectorView> weights, int n_threads) {
+    add_rows(rows, std::nullopt, weights, n_threads);
+}
+
+void HessianAccumulator::add_labelled(
+    ConstMatrixView rows, ConstVectorView targets, std::optional<ConstVectorView> weights, int n_threads
+) {
+    add_rows(rows, targets, weights, n_threads);
 }
 
 void HessianAccumulator::merge(const HessianAccumulator& other, int n_threads) {
-    if (other.size() != size() || other.method() != method()) {
+    if (other.size() != size() || other.method() != method() || other.is_labelled() != is_labelled()) {
         throw InvalidInput(
             "cannot merge an accumulator of size " + std::to_string(other.size()) + " into one of size " +
             std::to_string(size()) + (other.method() == method() ? "" : ", nor one of another method") +
-            "; build both with the same size and method."
+            (other.is_labelled() == is_labelled() ? "" : ", nor labelled rows with others") + "; build both alike."
         );
     }
     const int threads = resolve_threads(n_threads);
@@ -131,6 +160,10 @@ Method HessianAccumulator::method() const {
     return std::holds_alternative<GramSum>(state_->sum) ? Method::gram : Method::qr;
 }
 
+bool HessianAccumulator::is_labelled() const {
+    return state_->n_targets == 1;
+}
+
 Index HessianAccumulator::leaf_rows() const {
     return leaf_rows_of(*state_);
 }
@@ -140,6 +173,7 @@ std::vector<std::uint8_t> HessianAccumulator::to_bytes() const {
     ByteWriter bytes;
     bytes.integer(magic);
     bytes.integer(method() == Method::gram ? 1 : 0);
+    bytes.integer(held.n_targets);
     bytes.integer(held.size);
     bytes.integer(held.n_rows);
     bytes.integer(held.pending_rows().rows);
@@ -152,13 +186,14 @@ HessianAccumulator HessianAccumulator::from_bytes(const std::uint8_t* source, st
     ByteReader bytes = ByteReader::checked(source, n_bytes);
     bytes.integer(magic, magic);
     const Method method = bytes.integer(0, 1) == 1 ? Method::gram : Method::qr;
-    HessianAccumulator accumulator(bytes.integer(1, max_size), method);
+    const bool labelled = bytes.integer(0, 1) == 1;
+    HessianAccumulator accumulator(bytes.integer(1, max_size), method, labelled);
     AccumulatorState& state = *accumulator.state_;
     state.n_rows = bytes.integer(0, std::numeric_limits<Index>::max());
     const Index n_pending = bytes.integer(0, accumulator.leaf_rows() - 1);
-    bytes.expect_numbers(n_pending * state.size);
-    state.pending.resize(static_cast<std::size_t>(n_pending * state.size));
-    bytes.numbers(state.pending.data(), n_pending * state.size);
+    bytes.expect_numbers(n_pending * state.width());
+    state.pending.resize(static_cast<std::size_t>(n_pending * state.width()));
+    bytes.numbers(state.pending.data(), n_pending * state.width());
     std::visit([&](auto& sum) { sum.read(bytes); }, state.sum);
     bytes.expect_end();
     if (!counts_agree(state)) ByteReader::refuse();

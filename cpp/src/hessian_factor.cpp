@@ -137,7 +137,7 @@ HessianFactor HessianFactor::updated(
 ) const {
     HessianAccumulator added(size(), Method::qr);
     added.add(rows, weights, n_threads);
-    const RowMatrix present = Triangle{state_->triangle, state_->columns}.rows(size());
+    const RowMatrix present = Triangle{state_->triangle, state_->columns, {}}.rows(size());
     auto blocks = std::get<SquareRootSum>(added.state().sum).blocks();
     blocks.push_back(added.state().pending_rows());
     blocks.push_back(view_of(present));

@@ -106,9 +106,10 @@ Vector units_of(const Matrix& matrix) {
 
 PivotedCholesky in_original_units(const Progress& p, const Vector& units) {
     PivotedCholesky result;
+    result.pivots = p.pivots;
     const std::vector<bool> eliminated = eliminated_columns(p);
     for (Index j = 0; j < p.residual.cols(); ++j) {
-        (eliminated[static_cast<std::size_t>(j)] ? result.pivots : result.redundant).push_back(j);
+        if (!eliminated[static_cast<std::size_t>(j)]) result.redundant.push_back(j);
     }
     result.root = p.root.topRows(static_cast<Index>(p.pivots.size()));
     for (Index j = 0; j < result.root.cols(); ++j) result.root.col(j) /= units(j);
@@ -116,6 +117,12 @@ PivotedCholesky in_original_units(const Progress& p, const Vector& units) {
 }
 
 }  // namespace
+
+RowMatrix PivotedCholesky::triangle() const {
+    RowMatrix chosen(root.rows(), root.rows());
+    for (Index j = 0; j < root.rows(); ++j) chosen.col(j) = root.col(pivots[static_cast<std::size_t>(j)]);
+    return chosen;
+}
 
 PivotedCholesky pivoted_cholesky(const Matrix& matrix, int n_threads) {
     const Index size = matrix.cols();

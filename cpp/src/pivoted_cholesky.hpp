@@ -8,9 +8,12 @@ namespace lpr_fast {
 
 /// A square root of a positive semidefinite matrix, and which of its columns are independent beyond rounding.
 struct PivotedCholesky {
-    std::vector<Index> pivots;     ///< independent columns, ascending
+    std::vector<Index> pivots;     ///< independent columns, in the order of their elimination
     std::vector<Index> redundant;  ///< the others: to rounding, combinations of the pivots
     RowMatrix root;                ///< (pivots.size(), size): root^T root = A to rounding
+
+    /// Upper-triangular U with U^T U = A on the pivots; column j stands for column pivots[j].
+    RowMatrix triangle() const;
 };
 
 /// Cholesky with complete pivoting (Higham, Analysis of the Cholesky decomposition of a semi-definite matrix, 1990),

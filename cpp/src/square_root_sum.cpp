@@ -13,15 +13,15 @@ Index SquareRootSum::leaf_rows() const {
 }
 
 void SquareRootSum::fold(ConstMatrixView leaf, int n_threads) {
-    insert({0, triangularize({leaf}, n_threads).rows(size_)}, n_threads);
+    insert({0, triangularize({leaf}, n_threads, n_targets_).rows(width())}, n_threads);
 }
 
 void SquareRootSum::insert(Node node, int n_threads) {
     const auto is_lower = [](const Node& a, const Node& b) { return a.level > b.level; };
     auto place = std::lower_bound(nodes_.begin(), nodes_.end(), node, is_lower);
     while (place != nodes_.end() && place->level == node.level) {
-        const Triangle both = triangularize({view_of(place->rows), view_of(node.rows)}, n_threads);
-        node = {node.level + 1, both.rows(size_)};
+        const Triangle both = triangularize({view_of(place->rows), view_of(node.rows)}, n_threads, n_targets_);
+        node = {node.level + 1, both.rows(width())};
         nodes_.erase(place);
         place = std::lower_bound(nodes_.begin(), nodes_.end(), node, is_lower);
     }
@@ -58,8 +58,8 @@ void SquareRootSum::read(ByteReader& bytes) {
     for (Index n = 0; n < n_nodes; ++n) {
         const Index level = bytes.integer(0, level_below - 1);
         level_below = level;
-        bytes.expect_numbers(size_ * size_);
-        Node node{level, RowMatrix(size_, size_)};
+        bytes.expect_numbers(size_ * width());
+        Node node{level, RowMatrix(size_, width())};
         bytes.numbers(node.rows.data(), node.rows.size());
         nodes_.push_back(std::move(node));
     }

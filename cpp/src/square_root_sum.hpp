@@ -14,7 +14,8 @@ namespace lpr_fast {
 /// its error was 40 times what one ulp of the rows does, the tree's 3 times (docs/accuracy.md).
 class SquareRootSum {
 public:
-    explicit SquareRootSum(Index size) : size_(size) {}
+    /// @param n_targets  so many columns stand behind the first `size` ones, see triangularize()
+    SquareRootSum(Index size, Index n_targets) : size_(size), n_targets_(n_targets) {}
 
     Index leaf_rows() const;
 
@@ -36,12 +37,14 @@ public:
 private:
     struct Node {
         Index level;
-        RowMatrix rows;  ///< (size, size): a triangular factor with its columns in their original order
+        RowMatrix rows;  ///< (size, width): a triangular factor with its columns in their original order, and targets
     };
 
+    Index width() const { return size_ + n_targets_; }
     void insert(Node node, int n_threads);
 
     Index size_;
+    Index n_targets_;
     std::vector<Node> nodes_;  ///< levels strictly decreasing
 };
 

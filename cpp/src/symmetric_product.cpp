@@ -21,7 +21,9 @@ std::vector<std::pair<Index, Index>> lower_tiles(Index size) {
 
 }  // namespace
 
-void add_symmetric_product(Matrix& sum, double scale, const Eigen::Ref<const RowMatrix>& rows, int n_threads) {
+void add_symmetric_product(
+    Eigen::Ref<Matrix> sum, double scale, const Eigen::Ref<const RowMatrix>& rows, int n_threads
+) {
     const Index size = sum.cols();
     const auto width = [&](Index first) { return std::min(tile_width, size - first); };
     const auto tiles = lower_tiles(size);

@@ -41,31 +41,41 @@ double squared_norm(const double* row, const std::vector<Index>& columns, double
     return sum;
 }
 
-/// The chosen columns of all rows over `unit`, column-major, rows in order of decreasing norm; zero rows make it at
-/// least square.
-Matrix sorted_rows(
-    const std::vector<const double*>& rows, const std::vector<Index>& columns, double unit, int n_threads
+/// The rows in order of decreasing norm of their chosen columns.
+std::vector<const double*> by_decreasing_norm(
+    const std::vector<const double*>& rows, const std::vector<Index>& columns, double unit
 ) {
     std::vector<double> norms(rows.size());
     for (std::size_t i = 0; i < rows.size(); ++i) norms[i] = squared_norm(rows[i], columns, unit);
     std::vector<std::size_t> order(rows.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return norms[a] > norms[b]; });
+    std::vector<const double*> sorted;
+    for (const std::size_t i : order) sorted.push_back(rows[i]);
+    return sorted;
+}
 
+/// The chosen columns, and behind them the targets, of all rows over `unit`, column-major; zero rows make up at least
+/// as many as there are chosen columns.
+Matrix gathered(
+    const std::vector<const double*>& rows, std::vector<Index> columns, Index width, Index n_targets, double unit,
+    int n_threads
+) {
     const auto n_rows = static_cast<Index>(rows.size());
-    const auto n_columns = static_cast<Index>(columns.size());
-    Matrix sorted(std::max(n_rows, n_columns), n_columns);
-    sorted.bottomRows(sorted.rows() - n_rows).setZero();
+    const auto n_chosen = static_cast<Index>(columns.size());
+    for (Index j = width - n_targets; j < width; ++j) columns.push_back(j);
+    Matrix gathered(std::max(n_rows, n_chosen), n_chosen + n_targets);
+    gathered.bottomRows(gathered.rows() - n_rows).setZero();
     parallel_for_each(tile_count(n_rows, tile_width), n_threads, [&](Index tile) {
         const Index end = std::min(n_rows, (tile + 1) * tile_width);
-        for (Index j = 0; j < n_columns; ++j) {
+        for (Index j = 0; j < gathered.cols(); ++j) {
             const Index column = columns[static_cast<std::size_t>(j)];
             for (Index i = tile * tile_width; i < end; ++i) {
-                sorted(i, j) = rows[order[static_cast<std::size_t>(i)]][column] / unit;
+                gathered(i, j) = rows[static_cast<std::size_t>(i)][column] / unit;
             }
         }
     });
-    return sorted;
+    return gathered;
 }
 
 /// Householder vectors V (unit lower trapezoidal) and the triangular T of I - V T V^T = H_1 H_2 ... H_b.
@@ -74,10 +84,13 @@ struct Reflectors {
     Matrix t;
 };
 
-/// A matrix on its way to triangular form, and the columns of the original that its columns stand for.
+/// A matrix on its way to triangular form, and the columns of the original that its first columns stand for; those
+/// behind them are targets.
 struct Elimination {
     Matrix work;
     std::vector<Index> columns;
+
+    Index n_columns() const { return static_cast<Index>(columns.size()); }
 
     void swap(Index i, Index j) {
         if (i == j) return;
@@ -168,8 +181,10 @@ void eliminate(Elimination& e, Index first, Index end, int n_threads) {
         const Index width = std::min(next_width, end - first);
         const double outside = select_panel(e, first, end, width, n_threads);
         const Reflectors reflectors = eliminate_panel(e, first, width, outside);
-        const Index right = e.work.cols() - first - width;
-        apply_reflectors(reflectors, e.work.bottomRightCorner(e.work.rows() - first, right), n_threads);
+        auto below = e.work.bottomRows(e.work.rows() - first);
+        apply_reflectors(reflectors, below.middleCols(first + width, e.n_columns() - first - width), n_threads);
+        // On their own, for the width of a product may decide about its last bits.
+        apply_reflectors(reflectors, below.rightCols(e.work.cols() - e.n_columns()), n_threads);
         const Index done = reflectors.t.cols();
         first += done;
         // Where few columns of a panel were good pivots, choose again sooner.
@@ -177,9 +192,11 @@ void eliminate(Elimination& e, Index first, Index end, int n_threads) {
     }
 }
 
-RowMatrix with_positive_diagonal(RowMatrix triangle) {
-    for (Index i = 0; i < triangle.rows(); ++i) {
-        if (std::signbit(triangle(i, i))) triangle.row(i) = -triangle.row(i);
+Triangle with_positive_diagonal(Triangle triangle) {
+    for (Index i = 0; i < triangle.r.rows(); ++i) {
+        if (!std::signbit(triangle.r(i, i))) continue;
+        triangle.r.row(i) = -triangle.r.row(i);
+        triangle.targets.row(i) = -triangle.targets.row(i);
     }
     return triangle;
 }
@@ -189,25 +206,30 @@ RowMatrix with_positive_diagonal(RowMatrix triangle) {
 RowMatrix Triangle::rows(Index n_columns) const {
     RowMatrix placed = RowMatrix::Zero(r.rows(), n_columns);
     for (std::size_t j = 0; j < columns.size(); ++j) placed.col(columns[j]) = r.col(static_cast<Index>(j));
+    if (targets.cols() > 0) placed.rightCols(targets.cols()) = targets;
     return placed;
 }
 
 Triangle triangularize(
-    const std::vector<ConstMatrixView>& blocks, std::vector<Index> first, const std::vector<Index>& last, int n_threads
+    const std::vector<ConstMatrixView>& blocks, std::vector<Index> first, const std::vector<Index>& last, int n_threads,
+    Index n_targets
 ) {
     const auto n_first = static_cast<Index>(first.size());
     first.insert(first.end(), last.begin(), last.end());
-    const std::vector<const double*> rows = rows_of(blocks);
+    std::vector<const double*> rows = rows_of(blocks);
     const double unit = unit_of(rows, first);
-    Elimination e{sorted_rows(rows, first, unit, n_threads), std::move(first)};
+    rows = by_decreasing_norm(rows, first, unit);
+    Elimination e{gathered(rows, first, blocks.front().cols, n_targets, unit, n_threads), std::move(first)};
+    const Index size = e.n_columns();
     eliminate(e, 0, n_first, n_threads);
-    eliminate(e, n_first, e.work.cols(), n_threads);
-    const RowMatrix r = unit * Matrix(e.work.topRows(e.work.cols()).triangularView<Eigen::Upper>());
-    return {with_positive_diagonal(r), std::move(e.columns)};
+    eliminate(e, n_first, size, n_threads);
+    const auto top = e.work.topRows(size);
+    RowMatrix r = unit * Matrix(top.leftCols(size).triangularView<Eigen::Upper>());
+    return with_positive_diagonal({std::move(r), std::move(e.columns), unit * top.rightCols(n_targets)});
 }
 
-Triangle triangularize(const std::vector<ConstMatrixView>& blocks, int n_threads) {
-    return triangularize(blocks, all_columns(blocks.front().cols), {}, n_threads);
+Triangle triangularize(const std::vector<ConstMatrixView>& blocks, int n_threads, Index n_targets) {
+    return triangularize(blocks, all_columns(blocks.front().cols - n_targets), {}, n_threads, n_targets);
 }
 
 std::vector<Index> all_columns(Index size) {

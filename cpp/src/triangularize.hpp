@@ -10,8 +10,10 @@ namespace lpr_fast {
 struct Triangle {
     RowMatrix r;                 ///< upper triangular, diagonal >= 0
     std::vector<Index> columns;  ///< column j of r stands for column columns[j] of A
+    RowMatrix targets;           ///< the rows of Q^T times the target columns that belong to r
 
-    /// R with its columns back in their places in A, zero elsewhere: rows that can be stacked again.
+    /// R and the targets with their columns back in their places among `n_columns`, zero elsewhere: rows that can be
+    /// stacked again.
     RowMatrix rows(Index n_columns) const;
 };
 
@@ -23,14 +25,17 @@ struct Triangle {
 /// Algorithms, 2nd edition, section 19.4). Pivots are chosen within panels of the columns of largest norm, and are at
 /// least half as large as the largest candidate outside the panel.
 ///
-/// @param first  columns to eliminate first
-/// @param last   columns to eliminate after all of these
+/// @param first      columns to eliminate first
+/// @param last       columns to eliminate after all of these
+/// @param n_targets  so many last columns of the blocks are rotated along with the rows, but neither eliminated nor
+///                   looked at: R has the same bits whatever they hold
 Triangle triangularize(
-    const std::vector<ConstMatrixView>& blocks, std::vector<Index> first, const std::vector<Index>& last, int n_threads
+    const std::vector<ConstMatrixView>& blocks, std::vector<Index> first, const std::vector<Index>& last, int n_threads,
+    Index n_targets = 0
 );
 
-/// The same for all columns.
-Triangle triangularize(const std::vector<ConstMatrixView>& blocks, int n_threads);
+/// The same for all columns but the targets.
+Triangle triangularize(const std::vector<ConstMatrixView>& blocks, int n_threads, Index n_targets = 0);
 
 /// 0, 1, ..., size - 1.
 std::vector<Index> all_columns(Index size);

@@ -28,6 +28,9 @@ class HessianAccumulator:
         ``"qr"`` keeps a square root by QR of rows in decreasing norm: right to what the inputs allow. ``"gram"`` forms
         the sum as it stands: half the work, for well-conditioned problems; the `Rigidity` built from it estimates its
         own error.
+    labelled : bool
+        Whether rows come with targets, from which `Rigidity.weights` follow. They cost next to nothing, and rigidities
+        have the same bits with and without them.
 
     Raises
     ------
@@ -35,12 +38,19 @@ class HessianAccumulator:
         If `size` is not a positive integer or `method` is unknown.
     """
 
-    def __init__(self, size: int, method: Method = "qr") -> None:
+    def __init__(self, size: int, method: Method = "qr", *, labelled: bool = False) -> None:
         if not isinstance(method, str):
             raise InvalidInputError(f"method is {method!r}; it must be 'qr' or 'gram'.")
-        self._core = _core.HessianAccumulator(as_count("size", size), method)
+        self._core = _core.HessianAccumulator(as_count("size", size), method, labelled)
 
-    def add(self, rows: ArrayLike, weights: ArrayLike | None = None, *, n_threads: int = 0) -> None:
+    def add(
+        self,
+        rows: ArrayLike,
+        weights: ArrayLike | None = None,
+        *,
+        targets: ArrayLike | None = None,
+        n_threads: int = 0,
+    ) -> None:
         """Add rows. If this raises, the accumulator is as it was.
 
         Parameters
@@ -50,6 +60,8 @@ class HessianAccumulator:
         weights : array_like, shape (n,), optional
             Weight of each row's squared residual, not negative: 1 (the default) for a loss on total energies, 1/N_A^2
             for a loss on energies per atom.
+        targets : array_like, shape (n,), optional
+            What the model is to predict for each row; with ``labelled=True`` needed, otherwise not allowed.
         n_threads : int
             0 for ``OMP_NUM_THREADS`` or all cores that the process may use.
 
@@ -60,7 +72,8 @@ class HessianAccumulator:
         """
         row_array = as_matrix("rows", rows)
         weight_array = None if weights is None else as_vector("weights", weights)
-        self._core.add(row_array, weight_array, as_count("n_threads", n_threads))
+        target_array = None if targets is None else as_vector("targets", targets)
+        self._core.add(row_array, target_array, weight_array, as_count("n_threads", n_threads))
 
     def merge(self, other: HessianAccumulator, *, n_threads: int = 0) -> None:
         """Add all rows that `other` has seen.
@@ -78,7 +91,7 @@ class HessianAccumulator:
         Raises
         ------
         InvalidInputError
-            If size or method differ.
+            If size, method or labels differ.
         """
         if not isinstance(other, HessianAccumulator):
             raise InvalidInputError(f"other is a {type(other).__name__}; it must be a HessianAccumulator.")
@@ -98,6 +111,11 @@ class HessianAccumulator:
     def method(self) -> Method:
         """``"qr"`` or ``"gram"``."""
         return "gram" if self._core.method == "gram" else "qr"
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether rows come with targets."""
+        return self._core.is_labelled
 
     @property
     def leaf_rows(self) -> int:

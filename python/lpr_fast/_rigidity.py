@@ -39,6 +39,7 @@ class Rigidity:
     _factor: _core.HessianFactor
     _regularizer: float
     _method: str
+    _weights: Array | None
 
     def __init__(self) -> None:
         raise InvalidInputError(
@@ -46,20 +47,21 @@ class Rigidity:
         )
 
     @classmethod
-    def _from_factor(cls, factor: _core.HessianFactor, regularizer: float, method: str) -> Rigidity:
+    def _from_factor(
+        cls, factor: _core.HessianFactor, regularizer: float, method: str, weights: Array | None = None
+    ) -> Rigidity:
         rigidity = cls.__new__(cls)
         rigidity._factor = factor
         rigidity._regularizer = regularizer
         rigidity._method = method
+        rigidity._weights = weights
         return rigidity
 
-    @classmethod
-    def _fitted(cls, factor: _core.HessianFactor, regularizer: float, method: str, stacklevel: int) -> Rigidity:
-        """A new model, with warnings about what is doubtful in it, which point `stacklevel` calls up."""
-        size, n_dropped, estimate = factor.size, factor.n_dropped, factor.error_estimate
-        for message in doubts(method=method, size=size, n_dropped=n_dropped, error_estimate=estimate):
+    def _warn(self, stacklevel: int) -> None:
+        """Warn about what is doubtful in a new model; the warnings point `stacklevel` calls up."""
+        size, n_dropped, estimate = self.size, self.n_dropped, self._factor.error_estimate
+        for message in doubts(method=self._method, size=size, n_dropped=n_dropped, error_estimate=estimate):
             warnings.warn(message, LprWarning, stacklevel=stacklevel + 1)
-        return cls._from_factor(factor, regularizer, method)
 
     @classmethod
     def _build(
@@ -67,8 +69,11 @@ class Rigidity:
     ) -> Rigidity:
         """What the public constructors from rows call."""
         mu = as_number("regularizer", regularizer)
-        factor = _core.factorize(accumulator._core, mu, prior, as_count("n_threads", n_threads))
-        return cls._fitted(factor, mu, accumulator.method, stacklevel=3)
+        factor, weights = _core.fit(accumulator._core, mu, prior, as_count("n_threads", n_threads))
+        labelled = accumulator.is_labelled
+        rigidity = cls._from_factor(factor, mu, accumulator.method, weights if labelled else None)
+        rigidity._warn(stacklevel=3)
+        return rigidity
 
     @classmethod
     def from_features(
@@ -181,7 +186,9 @@ class Rigidity:
         """
         mu = as_number("regularizer", regularizer)
         factor = _core.factorize_hessian(as_square("H", H), mu)
-        return cls._fitted(factor, mu, "hessian", stacklevel=2)
+        rigidity = cls._from_factor(factor, mu, "hessian")
+        rigidity._warn(stacklevel=2)
+        return rigidity
 
     @classmethod
     def from_accumulator(
@@ -377,6 +384,15 @@ class Rigidity:
         return sorted(self._factor.columns)
 
     @property
+    def weights(self) -> Array | None:
+        """The model's weights c, shape (M,), if it was built from labelled rows (see `HessianAccumulator`); else None.
+
+        They minimise sum_A w_A (y_A - X_A . c)^2 + mu c^T P c, and come from the QR itself, not from normal equations.
+        Weights of dropped active points are zero.
+        """
+        return None if self._weights is None else self._weights.copy()
+
+    @property
     def condition_number(self) -> float:
         """Estimate of the 2-norm condition number of the triangular factor, the square root of that of H."""
         return self._factor.condition_number
@@ -404,7 +420,7 @@ class Rigidity:
     def __reduce__(self) -> tuple[object, ...]:
         factor = self._factor
         parts = (factor.size, factor.columns, factor.triangle(), factor.condition_number, factor.error_estimate)
-        return _from_parts, (type(self), parts, self._regularizer, self._method)
+        return _from_parts, (type(self), parts, self._regularizer, self._method, self._weights)
 
     def __repr__(self) -> str:
         return (
@@ -414,6 +430,10 @@ class Rigidity:
 
 
 def _from_parts(
-    cls: type[Rigidity], parts: tuple[int, list[int], Array, float, float], regularizer: float, method: str
+    cls: type[Rigidity],
+    parts: tuple[int, list[int], Array, float, float],
+    regularizer: float,
+    method: str,
+    weights: Array | None,
 ) -> Rigidity:
-    return cls._from_factor(_core.HessianFactor.from_triangle(*parts), regularizer, method)
+    return cls._from_factor(_core.HessianFactor.from_triangle(*parts), regularizer, method, weights)

@@ -30,7 +30,8 @@ struct AccumulatorState;
 class HessianAccumulator {
 public:
     /// @param size  number of weights of the model, 1 <= M <= 2^24
-    explicit HessianAccumulator(Index size, Method method = Method::qr);
+    /// @param labelled  whether every row comes with a target, so that fit() can find the weights
+    explicit HessianAccumulator(Index size, Method method = Method::qr, bool labelled = false);
     HessianAccumulator(const HessianAccumulator& other);
     HessianAccumulator(HessianAccumulator&& other) noexcept;
     HessianAccumulator& operator=(const HessianAccumulator& other);
@@ -43,15 +44,24 @@ public:
     /// @throws InvalidInput  for NaN, infinity, negative weights (naming the row) and shapes that do not fit
     void add(ConstMatrixView rows, std::optional<ConstVectorView> weights = std::nullopt, int n_threads = 0);
 
+    /// Adds rows with the values that the model is to predict for them.
+    /// @param targets  one for every row
+    /// @throws InvalidInput  as add(), and for an accumulator that was not made for labelled rows
+    void add_labelled(
+        ConstMatrixView rows, ConstVectorView targets, std::optional<ConstVectorView> weights = std::nullopt,
+        int n_threads = 0
+    );
+
     /// Adds everything that `other` has seen. With Method::qr, when the number of rows seen so far is a multiple of
     /// leaf_rows() times a power of two not smaller than the number of leaves in `other`, the result has the bits of
     /// one accumulator that saw all rows in this order.
-    /// @throws InvalidInput  when size or method differ, or when the number of rows would overflow
+    /// @throws InvalidInput  when size, method or labels differ, or when the number of rows would overflow
     void merge(const HessianAccumulator& other, int n_threads = 0);
 
     Index size() const;
     Index n_rows() const;
     Method method() const;
+    bool is_labelled() const;
 
     /// Rows that are reduced together.
     Index leaf_rows() const;
@@ -67,6 +77,10 @@ public:
     const AccumulatorState& state() const;
 
 private:
+    void add_rows(
+        ConstMatrixView rows, std::optional<ConstVectorView> targets, std::optional<ConstVectorView> weights,
+        int n_threads
+    );
     template <typename Change>
     void change(const Change& change);
 

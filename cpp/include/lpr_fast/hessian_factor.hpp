@@ -86,6 +86,27 @@ HessianFactor factorize(
     int n_threads = 0
 );
 
+/// A factor, and the weights of the model.
+struct Fit {
+    HessianFactor factor;
+    /// c that minimises sum_A w_A (y_A - X_A c)^2 + regularizer * c^T prior c, of length size, zero for dropped
+    /// columns; empty unless the rows were labelled. From the same QR, never from the normal equations (Method::qr).
+    std::vector<double> weights;
+};
+
+/// factorize(), and the weights that predict the targets of labelled rows. The factor has the same bits with and
+/// without targets.
+Fit fit(
+    const HessianAccumulator& accumulator, double regularizer, std::optional<ConstMatrixView> prior = std::nullopt,
+    int n_threads = 0
+);
+
+/// Factor of the prior itself, on its independent columns, by Cholesky with complete pivoting: k^T P^-1 k for the
+/// residual k(i,i) - k_Mi^T K_MM^-1 k_Mi.
+/// @param prior  symmetric positive semidefinite
+/// @throws NotPositiveDefinite  a prior with a negative eigenvalue, or zero
+HessianFactor factorize_prior(ConstMatrixView prior, int n_threads = 0);
+
 /// Factor of hessian + regularizer * I, by Cholesky.
 /// @param hessian      (size, size), symmetric
 /// @param regularizer  >= 0

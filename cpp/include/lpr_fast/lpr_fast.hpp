@@ -5,4 +5,5 @@
 #include "lpr_fast/error.hpp"
 #include "lpr_fast/hessian_accumulator.hpp"
 #include "lpr_fast/hessian_factor.hpp"
+#include "lpr_fast/kernels.hpp"
 #include "lpr_fast/view.hpp"
