@@ -8,14 +8,14 @@ CMAKE = CMAKE_PREFIX_PATH="$(SITE)" $(BIN)/cmake
 CTEST = $(BIN)/ctest
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 JOBS := $(shell nproc 2>/dev/null || echo 2)
-SOURCES := $(shell find cpp/include cpp/src cpp/bindings -type f) $(wildcard python/lpr_fast/*) \
+SOURCES := $(shell find cpp/include cpp/src cpp/bindings -type f) $(shell find python -type f -not -name '*.pyc') \
            CMakeLists.txt cpp/CMakeLists.txt pyproject.toml
 CPP_FILES := $(shell find cpp -name '*.cpp' -o -name '*.hpp')
 
 .PHONY: demo test test-cpp test-python lint format stubs clean
 
 demo: $(VENV)/demo
-	$(BIN)/python examples/toy.py demo
+	$(BIN)/lpr-fast demo demo
 
 test: test-cpp test-python
 
@@ -53,7 +53,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/demo: $(BIN)/python $(SOURCES)
-	$(PIP) install '.[demo]'
+	$(PIP) install '.[cli]'
 	touch $@
 
 $(VENV)/dev: $(BIN)/python $(SOURCES)

@@ -7,15 +7,23 @@ pin this prediction down. Small: do not interpret it. See S. Chong et al., J. Ch
 
 from ._accumulator import HessianAccumulator
 from ._core import __version__
-from ._errors import InvalidInputError, LprError, LprWarning, NotPositiveDefiniteError
+from ._errors import InvalidInputError, LprError, LprWarning, MissingPackageError, NotPositiveDefiniteError
 from ._rigidity import Rigidity
+from .atoms._linear_model import LinearModel
+from .atoms._model import Scores, load_model
+from .atoms._sparse_kernel_model import SparseKernelModel
 
 __all__ = [
     "HessianAccumulator",
     "InvalidInputError",
+    "LinearModel",
     "LprError",
     "LprWarning",
+    "MissingPackageError",
     "NotPositiveDefiniteError",
     "Rigidity",
+    "Scores",
+    "SparseKernelModel",
     "__version__",
+    "load_model",
 ]

@@ -21,6 +21,10 @@ class NotPositiveDefiniteError(LprError, ValueError):
     """A matrix that had to be positive definite and is not, to the precision of float64."""
 
 
+class MissingPackageError(LprError, ImportError):
+    """An optional package that the call needs is not installed."""
+
+
 class LprWarning(UserWarning):
     """Numbers that are right but need a look: dropped active points, a large estimated rounding error."""
 

@@ -1,0 +1,1 @@
+"""Models of structures: `ase.Atoms` in, numbers for each atom out."""

@@ -1,0 +1,82 @@
+"""Linear models on SOAP power spectra."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import ArrayLike
+
+from .._arrays import as_count
+from ..models._basis import LinearBasis
+from ..models._local_model import Loss
+from . import _fitting
+from ._model import StructureModel
+from ._training_set import TrainingSet
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+
+class LinearModel(StructureModel):
+    r"""Linear model on SOAP power spectra, with weights of its own for each centre species.
+
+    The features are featomic's, folded, and not normalised. The weights minimise
+
+    .. math::
+        \sum_A w_A (y_A - X_A \cdot c)^2 + \mu\, |c|^2, \qquad X_A = \sum_{i \in A} \phi_i
+
+    with y_A the total energy less the baseline of the species. Build one with `fit`, or `load_model`.
+    """
+
+    @classmethod
+    def fit(
+        cls,
+        frames: Iterable[Atoms],
+        *,
+        hypers: Mapping[str, Any],
+        regularizer: float,
+        loss: Loss = "total",
+        weights: ArrayLike | None = None,
+        energy_key: str | None = "energy",
+        baseline: Mapping[Any, float] | None = None,
+        provenance: Mapping[str, Any] | None = None,
+        n_threads: int = 0,
+        progress: _fitting.Progress = _fitting.no_progress,
+    ) -> LinearModel:
+        """Fit to structures; with energies the model predicts them, without it gives rigidities all the same.
+
+        Parameters
+        ----------
+        frames, hypers, loss, weights, energy_key, baseline, provenance, n_threads, progress
+            As for `SparseKernelModel.fit`.
+        regularizer : float
+            mu > 0, in units of squared energies (of the loss) times squared features.
+
+        Returns
+        -------
+        LinearModel
+
+        Raises
+        ------
+        InvalidInputError
+            Naming what cannot be used, where possible by frame, atom and element.
+        """
+        from ..descriptors._soap import Soap
+
+        threads, mu = as_count("n_threads", n_threads), _fitting.as_positive("regularizer", regularizer)
+        training = TrainingSet.from_frames(frames, weights=weights, loss=loss, energy_key=energy_key)
+        of_species = _fitting.baseline_of(training, baseline)
+        soap = Soap(hypers, training.species)
+        local = _fitting.fit_local_model(
+            LinearBasis(training.species, soap.n_features),
+            soap,
+            training,
+            regularizer=mu,
+            loss=loss,
+            baseline=of_species,
+            provenance=_fitting.facts_of(training, energy_key, provenance),
+            n_threads=threads,
+            progress=progress,
+        )
+        return cls._from_parts(soap, local)

@@ -1,0 +1,298 @@
+"""What both kinds of models of structures have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._arrays import Array, as_count
+from .._errors import InvalidInputError
+from .._files import replacing
+from .._rigidity import Rigidity
+from ..models import _archive
+from ..models._local_model import LocalModel, Loss
+from . import _frames
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from ..descriptors._soap import Soap
+
+Indices = NDArray[np.int64]
+UnknownSpecies = Literal["error", "nan"]
+AnyModel = TypeVar("AnyModel", bound="StructureModel")
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Numbers for each atom of the frames that were scored, all of shape (n_atoms,).
+
+    Attributes
+    ----------
+    lpr : numpy.ndarray
+        Local prediction rigidity, on the scale of the model's loss; infinite where phi vanishes.
+    variance : numpy.ndarray
+        Subset-of-regressors variance mu / LPR, in units of the kernel's prior variance.
+    residual : numpy.ndarray or None
+        k(i,i) - k_Mi^T K_MM^-1 k_Mi, between 0 and 1: what the active set cannot see. None for linear models.
+    energy : numpy.ndarray or None
+        Local energies in the unit of the training energies, the baseline of the species included. None for models
+        without energies.
+    structure, atom : numpy.ndarray of int
+        Frame, and atom within it, counted from 0.
+    """
+
+    lpr: Array
+    variance: Array
+    residual: Array | None
+    energy: Array | None
+    structure: Indices
+    atom: Indices
+
+    def __len__(self) -> int:
+        """Return the number of atoms."""
+        return len(self.lpr)
+
+
+class StructureModel:
+    """A descriptor, and a model of its features. See `SparseKernelModel` and `LinearModel`.
+
+    Objects are immutable, can be pickled, and give the same bits however frames are cut into calls.
+    """
+
+    _soap: Soap
+    _local: LocalModel
+
+    def __init__(self) -> None:
+        raise InvalidInputError(f"{type(self).__name__} is not built directly; use its fit, or load_model.")
+
+    @classmethod
+    def _from_parts(cls: type[AnyModel], soap: Soap, local: LocalModel) -> AnyModel:
+        model = cls.__new__(cls)
+        model._soap = soap
+        model._local = local
+        return model
+
+    def score(
+        self, frames: Iterable[Atoms], *, unknown_species: UnknownSpecies = "error", n_threads: int = 0
+    ) -> Scores:
+        """Rigidity, variance, residual and local energy of every atom.
+
+        Frames are taken as they come: memory does not grow with their number, beyond that of the results.
+
+        Parameters
+        ----------
+        frames : iterable of ase.Atoms
+            Any iterable, for instance ``ase.io.iread(file)``; a single structure too.
+        unknown_species : {"error", "nan"}
+            What to do about atoms of species that the model does not know. "nan" gives NaN for them, and for atoms
+            that have one of them within the cutoff.
+        n_threads : int
+            See `Rigidity`. featomic uses all cores; RAYON_NUM_THREADS limits it.
+
+        Returns
+        -------
+        Scores
+
+        Raises
+        ------
+        InvalidInputError
+            For frames that cannot be scored, naming frame, atom and element.
+        """
+        return joined([scores for _, scores in self._scored_batches(frames, unknown_species, n_threads)], self)
+
+    def predict(self, frames: Iterable[Atoms], *, n_threads: int = 0) -> Array:
+        """Total energies, shape (n_frames,), in the unit of the training energies.
+
+        Raises
+        ------
+        InvalidInputError
+            As `score`, and for a model that was fitted without energies.
+        """
+        if not self._local.has_energies:
+            raise InvalidInputError("this model was fitted without energies; it predicts none.")
+        totals: list[float] = []
+        for batch, scores in self._scored_batches(frames, "error", n_threads):
+            assert scores.energy is not None
+            sizes = [len(frame) for frame in batch]
+            totals += [float(local.sum()) for local in np.split(scores.energy, np.cumsum(sizes)[:-1])]
+        return np.array(totals)
+
+    def features(self, frames: Iterable[Atoms]) -> Array:
+        """Folded features of every atom, shape (n_atoms, D).
+
+        Normalised for kernel models: kernels are (x . x')^zeta between atoms of one species, zero between others.
+        """
+        parts = [self._features(batch, first, "error") for first, batch in self._batches(frames)]
+        return np.concatenate([np.zeros((0, self._soap.n_features)), *parts])
+
+    def phi(self, frames: Iterable[Atoms], *, n_threads: int = 0) -> Array:
+        """Derivatives of the local predictions with respect to the weights, shape (n_atoms, M); see `Rigidity`."""
+        count = as_count("n_threads", n_threads)
+        parts = [
+            self._local.phi(self._features(batch, first, "error"), _numbers(batch), count)
+            for first, batch in self._batches(frames)
+        ]
+        return np.concatenate([np.zeros((0, self._local.basis.size)), *parts])
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the model file, whole or not at all; `load_model` reads it."""
+        with replacing(Path(path)) as file:
+            file.write(self._to_bytes())
+
+    @property
+    def rigidity(self) -> Rigidity:
+        """The rigidity of size M that takes rows of `phi`, and sums of them."""
+        return self._local.rigidity
+
+    @property
+    def regularizer(self) -> float:
+        """Mu."""
+        return self._local.rigidity.regularizer
+
+    @property
+    def loss(self) -> Loss:
+        """``"total"`` or ``"per_atom"``: the loss that sets the scale of the rigidities."""
+        return self._local.loss
+
+    @property
+    def hypers(self) -> dict[str, Any]:
+        """Parameters of featomic's ``SoapPowerSpectrum``."""
+        return self._soap.hypers
+
+    @property
+    def n_features(self) -> int:
+        """D, the number of folded features of an environment."""
+        return self._soap.n_features
+
+    @property
+    def species(self) -> tuple[int, ...]:
+        """Atomic numbers that the model knows, ascending."""
+        return self._soap.species
+
+    @property
+    def has_energies(self) -> bool:
+        """Whether the model was fitted to energies, and predicts them."""
+        return self._local.has_energies
+
+    @property
+    def baseline(self) -> dict[int, float] | None:
+        """Energy of an atom of each atomic number that was taken off before fitting; None without energies."""
+        return None if self._local.baseline is None else dict(self._local.baseline)
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Where the model comes from: versions, counts, how the active set was chosen, and the file if known."""
+        return dict(self._local.provenance)
+
+    def _scored_batches(
+        self,
+        frames: Iterable[Atoms],
+        unknown_species: UnknownSpecies,
+        n_threads: int = 0,
+        stage: Callable[[str], AbstractContextManager[object]] = nullcontext,
+    ) -> Iterator[tuple[list[Atoms], Scores]]:
+        """Frames, a batch at a time, with their scores; `stage` is entered for each kind of work."""
+        for first, batch in self._batches(frames):
+            with stage("descriptors"):
+                features = self._features(batch, first, unknown_species)
+            with stage("scoring"):
+                scores = self._scores(batch, first, features, n_threads)
+            yield batch, scores
+
+    def _batches(self, frames: Iterable[Atoms]) -> Iterator[tuple[int, list[Atoms]]]:
+        return _frames.batches(_frames.checked(frames), self._soap.n_features)
+
+    def _features(self, batch: list[Atoms], first: int, unknown_species: UnknownSpecies) -> Array:
+        """Features as the basis takes them; rows of NaN for atoms that cannot be described."""
+        if unknown_species not in ("error", "nan"):
+            raise InvalidInputError(f"unknown_species is {unknown_species!r}; it must be 'error' or 'nan'.")
+        numbers = range(first, first + len(batch))
+        if unknown_species == "error":
+            for number, frame in zip(numbers, batch, strict=True):
+                _frames.refuse_unknown_species(frame, number, self.species)
+        features = self._local.basis.prepare(self._soap.compute(batch, frame_numbers=numbers))
+        if unknown_species == "nan":
+            features[self._soap.sees_unknown_species(batch, frame_numbers=numbers)] = np.nan
+        return features
+
+    def _scores(self, batch: list[Atoms], first: int, features: Array, n_threads: int) -> Scores:
+        known = ~np.isnan(features[:, 0])
+        # No species has the number -1: what cannot be described is not scored.
+        species = np.where(known, _numbers(batch), -1)
+        local = self._local.score(features, species, as_count("n_threads", n_threads))
+        structure = np.repeat(np.arange(first, first + len(batch)), [len(frame) for frame in batch])
+        return Scores(*local, structure, np.concatenate([np.arange(len(frame)) for frame in batch]))
+
+    def _to_bytes(self) -> bytes:
+        return _archive.to_bytes(self._local, self._soap.hypers)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _from_bytes, (self._to_bytes(),)
+
+    def __repr__(self) -> str:
+        from ..descriptors._elements import symbols
+
+        return (
+            f"{type(self).__name__}(species=[{symbols(self.species)}], n_features={self._soap.n_features}, "
+            f"size={self.rigidity.size}, regularizer={self.regularizer:g}, loss={self.loss!r}, "
+            f"has_energies={self.has_energies})"
+        )
+
+
+def _numbers(batch: list[Atoms]) -> Indices:
+    return np.concatenate([frame.numbers for frame in batch]).astype(np.int64)
+
+
+def joined(parts: list[Scores], model: StructureModel) -> Scores:
+    """All scores as one, also where there are none."""
+    local = model._local
+
+    def join(name: str) -> Any:
+        values = [getattr(part, name) for part in parts]
+        return None if values[0] is None else np.concatenate(values)
+
+    if not parts:
+        indices = np.zeros(0, dtype=np.int64)
+        return Scores(*local.score(np.zeros((0, local.basis.n_features)), indices, 1), indices, indices)
+    return Scores(*(join(name) for name in Scores.__dataclass_fields__))
+
+
+def _from_bytes(content: bytes) -> StructureModel:
+    return _assembled(*_archive.from_bytes(content, "the pickled model"), "the pickled model")
+
+
+def _assembled(local: LocalModel, hypers: dict[str, Any] | None, name: str) -> StructureModel:
+    from ..descriptors._soap import Soap
+    from ..models._basis import SparseKernelBasis
+    from ._linear_model import LinearModel
+    from ._sparse_kernel_model import SparseKernelModel
+
+    soap = Soap(hypers or {}, local.basis.species)
+    if soap.n_features != local.basis.n_features:
+        raise InvalidInputError(
+            f"{name} has {local.basis.n_features} features, but this featomic makes {soap.n_features} from its hypers; "
+            "fit it again."
+        )
+    kind = SparseKernelModel if isinstance(local.basis, SparseKernelBasis) else LinearModel
+    return kind._from_parts(soap, local)
+
+
+def load_model(path: str | PathLike[str]) -> StructureModel:
+    """The model that `save`, or ``lpr-fast fit``, wrote: the same bits, nothing is factorised.
+
+    Raises
+    ------
+    InvalidInputError
+        For files that are something else, truncated, changed, or from a newer version.
+    OSError
+        For files that cannot be read.
+    """
+    return _assembled(*_archive.read(Path(path)), str(path))

@@ -1,0 +1,146 @@
+"""Sparse kernel models on SOAP power spectra."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import ArrayLike
+
+from .._arrays import Array, as_count
+from .._errors import InvalidInputError
+from ..models._basis import SparseKernelBasis
+from ..models._local_model import Loss
+from . import _fitting
+from ._model import StructureModel
+from ._training_set import TrainingSet
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+
+class SparseKernelModel(StructureModel):
+    r"""Sparse kernel model on SOAP power spectra, with kernel (x . x')^zeta of normalised features.
+
+    The kernel is zero between atoms of different species. The weights minimise
+
+    .. math::
+        \sum_A w_A (y_A - X_A \cdot c)^2 + \mu\, c^T K_{MM} c, \qquad X_A = \sum_{i \in A} k_{Mi}
+
+    with y_A the total energy less the baseline of the species. Build one with `fit`, or `load_model`.
+    """
+
+    @classmethod
+    def fit(
+        cls,
+        frames: Iterable[Atoms],
+        *,
+        hypers: Mapping[str, Any],
+        regularizer: float,
+        n_active: int | Mapping[Any, int] | None = None,
+        active_set: ArrayLike | None = None,
+        zeta: float = 4,
+        loss: Loss = "total",
+        weights: ArrayLike | None = None,
+        energy_key: str | None = "energy",
+        baseline: Mapping[Any, float] | None = None,
+        seed: int = 0,
+        provenance: Mapping[str, Any] | None = None,
+        n_threads: int = 0,
+        progress: _fitting.Progress = _fitting.no_progress,
+    ) -> SparseKernelModel:
+        """Fit to structures; with energies the model predicts them, without it gives rigidities all the same.
+
+        Memory is of order M^2 beyond the structures themselves: descriptors are computed in batches, twice.
+
+        Parameters
+        ----------
+        frames : iterable of ase.Atoms
+            Training structures.
+        hypers : mapping
+            Keyword arguments of featomic's ``SoapPowerSpectrum``: ``cutoff``, ``density`` and ``basis``. featomic's
+            ``max_radial=7`` means 8 radial functions.
+        regularizer : float
+            mu > 0, in units of squared energies (of the loss) over the kernel's prior variance.
+        n_active : int or mapping
+            M: in total, shared out among the species in proportion to their atoms, or for each element. They are
+            chosen by farthest-point sampling from a pool of at most 5 times as many environments of each species (but
+            2000), drawn by `seed`.
+        active_set : array_like of int, shape (M, 2), optional
+            Instead of `n_active`: pairs (structure, atom) of training environments.
+        zeta : float
+            Power of the kernel, > 0.
+        loss : {"total", "per_atom"}
+            Whether residuals of total energies are squared, or of energies per atom: w_A = 1 or 1 / N_A^2. It sets the
+            scale of the rigidities.
+        weights : array_like, shape (n_frames,), optional
+            Further weight of each structure's squared residual, not negative.
+        energy_key : str or None
+            Where `Atoms.info`, or the results that the calculator holds, have total energies. If no frame has one, or
+            with None, the model has no energies.
+        baseline : mapping, optional
+            Energy per atom of each element to be taken off first; the default fits them by least squares of minimum
+            norm. It is not part of the rigidity.
+        seed : int
+            Draws the pool.
+        provenance : mapping, optional
+            Further facts, such as the name of the training file, to keep in the model; JSON has to be able to hold it.
+        n_threads : int
+            See `Rigidity`; featomic uses all cores.
+        progress : callable, optional
+            Called as ``progress(stage, atoms_done, atoms_in_all)``.
+
+        Returns
+        -------
+        SparseKernelModel
+
+        Raises
+        ------
+        InvalidInputError
+            Naming what cannot be used, where possible by frame, atom and element.
+        """
+        from ..descriptors._soap import Soap
+
+        if (n_active is None) == (active_set is None):
+            raise InvalidInputError("give either n_active, the size of the active set, or active_set itself.")
+        threads, drawn_by = as_count("n_threads", n_threads), _fitting.as_seed(seed)
+        power, mu = _fitting.as_positive("zeta", zeta), _fitting.as_positive("regularizer", regularizer)
+        training = TrainingSet.from_frames(frames, weights=weights, loss=loss, energy_key=energy_key)
+        of_species = _fitting.baseline_of(training, baseline)
+        soap = Soap(hypers, training.species)
+        if active_set is not None:
+            active, how = _fitting.given_active_set(soap, training, active_set, progress)
+        else:
+            assert n_active is not None
+            active, how = _fitting.sampled_active_set(
+                soap, training, n_active=n_active, seed=drawn_by, n_threads=threads, progress=progress
+            )
+        basis = SparseKernelBasis(active, power)
+        _fitting.refuse_empty(basis)
+        local = _fitting.fit_local_model(
+            basis,
+            soap,
+            training,
+            regularizer=mu,
+            loss=loss,
+            baseline=of_species,
+            provenance=_fitting.facts_of(training, energy_key, provenance) | how,
+            n_threads=threads,
+            progress=progress,
+        )
+        return cls._from_parts(soap, local)
+
+    @property
+    def zeta(self) -> float:
+        """Power of the kernel."""
+        return self._basis.zeta
+
+    @property
+    def active_features(self) -> dict[int, Array]:
+        """Features of the active environments of each species, in the order of the columns of `phi`."""
+        return {s: features.copy() for s, features in self._basis.active.items()}
+
+    @property
+    def _basis(self) -> SparseKernelBasis:
+        assert isinstance(self._local.basis, SparseKernelBasis)
+        return self._local.basis

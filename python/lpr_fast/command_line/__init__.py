@@ -1,0 +1,19 @@
+"""The command ``lpr-fast``."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line, or say what it needs."""
+    try:
+        from ._commands import lpr_fast
+    except ImportError as error:
+        print(
+            f"lpr-fast: the command line needs packages that are missing ({error}); install them with: "
+            "pip install 'lpr-fast[cli]'",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+    lpr_fast(prog_name="lpr-fast")

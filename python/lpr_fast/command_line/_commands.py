@@ -1,0 +1,157 @@
+"""The commands and their options; what they do stands in the other files of this folder."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import click
+
+from .. import __version__
+from .._errors import LprError, LprWarning
+from . import _demo, _fit, _info, _score
+from ._terminal import say
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Mistake(click.ClickException):
+    """Something that the user can put right: one sentence, and exit code 2."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:  # noqa: ARG002
+        """Print the sentence."""
+        click.echo(f"lpr-fast: {self.message}", err=True)
+
+
+class Interrupted(Mistake):
+    """Ctrl-C: the exit code that shells expect."""
+
+    exit_code = 130
+
+
+def _one_sentence(command: Callable[P, T]) -> Callable[P, T]:
+    """Turn what a user can put right into one sentence, and show warnings as notes."""
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **options: P.kwargs) -> T:
+        try:
+            with _warnings_as_notes():
+                return command(*args, **options)
+        except LprError as error:
+            raise Mistake(str(error)) from error
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename is not None else ""
+            raise Mistake(f"{where}{error.strerror or error}.") from error
+        except MemoryError as error:
+            raise Mistake(f"out of memory ({error}); use a smaller active set or fewer features.") from error
+        except KeyboardInterrupt as error:
+            raise Interrupted("interrupted; no file was written.") from error
+
+    return wrapped
+
+
+@contextmanager
+def _warnings_as_notes() -> Iterator[None]:
+    def note(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+        kind = "note" if issubclass(category, LprWarning) else "warning"
+        say(f"{kind}: {' '.join(str(message).split())}")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("once")
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        warnings.showwarning = note
+        yield
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, package_name="lpr-fast")
+def lpr_fast() -> None:
+    """How firmly training data pin down each atom's prediction: local prediction rigidity (LPR)."""
+
+
+@lpr_fast.command()
+@click.argument("train", metavar="TRAIN", type=str)
+@click.option(
+    "-o", "--output", metavar="MODEL", type=click.Path(path_type=Path), required=True, help="Model file to write."
+)
+@click.option("--cutoff", type=float, help="Radius of the environments in Å.  [default: 5]")
+@click.option("--max-radial", type=int, help="featomic's max_radial, radial functions less one.  [default: 7]")
+@click.option("--max-angular", type=int, help="Largest angular momentum.  [default: 6]")
+@click.option("--width", type=float, help="Width of the atoms' Gaussian densities in Å.  [default: 0.4]")
+@click.option(
+    "--hypers",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="JSON or YAML with all arguments of featomic's SoapPowerSpectrum, in place of the four options above.",
+)
+@click.option("--zeta", type=float, default=4, show_default=True, help="Power of the kernel.")
+@click.option("--n-active", type=int, default=500, show_default=True, help="Size of the active set, M.")
+@click.option("--regularizer", type=float, default=1e-3, show_default=True, help="mu.")
+@click.option(
+    "--loss",
+    type=click.Choice(["total", "per_atom"]),
+    default="total",
+    show_default=True,
+    help="Square errors of total energies, or of energies per atom. Sets the scale of the LPR.",
+)
+@click.option("--energy-key", default="energy", show_default=True, help="Name of the total energies in TRAIN.")
+@click.option("--no-energies", is_flag=True, help="Fit to structures alone: rigidities are the same.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Draws the pool of the active set.")
+@_one_sentence
+def fit(train: str, output: Path, **options: Any) -> None:
+    """Fit a sparse kernel model to the structures in TRAIN.
+
+    TRAIN is anything that ASE reads; structures are chosen as ASE does it, for instance train.xyz@:1000 or
+    train.xyz@::10.
+    """
+    _fit.fit(train, output, _fit.Options(**options))
+
+
+@lpr_fast.command()
+@click.argument("model", metavar="MODEL", type=click.Path(path_type=Path))
+@click.argument("trajectory", metavar="TRAJECTORY", type=str)
+@click.option(
+    "-o",
+    "--output",
+    metavar="OUT",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="File to write: extended XYZ (.xyz, .extxyz) or NumPy arrays (.npz).",
+)
+@click.option(
+    "--unknown-species",
+    type=click.Choice(["error", "nan"]),
+    default="error",
+    show_default=True,
+    help="Stop at atoms of species that MODEL does not know, or write NaN for them and their neighbours.",
+)
+@_one_sentence
+def score(model: Path, trajectory: str, output: Path, unknown_species: str) -> None:
+    """Score every atom of TRAJECTORY: LPR, variance, residual and local energy.
+
+    TRAJECTORY is anything that ASE reads; frames are chosen as ASE does it, for instance md.xyz@::10.
+    """
+    _score.score(model, trajectory, output, unknown_species)
+
+
+@lpr_fast.command()
+@click.argument("model", metavar="MODEL", type=click.Path(path_type=Path))
+@_one_sentence
+def info(model: Path) -> None:
+    """Say what MODEL is and where it comes from."""
+    _info.info(model)
+
+
+@lpr_fast.command()
+@click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path), default=Path("lpr-fast-demo"))
+@_one_sentence
+def demo(folder: Path) -> None:
+    """Fit, score and draw: silicon that melts, in FOLDER (default: lpr-fast-demo)."""
+    _demo.demo(folder)

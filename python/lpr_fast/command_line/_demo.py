@@ -1,0 +1,78 @@
+"""``lpr-fast demo``: silicon that is heated until it melts, scored by a model that has never seen the liquid."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+from ase.neighborlist import neighbor_list
+from numpy.typing import NDArray
+
+from .._arrays import Array
+from .._files import replacing
+from ..atoms._model import Scores
+from ..atoms._sparse_kernel_model import SparseKernelModel
+from . import _demo_picture, _extxyz, _frames
+from ._fit import soap_hypers
+from ._score import columns_of
+
+# Atoms nearer than this (in Å) are neighbours: the first minimum of the pair correlation of amorphous silicon.
+_BOND_LENGTH = 2.85
+
+_N_ACTIVE = 300
+_REGULARIZER = 1e-3
+
+
+def demo(folder: Path) -> None:
+    """Fit, score, print a table, save the scored trajectory and a picture."""
+    data = Path(str(resources.files("lpr_fast") / "demo_data"))
+    training = list(_frames.read(str(data / "train.xyz")))
+    trajectory = list(_frames.read(str(data / "trajectory.xyz")))
+    folder.mkdir(parents=True, exist_ok=True)
+
+    model = SparseKernelModel.fit(
+        training, hypers=soap_hypers(), n_active=_N_ACTIVE, regularizer=_REGULARIZER, zeta=4, loss="total"
+    )
+    model.save(folder / "silicon.lpr")
+    scores = model.score(trajectory)
+    coordination = np.concatenate([coordination_of(frame) for frame in trajectory])
+
+    n_atoms = sum(map(len, training))
+    print(f"Trained on {len(training)} structures, {n_atoms} atoms: crystal, defects, strained and amorphous silicon.")
+    print(f"Scored {len(trajectory)} frames, {len(scores)} atoms: a crystal heated until it melts.\n")
+    _print_table(coordination, scores)
+    with replacing(folder / "scored.extxyz") as file:
+        start = 0
+        for frame in trajectory:
+            chosen = slice(start, start + len(frame))
+            columns = {name: values[chosen] for name, values in columns_of(scores).items()}
+            _extxyz.write_frame(file, frame, columns | {"coordination": coordination[chosen]})
+            start += len(frame)
+    _demo_picture.draw(folder / "silicon.png", trajectory, coordination, scores)
+    print(f"\nmodel       {folder / 'silicon.lpr'}")
+    print(f"trajectory  {folder / 'scored.extxyz'} (columns lpr, variance, residual, local_energy, coordination)")
+    print(f"picture     {folder / 'silicon.png'}")
+
+
+def coordination_of(frame: Atoms) -> NDArray[np.int64]:
+    """Neighbours of each atom within a bond length."""
+    centres = neighbor_list("i", frame, _BOND_LENGTH)  # type: ignore[no-untyped-call]
+    return np.bincount(centres, minlength=len(frame)).astype(np.int64)
+
+
+def _print_table(coordination: NDArray[np.int64], scores: Scores) -> None:
+    assert scores.residual is not None
+    print(f"{'neighbours':>10} {'atoms':>6} {'median LPR':>11} {'lowest LPR':>11} {'median residual':>16}")
+    for count in np.unique(coordination):
+        chosen = coordination == count
+        lpr, residual = scores.lpr[chosen], scores.residual[chosen]
+        print(
+            f"{count:10} {chosen.sum():6} {_middle(lpr):11.3g} {lpr.min():11.3g} {_middle(residual):16.2g}",
+        )
+    print("\nLow LPR: the training energies do not pin this atom's energy down; do not interpret it.")
+
+
+def _middle(values: Array) -> float:
+    return float(np.median(values))

@@ -1,0 +1,134 @@
+"""``lpr-fast fit``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from .._errors import InvalidInputError
+from ..atoms._sparse_kernel_model import SparseKernelModel
+from . import _frames
+from ._info import active_set_line, rigidity_line
+from ._terminal import watching
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of the command; None where an option was not given."""
+
+    cutoff: float | None
+    max_radial: int | None
+    max_angular: int | None
+    width: float | None
+    hypers: Path | None
+    zeta: float
+    n_active: int
+    regularizer: float
+    loss: Literal["total", "per_atom"]
+    energy_key: str
+    no_energies: bool
+    seed: int
+
+
+def soap_hypers(cutoff: float = 5.0, max_radial: int = 7, max_angular: int = 6, width: float = 0.4) -> dict[str, Any]:
+    """The dictionary that featomic takes."""
+    return {
+        "cutoff": {"radius": cutoff, "smoothing": {"type": "ShiftedCosine", "width": 0.5}},
+        "density": {"type": "Gaussian", "width": width},
+        "basis": {
+            "type": "TensorProduct",
+            "max_angular": max_angular,
+            "radial": {"type": "Gto", "max_radial": max_radial},
+        },
+    }
+
+
+def fit(train: str, output: Path, options: Options) -> None:
+    """Read, fit, save, and say what came of it."""
+    hypers = _hypers(options)
+    path = _frames.path_of(train)
+    refuse_output(output, [path])
+    with watching() as watch:
+        frames = list(_frames.read(train))
+        provenance = {"training_file": path.name, "training_selection": train, "training_sha256": _sha256(path)}
+        watch.lap("reading")
+
+        def progress(stage: str, done: int, total: int) -> None:
+            watch.lap(stage)
+            watch.report(stage, done, total)
+
+        model = SparseKernelModel.fit(
+            frames,
+            hypers=hypers,
+            regularizer=options.regularizer,
+            n_active=options.n_active,
+            zeta=options.zeta,
+            loss=options.loss,
+            energy_key=None if options.no_energies else options.energy_key,
+            seed=options.seed,
+            provenance=provenance,
+            progress=progress,
+        )
+        model.save(output)
+        watch.lap("writing")
+    facts = model.provenance
+    print(f"training  {facts['n_structures']} structures, {facts['n_environments']} atoms, from {train}")
+    if not model.has_energies:
+        why = "as asked" if options.no_energies else f"{train} has none named {options.energy_key!r}"
+        print(f"energies  none ({why}): rigidities are the same, but no energies are predicted")
+    print(f"active    {active_set_line(model)}")
+    print(f"rigidity  {rigidity_line(model)}")
+    print(f"seconds   {watch.summary()}")
+    print(f"written   {output}")
+
+
+def refuse_output(output: Path, inputs: list[Path]) -> None:
+    """Throw for an output that cannot be written, before anything is computed."""
+    if output.is_dir():
+        raise InvalidInputError(f"{output} is a folder; give the name of a file to write.")
+    if not output.absolute().parent.is_dir():
+        raise InvalidInputError(f"the folder of {output} does not exist; make it first.")
+    for path in inputs:
+        if path.exists() and output.exists() and path.samefile(output):
+            raise InvalidInputError(f"{output} would overwrite an input; give another name.")
+
+
+def _hypers(options: Options) -> dict[str, Any]:
+    given = {
+        name: getattr(options, name)
+        for name in ("cutoff", "max_radial", "max_angular", "width")
+        if getattr(options, name) is not None
+    }
+    if options.hypers is None:
+        return soap_hypers(**given)
+    if given:
+        names = ", ".join("--" + name.replace("_", "-") for name in given)
+        raise InvalidInputError(f"--hypers and {names} were given; put everything into the file, or use no file.")
+    return _read_hypers(options.hypers)
+
+
+def _read_hypers(path: Path) -> dict[str, Any]:
+    if path.suffix not in (".json", ".yaml", ".yml"):
+        raise InvalidInputError(f"{path} is neither JSON nor YAML by its name; it must end in .json, .yaml or .yml.")
+    text = path.read_text()
+    try:
+        hypers = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except (ValueError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise InvalidInputError(f"{path} cannot be parsed ({reason}); correct it.") from error
+    if not isinstance(hypers, dict):
+        raise InvalidInputError(f"{path} holds a {type(hypers).__name__}; it must hold cutoff, density and basis.")
+    return hypers
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

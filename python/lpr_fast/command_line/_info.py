@@ -1,0 +1,51 @@
+"""``lpr-fast info``, and the lines that other commands say of a model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ..atoms._model import StructureModel, load_model
+from ..atoms._sparse_kernel_model import SparseKernelModel
+from ..descriptors._elements import symbol, symbols
+
+
+def info(path: Path) -> None:
+    """Print what a model file holds."""
+    model = load_model(path)
+    facts = model.provenance
+    training = f"{facts['n_structures']} structures, {facts['n_environments']} atoms"
+    if "training_file" in facts:
+        training += f", from {facts['training_selection']} (sha256 {facts['training_sha256'][:16]}...)"
+    print(f"model     {path}, {path.stat().st_size / 1e6:.1f} MB, by lpr_fast {facts['lpr_fast_version']}")
+    print(f"kind      {type(model).__name__}, species {symbols(model.species)}")
+    print(f"training  {training}")
+    if isinstance(model, SparseKernelModel):
+        print(f"active    {active_set_line(model)}")
+        print(f"kernel    (x . x')^{model.zeta:g} of normalised features; zero between different species")
+    print(f"rigidity  {rigidity_line(model)}")
+    if model.baseline is None:
+        print("energies  none")
+    else:
+        baseline = ", ".join(f"{symbol(s)} {energy:.6g}" for s, energy in model.baseline.items())
+        print(f"energies  from {facts['energy_key']!r}; baseline of an atom: {baseline}")
+    print(f"features  {model.n_features} folded ones, featomic {facts['featomic_version']}, hypers:")
+    print(json.dumps(model.hypers, indent=2))
+
+
+def active_set_line(model: SparseKernelModel) -> str:
+    """How many active environments of each species, and how they were chosen."""
+    counts = ", ".join(f"{symbol(s)} {len(features)}" for s, features in model.active_features.items())
+    facts = model.provenance
+    line = f"{model.rigidity.size} environments ({counts}), {facts['active_set']}"
+    if "pool" in facts:
+        line += f" of a pool of {sum(facts['pool'].values())}, seed {facts['seed']}"
+    if model.rigidity.n_dropped:
+        line += f"; {model.rigidity.n_dropped} redundant ones dropped"
+    return line
+
+
+def rigidity_line(model: StructureModel) -> str:
+    """Regularizer, loss, condition number."""
+    loss = {"total": "total energies", "per_atom": "energies per atom"}[model.loss]
+    return f"mu = {model.regularizer:g}, loss on {loss}, condition number of R {model.rigidity.condition_number:.1e}"

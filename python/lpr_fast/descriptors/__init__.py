@@ -1,0 +1,1 @@
+"""From structures to features: floors above the models, below the command line."""

@@ -1,0 +1,74 @@
+"""Choice of the active set: farthest-point sampling on a bounded pool, species by species."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+from .._arrays import Array
+from .._errors import InvalidInputError
+
+Indices = NDArray[np.int64]
+
+# The pool of a species holds so many environments for each active one that is wanted, and at least the floor.
+_POOL_FACTOR = 5
+_POOL_FLOOR = 2000
+
+# Normalised features nearer than this are the same environment: their kernels differ by rounding.
+_SAME = 1e-7
+
+
+def share_out(n_active: int, available: Mapping[int, int]) -> dict[int, int]:
+    """Active environments for each species, in proportion to its environments: at least one, at most all it has."""
+    if n_active < len(available):
+        raise InvalidInputError(
+            f"n_active is {n_active}, but the training set has {len(available)} species; each needs at least one."
+        )
+    total = sum(available.values())
+    shares = {s: n_active * count / total for s, count in available.items()}
+    counts = {s: min(max(1, int(share)), available[s]) for s, share in shares.items()}
+    # What rounding left goes to those that lost most by it, what species cannot give to those that can.
+    while sum(counts.values()) != min(n_active, total):
+        missing = min(n_active, total) > sum(counts.values())
+        open_to_change = [s for s in counts if (counts[s] < available[s] if missing else counts[s] > 1)]
+        lost = {s: shares[s] - counts[s] for s in open_to_change}
+        chosen = max(lost, key=lambda s: lost[s]) if missing else min(lost, key=lambda s: lost[s])
+        counts[chosen] += 1 if missing else -1
+    return counts
+
+
+def pool_size(n_active: int) -> int:
+    """Environments of a species among which `n_active` are chosen."""
+    return max(_POOL_FACTOR * n_active, _POOL_FLOOR)
+
+
+def draw(environments: Indices, size: int, seed: int) -> Indices:
+    """A uniform sample of environments, ascending, that depends on `seed` and their indices alone."""
+    if len(environments) <= size:
+        return environments
+    order = np.argsort(_priorities(environments, seed), kind="stable")
+    return np.sort(environments[order[:size]])
+
+
+def _priorities(environments: Indices, seed: int) -> NDArray[np.uint64]:
+    """Pseudo-random numbers, one for each index (SplitMix64: Steele, Lea and Flood, OOPSLA 2014)."""
+    mixed = np.array([seed], dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15) ^ environments.astype(np.uint64)
+    mixed = mixed + np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))
+
+
+def choose(features: Array, n_active: int, n_threads: int) -> Indices:
+    """Rows of normalised features, each next one the farthest from those before; fewer where nothing new is left.
+
+    Environments without features (isolated atoms) are never chosen.
+    """
+    usable = np.flatnonzero(features.any(axis=1))
+    if not usable.size:
+        return usable
+    chosen = _core.farthest_points(np.ascontiguousarray(features[usable]), n_active, 0, _SAME, n_threads)
+    return usable[np.array(chosen, dtype=np.int64)]

@@ -1,0 +1,149 @@
+"""What a model's weights multiply: phi, species by species."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+from .. import _core
+from .._arrays import Array
+
+
+class Basis(Protocol):
+    """Functions phi of an environment's features; those of one centre species vanish for all others."""
+
+    @property
+    def species(self) -> tuple[int, ...]:
+        """Centre species, ascending."""
+        ...
+
+    @property
+    def n_features(self) -> int:
+        """D, the length of an environment's features."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """M, the number of weights."""
+        ...
+
+    def columns(self, species: int) -> slice:
+        """Columns of phi that belong to a centre species."""
+        ...
+
+    def prepare(self, features: Array) -> Array:
+        """Features as `rows` takes them, from those that the descriptor gives."""
+        ...
+
+    def rows(self, species: int, features: Array, n_threads: int) -> Array:
+        """Phi of environments of one species, in the columns of that species: (n, D) -> (n, M_s)."""
+        ...
+
+    def prior(self, n_threads: int) -> Array | None:
+        """P of the penalty mu c^T P c, (M, M); None for the identity."""
+        ...
+
+
+def _slices(sizes: Mapping[int, int]) -> dict[int, slice]:
+    stops = np.cumsum(list(sizes.values()))
+    return {s: slice(int(stop) - size, int(stop)) for (s, size), stop in zip(sizes.items(), stops, strict=True)}
+
+
+@dataclass(frozen=True)
+class SparseKernelBasis:
+    """phi_m = (x . x_m)^zeta with normalised features; zero between different centre species.
+
+    Attributes
+    ----------
+    active : dict of int to numpy.ndarray, shape (M_s, D)
+        Features of the active environments of each centre species, normalised; species ascending.
+    zeta : float
+        Power of the kernel.
+    """
+
+    active: dict[int, Array]
+    zeta: float
+
+    @property
+    def species(self) -> tuple[int, ...]:
+        """Centre species, ascending."""
+        return tuple(self.active)
+
+    @property
+    def n_features(self) -> int:
+        """D, the length of an environment's features."""
+        return int(next(iter(self.active.values())).shape[1])
+
+    @property
+    def size(self) -> int:
+        """M, the number of active environments."""
+        return sum(len(active) for active in self.active.values())
+
+    @cached_property
+    def _columns(self) -> dict[int, slice]:
+        return _slices({s: len(active) for s, active in self.active.items()})
+
+    def columns(self, species: int) -> slice:
+        """Columns of phi that belong to a centre species."""
+        return self._columns[species]
+
+    def prepare(self, features: Array) -> Array:
+        """Features of norm one; zeros, as of isolated atoms, stay zeros."""
+        return normalised(features)
+
+    def rows(self, species: int, features: Array, n_threads: int) -> Array:
+        """Kernels with the active environments of one species: (n, D) -> (n, M_s)."""
+        return _core.kernel_rows(features, self.active[species], self.zeta, n_threads)
+
+    def prior_block(self, species: int, n_threads: int) -> Array:
+        """K_MM among the active environments of one species."""
+        return self.rows(species, self.active[species], n_threads)
+
+    def prior(self, n_threads: int) -> Array:
+        """K_MM, block by block."""
+        K_MM = np.zeros((self.size, self.size))
+        for s in self.species:
+            columns = self.columns(s)
+            K_MM[columns, columns] = self.prior_block(s, n_threads)
+        return K_MM
+
+
+@dataclass(frozen=True)
+class LinearBasis:
+    """phi = the features themselves, in a block of columns of their own for each centre species."""
+
+    species: tuple[int, ...]
+    n_features: int
+
+    @property
+    def size(self) -> int:
+        """M, the number of features times that of species."""
+        return self.n_features * len(self.species)
+
+    def columns(self, species: int) -> slice:
+        """Columns of phi that belong to a centre species."""
+        start = self.species.index(species) * self.n_features
+        return slice(start, start + self.n_features)
+
+    def prepare(self, features: Array) -> Array:
+        """The features as they are."""
+        return features
+
+    def rows(self, species: int, features: Array, n_threads: int) -> Array:  # noqa: ARG002
+        """The features as they are."""
+        return features
+
+    def prior(self, n_threads: int) -> None:  # noqa: ARG002
+        """The identity."""
+        return
+
+
+def normalised(features: Array) -> Array:
+    """Rows divided by their norms; rows of zeros stay zeros. A row's bits depend on the row alone."""
+    norms = np.sqrt((features * features).sum(axis=1, keepdims=True))
+    np.divide(features, norms, out=(result := np.zeros_like(features)), where=norms > 0.0)
+    return result

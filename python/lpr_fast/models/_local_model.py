@@ -1,0 +1,137 @@
+"""A fitted model on arrays: features and species in, one row of numbers for each environment out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+from .._arrays import Array
+from .._rigidity import Rigidity
+from ._basis import Basis, SparseKernelBasis
+
+Loss = Literal["total", "per_atom"]
+Indices = NDArray[np.int64]
+
+# Rows of phi that exist at a time. Results do not depend on it.
+CHUNK_ROWS = 2048
+
+
+class LocalScores(NamedTuple):
+    """What a model says of environments, each of shape (n,); NaN for species that it does not know."""
+
+    lpr: Array
+    variance: Array
+    residual: Array | None
+    energy: Array | None
+
+
+@dataclass(frozen=True)
+class LocalModel:
+    """Basis, factor of the Hessian, and what makes scoring cheap.
+
+    Attributes
+    ----------
+    basis : SparseKernelBasis or LinearBasis
+        What the weights multiply.
+    rigidity : Rigidity
+        Of size M; it holds the weights, if there were energies.
+    factors : dict of int to Rigidity
+        For each centre species, the rigidity for phi that vanish for the others (`Rigidity.restrict`).
+    priors : dict of int to HessianFactor
+        For kernels, the factor of K_MM among the active environments of each centre species.
+    baseline : dict of int to float, or None
+        Energy of each species that was taken off before fitting.
+    loss : {"total", "per_atom"}
+        What the training minimised.
+    provenance : dict
+        Where the model comes from, as JSON can hold it.
+    """
+
+    basis: Basis
+    rigidity: Rigidity
+    factors: dict[int, Rigidity]
+    priors: dict[int, _core.HessianFactor]
+    baseline: dict[int, float] | None
+    loss: Loss
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def assemble(
+        cls,
+        basis: Basis,
+        rigidity: Rigidity,
+        *,
+        baseline: dict[int, float] | None,
+        loss: Loss,
+        provenance: Mapping[str, Any],
+        n_threads: int,
+    ) -> LocalModel:
+        """A model from the factor of its whole Hessian: the factors of each species are made here."""
+        factors, priors = {}, {}
+        for s in basis.species:
+            columns = basis.columns(s)
+            if columns.start == columns.stop:
+                continue
+            alone = len(basis.species) == 1
+            factors[s] = rigidity if alone else rigidity.restrict(np.arange(basis.size)[columns], n_threads=n_threads)
+            if isinstance(basis, SparseKernelBasis):
+                priors[s] = _core.factorize_prior(basis.prior_block(s, n_threads), n_threads)
+        return cls(basis, rigidity, factors, priors, baseline, loss, provenance)
+
+    @property
+    def has_energies(self) -> bool:
+        """Whether the model predicts energies."""
+        return self.rigidity.weights is not None
+
+    def score(self, features: Array, species: Indices, n_threads: int) -> LocalScores:
+        """LPR, variance, residual and local energy of environments.
+
+        Parameters
+        ----------
+        features : numpy.ndarray, shape (n, D)
+            As `Basis.prepare` gives them.
+        species : numpy.ndarray of int, shape (n,)
+            Centre species.
+        n_threads : int
+            See `Rigidity`.
+        """
+        n = len(features)
+        form, residual, energy = np.full(n, np.nan), np.full(n, np.nan), np.full(n, np.nan)
+        weights = self.rigidity.weights
+        for s, rows in self._chunks(species):
+            phi = self.basis.rows(s, features[rows], n_threads)
+            form[rows], residual[rows], energy[rows] = 0.0, 1.0, self.baseline[s] if self.baseline else 0.0
+            if s in self.factors:
+                form[rows] = self.factors[s].variance(phi, scale=1.0, n_threads=n_threads)
+            if s in self.priors:
+                explained = self.priors[s].quadratic_forms(phi, n_threads)
+                residual[rows] = np.maximum(1.0 - explained, 0.0)
+            if weights is not None:
+                energy[rows] += (phi * weights[self.basis.columns(s)]).sum(axis=1)
+        with np.errstate(divide="ignore", over="ignore"):
+            lpr = 1.0 / form
+        is_kernel = isinstance(self.basis, SparseKernelBasis)
+        return LocalScores(
+            lpr,
+            self.rigidity.regularizer * form,
+            residual if is_kernel else None,
+            energy if self.has_energies else None,
+        )
+
+    def phi(self, features: Array, species: Indices, n_threads: int) -> Array:
+        """Rows phi of environments, (n, D) -> (n, M)."""
+        phi = np.zeros((len(features), self.basis.size))
+        for s, rows in self._chunks(species):
+            phi[rows, self.basis.columns(s)] = self.basis.rows(s, features[rows], n_threads)
+        return phi
+
+    def _chunks(self, species: Indices) -> Iterator[tuple[int, Indices]]:
+        for s in self.basis.species:
+            of_species = np.flatnonzero(species == s)
+            for first in range(0, len(of_species), CHUNK_ROWS):
+                yield s, of_species[first : first + CHUNK_ROWS]

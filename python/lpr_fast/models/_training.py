@@ -1,0 +1,77 @@
+"""Structure rows from features, and what is taken off energies before the fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._arrays import Array
+from ._basis import Basis
+from ._local_model import CHUNK_ROWS
+
+Indices = NDArray[np.int64]
+
+
+def structure_rows(basis: Basis, features: Sequence[Array], species: Sequence[Indices], n_threads: int) -> Array:
+    """X_A, the sum of phi over the atoms of each structure: (n_structures, M).
+
+    The bits of a row depend on its structure alone: kernels are computed in large chunks, but summed atom by atom
+    within pieces of a structure that do not depend on the others.
+    """
+    rows = np.zeros((len(features), basis.size))
+    for s in basis.species:
+        columns = basis.columns(s)
+        for pieces in _grouped(_pieces(species, s)):
+            together = np.concatenate([features[a][atoms] for a, atoms in pieces])
+            phi = basis.rows(s, together, n_threads)
+            start = 0
+            for a, atoms in pieces:
+                rows[a, columns] += phi[start : start + len(atoms)].sum(axis=0)
+                start += len(atoms)
+    return rows
+
+
+def _pieces(species: Sequence[Indices], wanted: int) -> Iterator[tuple[int, Indices]]:
+    for a, of_structure in enumerate(species):
+        atoms = np.flatnonzero(of_structure == wanted)
+        for first in range(0, len(atoms), CHUNK_ROWS):
+            yield a, atoms[first : first + CHUNK_ROWS]
+
+
+def _grouped(pieces: Iterator[tuple[int, Indices]]) -> Iterator[list[tuple[int, Indices]]]:
+    group: list[tuple[int, Indices]] = []
+    for piece in pieces:
+        group.append(piece)
+        if sum(len(atoms) for _, atoms in group) >= CHUNK_ROWS:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def fit_baseline(counts: NDArray[np.int64], energies: Array, weights: Array) -> Array:
+    """Energy per atom of each species that explains the energies best: weighted least squares of minimum norm.
+
+    Parameters
+    ----------
+    counts : numpy.ndarray, shape (n_structures, n_species)
+        Atoms of each species in each structure.
+    energies, weights : numpy.ndarray, shape (n_structures,)
+        Total energies, and the weights of their squared residuals.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n_species,)
+        With one composition throughout, the matrix has rank 1 and the energy is shared out evenly.
+    """
+    # Sums by NumPy's own loops, not by BLAS: the same bits for any number of threads.
+    n_species = counts.shape[1]
+    gram = np.array(
+        [[(weights * counts[:, i] * counts[:, j]).sum() for j in range(n_species)] for i in range(n_species)]
+    )
+    right_side = np.array([(weights * counts[:, i] * energies).sum() for i in range(n_species)])
+    values, vectors = np.linalg.eigh(gram)
+    kept = values > 1e-12 * values.max(initial=0.0)
+    return np.asarray(vectors[:, kept] @ ((vectors[:, kept].T @ right_side) / values[kept]))
