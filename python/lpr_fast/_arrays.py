@@ -88,6 +88,16 @@ def as_columns(value: ArrayLike) -> list[int]:
     return [as_count("a column", column) for column in array]
 
 
+def as_pairs(name: str, value: ArrayLike) -> NDArray[np.int64]:
+    """At least one pair (structure, atom) of integers, in rows."""
+    array = _as_array(name, value)
+    if array.ndim != 2 or array.shape[1] != 2 or array.dtype.kind not in "iu" or not len(array):
+        raise InvalidInputError(
+            f"{name} has shape {array.shape} and dtype {array.dtype}; give pairs (structure, atom) of integers."
+        )
+    return array.astype(np.int64)
+
+
 def as_number(name: str, value: Any) -> float:
     """A real number, or an error."""
     array = _as_array(name, value)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._accumulator import HessianAccumulator
-from .._arrays import Array, as_count, as_number
+from .._arrays import Array, as_count, as_number, as_pairs
 from .._errors import InvalidInputError, LprWarning
 from .._rigidity import Rigidity
 from ..models import _active_set
@@ -50,7 +50,7 @@ def fit_local_model(
     targets = _targets(training, baseline)
     accumulator = HessianAccumulator(basis.size, labelled=targets is not None)
     for first, batch in _frames.batches(training.frames, soap.n_features):
-        features = basis.prepare(soap.compute(batch, frame_numbers=range(first, first + len(batch))))
+        features = basis.prepare(soap.compute(batch))
         progress("rows: descriptors", int(training.first[first]), int(training.first[-1]))
         sizes = [len(frame) for frame in batch]
         of_frames = np.split(features, np.cumsum(sizes)[:-1])
@@ -161,11 +161,7 @@ def given_active_set(
     soap: Soap, training: TrainingSet, pairs: ArrayLike, progress: Progress
 ) -> tuple[dict[int, Array], dict[str, Any]]:
     """Active features of the environments that the caller names by structure and atom."""
-    chosen = np.asarray(pairs)
-    if chosen.ndim != 2 or chosen.shape[1] != 2 or chosen.dtype.kind not in "iu" or not len(chosen):
-        raise InvalidInputError(
-            f"active_set has shape {chosen.shape} and dtype {chosen.dtype}; give pairs (structure, atom) of integers."
-        )
+    chosen = as_pairs("active_set", pairs)
     sizes = np.diff(training.first)
     for a, i in chosen.tolist():
         if not (0 <= a < len(sizes) and 0 <= i < sizes[a]):
@@ -195,7 +191,7 @@ def _features_of(soap: Soap, training: TrainingSet, environments: Indices, progr
     parts: list[Array] = []
     for start, batch in _frames.batches([training.frames[a] for a in with_any], soap.n_features):
         numbers = with_any[start : start + len(batch)]
-        parts.append(normalised(soap.compute(batch, [atoms[a] for a in numbers], frame_numbers=numbers)))
+        parts.append(normalised(soap.compute(batch, [atoms[a] for a in numbers])))
         progress("active set: descriptors", int(bounds[numbers[-1] + 1]), len(environments))
     return np.concatenate(parts)
 

@@ -21,9 +21,11 @@ _BATCH_ATOMS = 4096
 _BATCH_VALUES = 2**23
 
 
-def checked(frames: Iterable[Atoms], first: int = 0) -> Iterator[Atoms]:
+def checked(frames: Iterable[Atoms]) -> Iterator[Atoms]:
     """The frames, each of them looked at when its turn comes."""
     from ase import Atoms
+
+    from ..descriptors._periodicity import check_geometry
 
     if isinstance(frames, Atoms):
         frames = [frames]
@@ -31,11 +33,12 @@ def checked(frames: Iterable[Atoms], first: int = 0) -> Iterator[Atoms]:
         raise InvalidInputError(
             f"frames is a {type(frames).__name__}; give ase.Atoms, for instance ase.io.read(file, ':')."
         )
-    for number, frame in enumerate(frames, start=first):
+    for number, frame in enumerate(frames):
         if not isinstance(frame, Atoms):
             raise InvalidInputError(f"frame {number} is a {type(frame).__name__}; it must be an ase.Atoms.")
         if not len(frame):
             raise InvalidInputError(f"frame {number} has no atoms; leave it out.")
+        check_geometry(frame, f"frame {number}")
         yield frame
 
 

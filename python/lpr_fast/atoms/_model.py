@@ -214,13 +214,12 @@ class StructureModel:
         """Features as the basis takes them; rows of NaN for atoms that cannot be described."""
         if unknown_species not in ("error", "nan"):
             raise InvalidInputError(f"unknown_species is {unknown_species!r}; it must be 'error' or 'nan'.")
-        numbers = range(first, first + len(batch))
         if unknown_species == "error":
-            for number, frame in zip(numbers, batch, strict=True):
+            for number, frame in enumerate(batch, start=first):
                 _frames.refuse_unknown_species(frame, number, self.species)
-        features = self._local.basis.prepare(self._soap.compute(batch, frame_numbers=numbers))
+        features = self._local.basis.prepare(self._soap.compute(batch))
         if unknown_species == "nan":
-            features[self._soap.sees_unknown_species(batch, frame_numbers=numbers)] = np.nan
+            features[self._soap.sees_unknown_species(batch)] = np.nan
         return features
 
     def _scores(self, batch: list[Atoms], first: int, features: Array, n_threads: int) -> Scores:
@@ -275,7 +274,10 @@ def _assembled(local: LocalModel, hypers: dict[str, Any] | None, name: str) -> S
     from ._linear_model import LinearModel
     from ._sparse_kernel_model import SparseKernelModel
 
-    soap = Soap(hypers or {}, local.basis.species)
+    try:
+        soap = Soap(hypers or {}, local.basis.species)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{name} holds hypers that cannot be used: {error}") from error
     if soap.n_features != local.basis.n_features:
         raise InvalidInputError(
             f"{name} has {local.basis.n_features} features, but this featomic makes {soap.n_features} from its hypers; "

@@ -64,8 +64,8 @@ def _warnings_as_notes() -> Iterator[None]:
         say(f"{kind}: {' '.join(str(message).split())}")
 
     with warnings.catch_warnings():
-        warnings.simplefilter("once")
-        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        warnings.simplefilter("ignore")
+        warnings.filterwarnings("once", category=UserWarning)
         warnings.showwarning = note
         yield
 

@@ -17,6 +17,10 @@ from .._arrays import Array
 
 Columns = dict[str, NDArray[np.generic]]
 
+# The format knows no word for infinity, but a number that overflows is read as it. It has nothing for NaN: files with
+# NaN are read by ASE, not by the extxyz package.
+_WORDS = {"inf": "1e999", "-inf": "-1e999"}
+
 _TYPES = {"f": "R", "i": "I", "u": "I", "b": "L", "U": "S"}
 
 
@@ -25,7 +29,7 @@ def write_frame(file: BinaryIO, frame: Atoms, scores: dict[str, Array]) -> None:
 
     Reals are written with as many digits as they have (ASE writes eight decimals, with which an LPR of 1e-9 is lost).
     """
-    columns = {**_columns_of(frame), **scores}
+    columns = {**_columns_of(frame), **{name: values[:, None] for name, values in scores.items()}}
     texts = [text for values in columns.values() for text in _as_texts(values)]
     lines = "\n".join(" ".join(line) for line in zip(*texts, strict=True))
     file.write(f"{len(frame)}\n{_header(frame, columns)}\n{lines}\n".encode())
@@ -52,10 +56,8 @@ def _results_of(frame: Atoms) -> dict[str, object]:
 
 
 def _header(frame: Atoms, columns: Columns) -> str:
-    properties = ":".join(
-        f"{name}:{_TYPES[values.dtype.kind]}:{1 if values.ndim == 1 else values.shape[1]}"
-        for name, values in columns.items()
-    )
+    kinds = {name: f"{_TYPES[values.dtype.kind]}:{values.shape[1]}" for name, values in columns.items()}
+    properties = ":".join(f"{name}:{kind}" for name, kind in kinds.items())
     info = dict(frame.info)
     for name, value in _results_of(frame).items():
         if name not in columns:
@@ -73,4 +75,4 @@ def _as_texts(values: NDArray[np.generic]) -> list[list[str]]:
     """Each column of an array as texts; a real has the fewest digits that read back as itself."""
     if values.dtype.kind == "b":
         values = np.where(values, "T", "F")
-    return [[str(value) for value in column.tolist()] for column in values.reshape(len(values), -1).T]
+    return [[_WORDS.get(text := str(value), text) for value in column.tolist()] for column in values.T]

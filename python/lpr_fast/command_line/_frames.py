@@ -33,9 +33,9 @@ def read(source: str) -> Iterator[Atoms]:
         for frame in ase.io.iread(source):
             yield frame
             number += 1
-    except OSError:
-        raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(".: ")
         raise InvalidInputError(
             f"cannot read frame {number} of {path} ({reason}); give a file that ASE reads, such as extended XYZ."

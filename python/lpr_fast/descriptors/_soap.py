@@ -60,13 +60,7 @@ class Soap:
         """D, the number of features of an environment."""
         return max(int(columns.stop) for columns in self._columns.values())
 
-    def compute(
-        self,
-        frames: Sequence[Atoms],
-        atoms: Sequence[Indices] | None = None,
-        *,
-        frame_numbers: Sequence[int],
-    ) -> Array:
+    def compute(self, frames: Sequence[Atoms], atoms: Sequence[Indices] | None = None) -> Array:
         """Features of all atoms of all frames, or of chosen ones.
 
         Parameters
@@ -76,8 +70,6 @@ class Soap:
             zeros.
         atoms : sequence of integer arrays, optional
             For each frame the atoms that are wanted, ascending.
-        frame_numbers : sequence of int
-            What messages call the frames.
 
         Returns
         -------
@@ -95,7 +87,7 @@ class Soap:
         rows[first[wanted[:, 0]] + wanted[:, 1]] = np.arange(len(wanted))
         everything = len(wanted) == len(rows)
         samples = None if everything else Labels(["system", "atom"], wanted)
-        for key, block in self._blocks(frames, frame_numbers, samples):
+        for key, block in self._blocks(frames, samples):
             if not len(block.samples):
                 continue
             target = rows[first[block.samples.column("system")] + block.samples.column("atom")]
@@ -103,18 +95,17 @@ class Soap:
             features[target, self._columns[key[1:]]] = block.values[:, kept] * factors
         return features
 
-    def sees_unknown_species(self, frames: Sequence[Atoms], *, frame_numbers: Sequence[int]) -> NDArray[np.bool_]:
+    def sees_unknown_species(self, frames: Sequence[Atoms]) -> NDArray[np.bool_]:
         """Mask of atoms that are of other species than the model's, or have such an atom within the cutoff."""
         pairs = featomic.NeighborList(cutoff=self.cutoff, full_neighbor_list=True)
         masks = []
-        for number, frame in zip(frame_numbers, frames, strict=True):
+        for frame in frames:
             mask = ~np.isin(frame.numbers, self.species)
             if mask.any():
                 unknown = np.unique(frame.numbers[mask])
                 keys = np.array([(s, u) for s in self.species for u in unknown], dtype=np.int32)
                 labels = Labels(["first_atom_type", "second_atom_type"], keys)
-                system = for_featomic(frame, self.cutoff, f"frame {number}")
-                for block in pairs.compute([system], selected_keys=labels):
+                for block in pairs.compute([for_featomic(frame, self.cutoff)], selected_keys=labels):
                     mask[block.samples.column("first_atom")] = True
             masks.append(mask)
         return np.concatenate(masks)
@@ -140,15 +131,10 @@ class Soap:
         lone = Atoms(numbers=self.species[:1], positions=[[0.0, 0.0, 0.0]])
         return _run(lambda: self._calculator.compute([lone])).block(0).properties
 
-    def _blocks(
-        self, frames: Sequence[Atoms], frame_numbers: Sequence[int], samples: Any
-    ) -> Iterator[tuple[tuple[int, int, int], Any]]:
+    def _blocks(self, frames: Sequence[Atoms], samples: Any) -> Iterator[tuple[tuple[int, int, int], Any]]:
         keys = np.array([(c, a, b) for c in self.species for a, b in self._pairs()], dtype=np.int32)
         labels = Labels(["center_type", "neighbor_1_type", "neighbor_2_type"], keys)
-        systems = [
-            for_featomic(frame, self.cutoff, f"frame {number}")
-            for number, frame in zip(frame_numbers, frames, strict=True)
-        ]
+        systems = [for_featomic(frame, self.cutoff) for frame in frames]
         spectra = _run(lambda: self._calculator.compute(systems, selected_keys=labels, selected_samples=samples))
         for key, block in spectra.items():
             yield (int(key[0]), int(key[1]), int(key[2])), block

@@ -84,7 +84,9 @@ def _model(facts: dict[str, Any], tensors: Tensors) -> LocalModel:
     species = tuple(int(s) for s in facts["species"])
     basis = _basis(facts, tensors, species)
     factors = {name: _factor(name, parts, tensors) for name, parts in facts["factors"].items()}
-    mu, method, weights = float(facts["regularizer"]), str(facts["method"]), tensors.get("weights")
+    mu, method, weights = _positive(facts["regularizer"]), str(facts["method"]), tensors.get("weights")
+    if not isinstance(facts["provenance"], dict):
+        raise ValueError("the provenance is no dictionary")
     rigidity = Rigidity._from_factor(factors["hessian"], mu, method, weights)
     restricted = dict.fromkeys(species, rigidity) if len(species) == 1 else {}
     restricted |= {
@@ -109,7 +111,14 @@ def _basis(facts: dict[str, Any], tensors: Tensors, species: tuple[int, ...]) ->
     if active.shape != (sum(counts), int(facts["n_features"])):
         raise ValueError("the active set has another shape than it should")
     parts: list[Array] = np.split(active, np.cumsum(counts)[:-1])
-    return SparseKernelBasis(dict(zip(species, parts, strict=True)), float(facts["zeta"]))
+    return SparseKernelBasis(dict(zip(species, parts, strict=True)), _positive(facts["zeta"]))
+
+
+def _positive(value: Any) -> float:
+    number = float(value)
+    if not 0.0 < number < math.inf:
+        raise ValueError(f"{number} is not positive")
+    return number
 
 
 def _factor(name: str, parts: dict[str, Any], tensors: Tensors) -> _core.HessianFactor:

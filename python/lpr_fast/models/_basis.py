@@ -97,7 +97,10 @@ class SparseKernelBasis:
 
     def rows(self, species: int, features: Array, n_threads: int) -> Array:
         """Kernels with the active environments of one species: (n, D) -> (n, M_s)."""
-        return _core.kernel_rows(features, self.active[species], self.zeta, n_threads)
+        active = self.active[species]
+        if not len(active):
+            return np.zeros((len(features), 0))
+        return _core.kernel_rows(features, active, self.zeta, n_threads)
 
     def prior_block(self, species: int, n_threads: int) -> Array:
         """K_MM among the active environments of one species."""

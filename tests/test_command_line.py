@@ -1,0 +1,345 @@
+"""The command line gives the numbers of the calls, and one sentence for every mistake."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import ase.io
+import extxyz
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.constraints import FixAtoms
+from click.testing import CliRunner, Result
+
+from lpr_fast import load_model
+from lpr_fast.command_line._commands import lpr_fast
+from lpr_fast.command_line._extxyz import write_frame
+
+from .structures import HYPERS, fitted, gallium_arsenide, silicon
+
+OPTIONS = ["--cutoff", "3.5", "--max-radial", "2", "--max-angular", "3", "--width", "0.5"]
+OPTIONS += ["--zeta", "2", "--n-active", "12", "--regularizer", "1e-3"]
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(lpr_fast, [str(argument) for argument in arguments], prog_name="lpr-fast")
+
+
+def succeed(*arguments: object) -> Result:
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a training set, a trajectory and a model."""
+    ase.io.write(tmp_path / "train.xyz", silicon())
+    ase.io.write(tmp_path / "md.xyz", silicon(3, seed=20))
+    succeed("fit", tmp_path / "train.xyz", "-o", tmp_path / "m.lpr", *OPTIONS)
+    return tmp_path
+
+
+def test_the_commands_give_the_numbers_of_the_calls(folder: Path) -> None:
+    train, md = ase.io.read(folder / "train.xyz", ":"), ase.io.read(folder / "md.xyz", ":")
+    expected = fitted(train).score(md)
+    printed = succeed("score", folder / "m.lpr", folder / "md.xyz", "-o", folder / "out.npz").output
+    arrays = np.load(folder / "out.npz")
+    for name in ("lpr", "variance", "residual", "structure", "atom"):
+        np.testing.assert_array_equal(arrays[name], getattr(expected, name))
+    np.testing.assert_array_equal(arrays["local_energy"], expected.energy)
+    np.testing.assert_array_equal(arrays["species"], 14)
+    lowest = int(expected.lpr.argmin())
+    where = f"frame {expected.structure[lowest]}, atom {expected.atom[lowest]} (Si)"
+    assert f"lowest {expected.lpr[lowest]:.4g} at {where}" in printed
+    assert "3 frames, 24 atoms" in printed
+    errors = fitted(train).predict(md) - [frame.get_potential_energy() for frame in md]
+    assert f"root mean square error {np.sqrt(np.mean((errors / 8) ** 2)):.4g} per atom, of 3 frames" in printed
+    for stage in ("reading", "descriptors", "scoring", "writing"):
+        assert f"{stage} " in printed.splitlines()[-2]
+    assert printed.splitlines()[-1].endswith("out.npz")
+
+
+@pytest.mark.parametrize("suffix", ["xyz", "extxyz"])
+def test_extended_xyz_reads_back_with_all_digits(folder: Path, suffix: str) -> None:
+    path = folder / f"out.{suffix}"
+    succeed("score", folder / "m.lpr", folder / "md.xyz", "-o", path)
+    md = ase.io.read(folder / "md.xyz", ":")
+    expected = load_model(folder / "m.lpr").score(md)
+    by_ase = ase.io.read(path, ":", format="extxyz")
+    by_extxyz = extxyz.read_dicts(path)
+    for name in ("lpr", "variance", "residual", "local_energy"):
+        values = getattr(expected, "energy" if name == "local_energy" else name)
+        for read in (by_ase, by_extxyz):
+            np.testing.assert_array_equal(np.concatenate([frame.arrays[name] for frame in read]), values)
+    for original, a, b in zip(md, by_ase, by_extxyz, strict=True):
+        np.testing.assert_array_equal(a.positions, original.positions)
+        np.testing.assert_array_equal(b.arrays["pos"], original.positions)
+        np.testing.assert_array_equal(a.cell, original.cell)
+        assert a.get_potential_energy() == b.info["energy"] == original.get_potential_energy()
+
+
+def test_infinite_rigidities_are_read_by_both_readers(tmp_path: Path) -> None:
+    with (tmp_path / "a.xyz").open("wb") as file:
+        write_frame(file, Atoms("Si2", [[0, 0, 0], [2, 0, 0]]), {"lpr": np.array([np.inf, 1e-9 / 3])})
+    assert ase.io.read(tmp_path / "a.xyz").arrays["lpr"].tolist() == [np.inf, 1e-9 / 3]
+    assert extxyz.read_dicts(tmp_path / "a.xyz").arrays["lpr"].tolist() == [np.inf, 1e-9 / 3]
+
+
+def test_extended_xyz_keeps_what_the_frame_holds(tmp_path: Path) -> None:
+    frame = Atoms(
+        "SiO", [[0.1, 0, 1 / 3], [1.5, 1e-17, 0]], cell=[[4, 0, 0], [1, 5, 0], [0, 1, 6]], pbc=(True, True, False)
+    )
+    frame.info |= {"name": "a b", "time": 0.1, "step": 7, "flags": np.array([True, False])}
+    frame.arrays["q"] = np.array([1 / 7, -1e-300])
+    frame.arrays["site"] = np.array([3, 4])
+    frame.arrays["label"] = np.array(["a1", "b2"])
+    frame.arrays["inside"] = np.array([True, False])
+    frame.arrays["vector"] = np.random.default_rng(1).normal(size=(2, 3))
+    forces, stress = np.random.default_rng(2).normal(size=(2, 3)), np.arange(6) / 7
+    frame.calc = SinglePointCalculator(frame, energy=-1 / 3, forces=forces, stress=stress)
+    frame.set_constraint(FixAtoms([1]))
+    lpr = np.array([1e-9 / 3, np.inf])
+    with (tmp_path / "a.xyz").open("wb") as file:
+        write_frame(file, frame, {"lpr": lpr, "residual": np.array([np.nan, 1.0])})
+    read = ase.io.read(tmp_path / "a.xyz", format="extxyz")
+    for name in ("positions", "q", "site", "label", "inside", "vector", "numbers"):
+        np.testing.assert_array_equal(read.arrays[name], frame.arrays[name])
+    np.testing.assert_array_equal(read.arrays["lpr"], lpr)
+    np.testing.assert_array_equal(read.arrays["residual"], [np.nan, 1.0])
+    np.testing.assert_array_equal(read.get_forces(apply_constraint=False), forces)
+    np.testing.assert_array_equal(read.get_stress(apply_constraint=False), stress)
+    assert read.get_potential_energy() == -1 / 3
+    assert read.info["name"] == "a b"
+    assert (read.info["time"], read.info["step"]) == (0.1, 7)
+    assert read.pbc.tolist() == [True, True, False]
+    assert read.constraints[0].index.tolist() == [1]
+
+
+def test_frames_can_be_selected_and_files_compressed(folder: Path) -> None:
+    with gzip.open(folder / "md.xyz.gz", "wb") as file:
+        file.write((folder / "md.xyz").read_bytes())
+    for source, n_frames in ((f"{folder}/md.xyz@1:", 2), (f"{folder}/md.xyz.gz", 3)):
+        printed = succeed("score", folder / "m.lpr", source, "-o", folder / "out.npz").output
+        assert f"{n_frames} frames" in printed
+    succeed("fit", f"{folder}/train.xyz@::2", "-o", folder / "m2.lpr", *OPTIONS)
+    assert load_model(folder / "m2.lpr").provenance["n_structures"] == 3
+
+
+@pytest.mark.parametrize("suffix", ["json", "yaml"])
+def test_all_of_featomic_can_be_given_in_a_file(folder: Path, suffix: str) -> None:
+    path = folder / f"hypers.{suffix}"
+    path.write_text(json.dumps(HYPERS))  # JSON is YAML too
+    succeed("fit", folder / "train.xyz", "-o", folder / "m2.lpr", "--hypers", path, *OPTIONS[8:])
+    assert (folder / "m2.lpr").read_bytes() == (folder / "m.lpr").read_bytes()
+
+
+def test_info_tells_where_a_model_comes_from(folder: Path) -> None:
+    printed = succeed("info", folder / "m.lpr").output
+    facts = ["SparseKernelModel", "species Si", "6 structures, 48 atoms", "train.xyz", "sha256", "12 environments"]
+    facts += ["mu = 0.001", "loss on total energies", "condition number", "an atom: Si", '"radius": 3.5']
+    for part in facts:
+        assert part in printed
+
+
+def test_without_energies_the_command_says_so(folder: Path) -> None:
+    printed = succeed("fit", folder / "train.xyz", "-o", folder / "m2.lpr", "--no-energies", *OPTIONS).output
+    assert "energies  none (as asked)" in printed
+    printed = succeed("fit", folder / "train.xyz", "-o", folder / "m2.lpr", "--energy-key", "dft", *OPTIONS).output
+    assert "has none named 'dft'" in printed
+    arrays = succeed("score", folder / "m2.lpr", folder / "md.xyz", "-o", folder / "out.npz") and np.load(
+        folder / "out.npz"
+    )
+    assert "local_energy" not in arrays
+    assert "energies  none" in succeed("info", folder / "m2.lpr").output
+
+
+def test_unknown_species_can_be_nan(folder: Path) -> None:
+    ase.io.write(folder / "other.xyz", [*silicon(1), *gallium_arsenide(1)])
+    options = ("--unknown-species", "nan")
+    printed = succeed("score", folder / "m.lpr", folder / "other.xyz", "-o", folder / "out.extxyz", *options).output
+    assert "8 atoms are, or are near, species that the model does not know: NaN" in printed
+    assert "of 1 frames that have energies" in printed
+    lpr = ase.io.read(folder / "out.extxyz", "1").arrays["lpr"]
+    assert np.isnan(lpr).all()
+
+
+def test_the_demo_makes_what_it_says(tmp_path: Path) -> None:
+    printed = succeed("demo", tmp_path / "demo").output
+    for name in ("silicon.lpr", "scored.extxyz", "silicon.png"):
+        assert str(tmp_path / "demo" / name) in printed
+        assert (tmp_path / "demo" / name).stat().st_size > 10_000
+    table = [line.split() for line in printed.splitlines() if line[:10].strip().isdigit()]
+    median = {int(row[0]): float(row[2]) for row in table}
+    assert sum(int(row[1]) for row in table) == 1920
+    assert median[4] > 5 * max(median[n] for n in median if n != 4)
+
+
+def test_demo_data_are_small_and_agree_with_their_labels() -> None:
+    data = Path(load_model.__globals__["__file__"]).parents[1] / "demo_data"
+    assert sum(path.stat().st_size for path in data.iterdir()) < 400_000
+    train, trajectory = ase.io.read(data / "train.xyz", ":"), ase.io.read(data / "trajectory.xyz", ":")
+    assert (len(train), len(trajectory)) == (60, 30)
+    assert all(np.isfinite(frame.get_potential_energy()) for frame in [*train, *trajectory])
+
+
+def write_bytes(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def write_frames(path: Path, *frames: Atoms) -> Path:
+    ase.io.write(path, frames, format="extxyz")
+    return path
+
+
+def hypers_file(folder: Path, **changes: object) -> Path:
+    return write_bytes(folder / "h.json", json.dumps(HYPERS | changes).encode())
+
+
+def truncated_middle(folder: Path) -> Path:
+    text = (folder / "md.xyz").read_text().splitlines()
+    return write_bytes(folder / "cut.xyz", "\n".join(text[:17]).encode())
+
+
+def fit_with(folder: Path, *options: object, train: object = None) -> list[object]:
+    return ["fit", train or folder / "train.xyz", "-o", folder / "new.lpr", *OPTIONS, *options]
+
+
+def score_of(folder: Path, trajectory: object, *, model: object = None, out: str = "new.extxyz") -> list[object]:
+    return ["score", model or folder / "m.lpr", trajectory, "-o", folder / out]
+
+
+MISTAKES: dict[str, tuple[Callable[[Path], list[object]], str]] = {
+    "no training file": (lambda f: fit_with(f, train=f / "no.xyz"), "no.xyz: No such file or directory"),
+    "folder as training file": (lambda f: fit_with(f, train=f), "is a folder; give a file of structures"),
+    "empty training file": (lambda f: fit_with(f, train=write_bytes(f / "e.xyz", b"")), "e.xyz"),
+    "selection of nothing": (lambda f: fit_with(f, train=f"{f}/train.xyz@90:"), "holds no structures"),
+    "binary training file": (
+        lambda f: fit_with(f, train=write_bytes(f / "b.xyz", bytes(range(256)))),
+        "cannot read frame 0",
+    ),
+    "no folder for the model": (
+        lambda f: ["fit", f / "train.xyz", "-o", f / "no" / "m.lpr", *OPTIONS],
+        "does not exist; make it first",
+    ),
+    "folder as model": (lambda f: ["fit", f / "train.xyz", "-o", f, *OPTIONS], "is a folder; give the name of a file"),
+    "training file as model": (
+        lambda f: ["fit", f / "train.xyz", "-o", f / "train.xyz", *OPTIONS],
+        "would overwrite an input",
+    ),
+    "regularizer of zero": (
+        lambda f: fit_with(f, "--regularizer", 0),
+        "regularizer is 0; it must be finite and positive",
+    ),
+    "negative regularizer": (lambda f: fit_with(f, "--regularizer", -1), "regularizer is -1; it must be finite"),
+    "NaN regularizer": (lambda f: fit_with(f, "--regularizer", "nan"), "regularizer is nan; it must be finite"),
+    "text regularizer": (lambda f: fit_with(f, "--regularizer", "small"), "'small' is not a valid float"),
+    "no active environments": (lambda f: fit_with(f, "--n-active", 0), "n_active is 0; it must be positive"),
+    "zeta of zero": (lambda f: fit_with(f, "--zeta", 0), "zeta is 0; it must be finite and positive"),
+    "negative seed": (lambda f: fit_with(f, "--seed", -1), "seed is -1; it must not be negative"),
+    "unknown loss": (lambda f: fit_with(f, "--loss", "huber"), "'huber' is not one of 'total', 'per_atom'"),
+    "negative cutoff": (lambda f: fit_with(f, "--cutoff", -1), "featomic refused"),
+    "negative width": (lambda f: fit_with(f, "--width", -1), "featomic refused"),
+    "negative radial": (lambda f: fit_with(f, "--max-radial", -1), "featomic refused"),
+    "hypers twice": (lambda f: fit_with(f, "--hypers", hypers_file(f)), "put everything into the file"),
+    "missing hypers": (
+        lambda f: ["fit", f / "train.xyz", "-o", f / "n.lpr", "--hypers", f / "no.json"],
+        "No such file",
+    ),
+    "hypers of another format": (
+        lambda f: ["fit", f / "train.xyz", "-o", f / "n.lpr", "--hypers", write_bytes(f / "h.toml", b"")],
+        "must end in .json, .yaml or .yml",
+    ),
+    "broken JSON": (
+        lambda f: ["fit", f / "train.xyz", "-o", f / "n.lpr", "--hypers", write_bytes(f / "h.json", b"{")],
+        "cannot be parsed",
+    ),
+    "broken YAML": (
+        lambda f: ["fit", f / "train.xyz", "-o", f / "n.lpr", "--hypers", write_bytes(f / "h.yml", b"a: [1")],
+        "cannot be parsed",
+    ),
+    "hypers as a list": (
+        lambda f: ["fit", f / "train.xyz", "-o", f / "n.lpr", "--hypers", write_bytes(f / "h.yaml", b"- 1")],
+        "it must hold cutoff, density and basis",
+    ),
+    "unknown hypers": (
+        lambda f: ["fit", f / "train.xyz", "-o", f / "n.lpr", "--hypers", hypers_file(f, colour=1)],
+        "has unknown entries colour",
+    ),
+    "unknown basis": (
+        lambda f: ["fit", f / "train.xyz", "-o", f / "n.lpr", "--hypers", hypers_file(f, basis={"type": "Best"})],
+        "featomic refused",
+    ),
+    "atoms without position": (
+        lambda f: fit_with(f, train=write_frames(f / "n.xyz", Atoms("Si", [[np.nan, 0, 0]]))),
+        "frame 0, atom 0 has a position that is not finite",
+    ),
+    "some without energy": (
+        lambda f: fit_with(f, train=write_frames(f / "n.xyz", *silicon(2), Atoms("Si"))),
+        "frame 2 has no energy named 'energy'",
+    ),
+    "no model file": (lambda f: score_of(f, f / "md.xyz", model=f / "no.lpr"), "no.lpr: No such file or directory"),
+    "structures as model": (lambda f: score_of(f, f / "md.xyz", model=f / "md.xyz"), "is not a model file of lpr_fast"),
+    "folder as a model": (lambda f: score_of(f, f / "md.xyz", model=f), "Is a directory"),
+    "no trajectory": (lambda f: score_of(f, f / "no.xyz"), "no.xyz: No such file or directory"),
+    "model as trajectory": (lambda f: score_of(f, f / "m.lpr"), "cannot read frame 0"),
+    "truncated trajectory": (lambda f: score_of(f, truncated_middle(f)), "cannot read frame 1 of"),
+    "output without suffix": (lambda f: score_of(f, f / "md.xyz", out="new"), "must end in .extxyz, .xyz or .npz"),
+    "trajectory as output": (lambda f: score_of(f, f / "md.xyz", out="md.xyz"), "would overwrite an input"),
+    "unknown species": (
+        lambda f: score_of(f, write_frames(f / "g.xyz", *silicon(1), *gallium_arsenide(1))),
+        "frame 1, atom 0 is Ga, but the model knows only Si",
+    ),
+    "cell without volume": (
+        lambda f: score_of(f, write_frames(f / "g.xyz", Atoms("Si", cell=[5, 5, 0], pbc=True))),
+        "frame 0 is periodic, but its cell vectors",
+    ),
+    "info of nothing": (lambda f: ["info", f / "no.lpr"], "no.lpr: No such file or directory"),
+    "no command of ours": (lambda f: ["train"], "No such command 'train'"),  # noqa: ARG005
+    "no output": (lambda f: ["fit", f / "train.xyz"], "Missing option '-o'"),
+    "demo in a file": (lambda f: ["demo", f / "md.xyz"], "File exists"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_gets_one_sentence_and_exit_code_two(name: str, folder: Path) -> None:
+    arguments, expected = MISTAKES[name]
+    before = {path.name for path in folder.iterdir()}
+    result = run(*arguments(folder))
+    assert result.exit_code == 2, result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert expected in result.stderr
+    assert "Traceback" not in result.output
+    if result.stderr.startswith("lpr-fast: "):
+        assert len(result.stderr.splitlines()) == 1
+        assert result.stderr.endswith(".\n")
+    made = {path.name for path in folder.iterdir()} - before
+    assert not {name for name in made if name.startswith((".", "new")) or name.endswith(".lpr")}
+
+
+def test_an_interrupt_leaves_no_file_and_no_traceback(folder: Path) -> None:
+    ase.io.write(folder / "long.xyz", silicon(3) * 4000)
+    (folder / "out.extxyz").write_text("old")
+    command = [sys.executable, "-c", "from lpr_fast.command_line import main; main()"]
+    command += ["score", str(folder / "m.lpr"), str(folder / "long.xyz"), "-o", str(folder / "out.extxyz")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while not list(folder.glob(".out.extxyz.*")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.kill(process.pid, signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stderr == "lpr-fast: interrupted; no file was written.\n"
+    assert (folder / "out.extxyz").read_text() == "old"
+    assert not list(folder.glob(".out*"))

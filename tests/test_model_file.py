@@ -1,0 +1,189 @@
+"""The model file: what it holds, and that nothing else is taken for one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors
+import safetensors.numpy
+
+from lpr_fast import InvalidInputError, load_model
+
+from .structures import HYPERS, fitted, molecules
+
+
+@pytest.fixture(scope="module")
+def content() -> bytes:
+    return fitted(molecules(), n_active=25)._to_bytes()
+
+
+def header_of(content: bytes) -> tuple[dict[str, Any], bytes]:
+    (length,) = struct.unpack_from("<Q", content)
+    return json.loads(content[8 : 8 + length]), content[8 + length :]
+
+
+def with_header(header: dict[str, Any], payload: bytes) -> bytes:
+    """A file whose hash is right."""
+    header["__metadata__"]["sha256"] = "0" * 64
+    text = json.dumps(header).encode()
+    unsigned = struct.pack("<Q", len(text)) + text + payload
+    return unsigned.replace(b"0" * 64, hashlib.sha256(unsigned).hexdigest().encode(), 1)
+
+
+def test_safetensors_reads_it(content: bytes, tmp_path: Path) -> None:
+    model = fitted(molecules(), n_active=25)
+    model.save(tmp_path / "m.lpr")
+    tensors = safetensors.numpy.load_file(tmp_path / "m.lpr")
+    np.testing.assert_array_equal(tensors["active"], np.concatenate(list(model.active_features.values())))
+    np.testing.assert_array_equal(tensors["weights"], model.rigidity.weights)
+    R, columns = tensors["hessian.triangle"], tensors["hessian.columns"]
+    np.testing.assert_allclose((R.T @ R)[np.ix_(*[np.argsort(columns)] * 2)], model.rigidity.hessian(), rtol=1e-10)
+    with safetensors.safe_open(tmp_path / "m.lpr", "np") as file:
+        facts = json.loads(file.metadata()["model"])
+    assert facts["hypers"] == model.hypers
+    assert facts["species"] == [1, 6, 7, 8]
+    assert facts["provenance"]["n_structures"] == 8
+
+
+def test_every_array_starts_at_a_multiple_of_64_bytes(content: bytes) -> None:
+    header, payload = header_of(content)
+    start = len(content) - len(payload)
+    header.pop("__metadata__")
+    assert len(header) > 10
+    for name, entry in header.items():
+        if not name.startswith("_padding"):
+            assert (start + entry["data_offsets"][0]) % 64 == 0
+
+
+def test_the_same_fit_gives_the_same_bytes(content: bytes) -> None:
+    assert fitted(molecules(), n_active=25)._to_bytes() == content
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = fitted()
+    model.save(tmp_path / "m.lpr")
+    before = (tmp_path / "m.lpr").read_bytes()
+
+    def broken(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", broken)
+    with pytest.raises(OSError, match="No space left"):
+        model.save(tmp_path / "m.lpr")
+    assert (tmp_path / "m.lpr").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["m.lpr"]
+
+
+def refused(content: bytes, folder: Path) -> str:
+    path = folder / "bad.lpr"
+    path.write_bytes(content)
+    with pytest.raises(InvalidInputError) as caught:
+        load_model(path)
+    message = str(caught.value)
+    assert "bad.lpr" in message
+    assert message.endswith(".")
+    assert "\n" not in message
+    return message
+
+
+def test_every_changed_byte_is_noticed(content: bytes, tmp_path: Path) -> None:
+    for place in np.random.default_rng(1).integers(0, len(content), 200).tolist() + list(range(0, 700, 7)):
+        changed = bytearray(content)
+        changed[place] ^= 1 << (place % 8)
+        refused(bytes(changed), tmp_path)
+
+
+def test_every_truncation_is_noticed(content: bytes, tmp_path: Path) -> None:
+    for length in [0, 1, 7, 8, 9, 100, 3000, len(content) // 2, len(content) - 1]:
+        refused(content[:length], tmp_path)
+    assert "truncated" in refused(content[:-5], tmp_path)
+    assert "truncated within its header" in refused(content[:500], tmp_path)
+    assert "longer than it was written" in refused(content + b"x", tmp_path)
+
+
+def entry_changed(name: str, **values: Any) -> Callable[[dict[str, Any]], None]:
+    def change(header: dict[str, Any]) -> None:
+        header[name] |= values
+
+    return change
+
+
+def model_changed(**values: Any) -> Callable[[dict[str, Any]], None]:
+    def change(header: dict[str, Any]) -> None:
+        facts = json.loads(header["__metadata__"]["model"]) | values
+        header["__metadata__"]["model"] = json.dumps(facts)
+
+    return change
+
+
+def metadata_changed(**values: Any) -> Callable[[dict[str, Any]], None]:
+    def change(header: dict[str, Any]) -> None:
+        header["__metadata__"] |= values
+
+    return change
+
+
+SMALLER = HYPERS | {"basis": {"type": "TensorProduct", "max_angular": 1, "radial": {"type": "Gto", "max_radial": 2}}}
+
+FORGED: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
+    "newer version": (metadata_changed(format_version="2"), "format version 2, this lpr_fast reads version 1; install"),
+    "another format": (metadata_changed(format="pt"), "is not a model file of lpr_fast"),
+    "no metadata": (lambda header: header.__setitem__("__metadata__", {"sha256": ""}), "is not a model file"),
+    "negative extent": (entry_changed("active", shape=[-1, 5]), "is not a model file"),
+    "huge extent": (entry_changed("active", shape=[10**18, 10**18]), "is not a model file"),
+    "fractional extent": (entry_changed("active", shape=[2.5, 4]), "is not a model file"),
+    "overlapping arrays": (entry_changed("weights", data_offsets=[0, 200]), "is not a model file"),
+    "unknown number type": (entry_changed("active", dtype="F8"), "is not a model file"),
+    "offsets as text": (entry_changed("active", data_offsets="ab"), "is not a model file"),
+    "shape of another product": (entry_changed("active", shape=[25, 25]), "is not a model file"),
+    "active set transposed": (
+        lambda header: header["active"].__setitem__("shape", header["active"]["shape"][::-1]),
+        "does not hold the parts of a model",
+    ),
+    "unknown kind": (model_changed(kind="forest"), "unknown kind 'forest'"),
+    "unknown loss": (model_changed(loss="huber"), "unknown loss 'huber'"),
+    "species missing": (model_changed(species=[1, 6]), "does not hold the parts of a model"),
+    "species twice": (model_changed(species=[1, 6, 6, 8]), "does not hold the parts of a model"),
+    "negative regularizer": (model_changed(regularizer=-1.0), "does not hold the parts of a model"),
+    "zeta of zero": (model_changed(zeta=0.0), "does not hold the parts of a model"),
+    "baseline too short": (model_changed(baseline=[1.0]), "does not hold the parts of a model"),
+    "no factors": (model_changed(factors={}), "does not hold the parts of a model"),
+    "provenance as a list": (model_changed(provenance=[1]), "does not hold the parts of a model"),
+    "model as a list": (metadata_changed(model="[]"), "does not hold the parts of a model"),
+    "no hypers": (model_changed(hypers=None), "holds hypers that cannot be used: hypers has no"),
+    "hypers of another model": (model_changed(hypers=SMALLER), "has 312 features, but this featomic makes"),
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_a_file_whose_hash_is_right_but_whose_parts_disagree_is_refused(
+    name: str, content: bytes, tmp_path: Path
+) -> None:
+    change, expected = FORGED[name]
+    header, payload = header_of(content)
+    change(header)
+    assert expected in refused(with_header(header, payload), tmp_path)
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    safetensors.numpy.save_file({"a": np.ones(3)}, tmp_path / "other.safetensors")
+    others = {
+        "safetensors": (tmp_path / "other.safetensors").read_bytes(),
+        "text": b"hello, this is a text and no model",
+        "header too long": struct.pack("<Q", 2**62) + b"{}",
+        "deep JSON": struct.pack("<Q", 200_000) + b"[" * 200_000,
+        "not UTF-8": struct.pack("<Q", 4) + b"\xff\xfe{}",
+    }
+    for content in others.values():
+        assert "is not a model file of lpr_fast; give one that" in refused(content, tmp_path)
+    with pytest.raises(FileNotFoundError):
+        load_model(tmp_path / "missing.lpr")
+    with pytest.raises(IsADirectoryError):
+        load_model(tmp_path)
