@@ -43,7 +43,8 @@ def for_featomic(frame: Atoms, cutoff: float) -> Atoms:
 
 
 def _periodic_vectors(frame: Atoms) -> Array:
-    return np.asarray(frame.cell.array, dtype=np.float64)[frame.pbc]
+    vectors: Array = frame.cell.array[frame.pbc]
+    return vectors
 
 
 def _padded_cell(frame: Atoms, cutoff: float) -> Array:
@@ -51,5 +52,4 @@ def _padded_cell(frame: Atoms, cutoff: float) -> Array:
     directions = np.linalg.svd(periodic)[2][len(periodic) :]  # at right angles to all periodic vectors
     along = frame.positions @ directions.T
     lengths = np.ptp(along, axis=0) + cutoff + 1.0
-    cell: Array = np.vstack([periodic, directions * lengths[:, None]])
-    return cell
+    return np.vstack([periodic, directions * lengths[:, None]])
