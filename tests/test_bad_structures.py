@@ -66,9 +66,25 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
         "unknown_species is 'skip'; it must be 'error' or",
     ),
     "negative threads": (lambda: score(silicon(1), n_threads=-1), "n_threads is -1"),
-    "text energy": (lambda: fitted(with_energy("low")), "frame 3 has the energy 'low'; it must be a number"),
-    "energies of atoms": (lambda: fitted(with_energy(np.ones(8))), "frame 3 has the energy .*; it must be a number"),
-    "NaN energy": (lambda: fitted(with_energy(np.nan)), "frame 3 has the energy nan; it must be finite"),
+    "text energy": (lambda: fitted(with_energy("low")), "the energy of frame 3 is 'low'; it must be a real number"),
+    "energies of atoms": (
+        lambda: fitted(with_energy(np.ones(8))),
+        "the energy of frame 3 is array.*; it must be a real number",
+    ),
+    "NaN energy": (lambda: fitted(with_energy(np.nan)), "the energy of frame 3 is nan; mend or remove the frame"),
+    "energy that is true": (
+        lambda: fitted(with_energy(np.True_)),
+        "the energy of frame 3 is .*True.*; it must be a real number",
+    ),
+    "energy key that no frame has": (
+        lambda: fitted(energy_key="dft"),
+        "frame 0 has no energy named 'dft' .6 of 6 frames have none.; remove these frames, correct the name",
+    ),
+    "atoms at one place": (lambda: score(Atoms("Si3", [[0, 0, 1], [2, 0, 0], [0, 0, 1]])), "atoms 0 and 2 at the same"),
+    "power that is no kernel": (
+        lambda: fitted(zeta=0.3, n_active=40),
+        "with zeta = 0.3 the kernel is not positive def",
+    ),
     "missing energy": (lambda: fitted([*silicon(), Atoms("Si")]), "frame 6 has no energy named 'energy' .1 of 7"),
     "energy key of another type": (lambda: fitted(energy_key=3), "energy_key is 3; give the name"),
     "unknown loss": (lambda: fitted(loss="huber"), "loss is 'huber'; it must be 'total' or 'per_atom'"),
@@ -93,7 +109,7 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "count for a missing species": (
         lambda: fitted(n_active={"Si": 3, "C": 2}),
-        "n_active is for Si, C; give a positive",
+        "n_active is .'Si': 3, 'C': 2.; give a positive",
     ),
     "count for no element": (lambda: fitted(n_active={"Xx": 3}), "'Xx' is no chemical element; give a symbol such as"),
     "count for an element twice": (
@@ -118,9 +134,12 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "negative seed": (lambda: fitted(seed=-3), "seed is -3; it must not be negative"),
     "baseline of another element": (
         lambda: fitted(baseline={"C": 1.0}),
-        "the baseline is for C; give one finite energy",
+        "the baseline is .'C': 1.0.; give one finite energy",
     ),
-    "infinite baseline": (lambda: fitted(baseline={"Si": np.inf}), "the baseline is for Si; give one finite energy"),
+    "infinite baseline": (
+        lambda: fitted(baseline={"Si": np.inf}),
+        "the baseline is .'Si': inf.; give one finite energy",
+    ),
     "baseline as a number": (lambda: fitted(baseline=-5.0), r"baseline is a float; give a dictionary such as {'Si'"),
     "baseline without energies": (
         lambda: fitted(energy_key=None, baseline={"Si": 1.0}),
@@ -133,8 +152,29 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: fitted(hypers={**HYPERS, "cutoff": np.ones(2)}),
         "hypers cannot be written as JSON",
     ),
-    "negative cutoff": (lambda: fitted(hypers={**HYPERS, "cutoff": {"radius": -1.0}}), "featomic refused"),
-    "cutoff without radius": (lambda: fitted(hypers={**HYPERS, "cutoff": {}}), "featomic refused"),
+    "negative cutoff": (
+        lambda: fitted(hypers={**HYPERS, "cutoff": {"radius": -1.0}}),
+        "radius in hypers is -1.0; it must be a length from 0.001 to 1000",
+    ),
+    "cutoff of zero": (lambda: fitted(hypers={**HYPERS, "cutoff": {"radius": 0}}), "radius in hypers is 0; it must be"),
+    "infinite cutoff": (lambda: fitted(hypers={**HYPERS, "cutoff": {"radius": np.inf}}), "radius in hypers is inf; it"),
+    "cutoff without radius": (
+        lambda: fitted(hypers={**HYPERS, "cutoff": {}}),
+        "the cutoff in hypers is {}; it must be",
+    ),
+    "huge basis": (
+        lambda: fitted(hypers={**HYPERS, "basis": {"type": "TensorProduct", "max_angular": 10**9}}),
+        "max_angular in hypers is 1000000000; it must be an integer from 0 to 100",
+    ),
+    "basis without radial part": (
+        lambda: fitted(hypers={**HYPERS, "basis": {"type": "TensorProduct", "max_angular": 2}}),
+        "featomic refused",
+    ),
+    "flat cell full of images": (
+        lambda: score(with_cell([[3, 0, 0], [3, 1e-4, 0], [0, 0, 3]])),
+        "frame 1 has so dense or so flat a cell that each atom would have 2e.05 neighbours within 3.5",
+    ),
+    "huge zeta": (lambda: fitted(zeta=1e18), "zeta is 1e.18; it must be at most 1000"),
     "isolated atoms alone": (
         lambda: fitted([labelled(Atoms("Si"), -1.0)] * 3, hypers=LONE, n_active=1),
         "no training environment has any features, because all atoms are isolated",

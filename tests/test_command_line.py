@@ -18,10 +18,10 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
-from ase.constraints import FixAtoms
+from ase.constraints import FixAtoms, FixCartesian
 from click.testing import CliRunner, Result
 
-from lpr_fast import load_model
+from lpr_fast import LprWarning, load_model
 from lpr_fast.command_line._commands import lpr_fast
 from lpr_fast.command_line._extxyz import write_frame
 
@@ -126,6 +126,23 @@ def test_extended_xyz_keeps_what_the_frame_holds(tmp_path: Path) -> None:
     assert read.constraints[0].index.tolist() == [1]
 
 
+def test_what_extended_xyz_cannot_hold_is_left_out_with_a_note(tmp_path: Path) -> None:
+    frame = Atoms("Si3", np.eye(3), info={"note": "two\nlines", "Properties": "species:S:1", "Lattice": "none"})
+    frame.arrays["a b"] = np.ones(3)
+    frame.arrays["words"] = np.array(["one", "two words", ""])
+    frame.arrays["wave"] = np.ones(3) * 1j
+    frame.set_constraint([FixAtoms([0]), FixAtoms([1]), FixCartesian([2], (True, False, False))])
+    with (tmp_path / "a.xyz").open("wb") as file, pytest.warns(LprWarning, match="cannot hold the array") as caught:
+        write_frame(file, frame, {"lpr": np.arange(3.0)})
+    assert len(caught) == 3
+    read = ase.io.read(tmp_path / "a.xyz", format="extxyz")
+    assert read.info["note"] == "two lines"
+    assert read.arrays["lpr"].tolist() == [0.0, 1.0, 2.0]
+    fixed = {int(i): np.asarray(c.mask).tolist() for c in read.constraints for i in np.atleast_1d(c.index)}
+    assert fixed[2] == [True, False, False]
+    assert fixed[0] == fixed[1] == [True, True, True]
+
+
 def test_frames_can_be_selected_and_files_compressed(folder: Path) -> None:
     with gzip.open(folder / "md.xyz.gz", "wb") as file:
         file.write((folder / "md.xyz").read_bytes())
@@ -155,8 +172,10 @@ def test_info_tells_where_a_model_comes_from(folder: Path) -> None:
 def test_without_energies_the_command_says_so(folder: Path) -> None:
     printed = succeed("fit", folder / "train.xyz", "-o", folder / "m2.lpr", "--no-energies", *OPTIONS).output
     assert "energies  none (as asked)" in printed
-    printed = succeed("fit", folder / "train.xyz", "-o", folder / "m2.lpr", "--energy-key", "dft", *OPTIONS).output
-    assert "has none named 'dft'" in printed
+    bare = [Atoms(frame.symbols, frame.positions, cell=frame.cell, pbc=True) for frame in silicon()]
+    ase.io.write(folder / "bare.xyz", bare)
+    printed = succeed("fit", folder / "bare.xyz", "-o", folder / "m2.lpr", *OPTIONS).output
+    assert "has none named 'energy'" in printed
     arrays = succeed("score", folder / "m2.lpr", folder / "md.xyz", "-o", folder / "out.npz") and np.load(
         folder / "out.npz"
     )
@@ -248,10 +267,11 @@ MISTAKES: dict[str, tuple[Callable[[Path], list[object]], str]] = {
     "no active environments": (lambda f: fit_with(f, "--n-active", 0), "n_active is 0; it must be positive"),
     "zeta of zero": (lambda f: fit_with(f, "--zeta", 0), "zeta is 0; it must be finite and positive"),
     "negative seed": (lambda f: fit_with(f, "--seed", -1), "seed is -1; it must not be negative"),
+    "misspelt energy key": (lambda f: fit_with(f, "--energy-key", "Energy"), "has no energy named 'Energy' (6 of 6"),
     "unknown loss": (lambda f: fit_with(f, "--loss", "huber"), "'huber' is not one of 'total', 'per_atom'"),
-    "negative cutoff": (lambda f: fit_with(f, "--cutoff", -1), "featomic refused"),
-    "negative width": (lambda f: fit_with(f, "--width", -1), "featomic refused"),
-    "negative radial": (lambda f: fit_with(f, "--max-radial", -1), "featomic refused"),
+    "negative cutoff": (lambda f: fit_with(f, "--cutoff", -1), "radius in hypers is -1.0; it must be"),
+    "negative width": (lambda f: fit_with(f, "--width", -1), "width in hypers is -1.0; it must be"),
+    "negative radial": (lambda f: fit_with(f, "--max-radial", -1), "max_radial in hypers is -1; it must be"),
     "hypers twice": (lambda f: fit_with(f, "--hypers", hypers_file(f)), "put everything into the file"),
     "missing hypers": (
         lambda f: ["fit", f / "train.xyz", "-o", f / "n.lpr", "--hypers", f / "no.json"],
@@ -268,6 +288,33 @@ MISTAKES: dict[str, tuple[Callable[[Path], list[object]], str]] = {
     "broken YAML": (
         lambda f: ["fit", f / "train.xyz", "-o", f / "n.lpr", "--hypers", write_bytes(f / "h.yml", b"a: [1")],
         "cannot be parsed",
+    ),
+    "YAML that explodes": (
+        lambda f: [
+            "fit",
+            f / "train.xyz",
+            "-o",
+            f / "n.lpr",
+            "--hypers",
+            write_bytes(f / "h.yml", b"a: &a [1]\nb: *a"),
+        ],
+        "aliases are not allowed",
+    ),
+    "hypers in another encoding": (
+        lambda f: ["fit", f / "train.xyz", "-o", f / "n.lpr", "--hypers", write_bytes(f / "h.json", b'{"a": "\xff"}')],
+        "cannot be parsed",
+    ),
+    "hypers as model": (
+        lambda f: ["fit", f / "train.xyz", "-o", hypers_file(f), "--hypers", f / "h.json"],
+        "would overwrite an input",
+    ),
+    "damaged trajectory": (
+        lambda f: score_of(f, write_bytes(f / "bad.xyz", (f / "md.xyz").read_bytes().replace(b"Si", b"S?", 9))),
+        "cannot read frame 0 of",
+    ),
+    "more atoms than lines": (
+        lambda f: score_of(f, write_bytes(f / "huge.xyz", b"10000000000\n\nSi 0 0 0\n")),
+        "ends within frame 0, which should have 10000000000 atoms",
     ),
     "hypers as a list": (
         lambda f: ["fit", f / "train.xyz", "-o", f / "n.lpr", "--hypers", write_bytes(f / "h.yaml", b"- 1")],
@@ -294,7 +341,10 @@ MISTAKES: dict[str, tuple[Callable[[Path], list[object]], str]] = {
     "folder as a model": (lambda f: score_of(f, f / "md.xyz", model=f), "Is a directory"),
     "no trajectory": (lambda f: score_of(f, f / "no.xyz"), "no.xyz: No such file or directory"),
     "model as trajectory": (lambda f: score_of(f, f / "m.lpr"), "cannot read frame 0"),
-    "truncated trajectory": (lambda f: score_of(f, truncated_middle(f)), "cannot read frame 1 of"),
+    "truncated trajectory": (
+        lambda f: score_of(f, truncated_middle(f)),
+        "ends within frame 1, which should have 8",
+    ),
     "output without suffix": (lambda f: score_of(f, f / "md.xyz", out="new"), "must end in .extxyz, .xyz or .npz"),
     "trajectory as output": (lambda f: score_of(f, f / "md.xyz", out="md.xyz"), "would overwrite an input"),
     "unknown species": (

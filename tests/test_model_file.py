@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import struct
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,29 @@ def test_every_array_starts_at_a_multiple_of_64_bytes(content: bytes) -> None:
 
 def test_the_same_fit_gives_the_same_bytes(content: bytes) -> None:
     assert fitted(molecules(), n_active=25)._to_bytes() == content
+
+
+def test_a_link_is_followed_and_permissions_are_kept(tmp_path: Path) -> None:
+    fitted().save(tmp_path / "m.lpr")
+    (tmp_path / "m.lpr").chmod(0o640)
+    (tmp_path / "link.lpr").symlink_to(tmp_path / "m.lpr")
+    fitted(zeta=3).save(tmp_path / "link.lpr")
+    assert (tmp_path / "link.lpr").is_symlink()
+    assert load_model(tmp_path / "m.lpr").zeta == 3
+    assert (tmp_path / "m.lpr").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_device_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InvalidInputError, match="pipe exists and is no regular file"):
+        fitted().save(tmp_path / "pipe")
+
+
+def test_threads_can_save_to_one_name(tmp_path: Path) -> None:
+    model = fitted()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: model.save(tmp_path / "m.lpr"), range(40)))
+    assert (tmp_path / "m.lpr").read_bytes() == model._to_bytes()
 
 
 def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,6 +179,16 @@ FORGED: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "negative regularizer": (model_changed(regularizer=-1.0), "does not hold the parts of a model"),
     "zeta of zero": (model_changed(zeta=0.0), "does not hold the parts of a model"),
     "baseline too short": (model_changed(baseline=[1.0]), "does not hold the parts of a model"),
+    "species as fractions": (model_changed(species=[1.5, 6, 7, 8]), "does not hold the parts of a model"),
+    "unknown method": (model_changed(method="lu"), "unknown loss 'total' or method 'lu'"),
+    "infinite regularizer": (model_changed(regularizer=1e400), "does not hold the parts of a model"),
+    "number beyond all": (model_changed(n_features=1e400), "does not hold the parts of a model"),
+    "deep model": (metadata_changed(model="[" * 100_000), "does not hold the parts of a model"),
+    "model as a number": (metadata_changed(model=3), "is not a model file"),
+    "offsets as fractions": (entry_changed("active", data_offsets=[0.0, 62400.0]), "is not a model file"),
+    "many extents": (entry_changed("active", shape=[1] * 100), "is not a model file"),
+    "extents of thousands of digits": (entry_changed("active", shape=[10**4000] * 2000), "is not a model file"),
+    "weights without baseline": (model_changed(baseline=None), "sizes of the parts disagree"),
     "no factors": (model_changed(factors={}), "does not hold the parts of a model"),
     "provenance as a list": (model_changed(provenance=[1]), "does not hold the parts of a model"),
     "model as a list": (metadata_changed(model="[]"), "does not hold the parts of a model"),

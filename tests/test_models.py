@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import pickle
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 
-from lpr_fast import InvalidInputError, LinearModel, LprWarning, Scores, SparseKernelModel, load_model
+from lpr_fast import InvalidInputError, LinearModel, LprError, LprWarning, Scores, SparseKernelModel, load_model
 from lpr_fast.models._training import fit_baseline
 
 from .structures import HYPERS, fitted, gallium_arsenide, labelled, molecules, rattled, silicon
@@ -155,8 +156,49 @@ def test_energies_are_found_in_info_too() -> None:
 def test_a_result_of_other_positions_is_no_energy() -> None:
     frames = silicon()
     frames[2].positions += 0.1
-    with pytest.raises(InvalidInputError, match=r"frame 2 has no energy named 'energy' \(1 of 6 frames have none\)"):
+    with pytest.raises(InvalidInputError, match="frame 2 was changed after its 'energy' was calculated"):
         fitted(frames)
+    frames[2].info["energy"] = -8.0
+    assert fitted(frames).has_energies
+
+
+def test_rare_species_and_small_weights_have_a_baseline_too() -> None:
+    counts = np.array([[64, 0]] * 100 + [[0, 1]])
+    energies = np.append(np.full(100, -345.6), -3.7)
+    for weights in (np.ones(101), np.append(np.ones(100), 1e-9)):
+        np.testing.assert_allclose(fit_baseline(counts, energies, weights), [-5.4, -3.7], rtol=1e-7)
+
+
+def test_what_a_model_tells_of_itself_cannot_change_it() -> None:
+    model = fitted()
+    before = model._to_bytes()
+    model.hypers["cutoff"]["radius"] = 1.0
+    model.provenance["pool"]["Si"] = -1
+    assert model._to_bytes() == before
+
+
+def test_a_species_without_any_features_is_left_without_active_environments() -> None:
+    hypers = {**HYPERS, "density": {"type": "Gaussian", "width": 0.5, "center_atom_weight": 0.0}}
+    frames = [*silicon(), labelled(Atoms("H"), -1.0)]
+    with pytest.warns(LprWarning, match="the active set has 11 environments, not 12"):
+        model = fitted(frames, hypers=hypers)
+    assert model.score(frames[-1]).residual.tolist() == [1.0]
+
+
+def _score_in_child(model: SparseKernelModel) -> str:
+    try:
+        model.score(silicon(1))
+    except LprError as error:
+        return str(error)
+    return "scored"
+
+
+def test_a_forked_child_says_that_featomic_cannot_work_there() -> None:
+    model = fitted()
+    for method, expected in (("fork", "featomic cannot work in a process that was forked"), ("spawn", "scored")):
+        with multiprocessing.get_context(method).Pool(1) as pool, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            assert pool.apply_async(_score_in_child, (model,)).get(timeout=60).startswith(expected)
 
 
 def test_the_baseline_can_be_given_and_moves_no_rigidity() -> None:

@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import os
+import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from ._errors import InvalidInputError
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes the place of `path` when all has gone well; otherwise what was there before stays."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("xb") as file:
+    """A file that takes the place of `path` when all has gone well; otherwise what was there before stays.
+
+    Links are followed, and the permissions of a file that is replaced are kept.
+    """
+    target = path.resolve()
+    if target.exists() and not target.is_file() and not target.is_dir():
+        raise InvalidInputError(f"{path} exists and is no regular file; give the name of a file to write.")
+    part = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.part")
+    with part.open("xb") as file:
+        try:
+            if target.is_file():
+                shutil.copymode(target, part)
             yield file
             file.flush()
             os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+            part.replace(target)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise

@@ -65,14 +65,19 @@ class Rigidity:
 
     @classmethod
     def _build(
-        cls, accumulator: HessianAccumulator, prior: Array | None, regularizer: float, n_threads: int
+        cls,
+        accumulator: HessianAccumulator,
+        prior: Array | None,
+        regularizer: float,
+        n_threads: int,
+        stacklevel: int = 3,
     ) -> Rigidity:
-        """What the public constructors from rows call."""
+        """What all constructors from rows call; warnings point `stacklevel` calls up."""
         mu = as_number("regularizer", regularizer)
         factor, weights = _core.fit(accumulator._core, mu, prior, as_count("n_threads", n_threads))
         labelled = accumulator.is_labelled
         rigidity = cls._from_factor(factor, mu, accumulator.method, weights if labelled else None)
-        rigidity._warn(stacklevel=3)
+        rigidity._warn(stacklevel)
         return rigidity
 
     @classmethod
@@ -187,7 +192,7 @@ class Rigidity:
         mu = as_number("regularizer", regularizer)
         factor = _core.factorize_hessian(as_square("H", H), mu)
         rigidity = cls._from_factor(factor, mu, "hessian")
-        rigidity._warn(stacklevel=2)
+        rigidity._warn(2)
         return rigidity
 
     @classmethod

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._accumulator import HessianAccumulator
 from .._arrays import Array, as_count, as_number, as_pairs
-from .._errors import InvalidInputError, LprWarning
+from .._errors import InvalidInputError, LprWarning, NotPositiveDefiniteError
 from .._rigidity import Rigidity
 from ..models import _active_set
 from ..models._basis import Basis, SparseKernelBasis, normalised
@@ -61,9 +61,14 @@ def fit_local_model(
         )
         progress("rows: kernels and sums", int(training.first[chosen.stop]), int(training.first[-1]))
     progress("factorising", 0, 1)
-    rigidity = Rigidity.from_accumulator(
-        accumulator, prior=basis.prior(n_threads), regularizer=regularizer, n_threads=n_threads
-    )
+    try:
+        rigidity = Rigidity._build(accumulator, basis.prior(n_threads), regularizer, n_threads, stacklevel=4)
+    except NotPositiveDefiniteError as error:
+        if isinstance(basis, SparseKernelBasis) and not basis.zeta.is_integer():
+            raise InvalidInputError(
+                f"with zeta = {basis.zeta:g} the kernel is not positive definite on these environments; use an integer."
+            ) from error
+        raise
     local = LocalModel.assemble(
         basis, rigidity, baseline=baseline, loss=loss, provenance=provenance, n_threads=n_threads
     )
@@ -96,8 +101,8 @@ def baseline_of(training: TrainingSet, given: Mapping[Any, float] | None) -> dic
     values = {s: as_number("baseline", energy) for s, energy in by_atomic_number("baseline", given).items()}
     if set(values) != set(training.species) or not np.isfinite(list(values.values())).all():
         raise InvalidInputError(
-            f"the baseline is for {symbols(values) or 'nothing'}; give one finite energy for each of "
-            f"{symbols(training.species)}."
+            f"the baseline is {dict(given)}; give one finite energy for each of {symbols(training.species)}, "
+            "and for no other."
         )
     return {s: values[s] for s in training.species}
 
@@ -152,7 +157,7 @@ def _wanted_counts(training: TrainingSet, n_active: int | Mapping[Any, int]) -> 
     given = {s: as_count("n_active", count) for s, count in by_atomic_number("n_active", n_active).items()}
     if set(given) != set(available) or min(given.values()) < 1:
         raise InvalidInputError(
-            f"n_active is for {symbols(given) or 'nothing'}; give a positive number for each of {symbols(available)}."
+            f"n_active is {dict(n_active)}; give a positive number for each of {symbols(available)}, and for no other."
         )
     return sum(given.values()), {s: min(given[s], available[s]) for s in training.species}
 

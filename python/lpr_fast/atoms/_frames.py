@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._arrays import Array
+from .._arrays import Array, as_number
 from .._errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
 Indices = NDArray[np.int64]
 
+DEFAULT_ENERGY_KEY = "energy"
+
 # Frames are described together until they have so many atoms, or features: featomic's threads share out frames.
 _BATCH_ATOMS = 4096
 _BATCH_VALUES = 2**23
 
 
-def checked(frames: Iterable[Atoms]) -> Iterator[Atoms]:
+def checked(frames: Iterable[Atoms], cutoff: float) -> Iterator[Atoms]:
     """The frames, each of them looked at when its turn comes."""
     from ase import Atoms
 
@@ -38,7 +40,7 @@ def checked(frames: Iterable[Atoms]) -> Iterator[Atoms]:
             raise InvalidInputError(f"frame {number} is a {type(frame).__name__}; it must be an ase.Atoms.")
         if not len(frame):
             raise InvalidInputError(f"frame {number} has no atoms; leave it out.")
-        check_geometry(frame, f"frame {number}")
+        check_geometry(frame, cutoff, f"frame {number}")
         yield frame
 
 
@@ -58,42 +60,45 @@ def batches(frames: Iterable[Atoms], n_features: int) -> Iterator[tuple[int, lis
 
 
 def energies_of(frames: Sequence[Atoms], key: str | None) -> Array | None:
-    """Total energies, or None where no frame has one."""
+    """Total energies; None where no frame has one and the key is the default, which nobody may have asked for."""
     if key is None:
         return None
     if not isinstance(key, str):
         raise InvalidInputError(f"energy_key is {key!r}; give the name under which frames hold energies, or None.")
-    found = [_energy_of(frame, key) for frame in frames]
+    found = [_energy_of(frame, number, key) for number, frame in enumerate(frames)]
     missing = [number for number, energy in enumerate(found) if energy is None]
-    if len(missing) == len(found):
+    if len(missing) == len(found) and key == DEFAULT_ENERGY_KEY:
         return None
     if missing:
         raise InvalidInputError(
             f"frame {missing[0]} has no energy named {key!r} ({len(missing)} of {len(found)} frames have none); remove "
-            "these frames, or give energy_key=None to fit without energies."
+            "these frames, correct the name, or give energy_key=None (--no-energies) to fit without energies."
         )
-    energies = [_as_energy(number, energy) for number, energy in enumerate(found)]
+    energies = [as_number(f"the energy of frame {number}", energy) for number, energy in enumerate(found)]
+    for number, energy in enumerate(energies):
+        if not np.isfinite(energy):
+            raise InvalidInputError(f"the energy of frame {number} is {energy}; mend or remove the frame.")
     return np.array(energies)
 
 
-def _energy_of(frame: Atoms, key: str) -> Any:
+def known_energy(frame: Atoms, key: str) -> float | None:
+    """The total energy that a frame comes with, if it is one: here nothing depends on it."""
+    energy = frame.info.get(key, getattr(frame.calc, "results", {}).get(key))
+    if isinstance(energy, int | float | np.number) and not isinstance(energy, bool) and np.isfinite(energy):
+        return float(energy)
+    return None
+
+
+def _energy_of(frame: Atoms, number: int, key: str) -> Any:
     """What `Atoms.info` holds, or a result that the frame's calculator holds already: nothing is calculated."""
-    if key in frame.info:
+    if frame.info.get(key) is not None:
         return frame.info[key]
-    results = getattr(frame.calc, "results", {})
-    if key not in results or frame.calc.check_state(frame):
-        return None
-    return results[key]
-
-
-def _as_energy(number: int, energy: Any) -> float:
-    try:
-        value = float(energy)
-    except (TypeError, ValueError) as error:
-        raise InvalidInputError(f"frame {number} has the energy {energy!r}; it must be a number.") from error
-    if not np.isfinite(value):
-        raise InvalidInputError(f"frame {number} has the energy {value}; it must be finite. Mend or remove the frame.")
-    return value
+    results, check_state = getattr(frame.calc, "results", {}), getattr(frame.calc, "check_state", None)
+    if results.get(key) is not None and check_state is not None and check_state(frame):
+        raise InvalidInputError(
+            f"frame {number} was changed after its {key!r} was calculated; if that still holds, put it into Atoms.info."
+        )
+    return results.get(key)
 
 
 def refuse_unknown_species(frame: Atoms, number: int, species: Sequence[int]) -> None:

@@ -11,6 +11,7 @@ from .._arrays import as_count
 from ..models._basis import LinearBasis
 from ..models._local_model import Loss
 from . import _fitting
+from ._frames import DEFAULT_ENERGY_KEY
 from ._model import StructureModel
 from ._training_set import TrainingSet
 
@@ -38,7 +39,7 @@ class LinearModel(StructureModel):
         regularizer: float,
         loss: Loss = "total",
         weights: ArrayLike | None = None,
-        energy_key: str | None = "energy",
+        energy_key: str | None = DEFAULT_ENERGY_KEY,
         baseline: Mapping[Any, float] | None = None,
         provenance: Mapping[str, Any] | None = None,
         n_threads: int = 0,
@@ -62,10 +63,12 @@ class LinearModel(StructureModel):
         InvalidInputError
             Naming what cannot be used, where possible by frame, atom and element.
         """
+        from ..descriptors._hypers import checked_hypers
         from ..descriptors._soap import Soap
 
         threads, mu = as_count("n_threads", n_threads), _fitting.as_positive("regularizer", regularizer)
-        training = TrainingSet.from_frames(frames, weights=weights, loss=loss, energy_key=energy_key)
+        cutoff = checked_hypers(hypers)["cutoff"]["radius"]
+        training = TrainingSet.from_frames(frames, cutoff=cutoff, weights=weights, loss=loss, energy_key=energy_key)
         of_species = _fitting.baseline_of(training, baseline)
         soap = Soap(hypers, training.species)
         local = _fitting.fit_local_model(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -131,7 +132,7 @@ class StructureModel:
         Normalised for kernel models: kernels are (x . x')^zeta between atoms of one species, zero between others.
         """
         parts = [self._features(batch, first, "error") for first, batch in self._batches(frames)]
-        return np.concatenate([np.zeros((0, self._soap.n_features)), *parts])
+        return np.concatenate([np.zeros((0, self.n_features)), *parts])
 
     def phi(self, frames: Iterable[Atoms], *, n_threads: int = 0) -> Array:
         """Derivatives of the local predictions with respect to the weights, shape (n_atoms, M); see `Rigidity`."""
@@ -165,12 +166,12 @@ class StructureModel:
     @property
     def hypers(self) -> dict[str, Any]:
         """Parameters of featomic's ``SoapPowerSpectrum``."""
-        return self._soap.hypers
+        return copy.deepcopy(self._soap.hypers)
 
     @property
     def n_features(self) -> int:
         """D, the number of folded features of an environment."""
-        return self._soap.n_features
+        return self._local.basis.n_features
 
     @property
     def species(self) -> tuple[int, ...]:
@@ -190,7 +191,7 @@ class StructureModel:
     @property
     def provenance(self) -> dict[str, Any]:
         """Where the model comes from: versions, counts, how the active set was chosen, and the file if known."""
-        return dict(self._local.provenance)
+        return copy.deepcopy(dict(self._local.provenance))
 
     def _scored_batches(
         self,
@@ -208,7 +209,7 @@ class StructureModel:
             yield batch, scores
 
     def _batches(self, frames: Iterable[Atoms]) -> Iterator[tuple[int, list[Atoms]]]:
-        return _frames.batches(_frames.checked(frames), self._soap.n_features)
+        return _frames.batches(_frames.checked(frames, self._soap.cutoff), self.n_features)
 
     def _features(self, batch: list[Atoms], first: int, unknown_species: UnknownSpecies) -> Array:
         """Features as the basis takes them; rows of NaN for atoms that cannot be described."""
@@ -240,7 +241,7 @@ class StructureModel:
         from ..descriptors._elements import symbols
 
         return (
-            f"{type(self).__name__}(species=[{symbols(self.species)}], n_features={self._soap.n_features}, "
+            f"{type(self).__name__}(species=[{symbols(self.species)}], n_features={self.n_features}, "
             f"size={self.rigidity.size}, regularizer={self.regularizer:g}, loss={self.loss!r}, "
             f"has_energies={self.has_energies})"
         )
@@ -265,6 +266,7 @@ def joined(parts: list[Scores], model: StructureModel) -> Scores:
 
 
 def _from_bytes(content: bytes) -> StructureModel:
+    """A pickled model; featomic is left alone, for it cannot work in every process that unpickles."""
     return _assembled(*_archive.from_bytes(content, "the pickled model"), "the pickled model")
 
 
@@ -278,11 +280,6 @@ def _assembled(local: LocalModel, hypers: dict[str, Any] | None, name: str) -> S
         soap = Soap(hypers or {}, local.basis.species)
     except InvalidInputError as error:
         raise InvalidInputError(f"{name} holds hypers that cannot be used: {error}") from error
-    if soap.n_features != local.basis.n_features:
-        raise InvalidInputError(
-            f"{name} has {local.basis.n_features} features, but this featomic makes {soap.n_features} from its hypers; "
-            "fit it again."
-        )
     kind = SparseKernelModel if isinstance(local.basis, SparseKernelBasis) else LinearModel
     return kind._from_parts(soap, local)
 
@@ -297,4 +294,10 @@ def load_model(path: str | PathLike[str]) -> StructureModel:
     OSError
         For files that cannot be read.
     """
-    return _assembled(*_archive.read(Path(path)), str(path))
+    model = _assembled(*_archive.read(Path(path)), str(path))
+    if model._soap.n_features != model.n_features:
+        raise InvalidInputError(
+            f"{path} has {model.n_features} features, but this featomic makes {model._soap.n_features} from its "
+            "hypers; fit it again."
+        )
+    return model

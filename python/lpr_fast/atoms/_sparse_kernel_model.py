@@ -12,11 +12,16 @@ from .._errors import InvalidInputError
 from ..models._basis import SparseKernelBasis
 from ..models._local_model import Loss
 from . import _fitting
+from ._frames import DEFAULT_ENERGY_KEY
 from ._model import StructureModel
 from ._training_set import TrainingSet
 
 if TYPE_CHECKING:
     from ase import Atoms
+
+
+# Beyond this, rounding of x . x' = 1 is seen in its power.
+_LARGEST_ZETA = 1000.0
 
 
 class SparseKernelModel(StructureModel):
@@ -42,7 +47,7 @@ class SparseKernelModel(StructureModel):
         zeta: float = 4,
         loss: Loss = "total",
         weights: ArrayLike | None = None,
-        energy_key: str | None = "energy",
+        energy_key: str | None = DEFAULT_ENERGY_KEY,
         baseline: Mapping[Any, float] | None = None,
         seed: int = 0,
         provenance: Mapping[str, Any] | None = None,
@@ -67,7 +72,8 @@ class SparseKernelModel(StructureModel):
             chosen by farthest-point sampling from a pool of at most 5 times as many environments of each species (but
             2000), drawn by `seed`.
         active_set : array_like of int, shape (M, 2), optional
-            Instead of `n_active`: pairs (structure, atom) of training environments.
+            Instead of `n_active`: pairs (structure, atom) of training environments. In the model they stand in order
+            of species, structure and atom.
         zeta : float
             Power of the kernel, > 0.
         loss : {"total", "per_atom"}
@@ -76,8 +82,8 @@ class SparseKernelModel(StructureModel):
         weights : array_like, shape (n_frames,), optional
             Further weight of each structure's squared residual, not negative.
         energy_key : str or None
-            Where `Atoms.info`, or the results that the calculator holds, have total energies. If no frame has one, or
-            with None, the model has no energies.
+            Where `Atoms.info`, or the results that the calculator holds, have total energies. With None, or if no
+            frame has the default "energy", the model has no energies.
         baseline : mapping, optional
             Energy per atom of each element to be taken off first; the default fits them by least squares of minimum
             norm. It is not part of the rigidity.
@@ -99,13 +105,17 @@ class SparseKernelModel(StructureModel):
         InvalidInputError
             Naming what cannot be used, where possible by frame, atom and element.
         """
+        from ..descriptors._hypers import checked_hypers
         from ..descriptors._soap import Soap
 
         if (n_active is None) == (active_set is None):
             raise InvalidInputError("give either n_active, the size of the active set, or active_set itself.")
         threads, drawn_by = as_count("n_threads", n_threads), _fitting.as_seed(seed)
         power, mu = _fitting.as_positive("zeta", zeta), _fitting.as_positive("regularizer", regularizer)
-        training = TrainingSet.from_frames(frames, weights=weights, loss=loss, energy_key=energy_key)
+        cutoff = checked_hypers(hypers)["cutoff"]["radius"]
+        if power > _LARGEST_ZETA:
+            raise InvalidInputError(f"zeta is {power:g}; it must be at most {_LARGEST_ZETA:g}.")
+        training = TrainingSet.from_frames(frames, cutoff=cutoff, weights=weights, loss=loss, energy_key=energy_key)
         of_species = _fitting.baseline_of(training, baseline)
         soap = Soap(hypers, training.species)
         if active_set is not None:

@@ -31,10 +31,10 @@ class TrainingSet:
 
     @classmethod
     def from_frames(
-        cls, frames: Iterable[Atoms], *, weights: ArrayLike | None, loss: Loss, energy_key: str | None
+        cls, frames: Iterable[Atoms], *, cutoff: float, weights: ArrayLike | None, loss: Loss, energy_key: str | None
     ) -> TrainingSet:
         """Check everything that can be checked before descriptors are computed."""
-        checked = list(_frames.checked(frames))
+        checked = list(_frames.checked(frames, cutoff))
         if not checked:
             raise InvalidInputError("there are no training structures; give at least one.")
         if loss not in ("total", "per_atom"):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 
 def main() -> None:
     """Run the command line, or say what it needs."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: no half-written file stays behind
     try:
         from ._commands import lpr_fast
     except ImportError as error:
@@ -16,4 +18,7 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(2)
+    except KeyboardInterrupt:
+        print("lpr-fast: interrupted; no file was written.", file=sys.stderr)
+        sys.exit(130)
     lpr_fast(prog_name="lpr-fast")

@@ -13,7 +13,7 @@ import click
 
 from .. import __version__
 from .._errors import LprError, LprWarning
-from . import _demo, _fit, _info, _score
+from . import _fit, _info, _score
 from ._terminal import say
 
 P = ParamSpec("P")
@@ -46,6 +46,8 @@ def _one_sentence(command: Callable[P, T]) -> Callable[P, T]:
                 return command(*args, **options)
         except LprError as error:
             raise Mistake(str(error)) from error
+        except BrokenPipeError:
+            raise  # click ends silently when nobody reads on
         except OSError as error:
             where = f"{error.filename}: " if error.filename is not None else ""
             raise Mistake(f"{where}{error.strerror or error}.") from error
@@ -149,9 +151,11 @@ def info(model: Path) -> None:
     _info.info(model)
 
 
-@lpr_fast.command()
+@lpr_fast.command("demo")
 @click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path), default=Path("lpr-fast-demo"))
 @_one_sentence
-def demo(folder: Path) -> None:
+def run_demo(folder: Path) -> None:
     """Fit, score and draw: silicon that melts, in FOLDER (default: lpr-fast-demo)."""
-    _demo.demo(folder)
+    from ._demo import demo  # loads matplotlib
+
+    demo(folder)

@@ -2,55 +2,89 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
+import re
+import warnings
+from collections.abc import Mapping
+from typing import Any, BinaryIO
 
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import all_properties
-from ase.constraints import FixAtoms
+from ase.constraints import FixAtoms, FixCartesian
 from ase.data import chemical_symbols
 from ase.io.extxyz import key_val_dict_to_str
 from ase.stress import voigt_6_to_full_3x3_stress
 from numpy.typing import NDArray
 
-from .._arrays import Array
+from .._errors import LprWarning
 
-Columns = dict[str, NDArray[np.generic]]
+Columns = dict[str, NDArray[Any]]
 
 # The format knows no word for infinity, but a number that overflows is read as it. It has nothing for NaN: files with
 # NaN are read by ASE, not by the extxyz package.
 _WORDS = {"inf": "1e999", "-inf": "-1e999"}
 
-_TYPES = {"f": "R", "i": "I", "u": "I", "b": "L", "U": "S"}
+_TYPES = {"f": "R", "i": "I", "b": "L", "U": "S"}
+
+_RESULTS_OF_ATOMS = {"forces", "energies", "stresses", "charges", "magmoms"}
+_WRITTEN_OTHERWISE = {"numbers", "positions", "species", "pos", "symbols", "move_mask"}
 
 
-def write_frame(file: BinaryIO, frame: Atoms, scores: dict[str, Array]) -> None:
+def write_frame(file: BinaryIO, frame: Atoms, scores: Mapping[str, NDArray[Any]]) -> None:
     """Append a frame with everything that ASE has read of it, and columns of scores.
 
     Reals are written with as many digits as they have (ASE writes eight decimals, with which an LPR of 1e-9 is lost).
+    What the format cannot hold is left out with a warning.
     """
-    columns = {**_columns_of(frame), **{name: values[:, None] for name, values in scores.items()}}
+    columns = {
+        "species": np.array([[chemical_symbols[number]] for number in frame.numbers]),
+        "pos": frame.positions,
+        **_further_columns(frame, set(scores)),
+        **{name: values[:, None] for name, values in scores.items()},
+    }
     texts = [text for values in columns.values() for text in _as_texts(values)]
     lines = "\n".join(" ".join(line) for line in zip(*texts, strict=True))
     file.write(f"{len(frame)}\n{_header(frame, columns)}\n{lines}\n".encode())
 
 
-def _columns_of(frame: Atoms) -> Columns:
-    columns: Columns = {
-        "species": np.array([chemical_symbols[number] for number in frame.numbers]),
-        "pos": frame.positions,
-    }
-    columns |= {name: a for name, a in frame.arrays.items() if name not in ("numbers", "positions", "species", "pos")}
-    for name, value in _results_of(frame).items():
-        if isinstance(value, np.ndarray) and value.ndim and len(value) == len(frame) and name != "stress":
-            columns[name] = value
+def _further_columns(frame: Atoms, replaced: set[str]) -> Columns:
+    """Arrays, results for each atom, and constraints of the frame, as two-dimensional arrays."""
+    arrays = {**frame.arrays, **{n: v for n, v in _results_of(frame).items() if n in _RESULTS_OF_ATOMS}}
+    columns = {}
+    for name, array in arrays.items():
+        if name in _WRITTEN_OTHERWISE or name in replaced:
+            continue
+        values = np.asarray(array).reshape(len(frame), -1)
+        if _can_be_written(name, values):
+            columns[name] = values
+        else:
+            warnings.warn(f"extended XYZ cannot hold the array {name!r}; it is left out.", LprWarning, stacklevel=3)
+    if frame.constraints:
+        columns["move_mask"] = _move_mask(frame)
+    return columns
+
+
+def _can_be_written(name: str, values: NDArray[Any]) -> bool:
+    if values.dtype.kind not in _TYPES or not values.shape[1] or not re.fullmatch(r"[^\s:=\"]+", name):
+        return False
+    return values.dtype.kind != "U" or all(re.fullmatch(r"\S+", text) for text in values.ravel().tolist())
+
+
+def _move_mask(frame: Atoms) -> NDArray[np.bool_]:
+    """What constraints let move: one column, or three where some fix single coordinates."""
+    free = np.ones((len(frame), 3), dtype=bool)
     for constraint in frame.constraints:
         if isinstance(constraint, FixAtoms):
-            columns["move_mask"] = ~np.isin(np.arange(len(frame)), constraint.index)
-    return {name: np.asarray(values).reshape(len(frame), -1) for name, values in columns.items()}
+            free[constraint.index] = False
+        elif isinstance(constraint, FixCartesian):
+            free[constraint.index] &= ~np.asarray(constraint.mask, dtype=bool)
+        else:
+            kind = type(constraint).__name__
+            warnings.warn(f"extended XYZ cannot hold the constraint {kind}; it is left out.", LprWarning, stacklevel=4)
+    return free[:, :1] if (free == free[:, :1]).all() else free
 
 
-def _results_of(frame: Atoms) -> dict[str, object]:
+def _results_of(frame: Atoms) -> dict[str, Any]:
     results = getattr(frame.calc, "results", {})
     return {name: value for name, value in results.items() if name in all_properties and value is not None}
 
@@ -58,20 +92,23 @@ def _results_of(frame: Atoms) -> dict[str, object]:
 def _header(frame: Atoms, columns: Columns) -> str:
     kinds = {name: f"{_TYPES[values.dtype.kind]}:{values.shape[1]}" for name, values in columns.items()}
     properties = ":".join(f"{name}:{kind}" for name, kind in kinds.items())
-    info = dict(frame.info)
-    for name, value in _results_of(frame).items():
-        if name not in columns:
-            info[name] = value
+    info = {**frame.info, **{n: v for n, v in _results_of(frame).items() if n not in _RESULTS_OF_ATOMS}}
+    info = {
+        name: " ".join(value.splitlines()) if isinstance(value, str) else value
+        for name, value in info.items()
+        if name not in ("Properties", "Lattice", "pbc")
+    }
     if np.shape(info.get("stress", ())) == (6,):
         info["stress"] = voigt_6_to_full_3x3_stress(info["stress"])  # type: ignore[no-untyped-call]
     info["pbc"] = frame.pbc
     lattice = ""
     if frame.cell.any():
         lattice = 'Lattice="' + " ".join(str(float(x)) for x in frame.cell.array.ravel()) + '" '
-    return f"{lattice}Properties={properties} {key_val_dict_to_str(info)}"  # type: ignore[no-untyped-call]
+    facts = key_val_dict_to_str(info)  # type: ignore[no-untyped-call]
+    return f"{lattice}Properties={properties} {' '.join(facts.splitlines())}"
 
 
-def _as_texts(values: NDArray[np.generic]) -> list[list[str]]:
+def _as_texts(values: NDArray[Any]) -> list[list[str]]:
     """Each column of an array as texts; a real has the fewest digits that read back as itself."""
     if values.dtype.kind == "b":
         values = np.where(values, "T", "F")

@@ -35,6 +35,16 @@ class Options:
     seed: int
 
 
+class _PlainLoader(yaml.SafeLoader):
+    """YAML without aliases, a few of which can stand for gigabytes."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Compose a node that is no alias."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases are not allowed")
+        return super().compose_node(parent, index)
+
+
 def soap_hypers(cutoff: float = 5.0, max_radial: int = 7, max_angular: int = 6, width: float = 0.4) -> dict[str, Any]:
     """The dictionary that featomic takes."""
     return {
@@ -52,7 +62,7 @@ def fit(train: str, output: Path, options: Options) -> None:
     """Read, fit, save, and say what came of it."""
     hypers = _hypers(options)
     path = _frames.path_of(train)
-    refuse_output(output, [path])
+    refuse_output(output, [path, *([options.hypers] if options.hypers else [])])
     with watching() as watch:
         frames = list(_frames.read(train))
         provenance = {"training_file": path.name, "training_selection": train, "training_sha256": _sha256(path)}
@@ -115,10 +125,10 @@ def _hypers(options: Options) -> dict[str, Any]:
 def _read_hypers(path: Path) -> dict[str, Any]:
     if path.suffix not in (".json", ".yaml", ".yml"):
         raise InvalidInputError(f"{path} is neither JSON nor YAML by its name; it must end in .json, .yaml or .yml.")
-    text = path.read_text()
     try:
-        hypers = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except (ValueError, yaml.YAMLError) as error:
+        text = path.read_text()
+        hypers = json.loads(text) if path.suffix == ".json" else yaml.load(text, _PlainLoader)
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise InvalidInputError(f"{path} cannot be parsed ({reason}); correct it.") from error
     if not isinstance(hypers, dict):

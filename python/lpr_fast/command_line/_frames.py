@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,7 @@ def read(source: str) -> Iterator[Atoms]:
     path = path_of(source)
     if path.is_dir():
         raise InvalidInputError(f"{path} is a folder; give a file of structures.")
+    count_atoms(source)
     number = 0
     try:
         for frame in ase.io.iread(source):
@@ -45,17 +47,28 @@ def read(source: str) -> Iterator[Atoms]:
 
 
 def count_atoms(source: str) -> int | None:
-    """How many atoms will come, where that is quickly found: all of a plain XYZ file."""
+    """How many atoms will come, where that is quickly found: all of a plain XYZ file.
+
+    Raises
+    ------
+    InvalidInputError
+        For a file that ends within a frame: readers may look for the rest for a very long time.
+    """
     path = path_of(source)
-    if source != str(path) or path.suffix not in (".xyz", ".extxyz"):
+    if source != str(path) or path.suffix not in (".xyz", ".extxyz") or not path.is_file():
         return None
     total = 0
-    try:
-        with path.open("rb") as file:
-            while line := file.readline().strip():
-                total += int(line)
-                for _ in range(int(line) + 1):
-                    file.readline()
-    except (OSError, ValueError):
-        return None
-    return total
+    with path.open("rb") as file:
+        for number in itertools.count():
+            line = file.readline().strip()
+            if not line:
+                return total
+            if not line.isdigit():
+                return None
+            n_atoms = int(line)
+            if sum(1 for _ in itertools.islice(file, n_atoms + 1)) < n_atoms + 1:
+                raise InvalidInputError(
+                    f"{path} ends within frame {number}, which should have {n_atoms} atoms; it is truncated or damaged."
+                )
+            total += n_atoms
+    return None

@@ -14,10 +14,11 @@ def info(path: Path) -> None:
     """Print what a model file holds."""
     model = load_model(path)
     facts = model.provenance
-    training = f"{facts['n_structures']} structures, {facts['n_environments']} atoms"
+    training = f"{facts.get('n_structures', '?')} structures, {facts.get('n_environments', '?')} atoms"
     if "training_file" in facts:
-        training += f", from {facts['training_selection']} (sha256 {facts['training_sha256'][:16]}...)"
-    print(f"model     {path}, {path.stat().st_size / 1e6:.1f} MB, by lpr_fast {facts['lpr_fast_version']}")
+        source, digest = facts.get("training_selection", facts["training_file"]), facts.get("training_sha256", "?")
+        training += f", from {source} (sha256 {digest[:16]}...)"
+    print(f"model     {path}, {path.stat().st_size / 1e6:.1f} MB, by lpr_fast {facts.get('lpr_fast_version', '?')}")
     print(f"kind      {type(model).__name__}, species {symbols(model.species)}")
     print(f"training  {training}")
     if isinstance(model, SparseKernelModel):
@@ -28,8 +29,8 @@ def info(path: Path) -> None:
         print("energies  none")
     else:
         baseline = ", ".join(f"{symbol(s)} {energy:.6g}" for s, energy in model.baseline.items())
-        print(f"energies  from {facts['energy_key']!r}; baseline of an atom: {baseline}")
-    print(f"features  {model.n_features} folded ones, featomic {facts['featomic_version']}, hypers:")
+        print(f"energies  from {facts.get('energy_key')!r}; baseline of an atom: {baseline}")
+    print(f"features  {model.n_features} folded ones, featomic {facts.get('featomic_version', '?')}, hypers:")
     print(json.dumps(model.hypers, indent=2))
 
 
@@ -37,9 +38,9 @@ def active_set_line(model: SparseKernelModel) -> str:
     """How many active environments of each species, and how they were chosen."""
     counts = ", ".join(f"{symbol(s)} {len(features)}" for s, features in model.active_features.items())
     facts = model.provenance
-    line = f"{model.rigidity.size} environments ({counts}), {facts['active_set']}"
+    line = f"{model.rigidity.size} environments ({counts}), {facts.get('active_set', 'of unknown origin')}"
     if "pool" in facts:
-        line += f" of a pool of {sum(facts['pool'].values())}, seed {facts['seed']}"
+        line += f" of a pool of {sum(facts['pool'].values())}, seed {facts.get('seed')}"
     if model.rigidity.n_dropped:
         line += f"; {model.rigidity.n_dropped} redundant ones dropped"
     return line

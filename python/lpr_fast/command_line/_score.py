@@ -12,7 +12,7 @@ from ase import Atoms
 from .._arrays import Array
 from .._errors import InvalidInputError
 from .._files import replacing
-from ..atoms._frames import energies_of
+from ..atoms._frames import known_energy
 from ..atoms._model import Scores, StructureModel, joined, load_model
 from ..descriptors._elements import symbol
 from . import _extxyz, _frames
@@ -128,13 +128,13 @@ def _errors_per_atom(model: StructureModel, batch: list[Atoms], scores: Scores) 
     """Errors of predicted energies, where frames say what they should be."""
     if scores.energy is None:
         return []
-    key, start, errors = model.provenance["energy_key"], 0, []
+    key, start, errors = model.provenance.get("energy_key") or "", 0, []
     for frame in batch:
         predicted = float(scores.energy[start : start + len(frame)].sum())
         start += len(frame)
-        known = energies_of([frame], key)
+        known = known_energy(frame, key)
         if known is not None and np.isfinite(predicted):
-            errors.append((predicted - float(known[0])) / len(frame))
+            errors.append((predicted - known) / len(frame))
     return errors
 
 

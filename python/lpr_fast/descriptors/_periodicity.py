@@ -11,14 +11,22 @@ from .._errors import InvalidInputError
 # Vectors that span less than this share of the box of their lengths do not make a cell.
 _SMALLEST_SHARE = 1e-6
 
+# Nothing is so dense that an atom has more; computing them would take for ever.
+_MOST_NEIGHBOURS = 20_000
 
-def check_geometry(frame: Atoms, name: str) -> None:
-    """Throw for positions and cells that are not finite, and for cells without volume where there should be one."""
+
+def check_geometry(frame: Atoms, cutoff: float, name: str) -> None:
+    """Throw for positions and cells that are not finite, atoms that coincide, and cells that span no volume."""
     wrong = np.flatnonzero(~np.isfinite(frame.positions).all(axis=1))
     if wrong.size:
         raise InvalidInputError(f"{name}, atom {wrong[0]} has a position that is not finite; mend or remove the frame.")
     if not np.isfinite(frame.cell.array).all():
         raise InvalidInputError(f"{name} has a cell that is not finite; mend or remove the frame.")
+    order = np.lexsort(frame.positions.T)
+    same = np.flatnonzero((np.diff(frame.positions[order], axis=0) == 0.0).all(axis=1))
+    if same.size:
+        a, b = sorted(order[same[0] : same[0] + 2].tolist())
+        raise InvalidInputError(f"{name} has atoms {a} and {b} at the same place; mend or remove the frame.")
     periodic = _periodic_vectors(frame)
     # The product of the singular values is the length, area or volume that the vectors span.
     spanned = np.linalg.svd(periodic, compute_uv=False).prod() if len(periodic) else 1.0
@@ -26,6 +34,14 @@ def check_geometry(frame: Atoms, name: str) -> None:
         raise InvalidInputError(
             f"{name} is periodic, but its cell vectors {np.round(periodic, 4).tolist()} span no volume; give the cell, "
             "or set pbc to False along what is not periodic."
+        )
+    # Within the cutoff along periodic vectors: a length, a disc or a ball.
+    within = (1.0, 2.0 * cutoff, np.pi * cutoff**2, 4.0 / 3.0 * np.pi * cutoff**3)[len(periodic)]
+    neighbours = len(frame) * max(1.0, within / spanned)
+    if len(periodic) and neighbours > max(_MOST_NEIGHBOURS, len(frame)):
+        raise InvalidInputError(
+            f"{name} has so dense or so flat a cell that each atom would have {neighbours:.0e} neighbours within "
+            f"{cutoff:g}; check cell, units and cutoff."
         )
 
 

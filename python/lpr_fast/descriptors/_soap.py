@@ -2,30 +2,48 @@
 
 from __future__ import annotations
 
-import copy
-import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._arrays import Array
-from .._errors import InvalidInputError, MissingPackageError
+from .._errors import InvalidInputError, LprError, MissingPackageError
 
 try:
     import featomic
     from ase import Atoms
-    from featomic._hypers import hypers_to_json
     from metatensor import Labels
 except ImportError as error:  # pragma: no cover - tested in an environment of its own
     raise MissingPackageError(
         f"models of structures need ase and featomic ({error}); install them with: pip install 'lpr-fast[atoms]'"
     ) from error
 
+from ._hypers import checked_hypers
 from ._periodicity import for_featomic
 
 Indices = NDArray[np.int64]
+
+
+class _Process:
+    """Remembers which process used featomic: its threads do not survive a fork, and a child would wait for ever."""
+
+    def __init__(self) -> None:
+        self._used_by: int | None = None
+
+    def refuse_forked(self) -> None:
+        if self._used_by not in (None, os.getpid()):
+            raise LprError(
+                "featomic cannot work in a process that was forked from one that has used it; make processes with "
+                "multiprocessing.get_context('spawn') or 'forkserver'."
+            )
+        self._used_by = os.getpid()
+
+
+_process = _Process()
 
 
 class Soap:
@@ -44,21 +62,47 @@ class Soap:
     """
 
     def __init__(self, hypers: Mapping[str, Any], species: Sequence[int]) -> None:
-        self.hypers = plain_hypers(hypers)
+        self.hypers = checked_hypers(hypers)
         self.species = tuple(sorted({int(s) for s in species}))
-        self._calculator = _calculator(self.hypers)
         self.cutoff = float(self.hypers["cutoff"]["radius"])
-        properties = self._properties()
-        n1, n2 = properties.column("n_1"), properties.column("n_2")
-        self._all: tuple[Indices, Array] = np.arange(len(n1)), np.ones(len(n1))
-        kept = np.flatnonzero(n1 <= n2)
-        self._folded: tuple[Indices, Array] = kept, np.where(n1[kept] < n2[kept], np.sqrt(2.0), 1.0)
-        self._columns = self._place_pairs()
 
     @property
     def n_features(self) -> int:
         """D, the number of features of an environment."""
         return max(int(columns.stop) for columns in self._columns.values())
+
+    @cached_property
+    def _calculator(self) -> Any:
+        return _run(lambda: featomic.SoapPowerSpectrum(**self.hypers))
+
+    @cached_property
+    def _radial_numbers(self) -> tuple[Indices, Indices]:
+        """n_1 and n_2 of the unfolded features of a pair of species, read off a lone atom."""
+        lone = Atoms(numbers=self.species[:1], positions=[[0.0, 0.0, 0.0]])
+        properties = _run(lambda: self._calculator.compute([lone])).block(0).properties
+        return properties.column("n_1"), properties.column("n_2")
+
+    @cached_property
+    def _all(self) -> tuple[Indices, Array]:
+        """Features that are kept for different species, all of them, and their factors."""
+        count = len(self._radial_numbers[0])
+        return np.arange(count), np.ones(count)
+
+    @cached_property
+    def _folded(self) -> tuple[Indices, Array]:
+        """Features that are kept for equal species, and their factors."""
+        n1, n2 = self._radial_numbers
+        kept = np.flatnonzero(n1 <= n2)
+        return kept, np.where(n1[kept] < n2[kept], np.sqrt(2.0), 1.0)
+
+    @cached_property
+    def _columns(self) -> dict[tuple[int, int], slice]:
+        columns, start = {}, 0
+        for pair in self._pairs():
+            stop = start + len(self._folded[0] if pair[0] == pair[1] else self._all[0])
+            columns[pair] = slice(start, stop)
+            start = stop
+        return columns
 
     def compute(self, frames: Sequence[Atoms], atoms: Sequence[Indices] | None = None) -> Array:
         """Features of all atoms of all frames, or of chosen ones.
@@ -105,7 +149,8 @@ class Soap:
                 unknown = np.unique(frame.numbers[mask])
                 keys = np.array([(s, u) for s in self.species for u in unknown], dtype=np.int32)
                 labels = Labels(["first_atom_type", "second_atom_type"], keys)
-                for block in pairs.compute([for_featomic(frame, self.cutoff)], selected_keys=labels):
+                system = for_featomic(frame, self.cutoff)
+                for block in _run(lambda s=system, k=labels: pairs.compute([s], selected_keys=k)):
                     mask[block.samples.column("first_atom")] = True
             masks.append(mask)
         return np.concatenate(masks)
@@ -118,19 +163,6 @@ class Soap:
             for b in self.species[i:]:
                 yield a, b
 
-    def _place_pairs(self) -> dict[tuple[int, int], slice]:
-        columns, start = {}, 0
-        for pair in self._pairs():
-            stop = start + len(self._folded[0] if pair[0] == pair[1] else self._all[0])
-            columns[pair] = slice(start, stop)
-            start = stop
-        return columns
-
-    def _properties(self) -> Any:
-        """Labels (l, n_1, n_2) of the unfolded features, read off a lone atom."""
-        lone = Atoms(numbers=self.species[:1], positions=[[0.0, 0.0, 0.0]])
-        return _run(lambda: self._calculator.compute([lone])).block(0).properties
-
     def _blocks(self, frames: Sequence[Atoms], samples: Any) -> Iterator[tuple[tuple[int, int, int], Any]]:
         keys = np.array([(c, a, b) for c in self.species for a, b in self._pairs()], dtype=np.int32)
         labels = Labels(["center_type", "neighbor_1_type", "neighbor_2_type"], keys)
@@ -140,37 +172,9 @@ class Soap:
             yield (int(key[0]), int(key[1]), int(key[2])), block
 
 
-def plain_hypers(hypers: Mapping[str, Any]) -> dict[str, Any]:
-    """The hypers as plain, independent data that JSON can hold."""
-    if not isinstance(hypers, Mapping):
-        raise InvalidInputError(
-            f"hypers is a {type(hypers).__name__}; it must be the dictionary of keyword arguments of featomic's "
-            "SoapPowerSpectrum: cutoff, density and basis."
-        )
-    try:
-        return dict(json.loads(json.dumps(hypers_to_json(copy.deepcopy(dict(hypers))), allow_nan=False)))
-    except (TypeError, ValueError) as error:
-        raise InvalidInputError(
-            f"hypers cannot be written as JSON ({error}); use numbers, text, lists and dicts."
-        ) from error
-
-
-def _calculator(hypers: dict[str, Any]) -> Any:
-    unknown = set(hypers) - {"cutoff", "density", "basis"}
-    missing = {"cutoff", "density", "basis"} - set(hypers)
-    if unknown or missing:
-        what = (
-            f"has no {', '.join(sorted(missing))}" if missing else f"has unknown entries {', '.join(sorted(unknown))}"
-        )
-        raise InvalidInputError(
-            f"hypers {what}; it must be the dictionary of keyword arguments of featomic's SoapPowerSpectrum: cutoff, "
-            "density and basis."
-        )
-    return _run(lambda: featomic.SoapPowerSpectrum(**hypers))
-
-
 def _run(call: Any) -> Any:
     """What featomic answers, its errors put into one sentence."""
+    _process.refuse_forked()
     try:
         return call()
     except (featomic.FeatomicError, ValueError, TypeError) as error:

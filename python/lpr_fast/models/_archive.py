@@ -74,31 +74,47 @@ def from_bytes(content: bytes, name: str) -> tuple[LocalModel, dict[str, Any] | 
     try:
         facts = json.loads(text)
         return _model(facts, tensors), facts["hypers"]
-    except (LprError, KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
+    except (LprError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise InvalidInputError(
             f"{name} does not hold the parts of a model ({type(error).__name__}: {error}); fit it again."
         ) from error
 
 
 def _model(facts: dict[str, Any], tensors: Tensors) -> LocalModel:
-    species = tuple(int(s) for s in facts["species"])
-    basis = _basis(facts, tensors, species)
-    factors = {name: _factor(name, parts, tensors) for name, parts in facts["factors"].items()}
-    mu, method, weights = _positive(facts["regularizer"]), str(facts["method"]), tensors.get("weights")
+    species, loss, method = _species(facts["species"]), facts["loss"], facts["method"]
+    if loss not in ("total", "per_atom") or method not in ("qr", "gram"):
+        raise ValueError(f"unknown loss {loss!r} or method {method!r}")
     if not isinstance(facts["provenance"], dict):
         raise ValueError("the provenance is no dictionary")
+    if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
+        raise ValueError("an array holds NaN or infinity")
+    basis = _basis(facts, tensors, species)
+    factors = {name: _factor(name, parts, tensors) for name, parts in facts["factors"].items()}
+    mu, weights = _positive(facts["regularizer"]), tensors.get("weights")
     rigidity = Rigidity._from_factor(factors["hessian"], mu, method, weights)
     restricted = dict.fromkeys(species, rigidity) if len(species) == 1 else {}
     restricted |= {
         s: Rigidity._from_factor(factors[f"hessian.{s}"], mu, method) for s in species if f"hessian.{s}" in factors
     }
     priors = {s: factors[f"prior.{s}"] for s in species if f"prior.{s}" in factors}
-    _check_sizes(basis, rigidity, restricted, priors)
-    baseline = facts["baseline"]
-    energies = None if baseline is None else dict(zip(species, map(float, baseline), strict=True))
-    if facts["loss"] not in ("total", "per_atom"):
-        raise ValueError(f"unknown loss {facts['loss']!r}")
-    return LocalModel(basis, rigidity, restricted, priors, energies, facts["loss"], facts["provenance"])
+    model = LocalModel(basis, rigidity, restricted, priors, _baseline(facts, species), loss, facts["provenance"])
+    _check_sizes(model)
+    return model
+
+
+def _species(listed: list[int]) -> tuple[int, ...]:
+    if not listed or any(type(s) is not int or s < 0 for s in listed) or sorted(set(listed)) != listed:
+        raise ValueError(f"species are {listed}")
+    return tuple(listed)
+
+
+def _baseline(facts: dict[str, Any], species: tuple[int, ...]) -> dict[int, float] | None:
+    if facts["baseline"] is None:
+        return None
+    energies = [float(energy) for energy in facts["baseline"]]
+    if not np.isfinite(energies).all():
+        raise ValueError(f"the baseline is {energies}")
+    return dict(zip(species, energies, strict=True))
 
 
 def _basis(facts: dict[str, Any], tensors: Tensors, species: tuple[int, ...]) -> Basis:
@@ -132,16 +148,20 @@ def _factor(name: str, parts: dict[str, Any], tensors: Tensors) -> _core.Hessian
     )
 
 
-def _check_sizes(
-    basis: Basis, rigidity: Rigidity, factors: dict[int, Rigidity], priors: dict[int, _core.HessianFactor]
-) -> None:
+def _check_sizes(model: LocalModel) -> None:
+    """Throw when parts do not belong together."""
+    basis, weights = model.basis, model.rigidity.weights
     widths = {s: basis.columns(s).stop - basis.columns(s).start for s in basis.species}
-    weights = rigidity.weights
-    fits = rigidity.size == basis.size and (weights is None or weights.shape == (basis.size,))
     needed = {s for s in basis.species if widths[s]}
-    kernel = isinstance(basis, SparseKernelBasis)
-    fits &= set(factors) == needed and set(priors) == (needed if kernel else set())
-    if not fits or any(part.size != widths[s] for parts in (factors, priors) for s, part in parts.items()):
+    fits = (
+        model.rigidity.size == basis.size
+        and (weights is None or weights.shape == (basis.size,))
+        and (weights is None) == (model.baseline is None)
+        and set(model.factors) == needed
+        and set(model.priors) == (needed if isinstance(basis, SparseKernelBasis) else set())
+        and all(part.size == widths[s] for parts in (model.factors, model.priors) for s, part in parts.items())
+    )
+    if not fits:
         raise ValueError("sizes of the parts disagree")
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import re
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,7 @@ _DTYPES: dict[str, np.dtype[Any]] = {"F64": np.dtype("<f8"), "I64": np.dtype("<i
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 _NO_HASH = "0" * 64
 _LARGEST_HEADER = 100_000_000
+_LARGEST_EXTENT = 2**48
 
 Tensors = Mapping[str, NDArray[Any]]
 
@@ -67,7 +70,11 @@ def from_bytes(content: bytes, name: str) -> tuple[dict[str, NDArray[Any]], str]
         For content that is no model file, is truncated or changed, or comes from a newer version.
     """
     entries, metadata, start = _header(content, name)
-    _check_version(metadata, name)
+    if metadata["format_version"] != str(VERSION):
+        raise InvalidInputError(
+            f"{name} has format version {metadata['format_version']}, this lpr_fast reads version {VERSION}; install a "
+            "newer lpr_fast."
+        )
     payload = memoryview(content)[start:]
     end = max((entry["data_offsets"][1] for entry in entries.values()), default=0)
     if len(payload) != end:
@@ -75,55 +82,47 @@ def from_bytes(content: bytes, name: str) -> tuple[dict[str, NDArray[Any]], str]
         raise InvalidInputError(
             f"{name} is {what} ({len(payload)} bytes of arrays, expected {end}); copy or fit it again."
         )
-    digest = str(metadata.get("sha256"))
+    digest = metadata["sha256"]
     if _digest(content.replace(digest.encode(), _NO_HASH.encode(), 1)) != digest:
         raise InvalidInputError(f"{name} was changed or damaged after it was written; copy or fit it again.")
     tensors = {key: _array(entry, payload) for key, entry in entries.items() if not key.startswith("_padding.")}
-    return tensors, str(metadata["model"])
+    return tensors, metadata["model"]
 
 
-def _header(content: bytes, name: str) -> tuple[dict[str, Any], dict[str, Any], int]:
+def _header(content: bytes, name: str) -> tuple[dict[str, Any], dict[str, str], int]:
+    """Entries of the arrays, metadata, and where the arrays begin; checked, but for the hash."""
+    length = int.from_bytes(content[:8], "little")
+    if len(content) < 8 + length and content[8:9] == b"{" and length < _LARGEST_HEADER:
+        raise InvalidInputError(f"{name} is truncated within its header; copy or fit it again.")
     try:
-        (length,) = struct.unpack_from("<Q", content)
         if not 0 < length < _LARGEST_HEADER:
             raise ValueError
-        if len(content) < 8 + length and content[8:9] == b"{":
-            raise InvalidInputError(f"{name} is truncated within its header; copy or fit it again.")
         entries = json.loads(content[8 : 8 + length])
         metadata = entries.pop("__metadata__")
-        if metadata["format"] != FORMAT:
+        texts = [metadata[key] for key in ("format", "format_version", "sha256", "model")]
+        is_ours = all(isinstance(text, str) for text in texts) and metadata["format"] == FORMAT
+        if not (is_ours and re.fullmatch("[0-9a-f]{64}", metadata["sha256"]) and _follow(entries.values())):
             raise ValueError
-        _check_entries(entries)
-    except InvalidInputError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError, struct.error, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InvalidInputError(
             f"{name} is not a model file of lpr_fast; give one that `save` or `lpr-fast fit` wrote."
         ) from error
     return entries, metadata, 8 + length
 
 
-def _check_entries(entries: dict[str, Any]) -> None:
-    """Arrays follow one another without gaps, and are as long as their shapes say."""
+def _follow(entries: Iterable[dict[str, Any]]) -> bool:
+    """Whether arrays follow one another without gaps, and are as long as their shapes say."""
     place = 0
-    for entry in entries.values():
-        first, last = entry["data_offsets"]
-        count = 1
-        for extent in entry["shape"]:
-            if type(extent) is not int or extent < 0:
-                raise ValueError
-            count *= extent
-        if first != place or last - first != count * _DTYPES[entry["dtype"]].itemsize:
-            raise ValueError
+    for entry in entries:
+        (first, last), shape = entry["data_offsets"], entry["shape"]
+        if type(shape) is not list or len(shape) > 2 or any(type(n) is not int for n in (first, last, *shape)):
+            return False
+        if any(not 0 <= n < _LARGEST_EXTENT for n in shape) or first != place:
+            return False
+        if last - first != math.prod(shape) * _DTYPES[entry["dtype"]].itemsize:
+            return False
         place = last
-
-
-def _check_version(metadata: Mapping[str, Any], name: str) -> None:
-    version = str(metadata.get("format_version"))
-    if version != str(VERSION):
-        raise InvalidInputError(
-            f"{name} has format version {version}, this lpr_fast reads version {VERSION}; install a newer lpr_fast."
-        )
+    return True
 
 
 def _array(entry: Mapping[str, Any], payload: memoryview) -> NDArray[Any]:

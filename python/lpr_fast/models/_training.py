@@ -13,6 +13,11 @@ from ._local_model import CHUNK_ROWS
 
 Indices = NDArray[np.int64]
 
+_BASELINE_ROWS = 64
+
+# Smaller singular values of the compositions, relative to the largest, are rounding of exact dependencies.
+_RANK_TOLERANCE = 1e-13
+
 
 def structure_rows(basis: Basis, features: Sequence[Array], species: Sequence[Indices], n_threads: int) -> Array:
     """X_A, the sum of phi over the atoms of each structure: (n_structures, M).
@@ -66,12 +71,9 @@ def fit_baseline(counts: NDArray[np.int64], energies: Array, weights: Array) -> 
     numpy.ndarray, shape (n_species,)
         With one composition throughout, the matrix has rank 1 and the energy is shared out evenly.
     """
-    # Sums by NumPy's own loops, not by BLAS: the same bits for any number of threads.
-    n_species = counts.shape[1]
-    gram = np.array(
-        [[(weights * counts[:, i] * counts[:, j]).sum() for j in range(n_species)] for i in range(n_species)]
-    )
-    right_side = np.array([(weights * counts[:, i] * energies).sum() for i in range(n_species)])
-    values, vectors = np.linalg.eigh(gram)
-    kept = values > 1e-12 * values.max(initial=0.0)
-    return np.asarray(vectors[:, kept] @ ((vectors[:, kept].T @ right_side) / values[kept]))
+    rows = np.sqrt(weights)[:, None] * np.column_stack([counts, energies])
+    triangle: Array = np.zeros((0, rows.shape[1]))
+    # Pieces so small that LAPACK stays on one thread: the same bits for any number of threads.
+    for first in range(0, len(rows), _BASELINE_ROWS):
+        triangle = np.asarray(np.linalg.qr(np.vstack([triangle, rows[first : first + _BASELINE_ROWS]]), mode="r"))
+    return np.asarray(np.linalg.lstsq(triangle[:, :-1], triangle[:, -1], rcond=_RANK_TOLERANCE)[0], dtype=np.float64)
