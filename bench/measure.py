@@ -40,7 +40,9 @@ def print_machine(n_threads: int) -> None:
     """Everything without which a ratio cannot be judged."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     blas = os.environ.get("OPENBLAS_NUM_THREADS", "not set")
-    print(f"processor: {processor()}, {cores} cores; instruction set of lpr_fast: baseline {platform.machine()}")
+    print(
+        f"processor: {processor()}, {cores} cores; instruction set of lpr_fast: {lpr_fast.cpu_info().instruction_set}"
+    )
     print(f"threads of lpr_fast: {n_threads or 'all'}; OPENBLAS_NUM_THREADS: {blas}")
     print(f"lpr_fast {lpr_fast.__version__}, NumPy {np.__version__}, SciPy {scipy.__version__}, Python ", end="")
     print(platform.python_version())

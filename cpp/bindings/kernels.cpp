@@ -1,8 +1,14 @@
 #include <pybind11/stl.h>
 
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "arrays.hpp"
+#include "lpr_fast/cpu_info.hpp"
+#include "lpr_fast/kernel_scorer.hpp"
 #include "lpr_fast/kernels.hpp"
 #include "register.hpp"
 #include "without_interpreter.hpp"
@@ -22,6 +28,42 @@ py::array_t<double> rows_of_kernels(const py::array& features, const py::array& 
     return out;
 }
 
+KernelScorer make_scorer(
+    const py::array& active, double zeta, const HessianFactor& factor, const std::optional<HessianFactor>& prior,
+    const std::optional<py::array>& weights
+) {
+    return {matrix_view(active, "active"), zeta, factor, prior, optional_view(weights, "weights")};
+}
+
+std::map<std::string, py::array_t<double>> score(
+    const KernelScorer& scorer, const py::array& features, bool forms, bool explained, bool energies, int n_threads
+) {
+    const ConstMatrixView view = matrix_view(features, "features");
+    KernelScores scores;
+    std::map<std::string, py::array_t<double>> result;
+    const auto wanted = [&](const char* name, bool is_wanted, VectorView& target) {
+        if (!is_wanted) return;
+        py::array_t<double> out(view.rows);
+        target = {out.mutable_data(), view.rows};
+        result.emplace(name, out);
+    };
+    wanted("forms", forms, scores.forms);
+    wanted("explained", explained, scores.explained);
+    wanted("energies", energies, scores.energies);
+    const WithoutInterpreter no_interpreter;
+    scorer.score(view, scores, n_threads);
+    return result;
+}
+
+py::array_t<double> rows_of_scorer(const KernelScorer& scorer, const py::array& features, int n_threads) {
+    const ConstMatrixView view = matrix_view(features, "features");
+    py::array_t<double> out({view.rows, scorer.size()});
+    const MatrixView target(out.mutable_data(), view.rows, scorer.size());
+    const WithoutInterpreter no_interpreter;
+    scorer.rows(view, target, n_threads);
+    return out;
+}
+
 std::vector<Index> sample(const py::array& points, Index count, Index first, double tolerance, int n_threads) {
     const ConstMatrixView view = matrix_view(points, "points");
     const WithoutInterpreter no_interpreter;
@@ -31,6 +73,20 @@ std::vector<Index> sample(const py::array& points, Index count, Index first, dou
 }  // namespace
 
 void register_kernels(py::module_& module) {
+    py::class_<KernelScorer>(module, "KernelScorer")
+        .def(
+            py::init(&make_scorer), py::arg("active"), py::arg("zeta"), py::arg("factor"), py::arg("prior"),
+            py::arg("weights")
+        )
+        .def(
+            "score", &score, py::arg("features"), py::arg("forms"), py::arg("explained"), py::arg("energies"),
+            py::arg("n_threads")
+        )
+        .def("rows", &rows_of_scorer, py::arg("features"), py::arg("n_threads"));
+    module.def("cpu_info", [] {
+        const CpuInfo info = cpu_info();
+        return std::make_pair(info.instruction_set, info.available);
+    });
     module.def(
         "kernel_rows", &rows_of_kernels, py::arg("features"), py::arg("active"), py::arg("zeta"), py::arg("n_threads")
     );

@@ -75,6 +75,8 @@ HessianFactor make_factor(FactorState state) {
         );
     }
     if (state.condition == 0.0) state.condition = condition_number(state.triangle);
+    state.packed = std::make_shared<const PackedFactor>(state.triangle, state.columns);
+    state.workspaces = std::make_shared<Workspaces>();
     return HessianFactor(std::make_shared<const FactorState>(std::move(state)));
 }
 
@@ -102,7 +104,7 @@ HessianFactor HessianFactor::from_triangle(
 void HessianFactor::quadratic_forms(ConstMatrixView phi, VectorView out, int n_threads) const {
     check_columns("phi", phi, size());
     check_output("out", {out.data, 1, out.size}, 1, phi.rows);
-    score_quadratic_forms(state_->triangle, state_->columns, phi, out, resolve_threads(n_threads));
+    score_quadratic_forms(*state_->packed, *state_->workspaces, phi, out, resolve_threads(n_threads));
 }
 
 void HessianFactor::covariance(ConstMatrixView phi_a, ConstMatrixView phi_b, MatrixView out, int n_threads) const {

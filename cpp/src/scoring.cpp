@@ -72,17 +72,25 @@ void write_products(const Matrix& tile_a, const Matrix& solved_b, Index first_a,
 }  // namespace
 
 void score_quadratic_forms(
-    const RowMatrix& triangle, const std::vector<Index>& columns, ConstMatrixView phi, VectorView out, int n_threads
+    const PackedFactor& factor, Workspaces& workspaces, ConstMatrixView phi, VectorView out, int n_threads
 ) {
-    parallel_for(tile_count(phi.rows, tile_rows), n_threads, [&]() -> Worker {
-        return [&, tile = Matrix(triangle.cols(), tile_rows)](Index task) mutable {
-            const Index first = task * tile_rows;
-            load_tile("phi", phi, first, columns, tile);
-            solve_tile(triangle, tile);
-            const Index count = std::min(tile_rows, phi.rows - first);
-            for (Index t = 0; t < count; ++t) out.data[first + t] = tile.col(t).squaredNorm();
-        };
+    for_each_tile(phi.rows, n_threads, workspaces, [&](Workspace& workspace, Index first, Index count) {
+        workspace.input.reserve(phi.cols * tile_columns());
+        load_strips("phi", phi, first, count, workspace.input.data());
+        sum_squares(factor, workspace.input.data(), phi.cols, count, workspace, out.data + first);
     });
+}
+
+void sum_squares(
+    const PackedFactor& factor, const double* strips, Index depth, Index count, Workspace& workspace, double* out
+) {
+    const Index n_strips = tile_count(count, hot_kernels().lanes);
+    workspace.work.reserve(factor.padded_size() * tile_columns());
+    workspace.block.reserve(block_depth * tile_columns());
+    workspace.squares.reserve(tile_columns());
+    select_rows(strips, depth, factor.columns(), factor.padded_size(), n_strips, workspace.work.data());
+    factor.sum_squares(workspace.work.data(), n_strips, workspace.block.data(), workspace.squares.data());
+    std::copy_n(workspace.squares.data(), count, out);
 }
 
 void score_covariance(

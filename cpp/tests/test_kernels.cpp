@@ -78,7 +78,7 @@ void unusable_kernels_are_refused() {
     CHECK_THROWS(InvalidInput, "features have 4 columns and the active set 5", kernels(x, positive_rows(3, 5, 6), 1.0));
     CHECK_THROWS(InvalidInput, "model size M is 0", kernels(x, Array(0, 4), 1.0));
     x(1, 2) = std::numeric_limits<double>::infinity();
-    CHECK_THROWS(InvalidInput, "features: row 1 holds", kernels(x, positive_rows(3, 4, 6), 1.0));
+    CHECK_THROWS(InvalidInput, "features row 1 holds", kernels(x, positive_rows(3, 4, 6), 1.0));
     CHECK_THROWS(InvalidInput, "the active set: row 1 holds", kernels(positive_rows(3, 4, 6), x, 1.0));
     CHECK(kernels(Array(0, 4), positive_rows(3, 4, 6), 1.0).values.empty());
 }

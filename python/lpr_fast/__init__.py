@@ -7,6 +7,7 @@ pin this prediction down. Small: do not interpret it. See S. Chong et al., J. Ch
 
 from ._accumulator import HessianAccumulator
 from ._core import __version__
+from ._cpu import CpuInfo, cpu_info
 from ._errors import InvalidInputError, LprError, LprWarning, MissingPackageError, NotPositiveDefiniteError
 from ._rigidity import Rigidity
 from .atoms._linear_model import LinearModel
@@ -14,6 +15,7 @@ from .atoms._model import Scores, load_model
 from .atoms._sparse_kernel_model import SparseKernelModel
 
 __all__ = [
+    "CpuInfo",
     "HessianAccumulator",
     "InvalidInputError",
     "LinearModel",
@@ -25,5 +27,6 @@ __all__ = [
     "Scores",
     "SparseKernelModel",
     "__version__",
+    "cpu_info",
     "load_model",
 ]

@@ -6,7 +6,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['HessianAccumulator', 'HessianFactor', 'factorize_hessian', 'factorize_prior', 'farthest_points', 'fit', 'kernel_rows']
+__all__: list[str] = ['HessianAccumulator', 'HessianFactor', 'KernelScorer', 'cpu_info', 'factorize_hessian', 'factorize_prior', 'farthest_points', 'fit', 'kernel_rows']
 class HessianAccumulator:
     @staticmethod
     def from_bytes(data: bytes) -> HessianAccumulator:
@@ -63,6 +63,15 @@ class HessianFactor:
     @property
     def size(self) -> int:
         ...
+class KernelScorer:
+    def __init__(self, active: numpy.ndarray, zeta: typing.SupportsFloat | typing.SupportsIndex, factor: HessianFactor, prior: HessianFactor | None, weights: numpy.ndarray | None) -> None:
+        ...
+    def rows(self, features: numpy.ndarray, n_threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
+        ...
+    def score(self, features: numpy.ndarray, forms: bool, explained: bool, energies: bool, n_threads: typing.SupportsInt | typing.SupportsIndex) -> dict[str, numpy.typing.NDArray[numpy.float64]]:
+        ...
+def cpu_info() -> tuple[str, list[str]]:
+    ...
 def factorize_hessian(hessian: numpy.ndarray, regularizer: typing.SupportsFloat | typing.SupportsIndex) -> HessianFactor:
     ...
 def factorize_prior(prior: numpy.ndarray, n_threads: typing.SupportsInt | typing.SupportsIndex) -> HessianFactor:

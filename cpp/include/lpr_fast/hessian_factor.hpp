@@ -64,6 +64,9 @@ public:
     ConstMatrixView triangle() const&;
     ConstMatrixView triangle() const&& = delete;
 
+    /// For the library's own use.
+    const FactorState& state() const { return *state_; }
+
 private:
     std::shared_ptr<const FactorState> state_;
 };

@@ -2,8 +2,10 @@
 
 // Everything at once: accumulate training rows, factorize the Hessian, score local predictions.
 
+#include "lpr_fast/cpu_info.hpp"
 #include "lpr_fast/error.hpp"
 #include "lpr_fast/hessian_accumulator.hpp"
 #include "lpr_fast/hessian_factor.hpp"
+#include "lpr_fast/kernel_scorer.hpp"
 #include "lpr_fast/kernels.hpp"
 #include "lpr_fast/view.hpp"

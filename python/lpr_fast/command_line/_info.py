@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from .._cpu import cpu_info
 from ..atoms._model import StructureModel, load_model
 from ..atoms._sparse_kernel_model import SparseKernelModel
 from ..descriptors._elements import symbol, symbols
@@ -30,6 +31,8 @@ def info(path: Path) -> None:
     else:
         baseline = ", ".join(f"{symbol(s)} {energy:.6g}" for s, energy in model.baseline.items())
         print(f"energies  from {facts.get('energy_key')!r}; baseline of an atom: {baseline}")
+    instructions = cpu_info()
+    print(f"runs on   {instructions.instruction_set} (available: {', '.join(instructions.available)})")
     print(f"features  {model.n_features} folded ones, featomic {facts.get('featomic_version', '?')}, hypers:")
     print(json.dumps(model.hypers, indent=2))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -101,27 +102,54 @@ class LocalModel:
             See `Rigidity`.
         """
         n = len(features)
+        is_kernel = isinstance(self.basis, SparseKernelBasis)
         form, residual, energy = np.full(n, np.nan), np.full(n, np.nan), np.full(n, np.nan)
-        weights = self.rigidity.weights
         for s, rows in self._chunks(species):
-            phi = self.basis.rows(s, features[rows], n_threads)
             form[rows], residual[rows], energy[rows] = 0.0, 1.0, self.baseline[s] if self.baseline else 0.0
-            if s in self.factors:
-                form[rows] = self.factors[s].variance(phi, scale=1.0, n_threads=n_threads)
-            if s in self.priors:
-                explained = self.priors[s].quadratic_forms(phi, n_threads)
-                residual[rows] = np.maximum(1.0 - explained, 0.0)
-            if weights is not None:
-                energy[rows] += (phi * weights[self.basis.columns(s)]).sum(axis=1)
+            if s not in self.factors:
+                continue
+            part = self._score_species(s, features[rows], n_threads)
+            form[rows] = part["forms"]
+            if is_kernel:
+                residual[rows] = np.maximum(1.0 - part["explained"], 0.0)
+            if self.has_energies:
+                energy[rows] += part["energies"]
         with np.errstate(divide="ignore", over="ignore"):
             lpr = 1.0 / form
-        is_kernel = isinstance(self.basis, SparseKernelBasis)
         return LocalScores(
             lpr,
             self.rigidity.regularizer * form,
             residual if is_kernel else None,
             energy if self.has_energies else None,
         )
+
+    def _score_species(self, species: int, features: Array, n_threads: int) -> dict[str, Array]:
+        """What one species' environments are scored to, by names: forms, explained, energies."""
+        if species in self._scorers:
+            scorer = self._scorers[species]
+            return scorer.score(features, True, True, self.has_energies, n_threads)  # noqa: FBT003
+        phi = self.basis.rows(species, features, n_threads)
+        scores = {"forms": self.factors[species].variance(phi, scale=1.0, n_threads=n_threads)}
+        if self.rigidity.weights is not None:
+            scores["energies"] = (phi * self.rigidity.weights[self.basis.columns(species)]).sum(axis=1)
+        return scores
+
+    @cached_property
+    def _scorers(self) -> dict[int, _core.KernelScorer]:
+        """For kernels, active set and factors of each species packed together."""
+        if not isinstance(self.basis, SparseKernelBasis):
+            return {}
+        weights = self.rigidity.weights
+        return {
+            s: _core.KernelScorer(
+                self.basis.active[s],
+                self.basis.zeta,
+                factor._factor,
+                self.priors[s],
+                None if weights is None else weights[self.basis.columns(s)],
+            )
+            for s, factor in self.factors.items()
+        }
 
     def phi(self, features: Array, species: Indices, n_threads: int) -> Array:
         """Rows phi of environments, (n, D) -> (n, M)."""

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "lpr_fast/hessian_factor.hpp"
+#include "lpr_fast/view.hpp"
+
+namespace lpr_fast {
+
+struct KernelScorerState;
+
+/// Where scores go: one number for each row of features. What has no data is not computed.
+struct KernelScores {
+    VectorView forms;      ///< phi^T H^-1 phi
+    VectorView explained;  ///< phi^T P^-1 phi, which is k(i,i) - residual
+    VectorView energies;   ///< phi^T weights
+};
+
+/// Scores straight from features: phi_m = (x . x_m)^zeta never leaves the cache.
+///
+/// Active set and factors are packed once. Immutable, and cheap to copy; any number of threads may use one object at
+/// the same time, and nothing is allocated after their first calls. The bits of a row depend on the row and the model
+/// alone, within one instruction set (cpu_info()).
+class KernelScorer {
+public:
+    /// @param active   (M, D), M >= 1
+    /// @param zeta     > 0; one that is not an integer is for scalar products that are not negative
+    /// @param factor   of size M
+    /// @param prior    of size M: factorize_prior(K_MM); without it, nothing is said to be explained
+    /// @param weights  (M,); without them there are no energies
+    /// @throws InvalidInput  for sizes that do not fit, NaN and infinity
+    KernelScorer(
+        ConstMatrixView active, double zeta, const HessianFactor& factor,
+        const std::optional<HessianFactor>& prior = std::nullopt, std::optional<ConstVectorView> weights = std::nullopt
+    );
+
+    /// @param features  (n, D); n = 0 is allowed
+    /// @throws InvalidInput  for NaN, infinity and entries above 1e140 (naming the row), shapes that do not fit, scores
+    /// that this scorer cannot give, and a scalar product below -1e-10 where zeta is not an integer
+    void score(ConstMatrixView features, const KernelScores& scores, int n_threads = 0) const;
+
+    /// The kernel rows themselves.
+    /// @param out  (n, M)
+    void rows(ConstMatrixView features, MatrixView out, int n_threads = 0) const;
+
+    /// M and D.
+    Index size() const;
+    Index n_features() const;
+
+private:
+    std::shared_ptr<const KernelScorerState> state_;
+};
+
+}  // namespace lpr_fast

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "hot/kernels.hpp"
+
+namespace lpr_fast {
+
+/// The innermost loops for this processor: the best that it has, or what LPR_FAST_INSTRUCTION_SET names. Always the
+/// same within a process.
+/// @throws InvalidInput  when the variable names an instruction set that this processor or this build does not have
+const HotKernels& hot_kernels();
+
+}  // namespace lpr_fast

@@ -1,0 +1,96 @@
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "aligned_buffer.hpp"
+#include "instruction_set.hpp"
+#include "packed.hpp"
+#include "parallel.hpp"
+
+namespace lpr_fast {
+
+/// Room for one tile of columns on its way through a scorer.
+struct Workspace {
+    AlignedBuffer input;    ///< features or phi
+    AlignedBuffer kernels;  ///< kernel values
+    AlignedBuffer work;     ///< the part of them that a factor takes
+    AlignedBuffer block;    ///< a solved block
+    AlignedBuffer squares;  ///< one number for each column
+};
+
+/// Workspaces that threads take and bring back: after the first calls nothing is allocated any more.
+class Workspaces {
+public:
+    class Lease {
+    public:
+        Lease(Workspaces& owner, std::unique_ptr<Workspace> held) : owner_(owner), held_(std::move(held)) {}
+        Lease(const Lease&) = delete;
+        Lease& operator=(const Lease&) = delete;
+        ~Lease() { owner_.bring_back(std::move(held_)); }
+        Workspace& operator*() { return *held_; }
+
+    private:
+        Workspaces& owner_;
+        std::unique_ptr<Workspace> held_;
+    };
+
+    Lease take() {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        if (free_.empty()) {
+            free_.reserve(free_.capacity() + 1);  // so that bringing back cannot fail
+            return {*this, std::make_unique<Workspace>()};
+        }
+        auto workspace = std::move(free_.back());
+        free_.pop_back();
+        return {*this, std::move(workspace)};
+    }
+
+private:
+    void bring_back(std::unique_ptr<Workspace> workspace) {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        free_.push_back(std::move(workspace));
+    }
+
+    std::mutex mutex_;
+    std::vector<std::unique_ptr<Workspace>> free_;
+};
+
+/// Calls work(workspace, first, count) for tiles of rows that cover n_rows, on several threads if there are several
+/// tiles. The width of tiles has no part in any result.
+template <typename Work>
+void for_each_tile(Index n_rows, int n_threads, Workspaces& workspaces, const Work& work) {
+    const Index lanes = hot_kernels().lanes;
+    const Index share = tile_count(tile_count(n_rows, n_threads), lanes) * lanes;
+    const Index width = std::min(tile_columns(), std::max(share, lanes));
+    const Index n_tiles = tile_count(n_rows, width);
+    const auto run = [&](Workspace& workspace, Index tile) {
+        work(workspace, tile * width, std::min(width, n_rows - tile * width));
+    };
+    if (n_tiles <= 1 || n_threads == 1) {
+        auto lease = workspaces.take();
+        for (Index tile = 0; tile < n_tiles; ++tile) run(*lease, tile);
+        return;
+    }
+    parallel_for(n_tiles, n_threads, [&]() -> Worker {
+        const std::shared_ptr<Workspaces::Lease> lease(new Workspaces::Lease(workspaces.take()));
+        return [&run, lease](Index tile) { run(**lease, tile); };
+    });
+}
+
+/// Rows [first, first + count) as columns of strips: element (k, l) of strip s is entry k of row first + s * lanes + l.
+/// Columns beyond the last row are zero.
+/// @throws InvalidInput  for NaN, infinity and entries above 1e140, naming the row
+void load_strips(const char* name, ConstMatrixView rows, Index first, Index count, double* strips);
+
+/// The rows of strips that `columns` names: from strips of from_depth * lanes to strips of to_depth * lanes, whose rows
+/// beyond the last named one are zero.
+void select_rows(
+    const double* strips, Index from_depth, const std::vector<Index>& columns, Index to_depth, Index n_strips,
+    double* selected
+);
+
+}  // namespace lpr_fast

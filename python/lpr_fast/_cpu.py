@@ -1,0 +1,33 @@
+"""What the innermost loops run on."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from . import _core
+
+
+class CpuInfo(NamedTuple):
+    """Instruction sets: the one in use, and all that this processor and this build have, the best last."""
+
+    instruction_set: str
+    available: list[str]
+
+
+def cpu_info() -> CpuInfo:
+    """What the innermost loops run on.
+
+    The best instruction set that the processor has is chosen when the first of them runs: "x86-64" (SSE2), "x86-64-v3"
+    (AVX2, FMA) or "x86-64-v4" (AVX-512), "baseline" on other processors. The environment variable
+    ``LPR_FAST_INSTRUCTION_SET`` forces another. Results have the same bits within one instruction set.
+
+    Returns
+    -------
+    CpuInfo
+
+    Raises
+    ------
+    InvalidInputError
+        If the variable names something that is not available.
+    """
+    return CpuInfo(*_core.cpu_info())
