@@ -4,12 +4,15 @@
 #include <utility>
 #include <vector>
 
+#include "aligned_buffer.hpp"
+#include "instruction_set.hpp"
 #include "parallel.hpp"
 
 namespace lpr_fast {
 namespace {
 
-constexpr Index tile_width = 128;
+// A multiple of the lanes and the panel rows of every instruction set.
+constexpr Index tile_width = 144;
 
 std::vector<std::pair<Index, Index>> lower_tiles(Index size) {
     std::vector<std::pair<Index, Index>> tiles;
@@ -19,18 +22,51 @@ std::vector<std::pair<Index, Index>> lower_tiles(Index size) {
     return tiles;
 }
 
+/// The columns of a matrix in groups of `width` side by side, filled up with zeros to whole tiles: element (k, j) at
+/// j / width * width * rows + k * width + j % width.
+AlignedBuffer grouped_columns(const Eigen::Ref<const RowMatrix>& rows, Index width, int n_threads) {
+    const Index padded = tile_count(rows.cols(), tile_width) * tile_width;
+    AlignedBuffer groups(padded * rows.rows());
+    parallel_for_each(padded / width, n_threads, [&](Index group) {
+        const Index first = group * width;
+        const Index count = std::clamp<Index>(rows.cols() - first, 0, width);
+        double* target = groups.data() + first * rows.rows();
+        for (Index k = 0; k < rows.rows(); ++k) {
+            for (Index j = 0; j < count; ++j) target[j] = rows(k, first + j);
+            std::fill(target + count, target + width, 0.0);
+            target += width;
+        }
+    });
+    return groups;
+}
+
 }  // namespace
 
 void add_symmetric_product(
     Eigen::Ref<Matrix> sum, double scale, const Eigen::Ref<const RowMatrix>& rows, int n_threads
 ) {
+    const HotKernels& kernels = hot_kernels();
     const Index size = sum.cols();
-    const auto width = [&](Index first) { return std::min(tile_width, size - first); };
+    const Index depth = rows.rows();
+    const AlignedBuffer panels = grouped_columns(rows, kernels.panel_rows, n_threads);
+    const AlignedBuffer strips = grouped_columns(rows, kernels.lanes, n_threads);
     const auto tiles = lower_tiles(size);
-    parallel_for_each(static_cast<Index>(tiles.size()), n_threads, [&](Index task) {
-        const auto [i, j] = tiles[static_cast<std::size_t>(task)];
-        sum.block(i, j, width(i), width(j)).noalias() +=
-            scale * (rows.middleCols(i, width(i)).transpose() * rows.middleCols(j, width(j)));
+    parallel_for(static_cast<Index>(tiles.size()), n_threads, [&]() -> Worker {
+        const auto out = std::make_shared<AlignedBuffer>(tile_width * tile_width);
+        return [&, out](Index task) {
+            const auto [i, j] = tiles[static_cast<std::size_t>(task)];
+            const Index stride = tile_width * kernels.lanes;
+            kernels.assign_product(
+                {panels.data() + i * depth, tile_width / kernels.panel_rows, depth, strips.data() + j * depth,
+                 depth * kernels.lanes, out->data(), stride, tile_width / kernels.lanes}
+            );
+            for (Index c = 0; c < std::min(tile_width, size - j); ++c) {
+                const double* column = out->data() + c / kernels.lanes * stride + c % kernels.lanes;
+                for (Index r = 0; r < std::min(tile_width, size - i); ++r) {
+                    sum(i + r, j + c) += scale * column[r * kernels.lanes];
+                }
+            }
+        };
     });
 }
 

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <utility>
 
+#include "instruction_set.hpp"
 #include "parallel.hpp"
 
 namespace lpr_fast {
@@ -12,7 +13,8 @@ namespace {
 
 constexpr Index widest_panel = 32;
 constexpr Index narrowest_panel = 4;
-constexpr Index tile_width = 64;
+// A multiple of the columns that every instruction set takes at a time.
+constexpr Index tile_width = 72;
 
 // A pivot may be this much smaller than the largest candidate: 1 would be complete column pivoting, one column at a
 // time.
@@ -99,28 +101,66 @@ struct Elimination {
     }
 };
 
-/// Squared norms of columns [begin, end) from row `first` on.
-Vector squared_norms(const Matrix& work, Index first, Index begin, Index end, int n_threads) {
-    Vector norms(end - begin);
-    parallel_for_each(tile_count(end - begin, tile_width), n_threads, [&](Index tile) {
-        const Index last = std::min(end, begin + (tile + 1) * tile_width);
-        for (Index j = begin + tile * tile_width; j < last; ++j) {
-            norms(j - begin) = work.col(j).tail(work.rows() - first).squaredNorm();
-        }
-    });
-    return norms;
-}
+/// Squared norms of the columns that are left to eliminate, kept up to date as rows leave them.
+class ColumnNorms {
+public:
+    /// Of columns [begin, end), from row begin on.
+    ColumnNorms(const Matrix& work, Index begin, Index end, int n_threads)
+        : begin_(begin), now_(end - begin), computed_(end - begin) {
+        parallel_for_each(tile_count(end - begin, tile_width), n_threads, [&](Index tile) {
+            const Index last = std::min(end, begin + (tile + 1) * tile_width);
+            for (Index j = begin + tile * tile_width; j < last; ++j) compute(work, begin, j);
+        });
+    }
+
+    double operator()(Index j) const { return now_(j - begin_); }
+
+    /// The column of largest norm among [first, end).
+    Index largest_from(Index first) const {
+        Index largest = 0;
+        now_.tail(now_.size() - (first - begin_)).maxCoeff(&largest);
+        return first + largest;
+    }
+
+    void swap(Index i, Index j) {
+        std::swap(now_(i - begin_), now_(j - begin_));
+        std::swap(computed_(i - begin_), computed_(j - begin_));
+    }
+
+    /// Takes rows [first, next) off columns [next, end). Where little is left, the norm is computed anew.
+    void remove_rows(const Matrix& work, Index first, Index next, int n_threads) {
+        const Index end = begin_ + now_.size();
+        parallel_for_each(tile_count(end - next, tile_width), n_threads, [&](Index tile) {
+            const Index last = std::min(end, next + (tile + 1) * tile_width);
+            for (Index j = next + tile * tile_width; j < last; ++j) {
+                double& norm = now_(j - begin_);
+                norm -= work.col(j).segment(first, next - first).squaredNorm();
+                if (!(norm > cancelled * computed_(j - begin_))) compute(work, next, j);
+            }
+        });
+    }
+
+private:
+    // Pivots need a few digits of the norms. Rounding is eps times what the norm was when it was computed.
+    static constexpr double cancelled = 1e-8;
+
+    void compute(const Matrix& work, Index first, Index j) {
+        now_(j - begin_) = computed_(j - begin_) = work.col(j).tail(work.rows() - first).squaredNorm();
+    }
+
+    Index begin_;
+    Vector now_;
+    Vector computed_;
+};
 
 /// Moves the `width` columns of largest norm among [first, end) to the front; returns the largest norm left, squared.
-double select_panel(Elimination& e, Index first, Index end, Index width, int n_threads) {
-    Vector norms = squared_norms(e.work, first, first, end, n_threads);
-    for (Index j = 0; j < width; ++j) {
-        Index largest = 0;
-        norms.tail(norms.size() - j).maxCoeff(&largest);
-        e.swap(first + j, first + j + largest);
-        std::swap(norms(j), norms(j + largest));
+double select_panel(Elimination& e, ColumnNorms& norms, Index first, Index end, Index width) {
+    for (Index j = first; j < first + width; ++j) {
+        const Index largest = norms.largest_from(j);
+        e.swap(j, largest);
+        norms.swap(j, largest);
     }
-    return width < norms.size() ? norms.tail(norms.size() - width).maxCoeff() : 0.0;
+    return first + width < end ? norms(norms.largest_from(first + width)) : 0.0;
 }
 
 /// Adds the reflector that eliminates column j of the panel, which starts at `first`, and applies it within the panel.
@@ -146,7 +186,7 @@ void reflect(Elimination& e, Reflectors& reflectors, Index first, Index j, Index
 }
 
 /// Eliminates columns of the panel, largest first, until they are used up or too small beside those outside it.
-Reflectors eliminate_panel(Elimination& e, Index first, Index width, double outside) {
+Reflectors eliminate_panel(Elimination& e, ColumnNorms& norms, Index first, Index width, double outside) {
     const Index n_rows = e.work.rows() - first;
     Reflectors reflectors{Matrix::Zero(n_rows, width), Matrix::Zero(width, width)};
     Index done = 0;
@@ -156,6 +196,7 @@ Reflectors eliminate_panel(Elimination& e, Index first, Index width, double outs
         const double largest = candidates.colwise().squaredNorm().maxCoeff(&pivot);
         if (done > 0 && largest < pivot_tolerance * pivot_tolerance * outside) break;
         e.swap(first + done, first + done + pivot);
+        norms.swap(first + done, first + done + pivot);
         reflect(e, reflectors, first, done, width);
     }
     reflectors.v.conservativeResize(Eigen::NoChange, done);
@@ -168,24 +209,37 @@ void apply_reflectors(const Reflectors& reflectors, Eigen::Ref<Matrix> trailing,
     parallel_for_each(tile_count(trailing.cols(), tile_width), n_threads, [&](Index tile) {
         const Index first = tile * tile_width;
         auto c = trailing.middleCols(first, std::min(tile_width, trailing.cols() - first));
-        Matrix w = reflectors.v.transpose() * c;
+        Matrix w(reflectors.v.cols(), c.cols());
+        const ColumnProduct product{
+            reflectors.v.data(),
+            reflectors.v.rows(),
+            reflectors.v.cols(),
+            c.data(),
+            c.outerStride(),
+            c.cols(),
+            c.rows(),
+            w.data(),
+        };
+        hot_kernels().inner_products(product);
         w = reflectors.t.transpose().triangularView<Eigen::Lower>() * w;
-        c.noalias() -= reflectors.v * w;
+        hot_kernels().subtract_outer(product);
     });
 }
 
 /// Eliminates columns [first, end), whatever stands behind them following suit.
 void eliminate(Elimination& e, Index first, Index end, int n_threads) {
     Index next_width = widest_panel;
+    ColumnNorms norms(e.work, first, end, n_threads);
     while (first < end) {
         const Index width = std::min(next_width, end - first);
-        const double outside = select_panel(e, first, end, width, n_threads);
-        const Reflectors reflectors = eliminate_panel(e, first, width, outside);
+        const double outside = select_panel(e, norms, first, end, width);
+        const Reflectors reflectors = eliminate_panel(e, norms, first, width, outside);
         auto below = e.work.bottomRows(e.work.rows() - first);
         apply_reflectors(reflectors, below.middleCols(first + width, e.n_columns() - first - width), n_threads);
         // On their own, for the width of a product may decide about its last bits.
         apply_reflectors(reflectors, below.rightCols(e.work.cols() - e.n_columns()), n_threads);
         const Index done = reflectors.t.cols();
+        norms.remove_rows(e.work, first, first + done, n_threads);
         first += done;
         // Where few columns of a panel were good pivots, choose again sooner.
         next_width = done < width ? std::max(narrowest_panel, done) : std::min(widest_panel, 2 * width);

@@ -16,6 +16,18 @@ struct PackedProduct {
     std::ptrdiff_t n_strips;
 };
 
+/// Two column-major matrices of as many rows, and a third for A^T B, with b_columns columns of a_columns rows each.
+struct ColumnProduct {
+    const double* a;
+    std::ptrdiff_t a_stride;  ///< from one column to the next
+    std::ptrdiff_t a_columns;
+    double* b;
+    std::ptrdiff_t b_stride;
+    std::ptrdiff_t b_columns;
+    std::ptrdiff_t rows;
+    double* out;
+};
+
 /// The innermost loops, compiled once per instruction set; addresses are multiples of 64 bytes.
 ///
 /// A strip holds `lanes` columns side by side: element (k, l) is strip[k * lanes + l]. Every column goes through the
@@ -38,6 +50,12 @@ struct HotKernels {
 
     /// sums[l] = sum over k of weights[k] * strip(k, l).
     void (*weighted_sum)(const double* strip, const double* weights, std::ptrdiff_t depth, double* sums);
+
+    /// out = A^T B; nothing is packed, and no address need be aligned.
+    void (*inner_products)(const ColumnProduct& product);
+
+    /// B -= A out, with A of (rows, a_columns) and out of (a_columns, b_columns).
+    void (*subtract_outer)(const ColumnProduct& product);
 };
 
 // One table for each instruction set that was compiled; see instruction_set.cpp.

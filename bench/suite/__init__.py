@@ -1,0 +1,1 @@
+"""What `kernel.py` is made of."""
