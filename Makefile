@@ -10,6 +10,9 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 SOURCES := $(shell find cpp/include cpp/src cpp/bindings -type f) $(shell find python -type f -not -name '*.pyc') \
            CMakeLists.txt cpp/CMakeLists.txt pyproject.toml
+OTHER_LEVELS = $(shell $(BIN)/python -c "import lpr_fast; print(*lpr_fast.cpu_info().available[:-1])")
+NUMERICAL_TESTS := $(wildcard tests/test_oracle_*.py) $(addprefix tests/test_,accumulator.py models.py paper.py \
+                   real_data.py rigidity.py)
 CPP_FILES := $(shell find cpp -name '*.cpp' -o -name '*.hpp')
 
 .PHONY: demo test test-cpp test-python lint format stubs clean
@@ -26,9 +29,12 @@ test-cpp: $(VENV)/dev
 	  $(CMAKE) --build --preset $$preset --parallel $(JOBS) || exit 1; \
 	  $(CTEST) --preset $$preset || exit 1; \
 	done
+	for level in $(OTHER_LEVELS); do LPR_FAST_INSTRUCTION_SET=$$level $(CTEST) --preset release || exit 1; done
 
+# Everything on the best instruction set of this machine, and what computes on all others that it has.
 test-python: $(VENV)/dev
 	$(BIN)/python -m pytest
+	for level in $(OTHER_LEVELS); do LPR_FAST_INSTRUCTION_SET=$$level $(BIN)/python -m pytest $(NUMERICAL_TESTS) || exit 1; done
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .

@@ -18,13 +18,18 @@ import lpr_fast
 Job = Callable[[], object]
 
 
-def arguments(description: str) -> argparse.Namespace:
+def parser(description: str | None) -> argparse.ArgumentParser:
     """What every benchmark takes."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--toy", action="store_true", help="sizes that take no time, to see that it still runs")
     parser.add_argument("--repeats", type=int, default=7, help="measurements of each job, after one warm-up")
     parser.add_argument("--threads", type=int, default=0, help="of lpr_fast; 0 for OMP_NUM_THREADS or all cores")
-    return parser.parse_args()
+    return parser
+
+
+def arguments(description: str | None) -> argparse.Namespace:
+    """The same, parsed."""
+    return parser(description).parse_args()
 
 
 def processor() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -53,3 +54,26 @@ def test_the_extension_exports_nothing_of_the_core_or_of_eigen() -> None:
     names = {line.split()[-1] for line in printed.splitlines()}
     assert "PyInit__core" in names
     assert not {name for name in names if "lpr_fast" in name or "igen" in name}
+
+
+def instruction_set_in_use(forced: str) -> subprocess.CompletedProcess[str]:
+    code = "import lpr_fast; print(lpr_fast.cpu_info().instruction_set)"
+    variables = {**os.environ, "LPR_FAST_INSTRUCTION_SET": forced}
+    return subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=False)
+
+
+def test_every_available_instruction_set_can_be_forced() -> None:
+    available = lpr_fast.cpu_info().available
+    assert lpr_fast.cpu_info().instruction_set == os.environ.get("LPR_FAST_INSTRUCTION_SET", available[-1])
+    for name in available:
+        assert instruction_set_in_use(name).stdout.strip() == name
+
+
+def test_an_instruction_set_that_is_not_there_is_refused() -> None:
+    refused = instruction_set_in_use("mmx")
+    assert refused.returncode == 1
+    assert "LPR_FAST_INSTRUCTION_SET is 'mmx', but this processor and this build have" in refused.stderr
+
+
+def test_the_compiled_module_is_small() -> None:
+    assert Path(lpr_fast._core.__file__).stat().st_size < 5_000_000

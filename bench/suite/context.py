@@ -28,7 +28,6 @@ class Context:
     clock: Clock
     threads: int
     toy: bool
-    gap: Path | None = None
     extra: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -75,12 +74,14 @@ def print_comparison(comparison: Comparison, unit: float = 1e6) -> None:
         block = next((n for n, s in comparison.seconds.items() if s == taken.tolist()), family)
         numbers = "".join(f"{f(taken) * per_row:10.4g}" for f in (np.min, np.median, np.max))
         print(f"  {block:<44s}{numbers}")
-    advantage = comparison.advantage()
-    if advantage is not None:
-        print(f"  {OURS} is {spread(advantage)} times as fast as the fastest peer")
+    advantage, peer = comparison.advantage(), comparison.fastest_peer()
+    if advantage is not None and peer is not None:
+        print(f"  {OURS} is {spread(advantage)} times as fast as {peer[0]}")
     if comparison.flops and OURS in comparison.best():
         share = spread(100 * comparison.shares(OURS), ".0f")
         print(f"  {OURS}: {spread(comparison.gigaflops(OURS), '.1f')} GF/s, {share} % of the peak of multiply-adds")
+    if comparison.disturbance() > 1.05:
+        print(f"  disturbed by others: {comparison.disturbance():.2f} times the processor's own time passed")
     sys.stdout.flush()
 
 
@@ -89,7 +90,7 @@ def spread(values: Array, form: str = ".2f") -> str:
     return f"{np.median(values):{form}} ({values.min():{form}} - {values.max():{form}})"
 
 
-def in_child(function: Callable[..., Any], *arguments: object, environment: dict[str, str] | None = None) -> Any:  # noqa: ANN401
+def in_child(function: Callable[..., Any], *arguments: object, environment: dict[str, str] | None = None) -> Any:
     """What a function of this suite returns in a process of its own."""
     code = (
         "import json, sys; sys.path.insert(0, sys.argv[1]); from importlib import import_module; "

@@ -18,7 +18,7 @@ class Peak:
     """Multiply-adds per second; NaN where there is no compiler."""
 
     def __init__(self, *, toy: bool) -> None:
-        self._rounds = 10_000 if toy else 2_000_000
+        self._rounds = 300 if toy else 150_000
         self._library = self._compiled()
         self.vector_bits = self._library.peak_vector_bits() if self._library else 0
 

@@ -61,9 +61,7 @@ class Model:
     @cached_property
     def factor(self) -> _core.HessianFactor:
         """Ours."""
-        return _core.HessianFactor.from_triangle(
-            self.size, list(range(self.size)), self.triangle, 1.0, float("nan")
-        )
+        return _core.HessianFactor.from_triangle(self.size, list(range(self.size)), self.triangle, 1.0, float("nan"))
 
     @cached_property
     def panels(self) -> list[Array]:

@@ -13,7 +13,7 @@ from lpr_fast import Rigidity
 
 from .context import Context, feature_flops, from_features, from_phi, in_child, print_comparison, spread, unit_rows
 from .fitting_cases import peak_memory
-from .peers import Model, methods
+from .peers import Model, Scratch, methods
 from .timing import OURS, Job
 
 FORCED = "LPR_FAST_INSTRUCTION_SET"
@@ -50,11 +50,11 @@ def latency_case(context: Context) -> None:
 def latency_jobs(model: Model, phi: np.ndarray, calls: int) -> list[Job]:
     """The core, `Rigidity` with its checks, and the two shortest scripts."""
     rigidity = Rigidity._from_factor(model.factor, 1.0, "qr")
-    inverse, solve = model.hessian_inverse, methods(model)["dtrsm"]
+    inverse, solve, scratch = model.hessian_inverse, methods(model)["dtrsm"], Scratch()
     jobs = [
         Job(OURS, from_phi(model, phi, 1).run, calls=calls),
         Job(f"{OURS}, Rigidity.variance", lambda: rigidity.variance(phi, n_threads=1), calls=calls),
-        Job("dtrsm", lambda: solve(phi, False, None), calls=calls),  # noqa: FBT003
+        Job("dtrsm", lambda: solve(phi, False, scratch), calls=calls),  # noqa: FBT003
     ]
     if len(phi) == 1:
         jobs.append(Job("phi inv(H) phi", lambda: np.array([phi[0] @ inverse @ phi[0]]), calls=calls))

@@ -114,7 +114,7 @@ def species_phi(
 
     return [
         Job(OURS, eliminated),
-        Job(f"{OURS}, the factor of all", lambda: model.factor.quadratic_forms(phi, threads)),
+        Job("the factor of all", lambda: model.factor.quadratic_forms(phi, threads)),
     ]
 
 
@@ -143,7 +143,7 @@ def species_features(
             phi[r, c] = _core.kernel_rows(rows[r], a, ZETA, threads)
         return model.factor.quadratic_forms(phi, threads)
 
-    return [Job(OURS, eliminated), Job(f"{OURS}, the factor of all", whole)]
+    return [Job(OURS, eliminated), Job("the factor of all", whole)]
 
 
 def growth_case(context: Context) -> None:
@@ -185,5 +185,3 @@ def print_slopes(sizes: list[int], seconds: list[float]) -> None:
     for (a, b), slope in zip(itertools.pairwise(sizes), np.diff(y) / np.diff(x), strict=True):
         print(f"  {a:>6d} -> {b:<6d} slope {slope:.2f}")
     print(f"  {sizes[0]:>6d} -> {sizes[-1]:<6d} slope {np.polyfit(x, y, 1)[0]:.2f} of a line through all")
-
-

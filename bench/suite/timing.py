@@ -16,7 +16,6 @@ from .peak import Peak
 Array = NDArray[np.float64]
 
 OURS = "lpr_fast"
-PEAK = "peak, GF/s"
 # Results of all jobs must agree with ours this well, relative to the largest.
 TOLERANCE = 1e-8
 
@@ -52,6 +51,8 @@ class Comparison:
     flops: float
     families: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, list[float]] = field(default_factory=dict)
+    # Of all threads of this process, those that wait by spinning included.
+    processor_seconds: dict[str, list[float]] = field(default_factory=dict)
     peak: list[float] = field(default_factory=list)
 
     def best(self) -> dict[str, Array]:
@@ -76,6 +77,11 @@ class Comparison:
         """Round by round, 1e9 operations per second."""
         return self.flops / self.best()[family] / 1e9
 
+    def disturbance(self) -> float:
+        """For one thread, the median of seconds by processor seconds: above one, others had the core."""
+        ratios = [np.divide(self.seconds[n], np.maximum(self.processor_seconds[n], 1e-9)) for n in self.seconds]
+        return float(np.median(ratios)) if self.threads == 1 else 1.0
+
     def advantage(self) -> Array | None:
         """Round by round, seconds of the fastest peer by ours."""
         peer = self.fastest_peer()
@@ -95,6 +101,7 @@ class Comparison:
             "advantage": None if advantage is None else advantage.tolist(),
             "median_seconds": medians,
             "seconds": self.seconds,
+            "processor_seconds": self.processor_seconds,
         }
 
 
@@ -109,14 +116,15 @@ class Clock:
         # Threads of the job before spin for some time after it.
         self._pause = 0.0 if toy else 0.03
 
-    def once(self, job: Job) -> tuple[float, Any]:
-        """Seconds for the whole work, and what the job returned."""
+    def once(self, job: Job) -> tuple[float, float, Any]:
+        """Seconds and processor seconds for the whole work, and what the job returned."""
         with self._blas.limit(limits=job.blas_threads, user_api="blas"):
             time.sleep(self._pause)
-            start = time.perf_counter()
+            start, start_processor = time.perf_counter(), time.process_time()
             for _ in range(job.calls):
                 result = job.run()
-            return (time.perf_counter() - start) / job.calls / job.share, result
+            taken, processor = time.perf_counter() - start, time.process_time() - start_processor
+            return taken / job.calls / job.share, processor / job.calls / job.share, result
 
     def compare(
         self,
@@ -127,25 +135,28 @@ class Clock:
         n_rows: int,
         flops: float,
         repeats: int | None = None,
-        **parameters: Any,  # noqa: ANN401
+        **parameters: Any,
     ) -> Comparison:
         """Run all jobs in turn, in another order each round, after one round that warms up and checks results."""
         comparison = Comparison(title, parameters, threads, n_rows, flops)
         comparison.families = {job.name: job.family for job in jobs}
         comparison.seconds = {job.name: [] for job in jobs}
+        comparison.processor_seconds = {job.name: [] for job in jobs}
         self._check(jobs)
         rng = np.random.default_rng(0)
         for _ in range(repeats or self.repeats):
             comparison.peak.append(self.peak.gigaflops(threads))
             for i in rng.permutation(len(jobs)):
-                comparison.seconds[jobs[i].name].append(self.once(jobs[i])[0])
+                taken, processor, _ = self.once(jobs[i])
+                comparison.seconds[jobs[i].name].append(taken)
+                comparison.processor_seconds[jobs[i].name].append(processor)
         self.comparisons.append(comparison)
         return comparison
 
     def _check(self, jobs: Sequence[Job]) -> None:
-        _, expected = self.once(jobs[0])
+        *_, expected = self.once(jobs[0])
         for job in jobs[1:]:
-            _, result = self.once(job)
+            *_, result = self.once(job)
             if not job.checked:
                 continue
             difference = np.abs(result - expected[: len(result)]).max() / np.abs(expected).max()

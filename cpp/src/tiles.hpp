@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -66,19 +67,11 @@ void for_each_tile(Index n_rows, int n_threads, Workspaces& workspaces, const Wo
     const Index lanes = hot_kernels().lanes;
     const Index share = tile_count(tile_count(n_rows, n_threads), lanes) * lanes;
     const Index width = std::min(tile_columns(), std::max(share, lanes));
-    const Index n_tiles = tile_count(n_rows, width);
-    const auto run = [&](Workspace& workspace, Index tile) {
-        work(workspace, tile * width, std::min(width, n_rows - tile * width));
-    };
-    if (n_tiles <= 1 || n_threads == 1) {
+    const auto run = [&](Index tile) {
         auto lease = workspaces.take();
-        for (Index tile = 0; tile < n_tiles; ++tile) run(*lease, tile);
-        return;
-    }
-    parallel_for(n_tiles, n_threads, [&]() -> Worker {
-        const std::shared_ptr<Workspaces::Lease> lease(new Workspaces::Lease(workspaces.take()));
-        return [&run, lease](Index tile) { run(**lease, tile); };
-    });
+        work(*lease, tile * width, std::min(width, n_rows - tile * width));
+    };
+    parallel_for_each(tile_count(n_rows, width), n_threads, std::cref(run));
 }
 
 /// Rows [first, first + count) as columns of strips: element (k, l) of strip s is entry k of row first + s * lanes + l.
