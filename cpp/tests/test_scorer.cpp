@@ -15,14 +15,15 @@ namespace {
 
 std::atomic<long> n_allocations{0};
 
-void* counted(std::size_t size, std::size_t alignment) {
+}  // namespace
+
+#if !defined(__SANITIZE_ADDRESS__)  // which has operators of its own
+static void* counted(std::size_t size, std::size_t alignment) {
     ++n_allocations;
     void* memory = nullptr;
     if (posix_memalign(&memory, std::max(alignment, sizeof(void*)), size) != 0) throw std::bad_alloc();
     return memory;
 }
-
-}  // namespace
 
 void* operator new(std::size_t size) {
     return counted(size, alignof(std::max_align_t));
@@ -42,6 +43,7 @@ void operator delete(void* memory, std::align_val_t) noexcept {
 void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
     std::free(memory);
 }
+#endif
 
 namespace {
 
