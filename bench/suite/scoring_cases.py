@@ -24,8 +24,7 @@ def from_features_case(context: Context) -> None:
     for size in sizes:
         model = Model.random(size)
         for dimension in dimensions:
-            wanted = 3e9 / (size * size + 2 * dimension * size)
-            n_rows = 50 if context.toy else min(max(256, int(wanted)), 4096)
+            n_rows = 50 if context.toy else bulk_rows(size, dimension)
             rows, active = unit_rows(n_rows, dimension, 0), unit_rows(size, dimension, 1)
             for threads in context.thread_counts:
                 jobs = [from_features(model, active, rows, threads)]
@@ -41,6 +40,13 @@ def from_features_case(context: Context) -> None:
                     D=dimension,
                 )
                 print_comparison(comparison)
+
+
+def bulk_rows(size: int, dimension: int) -> int:
+    """As many as take a fair time, in whole tiles and equal blocks for one thread and two: this is about bulk."""
+    unit = 192
+    wanted = 3e9 / (size * size + 2 * dimension * size)
+    return min(max(2, round(wanted / unit)), 20) * unit
 
 
 def from_phi_case(context: Context) -> None:
