@@ -8,7 +8,8 @@
 namespace lpr_fast {
 namespace {
 
-constexpr Index largest_tile = 96;
+// More atoms would not fit the second-level cache, fewer would make the panels stream more often.
+constexpr Index largest_tile = 192;
 
 Index padded_to_panels(Index rows) {
     const Index panel_rows = hot_kernels().panel_rows;

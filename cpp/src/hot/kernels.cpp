@@ -94,10 +94,29 @@ inline __attribute__((always_inline)) void tile_product(
     }
 }
 
+constexpr Index line = 8;  // numbers in a cache line
+
+/// Asks for the share of the next panel that one of n_strips products can hide the way of.
+inline __attribute__((always_inline)) void prefetch_share(
+    const double* panel, Index size, Index strip, Index n_strips
+) {
+    const Index end = size * (strip + 1) / n_strips;
+    for (Index i = size * strip / n_strips / line * line; i < end; i += line) __builtin_prefetch(panel + i, 0, 2);
+}
+
+/// Asks for a tile of C that is about to be changed.
+inline __attribute__((always_inline)) void prefetch_tile(const double* tile) {
+    for (Index i = 0; i < panel_rows * lanes; i += line) __builtin_prefetch(tile + i, 1, 3);
+}
+
 template <Store store>
 void product(const PackedProduct& p) {
     for (Index i = 0; i < p.n_panels; ++i) {
         for (Index s = 0; s < p.n_strips; ++s) {
+            if (i + 1 < p.n_panels) {
+                prefetch_share(p.panels + (i + 1) * p.depth * panel_rows, p.depth * panel_rows, s, p.n_strips);
+            }
+            if (store != Store::assign) prefetch_tile(p.out + s * p.out_stride + i * panel_rows * lanes);
             tile_product<store>(
                 p.panels + i * p.depth * panel_rows, p.strips + s * p.strip_stride, p.depth,
                 p.out + s * p.out_stride + i * panel_rows * lanes
