@@ -65,8 +65,9 @@ private:
 template <typename Work>
 void for_each_tile(Index n_rows, int n_threads, Workspaces& workspaces, const Work& work) {
     const Index lanes = hot_kernels().lanes;
-    const Index share = tile_count(tile_count(n_rows, n_threads), lanes) * lanes;
-    const Index width = std::min(tile_columns(), std::max(share, lanes));
+    // As many tiles for each thread as for any other, none wider than the cache likes.
+    const Index share = std::max<Index>(1, tile_count(n_rows, n_threads));
+    const Index width = tile_count(tile_count(share, tile_count(share, tile_columns())), lanes) * lanes;
     const auto run = [&](Index tile) {
         auto lease = workspaces.take();
         work(*lease, tile * width, std::min(width, n_rows - tile * width));
