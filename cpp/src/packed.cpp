@@ -53,7 +53,7 @@ PackedRows::PackedRows(ConstMatrixView rows)
     }
 }
 
-void PackedRows::multiply(const double* strips, Index n_strips, double* out) const {
+void PackedRows::multiply(const double* strips, Index n_columns, double* out) const {
     const HotKernels& kernels = hot_kernels();
     for (Index first = 0; first < depth_; first += block_depth) {
         const PackedProduct product{
@@ -64,7 +64,7 @@ void PackedRows::multiply(const double* strips, Index n_strips, double* out) con
             depth_ * kernels.lanes,
             out,
             padded_rows_ * kernels.lanes,
-            n_strips,
+            n_columns,
         };
         (first == 0 ? kernels.assign_product : kernels.add_product)(product);
     }
@@ -95,24 +95,24 @@ PackedFactor::PackedFactor(const RowMatrix& triangle, const std::vector<Index>& 
     }
 }
 
-void PackedFactor::sum_squares(double* work, Index n_strips, double* block, double* squares) const {
+void PackedFactor::sum_squares(double* work, Index n_columns, double* block, double* squares) const {
     const HotKernels& kernels = hot_kernels();
     const Index work_stride = padded_size_ * kernels.lanes;
     const Index block_stride = block_depth * kernels.lanes;
-    std::fill(squares, squares + n_strips * kernels.lanes, 0.0);
+    std::fill(squares, squares + tile_count(n_columns, kernels.lanes) * kernels.lanes, 0.0);
     const double* panel = panels_.data();
     for (Index first = 0; first < padded_size_; first += block_depth) {
         const Index depth = std::min(block_depth, padded_size_ - first);
         const Index below = padded_size_ - first - depth;
         kernels.triangular_product(
             {panel, depth / kernels.panel_rows, depth, work + first * kernels.lanes, work_stride, block, block_stride,
-             n_strips},
+             n_columns},
             squares
         );
         panel += triangular_panels(depth);
         kernels.subtract_product(
             {panel, below / kernels.panel_rows, depth, block, block_stride, work + (first + depth) * kernels.lanes,
-             work_stride, n_strips}
+             work_stride, n_columns}
         );
         panel += below * depth;
     }

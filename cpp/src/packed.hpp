@@ -24,8 +24,8 @@ public:
     /// Rows and some of zeros, to fill the last panel.
     Index padded_rows() const { return padded_rows_; }
 
-    /// out = rows * strips; strips of depth() * lanes and padded_rows() * lanes.
-    void multiply(const double* strips, Index n_strips, double* out) const;
+    /// out = rows * strips; strips of depth() * lanes and padded_rows() * lanes, with so many columns.
+    void multiply(const double* strips, Index n_columns, double* out) const;
 
 private:
     Index rows_;
@@ -49,7 +49,7 @@ public:
     /// squares[l] = |R^-T phi_l|^2 for every column of the strips.
     /// @param work   phi, strips of padded_size() * lanes; destroyed
     /// @param block  room for strips of block_depth * lanes
-    void sum_squares(double* work, Index n_strips, double* block, double* squares) const;
+    void sum_squares(double* work, Index n_columns, double* block, double* squares) const;
 
 private:
     Index padded_size_;

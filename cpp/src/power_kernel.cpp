@@ -21,9 +21,9 @@ bool is_integer(double zeta) {
     return zeta == std::floor(zeta);
 }
 
-void raise_by_pow(double* values, Index count, double zeta) {
+void raise_by_pow(double* values, Index count, Index stride, double zeta) {
     for (Index i = 0; i < count; ++i) {
-        double& value = values[i];
+        double& value = values[i * stride];
         if (!is_integer(zeta) && value < negative_rounding) {
             std::ostringstream message;
             message << "a scalar product of features is " << value << ", which has no real power " << zeta
@@ -65,12 +65,16 @@ void PowerKernel::evaluate(ConstMatrixView features, Index first, Index count, W
     workspace.input.reserve(n_features() * tile_columns());
     workspace.kernels.reserve(padded_size() * tile_columns());
     load_strips("features", features, first, count, workspace.input.data());
-    active_.multiply(workspace.input.data(), n_strips, workspace.kernels.data());
-    const Index n_values = n_strips * padded_size() * kernels.lanes;
+    active_.multiply(workspace.input.data(), count, workspace.kernels.data());
+    double* values = workspace.kernels.data();
+    const Index per_strip = padded_size() * kernels.lanes;
     if (is_integer(zeta_) && zeta_ <= largest_product) {
-        kernels.raise(workspace.kernels.data(), n_values, static_cast<int>(zeta_));
-    } else {
-        raise_by_pow(workspace.kernels.data(), n_values, zeta_);
+        kernels.raise(values, n_strips * per_strip, static_cast<int>(zeta_));
+        return;
+    }
+    for (Index column = 0; column < count; ++column) {
+        const Index place = column / kernels.lanes * per_strip + column % kernels.lanes;
+        raise_by_pow(values + place, size(), kernels.lanes, zeta_);
     }
 }
 

@@ -89,7 +89,7 @@ void sum_squares(
     workspace.block.reserve(block_depth * tile_columns());
     workspace.squares.reserve(tile_columns());
     select_rows(strips, depth, factor.columns(), factor.padded_size(), n_strips, workspace.work.data());
-    factor.sum_squares(workspace.work.data(), n_strips, workspace.block.data(), workspace.squares.data());
+    factor.sum_squares(workspace.work.data(), count, workspace.block.data(), workspace.squares.data());
     std::copy_n(workspace.squares.data(), count, out);
 }
 

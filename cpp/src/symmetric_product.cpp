@@ -58,7 +58,7 @@ void add_symmetric_product(
             const Index stride = tile_width * kernels.lanes;
             kernels.assign_product(
                 {panels.data() + i * depth, tile_width / kernels.panel_rows, depth, strips.data() + j * depth,
-                 depth * kernels.lanes, out->data(), stride, tile_width / kernels.lanes}
+                 depth * kernels.lanes, out->data(), stride, tile_width}
             );
             for (Index c = 0; c < std::min(tile_width, size - j); ++c) {
                 const double* column = out->data() + c / kernels.lanes * stride + c % kernels.lanes;

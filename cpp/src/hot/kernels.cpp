@@ -55,25 +55,25 @@ enum class Store { assign, add, subtract };
 
 #define LPR_FAST_UNROLL _Pragma("GCC unroll 16")
 
-/// One panel times one strip.
-template <Store store>
+/// One panel times the first vectors of one strip.
+template <Store store, int n_vectors>
 inline __attribute__((always_inline)) void tile_product(
     const double* __restrict panel, const double* __restrict strip, Index depth, double* __restrict out
 ) {
-    Vec sums[panel_rows][vectors];
+    Vec sums[panel_rows][n_vectors];
     LPR_FAST_UNROLL
     for (int r = 0; r < panel_rows; ++r) {
         LPR_FAST_UNROLL
-        for (int v = 0; v < vectors; ++v) sums[r][v] = Vec{};
+        for (int v = 0; v < n_vectors; ++v) sums[r][v] = Vec{};
     }
     for (Index k = 0; k < depth; ++k) {
-        Vec b[vectors];
+        Vec b[n_vectors];
         LPR_FAST_UNROLL
-        for (int v = 0; v < vectors; ++v) b[v] = reinterpret_cast<const Vec*>(strip)[v];
+        for (int v = 0; v < n_vectors; ++v) b[v] = reinterpret_cast<const Vec*>(strip)[v];
         LPR_FAST_UNROLL
         for (int r = 0; r < panel_rows; ++r) {
             LPR_FAST_UNROLL
-            for (int v = 0; v < vectors; ++v) sums[r][v] += panel[r] * b[v];
+            for (int v = 0; v < n_vectors; ++v) sums[r][v] += panel[r] * b[v];
         }
         panel += panel_rows;
         strip += lanes;
@@ -81,7 +81,7 @@ inline __attribute__((always_inline)) void tile_product(
     LPR_FAST_UNROLL
     for (int r = 0; r < panel_rows; ++r) {
         LPR_FAST_UNROLL
-        for (int v = 0; v < vectors; ++v) {
+        for (int v = 0; v < n_vectors; ++v) {
             Vec& c = reinterpret_cast<Vec*>(out + r * lanes)[v];
             if (store == Store::assign) {
                 c = sums[r][v];
@@ -109,25 +109,47 @@ inline __attribute__((always_inline)) void prefetch_tile(const double* tile) {
     for (Index i = 0; i < panel_rows * lanes; i += line) __builtin_prefetch(tile + i, 1, 3);
 }
 
+/// One panel times one strip, of which so many vectors hold columns.
+template <Store store>
+inline __attribute__((always_inline)) void strip_product(
+    Index n_vectors, const double* panel, const double* strip, Index depth, double* out
+) {
+    if (n_vectors == vectors) {
+        tile_product<store, vectors>(panel, strip, depth, out);
+    } else if (n_vectors == 2) {
+        tile_product<store, 2>(panel, strip, depth, out);
+    } else {
+        tile_product<store, 1>(panel, strip, depth, out);
+    }
+}
+
+/// How many vectors of strip s hold columns.
+inline __attribute__((always_inline)) Index vectors_of_strip(Index s, Index n_columns) {
+    const Index left = n_columns - s * lanes;
+    return left >= lanes ? vectors : (left + width - 1) / width;
+}
+
 template <Store store>
 void product(const PackedProduct& p) {
+    const Index n_strips = (p.n_columns + lanes - 1) / lanes;
     for (Index i = 0; i < p.n_panels; ++i) {
-        for (Index s = 0; s < p.n_strips; ++s) {
+        for (Index s = 0; s < n_strips; ++s) {
             if (i + 1 < p.n_panels) {
-                prefetch_share(p.panels + (i + 1) * p.depth * panel_rows, p.depth * panel_rows, s, p.n_strips);
+                prefetch_share(p.panels + (i + 1) * p.depth * panel_rows, p.depth * panel_rows, s, n_strips);
             }
-            if (store != Store::assign) prefetch_tile(p.out + s * p.out_stride + i * panel_rows * lanes);
-            tile_product<store>(
-                p.panels + i * p.depth * panel_rows, p.strips + s * p.strip_stride, p.depth,
-                p.out + s * p.out_stride + i * panel_rows * lanes
+            double* tile = p.out + s * p.out_stride + i * panel_rows * lanes;
+            if (store != Store::assign) prefetch_tile(tile);
+            strip_product<store>(
+                vectors_of_strip(s, p.n_columns), p.panels + i * p.depth * panel_rows, p.strips + s * p.strip_stride,
+                p.depth, tile
             );
         }
     }
 }
 
 /// sums[l] += squares of the column l of a tile.
-void add_squares(const double* tile, double* sums) {
-    for (int v = 0; v < vectors; ++v) {
+void add_squares(const double* tile, Index n_vectors, double* sums) {
+    for (Index v = 0; v < n_vectors; ++v) {
         Vec sum = reinterpret_cast<Vec*>(sums)[v];
         for (int r = 0; r < panel_rows; ++r) {
             const Vec c = reinterpret_cast<const Vec*>(tile + r * lanes)[v];
@@ -138,13 +160,15 @@ void add_squares(const double* tile, double* sums) {
 }
 
 void triangular_product(const PackedProduct& p, double* squares) {
+    const Index n_strips = (p.n_columns + lanes - 1) / lanes;
     const double* panel = p.panels;
     for (Index i = 0; i < p.n_panels; ++i) {
         const Index depth = (i + 1) * panel_rows;
-        for (Index s = 0; s < p.n_strips; ++s) {
+        for (Index s = 0; s < n_strips; ++s) {
+            const Index n_vectors = vectors_of_strip(s, p.n_columns);
             double* tile = p.out + s * p.out_stride + i * panel_rows * lanes;
-            tile_product<Store::assign>(panel, p.strips + s * p.strip_stride, depth, tile);
-            add_squares(tile, squares + s * lanes);
+            strip_product<Store::assign>(n_vectors, panel, p.strips + s * p.strip_stride, depth, tile);
+            add_squares(tile, n_vectors, squares + s * lanes);
         }
         panel += depth * panel_rows;
     }

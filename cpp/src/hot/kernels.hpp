@@ -13,7 +13,7 @@ struct PackedProduct {
     std::ptrdiff_t strip_stride;  ///< from one strip of B to the next
     double* out;                  ///< C: strips of (n_panels * panel_rows or more, lanes)
     std::ptrdiff_t out_stride;    ///< from one strip of C to the next
-    std::ptrdiff_t n_strips;
+    std::ptrdiff_t n_columns;     ///< of B and C; vectors of the last strip beyond them are neither read nor written
 };
 
 /// Two column-major matrices of as many rows, and a third for A^T B, with b_columns columns of a_columns rows each.
