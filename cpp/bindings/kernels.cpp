@@ -55,15 +55,6 @@ std::map<std::string, py::array_t<double>> score(
     return result;
 }
 
-py::array_t<double> rows_of_scorer(const KernelScorer& scorer, const py::array& features, int n_threads) {
-    const ConstMatrixView view = matrix_view(features, "features");
-    py::array_t<double> out({view.rows, scorer.size()});
-    const MatrixView target(out.mutable_data(), view.rows, scorer.size());
-    const WithoutInterpreter no_interpreter;
-    scorer.rows(view, target, n_threads);
-    return out;
-}
-
 std::vector<Index> sample(const py::array& points, Index count, Index first, double tolerance, int n_threads) {
     const ConstMatrixView view = matrix_view(points, "points");
     const WithoutInterpreter no_interpreter;
@@ -81,8 +72,7 @@ void register_kernels(py::module_& module) {
         .def(
             "score", &score, py::arg("features"), py::arg("forms"), py::arg("explained"), py::arg("energies"),
             py::arg("n_threads")
-        )
-        .def("rows", &rows_of_scorer, py::arg("features"), py::arg("n_threads"));
+        );
     module.def("cpu_info", [] {
         const CpuInfo info = cpu_info();
         return std::make_pair(info.instruction_set, info.available);

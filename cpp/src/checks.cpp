@@ -20,6 +20,10 @@ template <typename... Parts>
     throw InvalidInput(message.str());
 }
 
+bool is_usable(const double* row, Index size) {
+    return (Eigen::Map<const Eigen::ArrayXd>(row, size).abs() <= largest_entry).all();
+}
+
 }  // namespace
 
 void check_size(Index value) {
@@ -53,12 +57,18 @@ void check_output(const char* name, ConstMatrixView matrix, Index rows, Index co
 
 void check_finite(const char* name, ConstMatrixView matrix) {
     for (Index i = 0; i < matrix.rows; ++i) {
-        const auto row = Eigen::Map<const Eigen::ArrayXd>(matrix.row(i), matrix.cols);
-        if ((row.abs() <= largest_entry).all()) continue;
+        if (is_usable(matrix.row(i), matrix.cols)) continue;
         refuse(
             name, ": row ", i, " holds NaN, infinity or an entry above ", largest_entry, "; every entry must be finite."
         );
     }
+}
+
+void check_environment(const char* name, const double* row, Index size, Index number) {
+    if (is_usable(row, size)) return;
+    refuse(
+        name, " row ", number, " holds NaN, infinity or an entry above 1e140; remove or recompute that environment."
+    );
 }
 
 void check_rows(ConstMatrixView rows, std::optional<ConstVectorView> weights, Index n_rows_before) {

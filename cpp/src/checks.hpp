@@ -25,6 +25,9 @@ void check_columns(const char* name, ConstMatrixView matrix, Index columns);
 /// Throws InvalidInput for NaN, infinity and entries above 1e140, naming the row.
 void check_finite(const char* name, ConstMatrixView matrix);
 
+/// Throws InvalidInput for NaN, infinity and entries above 1e140 in a row of environments that are to be scored.
+void check_environment(const char* name, const double* row, Index size, Index number);
+
 /// Throws InvalidInput unless an output has the shape that the result will have.
 void check_output(const char* name, ConstMatrixView matrix, Index rows, Index columns);
 

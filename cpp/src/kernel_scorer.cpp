@@ -59,19 +59,6 @@ void write_rows(const PowerKernel& kernel, const double* strips, Index first, In
     }
 }
 
-void evaluate_rows(
-    const PowerKernel& kernel, Workspaces& workspaces, ConstMatrixView features, MatrixView out, int n_threads
-) {
-    kernel.check_features(features);
-    check_output("out", out, features.rows, kernel.size());
-    for_each_tile(
-        features.rows, resolve_threads(n_threads), workspaces, [&](Workspace& workspace, Index first, Index count) {
-            kernel.evaluate(features, first, count, workspace);
-            write_rows(kernel, workspace.kernels.data(), first, count, out);
-        }
-    );
-}
-
 }  // namespace
 
 KernelScorer::KernelScorer(
@@ -114,21 +101,17 @@ void KernelScorer::score(ConstMatrixView features, const KernelScores& scores, i
     });
 }
 
-void KernelScorer::rows(ConstMatrixView features, MatrixView out, int n_threads) const {
-    evaluate_rows(state_->kernel, state_->workspaces, features, out, n_threads);
-}
-
-Index KernelScorer::size() const {
-    return state_->kernel.size();
-}
-
-Index KernelScorer::n_features() const {
-    return state_->kernel.n_features();
-}
-
 void kernel_rows(ConstMatrixView features, ConstMatrixView active, double zeta, MatrixView out, int n_threads) {
+    const PowerKernel kernel(active, zeta);
+    kernel.check_features(features);
+    check_output("out", out, features.rows, kernel.size());
     Workspaces workspaces;
-    evaluate_rows(PowerKernel(active, zeta), workspaces, features, out, n_threads);
+    for_each_tile(
+        features.rows, resolve_threads(n_threads), workspaces, [&](Workspace& workspace, Index first, Index count) {
+            kernel.evaluate(features, first, count, workspace);
+            write_rows(kernel, workspace.kernels.data(), first, count, out);
+        }
+    );
 }
 
 }  // namespace lpr_fast

@@ -1,11 +1,8 @@
 #include "scoring.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <string>
 
 #include "checks.hpp"
-#include "lpr_fast/error.hpp"
 #include "parallel.hpp"
 
 namespace lpr_fast {
@@ -16,13 +13,6 @@ constexpr Index tile_rows = 64;
 // Rows of phi_b whose R^-T phi are held at once: enough to make solving phi_a again for each such part cheap.
 constexpr Index part_rows = 16 * tile_rows;
 
-[[noreturn]] void refuse_row(const char* name, Index row) {
-    throw InvalidInput(
-        std::string(name) + " row " + std::to_string(row) +
-        " holds NaN, infinity or an entry above 1e140; remove or recompute that environment."
-    );
-}
-
 /// The columns that R stands for, of rows [first, first + tile_rows) of phi as columns of `tile`; missing rows are
 /// zero.
 void load_tile(
@@ -31,8 +21,7 @@ void load_tile(
     const Index count = std::min(tile_rows, phi.rows - first);
     for (Index t = 0; t < count; ++t) {
         const double* row = phi.row(first + t);
-        const auto all = Eigen::Map<const Eigen::ArrayXd>(row, phi.cols);
-        if (!(all.abs() <= largest_entry).all()) refuse_row(name, first + t);
+        check_environment(name, row, phi.cols, first + t);
         for (Index j = 0; j < tile.rows(); ++j) tile(j, t) = row[columns[static_cast<std::size_t>(j)]];
     }
     tile.rightCols(tile_rows - count).setZero();

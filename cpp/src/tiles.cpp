@@ -1,26 +1,10 @@
 #include "tiles.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <string>
 
 #include "checks.hpp"
-#include "lpr_fast/error.hpp"
 
 namespace lpr_fast {
-namespace {
-
-void check_row(const char* name, const double* row, Index size, Index number) {
-    const auto entries = Eigen::Map<const Eigen::ArrayXd>(row, size);
-    if ((entries.abs() <= largest_entry).all()) return;
-    throw InvalidInput(
-        std::string(name) + " row " + std::to_string(number) +
-        " holds NaN, infinity or an entry above 1e140; remove or recompute that environment."
-    );
-}
-
-}  // namespace
-
 void load_strips(const char* name, ConstMatrixView rows, Index first, Index count, double* strips) {
     const Index lanes = hot_kernels().lanes;
     for (Index s = 0; s < tile_count(count, lanes); ++s) {
@@ -29,7 +13,7 @@ void load_strips(const char* name, ConstMatrixView rows, Index first, Index coun
             const Index i = s * lanes + l;
             if (i < count) {
                 const double* row = rows.row(first + i);
-                check_row(name, row, rows.cols, first + i);
+                check_environment(name, row, rows.cols, first + i);
                 for (Index k = 0; k < rows.cols; ++k) strip[k * lanes + l] = row[k];
             } else {
                 for (Index k = 0; k < rows.cols; ++k) strip[k * lanes + l] = 0.0;

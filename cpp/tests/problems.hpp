@@ -35,6 +35,17 @@ inline Array random_array(Index rows, Index cols, unsigned seed) {
     return array;
 }
 
+/// Rows of norm one with entries that are not negative, as normalised power spectra nearly are.
+inline Array positive_rows(Index rows, Index cols, unsigned seed) {
+    Array array = random_array(rows, cols, seed);
+    for (Index i = 0; i < rows; ++i) {
+        double square = 0.0;
+        for (Index j = 0; j < cols; ++j) square += array(i, j) * array(i, j);
+        for (Index j = 0; j < cols; ++j) array(i, j) = std::abs(array(i, j)) / std::sqrt(square);
+    }
+    return array;
+}
+
 /// Sylvester's Hadamard matrix, H^T H = size * I; size must be a power of two.
 inline Array hadamard(Index size) {
     Array matrix(size, size);

@@ -18,17 +18,6 @@ Array kernels(const Array& x, const Array& active, double zeta, int n_threads = 
     return out;
 }
 
-/// Rows of norm one with entries that are not negative.
-Array positive_rows(Index rows, Index cols, unsigned seed) {
-    Array array = random_array(rows, cols, seed);
-    for (Index i = 0; i < rows; ++i) {
-        double square = 0.0;
-        for (Index j = 0; j < cols; ++j) square += array(i, j) * array(i, j);
-        for (Index j = 0; j < cols; ++j) array(i, j) = std::abs(array(i, j)) / std::sqrt(square);
-    }
-    return array;
-}
-
 void kernels_are_powers_of_scalar_products() {
     const Array x = positive_rows(130, 37, 1);
     const Array active = positive_rows(21, 37, 2);

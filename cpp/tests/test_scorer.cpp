@@ -47,17 +47,6 @@ void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
 
 namespace {
 
-/// Rows of norm one with entries that are not negative.
-Array features(Index rows, Index cols, unsigned seed) {
-    Array array = random_array(rows, cols, seed);
-    for (Index i = 0; i < rows; ++i) {
-        double square = 0.0;
-        for (Index j = 0; j < cols; ++j) square += array(i, j) * array(i, j);
-        for (Index j = 0; j < cols; ++j) array(i, j) = std::abs(array(i, j)) / std::sqrt(square);
-    }
-    return array;
-}
-
 Array kernels(const Array& x, const Array& active, double zeta) {
     Array out(x.rows, active.rows);
     kernel_rows(x.view(), active.view(), zeta, {out.values.data(), out.rows, out.cols});
@@ -73,11 +62,11 @@ struct Model {
     KernelScorer scorer;
 
     Model(Index size, Index n_features, double zeta)
-        : active(features(size, n_features, 1)),
+        : active(positive_rows(size, n_features, 1)),
           prior(kernels(active, active, zeta)),
-          factor(
-              factorize(accumulated(kernels(features(2 * size + 3, n_features, 2), active, zeta)), 1e-2, prior.view())
-          ),
+          factor(factorize(
+              accumulated(kernels(positive_rows(2 * size + 3, n_features, 2), active, zeta)), 1e-2, prior.view()
+          )),
           prior_factor(factorize_prior(prior.view())),
           weights(random_array(1, size, 3).values),
           scorer(active.view(), zeta, factor, prior_factor, view_of(weights)) {}
@@ -103,7 +92,7 @@ void scores_from_features_are_those_from_kernel_rows() {
     // Sizes around those of blocks (240) and panels; features deeper than a block.
     for (const auto& [size, n_features] : {std::pair<Index, Index>{1, 1}, {7, 3}, {239, 50}, {241, 260}, {500, 250}}) {
         const Model model(size, n_features, 2.0);
-        const Array x = features(130, n_features, 4);
+        const Array x = positive_rows(130, n_features, 4);
         const Scores scores = scored(model, x.view());
         const Array phi = kernels(x, model.active, 2.0);
         CHECK(scores.forms == forms_of(model.factor, phi.view()));
@@ -126,7 +115,7 @@ void scores_from_features_are_those_from_kernel_rows() {
 
 void bits_do_not_depend_on_batches_or_threads() {
     const Model model(300, 70, 3.0);
-    const Array x = features(333, 70, 5);
+    const Array x = positive_rows(333, 70, 5);
     const Scores expected = scored(model, x.view(), 1);
     CHECK(scored(model, x.view(), 2).forms == expected.forms);
     for (const Index i : {0, 1, 23, 24, 95, 96, 332}) {
@@ -140,7 +129,7 @@ void bits_do_not_depend_on_batches_or_threads() {
 
 void threads_can_share_a_scorer() {
     const Model model(120, 40, 4.0);
-    const Array x = features(500, 40, 6);
+    const Array x = positive_rows(500, 40, 6);
     const Scores expected = scored(model, x.view());
     std::vector<std::thread> threads;
     std::atomic<int> wrong{0};
@@ -155,7 +144,7 @@ void threads_can_share_a_scorer() {
 
 void nothing_is_allocated_after_the_first_calls() {
     const Model model(200, 30, 2.0);
-    const Array x = features(400, 30, 7);
+    const Array x = positive_rows(400, 30, 7);
     const Array phi = kernels(x, model.active, 2.0);
     Scores scores(400);
     for (const int n_threads : {1, 2}) {
@@ -173,7 +162,7 @@ void nothing_is_allocated_after_the_first_calls() {
 
 void unusable_arguments_are_refused() {
     const Model model(5, 4, 2.0);
-    const Array x = features(3, 4, 8);
+    const Array x = positive_rows(3, 4, 8);
     Scores scores(3);
     const KernelScorer plain(model.active.view(), 2.0, model.factor);
     CHECK_THROWS(InvalidInput, "explained parts cannot be scored", plain.score(x.view(), scores.views()));
@@ -181,8 +170,8 @@ void unusable_arguments_are_refused() {
         InvalidInput, "energies cannot be scored", plain.score(x.view(), {{}, {}, {scores.energies.data(), 3}})
     );
     CHECK_THROWS(InvalidInput, "forms has shape (1, 2)", plain.score(x.view(), {{scores.forms.data(), 2}, {}, {}}));
-    CHECK_THROWS(InvalidInput, "features have 3 columns", plain.score(features(3, 3, 8).view(), {}));
-    const Array other = features(6, 4, 9);
+    CHECK_THROWS(InvalidInput, "features have 3 columns", plain.score(positive_rows(3, 3, 8).view(), {}));
+    const Array other = positive_rows(6, 4, 9);
     CHECK_THROWS(InvalidInput, "the factor is of size 5", KernelScorer(other.view(), 2.0, model.factor));
     CHECK_THROWS(
         InvalidInput, "the list of weights is of size 2",

@@ -40,14 +40,6 @@ public:
     /// that this scorer cannot give, and a scalar product below -1e-10 where zeta is not an integer
     void score(ConstMatrixView features, const KernelScores& scores, int n_threads = 0) const;
 
-    /// The kernel rows themselves.
-    /// @param out  (n, M)
-    void rows(ConstMatrixView features, MatrixView out, int n_threads = 0) const;
-
-    /// M and D.
-    Index size() const;
-    Index n_features() const;
-
 private:
     std::shared_ptr<const KernelScorerState> state_;
 };
