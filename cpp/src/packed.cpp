@@ -45,7 +45,7 @@ PackedRows::PackedRows(ConstMatrixView rows)
       panels_(padded_rows_ * rows.cols) {
     double* panel = panels_.data();
     for (Index first = 0; first < depth_; first += block_depth) {
-        const Index depth = std::min(block_depth, depth_ - first);
+        const Index depth = block_size(first);
         const auto element = [&](Index i, Index k) { return i < rows_ ? rows.row(i)[first + k] : 0.0; };
         for (Index i = 0; i < padded_rows_; i += hot_kernels().panel_rows) {
             panel = write_panel(panel, i, depth, element);
@@ -53,21 +53,20 @@ PackedRows::PackedRows(ConstMatrixView rows)
     }
 }
 
-void PackedRows::multiply(const double* strips, Index n_columns, double* out) const {
+void PackedRows::multiply_block(Index first, const double* strips, Index n_columns, double* out) const {
     const HotKernels& kernels = hot_kernels();
-    for (Index first = 0; first < depth_; first += block_depth) {
-        const PackedProduct product{
-            panels_.data() + first * padded_rows_,
-            padded_rows_ / kernels.panel_rows,
-            std::min(block_depth, depth_ - first),
-            strips + first * kernels.lanes,
-            depth_ * kernels.lanes,
-            out,
-            padded_rows_ * kernels.lanes,
-            n_columns,
-        };
-        (first == 0 ? kernels.assign_product : kernels.add_product)(product);
-    }
+    const Index depth = block_size(first);
+    const PackedProduct product{
+        panels_.data() + first * padded_rows_,
+        padded_rows_ / kernels.panel_rows,
+        depth,
+        strips,
+        depth * kernels.lanes,
+        out,
+        padded_rows_ * kernels.lanes,
+        n_columns,
+    };
+    (first == 0 ? kernels.assign_product : kernels.add_product)(product);
 }
 
 PackedFactor::PackedFactor(const RowMatrix& triangle, const std::vector<Index>& columns)

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "aligned_buffer.hpp"
@@ -24,8 +25,12 @@ public:
     /// Rows and some of zeros, to fill the last panel.
     Index padded_rows() const { return padded_rows_; }
 
-    /// out = rows * strips; strips of depth() * lanes and padded_rows() * lanes, with so many columns.
-    void multiply(const double* strips, Index n_columns, double* out) const;
+    /// Part of the product rows * X for the block of columns that begins at `first`, a multiple of block_depth: assigned
+    /// for the first block, added for the others.
+    /// @param strips  those rows of X, strips of block_size(first) * lanes
+    /// @param out     strips of padded_rows() * lanes
+    void multiply_block(Index first, const double* strips, Index n_columns, double* out) const;
+    Index block_size(Index first) const { return std::min(block_depth, depth_ - first); }
 
 private:
     Index rows_;

@@ -62,10 +62,14 @@ void PowerKernel::check_features(ConstMatrixView features) const {
 void PowerKernel::evaluate(ConstMatrixView features, Index first, Index count, Workspace& workspace) const {
     const HotKernels& kernels = hot_kernels();
     const Index n_strips = tile_count(count, kernels.lanes);
-    workspace.input.reserve(n_features() * tile_columns());
+    workspace.input.reserve(block_depth * tile_columns());
     workspace.kernels.reserve(padded_size() * tile_columns());
-    load_strips("features", features, first, count, workspace.input.data());
-    active_.multiply(workspace.input.data(), count, workspace.kernels.data());
+    // Block by block, so that features on their way into lanes stay in the caches however many there are.
+    for (Index column = 0; column < n_features(); column += block_depth) {
+        const Index depth = active_.block_size(column);
+        load_strips("features", features, first, count, column, depth, workspace.input.data());
+        active_.multiply_block(column, workspace.input.data(), count, workspace.kernels.data());
+    }
     double* values = workspace.kernels.data();
     const Index per_strip = padded_size() * kernels.lanes;
     if (is_integer(zeta_) && zeta_ <= largest_product) {

@@ -65,7 +65,7 @@ void score_quadratic_forms(
 ) {
     for_each_tile(phi.rows, n_threads, workspaces, [&](Workspace& workspace, Index first, Index count) {
         workspace.input.reserve(phi.cols * tile_columns());
-        load_strips("phi", phi, first, count, workspace.input.data());
+        load_strips("phi", phi, first, count, 0, phi.cols, workspace.input.data());
         sum_squares(factor, workspace.input.data(), phi.cols, count, workspace, out.data + first);
     });
 }

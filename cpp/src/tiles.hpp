@@ -75,10 +75,12 @@ void for_each_tile(Index n_rows, int n_threads, Workspaces& workspaces, const Wo
     parallel_for_each(tile_count(n_rows, width), n_threads, std::cref(run));
 }
 
-/// Rows [first, first + count) as columns of strips: element (k, l) of strip s is entry k of row first + s * lanes + l.
-/// Columns beyond the last row are zero.
+/// Entries [column, column + depth) of rows [first, first + count) as columns of strips: element (k, l) of strip s is
+/// entry column + k of row first + s * lanes + l. Columns beyond the last row are zero.
 /// @throws InvalidInput  for NaN, infinity and entries above 1e140, naming the row
-void load_strips(const char* name, ConstMatrixView rows, Index first, Index count, double* strips);
+void load_strips(
+    const char* name, ConstMatrixView rows, Index first, Index count, Index column, Index depth, double* strips
+);
 
 /// The rows of strips that `columns` names: from strips of from_depth * lanes to strips of to_depth * lanes, whose rows
 /// beyond the last named one are zero.

@@ -174,6 +174,18 @@ void triangular_product(const PackedProduct& p, double* squares) {
     }
 }
 
+bool are_within(const double* values, Index count, double largest) {
+    auto within = Vec{} == Vec{};
+    for (Index i = 0; i < count; i += width) {
+        const Vec value = *reinterpret_cast<const Vec*>(values + i);
+        within &= (value <= largest) & (value >= -largest);
+    }
+    for (int i = 0; i < width; ++i) {
+        if (!within[i]) return false;
+    }
+    return true;
+}
+
 void raise(double* values, Index count, int exponent) {
     for (Index i = 0; i < count; i += width) {
         Vec square = *reinterpret_cast<Vec*>(values + i);
@@ -332,6 +344,7 @@ const HotKernels LPR_FAST_TABLE = {
     &product<Store::add>,
     &product<Store::subtract>,
     &triangular_product,
+    &are_within,
     &raise,
     &weighted_sum,
     &inner_products,

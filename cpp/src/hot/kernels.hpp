@@ -45,6 +45,9 @@ struct HotKernels {
     /// every column l of every strip.
     void (*triangular_product)(const PackedProduct& product, double* squares);
 
+    /// Whether all |values[i]| <= largest; not so for NaN. count is a multiple of lanes.
+    bool (*are_within)(const double* values, std::ptrdiff_t count, double largest);
+
     /// values[i] <- values[i]^exponent, exponent >= 1, by products; count is a multiple of lanes.
     void (*raise)(double* values, std::ptrdiff_t count, int exponent);
 
