@@ -25,8 +25,8 @@ public:
     /// Rows and some of zeros, to fill the last panel.
     Index padded_rows() const { return padded_rows_; }
 
-    /// Part of the product rows * X for the block of columns that begins at `first`, a multiple of block_depth: assigned
-    /// for the first block, added for the others.
+    /// Part of the product rows * X for the block of columns that begins at `first`, a multiple of block_depth:
+    /// assigned for the first block, added for the others.
     /// @param strips  those rows of X, strips of block_size(first) * lanes
     /// @param out     strips of padded_rows() * lanes
     void multiply_block(Index first, const double* strips, Index n_columns, double* out) const;
