@@ -25,9 +25,10 @@ _BATCH_VALUES = 2**23
 
 def checked(frames: Iterable[Atoms], cutoff: float) -> Iterator[Atoms]:
     """The frames, each of them looked at when its turn comes."""
-    from ase import Atoms
+    from ..descriptors._periodicity import check_geometry  # before ASE: it says so if that is missing
 
-    from ..descriptors._periodicity import check_geometry
+    # isort: split
+    from ase import Atoms
 
     if isinstance(frames, Atoms):
         frames = [frames]

@@ -13,7 +13,7 @@ import click
 
 from .. import __version__
 from .._errors import LprError, LprWarning
-from . import _fit, _info, _score
+from . import _fit, _info, _score, missing
 from ._terminal import say
 
 P = ParamSpec("P")
@@ -44,6 +44,8 @@ def _one_sentence(command: Callable[P, T]) -> Callable[P, T]:
         try:
             with _warnings_as_notes():
                 return command(*args, **options)
+        except ImportError as error:  # before LprError: a MissingPackageError is both
+            raise Mistake(missing(error)) from error
         except LprError as error:
             raise Mistake(str(error)) from error
         except BrokenPipeError:
