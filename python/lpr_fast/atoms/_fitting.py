@@ -61,8 +61,9 @@ def fit_local_model(
         )
         progress("rows: kernels and sums", int(training.first[chosen.stop]), int(training.first[-1]))
     progress("factorising", 0, 1)
+    prior = basis.prior(n_threads)
     try:
-        rigidity = Rigidity._build(accumulator, basis.prior(n_threads), regularizer, n_threads, stacklevel=4)
+        rigidity = Rigidity._build(accumulator, prior, regularizer, n_threads, stacklevel=4)
     except NotPositiveDefiniteError as error:
         if isinstance(basis, SparseKernelBasis) and not basis.zeta.is_integer():
             raise InvalidInputError(
@@ -70,7 +71,7 @@ def fit_local_model(
             ) from error
         raise
     local = LocalModel.assemble(
-        basis, rigidity, baseline=baseline, loss=loss, provenance=provenance, n_threads=n_threads
+        basis, rigidity, prior, baseline=baseline, loss=loss, provenance=provenance, n_threads=n_threads
     )
     progress("factorising", 1, 1)
     return local
