@@ -13,6 +13,7 @@ import click
 
 from .. import __version__
 from .._errors import LprError, LprWarning
+from ..atoms._frames import DEFAULT_ENERGY_KEY
 from . import _fit, _info, _score, missing
 from ._terminal import say
 
@@ -105,7 +106,9 @@ def lpr_fast() -> None:
     show_default=True,
     help="Square errors of total energies, or of energies per atom. Sets the scale of the LPR.",
 )
-@click.option("--energy-key", default="energy", show_default=True, help="Name of the total energies in TRAIN.")
+@click.option(
+    "--energy-key", default=DEFAULT_ENERGY_KEY, show_default=True, help="Name of the total energies in TRAIN."
+)
 @click.option("--no-energies", is_flag=True, help="Fit to structures alone: rigidities are the same.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Draws the pool of the active set.")
 @_one_sentence

@@ -28,8 +28,7 @@ _REGULARIZER = 1e-3
 def demo(folder: Path) -> None:
     """Fit, score, print a table, save the scored trajectory and a picture."""
     data = Path(str(resources.files("lpr_fast") / "demo_data"))
-    training = list(_frames.read(str(data / "train.xyz")))
-    trajectory = list(_frames.read(str(data / "trajectory.xyz")))
+    training, trajectory = (list(_frames.read(str(data / name))[1]) for name in ("train.xyz", "trajectory.xyz"))
     folder.mkdir(parents=True, exist_ok=True)
 
     model = SparseKernelModel.fit(

@@ -64,7 +64,7 @@ def fit(train: str, output: Path, options: Options) -> None:
     path = _frames.path_of(train)
     refuse_output(output, [path, *([options.hypers] if options.hypers else [])])
     with watching() as watch:
-        frames = list(_frames.read(train))
+        frames = list(_frames.read(train)[1])
         provenance = {"training_file": path.name, "training_selection": train, "training_sha256": _sha256(path)}
         watch.lap("reading")
 

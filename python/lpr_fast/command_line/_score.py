@@ -79,7 +79,10 @@ def score(model_path: Path, trajectory: str, output: Path, unknown_species: Any)
     refuse_output(output, [model_path, _frames.path_of(trajectory)])
     model = load_model(model_path)
     with watching() as watch, replacing(output) as file:
-        summary = run(model, _frames.read(trajectory), _SINKS[output.suffix](file), watch, trajectory, unknown_species)
+        with watch.stage("reading"):
+            n_atoms, frames = _frames.read(trajectory)
+        sink = _SINKS[output.suffix](file)
+        summary = run(model, frames, n_atoms, sink, watch, trajectory, unknown_species)
     for line in summary:
         print(line)
     print(f"seconds   {watch.summary()}")
@@ -89,13 +92,14 @@ def score(model_path: Path, trajectory: str, output: Path, unknown_species: Any)
 def run(
     model: StructureModel,
     frames: Iterable[Atoms],
+    n_atoms: int | None,
     sink: Sink,
     watch: Watch,
     source: str,
-    unknown_species: Any = "error",
+    unknown_species: Any,
 ) -> list[str]:
-    """Score frames into a sink; return the lines of a summary."""
-    total, n_frames = _frames.count_atoms(source), 0
+    """Score frames, of so many atoms if that is known, into a sink; return the lines of a summary."""
+    n_frames = 0
     parts: list[Scores] = []
     species: list[Array] = []
     errors: list[float] = []
@@ -107,7 +111,7 @@ def run(
         species.append(np.concatenate([frame.numbers for frame in batch]))
         errors += _errors_per_atom(model, batch, scores)
         n_frames += len(batch)
-        watch.report("atoms", sum(map(len, parts)), total)
+        watch.report("atoms", sum(map(len, parts)), n_atoms)
     scores = joined(parts, model)
     numbers = np.concatenate(species)
     with watch.stage("writing"):
