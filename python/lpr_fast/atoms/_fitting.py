@@ -82,7 +82,7 @@ def _targets(training: TrainingSet, baseline: dict[int, float] | None) -> Array 
     if training.energies is None or baseline is None:
         return None
     of_species = np.array([baseline[s] for s in training.species])
-    targets: Array = training.energies - (training.counts() * of_species).sum(axis=1)
+    targets: Array = training.energies - (training.counts * of_species).sum(axis=1)
     return targets
 
 
@@ -95,7 +95,7 @@ def baseline_of(training: TrainingSet, given: Mapping[Any, float] | None) -> dic
             raise InvalidInputError("a baseline was given, but the frames have no energies; leave it out.")
         return None
     if given is None:
-        fitted = fit_baseline(training.counts(), training.energies, training.weights)
+        fitted = fit_baseline(training.counts, training.energies, training.weights)
         return dict(zip(training.species, map(float, fitted), strict=True))
     if not isinstance(given, Mapping):
         raise InvalidInputError(f"baseline is a {type(given).__name__}; give a dictionary such as {{'Si': -158.5}}.")

@@ -11,12 +11,12 @@ from ase import Atoms
 
 from .._arrays import Array
 from .._errors import InvalidInputError
-from .._files import replacing
+from .._files import refuse_output, replacing
 from ..atoms._frames import known_energy
 from ..atoms._model import Scores, StructureModel, joined, load_model
 from ..descriptors._elements import symbol
 from . import _extxyz, _frames
-from ._fit import refuse_output
+from ._info import LOSS_NAMES
 from ._terminal import Watch, watching
 
 # Names of the columns in files: plain "energy" would be taken for the total by those who read extended XYZ.
@@ -40,12 +40,7 @@ class _ExtendedXYZ:
         self._file = file
 
     def add(self, batch: list[Atoms], scores: Scores) -> None:
-        start = 0
-        for frame in batch:
-            chosen = slice(start, start + len(frame))
-            columns = {name: values[chosen] for name, values in columns_of(scores).items()}
-            _extxyz.write_frame(self._file, frame, columns)
-            start += len(frame)
+        _extxyz.write_frames(self._file, batch, columns_of(scores))
 
     def finish(self, species: Array, scores: Scores) -> None:
         pass
@@ -153,7 +148,7 @@ def _summary(
         )
     if scored.any():
         low, middle, high = np.quantile(scores.lpr[scored], (0.05, 0.5, 0.95), method="nearest")
-        loss = {"total": "total energies", "per_atom": "energies per atom"}[model.loss]
+        loss = LOSS_NAMES[model.loss]
         lines.append(f"LPR       lowest {_where(scores.lpr, np.nanargmin(scores.lpr), numbers, scores)}")
         lines.append(f"          5 %, 50 %, 95 % of atoms: {low:.4g}, {middle:.4g}, {high:.4g} (loss on {loss})")
         if scores.residual is not None:
