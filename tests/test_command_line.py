@@ -5,11 +5,13 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 
 import ase.io
@@ -20,6 +22,9 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.constraints import FixAtoms, FixCartesian
 from click.testing import CliRunner, Result
+from matscipy.calculators.manybody import Manybody
+from matscipy.calculators.manybody.explicit_forms import Kumagai
+from matscipy.calculators.manybody.explicit_forms.kumagai import Kumagai_Comp_Mat_Sci_39_Si
 
 from lpr_fast import LprWarning, load_model
 from lpr_fast.command_line._commands import lpr_fast
@@ -31,8 +36,9 @@ OPTIONS = ["--cutoff", "3.5", "--max-radial", "2", "--max-angular", "3", "--widt
 OPTIONS += ["--zeta", "2", "--n-active", "12", "--regularizer", "1e-3"]
 
 
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(lpr_fast, [str(argument) for argument in arguments], prog_name="lpr-fast")
+def run(*arguments: object, **environment: str) -> Result:
+    variables = {"FORCE_COLOR": None, "TTY_COMPATIBLE": None, **environment}
+    return CliRunner(env=variables).invoke(lpr_fast, [str(argument) for argument in arguments], prog_name="lpr-fast")
 
 
 def succeed(*arguments: object) -> Result:
@@ -193,6 +199,25 @@ def test_unknown_species_can_be_nan(folder: Path) -> None:
     assert np.isnan(lpr).all()
 
 
+PROGRESS = {"fit": "rows: descriptors", "score": "atoms"}
+
+
+@pytest.mark.parametrize("command", PROGRESS)
+def test_progress_is_drawn_on_a_terminal_and_nowhere_else(command: str, folder: Path) -> None:
+    ase.io.write(folder / "long.xyz", silicon(3) * 400)  # some batches: a rate takes two
+    arguments = ["fit", folder / "long.xyz", "-o", folder / "new.lpr", *OPTIONS]
+    if command == "score":
+        arguments = ["score", folder / "m.lpr", folder / "long.xyz", "-o", folder / "new.npz"]
+    quiet = run(*arguments)
+    assert (quiet.exit_code, quiet.stderr) == (0, "")
+    drawn = run(*arguments, FORCE_COLOR="1", TERM="xterm", COLUMNS="120")
+    bars = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn.stderr)
+    assert re.search(rf"{PROGRESS[command]} .* 9600/9600 +[1-9][0-9,]* atoms/s +\d+:\d\d:\d\d", bars)
+    for result in (quiet, drawn):
+        assert "atoms/s" not in result.stdout
+        assert "written   " in result.stdout
+
+
 def test_the_demo_makes_what_it_says(tmp_path: Path) -> None:
     printed = succeed("demo", tmp_path / "demo").output
     for name in ("silicon.lpr", "scored.extxyz", "silicon.png"):
@@ -205,11 +230,14 @@ def test_the_demo_makes_what_it_says(tmp_path: Path) -> None:
 
 
 def test_demo_data_are_small_and_agree_with_their_labels() -> None:
-    data = Path(load_model.__globals__["__file__"]).parents[1] / "demo_data"
+    data = Path(str(resources.files("lpr_fast") / "demo_data"))
     assert sum(path.stat().st_size for path in data.iterdir()) < 400_000
     train, trajectory = ase.io.read(data / "train.xyz", ":"), ase.io.read(data / "trajectory.xyz", ":")
     assert (len(train), len(trajectory)) == (60, 30)
-    assert all(np.isfinite(frame.get_potential_energy()) for frame in [*train, *trajectory])
+    potential = Manybody(**Kumagai(Kumagai_Comp_Mat_Sci_39_Si))
+    for frame in [*train, *trajectory]:
+        bare = Atoms(frame.symbols, frame.positions, cell=frame.cell, pbc=frame.pbc, calculator=potential)
+        assert frame.get_potential_energy() == pytest.approx(bare.get_potential_energy(), rel=1e-12)
 
 
 def write_bytes(path: Path, content: bytes) -> Path:

@@ -84,11 +84,11 @@ def fit_local_model(basis: Basis, problem: Problem, further_facts: dict[str, Any
     accumulator = HessianAccumulator(basis.size, labelled=targets is not None)
     for first, batch in _frames.batches(training.frames, soap.n_features):
         features = basis.prepare(soap.compute(batch))
-        progress("rows: descriptors", int(training.first[first]), int(training.first[-1]))
+        chosen = slice(first, first + len(batch))
+        progress("rows: descriptors", int(training.first[chosen.stop]), int(training.first[-1]))
         sizes = [len(frame) for frame in batch]
         of_frames = np.split(features, np.cumsum(sizes)[:-1])
         rows = structure_rows(basis, of_frames, [frame.numbers for frame in batch], n_threads)
-        chosen = slice(first, first + len(batch))
         accumulator.add(
             rows, training.weights[chosen], targets=None if targets is None else targets[chosen], n_threads=n_threads
         )
