@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,8 @@ from . import _frames
 from ._training_set import TrainingSet
 
 if TYPE_CHECKING:
+    from ase import Atoms
+
     from ..descriptors._soap import Soap
 
 Indices = NDArray[np.int64]
@@ -34,35 +37,66 @@ def no_progress(stage: str, done: int, total: int) -> None:
     """Report nothing."""
 
 
-def fit_local_model(
-    basis: Basis,
-    soap: Soap,
-    training: TrainingSet,
-    *,
-    regularizer: float,
-    loss: Loss,
-    baseline: dict[int, float] | None,
-    provenance: Mapping[str, Any],
-    n_threads: int,
-    progress: Progress,
-) -> LocalModel:
+@dataclass(frozen=True)
+class Problem:
+    """What is to be fitted, and how, as far as all models have it in common: checked, and before any descriptor."""
+
+    soap: Soap
+    training: TrainingSet
+    regularizer: float
+    loss: Loss
+    baseline: dict[int, float] | None
+    provenance: dict[str, Any]
+    n_threads: int
+    progress: Progress
+
+    @classmethod
+    def checked(
+        cls,
+        frames: Iterable[Atoms],
+        *,
+        hypers: Mapping[str, Any],
+        regularizer: float,
+        loss: Loss,
+        weights: ArrayLike | None,
+        energy_key: str | None,
+        baseline: Mapping[Any, float] | None,
+        provenance: Mapping[str, Any] | None,
+        n_threads: int,
+        progress: Progress,
+    ) -> Problem:
+        """Arguments of `fit`, as they were given."""
+        from ..descriptors._hypers import checked_hypers
+        from ..descriptors._soap import Soap
+
+        threads, mu = as_count("n_threads", n_threads), as_positive("regularizer", regularizer)
+        cutoff = checked_hypers(hypers)["cutoff"]["radius"]
+        training = TrainingSet.from_frames(frames, cutoff=cutoff, weights=weights, loss=loss, energy_key=energy_key)
+        of_species = _baseline_of(training, baseline)
+        facts = _facts_of(training, energy_key, provenance)
+        return cls(Soap(hypers, training.species), training, mu, loss, of_species, facts, threads, progress)
+
+
+def fit_local_model(basis: Basis, problem: Problem, further_facts: dict[str, Any]) -> LocalModel:
     """Accumulate the rows of all structures, factorise, and make what scoring needs."""
-    targets = _targets(training, baseline)
+    soap, training, n_threads, progress = problem.soap, problem.training, problem.n_threads, problem.progress
+    targets = _targets(training, problem.baseline)
     accumulator = HessianAccumulator(basis.size, labelled=targets is not None)
     for first, batch in _frames.batches(training.frames, soap.n_features):
         features = basis.prepare(soap.compute(batch))
-        progress("rows: descriptors", int(training.first[first]), int(training.first[-1]))
+        chosen = slice(first, first + len(batch))
+        progress("rows: descriptors", int(training.first[chosen.stop]), int(training.first[-1]))
         sizes = [len(frame) for frame in batch]
         of_frames = np.split(features, np.cumsum(sizes)[:-1])
         rows = structure_rows(basis, of_frames, [frame.numbers for frame in batch], n_threads)
-        chosen = slice(first, first + len(batch))
         accumulator.add(
             rows, training.weights[chosen], targets=None if targets is None else targets[chosen], n_threads=n_threads
         )
         progress("rows: kernels and sums", int(training.first[chosen.stop]), int(training.first[-1]))
     progress("factorising", 0, 1)
+    prior = basis.prior(n_threads)
     try:
-        rigidity = Rigidity._build(accumulator, basis.prior(n_threads), regularizer, n_threads, stacklevel=4)
+        rigidity = Rigidity._build(accumulator, prior, problem.regularizer, n_threads, stacklevel=4)
     except NotPositiveDefiniteError as error:
         if isinstance(basis, SparseKernelBasis) and not basis.zeta.is_integer():
             raise InvalidInputError(
@@ -70,7 +104,13 @@ def fit_local_model(
             ) from error
         raise
     local = LocalModel.assemble(
-        basis, rigidity, baseline=baseline, loss=loss, provenance=provenance, n_threads=n_threads
+        basis,
+        rigidity,
+        prior,
+        baseline=problem.baseline,
+        loss=problem.loss,
+        provenance=problem.provenance | further_facts,
+        n_threads=n_threads,
     )
     progress("factorising", 1, 1)
     return local
@@ -81,11 +121,11 @@ def _targets(training: TrainingSet, baseline: dict[int, float] | None) -> Array 
     if training.energies is None or baseline is None:
         return None
     of_species = np.array([baseline[s] for s in training.species])
-    targets: Array = training.energies - (training.counts() * of_species).sum(axis=1)
+    targets: Array = training.energies - (training.counts * of_species).sum(axis=1)
     return targets
 
 
-def baseline_of(training: TrainingSet, given: Mapping[Any, float] | None) -> dict[int, float] | None:
+def _baseline_of(training: TrainingSet, given: Mapping[Any, float] | None) -> dict[int, float] | None:
     """Energy of each species to be taken off first; None without energies."""
     from ..descriptors._elements import by_atomic_number, symbols
 
@@ -94,7 +134,7 @@ def baseline_of(training: TrainingSet, given: Mapping[Any, float] | None) -> dic
             raise InvalidInputError("a baseline was given, but the frames have no energies; leave it out.")
         return None
     if given is None:
-        fitted = fit_baseline(training.counts(), training.energies, training.weights)
+        fitted = fit_baseline(training.counts, training.energies, training.weights)
         return dict(zip(training.species, map(float, fitted), strict=True))
     if not isinstance(given, Mapping):
         raise InvalidInputError(f"baseline is a {type(given).__name__}; give a dictionary such as {{'Si': -158.5}}.")
@@ -108,29 +148,24 @@ def baseline_of(training: TrainingSet, given: Mapping[Any, float] | None) -> dic
 
 
 def sampled_active_set(
-    soap: Soap,
-    training: TrainingSet,
-    *,
-    n_active: int | Mapping[Any, int],
-    seed: int,
-    n_threads: int,
-    progress: Progress,
+    problem: Problem, n_active: int | Mapping[Any, int], seed: int
 ) -> tuple[dict[int, Array], dict[str, Any]]:
     """Active features of each species by farthest-point sampling, and the facts for the provenance."""
     from ..descriptors._elements import symbol
 
+    training = problem.training
     asked, wanted = _wanted_counts(training, n_active)
     pools = {
         s: _active_set.draw(np.flatnonzero(training.numbers == s), _active_set.pool_size(count), seed)
         for s, count in wanted.items()
     }
     pool = np.sort(np.concatenate(list(pools.values())))
-    features, numbers = _features_of(soap, training, pool, progress), training.numbers[pool]
+    features, numbers = _features_of(problem, pool), training.numbers[pool]
     active = {}
     for s, count in wanted.items():
         of_species = features[numbers == s]
-        active[s] = of_species[_active_set.choose(of_species, count, n_threads)]
-        progress("active set: farthest points", sum(map(len, active.values())), asked)
+        active[s] = of_species[_active_set.choose(of_species, count, problem.n_threads)]
+        problem.progress("active set: farthest points", sum(map(len, active.values())), asked)
     found = sum(map(len, active.values()))
     if found < asked:
         message = f"the active set has {found} environments, not {asked}: no others in the pool differ from these."
@@ -162,10 +197,9 @@ def _wanted_counts(training: TrainingSet, n_active: int | Mapping[Any, int]) -> 
     return sum(given.values()), {s: min(given[s], available[s]) for s in training.species}
 
 
-def given_active_set(
-    soap: Soap, training: TrainingSet, pairs: ArrayLike, progress: Progress
-) -> tuple[dict[int, Array], dict[str, Any]]:
+def given_active_set(problem: Problem, pairs: ArrayLike) -> tuple[dict[int, Array], dict[str, Any]]:
     """Active features of the environments that the caller names by structure and atom."""
+    training = problem.training
     chosen = as_pairs("active_set", pairs)
     sizes = np.diff(training.first)
     for a, i in chosen.tolist():
@@ -175,7 +209,7 @@ def given_active_set(
     if len(np.unique(environments)) < len(environments):
         raise InvalidInputError("active_set names an environment twice; name each once.")
     ascending = np.sort(environments)
-    features = _features_of(soap, training, ascending, progress)
+    features = _features_of(problem, ascending)
     numbers = training.numbers[ascending]
     without = np.flatnonzero(~features.any(axis=1))
     if without.size:
@@ -186,8 +220,9 @@ def given_active_set(
     return active, {"active_set": "given", "n_active_asked": len(environments)}
 
 
-def _features_of(soap: Soap, training: TrainingSet, environments: Indices, progress: Progress) -> Array:
+def _features_of(problem: Problem, environments: Indices) -> Array:
     """Normalised features of chosen environments, given in ascending order."""
+    soap, training = problem.soap, problem.training
     bounds = np.searchsorted(environments, training.first)
     atoms = {
         int(a): environments[bounds[a] : bounds[a + 1]] - training.first[a] for a in np.flatnonzero(np.diff(bounds))
@@ -197,7 +232,7 @@ def _features_of(soap: Soap, training: TrainingSet, environments: Indices, progr
     for start, batch in _frames.batches([training.frames[a] for a in with_any], soap.n_features):
         numbers = with_any[start : start + len(batch)]
         parts.append(normalised(soap.compute(batch, [atoms[a] for a in numbers])))
-        progress("active set: descriptors", int(bounds[numbers[-1] + 1]), len(environments))
+        problem.progress("active set: descriptors", int(bounds[numbers[-1] + 1]), len(environments))
     return np.concatenate(parts)
 
 
@@ -226,7 +261,7 @@ def as_seed(seed: Any) -> int:
     return value
 
 
-def facts_of(training: TrainingSet, energy_key: str | None, given: Mapping[str, Any] | None) -> dict[str, Any]:
+def _facts_of(training: TrainingSet, energy_key: str | None, given: Mapping[str, Any] | None) -> dict[str, Any]:
     """What every provenance says, after what the caller wants it to say."""
     import featomic
 

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
-from .._arrays import Array, as_count
+from .._arrays import Array
 from .._errors import InvalidInputError
 from ..models._basis import SparseKernelBasis
 from ..models._local_model import Loss
 from . import _fitting
 from ._frames import DEFAULT_ENERGY_KEY
 from ._model import StructureModel
-from ._training_set import TrainingSet
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -105,40 +104,31 @@ class SparseKernelModel(StructureModel):
         InvalidInputError
             Naming what cannot be used, where possible by frame, atom and element.
         """
-        from ..descriptors._hypers import checked_hypers
-        from ..descriptors._soap import Soap
-
         if (n_active is None) == (active_set is None):
             raise InvalidInputError("give either n_active, the size of the active set, or active_set itself.")
-        threads, drawn_by = as_count("n_threads", n_threads), _fitting.as_seed(seed)
-        power, mu = _fitting.as_positive("zeta", zeta), _fitting.as_positive("regularizer", regularizer)
-        cutoff = checked_hypers(hypers)["cutoff"]["radius"]
+        drawn_by, power = _fitting.as_seed(seed), _fitting.as_positive("zeta", zeta)
         if power > _LARGEST_ZETA:
             raise InvalidInputError(f"zeta is {power:g}; it must be at most {_LARGEST_ZETA:g}.")
-        training = TrainingSet.from_frames(frames, cutoff=cutoff, weights=weights, loss=loss, energy_key=energy_key)
-        of_species = _fitting.baseline_of(training, baseline)
-        soap = Soap(hypers, training.species)
-        if active_set is not None:
-            active, how = _fitting.given_active_set(soap, training, active_set, progress)
-        else:
-            assert n_active is not None
-            active, how = _fitting.sampled_active_set(
-                soap, training, n_active=n_active, seed=drawn_by, n_threads=threads, progress=progress
-            )
-        basis = SparseKernelBasis(active, power)
-        _fitting.refuse_empty(basis)
-        local = _fitting.fit_local_model(
-            basis,
-            soap,
-            training,
-            regularizer=mu,
+        problem = _fitting.Problem.checked(
+            frames,
+            hypers=hypers,
+            regularizer=regularizer,
             loss=loss,
-            baseline=of_species,
-            provenance=_fitting.facts_of(training, energy_key, provenance) | how,
-            n_threads=threads,
+            weights=weights,
+            energy_key=energy_key,
+            baseline=baseline,
+            provenance=provenance,
+            n_threads=n_threads,
             progress=progress,
         )
-        return cls._from_parts(soap, local)
+        if active_set is not None:
+            active, how = _fitting.given_active_set(problem, active_set)
+        else:
+            assert n_active is not None
+            active, how = _fitting.sampled_active_set(problem, n_active, drawn_by)
+        basis = SparseKernelBasis(active, power)
+        _fitting.refuse_empty(basis)
+        return cls._from_parts(problem.soap, _fitting.fit_local_model(basis, problem, how))
 
     @property
     def zeta(self) -> float:

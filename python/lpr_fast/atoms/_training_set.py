@@ -60,6 +60,7 @@ class TrainingSet:
         """Atomic numbers that occur, ascending."""
         return tuple(int(s) for s in np.unique(self.numbers))
 
+    @cached_property
     def counts(self) -> NDArray[np.int64]:
         """Atoms of each species in each structure: (n_structures, n_species)."""
         return np.array([[np.count_nonzero(frame.numbers == s) for s in self.species] for frame in self.frames])

@@ -10,6 +10,8 @@ from ..atoms._model import StructureModel, load_model
 from ..atoms._sparse_kernel_model import SparseKernelModel
 from ..descriptors._elements import symbol, symbols
 
+LOSS_NAMES = {"total": "total energies", "per_atom": "energies per atom"}
+
 
 def info(path: Path) -> None:
     """Print what a model file holds."""
@@ -51,5 +53,5 @@ def active_set_line(model: SparseKernelModel) -> str:
 
 def rigidity_line(model: StructureModel) -> str:
     """Regularizer, loss, condition number."""
-    loss = {"total": "total energies", "per_atom": "energies per atom"}[model.loss]
-    return f"mu = {model.regularizer:g}, loss on {loss}, condition number of R {model.rigidity.condition_number:.1e}"
+    loss, condition_number = LOSS_NAMES[model.loss], model.rigidity.condition_number
+    return f"mu = {model.regularizer:g}, loss on {loss}, condition number of R {condition_number:.1e}"
