@@ -219,7 +219,8 @@ FORGED: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "no factors": (model_changed(factors={}), "does not hold the parts of a model"),
     "provenance as a list": (model_changed(provenance=[1]), "does not hold the parts of a model"),
     "model as a list": (metadata_changed(model="[]"), "does not hold the parts of a model"),
-    "no hypers": (model_changed(hypers=None), "holds hypers that cannot be used: hypers has no"),
+    "empty hypers": (model_changed(hypers={}), "holds hypers that cannot be used: hypers has no"),
+    "hypers as text": (model_changed(hypers="soap"), "holds hypers that cannot be used: hypers is a str"),
     "hypers of another model": (model_changed(hypers=SMALLER), "has 312 features, but this featomic makes"),
 }
 

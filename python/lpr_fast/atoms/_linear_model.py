@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import ArrayLike
 
 from ..models._basis import LinearBasis
+from ..models._from_arrays import ArrayProblem
 from ..models._local_model import Loss
 from . import _fitting
 from ._frames import DEFAULT_ENERGY_KEY
@@ -75,3 +76,51 @@ class LinearModel(StructureModel):
         )
         basis = LinearBasis(problem.training.species, problem.soap.n_features)
         return cls._from_parts(problem.soap, _fitting.fit_local_model(basis, problem, {}))
+
+    @classmethod
+    def from_arrays(
+        cls,
+        X: ArrayLike,
+        species: ArrayLike,
+        structure: ArrayLike,
+        *,
+        regularizer: float,
+        loss: Loss = "total",
+        weights: ArrayLike | None = None,
+        energies: ArrayLike | None = None,
+        baseline: Mapping[int, float] | None = None,
+        provenance: Mapping[str, Any] | None = None,
+        n_threads: int = 0,
+    ) -> LinearModel:
+        """Fit to features of any origin; `score_features` takes more of them, `save` writes the same kind of file.
+
+        Parameters
+        ----------
+        X, species, structure, energies, loss, weights, baseline, provenance, n_threads
+            As for `SparseKernelModel.from_arrays`; the features are taken as they are.
+        regularizer : float
+            As for `fit`.
+
+        Returns
+        -------
+        LinearModel
+
+        Raises
+        ------
+        InvalidInputError
+            Naming what cannot be used, and its row.
+        """
+        problem = ArrayProblem.checked(
+            X,
+            species,
+            structure,
+            regularizer=regularizer,
+            loss=loss,
+            weights=weights,
+            energies=energies,
+            baseline=baseline,
+            provenance=provenance,
+            n_threads=n_threads,
+        )
+        basis = LinearBasis(problem.structures.species, problem.features.shape[1])
+        return cls._from_parts(None, problem.fit_local_model(basis, {}))
