@@ -42,9 +42,9 @@ HessianFactor factorize_dense(const py::array& hessian, double regularizer, int 
 HessianFactor from_triangle(
     Index size, std::vector<Index> columns, const py::array& triangle, double condition_number, double error_estimate
 ) {
-    return HessianFactor::from_triangle(
-        size, std::move(columns), matrix_view(triangle, "triangle"), condition_number, error_estimate
-    );
+    const ConstMatrixView view = matrix_view(triangle, "triangle");
+    const WithoutInterpreter no_interpreter;
+    return HessianFactor::from_triangle(size, std::move(columns), view, condition_number, error_estimate);
 }
 
 py::array_t<double> quadratic_forms(const HessianFactor& self, const py::array& phi, int n_threads) {

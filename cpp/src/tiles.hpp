@@ -23,7 +23,8 @@ struct Workspace {
     AlignedBuffer squares;  ///< one number for each column
 };
 
-/// Workspaces that threads take and bring back: after the first calls nothing is allocated any more.
+/// Workspaces that threads take and bring back: after the first calls nothing is allocated any more. A forked child
+/// leaves them alone, for the lock may have been held by a thread that the child does not have.
 class Workspaces {
 public:
     class Lease {
@@ -40,6 +41,7 @@ public:
     };
 
     Lease take() {
+        if (is_forked_child()) return {*this, std::make_unique<Workspace>()};
         const std::lock_guard<std::mutex> lock(mutex_);
         if (free_.empty()) {
             free_.reserve(free_.capacity() + 1);  // so that bringing back cannot fail
@@ -52,6 +54,7 @@ public:
 
 private:
     void bring_back(std::unique_ptr<Workspace> workspace) {
+        if (is_forked_child()) return;
         const std::lock_guard<std::mutex> lock(mutex_);
         free_.push_back(std::move(workspace));
     }
