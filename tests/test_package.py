@@ -32,7 +32,10 @@ def test_one_version_is_told_everywhere() -> None:
         return match.group(1)
 
     assert found("pyproject.toml", r'(?m)^version = "(.+)"') == lpr_fast.__version__
-    assert found("CMakeLists.txt", r"project\(lpr_fast VERSION (\S+)") == lpr_fast.__version__
+    header = "cpp/include/lpr_fast/version.hpp"
+    assert found(header, r'LPR_FAST_VERSION "(.+)"') == lpr_fast.__version__
+    numbers = [found(header, rf"LPR_FAST_VERSION_{part} (\d+)") for part in ("MAJOR", "MINOR", "PATCH")]
+    assert ".".join(numbers) == lpr_fast.__version__
     assert found("CITATION.cff", r"(?m)^version: (\S+)") == lpr_fast.__version__
     assert lpr_fast.__version__ in (ROOT / "CHANGELOG.md").read_text()
 
