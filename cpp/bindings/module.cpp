@@ -1,3 +1,5 @@
+#include "lpr_fast/version.hpp"
+
 #include "register.hpp"
 
 PYBIND11_MODULE(_core, module) {
