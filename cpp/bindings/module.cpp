@@ -9,4 +9,5 @@ PYBIND11_MODULE(_core, module) {
     lpr_fast::python::register_accumulator(module);
     lpr_fast::python::register_factor(module);
     lpr_fast::python::register_kernels(module);
+    lpr_fast::python::register_trigger(module);
 }

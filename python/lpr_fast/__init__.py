@@ -10,6 +10,7 @@ from ._core import __version__
 from ._cpu import CpuInfo, cpu_info
 from ._errors import InvalidInputError, LprError, LprWarning, MissingPackageError, NotPositiveDefiniteError
 from ._rigidity import Rigidity
+from ._trigger import Trigger
 from .atoms._linear_model import LinearModel
 from .atoms._model import Scores, load_model
 from .atoms._sparse_kernel_model import SparseKernelModel
@@ -26,6 +27,7 @@ __all__ = [
     "Rigidity",
     "Scores",
     "SparseKernelModel",
+    "Trigger",
     "__version__",
     "cpu_info",
     "load_model",
