@@ -14,7 +14,8 @@ from .._arrays import Array
 from .._files import replacing
 from ..atoms._model import Scores
 from ..atoms._sparse_kernel_model import SparseKernelModel
-from . import _demo_picture, _extxyz, _frames
+from ..trajectories import _extxyz
+from . import _demo_picture, _frames
 from ._fit import soap_hypers
 from ._score import columns_of
 

@@ -15,7 +15,8 @@ from .._files import refuse_output, replacing
 from ..atoms._frames import known_energy
 from ..atoms._model import Scores, StructureModel, joined, load_model
 from ..descriptors._elements import symbol
-from . import _extxyz, _frames
+from ..trajectories import _extxyz
+from . import _frames
 from ._info import LOSS_NAMES
 from ._terminal import Watch, watching
 
