@@ -2,15 +2,13 @@
 
 #include <algorithm>
 #include <functional>
-#include <memory>
-#include <mutex>
-#include <utility>
 #include <vector>
 
 #include "aligned_buffer.hpp"
 #include "instruction_set.hpp"
 #include "packed.hpp"
 #include "parallel.hpp"
+#include "pool.hpp"
 
 namespace lpr_fast {
 
@@ -23,50 +21,12 @@ struct Workspace {
     AlignedBuffer squares;  ///< one number for each column
 };
 
-/// Workspaces that threads take and bring back: after the first calls nothing is allocated any more. A forked child
-/// leaves them alone, for the lock may have been held by a thread that the child does not have.
-class Workspaces {
-public:
-    class Lease {
-    public:
-        Lease(Workspaces& owner, std::unique_ptr<Workspace> held) : owner_(owner), held_(std::move(held)) {}
-        Lease(const Lease&) = delete;
-        Lease& operator=(const Lease&) = delete;
-        ~Lease() { owner_.bring_back(std::move(held_)); }
-        Workspace& operator*() { return *held_; }
-
-    private:
-        Workspaces& owner_;
-        std::unique_ptr<Workspace> held_;
-    };
-
-    Lease take() {
-        if (is_forked_child()) return {*this, std::make_unique<Workspace>()};
-        const std::lock_guard<std::mutex> lock(mutex_);
-        if (free_.empty()) {
-            free_.reserve(free_.capacity() + 1);  // so that bringing back cannot fail
-            return {*this, std::make_unique<Workspace>()};
-        }
-        auto workspace = std::move(free_.back());
-        free_.pop_back();
-        return {*this, std::move(workspace)};
-    }
-
-private:
-    void bring_back(std::unique_ptr<Workspace> workspace) {
-        if (is_forked_child()) return;
-        const std::lock_guard<std::mutex> lock(mutex_);
-        free_.push_back(std::move(workspace));
-    }
-
-    std::mutex mutex_;
-    std::vector<std::unique_ptr<Workspace>> free_;
-};
+using Workspaces = Pool<Workspace>;
 
 /// Calls work(workspace, first, count) for tiles of rows that cover n_rows, on several threads if there are several
 /// tiles. The width of tiles has no part in any result.
-template <typename Work>
-void for_each_tile(Index n_rows, int n_threads, Workspaces& workspaces, const Work& work) {
+template <typename Scratch, typename Work>
+void for_each_tile(Index n_rows, int n_threads, Pool<Scratch>& workspaces, const Work& work) {
     const Index lanes = hot_kernels().lanes;
     // As many tiles for each thread as for any other, none wider than the cache likes.
     const Index share = std::max<Index>(1, tile_count(n_rows, n_threads));

@@ -1,6 +1,6 @@
 #pragma once
 
-// Everything at once: accumulate training rows, factorize the Hessian, score local predictions.
+// Everything at once: accumulate training rows, factorize the Hessian, score local predictions, load fitted models.
 
 #include "lpr_fast/cpu_info.hpp"
 #include "lpr_fast/error.hpp"
@@ -8,6 +8,7 @@
 #include "lpr_fast/hessian_factor.hpp"
 #include "lpr_fast/kernel_scorer.hpp"
 #include "lpr_fast/kernels.hpp"
+#include "lpr_fast/model.hpp"
 #include "lpr_fast/trigger.hpp"
 #include "lpr_fast/version.hpp"
 #include "lpr_fast/view.hpp"

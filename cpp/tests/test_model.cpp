@@ -1,0 +1,243 @@
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <thread>
+
+#include "allocations.hpp"
+#include "check.hpp"
+#include "model_files.hpp"
+
+using namespace lpr_fast;
+using namespace lpr_fast::testing;
+
+namespace {
+
+struct Columns {
+    std::vector<double> lpr, variance, residual, energy;
+
+    explicit Columns(std::size_t n) : lpr(n), variance(n), residual(n), energy(n) {}
+    Scores views(const ModelInfo& info) {
+        const auto n = static_cast<Index>(lpr.size());
+        Scores scores{{lpr.data(), n}, {variance.data(), n}, {}, {}};
+        if (info.has_residual) scores.residual = {residual.data(), n};
+        if (info.has_energies) scores.energy = {energy.data(), n};
+        return scores;
+    }
+    bool operator==(const Columns& other) const {
+        return lpr == other.lpr && variance == other.variance && residual == other.residual && energy == other.energy;
+    }
+};
+
+Columns scored(const Model& model, const Environments& of, int n_threads = 1) {
+    Columns columns(of.species.size());
+    model.score(of.features.view(), of.species.data(), columns.views(model.info()), n_threads);
+    return columns;
+}
+
+/// Environments 0 ... n - 1, repeated as often as it takes.
+Environments repeated(const Environments& some, Index n) {
+    Environments many{Array(n, some.features.cols), {}, {}};
+    for (Index i = 0; i < n; ++i) {
+        const Index from = i % some.features.rows;
+        for (Index k = 0; k < some.features.cols; ++k) many.features(i, k) = some.features(from, k);
+        many.species.push_back(some.species[static_cast<std::size_t>(from)]);
+    }
+    return many;
+}
+
+void check_same(double found, double expected) {
+    if (std::isinf(expected)) {
+        CHECK(found == expected);
+    } else {
+        CHECK(std::abs(found - expected) <= 1e-12 * std::abs(expected) + 1e-300);
+    }
+}
+
+void scores_are_those_of_python() {
+    for (const std::string& name : model_names) {
+        const Model model = Model::load(data_file(name + ".lpr"));
+        const Environments environments = read_environments(name);
+        CHECK(environments.features.rows == 24);
+        const Columns found = scored(model, environments);
+        for (std::size_t i = 0; i < environments.species.size(); ++i) {
+            const auto& expected = environments.expected[i];
+            check_same(found.lpr[i], expected[0]);
+            check_same(found.variance[i], expected[1]);
+            // The residual is one minus something.
+            if (model.info().has_residual) CHECK(std::abs(found.residual[i] - expected[2]) <= 1e-12);
+            if (model.info().has_energies) check_same(found.energy[i], expected[3]);
+            CHECK(model.info().has_residual != std::isnan(expected[2]));
+            CHECK(model.info().has_energies != std::isnan(expected[3]));
+        }
+    }
+}
+
+void a_model_says_what_it_is() {
+    const Model model = Model::load(data_file("two_species.lpr"));
+    const ModelInfo& info = model.info();
+    CHECK(info.kind == "sparse_kernel" && info.loss == "per_atom");
+    CHECK((info.species == std::vector<int>{8, 14, 31}));
+    CHECK(info.n_features == 5 && info.size == 9 && info.n_dropped == 2);
+    CHECK(info.regularizer == 1e-3 && info.zeta == 1.5);
+    CHECK(info.has_energies && info.has_residual);
+    CHECK((info.baseline == std::vector<double>{-0.1 * 8, -0.1 * 14, -0.1 * 31}));
+    CHECK(contains(info.hypers, "\"cutoff\"") && contains(info.provenance, "tools/cpp_models.py"));
+    CHECK(info.condition_number == model.factor().condition_number() && info.condition_number > 1.0);
+    CHECK(model.factor().size() == 9 && model.factor().n_dropped() == 2);
+
+    const Model linear = Model::load(data_file("linear.lpr"));
+    CHECK(linear.info().kind == "linear" && linear.info().zeta == 0.0 && linear.info().hypers.empty());
+    CHECK(linear.info().size == 10 && !linear.info().has_residual);
+    const Model bare = Model::load(data_file("no_energies.lpr"));
+    CHECK(!bare.info().has_energies && bare.info().baseline.empty());
+}
+
+void environments_that_resemble_nothing_have_no_data_but_a_residual() {
+    const Model model = Model::load(data_file("two_species.lpr"));
+    const Array features(2, 5);  // zeros
+    Environments environments{features, {14, 8}, {}};
+    environments.features(1, 2) = 3.0;
+    const Columns found = scored(model, environments);
+    for (std::size_t i = 0; i < 2; ++i) {
+        CHECK(std::isinf(found.lpr[i]) && found.variance[i] == 0.0 && found.residual[i] == 1.0);
+        CHECK(found.energy[i] == -0.1 * environments.species[i]);
+    }
+}
+
+void bits_do_not_depend_on_batches_order_threads_or_what_is_wanted() {
+    for (const std::string& name : model_names) {
+        const Model model = Model::load(data_file(name + ".lpr"));
+        const Environments many = repeated(read_environments(name), 1000);
+        const Columns reference = scored(model, many, 1);
+        CHECK(scored(model, many, 3) == reference);
+        const Index n = many.features.rows;
+        Environments reversed{Array(n, 5), {many.species.rbegin(), many.species.rend()}, {}};
+        for (Index i = 0; i < n; ++i)
+            std::copy_n(&many.features.values[static_cast<std::size_t>(5 * (n - 1 - i))], 5, &reversed.features(i, 0));
+        Columns backwards = scored(model, reversed, 2);
+        std::reverse(backwards.lpr.begin(), backwards.lpr.end());
+        CHECK(backwards.lpr == reference.lpr);
+        for (Index i = 0; i < 24; ++i) {
+            double lpr = 0.0;
+            model.score(
+                many.features.rows_from(i, 1), &many.species[static_cast<std::size_t>(i)], {{&lpr, 1}, {}, {}, {}}
+            );
+            CHECK(lpr == reference.lpr[static_cast<std::size_t>(i)]);
+        }
+    }
+}
+
+void threads_can_share_a_model() {
+    for (const std::string& name : model_names) {
+        const Model model = Model::load(data_file(name + ".lpr"));
+        const Environments many = repeated(read_environments(name), 300);
+        const Columns reference = scored(model, many, 1);
+        std::vector<Columns> found(8, Columns(many.species.size()));
+        std::vector<std::thread> threads;
+        for (Columns& columns : found) {
+            threads.emplace_back([&] {
+                for (int n = 0; n < 20; ++n) {
+                    model.score(many.features.view(), many.species.data(), columns.views(model.info()), 1);
+                }
+            });
+        }
+        for (std::thread& thread : threads) thread.join();
+        for (const Columns& columns : found) CHECK(columns == reference);
+    }
+}
+
+void nothing_is_allocated_after_the_first_calls() {
+    for (const std::string& name : model_names) {
+        const Model model = Model::load(data_file(name + ".lpr"));
+        const Environments many = repeated(read_environments(name), 400);
+        const Array phi = random_array(400, model.info().size, 3);
+        Columns columns(400);
+        const Scores all = columns.views(model.info());
+        Scores of_phi = all;
+        of_phi.residual = {};
+        for (const int n_threads : {1, 2}) {
+            const auto score = [&] {
+                model.score(many.features.view(), many.species.data(), all, n_threads);
+                model.score_phi(phi.view(), of_phi, n_threads);
+            };
+            CHECK(stops_allocating(score));
+        }
+    }
+}
+
+void rows_of_phi_and_features_agree() {
+    const Model model = Model::load(data_file("linear.lpr"));
+    const Environments some = read_environments("linear");
+    Array phi(24, 10);
+    for (Index i = 0; i < 24; ++i) {
+        const Index first = some.species[static_cast<std::size_t>(i)] == 14 ? 0 : 5;
+        for (Index k = 0; k < 5; ++k) phi(i, first + k) = some.features(i, k);
+    }
+    const Columns expected = scored(model, some);
+    Columns found(24);
+    model.score_phi(phi.view(), found.views(model.info()));
+    for (std::size_t i = 0; i < 24; ++i) {
+        if (i != 3) CHECK_CLOSE(found.variance[i], expected.variance[i], 1e-12);
+        CHECK(std::isinf(found.lpr[i]) == (i == 3));
+        const double baseline = -0.1 * some.species[i];
+        CHECK(std::abs(found.energy[i] + baseline - expected.energy[i]) <= 1e-12 * std::abs(expected.energy[i]));
+    }
+}
+
+void unusable_arguments_are_refused() {
+    const Model model = Model::load(data_file("two_species.lpr"));
+    const Model linear = Model::load(data_file("linear.lpr"));
+    const Model bare = Model::load(data_file("no_energies.lpr"));
+    Environments some = read_environments("two_species");
+    Columns columns(24);
+    const Scores scores = columns.views(model.info());
+    const auto score = [&](const Model& by) { by.score(some.features.view(), some.species.data(), scores); };
+    CHECK_THROWS(InvalidInput, "linear models have no residual", score(linear));
+    CHECK_THROWS(InvalidInput, "the model was fitted without energies", score(bare));
+    CHECK_THROWS(
+        InvalidInput, "features have 4 columns, this model was fitted to 5",
+        model.score(Array(24, 4).view(), some.species.data(), scores)
+    );
+    CHECK_THROWS(
+        InvalidInput, "lpr has shape (1, 3)",
+        model.score(some.features.view(), some.species.data(), {{columns.lpr.data(), 3}, {}, {}, {}})
+    );
+    CHECK_THROWS(InvalidInput, "there are no species", model.score(some.features.view(), nullptr, scores));
+    CHECK_THROWS(InvalidInput, "residual cannot be scored from phi", model.score_phi(Array(24, 9).view(), scores));
+    CHECK_THROWS(InvalidInput, "phi has 5 columns, expected 9", model.score_phi(some.features.view(), scores));
+    some.species[5] = 79;
+    CHECK_THROWS(
+        InvalidInput, "row 5 is an environment of species 79, which this model does not know; it knows 8, 14, 31.",
+        score(model)
+    );
+    some.species[5] = 14;
+    for (const double value : {std::nan(""), HUGE_VAL, 1e200}) {
+        some.features(6, 1) = value;
+        CHECK_THROWS(InvalidInput, "features row 6 holds NaN, infinity or an entry above 1e140", score(model));
+    }
+    model.score(Array(0, 5).view(), nullptr, {});
+}
+
+void files_that_cannot_be_read_are_refused() {
+    CHECK_THROWS(
+        InvalidInput, "/nowhere/x.lpr cannot be read (No such file or directory); check", Model::load("/nowhere/x.lpr")
+    );
+    CHECK_THROWS(InvalidInput, "is no regular file; give", Model::load(data_file("")));
+    CHECK_THROWS(InvalidInput, "/dev/null is no regular file", Model::load("/dev/null"));
+}
+
+}  // namespace
+
+int main() {
+    run("scores are those of Python", scores_are_those_of_python);
+    run("a model says what it is", a_model_says_what_it_is);
+    run("environments that resemble nothing", environments_that_resemble_nothing_have_no_data_but_a_residual);
+    run("same bits", bits_do_not_depend_on_batches_order_threads_or_what_is_wanted);
+    run("threads can share a model", threads_can_share_a_model);
+    run("nothing is allocated after the first calls", nothing_is_allocated_after_the_first_calls);
+    run("rows of phi and features agree", rows_of_phi_and_features_agree);
+    run("unusable arguments are refused", unusable_arguments_are_refused);
+    run("files that cannot be read are refused", files_that_cannot_be_read_are_refused);
+    return failures == 0 ? 0 : 1;
+}
