@@ -13,7 +13,7 @@ SOURCES := $(shell find cpp/include cpp/src cpp/bindings -type f) $(shell find p
 OTHER_LEVELS = $(shell $(BIN)/python -c "import lpr_fast; print(*lpr_fast.cpu_info().available[:-1])")
 NUMERICAL_TESTS := $(wildcard tests/test_oracle_*.py) $(addprefix tests/test_,accumulator.py models.py paper.py \
                    real_data.py rigidity.py)
-CPP_FILES := $(shell find cpp -name '*.cpp' -o -name '*.hpp')
+CPP_FILES := $(shell find cpp -name '*.cpp' -o -name '*.hpp' -o -name '*.c' -o -name '*.h')
 
 .PHONY: demo test test-cpp test-python lint format stubs clean
 

@@ -6,7 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples"
 
 
 def test_far_away_atoms_have_high_rigidities_and_residuals_near_one() -> None:
@@ -16,3 +17,7 @@ def test_far_away_atoms_have_high_rigidities_and_residuals_near_one() -> None:
     assert sharp["pair, 1.0 Å"][0] > 1e3 * sharp["crystal, 300 K"][0]
     assert sharp["pair, 1.0 Å"][2] > 0.999
     assert sharp["melt, 3600 K"][0] < 0.1 * sharp["crystal, 300 K"][0]
+
+
+def test_the_program_in_the_reference_page_is_the_one_that_is_built_and_run() -> None:
+    assert (ROOT / "cpp/examples/model.cpp").read_text() in (ROOT / "docs/cpp.md").read_text()

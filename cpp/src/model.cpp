@@ -30,15 +30,27 @@ std::shared_ptr<const ModelState> read_model(const std::uint8_t* bytes, std::siz
     throw InvalidInput(name + " does not hold the parts of a model (" + reason + "); fit it again.");
 }
 
-/// Four partial sums, so that the processor need not wait; which number goes where depends on its place alone.
+/// Scalar product, summed in the order of NumPy's sums: last bits of a norm matter where R is ill-conditioned, and so
+/// they are those that Python has.
 double dot(const double* a, const double* b, Index size) {
-    double sums[4] = {0.0, 0.0, 0.0, 0.0};
-    Index k = 0;
-    for (; k + 4 <= size; k += 4) {
-        for (Index l = 0; l < 4; ++l) sums[l] += a[k + l] * b[k + l];
+    constexpr Index n_partial = 8;
+    constexpr Index largest_leaf = 128;
+    if (size > largest_leaf) {
+        const Index half = size / 2 - size / 2 % n_partial;
+        return dot(a, b, half) + dot(a + half, b + half, size - half);
     }
-    for (Index l = 0; k + l < size; ++l) sums[l] += a[k + l] * b[k + l];
-    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+    double sum = 0.0;
+    Index k = 0;
+    if (size >= n_partial) {
+        double partial[n_partial] = {};
+        for (; k + n_partial <= size; k += n_partial) {
+            for (Index l = 0; l < n_partial; ++l) partial[l] += a[k + l] * b[k + l];
+        }
+        sum = ((partial[0] + partial[1]) + (partial[2] + partial[3])) +
+              ((partial[4] + partial[5]) + (partial[6] + partial[7]));
+    }
+    for (; k < size; ++k) sum += a[k] * b[k];
+    return sum;
 }
 
 void check_wanted(const char* name, VectorView out, Index n_rows, bool available, const char* why_not) {

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdlib>
+#include <functional>
 #include <new>
 
 namespace lpr_fast::testing {
@@ -17,6 +18,20 @@ inline void* counted(std::size_t size, std::size_t alignment) {
     void* memory = nullptr;
     if (posix_memalign(&memory, std::max(alignment, sizeof(void*)), size) != 0) throw std::bad_alloc();
     return memory;
+}
+
+/// Whether a call comes to allocate nothing. How many calls that takes is up to the system: scratch memory of a second
+/// thread is made when two of them work at the same moment for the first time.
+inline bool stops_allocating(const std::function<void()>& call) {
+    constexpr int n_calls = 20;
+    constexpr int n_quiet = 5;
+    int n_in_turn = 0;
+    for (int round = 0; round < 100 && n_in_turn < n_quiet; ++round) {
+        const long before = n_allocations;
+        for (int n = 0; n < n_calls; ++n) call();
+        n_in_turn = n_allocations == before ? n_in_turn + 1 : 0;
+    }
+    return n_in_turn == n_quiet;
 }
 
 }  // namespace lpr_fast::testing

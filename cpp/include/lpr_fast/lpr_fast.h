@@ -1,0 +1,115 @@
+/* Scores of a fitted model from C, and from whatever calls C: C99, no other header of the library needed.
+ *
+ * Functions that return lpr_fast_status leave their outputs as they were, or in part written, unless they return
+ * LPR_FAST_OK; lpr_fast_last_error() then says why in one sentence. No exception leaves these functions, and none of
+ * them prints or ends the process. Any number of threads may use one model at the same time.
+ */
+#ifndef LPR_FAST_H
+#define LPR_FAST_H
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A fitted model, immutable. */
+typedef struct lpr_fast_model lpr_fast_model;
+
+typedef enum {
+    LPR_FAST_OK = 0,
+    LPR_FAST_INVALID_INPUT = 1,         /**< an argument or a file that cannot be used */
+    LPR_FAST_NOT_POSITIVE_DEFINITE = 2, /**< a matrix is not, to the precision of float64 */
+    LPR_FAST_OUT_OF_MEMORY = 3,
+    LPR_FAST_INTERNAL_ERROR = 4 /**< anything else: a mistake in lpr_fast */
+} lpr_fast_status;
+
+/** Reads the model file that Python's `save` or `lpr-fast fit` wrote.
+ *
+ * @param path   name of the file
+ * @param model  takes the model, to be given to lpr_fast_free() once; NULL after a failure
+ * @return LPR_FAST_INVALID_INPUT for files that cannot be read, are something else, truncated, changed, or newer
+ */
+lpr_fast_status lpr_fast_load(const char* path, lpr_fast_model** model);
+
+/** Gives the model's memory back, when no thread uses it any more. NULL is allowed. */
+void lpr_fast_free(lpr_fast_model* model);
+
+/* What a model says of itself. A model that is NULL, or an index that does not exist, gives -1, NaN or NULL, and
+ * lpr_fast_last_error() says so. Texts end with a zero, are UTF-8, and live as long as the model. */
+
+/** M, the number of weights and of columns of phi. */
+ptrdiff_t lpr_fast_size(const lpr_fast_model* model);
+/** D, the number of features of an environment. */
+ptrdiff_t lpr_fast_n_features(const lpr_fast_model* model);
+/** Active environments that are redundant and were left out. */
+ptrdiff_t lpr_fast_n_dropped(const lpr_fast_model* model);
+/** Number of centre species that the model knows. */
+ptrdiff_t lpr_fast_n_species(const lpr_fast_model* model);
+/** Atomic number of species `index`, 0 <= index < lpr_fast_n_species(); ascending. */
+int lpr_fast_species(const lpr_fast_model* model, ptrdiff_t index);
+/** Energy of an atom of species `index`, in the unit of the training energies; NaN for models without energies. */
+double lpr_fast_baseline(const lpr_fast_model* model, ptrdiff_t index);
+/** mu: the variance is mu / LPR. */
+double lpr_fast_regularizer(const lpr_fast_model* model);
+/** Power of the kernel; 0 for linear models. */
+double lpr_fast_zeta(const lpr_fast_model* model);
+/** Estimate of the condition number of R, the square root of that of the Hessian. */
+double lpr_fast_condition_number(const lpr_fast_model* model);
+/** 1 if local energies can be scored, else 0. */
+int lpr_fast_has_energies(const lpr_fast_model* model);
+/** 1 if residuals can be scored, as for all kernel models, else 0. */
+int lpr_fast_has_residual(const lpr_fast_model* model);
+/** "sparse_kernel" or "linear". */
+const char* lpr_fast_kind(const lpr_fast_model* model);
+/** "total" or "per_atom": what the training minimised, which sets the scale of the rigidities. */
+const char* lpr_fast_loss(const lpr_fast_model* model);
+/** Parameters of featomic's SoapPowerSpectrum, as JSON; "" for features of another origin. */
+const char* lpr_fast_hypers(const lpr_fast_model* model);
+/** Where the model comes from, as JSON. */
+const char* lpr_fast_provenance(const lpr_fast_model* model);
+
+/** Scores n environments from their features. Outputs that are NULL are not computed.
+ *
+ * @param features   environment i begins at features + i * stride and has lpr_fast_n_features() numbers, as the
+ *                   descriptor gives them: kernel models normalise them
+ * @param n          number of environments; 0 is allowed
+ * @param stride     numbers from one environment to the next, at least lpr_fast_n_features()
+ * @param species    atomic numbers of the n centres
+ * @param lpr        (n,) local prediction rigidity; infinite where phi vanishes
+ * @param variance   (n,) mu / LPR, in units of the kernel's prior variance
+ * @param residual   (n,) what the active set cannot see, from 0 to 1; kernel models
+ * @param energy     (n,) local energies, baseline included; models with energies
+ * @param n_threads  0: OMP_NUM_THREADS, or the cores in the affinity mask
+ * @return LPR_FAST_INVALID_INPUT for NaN, infinity and entries above 1e140, unknown species (both naming the row), and
+ *         scores that this model cannot give
+ */
+lpr_fast_status lpr_fast_score(
+    const lpr_fast_model* model, const double* features, ptrdiff_t n, ptrdiff_t stride, const int* species, double* lpr,
+    double* variance, double* residual, double* energy, int n_threads
+);
+
+/** Scores n rows of phi, (M,) each, of any origin: sums over atoms among them. Outputs that are NULL are not computed.
+ *
+ * @param phi     row i begins at phi + i * stride and has lpr_fast_size() numbers
+ * @param stride  numbers from one row to the next, at least lpr_fast_size()
+ * @param energy  (n,) weights times phi: no baseline
+ * The other arguments, and what is returned, are as for lpr_fast_score().
+ */
+lpr_fast_status lpr_fast_score_phi(
+    const lpr_fast_model* model, const double* phi, ptrdiff_t n, ptrdiff_t stride, double* lpr, double* variance,
+    double* energy, int n_threads
+);
+
+/** What went wrong in the last call on this thread that failed: one sentence, "" if none did. The text lives until the
+ * next call on this thread that fails, and is cut after some hundred bytes. */
+const char* lpr_fast_last_error(void);
+
+/** Version of the library, such as "0.1.0". */
+const char* lpr_fast_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* LPR_FAST_H */

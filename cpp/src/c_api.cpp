@@ -1,0 +1,181 @@
+#include "lpr_fast/lpr_fast.h"
+
+#include <cmath>
+#include <cstdio>
+#include <limits>
+#include <memory>
+#include <new>
+#include <string>
+
+#include "lpr_fast/error.hpp"
+#include "lpr_fast/model.hpp"
+
+struct lpr_fast_model {
+    lpr_fast::Model model;
+};
+
+namespace {
+
+using lpr_fast::InvalidInput;
+using lpr_fast::ModelInfo;
+
+thread_local char last_error[1024] = "";
+
+lpr_fast_status failed(lpr_fast_status status, const char* message) noexcept {
+    std::snprintf(last_error, sizeof(last_error), "%s", message);
+    return status;
+}
+
+/// Runs a body from which no exception may leave.
+template <typename Body>
+lpr_fast_status guarded(const Body& body) noexcept {
+    try {
+        body();
+        return LPR_FAST_OK;
+    } catch (const lpr_fast::NotPositiveDefinite& error) {
+        return failed(LPR_FAST_NOT_POSITIVE_DEFINITE, error.what());
+    } catch (const lpr_fast::Error& error) {
+        return failed(LPR_FAST_INVALID_INPUT, error.what());
+    } catch (const std::bad_alloc&) {
+        return failed(LPR_FAST_OUT_OF_MEMORY, "there is not enough memory; use fewer threads or a smaller model.");
+    } catch (const std::exception& error) {
+        return failed(LPR_FAST_INTERNAL_ERROR, error.what());
+    } catch (...) {
+        return failed(LPR_FAST_INTERNAL_ERROR, "an exception of unknown type came up; this is a mistake in lpr_fast.");
+    }
+}
+
+void refuse_null(const void* pointer, const char* name) {
+    if (pointer == nullptr) throw InvalidInput(std::string(name) + " is NULL; give a pointer to something.");
+}
+
+/// What `read` finds in a model's info, or `otherwise`.
+template <typename Value, typename Read>
+Value asked(const lpr_fast_model* model, Value otherwise, const Read& read) noexcept {
+    Value value = otherwise;
+    guarded([&] {
+        refuse_null(model, "model");
+        value = read(model->model.info());
+    });
+    return value;
+}
+
+std::size_t checked_species(const ModelInfo& info, ptrdiff_t index) {
+    const auto n_species = static_cast<ptrdiff_t>(info.species.size());
+    if (index >= 0 && index < n_species) return static_cast<std::size_t>(index);
+    throw InvalidInput(
+        "species " + std::to_string(index) + " was asked for, but the model has " + std::to_string(n_species) +
+        "; count them from 0."
+    );
+}
+
+constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
+constexpr ptrdiff_t no_size = -1;
+
+}  // namespace
+
+lpr_fast_status lpr_fast_load(const char* path, lpr_fast_model** model) {
+    return guarded([&] {
+        refuse_null(model, "model");
+        *model = nullptr;
+        refuse_null(path, "path");
+        *model = std::make_unique<lpr_fast_model>(lpr_fast_model{lpr_fast::Model::load(path)}).release();
+    });
+}
+
+void lpr_fast_free(lpr_fast_model* model) {
+    const std::unique_ptr<lpr_fast_model> owned(model);
+}
+
+ptrdiff_t lpr_fast_size(const lpr_fast_model* model) {
+    return asked(model, no_size, [](const ModelInfo& info) { return info.size; });
+}
+
+ptrdiff_t lpr_fast_n_features(const lpr_fast_model* model) {
+    return asked(model, no_size, [](const ModelInfo& info) { return info.n_features; });
+}
+
+ptrdiff_t lpr_fast_n_dropped(const lpr_fast_model* model) {
+    return asked(model, no_size, [](const ModelInfo& info) { return info.n_dropped; });
+}
+
+ptrdiff_t lpr_fast_n_species(const lpr_fast_model* model) {
+    return asked(model, no_size, [](const ModelInfo& info) { return static_cast<ptrdiff_t>(info.species.size()); });
+}
+
+int lpr_fast_species(const lpr_fast_model* model, ptrdiff_t index) {
+    return asked(model, -1, [&](const ModelInfo& info) { return info.species[checked_species(info, index)]; });
+}
+
+double lpr_fast_baseline(const lpr_fast_model* model, ptrdiff_t index) {
+    return asked(model, not_a_number, [&](const ModelInfo& info) {
+        const std::size_t place = checked_species(info, index);
+        return info.has_energies ? info.baseline[place] : not_a_number;
+    });
+}
+
+double lpr_fast_regularizer(const lpr_fast_model* model) {
+    return asked(model, not_a_number, [](const ModelInfo& info) { return info.regularizer; });
+}
+
+double lpr_fast_zeta(const lpr_fast_model* model) {
+    return asked(model, not_a_number, [](const ModelInfo& info) { return info.zeta; });
+}
+
+double lpr_fast_condition_number(const lpr_fast_model* model) {
+    return asked(model, not_a_number, [](const ModelInfo& info) { return info.condition_number; });
+}
+
+int lpr_fast_has_energies(const lpr_fast_model* model) {
+    return asked(model, -1, [](const ModelInfo& info) { return info.has_energies ? 1 : 0; });
+}
+
+int lpr_fast_has_residual(const lpr_fast_model* model) {
+    return asked(model, -1, [](const ModelInfo& info) { return info.has_residual ? 1 : 0; });
+}
+
+const char* lpr_fast_kind(const lpr_fast_model* model) {
+    return asked<const char*>(model, nullptr, [](const ModelInfo& info) { return info.kind.c_str(); });
+}
+
+const char* lpr_fast_loss(const lpr_fast_model* model) {
+    return asked<const char*>(model, nullptr, [](const ModelInfo& info) { return info.loss.c_str(); });
+}
+
+const char* lpr_fast_hypers(const lpr_fast_model* model) {
+    return asked<const char*>(model, nullptr, [](const ModelInfo& info) { return info.hypers.c_str(); });
+}
+
+const char* lpr_fast_provenance(const lpr_fast_model* model) {
+    return asked<const char*>(model, nullptr, [](const ModelInfo& info) { return info.provenance.c_str(); });
+}
+
+lpr_fast_status lpr_fast_score(
+    const lpr_fast_model* model, const double* features, ptrdiff_t n, ptrdiff_t stride, const int* species, double* lpr,
+    double* variance, double* residual, double* energy, int n_threads
+) {
+    return guarded([&] {
+        refuse_null(model, "model");
+        const lpr_fast::ConstMatrixView rows{features, n, model->model.info().n_features, stride};
+        model->model.score(rows, species, {{lpr, n}, {variance, n}, {residual, n}, {energy, n}}, n_threads);
+    });
+}
+
+lpr_fast_status lpr_fast_score_phi(
+    const lpr_fast_model* model, const double* phi, ptrdiff_t n, ptrdiff_t stride, double* lpr, double* variance,
+    double* energy, int n_threads
+) {
+    return guarded([&] {
+        refuse_null(model, "model");
+        const lpr_fast::ConstMatrixView rows{phi, n, model->model.info().size, stride};
+        model->model.score_phi(rows, {{lpr, n}, {variance, n}, {}, {energy, n}}, n_threads);
+    });
+}
+
+const char* lpr_fast_last_error(void) {
+    return last_error;
+}
+
+const char* lpr_fast_version(void) {
+    return LPR_FAST_VERSION_TEXT;
+}

@@ -1,0 +1,48 @@
+// libFuzzer target: whatever bytes are given, a model is loaded or InvalidInput says why not. Length and hash of the
+// header are put right first, so that the parts behind them are reached; see docs/cpp.md for how to run it.
+
+#include <cstdlib>
+#include <vector>
+
+#include "forged_files.hpp"
+#include "lpr_fast/error.hpp"
+
+using namespace lpr_fast;
+
+namespace {
+
+/// Bytes as they are when the first one is odd, else with length and hash put right.
+std::string prepared(const std::uint8_t* bytes, std::size_t n_bytes) {
+    const std::string content(reinterpret_cast<const char*>(bytes), n_bytes);
+    if (n_bytes <= 8 || (bytes[0] & 1U) != 0) return content;
+    const std::size_t end = testing::end_of_object(content.substr(8));
+    return testing::forged(content.substr(8, end), content.substr(8 + end));
+}
+
+void score_something(const Model& model) {
+    const ModelInfo& info = model.info();
+    if (info.n_features > 10000 || info.size > 10000) return;
+    const Index n_rows = 3;
+    const std::vector<double> features(static_cast<std::size_t>(n_rows * info.n_features), 0.5);
+    const std::vector<double> phi(static_cast<std::size_t>(n_rows * info.size), 0.5);
+    const std::vector<int> species(static_cast<std::size_t>(n_rows), info.species.back());
+    double out[4][n_rows];
+    Scores scores{{out[0], n_rows}, {out[1], n_rows}, {}, {}};
+    if (info.has_energies) scores.energy = {out[2], n_rows};
+    model.score_phi({phi.data(), n_rows, info.size}, scores, 1);
+    if (info.has_residual) scores.residual = {out[3], n_rows};
+    model.score({features.data(), n_rows, info.n_features}, species.data(), scores, 1);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t n_bytes) {
+    try {
+        score_something(testing::model_of(prepared(bytes, n_bytes)));
+    } catch (const InvalidInput& error) {
+        const std::string message = error.what();
+        // Scoring may refuse too, as for scalar products that have no real power.
+        if (message.empty() || message.find('\n') != std::string::npos) std::abort();
+    }
+    return 0;
+}

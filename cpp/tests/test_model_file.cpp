@@ -1,0 +1,341 @@
+#include <functional>
+#include <limits>
+
+#include "check.hpp"
+#include "forged_files.hpp"
+#include "json_text.hpp"
+#include "model_files.hpp"
+
+using namespace lpr_fast;
+using namespace lpr_fast::testing;
+
+namespace {
+
+using OrderedJson = nlohmann::ordered_json;  // the order of arrays counts
+
+struct Parts {
+    OrderedJson header;
+    OrderedJson facts;
+    std::string arrays;
+
+    explicit Parts(const std::string& name) {
+        const std::string content = read_bytes(data_file(name + ".lpr"));
+        const std::size_t end = 8 + end_of_object(content.substr(8));
+        header = OrderedJson::parse(content.substr(8, end - 8));
+        facts = OrderedJson::parse(header["__metadata__"]["model"].get<std::string>());
+        const std::size_t aligned = 8 + static_cast<std::size_t>(static_cast<unsigned char>(content[0])) +
+                                    256 * static_cast<std::size_t>(static_cast<unsigned char>(content[1]));
+        arrays = content.substr(aligned);
+    }
+
+    std::string with_facts(const std::string& text) const {
+        OrderedJson changed = header;
+        changed["__metadata__"]["model"] = text;
+        return forged(changed.dump(), arrays);
+    }
+};
+
+std::string refusal(const std::string& content) {
+    const std::string message = message_of<InvalidInput>([&] { model_of(content); });
+    CHECK(message.rfind("bad.lpr ", 0) == 0);
+    CHECK(message.find('\n') == std::string::npos && message.back() == '.');
+    CHECK(message.size() < 400);
+    return message;
+}
+
+void check_refused(const std::string& content, const std::string& expected) {
+    const std::string message = refusal(content);
+    report(contains(message, expected), __FILE__, __LINE__, "expected \"" + expected + "\", got: " + message);
+}
+
+void hashes_are_those_of_the_standard() {
+    CHECK(sha256("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    CHECK(sha256("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    CHECK(
+        sha256("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq") ==
+        "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"
+    );
+    CHECK(
+        sha256(
+            "abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmnhijklmnoijklmnopjklmnopqklmnopqrlmnopqrsmnopqrstno"
+            "p"
+            "qrstu"
+        ) == "cf5b16a778af8380036ce59e7b0492370b249b11e8f07a51afac45037afee9d1"
+    );
+    const std::string million(1'000'000, 'a');
+    const std::string expected = "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0";
+    CHECK(sha256(million) == expected);
+    Sha256 in_pieces;
+    for (std::size_t first = 0; first < million.size(); first += 37) {
+        in_pieces.update(bytes_of(million) + first, std::min<std::size_t>(37, million.size() - first));
+    }
+    CHECK(in_pieces.hex_digest() == expected);
+}
+
+void files_that_were_not_touched_are_read() {
+    for (const std::string& name : model_names) {
+        const Parts parts(name);
+        model_of(read_bytes(data_file(name + ".lpr")));
+        // Numbers at every kind of address.
+        for (std::size_t n = 0; n < 8; ++n) model_of(forged(parts.header.dump() + std::string(n, ' '), parts.arrays));
+    }
+}
+
+void every_truncation_is_noticed() {
+    for (const std::string& name : model_names) {
+        const std::string content = read_bytes(data_file(name + ".lpr"));
+        for (std::size_t percent = 0; percent < 100; ++percent)
+            refusal(content.substr(0, content.size() * percent / 100));
+        for (std::size_t length = 0; length < 100; ++length) refusal(content.substr(0, length));
+        check_refused(content.substr(0, content.size() - 5), "is truncated (");
+        check_refused(content.substr(0, 500), "is truncated within its header; copy or fit it again.");
+        check_refused(content + "x", "is longer than it was written (");
+    }
+}
+
+void every_changed_byte_is_noticed() {
+    for (const std::string& name : model_names) {
+        std::string content = read_bytes(data_file(name + ".lpr"));
+        for (std::size_t place = 0; place < content.size(); ++place) {
+            const char before = content[place];
+            content[place] = static_cast<char>(before ^ (1 << place % 8));
+            refusal(content);
+            content[place] = before;
+        }
+    }
+}
+
+void other_files_are_refused() {
+    const std::string expected = "is not a model file of lpr_fast; give one that `save` or `lpr-fast fit` wrote.";
+    check_refused("hello, this is a text and no model", expected);
+    check_refused(with_length(std::string(200'000, '['), ""), expected);
+    check_refused(with_length("{\"a\":" + std::string(200'000, '['), ""), expected);
+    check_refused(with_length("\xff\xfe{}", ""), expected);
+    check_refused(with_length("{}", ""), expected);
+    check_refused(with_length("[]", ""), expected);
+    check_refused(with_length("{\"__metadata__\":[]}", ""), expected);
+    check_refused(std::string("\0\0\0\0\0\0\0\x40{}", 10), expected);
+    check_refused(std::string(8, '\0'), expected);
+    check_refused(std::string(8, '\xff') + "{}", expected);
+}
+
+using Change = std::function<void(Parts&)>;
+
+struct Forgery {
+    Change change;
+    std::string expected;
+};
+
+Change entry(const std::string& name, const std::string& key, const OrderedJson& value) {
+    return [=](Parts& parts) { parts.header[name][key] = value; };
+}
+
+Change metadata(const std::string& key, const OrderedJson& value) {
+    return [=](Parts& parts) { parts.header["__metadata__"][key] = value; };
+}
+
+Change fact(const std::string& pointer, const OrderedJson& value) {
+    return [=](Parts& parts) {
+        parts.facts[OrderedJson::json_pointer(pointer)] = value;
+        parts.header["__metadata__"]["model"] = parts.facts.dump();
+    };
+}
+
+void files_whose_parts_disagree_are_refused() {
+    const std::string other = "is not a model file of lpr_fast";
+    const std::string parts_missing = "does not hold the parts of a model (";
+    const auto huge = OrderedJson::parse("1" + std::string(300, '0'));
+    const std::vector<Forgery> forgeries{
+        {metadata("format_version", "2"), "has format version 2, this lpr_fast reads version 1; install a newer"},
+        {metadata("format_version", "\n"), "has format version (unreadable), this"},
+        {metadata("format", "pt"), other},
+        {metadata("model", 3), other},
+        {metadata("sha256", "ab"), other},
+        {entry("active", "shape", {-1, 5}), other},
+        {entry("active", "shape", {2.5, 18}), other},
+        {entry("active", "shape", {huge, huge}), other},
+        {entry("active", "shape", {1UL << 47, 1UL << 47}), other},
+        {entry("active", "shape", {1UL << 63, 2}), other},
+        {entry("active", "shape", {9, 5, 1}), other},
+        {entry("active", "shape", {9, 6}), other},
+        {entry("active", "dtype", "F8"), other},
+        {entry("active", "dtype", 1), other},
+        {entry("active", "data_offsets", "ab"), other},
+        {entry("active", "data_offsets", {0.0, 360.0}), other},
+        {entry("active", "data_offsets", {-8, 352}), other},
+        {entry("active", "data_offsets", {360, 0}), other},
+        {entry("active", "data_offsets", {0, 360, 720}), other},
+        {entry("weights", "data_offsets", {0, 72}), other},
+        {entry("weights", "data_offsets", {384, std::numeric_limits<std::int64_t>::min()}), other},
+        {entry("weights", "data_offsets", {384, std::numeric_limits<std::uint64_t>::max()}), other},
+        {[](Parts& parts) { parts.header.erase("weights"); }, other},
+        {[](Parts& parts) { parts.header.erase("__metadata__"); }, other},
+        {entry("active", "shape", {5, 9}), "the active set has another shape than it should"},
+        {entry("active", "dtype", "I64"), "the array 'active' has another type"},
+        {entry("weights", "shape", {1, 9}), "the array 'weights' has another type"},
+        {entry("hessian.columns", "dtype", "F64"), "the array 'hessian.columns' has another type"},
+        {entry("hessian.triangle", "shape", {1, 49}), parts_missing},
+        {metadata("model", "[]"), parts_missing},
+        {metadata("model", std::string(100'000, '[')), "JSON nested too deeply"},
+        {metadata("model", "{\"species\": NaN}"), "no JSON from byte 13 on"},
+        {metadata("model", "{\"species\": 1e400}"), "JSON with a number that float64 cannot hold"},
+        {metadata("model", ""), parts_missing},
+        {fact("/kind", "forest"), "unknown kind 'forest'"},
+        {fact("/kind", "linear"), parts_missing},
+        {fact("/kind", "a\nb"), "unknown kind 'a?b'"},
+        {fact("/kind", 1), "an entry is missing or of the wrong type"},
+        {fact("/loss", std::string(1000, 'x')), "unknown loss 'xxx"},
+        {fact("/method", "lu"), "unknown method 'lu'"},
+        {fact("/species", {14, 31}), parts_missing},
+        {fact("/species", {8, 14, 14}), "species are not ascending"},
+        {fact("/species", {8, 14, 30}), "sizes of the parts disagree at the factor 'hessian.30'"},
+        {fact("/species", {8, 14.5, 31}), "a species is no integer"},
+        {fact("/species", {-8, 14, 31}), "a species is no integer"},
+        {fact("/species", {8, 14, 1UL << 40}), "a species is no integer"},
+        {fact("/species", OrderedJson::array()), "there are no species"},
+        {fact("/regularizer", -1.0), "the regularizer is not positive"},
+        {fact("/regularizer", true), "the regularizer is no number"},
+        {fact("/zeta", 0), "zeta is not positive"},
+        {fact("/zeta", nullptr), "zeta is no number"},
+        {fact("/n_features", 6), "the active set has another shape"},
+        {fact("/n_features", 1UL << 63), "n_features is no integer"},
+        {fact("/n_active", {0, 5}), "n_active is no list"},
+        {fact("/n_active", {0, 4, 5}), "sizes of the parts disagree at the factor 'hessian.14'"},
+        {fact("/n_active", {1, 5, 4}), "the active set has another shape"},
+        {fact("/n_active", {1 << 24, 1 << 24, 1 << 24}), "the active set has another shape"},
+        {fact("/n_active", {-1, 5, 5}), "a number of active environments is no integer"},
+        {fact("/baseline", {1.0}), "the baseline is no list"},
+        {fact("/baseline", {"a", 1, 2}), "a baseline is no number"},
+        {fact("/baseline", nullptr), "there are weights without a baseline"},
+        {fact("/provenance", {1}), "the provenance is no dictionary"},
+        {fact("/hypers", "text"), "hypers is neither a dictionary nor null"},
+        {fact("/factors", OrderedJson::object()), "the factor of the Hessian is missing"},
+        {fact("/factors", {1}), "factors is no dictionary"},
+        {fact("/factors/hessian/size", 8), parts_missing},
+        {fact("/factors/hessian/size", 1 << 24), "sizes of the parts disagree at the factor of the Hessian"},
+        {fact("/factors/hessian/size", -9), "the size of a factor is no integer"},
+        {fact("/factors/hessian/condition_number", nullptr), "a condition number is no number"},
+        {fact("/factors/hessian/error_estimate", "x"), "an error estimate is no number"},
+        {fact("/factors/prior.14/size", 6), "sizes of the parts disagree at the factor 'prior.14'"},
+        {fact("/factors/more", {{"size", 1}, {"condition_number", 1}, {"error_estimate", nullptr}}),
+         "there is no array 'more.columns'"},
+    };
+    for (const Forgery& forgery : forgeries) {
+        Parts parts("two_species");
+        forgery.change(parts);
+        check_refused(forged(parts.header.dump(), parts.arrays), forgery.expected);
+    }
+    const Parts parts("two_species");
+    std::string twice = parts.header.dump();
+    twice.insert(twice.size() - 1, ",\"weights\":" + parts.header["weights"].dump());
+    check_refused(forged(twice, parts.arrays), other);
+    std::string nan = parts.arrays;
+    nan.replace(384, 8, "\xff\xff\xff\xff\xff\xff\xff\xff");
+    check_refused(forged(parts.header.dump(), nan), "the array 'weights' holds NaN or infinity");
+    std::string column = parts.arrays;
+    column.replace(512, 8, "\xff\xff\xff\xff\xff\xff\xff\x7f");
+    check_refused(forged(parts.header.dump(), column), "does not exist; columns must be in [0, 9)");
+}
+
+void collect_pointers(const OrderedJson& json, const std::string& here, std::vector<std::string>& pointers) {
+    pointers.push_back(here);
+    for (const auto& [key, value] : json.items()) {
+        if (json.is_structured()) collect_pointers(value, here + "/" + key, pointers);
+    }
+}
+
+const std::vector<OrderedJson>& wrong_values() {
+    static const std::vector<OrderedJson> values{
+        nullptr,
+        true,
+        -1,
+        0,
+        1,
+        7,
+        2.5,
+        1e308,
+        -1e-300,
+        1UL << 24,
+        1UL << 53,
+        std::numeric_limits<std::int64_t>::max(),
+        std::numeric_limits<std::int64_t>::min(),
+        std::numeric_limits<std::uint64_t>::max(),
+        "text",
+        "",
+        OrderedJson::array(),
+        OrderedJson::object(),
+        {1, 2},
+        {{"a", 1}},
+        {nullptr, {{"b", {1, {2}}}}},
+    };
+    return values;
+}
+
+/// All that can be made of a text by putting something else, or nothing, in the place of one entry.
+std::vector<OrderedJson> mutations(const OrderedJson& json) {
+    std::vector<std::string> pointers;
+    collect_pointers(json, "", pointers);
+    std::vector<OrderedJson> all;
+    for (const std::string& text : pointers) {
+        const OrderedJson::json_pointer pointer(text);
+        for (const OrderedJson& value : wrong_values()) {
+            if (json[pointer] == value) continue;
+            all.push_back(json);
+            all.back()[pointer] = value;
+        }
+        if (text.empty()) continue;
+        all.push_back(json);
+        OrderedJson& parent = all.back()[pointer.parent_pointer()];
+        if (parent.is_object()) {
+            parent.erase(pointer.back());
+        } else {
+            parent.erase(std::stoul(pointer.back()));
+        }
+    }
+    return all;
+}
+
+/// Loads and scores, or is refused in one sentence; returns whether it was refused.
+bool is_refused(const std::string& content) {
+    try {
+        const Model model = model_of(content);
+        if (model.info().n_features > 1000) return false;
+        const Array features(2, model.info().n_features);
+        const std::vector<int> species(2, model.info().species.back());
+        double lpr[2];
+        model.score(features.view(), species.data(), {{lpr, 2}, {}, {}, {}}, 1);
+        return false;
+    } catch (const InvalidInput&) {
+        refusal(content);
+        return true;
+    }
+}
+
+void every_entry_can_be_anything() {
+    for (const std::string& name : model_names) {
+        const Parts parts(name);
+        for (const OrderedJson& header : mutations(parts.header)) {
+            const std::string content = forged(header.dump(), parts.arrays);
+            const bool is_refused_header = is_refused(content);
+            report(is_refused_header, name.c_str(), 0, "a forged header was accepted: " + header.dump());
+        }
+        int n_refused = 0;
+        for (const OrderedJson& facts : mutations(parts.facts)) {
+            if (is_refused(parts.with_facts(facts.dump()))) ++n_refused;
+        }
+        CHECK(n_refused > 300);
+    }
+}
+
+}  // namespace
+
+int main() {
+    run("hashes are those of the standard", hashes_are_those_of_the_standard);
+    run("files that were not touched are read", files_that_were_not_touched_are_read);
+    run("every truncation is noticed", every_truncation_is_noticed);
+    run("every changed byte is noticed", every_changed_byte_is_noticed);
+    run("other files are refused", other_files_are_refused);
+    run("files whose parts disagree are refused", files_whose_parts_disagree_are_refused);
+    run("every entry can be anything", every_entry_can_be_anything);
+    return failures == 0 ? 0 : 1;
+}
