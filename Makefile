@@ -13,19 +13,23 @@ SOURCES := $(shell find cpp/include cpp/src cpp/bindings -type f) $(shell find p
 OTHER_LEVELS = $(shell $(BIN)/python -c "import lpr_fast; print(*lpr_fast.cpu_info().available[:-1])")
 NUMERICAL_TESTS := $(wildcard tests/test_oracle_*.py) $(addprefix tests/test_,accumulator.py models.py paper.py \
                    real_data.py rigidity.py)
+WITH_SOAP = -DLPR_FAST_SOAP=ON -DPython3_EXECUTABLE="$(CURDIR)/$(BIN)/python"
+LAMMPS_SOURCES := $(shell find cpp/lammps/src cpp/lammps/cmake cpp/lammps/python cpp/soap/src cpp/soap/include -type f \
+                  -not -name '*.pyc') cpp/lammps/CMakeLists.txt cpp/lammps/pyproject.toml cpp/soap/CMakeLists.txt
 CPP_FILES := $(shell find cpp tests -name '*.cpp' -o -name '*.hpp' -o -name '*.c' -o -name '*.h')
 
-.PHONY: demo test test-cpp test-python lint format stubs clean
+.PHONY: demo test test-cpp test-python test-lammps lint format stubs clean
 
 demo: $(VENV)/demo
 	$(BIN)/lpr-fast demo demo
 
-test: test-cpp test-python
+test: test-cpp test-python test-lammps
 
 # The C++ tests, optimised and again under AddressSanitizer and UndefinedBehaviorSanitizer.
 test-cpp: $(VENV)/dev
 	for preset in release sanitize; do \
-	  $(CMAKE) --preset $$preset > build-$$preset.log 2>&1 || { cat build-$$preset.log; exit 1; }; rm build-$$preset.log; \
+	  $(CMAKE) --preset $$preset $(WITH_SOAP) > build-$$preset.log 2>&1 || { cat build-$$preset.log; exit 1; }; \
+	  rm build-$$preset.log; \
 	  $(CMAKE) --build --preset $$preset --parallel $(JOBS) || exit 1; \
 	  $(CTEST) --preset $$preset || exit 1; \
 	done
@@ -35,6 +39,10 @@ test-cpp: $(VENV)/dev
 test-python: $(VENV)/dev
 	$(BIN)/python -m pytest
 	for level in $(OTHER_LEVELS); do LPR_FAST_INSTRUCTION_SET=$$level $(BIN)/python -m pytest $(NUMERICAL_TESTS) || exit 1; done
+
+# LAMMPS with the plugin, against the Python package.
+test-lammps: $(VENV)/lammps
+	$(BIN)/python -m pytest cpp/lammps/tests
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
@@ -60,6 +68,10 @@ $(BIN)/python:
 
 $(VENV)/demo: $(BIN)/python $(SOURCES)
 	$(PIP) install '.[cli]'
+	touch $@
+
+$(VENV)/lammps: $(VENV)/dev $(LAMMPS_SOURCES)
+	$(PIP) install ./cpp/lammps
 	touch $@
 
 $(VENV)/dev: $(BIN)/python $(SOURCES)

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <compute.h>
+
+#include <array>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "arguments.hpp"
+#include "lpr_fast/soap.hpp"
+
+namespace lpr_fast {
+
+/// Rigidity, variance, residual and local energy of the atoms of a group, as a per-atom vector or array of LAMMPS.
+///
+/// Ghost atoms take the place of periodic images and of other processors' atoms: each processor describes its own atoms
+/// within a cluster of all that it has, and no communication is needed.
+class ComputeLprAtom : public LAMMPS_NS::Compute {
+public:
+    ComputeLprAtom(LAMMPS_NS::LAMMPS* lammps, int n_arguments, char** arguments);
+    ~ComputeLprAtom() override;
+
+    void init() override;
+    void setup() override;
+    void compute_peratom() override;
+    double memory_usage() override;
+
+private:
+    /// Runs `action` and hands its exceptions to LAMMPS's error handling, as one error if all processors have it.
+    template <typename Action>
+    void on_all(const Action& action);
+
+    void load_model();
+    void check_ghost_cutoff();
+    void grow();
+    void collect_centers();
+    Scores room_for_scores();
+    void score_soap(const Scores& scores);
+    void score_features(const Scores& scores);
+    void write_out();
+
+    Arguments arguments_;
+    std::optional<Model> model_;
+    std::optional<SoapScorer> scorer_;
+    Compute* features_compute_ = nullptr;
+
+    int nmax_ = 0;
+    std::vector<int> centers_;  // local atoms that are scored
+    std::vector<int> species_;  // of the centers, and of their neighbours after them
+    std::vector<double> rows_;  // positions or features, in the same order
+    std::array<std::vector<double>, 4> scores_;
+};
+
+}  // namespace lpr_fast

@@ -1,0 +1,13 @@
+"""LAMMPS, to be run in a folder of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from lammps_runs import Lammps
+
+
+@pytest.fixture
+def lammps(tmp_path: Path) -> Lammps:
+    return Lammps(tmp_path)

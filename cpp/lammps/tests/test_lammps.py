@@ -1,0 +1,146 @@
+"""`compute lpr/atom` gives every atom what the Python package gives it, however LAMMPS cuts its box."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import ase.build
+import numpy as np
+import pytest
+from lammps_runs import GALLIUM_NITRIDE, QUANTITIES, Lammps, Run, dump, silicon
+from tests.structures import fitted, rattled
+
+from lpr_fast import SparseKernelModel
+
+ALL = "quantity " + " ".join(QUANTITIES)
+TILTED = "change_box all triclinic\nchange_box all xy final 3.1 xz final -1.2 yz final 2.0 remap units box"
+
+
+@pytest.fixture(scope="module")
+def silicon_model() -> SparseKernelModel:
+    return fitted()
+
+
+@pytest.fixture(scope="module")
+def nitride_model() -> SparseKernelModel:
+    cell = ase.build.bulk("GaN", "zincblende", a=4.5, cubic=True)
+    return fitted([rattled(cell, seed) for seed in range(6)])
+
+
+@pytest.fixture
+def model(silicon_model: SparseKernelModel, tmp_path: Path) -> SparseKernelModel:
+    silicon_model.save(tmp_path / "model.lpr")
+    return silicon_model
+
+
+def check(run: Run, model: SparseKernelModel) -> None:
+    for number, frame in enumerate(run.frames):
+        expected = model.score(frame)
+        for column, name in enumerate(QUANTITIES, start=1):
+            found = run.column(f"c_lpr[{column}]", number)
+            np.testing.assert_allclose(found, getattr(expected, name), rtol=1e-8, atol=1e-10, err_msg=name)
+
+
+def test_atoms_have_their_scores_all_through_a_run(lammps: Lammps, model: SparseKernelModel) -> None:
+    run = lammps.succeed(
+        silicon()
+        + f"compute lpr all lpr/atom model.lpr Si {ALL}\nvelocity all create 2500 1\nfix nve all nve\n"
+        + dump("c_lpr[*]", every=50)
+        + "run 150\n"
+    )
+    assert len(run.frames) == 4
+    check(run, model)
+
+
+@pytest.mark.parametrize("newton", ["on", "off"])
+@pytest.mark.parametrize("change", ["", TILTED], ids=["orthogonal", "triclinic"])
+def test_processors_newton_and_tilt_change_nothing(
+    lammps: Lammps, model: SparseKernelModel, newton: str, change: str
+) -> None:
+    script = silicon(newton, change).replace("sw\n", "zero 3.8\n", 1).replace("{pot}/Si.sw Si", "")
+    script += f"compute lpr all lpr/atom model.lpr Si {ALL}\n" + dump("c_lpr[*]") + "run 0\n"
+    runs = [lammps.succeed(script, ranks=ranks) for ranks in (1, 2, 4)]
+    for run in runs:
+        check(run, model)
+        for k in range(1, 5):  # sorted, for atoms are numbered as processors create them
+            found, expected = (np.sort(r.column(f"c_lpr[{k}]")) for r in (run, runs[0]))
+            np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_two_species(lammps: Lammps, nitride_model: SparseKernelModel) -> None:
+    nitride_model.save(lammps.folder / "model.lpr")
+    script = GALLIUM_NITRIDE + f"compute lpr all lpr/atom model.lpr Ga N {ALL}\n" + dump("c_lpr[*]", "Ga N")
+    check(lammps.succeed(script + "run 0\n"), nitride_model)
+    check(lammps.succeed(script + "velocity all create 900 5\nfix n all nve\nrun 20\n", ranks=2), nitride_model)
+
+
+def test_types_that_are_null_are_neither_scored_nor_seen(lammps: Lammps, model: SparseKernelModel) -> None:
+    """In a mixture of silicon with atoms that the model is not told of, it sees the silicon alone."""
+    script = GALLIUM_NITRIDE + f"compute lpr all lpr/atom model.lpr Si NULL {ALL}\n" + dump("c_lpr[*]", "Si N")
+    run = lammps.succeed(script + "run 0\n")
+    frame = run.frames[0]
+    is_silicon = frame.numbers == 14
+    expected = model.score(frame[is_silicon])
+    np.testing.assert_allclose(run.column("c_lpr[1]")[is_silicon], expected.lpr, rtol=1e-8)
+    assert not run.column("c_lpr[1]")[~is_silicon].any()
+
+
+def test_atoms_outside_the_group_are_seen_and_have_zeros(lammps: Lammps, model: SparseKernelModel) -> None:
+    script = silicon() + "group some id 5:20\ncompute lpr some lpr/atom model.lpr Si\n" + dump("c_lpr") + "run 0\n"
+    run = lammps.succeed(script, ranks=2)
+    expected = model.score(run.frames[0]).lpr
+    expected[:4] = expected[20:] = 0.0
+    np.testing.assert_allclose(run.column("c_lpr"), expected, rtol=1e-8)
+
+
+def test_a_lone_atom_on_one_of_four_processors_has_no_rigidity(lammps: Lammps, model: SparseKernelModel) -> None:
+    script = """
+        units metal
+        boundary f f f
+        region box block 0 40 0 40 0 40
+        create_box 1 box
+        create_atoms 1 single 5 5 5
+        mass 1 28
+        pair_style zero 4.0
+        pair_coeff * *
+        compute lpr all lpr/atom model.lpr Si quantity lpr variance residual energy
+    """
+    check(lammps.succeed(script + dump("c_lpr[*]") + "run 0\n", ranks=4), model)
+
+
+def test_the_lowest_rigidity_is_there_for_thermo_variables_and_reductions(
+    lammps: Lammps, model: SparseKernelModel
+) -> None:
+    script = silicon() + "compute lpr all lpr/atom model.lpr Si\ncompute low all reduce min c_lpr\n"
+    script += "variable low equal c_low\nvariable scaled atom 2*c_lpr\ncompute twice all reduce min v_scaled\n"
+    script += "thermo_style custom step c_low v_low c_twice\n" + dump("c_lpr") + "run 0\n"
+    run = lammps.succeed(script, ranks=2)
+    low = model.score(run.frames[0]).lpr.min()
+    np.testing.assert_allclose([run.thermo(1)[0], run.thermo(2)[0], run.thermo(3)[0] / 2], low, rtol=1e-6)
+
+
+def test_fix_halt_stops_a_run_that_melts(lammps: Lammps, model: SparseKernelModel) -> None:
+    crystal = model.score(rattled(ase.build.bulk("Si", cubic=True), 0)).lpr.min()
+    script = silicon().replace("0.15 0.15 0.15", "0.01 0.01 0.01")
+    script += "compute lpr all lpr/atom model.lpr Si\ncompute low all reduce min c_lpr\nvariable low equal c_low\n"
+    script += f"fix stop all halt 5 v_low < {0.2 * crystal} error continue\nthermo 5\nthermo_style custom step c_low\n"
+    script += "velocity all create 12000 4\nfix nve all nve\nrun 5000\n"
+    run = lammps.succeed(script)
+    steps, low = run.thermo(0), run.thermo(1)
+    assert 0 < steps[-1] < 5000
+    assert low[-1] < 0.2 * crystal
+    assert min(low[:-1]) >= 0.2 * crystal
+
+
+@pytest.mark.usefixtures("model")
+def test_threads_of_lammps_change_no_bit(lammps: Lammps) -> None:
+    script = silicon() + "compute lpr all lpr/atom model.lpr Si\n" + dump("c_lpr") + "run 0\n"
+    one = lammps.succeed(script, OMP_NUM_THREADS="1").column("c_lpr")
+    np.testing.assert_array_equal(one, lammps.succeed(script, OMP_NUM_THREADS="3").column("c_lpr"))
+
+
+def test_a_box_that_is_smaller_than_the_cutoff(lammps: Lammps, model: SparseKernelModel) -> None:
+    script = silicon().replace("0 2 0 2 0 2", "0 1 0 1 0 1").replace("comm_modify cutoff 5.6", "comm_modify cutoff 7.0")
+    run = lammps.succeed(script + f"compute lpr all lpr/atom model.lpr Si {ALL}\n" + dump("c_lpr[*]") + "run 0\n")
+    assert len(run.frames[0]) == 8
+    check(run, model)
