@@ -25,7 +25,7 @@ def test_a_run_in_ase_saves_a_frame_and_ends(tmp_path: Path) -> None:
     command = [sys.executable, "-W", "error", EXAMPLES / "ase_md.py", tmp_path]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert printed.endswith("wrote saved.xyz\n")
-    threshold = float(printed.splitlines()[-1].split()[5].rstrip(":"))
+    threshold = float(printed.splitlines()[-1].split()[4].rstrip(":"))
     (frame,) = ase.io.read(tmp_path / "saved.xyz", ":")
     assert frame.arrays["lpr"].min() == frame.info["lowest_lpr"] < threshold
 
