@@ -1,10 +1,11 @@
-"""Timing that can be trusted on a noisy machine: everything interleaved, repeated, and told with its spread."""
+"""What all benchmarks use: times interleaved, repeated and told with their spread, memory, and the machine."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import platform
+import resource
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -39,6 +40,16 @@ def processor() -> str:
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
+
+
+def peak_memory() -> int:
+    """Largest resident size so far, in bytes; `getrusage` begins with that of the process which started this one."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024
+    except (OSError, StopIteration):
+        pass
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def print_machine(n_threads: int) -> None:

@@ -142,6 +142,25 @@ def test_a_fork_beside_a_busy_thread_does_not_hang() -> None:
     assert result.stdout == "child came back\n", result.stderr
 
 
+def test_a_wrong_instruction_set_loses_nothing() -> None:
+    script = (
+        "import os, numpy as np\n"
+        "os.environ['LPR_FAST_INSTRUCTION_SET'] = 'bogus'\n"
+        "from lpr_fast import HessianAccumulator, InvalidInputError\n"
+        "accumulator = HessianAccumulator(80)\n"
+        "try:\n"
+        "    accumulator.add(np.eye(400, 80))\n"
+        "except InvalidInputError as error:\n"
+        "    print(error)\n"
+        "del os.environ['LPR_FAST_INSTRUCTION_SET']\n"
+        "accumulator.add(np.eye(400, 80))\n"
+        "print(accumulator.n_rows)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert result.stdout.startswith("LPR_FAST_INSTRUCTION_SET is 'bogus', but this processor"), result.stderr
+    assert result.stdout.endswith("\n400\n")
+
+
 MEMORY_LIMIT_SCRIPT = """
 import resource
 import numpy as np

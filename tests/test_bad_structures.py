@@ -143,7 +143,7 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "baseline as a number": (lambda: fitted(baseline=-5.0), r"baseline is a float; give a dictionary such as {'Si'"),
     "baseline without energies": (
         lambda: fitted(energy_key=None, baseline={"Si": 1.0}),
-        "a baseline was given, but the frames have no energies",
+        "a baseline was given, but the training set has no energies",
     ),
     "hypers as text": (lambda: fitted(hypers="soap"), "hypers is a str; it must be the dictionary"),
     "no hypers": (lambda: fitted(hypers={}), "hypers has no basis, cutoff, density; it must be"),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 
 import ase.io
@@ -17,13 +19,13 @@ import extxyz
 import numpy as np
 import pytest
 from ase import Atoms
-from ase.calculators.singlepoint import SinglePointCalculator
-from ase.constraints import FixAtoms, FixCartesian
 from click.testing import CliRunner, Result
+from matscipy.calculators.manybody import Manybody
+from matscipy.calculators.manybody.explicit_forms import Kumagai
+from matscipy.calculators.manybody.explicit_forms.kumagai import Kumagai_Comp_Mat_Sci_39_Si
 
-from lpr_fast import LprWarning, load_model
+from lpr_fast import load_model
 from lpr_fast.command_line._commands import lpr_fast
-from lpr_fast.command_line._extxyz import write_frame
 
 from .structures import HYPERS, fitted, gallium_arsenide, silicon
 
@@ -31,8 +33,9 @@ OPTIONS = ["--cutoff", "3.5", "--max-radial", "2", "--max-angular", "3", "--widt
 OPTIONS += ["--zeta", "2", "--n-active", "12", "--regularizer", "1e-3"]
 
 
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(lpr_fast, [str(argument) for argument in arguments], prog_name="lpr-fast")
+def run(*arguments: object, **environment: str) -> Result:
+    variables = {"FORCE_COLOR": None, "TTY_COMPATIBLE": None, **environment}
+    return CliRunner(env=variables).invoke(lpr_fast, [str(argument) for argument in arguments], prog_name="lpr-fast")
 
 
 def succeed(*arguments: object) -> Result:
@@ -89,60 +92,6 @@ def test_extended_xyz_reads_back_with_all_digits(folder: Path, suffix: str) -> N
         assert a.get_potential_energy() == b.info["energy"] == original.get_potential_energy()
 
 
-def test_infinite_rigidities_are_read_by_both_readers(tmp_path: Path) -> None:
-    with (tmp_path / "a.xyz").open("wb") as file:
-        write_frame(file, Atoms("Si2", [[0, 0, 0], [2, 0, 0]]), {"lpr": np.array([np.inf, 1e-9 / 3])})
-    assert ase.io.read(tmp_path / "a.xyz").arrays["lpr"].tolist() == [np.inf, 1e-9 / 3]
-    assert extxyz.read_dicts(tmp_path / "a.xyz").arrays["lpr"].tolist() == [np.inf, 1e-9 / 3]
-
-
-def test_extended_xyz_keeps_what_the_frame_holds(tmp_path: Path) -> None:
-    frame = Atoms(
-        "SiO", [[0.1, 0, 1 / 3], [1.5, 1e-17, 0]], cell=[[4, 0, 0], [1, 5, 0], [0, 1, 6]], pbc=(True, True, False)
-    )
-    frame.info |= {"name": "a b", "time": 0.1, "step": 7, "flags": np.array([True, False])}
-    frame.arrays["q"] = np.array([1 / 7, -1e-300])
-    frame.arrays["site"] = np.array([3, 4])
-    frame.arrays["label"] = np.array(["a1", "b2"])
-    frame.arrays["inside"] = np.array([True, False])
-    frame.arrays["vector"] = np.random.default_rng(1).normal(size=(2, 3))
-    forces, stress = np.random.default_rng(2).normal(size=(2, 3)), np.arange(6) / 7
-    frame.calc = SinglePointCalculator(frame, energy=-1 / 3, forces=forces, stress=stress)
-    frame.set_constraint(FixAtoms([1]))
-    lpr = np.array([1e-9 / 3, np.inf])
-    with (tmp_path / "a.xyz").open("wb") as file:
-        write_frame(file, frame, {"lpr": lpr, "residual": np.array([np.nan, 1.0])})
-    read = ase.io.read(tmp_path / "a.xyz", format="extxyz")
-    for name in ("positions", "q", "site", "label", "inside", "vector", "numbers"):
-        np.testing.assert_array_equal(read.arrays[name], frame.arrays[name])
-    np.testing.assert_array_equal(read.arrays["lpr"], lpr)
-    np.testing.assert_array_equal(read.arrays["residual"], [np.nan, 1.0])
-    np.testing.assert_array_equal(read.get_forces(apply_constraint=False), forces)
-    np.testing.assert_array_equal(read.get_stress(apply_constraint=False), stress)
-    assert read.get_potential_energy() == -1 / 3
-    assert read.info["name"] == "a b"
-    assert (read.info["time"], read.info["step"]) == (0.1, 7)
-    assert read.pbc.tolist() == [True, True, False]
-    assert read.constraints[0].index.tolist() == [1]
-
-
-def test_what_extended_xyz_cannot_hold_is_left_out_with_a_note(tmp_path: Path) -> None:
-    frame = Atoms("Si3", np.eye(3), info={"note": "two\nlines", "Properties": "species:S:1", "Lattice": "none"})
-    frame.arrays["a b"] = np.ones(3)
-    frame.arrays["words"] = np.array(["one", "two words", ""])
-    frame.arrays["wave"] = np.ones(3) * 1j
-    frame.set_constraint([FixAtoms([0]), FixAtoms([1]), FixCartesian([2], (True, False, False))])
-    with (tmp_path / "a.xyz").open("wb") as file, pytest.warns(LprWarning, match="cannot hold the array") as caught:
-        write_frame(file, frame, {"lpr": np.arange(3.0)})
-    assert len(caught) == 3
-    read = ase.io.read(tmp_path / "a.xyz", format="extxyz")
-    assert read.info["note"] == "two lines"
-    assert read.arrays["lpr"].tolist() == [0.0, 1.0, 2.0]
-    fixed = {int(i): np.asarray(c.mask).tolist() for c in read.constraints for i in np.atleast_1d(c.index)}
-    assert fixed[2] == [True, False, False]
-    assert fixed[0] == fixed[1] == [True, True, True]
-
-
 def test_frames_can_be_selected_and_files_compressed(folder: Path) -> None:
     with gzip.open(folder / "md.xyz.gz", "wb") as file:
         file.write((folder / "md.xyz").read_bytes())
@@ -193,6 +142,25 @@ def test_unknown_species_can_be_nan(folder: Path) -> None:
     assert np.isnan(lpr).all()
 
 
+PROGRESS = {"fit": "rows: descriptors", "score": "atoms"}
+
+
+@pytest.mark.parametrize("command", PROGRESS)
+def test_progress_is_drawn_on_a_terminal_and_nowhere_else(command: str, folder: Path) -> None:
+    ase.io.write(folder / "long.xyz", silicon(3) * 400)  # some batches: a rate takes two
+    arguments = ["fit", folder / "long.xyz", "-o", folder / "new.lpr", *OPTIONS]
+    if command == "score":
+        arguments = ["score", folder / "m.lpr", folder / "long.xyz", "-o", folder / "new.npz"]
+    quiet = run(*arguments)
+    assert (quiet.exit_code, quiet.stderr) == (0, "")
+    drawn = run(*arguments, FORCE_COLOR="1", TERM="xterm", COLUMNS="120")
+    bars = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn.stderr)
+    assert re.search(rf"{PROGRESS[command]} .* 9600/9600 +[1-9][0-9,]* atoms/s +\d+:\d\d:\d\d", bars)
+    for result in (quiet, drawn):
+        assert "atoms/s" not in result.stdout
+        assert "written   " in result.stdout
+
+
 def test_the_demo_makes_what_it_says(tmp_path: Path) -> None:
     printed = succeed("demo", tmp_path / "demo").output
     for name in ("silicon.lpr", "scored.extxyz", "silicon.png"):
@@ -205,11 +173,14 @@ def test_the_demo_makes_what_it_says(tmp_path: Path) -> None:
 
 
 def test_demo_data_are_small_and_agree_with_their_labels() -> None:
-    data = Path(load_model.__globals__["__file__"]).parents[1] / "demo_data"
+    data = Path(str(resources.files("lpr_fast") / "demo_data"))
     assert sum(path.stat().st_size for path in data.iterdir()) < 400_000
     train, trajectory = ase.io.read(data / "train.xyz", ":"), ase.io.read(data / "trajectory.xyz", ":")
     assert (len(train), len(trajectory)) == (60, 30)
-    assert all(np.isfinite(frame.get_potential_energy()) for frame in [*train, *trajectory])
+    potential = Manybody(**Kumagai(Kumagai_Comp_Mat_Sci_39_Si))
+    for frame in [*train, *trajectory]:
+        bare = Atoms(frame.symbols, frame.positions, cell=frame.cell, pbc=frame.pbc, calculator=potential)
+        assert frame.get_potential_energy() == pytest.approx(bare.get_potential_energy(), rel=1e-12)
 
 
 def write_bytes(path: Path, content: bytes) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import pickle
 import struct
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,9 +17,10 @@ import pytest
 import safetensors
 import safetensors.numpy
 
-from lpr_fast import InvalidInputError, load_model
+from lpr_fast import InvalidInputError, LinearModel, Rigidity, _core, load_model
+from lpr_fast.atoms._model import StructureModel
 
-from .structures import HYPERS, fitted, molecules
+from .structures import HYPERS, fitted, gallium_arsenide, molecules
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +68,31 @@ def test_every_array_starts_at_a_multiple_of_64_bytes(content: bytes) -> None:
 
 def test_the_same_fit_gives_the_same_bytes(content: bytes) -> None:
     assert fitted(molecules(), n_active=25)._to_bytes() == content
+
+
+FITS: dict[str, Callable[[], StructureModel]] = {
+    "kernel": lambda: fitted(gallium_arsenide()),
+    "linear": lambda: LinearModel.fit(gallium_arsenide(), hypers=HYPERS, regularizer=1e-3),
+}
+
+
+@pytest.mark.parametrize("kind", FITS)
+def test_nothing_is_factorised_when_it_is_read(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, frames = FITS[kind](), gallium_arsenide(2, seed=9)
+    model.save(tmp_path / "m.lpr")
+    expected, pickled = model.score(frames), pickle.dumps(model)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("something was factorised")
+
+    for owner, names in ((_core, ("fit", "factorize_prior", "factorize_hessian")), (Rigidity, ("restrict",))):
+        for name in names:
+            monkeypatch.setattr(owner, name, refuse)
+    with pytest.raises(AssertionError, match="something was factorised"):
+        FITS[kind]()
+    for read in (load_model(tmp_path / "m.lpr"), pickle.loads(pickled)):
+        for name in ("lpr", "variance", "residual", "energy"):
+            np.testing.assert_array_equal(getattr(read.score(frames), name), getattr(expected, name))
 
 
 def test_a_link_is_followed_and_permissions_are_kept(tmp_path: Path) -> None:
@@ -192,7 +219,8 @@ FORGED: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "no factors": (model_changed(factors={}), "does not hold the parts of a model"),
     "provenance as a list": (model_changed(provenance=[1]), "does not hold the parts of a model"),
     "model as a list": (metadata_changed(model="[]"), "does not hold the parts of a model"),
-    "no hypers": (model_changed(hypers=None), "holds hypers that cannot be used: hypers has no"),
+    "empty hypers": (model_changed(hypers={}), "holds hypers that cannot be used: hypers has no"),
+    "hypers as text": (model_changed(hypers="soap"), "holds hypers that cannot be used: hypers is a str"),
     "hypers of another model": (model_changed(hypers=SMALLER), "has 312 features, but this featomic makes"),
 }
 

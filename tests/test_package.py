@@ -32,7 +32,10 @@ def test_one_version_is_told_everywhere() -> None:
         return match.group(1)
 
     assert found("pyproject.toml", r'(?m)^version = "(.+)"') == lpr_fast.__version__
-    assert found("CMakeLists.txt", r"project\(lpr_fast VERSION (\S+)") == lpr_fast.__version__
+    header = "cpp/include/lpr_fast/version.hpp"
+    assert found(header, r'LPR_FAST_VERSION "(.+)"') == lpr_fast.__version__
+    numbers = [found(header, rf"LPR_FAST_VERSION_{part} (\d+)") for part in ("MAJOR", "MINOR", "PATCH")]
+    assert ".".join(numbers) == lpr_fast.__version__
     assert found("CITATION.cff", r"(?m)^version: (\S+)") == lpr_fast.__version__
     assert lpr_fast.__version__ in (ROOT / "CHANGELOG.md").read_text()
 
@@ -75,5 +78,8 @@ def test_an_instruction_set_that_is_not_there_is_refused() -> None:
     assert "LPR_FAST_INSTRUCTION_SET is 'mmx', but this processor and this build have" in refused.stderr
 
 
-def test_the_compiled_module_is_small() -> None:
-    assert Path(lpr_fast._core.__file__).stat().st_size < 5_000_000
+def test_all_that_is_compiled_is_small() -> None:
+    package = Path(lpr_fast._core.__file__).parent
+    compiled = [*package.rglob("*.so"), *package.rglob("*.a")]
+    assert len(compiled) >= 2
+    assert sum(path.stat().st_size for path in compiled) < 5_000_000

@@ -159,6 +159,74 @@ def test_forked_children_work_after_use_in_the_parent() -> None:
     assert result.stdout == "same bits\n", result.stderr
 
 
+BUSY_FORK_SCRIPT = """
+import os, signal, threading, time
+import numpy as np
+from lpr_fast import Rigidity
+phi = np.random.default_rng(0).random((20000, 100))
+model = Rigidity.from_features(phi[:400], regularizer=1.0)
+expected = model.lpr(phi[:1])
+ended = False
+
+def score():
+    while not ended:
+        model.lpr(phi, n_threads=2)
+
+thread = threading.Thread(target=score)
+thread.start()
+for _ in range(10):
+    time.sleep(0.01)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        os._exit(0 if np.array_equal(model.lpr(phi[:1]), expected) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+ended = True
+thread.join()
+print("all came back")
+"""
+
+
+def test_children_that_are_forked_while_another_thread_scores_come_back() -> None:
+    result = subprocess.run([sys.executable, "-c", BUSY_FORK_SCRIPT], capture_output=True, text=True, timeout=240)
+    assert result.stdout == "all came back\n", result.stderr
+
+
+EXIT_SCRIPT = """
+import threading, time
+import numpy as np
+from lpr_fast import Rigidity
+model = Rigidity.from_features(np.eye(3), regularizer=1.0)
+phi = np.ones((2000, 3))
+
+def score():
+    while True:
+        model.lpr(phi, n_threads=1)
+
+for _ in range(2):
+    threading.Thread(target=score, daemon=True).start()
+end = time.time() + 0.2
+while time.time() < end:
+    pass
+"""
+
+
+def test_the_interpreter_ends_while_daemon_threads_score() -> None:
+    for _ in range(5):
+        result = subprocess.run([sys.executable, "-c", EXIT_SCRIPT], capture_output=True, text=True, timeout=60)
+        assert result.returncode == 0, result.stderr
+
+
+def test_a_triangle_whose_inverse_overflows_is_still_scored_and_warned_of() -> None:
+    R = np.eye(60) + np.diag(np.full(59, 1e6), 1)
+    with pytest.warns(LprWarning):
+        model = Rigidity.from_hessian(R.T @ R)
+    last = np.eye(60)[-1:]
+    np.testing.assert_array_equal(model.lpr(last), [1.0])
+    np.testing.assert_array_equal(model.covariance(last, scale=1.0), [[1.0]])
+    assert np.isinf(model.condition_number)
+
+
 def test_pickles_give_the_same_bits(features: Array) -> None:
     with pytest.warns(LprWarning):
         dropped = Rigidity.from_kernels(np.repeat(features[:, :1], 3, axis=1), np.ones((3, 3)), regularizer=1.0)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import resource
 from functools import partial
-from pathlib import Path
 
 import numpy as np
+from measure import peak_memory
 from scipy.linalg import cholesky, qr
 
 from lpr_fast import Rigidity
@@ -62,16 +61,6 @@ def lapack_gram(rows: Array) -> Array:
     hessian = rows.T @ rows
     hessian[np.diag_indices(len(hessian))] += MU
     return cholesky(hessian, overwrite_a=True, check_finite=False)
-
-
-def peak_memory() -> int:
-    """Largest resident size so far, in bytes; `getrusage` begins with that of the process which started this one."""
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024
-    except (OSError, StopIteration):
-        pass
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def memory_of_fit(n_rows: int, size: int, method: str, threads: int) -> int:

@@ -7,12 +7,12 @@ import time
 from functools import partial
 
 import numpy as np
+from measure import peak_memory
 
 import lpr_fast
 from lpr_fast import Rigidity
 
 from .context import Context, feature_flops, from_features, from_phi, in_child, print_comparison, spread, unit_rows
-from .fitting_cases import peak_memory
 from .peers import Model, Scratch, methods
 from .timing import OURS, Job
 

@@ -33,18 +33,18 @@ HessianFactor factorize_kernels(const py::array& prior, int n_threads) {
     return factorize_prior(view, n_threads);
 }
 
-HessianFactor factorize_dense(const py::array& hessian, double regularizer) {
+HessianFactor factorize_dense(const py::array& hessian, double regularizer, int n_threads) {
     const ConstMatrixView view = matrix_view(hessian, "hessian");
     const WithoutInterpreter no_interpreter;
-    return factorize_hessian(view, regularizer);
+    return factorize_hessian(view, regularizer, n_threads);
 }
 
 HessianFactor from_triangle(
     Index size, std::vector<Index> columns, const py::array& triangle, double condition_number, double error_estimate
 ) {
-    return HessianFactor::from_triangle(
-        size, std::move(columns), matrix_view(triangle, "triangle"), condition_number, error_estimate
-    );
+    const ConstMatrixView view = matrix_view(triangle, "triangle");
+    const WithoutInterpreter no_interpreter;
+    return HessianFactor::from_triangle(size, std::move(columns), view, condition_number, error_estimate);
 }
 
 py::array_t<double> quadratic_forms(const HessianFactor& self, const py::array& phi, int n_threads) {
@@ -107,7 +107,7 @@ void register_factor(py::module_& module) {
         "fit", &fit_accumulator, py::arg("accumulator"), py::arg("regularizer"), py::arg("prior"), py::arg("n_threads")
     );
     module.def("factorize_prior", &factorize_kernels, py::arg("prior"), py::arg("n_threads"));
-    module.def("factorize_hessian", &factorize_dense, py::arg("hessian"), py::arg("regularizer"));
+    module.def("factorize_hessian", &factorize_dense, py::arg("hessian"), py::arg("regularizer"), py::arg("n_threads"));
 }
 
 }  // namespace lpr_fast::python

@@ -32,7 +32,10 @@ KernelScorer make_scorer(
     const py::array& active, double zeta, const HessianFactor& factor, const std::optional<HessianFactor>& prior,
     const std::optional<py::array>& weights
 ) {
-    return {matrix_view(active, "active"), zeta, factor, prior, optional_view(weights, "weights")};
+    const ConstMatrixView active_view = matrix_view(active, "active");
+    const auto weights_view = optional_view(weights, "weights");
+    const WithoutInterpreter no_interpreter;
+    return {active_view, zeta, factor, prior, weights_view};
 }
 
 std::map<std::string, py::array_t<double>> score(

@@ -1,3 +1,5 @@
+#include "lpr_fast/version.hpp"
+
 #include "register.hpp"
 
 PYBIND11_MODULE(_core, module) {
@@ -7,4 +9,5 @@ PYBIND11_MODULE(_core, module) {
     lpr_fast::python::register_accumulator(module);
     lpr_fast::python::register_factor(module);
     lpr_fast::python::register_kernels(module);
+    lpr_fast::python::register_trigger(module);
 }

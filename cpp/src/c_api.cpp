@@ -9,6 +9,7 @@
 
 #include "lpr_fast/error.hpp"
 #include "lpr_fast/model.hpp"
+#include "lpr_fast/version.hpp"
 
 struct lpr_fast_model {
     lpr_fast::Model model;
@@ -177,5 +178,5 @@ const char* lpr_fast_last_error(void) {
 }
 
 const char* lpr_fast_version(void) {
-    return LPR_FAST_VERSION_TEXT;
+    return LPR_FAST_VERSION;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <random>
 
 namespace lpr_fast {
@@ -48,7 +49,8 @@ double largest_singular_value(Index size, const Product& apply, const Product& a
         for (const Product* product : {&apply, &apply_transposed}) {
             (*product)(v);
             value = v.stableNorm();
-            if (!(value > 0.0) || !std::isfinite(value)) return value;
+            if (!std::isfinite(value)) return std::numeric_limits<double>::infinity();
+            if (value == 0.0) return value;
             v /= value;
         }
         if (i >= min_iterations && std::abs(value - previous) <= enough * value) break;

@@ -12,6 +12,7 @@
 #include "lpr_fast/hessian_factor.hpp"
 #include "parallel.hpp"
 #include "pivoted_cholesky.hpp"
+#include "symmetric_product.hpp"
 #include "triangularize.hpp"
 
 namespace lpr_fast {
@@ -93,11 +94,31 @@ Fit fit_square_root(
     return {std::move(factor), std::move(weights)};
 }
 
+constexpr Index cholesky_width = 144;
+
+/// Rows <- rows L^-T, for some rows of a block column at a time.
+void solve_below(const Eigen::Ref<const Matrix>& diagonal, Eigen::Ref<Matrix> below, int n_threads) {
+    parallel_for_each(tile_count(below.rows(), cholesky_width), n_threads, [&](Index tile) {
+        const Index first = tile * cholesky_width;
+        auto rows = below.middleRows(first, std::min(cholesky_width, below.rows() - first));
+        diagonal.triangularView<Eigen::Lower>().transpose().solveInPlace<Eigen::OnTheRight>(rows);
+    });
+}
+
 /// R of H = R^T R, or nothing when a pivot is not positive.
-std::optional<RowMatrix> cholesky(const Matrix& hessian) {
-    const Eigen::LLT<Matrix> factorization(hessian);
-    if (factorization.info() != Eigen::Success) return std::nullopt;
-    return RowMatrix(factorization.matrixU());
+std::optional<RowMatrix> cholesky(Matrix hessian, int n_threads) {
+    const Index size = hessian.cols();
+    for (Index first = 0; first < size; first += cholesky_width) {
+        const Index width = std::min(cholesky_width, size - first);
+        const Index left = size - first - width;
+        auto diagonal = hessian.block(first, first, width, width);
+        Eigen::LLT<Eigen::Ref<Matrix>> factorization(diagonal);
+        if (factorization.info() != Eigen::Success) return std::nullopt;
+        auto below = hessian.block(first + width, first, left, width);
+        solve_below(diagonal, below, n_threads);
+        add_symmetric_product(hessian.bottomRightCorner(left, left), -1.0, below.transpose(), n_threads);
+    }
+    return RowMatrix(hessian.triangularView<Eigen::Lower>().transpose());
 }
 
 HessianFactor factor_of_hessian(const Matrix& hessian, RowMatrix triangle) {
@@ -117,7 +138,7 @@ Fit fit_gram(
     } else {
         hessian.diagonal().array() += regularizer;
     }
-    std::optional<RowMatrix> triangle = cholesky(hessian);
+    std::optional<RowMatrix> triangle = cholesky(hessian, n_threads);
     if (!triangle) {
         throw NotPositiveDefinite(
             "the Gram matrix plus regularizer * prior is not positive definite in float64: the problem is too "
@@ -179,11 +200,11 @@ HessianFactor factorize_prior(ConstMatrixView prior, int n_threads) {
     return make_factor({matrix.cols(), std::move(cholesky.pivots), std::move(triangle)});
 }
 
-HessianFactor factorize_hessian(ConstMatrixView view, double regularizer) {
+HessianFactor factorize_hessian(ConstMatrixView view, double regularizer, int n_threads) {
     check_regularizer(regularizer, true);
     Matrix hessian = checked_symmetric("the Hessian", view);
     hessian.diagonal().array() += regularizer;
-    std::optional<RowMatrix> triangle = cholesky(hessian);
+    std::optional<RowMatrix> triangle = cholesky(hessian, resolve_threads(n_threads));
     if (!triangle) refuse_indefinite(hessian, regularizer);
     return factor_of_hessian(hessian, std::move(*triangle));
 }

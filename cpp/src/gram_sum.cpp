@@ -1,5 +1,6 @@
 #include "gram_sum.hpp"
 
+#include "parallel.hpp"
 #include "symmetric_product.hpp"
 
 namespace lpr_fast {
@@ -10,26 +11,30 @@ void GramSum::fold(ConstMatrixView leaf, int n_threads) {
     add_symmetric_product(term.topLeftCorner(size_, size_), 1.0, rows.leftCols(size_), n_threads);
     // On their own, for the width of a product may decide about its last bits.
     term.bottomRows(width_ - size_).noalias() = rows.rightCols(width_ - size_).transpose() * rows;
-    add(term);
+    add(term, n_threads);
 }
 
-void GramSum::add(const Matrix& term) {
+void GramSum::add(const Matrix& term, int n_threads) {
     if (lower_.size() == 0) {
         lower_ = term;
         lost_ = Matrix::Zero(width_, width_);
         return;
     }
-    for (Index j = 0; j < width_; ++j) {
-        const Vector corrected = term.col(j) - lost_.col(j);
-        const Vector next = lower_.col(j) + corrected;
-        lost_.col(j) = (next - lower_.col(j)) - corrected;
-        lower_.col(j) = next;
-    }
+    parallel_for_each(width_, n_threads, [&](Index j) {
+        double* sum = lower_.col(j).data();
+        double* lost = lost_.col(j).data();
+        for (Index i = j; i < width_; ++i) {
+            const double corrected = term(i, j) - lost[i];
+            const double next = sum[i] + corrected;
+            lost[i] = (next - sum[i]) - corrected;
+            sum[i] = next;
+        }
+    });
 }
 
-void GramSum::merge(const GramSum& other, int /*n_threads*/) {
+void GramSum::merge(const GramSum& other, int n_threads) {
     if (other.lower_.size() == 0) return;
-    add(other.lower_);
+    add(other.lower_, n_threads);
     lost_ += other.lost_;
 }
 

@@ -2,6 +2,7 @@
 
 #include "byte_stream.hpp"
 #include "linear_algebra.hpp"
+#include "packed.hpp"
 
 namespace lpr_fast {
 
@@ -11,7 +12,8 @@ public:
     /// @param n_targets  so many columns stand behind the first `size` ones; products with them are formed as well
     GramSum(Index size, Index n_targets) : size_(size), width_(size + n_targets) {}
 
-    Index leaf_rows() const { return 512; }
+    /// Some blocks of rows as the product takes them: adding up leaves should cost little beside it.
+    Index leaf_rows() const { return 8 * block_depth; }
 
     /// Adds one leaf.
     void fold(ConstMatrixView leaf, int n_threads);
@@ -29,7 +31,7 @@ public:
     void read(ByteReader& bytes);
 
 private:
-    void add(const Matrix& term);
+    void add(const Matrix& term, int n_threads);
 
     Index size_;
     Index width_;

@@ -8,6 +8,7 @@
 
 #include "accumulator_state.hpp"
 #include "checks.hpp"
+#include "instruction_set.hpp"
 #include "lpr_fast/error.hpp"
 #include "parallel.hpp"
 
@@ -41,7 +42,9 @@ void append(
     for (Index i = 0; i < rows.rows; ++i) {
         const double factor = weights ? std::sqrt(weights->data[i]) : 1.0;
         const double* row = rows.row(i);
-        std::transform(row, row + rows.cols, std::back_inserter(state.pending), [&](double x) { return factor * x; });
+        const std::size_t end = state.pending.size();
+        state.pending.resize(end + static_cast<std::size_t>(rows.cols));
+        std::transform(row, row + rows.cols, state.pending.data() + end, [&](double x) { return factor * x; });
         if (targets) state.pending.push_back(factor * targets->data[i]);
         fold_full_leaf(state, n_threads);
     }
@@ -99,6 +102,7 @@ const AccumulatorState& HessianAccumulator::state() const {
 
 template <typename Change>
 void HessianAccumulator::change(const Change& change) {
+    hot_kernels();  // throws where LPR_FAST_INSTRUCTION_SET is wrong, while nothing has changed yet
     state_->is_lost = true;
     change(*state_);
     state_->is_lost = false;

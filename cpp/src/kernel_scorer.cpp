@@ -43,9 +43,10 @@ void write_energies(const KernelScorerState& state, Workspace& workspace, Index 
     workspace.squares.reserve(tile_columns());
     double* sums = workspace.squares.data();
     for (Index s = 0; s < tile_count(count, kernels.lanes); ++s) {
-        const double* strip = workspace.kernels.data() + s * state.kernel.padded_size() * kernels.lanes;
-        kernels.weighted_sum(strip, state.weights.data(), state.kernel.size(), sums);
-        std::copy_n(sums, std::min(kernels.lanes, count - s * kernels.lanes), energies + s * kernels.lanes);
+        const Index n_columns = std::min(kernels.lanes, count - s * kernels.lanes);
+        double* strip = workspace.kernels.data() + s * state.kernel.padded_size() * kernels.lanes;
+        kernels.weighted_sum({strip, state.kernel.size(), n_columns}, state.weights.data(), sums);
+        std::copy_n(sums, n_columns, energies + s * kernels.lanes);
     }
 }
 

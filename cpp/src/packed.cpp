@@ -83,10 +83,11 @@ PackedFactor::PackedFactor(const RowMatrix& triangle, const std::vector<Index>& 
     for (Index first = 0; first < padded_size_; first += block_depth) {
         const Index depth = std::min(block_depth, padded_size_ - first);
         const Index width = std::min(depth, size - first);
-        Matrix inverse = Matrix::Identity(width, width);
-        triangle.block(first, first, width, width).triangularView<Eigen::Upper>().solveInPlace(inverse);
-        const auto of_inverse = [&](Index i, Index k) { return i < width && k <= i ? inverse(k, i) : 0.0; };
-        for (Index i = 0; i < depth; i += panel_rows) panel = write_panel(panel, i, i + panel_rows, of_inverse);
+        const auto of_diagonal_block = [&](Index i, Index k) {
+            if (i >= width || k > i) return 0.0;
+            return k < i ? triangle(first + k, first + i) : 1.0 / triangle(first + i, first + i);
+        };
+        for (Index i = 0; i < depth; i += panel_rows) panel = write_panel(panel, i, i + panel_rows, of_diagonal_block);
         const auto of_triangle = [&](Index i, Index k) { return i < size ? triangle(first + k, i) : 0.0; };
         for (Index i = first + depth; i < padded_size_; i += panel_rows) {
             panel = write_panel(panel, i, depth, of_triangle);
@@ -103,7 +104,7 @@ void PackedFactor::sum_squares(double* work, Index n_columns, double* block, dou
     for (Index first = 0; first < padded_size_; first += block_depth) {
         const Index depth = std::min(block_depth, padded_size_ - first);
         const Index below = padded_size_ - first - depth;
-        kernels.triangular_product(
+        kernels.triangular_solve(
             {panel, depth / kernels.panel_rows, depth, work + first * kernels.lanes, work_stride, block, block_stride,
              n_columns},
             squares

@@ -39,8 +39,7 @@ private:
     AlignedBuffer panels_;
 };
 
-/// R^-T in a form that solves many columns at once: forward substitution in blocks, whose diagonal blocks were
-/// inverted.
+/// R^T in a form that solves many columns at once: forward substitution in blocks.
 class PackedFactor {
 public:
     PackedFactor(const RowMatrix& triangle, const std::vector<Index>& columns);

@@ -21,11 +21,11 @@
 namespace lpr_fast {
 namespace {
 
-std::atomic<bool> is_forked_child{false};
+std::atomic<bool> was_forked{false};
 
 #if defined(__unix__) || defined(__APPLE__)
 [[maybe_unused]] const int fork_handler =
-    pthread_atfork(nullptr, nullptr, [] { is_forked_child.store(true, std::memory_order_relaxed); });
+    pthread_atfork(nullptr, nullptr, [] { was_forked.store(true, std::memory_order_relaxed); });
 #endif
 
 int cores_in_affinity_mask() {
@@ -85,6 +85,10 @@ private:
 
 }  // namespace
 
+bool is_forked_child() {
+    return was_forked.load(std::memory_order_relaxed);
+}
+
 int resolve_threads(int n_threads) {
     if (n_threads < 0) {
         throw InvalidInput(
@@ -100,7 +104,7 @@ int resolve_threads(int n_threads) {
 void parallel_for(Index n_tasks, int n_threads, const std::function<Worker()>& make_worker) {
     const int threads = static_cast<int>(std::min<Index>(resolve_threads(n_threads), n_tasks));
     TaskQueue queue(n_tasks);
-    if (threads <= 1 || is_forked_child.load(std::memory_order_relaxed)) {
+    if (threads <= 1 || is_forked_child()) {
         queue.run(make_worker);
     } else {
 #if defined(_OPENMP)

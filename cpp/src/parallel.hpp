@@ -14,6 +14,10 @@ using Worker = std::function<void(Index)>;
 /// @throws InvalidInput  for a negative number
 int resolve_threads(int n_threads);
 
+/// Whether this process was forked from one that had loaded this library: it has none of that one's threads, and locks
+/// may be held by threads that do not exist.
+bool is_forked_child();
+
 /// Runs tasks 0 ... n_tasks - 1, handed out one by one to at most `n_threads` threads, each with a worker of its own.
 ///
 /// The exception of the first failing task (by index, not by time) is rethrown here. A single task, and every task in a

@@ -5,9 +5,12 @@
 #include <utility>
 #include <vector>
 
+#include "parallel.hpp"
+
 namespace lpr_fast {
 
-/// Scratch memory that threads take and bring back: after the first calls nothing is allocated any more.
+/// Scratch memory that threads take and bring back: after the first calls nothing is allocated any more. A forked child
+/// leaves it alone, for the lock may have been held by a thread that the child does not have.
 template <typename Scratch>
 class Pool {
 public:
@@ -25,6 +28,7 @@ public:
     };
 
     Lease take() {
+        if (is_forked_child()) return {*this, std::make_unique<Scratch>()};
         const std::lock_guard<std::mutex> lock(mutex_);
         if (free_.empty()) {
             free_.reserve(free_.capacity() + 1);  // so that bringing back cannot fail
@@ -37,6 +41,7 @@ public:
 
 private:
     void bring_back(std::unique_ptr<Scratch> scratch) {
+        if (is_forked_child()) return;
         const std::lock_guard<std::mutex> lock(mutex_);
         free_.push_back(std::move(scratch));
     }

@@ -14,8 +14,8 @@ namespace {
 // Scalar products of normalised features that are this far below zero are no rounding.
 constexpr double negative_rounding = -1e-10;
 
-// Powers up to this are products, larger ones are left to std::pow.
-constexpr double largest_product = 64.0;
+// Integer powers up to this are products, others are left to std::pow, whose bits depend on the C library.
+constexpr double largest_product = 1024.0;
 
 bool is_integer(double zeta) {
     return zeta == std::floor(zeta);
@@ -70,15 +70,28 @@ void PowerKernel::evaluate(ConstMatrixView features, Index first, Index count, W
         load_strips("features", features, first, count, column, depth, workspace.input.data());
         active_.multiply_block(column, workspace.input.data(), count, workspace.kernels.data());
     }
-    double* values = workspace.kernels.data();
-    const Index per_strip = padded_size() * kernels.lanes;
-    if (is_integer(zeta_) && zeta_ <= largest_product) {
-        kernels.raise(values, n_strips * per_strip, static_cast<int>(zeta_));
-        return;
+    for (Index s = 0; s < n_strips; ++s) {
+        double* values = workspace.kernels.data() + s * padded_size() * kernels.lanes;
+        raise({values, padded_size(), std::min(kernels.lanes, count - s * kernels.lanes)}, first + s * kernels.lanes);
     }
-    for (Index column = 0; column < count; ++column) {
-        const Index place = column / kernels.lanes * per_strip + column % kernels.lanes;
-        raise_by_pow(values + place, size(), kernels.lanes, zeta_);
+}
+
+void PowerKernel::raise(const Strip& strip, Index first) const {
+    const HotKernels& kernels = hot_kernels();
+    if (is_integer(zeta_) && zeta_ <= largest_product) {
+        kernels.raise(strip, static_cast<int>(zeta_));
+    } else {
+        for (Index l = 0; l < strip.n_columns; ++l) raise_by_pow(strip.values + l, size(), kernels.lanes, zeta_);
+    }
+    if (kernels.are_within(strip, largest_entry)) return;
+    for (Index l = 0; l < strip.n_columns; ++l) {
+        for (Index m = 0; m < size(); ++m) {
+            if (std::abs(strip.values[m * kernels.lanes + l]) <= largest_entry) continue;
+            throw InvalidInput(
+                "a kernel of features row " + std::to_string(first + l) +
+                " is above 1e140; use normalised features, or units in which scalar products are nearer to one."
+            );
+        }
     }
 }
 

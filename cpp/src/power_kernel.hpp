@@ -23,6 +23,9 @@ public:
     void evaluate(ConstMatrixView features, Index first, Index count, Workspace& workspace) const;
 
 private:
+    /// Powers of the scalar products in a strip, whose first column belongs to row `first`.
+    void raise(const Strip& strip, Index first) const;
+
     PackedRows active_;
     double zeta_;
 };

@@ -22,7 +22,7 @@ void load_strips(
             }
         }
         // In lanes, where it costs least; whose fault it was is looked for when there was one.
-        if (hot_kernels().are_within(strip, depth * lanes, largest_entry)) continue;
+        if (hot_kernels().are_within({strip, depth, std::min(lanes, count - s * lanes)}, largest_entry)) continue;
         for (Index i = first + s * lanes; i < first + count; ++i) check_environment(name, rows.row(i), rows.cols, i);
     }
 }

@@ -1,6 +1,7 @@
 // libFuzzer target: whatever bytes are given, a model is loaded or InvalidInput says why not. Length and hash of the
 // header are put right first, so that the parts behind them are reached; see docs/cpp.md for how to run it.
 
+#include <algorithm>
 #include <cstdlib>
 #include <vector>
 
@@ -15,8 +16,9 @@ namespace {
 std::string prepared(const std::uint8_t* bytes, std::size_t n_bytes) {
     const std::string content(reinterpret_cast<const char*>(bytes), n_bytes);
     if (n_bytes <= 8 || (bytes[0] & 1U) != 0) return content;
-    const std::size_t end = testing::end_of_object(content.substr(8));
-    return testing::forged(content.substr(8, end), content.substr(8 + end));
+    const std::size_t end_of_header = content.find_first_not_of(' ', 8 + testing::end_of_object(content.substr(8)));
+    const std::size_t end = std::min(end_of_header, n_bytes);  // the spaces fill the header up
+    return testing::forged(content.substr(8, end - 8), content.substr(end));
 }
 
 void score_something(const Model& model) {

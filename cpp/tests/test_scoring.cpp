@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <thread>
 
 #include "check.hpp"
@@ -59,6 +60,24 @@ void covariance_is_the_inner_product_and_its_bits_stay() {
     CHECK(std::abs(4.0 * whole[3 * 1100 + 5] - (forms[0] - forms[1])) < 1e-12 * (forms[0] + forms[1]));
 }
 
+HessianFactor factor_of(const Array& triangle) {
+    std::vector<Index> columns(static_cast<std::size_t>(triangle.cols));
+    std::iota(columns.begin(), columns.end(), Index{0});
+    return HessianFactor::from_triangle(triangle.cols, columns, triangle.view(), 1.0, 0.0);
+}
+
+void an_inverse_that_overflows_is_not_needed() {
+    constexpr Index size = 60;
+    Array triangle(size, size);
+    for (Index i = 0; i < size; ++i) {
+        triangle(i, i) = 1.0;
+        if (i + 1 < size) triangle(i, i + 1) = 1e6;
+    }
+    Array last(1, size);
+    last(0, size - 1) = 1.0;
+    CHECK(forms_of(factor_of(triangle), last.view()) == std::vector<double>{1.0});
+}
+
 void eight_threads_share_one_factor() {
     const HessianFactor& factor = model(1000);
     const Array phi = random_array(200, 1000, 6);
@@ -109,6 +128,7 @@ void strided_rows_are_read_where_they_are() {
 int main() {
     run("the bits do not depend on batches or threads", the_bits_do_not_depend_on_batches_or_threads);
     run("covariance is the inner product and its bits stay", covariance_is_the_inner_product_and_its_bits_stay);
+    run("an inverse that overflows is not needed", an_inverse_that_overflows_is_not_needed);
     run("eight threads share one factor", eight_threads_share_one_factor);
     run("the first bad row is named", the_first_bad_row_is_named);
     run("zero rows and no rows are fine", zero_rows_and_no_rows_are_fine);

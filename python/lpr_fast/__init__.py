@@ -5,28 +5,46 @@ local prediction with respect to the model's weights and H the Hessian of the tr
 pin this prediction down. Small: do not interpret it. See S. Chong et al., J. Chem. Theory Comput. 2023, 19, 8020.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from ._accumulator import HessianAccumulator
 from ._core import __version__
 from ._cpu import CpuInfo, cpu_info
 from ._errors import InvalidInputError, LprError, LprWarning, MissingPackageError, NotPositiveDefiniteError
 from ._rigidity import Rigidity
+from ._trigger import Trigger
 from .atoms._linear_model import LinearModel
 from .atoms._model import Scores, load_model
 from .atoms._sparse_kernel_model import SparseKernelModel
+
+if TYPE_CHECKING:
+    from .engines._ase import LprCalculator, LprObserver
 
 __all__ = [
     "CpuInfo",
     "HessianAccumulator",
     "InvalidInputError",
     "LinearModel",
+    "LprCalculator",
     "LprError",
+    "LprObserver",
     "LprWarning",
     "MissingPackageError",
     "NotPositiveDefiniteError",
     "Rigidity",
     "Scores",
     "SparseKernelModel",
+    "Trigger",
     "__version__",
     "cpu_info",
     "load_model",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # What derives from classes of ASE is loaded when it is asked for.
+    if name in ("LprCalculator", "LprObserver"):
+        from .engines import _ase
+
+        return getattr(_ase, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

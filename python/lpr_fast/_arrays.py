@@ -98,6 +98,17 @@ def as_pairs(name: str, value: ArrayLike) -> NDArray[np.int64]:
     return array.astype(np.int64)
 
 
+def as_integers(name: str, value: ArrayLike, length: int | None = None) -> NDArray[np.int64]:
+    """A one-dimensional array of integers, of a given length if there is one, or an error."""
+    array = _as_array(name, value)
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu") or length not in (None, len(array)):
+        expected = "integers" if length is None else f"{length} integers"
+        raise InvalidInputError(
+            f"{name} has shape {array.shape} and dtype {array.dtype}; it must be a one-dimensional array of {expected}."
+        )
+    return array.astype(np.int64)
+
+
 def as_number(name: str, value: Any) -> float:
     """A real number, or an error."""
     array = _as_array(name, value)

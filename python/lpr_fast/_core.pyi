@@ -6,7 +6,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['HessianAccumulator', 'HessianFactor', 'KernelScorer', 'cpu_info', 'factorize_hessian', 'factorize_prior', 'farthest_points', 'fit', 'kernel_rows']
+__all__: list[str] = ['HessianAccumulator', 'HessianFactor', 'KernelScorer', 'Trigger', 'cpu_info', 'factorize_hessian', 'factorize_prior', 'farthest_points', 'fit', 'kernel_rows']
 class HessianAccumulator:
     @staticmethod
     def from_bytes(data: bytes) -> HessianAccumulator:
@@ -68,9 +68,20 @@ class KernelScorer:
         ...
     def score(self, features: numpy.ndarray, forms: bool, explained: bool, energies: bool, n_threads: typing.SupportsInt | typing.SupportsIndex) -> dict[str, numpy.typing.NDArray[numpy.float64]]:
         ...
+class Trigger:
+    def __init__(self, threshold: typing.SupportsFloat | typing.SupportsIndex, release: typing.SupportsFloat | typing.SupportsIndex, n_steps: typing.SupportsInt | typing.SupportsIndex, cool_down: typing.SupportsInt | typing.SupportsIndex, max_frames: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    def update(self, step: typing.SupportsInt | typing.SupportsIndex, lowest_lpr: typing.SupportsFloat | typing.SupportsIndex) -> bool:
+        ...
+    @property
+    def is_exhausted(self) -> bool:
+        ...
+    @property
+    def n_fired(self) -> int:
+        ...
 def cpu_info() -> tuple[str, list[str]]:
     ...
-def factorize_hessian(hessian: numpy.ndarray, regularizer: typing.SupportsFloat | typing.SupportsIndex) -> HessianFactor:
+def factorize_hessian(hessian: numpy.ndarray, regularizer: typing.SupportsFloat | typing.SupportsIndex, n_threads: typing.SupportsInt | typing.SupportsIndex) -> HessianFactor:
     ...
 def factorize_prior(prior: numpy.ndarray, n_threads: typing.SupportsInt | typing.SupportsIndex) -> HessianFactor:
     ...

@@ -13,6 +13,17 @@ from typing import BinaryIO
 from ._errors import InvalidInputError
 
 
+def refuse_output(output: Path, inputs: list[Path]) -> None:
+    """Throw for an output that cannot be written, before anything is computed."""
+    if output.is_dir():
+        raise InvalidInputError(f"{output} is a folder; give the name of a file to write.")
+    if not output.absolute().parent.is_dir():
+        raise InvalidInputError(f"the folder of {output} does not exist; make it first.")
+    for path in inputs:
+        if path.exists() and output.exists() and path.samefile(output):
+            raise InvalidInputError(f"{output} would overwrite an input; give another name.")
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """A file that takes the place of `path` when all has gone well; otherwise what was there before stays.

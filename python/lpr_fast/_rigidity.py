@@ -169,7 +169,7 @@ class Rigidity:
         return cls._build(accumulator, prior, regularizer, n_threads)
 
     @classmethod
-    def from_hessian(cls, H: ArrayLike, *, regularizer: float = 0.0) -> Rigidity:
+    def from_hessian(cls, H: ArrayLike, *, regularizer: float = 0.0, n_threads: int = 0) -> Rigidity:
         """Rigidity from a dense Hessian, for instance a neural network's: H + mu I.
 
         H is that of *half* the summed squares, so that for a linear model it equals X^T W X: halve what automatic
@@ -181,6 +181,8 @@ class Rigidity:
             Symmetric; with `regularizer`, positive definite.
         regularizer : float
             mu >= 0. With 0, `variance` and `covariance` need an explicit scale.
+        n_threads : int
+            See `Rigidity`.
 
         Raises
         ------
@@ -190,7 +192,7 @@ class Rigidity:
             Naming the smallest eigenvalue and a regularizer that would suffice.
         """
         mu = as_number("regularizer", regularizer)
-        factor = _core.factorize_hessian(as_square("H", H), mu)
+        factor = _core.factorize_hessian(as_square("H", H), mu, as_count("n_threads", n_threads))
         rigidity = cls._from_factor(factor, mu, "hessian")
         rigidity._warn(2)
         return rigidity

@@ -204,6 +204,24 @@ def two_species(name: str, *, n: int, regularizer: float, heavy: float = 1.0) ->
     return Problem(name=name, phi=phi, regularizer=regularizer, rows=rows, weights=weights, prior=prior)
 
 
+def kahan(name: str, *, m: int, n_dependent: int, cosine: float, left: float) -> Problem:
+    """Kahan's triangle and a few columns that are nearly combinations of its own.
+
+    The inverse of the triangle is huge, but solutions for rows that the training rows explain are not: what multiplies
+    by an inverse loses digits that substitution keeps.
+    """
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    triangle = np.eye(m) - cosine * np.triu(np.ones((m, m)), 1)
+    triangle *= ((1 - cosine**2) ** (0.5 * np.arange(m)))[:, None] * (1 - 1e-3 * np.arange(m) / m)
+    mixing = rng.normal(size=(m, n_dependent))
+    mixing /= 1.5 * np.abs(mixing).sum(axis=0)
+    rows = np.block(
+        [[triangle, triangle @ mixing], [np.zeros((n_dependent, m)), left * np.eye(n_dependent)]],
+    )
+    phi = rng.normal(size=(8, len(rows))) @ rows
+    return Problem(name=name, phi=phi, regularizer=1e-60, rows=rows)
+
+
 def given_rows(name: str, rows: list[list[float]], regularizer: float, prior: Array | None = None) -> Problem:
     """Exactly representable rows, and random phi."""
     rng = np.random.default_rng(zlib.crc32(name.encode()))
@@ -226,6 +244,9 @@ def structured_problems() -> Iterator[Problem]:
         )
         composition = [[a + b, a, b] for a, b in ((8, 0), (4, 4), (6, 2), (32, 32))]
         yield given_rows(f"linear compositions mu={mu:g}", composition, mu)
+    for seed in range(12):
+        for left in (1e-3, 1e-5):
+            yield kahan(f"linear Kahan {left:g}, {seed}", m=60, n_dependent=4, cosine=0.3, left=left)
     for heavy in (1e3, 1e6, 1e8):
         rows = [[0, heavy, 2 * heavy, -heavy], [1, 1, 0, 2], [1, 0, 1, 1], [2, 1, 1, 0]]
         yield given_rows(f"linear one heavy row {heavy:g}", rows, 1e-3)

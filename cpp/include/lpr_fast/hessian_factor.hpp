@@ -114,6 +114,6 @@ HessianFactor factorize_prior(ConstMatrixView prior, int n_threads = 0);
 /// @param hessian      (size, size), symmetric
 /// @param regularizer  >= 0
 /// @throws NotPositiveDefinite  naming the smallest eigenvalue and a regularizer that would suffice
-HessianFactor factorize_hessian(ConstMatrixView hessian, double regularizer);
+HessianFactor factorize_hessian(ConstMatrixView hessian, double regularizer, int n_threads = 0);
 
 }  // namespace lpr_fast

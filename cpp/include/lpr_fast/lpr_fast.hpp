@@ -9,4 +9,6 @@
 #include "lpr_fast/kernel_scorer.hpp"
 #include "lpr_fast/kernels.hpp"
 #include "lpr_fast/model.hpp"
+#include "lpr_fast/trigger.hpp"
+#include "lpr_fast/version.hpp"
 #include "lpr_fast/view.hpp"

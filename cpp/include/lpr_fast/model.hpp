@@ -46,18 +46,20 @@ struct ModelState;
 /// depend on its features and the model alone, within one instruction set (cpu_info()).
 class Model {
 public:
-    /// Maps the file into memory, checks it and packs what scoring needs.
+    /// Maps the file into memory, checks it and packs what scoring needs. Afterwards the file is not needed; while it
+    /// is read, it must not be shortened.
     /// @throws InvalidInput  for files that cannot be read, are something else, truncated, changed, or newer
     static Model load(const std::string& path);
 
-    /// The same from a file's content.
+    /// The same from a file's content, which is not needed afterwards.
     /// @param name  what error messages call it
     static Model from_bytes(const std::uint8_t* bytes, std::size_t n_bytes, const std::string& name);
 
     const ModelInfo& info() const&;
     const ModelInfo& info() const&& = delete;
 
-    /// Scores of environments.
+    /// Scores of environments. Where features are zero, or the species has no active environments, phi vanishes: lpr is
+    /// infinite, variance 0, residual 1 and energy the baseline.
     /// @param features  (n, D), as the descriptor gives them: kernel models normalise them here
     /// @param species   (n,), atomic numbers of the centres
     /// @throws InvalidInput  for NaN, infinity and entries above 1e140, species that the model does not know (naming

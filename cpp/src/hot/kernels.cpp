@@ -55,12 +55,11 @@ enum class Store { assign, add, subtract };
 
 #define LPR_FAST_UNROLL _Pragma("GCC unroll 16")
 
-/// One panel times the first vectors of one strip.
-template <Store store, int n_vectors>
-inline __attribute__((always_inline)) void tile_product(
-    const double* __restrict panel, const double* __restrict strip, Index depth, double* __restrict out
+/// sums = one panel times the first vectors of one strip.
+template <int n_vectors>
+inline __attribute__((always_inline)) void multiply_tile(
+    const double* __restrict panel, const double* __restrict strip, Index depth, Vec (&sums)[panel_rows][n_vectors]
 ) {
-    Vec sums[panel_rows][n_vectors];
     LPR_FAST_UNROLL
     for (int r = 0; r < panel_rows; ++r) {
         LPR_FAST_UNROLL
@@ -78,6 +77,15 @@ inline __attribute__((always_inline)) void tile_product(
         panel += panel_rows;
         strip += lanes;
     }
+}
+
+/// One panel times the first vectors of one strip.
+template <Store store, int n_vectors>
+inline __attribute__((always_inline)) void tile_product(
+    const double* __restrict panel, const double* __restrict strip, Index depth, double* __restrict out
+) {
+    Vec sums[panel_rows][n_vectors];
+    multiply_tile<n_vectors>(panel, strip, depth, sums);
     LPR_FAST_UNROLL
     for (int r = 0; r < panel_rows; ++r) {
         LPR_FAST_UNROLL
@@ -147,38 +155,72 @@ void product(const PackedProduct& p) {
     }
 }
 
-/// sums[l] += squares of the column l of a tile.
-void add_squares(const double* tile, Index n_vectors, double* sums) {
-    for (Index v = 0; v < n_vectors; ++v) {
-        Vec sum = reinterpret_cast<Vec*>(sums)[v];
-        for (int r = 0; r < panel_rows; ++r) {
-            const Vec c = reinterpret_cast<const Vec*>(tile + r * lanes)[v];
-            sum += c * c;
+/// The next panel_rows rows of a forward substitution whose first `depth` ones are solved: in `out`, whose next ones
+/// receive these. Nothing is inverted but the diagonal, so that it is as accurate as substitution can be.
+template <int n_vectors>
+inline __attribute__((always_inline)) void tile_solve(
+    const double* __restrict panel, const double* __restrict right, double* out, Index depth, double* squares
+) {
+    Vec rows[panel_rows][n_vectors];
+    multiply_tile<n_vectors>(panel, out, depth, rows);
+    panel += depth * panel_rows;
+    LPR_FAST_UNROLL
+    for (int r = 0; r < panel_rows; ++r) {
+        LPR_FAST_UNROLL
+        for (int v = 0; v < n_vectors; ++v)
+            rows[r][v] = reinterpret_cast<const Vec*>(right + r * lanes)[v] - rows[r][v];
+    }
+    LPR_FAST_UNROLL
+    for (int k = 0; k < panel_rows; ++k) {
+        LPR_FAST_UNROLL
+        for (int v = 0; v < n_vectors; ++v) rows[k][v] *= panel[k * panel_rows + k];
+        LPR_FAST_UNROLL
+        for (int r = k + 1; r < panel_rows; ++r) {
+            LPR_FAST_UNROLL
+            for (int v = 0; v < n_vectors; ++v) rows[r][v] -= panel[k * panel_rows + r] * rows[k][v];
         }
-        reinterpret_cast<Vec*>(sums)[v] = sum;
+    }
+    LPR_FAST_UNROLL
+    for (int v = 0; v < n_vectors; ++v) {
+        Vec sum = reinterpret_cast<Vec*>(squares)[v];
+        LPR_FAST_UNROLL
+        for (int r = 0; r < panel_rows; ++r) {
+            reinterpret_cast<Vec*>(out + (depth + r) * lanes)[v] = rows[r][v];
+            sum += rows[r][v] * rows[r][v];
+        }
+        reinterpret_cast<Vec*>(squares)[v] = sum;
     }
 }
 
-void triangular_product(const PackedProduct& p, double* squares) {
+void triangular_solve(const PackedProduct& p, double* squares) {
     const Index n_strips = (p.n_columns + lanes - 1) / lanes;
     const double* panel = p.panels;
     for (Index i = 0; i < p.n_panels; ++i) {
-        const Index depth = (i + 1) * panel_rows;
+        const Index depth = i * panel_rows;
         for (Index s = 0; s < n_strips; ++s) {
             const Index n_vectors = vectors_of_strip(s, p.n_columns);
-            double* tile = p.out + s * p.out_stride + i * panel_rows * lanes;
-            strip_product<Store::assign>(n_vectors, panel, p.strips + s * p.strip_stride, depth, tile);
-            add_squares(tile, n_vectors, squares + s * lanes);
+            const double* right = p.strips + s * p.strip_stride + depth * lanes;
+            double* out = p.out + s * p.out_stride;
+            if (n_vectors == vectors) {
+                tile_solve<vectors>(panel, right, out, depth, squares + s * lanes);
+            } else if (n_vectors == 2) {
+                tile_solve<2>(panel, right, out, depth, squares + s * lanes);
+            } else {
+                tile_solve<1>(panel, right, out, depth, squares + s * lanes);
+            }
         }
-        panel += depth * panel_rows;
+        panel += (depth + panel_rows) * panel_rows;
     }
 }
 
-bool are_within(const double* values, Index count, double largest) {
+bool are_within(const Strip& strip, double largest) {
     auto within = Vec{} == Vec{};
-    for (Index i = 0; i < count; i += width) {
-        const Vec value = *reinterpret_cast<const Vec*>(values + i);
-        within &= (value <= largest) & (value >= -largest);
+    const Index n_vectors = vectors_of_strip(0, strip.n_columns);
+    for (Index k = 0; k < strip.depth; ++k) {
+        for (Index v = 0; v < n_vectors; ++v) {
+            const Vec value = reinterpret_cast<const Vec*>(strip.values + k * lanes)[v];
+            within &= (value <= largest) & (value >= -largest);
+        }
     }
     for (int i = 0; i < width; ++i) {
         if (!within[i]) return false;
@@ -186,28 +228,35 @@ bool are_within(const double* values, Index count, double largest) {
     return true;
 }
 
-void raise(double* values, Index count, int exponent) {
-    for (Index i = 0; i < count; i += width) {
-        Vec square = *reinterpret_cast<Vec*>(values + i);
-        Vec power = square;
-        int left = exponent;
-        while (left % 2 == 0) {
-            square *= square;
-            power = square;
-            left /= 2;
+Vec power_of(Vec square, int exponent) {
+    while (exponent % 2 == 0) {
+        square *= square;
+        exponent /= 2;
+    }
+    Vec power = square;
+    for (exponent /= 2; exponent > 0; exponent /= 2) {
+        square *= square;
+        if (exponent % 2 == 1) power *= square;
+    }
+    return power;
+}
+
+void raise(const Strip& strip, int exponent) {
+    const Index n_vectors = vectors_of_strip(0, strip.n_columns);
+    for (Index k = 0; k < strip.depth; ++k) {
+        for (Index v = 0; v < n_vectors; ++v) {
+            Vec& value = reinterpret_cast<Vec*>(strip.values + k * lanes)[v];
+            value = power_of(value, exponent);
         }
-        for (left /= 2; left > 0; left /= 2) {
-            square *= square;
-            if (left % 2 == 1) power *= square;
-        }
-        *reinterpret_cast<Vec*>(values + i) = power;
     }
 }
 
-void weighted_sum(const double* strip, const double* weights, Index depth, double* sums) {
-    for (int v = 0; v < vectors; ++v) {
+void weighted_sum(const Strip& strip, const double* weights, double* sums) {
+    for (Index v = 0; v < vectors_of_strip(0, strip.n_columns); ++v) {
         Vec sum = Vec{};
-        for (Index k = 0; k < depth; ++k) sum += weights[k] * reinterpret_cast<const Vec*>(strip + k * lanes)[v];
+        for (Index k = 0; k < strip.depth; ++k) {
+            sum += weights[k] * reinterpret_cast<const Vec*>(strip.values + k * lanes)[v];
+        }
         reinterpret_cast<Vec*>(sums)[v] = sum;
     }
 }
@@ -343,7 +392,7 @@ const HotKernels LPR_FAST_TABLE = {
     &product<Store::assign>,
     &product<Store::add>,
     &product<Store::subtract>,
-    &triangular_product,
+    &triangular_solve,
     &are_within,
     &raise,
     &weighted_sum,

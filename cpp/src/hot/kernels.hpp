@@ -16,6 +16,13 @@ struct PackedProduct {
     std::ptrdiff_t n_columns;     ///< of B and C; vectors of the last strip beyond them are neither read nor written
 };
 
+/// Columns side by side; vectors beyond n_columns are neither read nor written.
+struct Strip {
+    double* values;  ///< (depth, lanes)
+    std::ptrdiff_t depth;
+    std::ptrdiff_t n_columns;  ///< 1 ... lanes
+};
+
 /// Two column-major matrices of as many rows, and a third for A^T B, with b_columns columns of a_columns rows each.
 struct ColumnProduct {
     const double* a;
@@ -41,18 +48,18 @@ struct HotKernels {
     void (*add_product)(const PackedProduct& product);
     void (*subtract_product)(const PackedProduct& product);
 
-    /// C = A B with A lower triangular, panel p of depth (p + 1) * panel_rows, and squares[l] += sum of C(k, l)^2 for
-    /// every column l of every strip.
-    void (*triangular_product)(const PackedProduct& product, double* squares);
+    /// C = L^-1 B by forward substitution, and squares[l] += sum of C(k, l)^2 for every column l of every strip. Panel
+    /// p of L is of depth (p + 1) * panel_rows; on its diagonal stand the reciprocals of that of L.
+    void (*triangular_solve)(const PackedProduct& product, double* squares);
 
-    /// Whether all |values[i]| <= largest; not so for NaN. count is a multiple of lanes.
-    bool (*are_within)(const double* values, std::ptrdiff_t count, double largest);
+    /// Whether all |values| <= largest; not so for NaN.
+    bool (*are_within)(const Strip& strip, double largest);
 
-    /// values[i] <- values[i]^exponent, exponent >= 1, by products; count is a multiple of lanes.
-    void (*raise)(double* values, std::ptrdiff_t count, int exponent);
+    /// values <- values^exponent, exponent >= 1, by products.
+    void (*raise)(const Strip& strip, int exponent);
 
     /// sums[l] = sum over k of weights[k] * strip(k, l).
-    void (*weighted_sum)(const double* strip, const double* weights, std::ptrdiff_t depth, double* sums);
+    void (*weighted_sum)(const Strip& strip, const double* weights, double* sums);
 
     /// out = A^T B; nothing is packed, and no address need be aligned.
     void (*inner_products)(const ColumnProduct& product);

@@ -25,9 +25,10 @@ _BATCH_VALUES = 2**23
 
 def checked(frames: Iterable[Atoms], cutoff: float) -> Iterator[Atoms]:
     """The frames, each of them looked at when its turn comes."""
-    from ase import Atoms
+    from ..descriptors._periodicity import check_geometry  # before ASE: it says so if that is missing
 
-    from ..descriptors._periodicity import check_geometry
+    # isort: split
+    from ase import Atoms
 
     if isinstance(frames, Atoms):
         frames = [frames]
@@ -83,22 +84,27 @@ def energies_of(frames: Sequence[Atoms], key: str | None) -> Array | None:
 
 def known_energy(frame: Atoms, key: str) -> float | None:
     """The total energy that a frame comes with, if it is one: here nothing depends on it."""
-    energy = frame.info.get(key, getattr(frame.calc, "results", {}).get(key))
+    energy = _stored(frame, key)
     if isinstance(energy, int | float | np.number) and not isinstance(energy, bool) and np.isfinite(energy):
         return float(energy)
     return None
 
 
 def _energy_of(frame: Atoms, number: int, key: str) -> Any:
-    """What `Atoms.info` holds, or a result that the frame's calculator holds already: nothing is calculated."""
-    if frame.info.get(key) is not None:
-        return frame.info[key]
-    results, check_state = getattr(frame.calc, "results", {}), getattr(frame.calc, "check_state", None)
-    if results.get(key) is not None and check_state is not None and check_state(frame):
+    """What is stored of an energy, unless the frame has changed since a calculator stored it."""
+    energy, check_state = _stored(frame, key), getattr(frame.calc, "check_state", None)
+    is_result = energy is not None and frame.info.get(key) is None
+    if is_result and check_state is not None and check_state(frame):
         raise InvalidInputError(
             f"frame {number} was changed after its {key!r} was calculated; if that still holds, put it into Atoms.info."
         )
-    return results.get(key)
+    return energy
+
+
+def _stored(frame: Atoms, key: str) -> Any:
+    """What `Atoms.info` holds, or a result that the frame's calculator holds already: nothing is calculated."""
+    in_info = frame.info.get(key)
+    return getattr(frame.calc, "results", {}).get(key) if in_info is None else in_info
 
 
 def refuse_unknown_species(frame: Atoms, number: int, species: Sequence[int]) -> None:

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
-from .._arrays import as_count
 from ..models._basis import LinearBasis
+from ..models._from_arrays import ArrayProblem
 from ..models._local_model import Loss
 from . import _fitting
 from ._frames import DEFAULT_ENERGY_KEY
 from ._model import StructureModel
-from ._training_set import TrainingSet
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -63,23 +62,65 @@ class LinearModel(StructureModel):
         InvalidInputError
             Naming what cannot be used, where possible by frame, atom and element.
         """
-        from ..descriptors._hypers import checked_hypers
-        from ..descriptors._soap import Soap
-
-        threads, mu = as_count("n_threads", n_threads), _fitting.as_positive("regularizer", regularizer)
-        cutoff = checked_hypers(hypers)["cutoff"]["radius"]
-        training = TrainingSet.from_frames(frames, cutoff=cutoff, weights=weights, loss=loss, energy_key=energy_key)
-        of_species = _fitting.baseline_of(training, baseline)
-        soap = Soap(hypers, training.species)
-        local = _fitting.fit_local_model(
-            LinearBasis(training.species, soap.n_features),
-            soap,
-            training,
-            regularizer=mu,
+        problem = _fitting.Problem.checked(
+            frames,
+            hypers=hypers,
+            regularizer=regularizer,
             loss=loss,
-            baseline=of_species,
-            provenance=_fitting.facts_of(training, energy_key, provenance),
-            n_threads=threads,
+            weights=weights,
+            energy_key=energy_key,
+            baseline=baseline,
+            provenance=provenance,
+            n_threads=n_threads,
             progress=progress,
         )
-        return cls._from_parts(soap, local)
+        basis = LinearBasis(problem.training.species, problem.soap.n_features)
+        return cls._from_parts(problem.soap, _fitting.fit_local_model(basis, problem, {}))
+
+    @classmethod
+    def from_arrays(
+        cls,
+        X: ArrayLike,
+        species: ArrayLike,
+        structure: ArrayLike,
+        *,
+        regularizer: float,
+        loss: Loss = "total",
+        weights: ArrayLike | None = None,
+        energies: ArrayLike | None = None,
+        baseline: Mapping[int, float] | None = None,
+        provenance: Mapping[str, Any] | None = None,
+        n_threads: int = 0,
+    ) -> LinearModel:
+        """Fit to features of any origin; `score_features` takes more of them, `save` writes the same kind of file.
+
+        Parameters
+        ----------
+        X, species, structure, energies, loss, weights, baseline, provenance, n_threads
+            As for `SparseKernelModel.from_arrays`; the features are taken as they are.
+        regularizer : float
+            As for `fit`.
+
+        Returns
+        -------
+        LinearModel
+
+        Raises
+        ------
+        InvalidInputError
+            Naming what cannot be used, and its row.
+        """
+        problem = ArrayProblem.checked(
+            X,
+            species,
+            structure,
+            regularizer=regularizer,
+            loss=loss,
+            weights=weights,
+            energies=energies,
+            baseline=baseline,
+            provenance=provenance,
+            n_threads=n_threads,
+        )
+        basis = LinearBasis(problem.structures.species, problem.features.shape[1])
+        return cls._from_parts(None, problem.fit_local_model(basis, {}))

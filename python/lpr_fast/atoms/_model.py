@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from .._arrays import Array, as_count
 from .._errors import InvalidInputError
 from .._files import replacing
 from .._rigidity import Rigidity
 from ..models import _archive
-from ..models._local_model import LocalModel, Loss
+from ..models._from_arrays import checked_features
+from ..models._local_model import LocalModel, LocalScores, Loss
 from . import _frames
 
 if TYPE_CHECKING:
@@ -65,17 +66,19 @@ class Scores:
 class StructureModel:
     """A descriptor, and a model of its features. See `SparseKernelModel` and `LinearModel`.
 
+    A model that was built from arrays has no descriptor: it scores features, not structures.
+
     Objects are immutable, can be pickled, and give the same bits however frames are cut into calls.
     """
 
-    _soap: Soap
+    _soap: Soap | None
     _local: LocalModel
 
     def __init__(self) -> None:
         raise InvalidInputError(f"{type(self).__name__} is not built directly; use its fit, or load_model.")
 
     @classmethod
-    def _from_parts(cls: type[AnyModel], soap: Soap, local: LocalModel) -> AnyModel:
+    def _from_parts(cls: type[AnyModel], soap: Soap | None, local: LocalModel) -> AnyModel:
         model = cls.__new__(cls)
         model._soap = soap
         model._local = local
@@ -108,6 +111,40 @@ class StructureModel:
             For frames that cannot be scored, naming frame, atom and element.
         """
         return joined([scores for _, scores in self._scored_batches(frames, unknown_species, n_threads)], self)
+
+    def score_features(self, X: ArrayLike, species: ArrayLike, *, n_threads: int = 0) -> LocalScores:
+        """Rigidity, variance, residual and local energy of environments from their features.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, D)
+            Features as the model was fitted to: those of `features`, or of the arrays that it was built from.
+        species : array_like of int, shape (n,)
+            Species of the centres.
+        n_threads : int
+            See `Rigidity`.
+
+        Returns
+        -------
+        LocalScores
+            Named arrays of shape (n,), as in `Scores`.
+
+        Raises
+        ------
+        InvalidInputError
+            For arrays that do not fit the model, and unknown species.
+        """
+        count = as_count("n_threads", n_threads)
+        features, numbers = checked_features(X, species)
+        if features.shape[1] != self.n_features:
+            raise InvalidInputError(f"X has {features.shape[1]} columns, but the model has {self.n_features} features.")
+        unknown = np.flatnonzero(~np.isin(numbers, self.species))
+        if unknown.size:
+            known = ", ".join(map(str, self.species))
+            raise InvalidInputError(
+                f"row {unknown[0]} is of species {numbers[unknown[0]]}, but the model knows only {known}."
+            )
+        return self._local.score(self._local.basis.prepare(features), numbers, count)
 
     def predict(self, frames: Iterable[Atoms], *, n_threads: int = 0) -> Array:
         """Total energies, shape (n_frames,), in the unit of the training energies.
@@ -164,9 +201,9 @@ class StructureModel:
         return self._local.loss
 
     @property
-    def hypers(self) -> dict[str, Any]:
-        """Parameters of featomic's ``SoapPowerSpectrum``."""
-        return copy.deepcopy(self._soap.hypers)
+    def hypers(self) -> dict[str, Any] | None:
+        """Parameters of featomic's ``SoapPowerSpectrum``; None for a model that was built from arrays."""
+        return None if self._soap is None else copy.deepcopy(self._soap.hypers)
 
     @property
     def n_features(self) -> int:
@@ -176,7 +213,7 @@ class StructureModel:
     @property
     def species(self) -> tuple[int, ...]:
         """Atomic numbers that the model knows, ascending."""
-        return self._soap.species
+        return self._local.basis.species
 
     @property
     def has_energies(self) -> bool:
@@ -192,6 +229,14 @@ class StructureModel:
     def provenance(self) -> dict[str, Any]:
         """Where the model comes from: versions, counts, how the active set was chosen, and the file if known."""
         return copy.deepcopy(dict(self._local.provenance))
+
+    @property
+    def _descriptor(self) -> Soap:
+        if self._soap is None:
+            raise InvalidInputError(
+                "this model was built from arrays and has no descriptor; compute the features and use score_features."
+            )
+        return self._soap
 
     def _scored_batches(
         self,
@@ -209,7 +254,7 @@ class StructureModel:
             yield batch, scores
 
     def _batches(self, frames: Iterable[Atoms]) -> Iterator[tuple[int, list[Atoms]]]:
-        return _frames.batches(_frames.checked(frames, self._soap.cutoff), self.n_features)
+        return _frames.batches(_frames.checked(frames, self._descriptor.cutoff), self.n_features)
 
     def _features(self, batch: list[Atoms], first: int, unknown_species: UnknownSpecies) -> Array:
         """Features as the basis takes them; rows of NaN for atoms that cannot be described."""
@@ -218,9 +263,9 @@ class StructureModel:
         if unknown_species == "error":
             for number, frame in enumerate(batch, start=first):
                 _frames.refuse_unknown_species(frame, number, self.species)
-        features = self._local.basis.prepare(self._soap.compute(batch))
+        features = self._local.basis.prepare(self._descriptor.compute(batch))
         if unknown_species == "nan":
-            features[self._soap.sees_unknown_species(batch)] = np.nan
+            features[self._descriptor.sees_unknown_species(batch)] = np.nan
         return features
 
     def _scores(self, batch: list[Atoms], first: int, features: Array, n_threads: int) -> Scores:
@@ -232,19 +277,24 @@ class StructureModel:
         return Scores(*local, structure, np.concatenate([np.arange(len(frame)) for frame in batch]))
 
     def _to_bytes(self) -> bytes:
-        return _archive.to_bytes(self._local, self._soap.hypers)
+        return _archive.to_bytes(self._local, None if self._soap is None else self._soap.hypers)
 
     def __reduce__(self) -> tuple[object, ...]:
         return _from_bytes, (self._to_bytes(),)
 
     def __repr__(self) -> str:
-        from ..descriptors._elements import symbols
-
+        species = ", ".join(map(str, self.species)) if self._soap is None else _symbols(self.species)
         return (
-            f"{type(self).__name__}(species=[{symbols(self.species)}], n_features={self.n_features}, "
+            f"{type(self).__name__}(species=[{species}], n_features={self.n_features}, "
             f"size={self.rigidity.size}, regularizer={self.regularizer:g}, loss={self.loss!r}, "
             f"has_energies={self.has_energies})"
         )
+
+
+def _symbols(species: tuple[int, ...]) -> str:
+    from ..descriptors._elements import symbols
+
+    return symbols(species)
 
 
 def _numbers(batch: list[Atoms]) -> Indices:
@@ -271,16 +321,19 @@ def _from_bytes(content: bytes) -> StructureModel:
 
 
 def _assembled(local: LocalModel, hypers: dict[str, Any] | None, name: str) -> StructureModel:
-    from ..descriptors._soap import Soap
     from ..models._basis import SparseKernelBasis
     from ._linear_model import LinearModel
     from ._sparse_kernel_model import SparseKernelModel
 
+    kind = SparseKernelModel if isinstance(local.basis, SparseKernelBasis) else LinearModel
+    if hypers is None:
+        return kind._from_parts(None, local)
+    from ..descriptors._soap import Soap
+
     try:
-        soap = Soap(hypers or {}, local.basis.species)
+        soap = Soap(hypers, local.basis.species)
     except InvalidInputError as error:
         raise InvalidInputError(f"{name} holds hypers that cannot be used: {error}") from error
-    kind = SparseKernelModel if isinstance(local.basis, SparseKernelBasis) else LinearModel
     return kind._from_parts(soap, local)
 
 
@@ -295,7 +348,7 @@ def load_model(path: str | PathLike[str]) -> StructureModel:
         For files that cannot be read.
     """
     model = _assembled(*_archive.read(Path(path)), str(path))
-    if model._soap.n_features != model.n_features:
+    if model._soap is not None and model._soap.n_features != model.n_features:
         raise InvalidInputError(
             f"{path} has {model.n_features} features, but this featomic makes {model._soap.n_features} from its "
             "hypers; fit it again."

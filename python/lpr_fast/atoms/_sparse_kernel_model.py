@@ -7,21 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
-from .._arrays import Array, as_count
+from .._arrays import Array
 from .._errors import InvalidInputError
+from ..models._active_set import as_seed
 from ..models._basis import SparseKernelBasis
+from ..models._fit import as_zeta, refuse_empty
+from ..models._from_arrays import ArrayProblem
 from ..models._local_model import Loss
 from . import _fitting
 from ._frames import DEFAULT_ENERGY_KEY
 from ._model import StructureModel
-from ._training_set import TrainingSet
 
 if TYPE_CHECKING:
     from ase import Atoms
-
-
-# Beyond this, rounding of x . x' = 1 is seen in its power.
-_LARGEST_ZETA = 1000.0
 
 
 class SparseKernelModel(StructureModel):
@@ -105,40 +103,100 @@ class SparseKernelModel(StructureModel):
         InvalidInputError
             Naming what cannot be used, where possible by frame, atom and element.
         """
-        from ..descriptors._hypers import checked_hypers
-        from ..descriptors._soap import Soap
-
         if (n_active is None) == (active_set is None):
             raise InvalidInputError("give either n_active, the size of the active set, or active_set itself.")
-        threads, drawn_by = as_count("n_threads", n_threads), _fitting.as_seed(seed)
-        power, mu = _fitting.as_positive("zeta", zeta), _fitting.as_positive("regularizer", regularizer)
-        cutoff = checked_hypers(hypers)["cutoff"]["radius"]
-        if power > _LARGEST_ZETA:
-            raise InvalidInputError(f"zeta is {power:g}; it must be at most {_LARGEST_ZETA:g}.")
-        training = TrainingSet.from_frames(frames, cutoff=cutoff, weights=weights, loss=loss, energy_key=energy_key)
-        of_species = _fitting.baseline_of(training, baseline)
-        soap = Soap(hypers, training.species)
-        if active_set is not None:
-            active, how = _fitting.given_active_set(soap, training, active_set, progress)
-        else:
-            assert n_active is not None
-            active, how = _fitting.sampled_active_set(
-                soap, training, n_active=n_active, seed=drawn_by, n_threads=threads, progress=progress
-            )
-        basis = SparseKernelBasis(active, power)
-        _fitting.refuse_empty(basis)
-        local = _fitting.fit_local_model(
-            basis,
-            soap,
-            training,
-            regularizer=mu,
+        drawn_by, power = as_seed(seed), as_zeta(zeta)
+        problem = _fitting.Problem.checked(
+            frames,
+            hypers=hypers,
+            regularizer=regularizer,
             loss=loss,
-            baseline=of_species,
-            provenance=_fitting.facts_of(training, energy_key, provenance) | how,
-            n_threads=threads,
+            weights=weights,
+            energy_key=energy_key,
+            baseline=baseline,
+            provenance=provenance,
+            n_threads=n_threads,
             progress=progress,
         )
-        return cls._from_parts(soap, local)
+        if active_set is not None:
+            active, how = _fitting.given_active_set(problem, active_set)
+        else:
+            assert n_active is not None
+            active, how = _fitting.sampled_active_set(problem, n_active, drawn_by)
+        basis = SparseKernelBasis(active, power)
+        refuse_empty(basis, "all atoms are isolated; check cells and units, or increase the cutoff")
+        return cls._from_parts(problem.soap, _fitting.fit_local_model(basis, problem, how))
+
+    @classmethod
+    def from_arrays(
+        cls,
+        X: ArrayLike,
+        species: ArrayLike,
+        structure: ArrayLike,
+        *,
+        regularizer: float,
+        n_active: int | None = None,
+        active_set: ArrayLike | None = None,
+        zeta: float = 4,
+        loss: Loss = "total",
+        weights: ArrayLike | None = None,
+        energies: ArrayLike | None = None,
+        baseline: Mapping[int, float] | None = None,
+        seed: int = 0,
+        provenance: Mapping[str, Any] | None = None,
+        n_threads: int = 0,
+    ) -> SparseKernelModel:
+        """Fit to features of any origin; `score_features` takes more of them, `save` writes the same kind of file.
+
+        Parameters
+        ----------
+        X : array_like, shape (n_environments, D)
+            Features of all training environments; they are normalised here.
+        species : array_like of int, shape (n_environments,)
+            Atomic numbers of the centres (or any other numbers >= 0, one for each kind of environment).
+        structure : array_like of int, shape (n_environments,)
+            Number of the structure that each environment belongs to. `weights` and `energies` stand in ascending order
+            of these numbers.
+        n_active : int, optional
+            M, shared out among the species in proportion to their environments; see `fit`.
+        active_set : array_like of int, shape (M,), optional
+            Instead of `n_active`: rows of `X`. In the model they stand in order of species and row.
+        energies : array_like, shape (n_structures,), optional
+            Total energies; without them the model gives rigidities all the same.
+        regularizer, zeta, loss, weights, baseline, seed, provenance, n_threads
+            As for `fit`.
+
+        Returns
+        -------
+        SparseKernelModel
+
+        Raises
+        ------
+        InvalidInputError
+            Naming what cannot be used, and its row.
+        """
+        if (n_active is None) == (active_set is None):
+            raise InvalidInputError("give either n_active, the size of the active set, or active_set itself.")
+        drawn_by, power = as_seed(seed), as_zeta(zeta)
+        problem = ArrayProblem.checked(
+            X,
+            species,
+            structure,
+            regularizer=regularizer,
+            loss=loss,
+            weights=weights,
+            energies=energies,
+            baseline=baseline,
+            provenance=provenance,
+            n_threads=n_threads,
+        )
+        if active_set is not None:
+            active, how = problem.given_active_set(active_set)
+        else:
+            active, how = problem.sampled_active_set(n_active, drawn_by)
+        basis = SparseKernelBasis(active, power)
+        refuse_empty(basis, "all rows of X are zero")
+        return cls._from_parts(None, problem.fit_local_model(basis, how))
 
     @property
     def zeta(self) -> float:

@@ -6,17 +6,21 @@ import signal
 import sys
 
 
+def missing(error: ImportError) -> str:
+    """The sentence for packages that are not installed."""
+    reason = error.__cause__ or error  # the floors below would ask for less than the command line needs
+    return (
+        f"the command line needs packages that are missing ({reason}); install them with: pip install 'lpr-fast[cli]'"
+    )
+
+
 def main() -> None:
     """Run the command line, or say what it needs."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: no half-written file stays behind
     try:
         from ._commands import lpr_fast
     except ImportError as error:
-        print(
-            f"lpr-fast: the command line needs packages that are missing ({error}); install them with: "
-            "pip install 'lpr-fast[cli]'",
-            file=sys.stderr,
-        )
+        print(f"lpr-fast: {missing(error)}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("lpr-fast: interrupted; no file was written.", file=sys.stderr)

@@ -13,7 +13,8 @@ import click
 
 from .. import __version__
 from .._errors import LprError, LprWarning
-from . import _fit, _info, _score
+from ..atoms._frames import DEFAULT_ENERGY_KEY
+from . import _fit, _info, _score, missing
 from ._terminal import say
 
 P = ParamSpec("P")
@@ -44,6 +45,8 @@ def _one_sentence(command: Callable[P, T]) -> Callable[P, T]:
         try:
             with _warnings_as_notes():
                 return command(*args, **options)
+        except ImportError as error:  # before LprError: a MissingPackageError is both
+            raise Mistake(missing(error)) from error
         except LprError as error:
             raise Mistake(str(error)) from error
         except BrokenPipeError:
@@ -103,7 +106,9 @@ def lpr_fast() -> None:
     show_default=True,
     help="Square errors of total energies, or of energies per atom. Sets the scale of the LPR.",
 )
-@click.option("--energy-key", default="energy", show_default=True, help="Name of the total energies in TRAIN.")
+@click.option(
+    "--energy-key", default=DEFAULT_ENERGY_KEY, show_default=True, help="Name of the total energies in TRAIN."
+)
 @click.option("--no-energies", is_flag=True, help="Fit to structures alone: rigidities are the same.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Draws the pool of the active set.")
 @_one_sentence

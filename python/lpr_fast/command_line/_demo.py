@@ -14,7 +14,8 @@ from .._arrays import Array
 from .._files import replacing
 from ..atoms._model import Scores
 from ..atoms._sparse_kernel_model import SparseKernelModel
-from . import _demo_picture, _extxyz, _frames
+from ..trajectories import _extxyz
+from . import _demo_picture, _frames
 from ._fit import soap_hypers
 from ._score import columns_of
 
@@ -28,8 +29,7 @@ _REGULARIZER = 1e-3
 def demo(folder: Path) -> None:
     """Fit, score, print a table, save the scored trajectory and a picture."""
     data = Path(str(resources.files("lpr_fast") / "demo_data"))
-    training = list(_frames.read(str(data / "train.xyz")))
-    trajectory = list(_frames.read(str(data / "trajectory.xyz")))
+    training, trajectory = (list(_frames.read(str(data / name))[1]) for name in ("train.xyz", "trajectory.xyz"))
     folder.mkdir(parents=True, exist_ok=True)
 
     model = SparseKernelModel.fit(
@@ -44,12 +44,7 @@ def demo(folder: Path) -> None:
     print(f"Scored {len(trajectory)} frames, {len(scores)} atoms: a crystal heated until it melts.\n")
     _print_table(coordination, scores)
     with replacing(folder / "scored.extxyz") as file:
-        start = 0
-        for frame in trajectory:
-            chosen = slice(start, start + len(frame))
-            columns = {name: values[chosen] for name, values in columns_of(scores).items()}
-            _extxyz.write_frame(file, frame, columns | {"coordination": coordination[chosen]})
-            start += len(frame)
+        _extxyz.write_frames(file, trajectory, {**columns_of(scores), "coordination": coordination})
     _demo_picture.draw(folder / "silicon.png", trajectory, coordination, scores)
     print(f"\nmodel       {folder / 'silicon.lpr'}")
     print(f"trajectory  {folder / 'scored.extxyz'} (columns lpr, variance, residual, local_energy, coordination)")

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import yaml
 
 from .._errors import InvalidInputError
+from .._files import refuse_output
 from ..atoms._sparse_kernel_model import SparseKernelModel
 from . import _frames
 from ._info import active_set_line, rigidity_line
@@ -64,7 +65,7 @@ def fit(train: str, output: Path, options: Options) -> None:
     path = _frames.path_of(train)
     refuse_output(output, [path, *([options.hypers] if options.hypers else [])])
     with watching() as watch:
-        frames = list(_frames.read(train))
+        frames = list(_frames.read(train)[1])
         provenance = {"training_file": path.name, "training_selection": train, "training_sha256": _sha256(path)}
         watch.lap("reading")
 
@@ -95,17 +96,6 @@ def fit(train: str, output: Path, options: Options) -> None:
     print(f"rigidity  {rigidity_line(model)}")
     print(f"seconds   {watch.summary()}")
     print(f"written   {output}")
-
-
-def refuse_output(output: Path, inputs: list[Path]) -> None:
-    """Throw for an output that cannot be written, before anything is computed."""
-    if output.is_dir():
-        raise InvalidInputError(f"{output} is a folder; give the name of a file to write.")
-    if not output.absolute().parent.is_dir():
-        raise InvalidInputError(f"the folder of {output} does not exist; make it first.")
-    for path in inputs:
-        if path.exists() and output.exists() and path.samefile(output):
-            raise InvalidInputError(f"{output} would overwrite an input; give another name.")
 
 
 def _hypers(options: Options) -> dict[str, Any]:

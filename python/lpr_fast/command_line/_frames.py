@@ -18,18 +18,21 @@ def path_of(source: str) -> Path:
     return Path(parse_filename(source)[0])  # type: ignore[no-untyped-call]
 
 
-def read(source: str) -> Iterator[Atoms]:
-    """Frames of a file, one at a time.
+def read(source: str) -> tuple[int | None, Iterator[Atoms]]:
+    """How many atoms will come, where that is quickly found, and the frames of a file, one at a time.
 
     Raises
     ------
     InvalidInputError
-        Naming the frame at which reading failed.
+        For folders and truncated files; while frames come, naming the one at which reading failed.
     """
     path = path_of(source)
     if path.is_dir():
         raise InvalidInputError(f"{path} is a folder; give a file of structures.")
-    count_atoms(source)
+    return _count_atoms(source, path), _frames_of(source, path)
+
+
+def _frames_of(source: str, path: Path) -> Iterator[Atoms]:
     number = 0
     try:
         for frame in ase.io.iread(source):
@@ -46,15 +49,14 @@ def read(source: str) -> Iterator[Atoms]:
         raise InvalidInputError(f"{source} holds no structures; give a file, and a selection, that has some.")
 
 
-def count_atoms(source: str) -> int | None:
-    """How many atoms will come, where that is quickly found: all of a plain XYZ file.
+def _count_atoms(source: str, path: Path) -> int | None:
+    """Atoms of a plain XYZ file that is read as a whole; None for everything else.
 
     Raises
     ------
     InvalidInputError
         For a file that ends within a frame: readers may look for the rest for a very long time.
     """
-    path = path_of(source)
     if source != str(path) or path.suffix not in (".xyz", ".extxyz") or not path.is_file():
         return None
     total = 0

@@ -10,6 +10,8 @@ from ..atoms._model import StructureModel, load_model
 from ..atoms._sparse_kernel_model import SparseKernelModel
 from ..descriptors._elements import symbol, symbols
 
+LOSS_NAMES = {"total": "total energies", "per_atom": "energies per atom"}
+
 
 def info(path: Path) -> None:
     """Print what a model file holds."""
@@ -30,11 +32,15 @@ def info(path: Path) -> None:
         print("energies  none")
     else:
         baseline = ", ".join(f"{symbol(s)} {energy:.6g}" for s, energy in model.baseline.items())
-        print(f"energies  from {facts.get('energy_key')!r}; baseline of an atom: {baseline}")
+        source = f"from {facts['energy_key']!r}; " if "energy_key" in facts else ""
+        print(f"energies  {source}baseline of an atom: {baseline}")
     instructions = cpu_info()
     print(f"runs on   {instructions.instruction_set} (available: {', '.join(instructions.available)})")
-    print(f"features  {model.n_features} folded ones, featomic {facts.get('featomic_version', '?')}, hypers:")
-    print(json.dumps(model.hypers, indent=2))
+    if model.hypers is None:
+        print(f"features  {model.n_features}, computed elsewhere: the model was built from arrays")
+    else:
+        print(f"features  {model.n_features} folded ones, featomic {facts.get('featomic_version', '?')}, hypers:")
+        print(json.dumps(model.hypers, indent=2))
 
 
 def active_set_line(model: SparseKernelModel) -> str:
@@ -51,5 +57,5 @@ def active_set_line(model: SparseKernelModel) -> str:
 
 def rigidity_line(model: StructureModel) -> str:
     """Regularizer, loss, condition number."""
-    loss = {"total": "total energies", "per_atom": "energies per atom"}[model.loss]
-    return f"mu = {model.regularizer:g}, loss on {loss}, condition number of R {model.rigidity.condition_number:.1e}"
+    loss, condition_number = LOSS_NAMES[model.loss], model.rigidity.condition_number
+    return f"mu = {model.regularizer:g}, loss on {loss}, condition number of R {condition_number:.1e}"

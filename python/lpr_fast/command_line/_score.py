@@ -11,12 +11,13 @@ from ase import Atoms
 
 from .._arrays import Array
 from .._errors import InvalidInputError
-from .._files import replacing
+from .._files import refuse_output, replacing
 from ..atoms._frames import known_energy
 from ..atoms._model import Scores, StructureModel, joined, load_model
 from ..descriptors._elements import symbol
-from . import _extxyz, _frames
-from ._fit import refuse_output
+from ..trajectories import _extxyz
+from . import _frames
+from ._info import LOSS_NAMES
 from ._terminal import Watch, watching
 
 # Names of the columns in files: plain "energy" would be taken for the total by those who read extended XYZ.
@@ -40,12 +41,7 @@ class _ExtendedXYZ:
         self._file = file
 
     def add(self, batch: list[Atoms], scores: Scores) -> None:
-        start = 0
-        for frame in batch:
-            chosen = slice(start, start + len(frame))
-            columns = {name: values[chosen] for name, values in columns_of(scores).items()}
-            _extxyz.write_frame(self._file, frame, columns)
-            start += len(frame)
+        _extxyz.write_frames(self._file, batch, columns_of(scores))
 
     def finish(self, species: Array, scores: Scores) -> None:
         pass
@@ -79,7 +75,10 @@ def score(model_path: Path, trajectory: str, output: Path, unknown_species: Any)
     refuse_output(output, [model_path, _frames.path_of(trajectory)])
     model = load_model(model_path)
     with watching() as watch, replacing(output) as file:
-        summary = run(model, _frames.read(trajectory), _SINKS[output.suffix](file), watch, trajectory, unknown_species)
+        with watch.stage("reading"):
+            n_atoms, frames = _frames.read(trajectory)
+        sink = _SINKS[output.suffix](file)
+        summary = run(model, frames, n_atoms, sink, watch, trajectory, unknown_species)
     for line in summary:
         print(line)
     print(f"seconds   {watch.summary()}")
@@ -89,13 +88,14 @@ def score(model_path: Path, trajectory: str, output: Path, unknown_species: Any)
 def run(
     model: StructureModel,
     frames: Iterable[Atoms],
+    n_atoms: int | None,
     sink: Sink,
     watch: Watch,
     source: str,
-    unknown_species: Any = "error",
+    unknown_species: Any,
 ) -> list[str]:
-    """Score frames into a sink; return the lines of a summary."""
-    total, n_frames = _frames.count_atoms(source), 0
+    """Score frames, of so many atoms if that is known, into a sink; return the lines of a summary."""
+    n_frames = 0
     parts: list[Scores] = []
     species: list[Array] = []
     errors: list[float] = []
@@ -107,7 +107,7 @@ def run(
         species.append(np.concatenate([frame.numbers for frame in batch]))
         errors += _errors_per_atom(model, batch, scores)
         n_frames += len(batch)
-        watch.report("atoms", sum(map(len, parts)), total)
+        watch.report("atoms", sum(map(len, parts)), n_atoms)
     scores = joined(parts, model)
     numbers = np.concatenate(species)
     with watch.stage("writing"):
@@ -149,7 +149,7 @@ def _summary(
         )
     if scored.any():
         low, middle, high = np.quantile(scores.lpr[scored], (0.05, 0.5, 0.95), method="nearest")
-        loss = {"total": "total energies", "per_atom": "energies per atom"}[model.loss]
+        loss = LOSS_NAMES[model.loss]
         lines.append(f"LPR       lowest {_where(scores.lpr, np.nanargmin(scores.lpr), numbers, scores)}")
         lines.append(f"          5 %, 50 %, 95 % of atoms: {low:.4g}, {middle:.4g}, {high:.4g} (loss on {loss})")
         if scores.residual is not None:

@@ -7,21 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+import featomic
 import numpy as np
+from ase import Atoms
+from metatensor import Labels
 from numpy.typing import NDArray
 
 from .._arrays import Array
-from .._errors import InvalidInputError, LprError, MissingPackageError
-
-try:
-    import featomic
-    from ase import Atoms
-    from metatensor import Labels
-except ImportError as error:  # pragma: no cover - tested in an environment of its own
-    raise MissingPackageError(
-        f"models of structures need ase and featomic ({error}); install them with: pip install 'lpr-fast[atoms]'"
-    ) from error
-
+from .._errors import InvalidInputError, LprError
 from ._hypers import checked_hypers
 from ._periodicity import for_featomic
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from .._arrays import Array
-from .._errors import InvalidInputError
+from .._arrays import Array, as_count
+from .._errors import InvalidInputError, LprWarning
 
 Indices = NDArray[np.int64]
 
@@ -38,6 +41,68 @@ def share_out(n_active: int, available: Mapping[int, int]) -> dict[int, int]:
         chosen = max(lost, key=lambda s: lost[s]) if missing else min(lost, key=lambda s: lost[s])
         counts[chosen] += 1 if missing else -1
     return counts
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Features of the active environments of each species, and from how many of each they were chosen."""
+
+    active: dict[int, Array]
+    pool: dict[int, int]
+
+    @property
+    def size(self) -> int:
+        """M."""
+        return sum(map(len, self.active.values()))
+
+
+def sampled(
+    numbers: Indices,
+    wanted: Mapping[int, int],
+    features_of: Callable[[Indices], Array],
+    seed: int,
+    n_threads: int,
+) -> Sample:
+    """Farthest-point sampling of so many environments of each species, from a pool that `seed` draws.
+
+    Parameters
+    ----------
+    numbers : numpy.ndarray of int, shape (n_environments,)
+        Species of all environments.
+    features_of : callable
+        Gives the normalised features of environments, which it is told in ascending order.
+    """
+    pools = {s: draw(np.flatnonzero(numbers == s), pool_size(count), seed) for s, count in wanted.items()}
+    pool = np.sort(np.concatenate(list(pools.values())))
+    features, species = features_of(pool), numbers[pool]
+    active = {}
+    for s, count in wanted.items():
+        of_species = features[species == s]
+        active[s] = of_species[choose(of_species, count, n_threads)]
+    return Sample(active, {s: len(of_species) for s, of_species in pools.items()})
+
+
+def note_fewer(found: int, asked: int, stacklevel: int) -> None:
+    """Warn where the pool held fewer different environments than were asked for."""
+    if found < asked:
+        message = f"the active set has {found} environments, not {asked}: no others in the pool differ from these."
+        warnings.warn(message, LprWarning, stacklevel=stacklevel + 1)
+
+
+def as_seed(seed: Any) -> int:
+    """A number that a pool can be drawn by."""
+    value = as_count("seed", seed)
+    if value < 0:
+        raise InvalidInputError(f"seed is {value}; it must not be negative.")
+    return value
+
+
+def as_size(n_active: Any) -> int:
+    """A number of active environments."""
+    count = as_count("n_active", n_active)
+    if count < 1:
+        raise InvalidInputError(f"n_active is {count}; it must be positive.")
+    return count
 
 
 def pool_size(n_active: int) -> int:

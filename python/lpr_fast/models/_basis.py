@@ -102,16 +102,12 @@ class SparseKernelBasis:
             return np.zeros((len(features), 0))
         return _core.kernel_rows(features, active, self.zeta, n_threads)
 
-    def prior_block(self, species: int, n_threads: int) -> Array:
-        """K_MM among the active environments of one species."""
-        return self.rows(species, self.active[species], n_threads)
-
     def prior(self, n_threads: int) -> Array:
         """K_MM, block by block."""
         K_MM = np.zeros((self.size, self.size))
         for s in self.species:
             columns = self.columns(s)
-            K_MM[columns, columns] = self.prior_block(s, n_threads)
+            K_MM[columns, columns] = self.rows(s, self.active[s], n_threads)
         return K_MM
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
@@ -59,20 +59,21 @@ class LocalModel:
     priors: dict[int, _core.HessianFactor]
     baseline: dict[int, float] | None
     loss: Loss
-    provenance: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any]
 
     @classmethod
     def assemble(
         cls,
         basis: Basis,
         rigidity: Rigidity,
+        prior: Array | None,
         *,
         baseline: dict[int, float] | None,
         loss: Loss,
         provenance: Mapping[str, Any],
         n_threads: int,
     ) -> LocalModel:
-        """A model from the factor of its whole Hessian: the factors of each species are made here."""
+        """A model from the factor of its whole Hessian and `Basis.prior`: the factors of each species are made here."""
         factors, priors = {}, {}
         for s in basis.species:
             columns = basis.columns(s)
@@ -80,14 +81,14 @@ class LocalModel:
                 continue
             alone = len(basis.species) == 1
             factors[s] = rigidity if alone else rigidity.restrict(np.arange(basis.size)[columns], n_threads=n_threads)
-            if isinstance(basis, SparseKernelBasis):
-                priors[s] = _core.factorize_prior(basis.prior_block(s, n_threads), n_threads)
+            if prior is not None:
+                priors[s] = _core.factorize_prior(np.ascontiguousarray(prior[columns, columns]), n_threads)
         return cls(basis, rigidity, factors, priors, baseline, loss, provenance)
 
     @property
     def has_energies(self) -> bool:
         """Whether the model predicts energies."""
-        return self.rigidity.weights is not None
+        return self.rigidity._weights is not None  # the property would copy them
 
     def score(self, features: Array, species: Indices, n_threads: int) -> LocalScores:
         """LPR, variance, residual and local energy of environments.
@@ -130,8 +131,8 @@ class LocalModel:
             return scorer.score(features, True, True, self.has_energies, n_threads)  # noqa: FBT003
         phi = self.basis.rows(species, features, n_threads)
         scores = {"forms": self.factors[species].variance(phi, scale=1.0, n_threads=n_threads)}
-        if self.rigidity.weights is not None:
-            scores["energies"] = (phi * self.rigidity.weights[self.basis.columns(species)]).sum(axis=1)
+        if self.rigidity._weights is not None:
+            scores["energies"] = (phi * self.rigidity._weights[self.basis.columns(species)]).sum(axis=1)
         return scores
 
     @cached_property

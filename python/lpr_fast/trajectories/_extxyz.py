@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -45,6 +45,15 @@ def write_frame(file: BinaryIO, frame: Atoms, scores: Mapping[str, NDArray[Any]]
     texts = [text for values in columns.values() for text in _as_texts(values)]
     lines = "\n".join(" ".join(line) for line in zip(*texts, strict=True))
     file.write(f"{len(frame)}\n{_header(frame, columns)}\n{lines}\n".encode())
+
+
+def write_frames(file: BinaryIO, frames: Iterable[Atoms], scores: Mapping[str, NDArray[Any]]) -> None:
+    """Append frames; the columns hold the atoms of all of them, frame by frame."""
+    start = 0
+    for frame in frames:
+        chosen = slice(start, start + len(frame))
+        write_frame(file, frame, {name: values[chosen] for name, values in scores.items()})
+        start += len(frame)
 
 
 def _further_columns(frame: Atoms, replaced: set[str]) -> Columns:

@@ -1,0 +1,1 @@
+"""Simulations that score their atoms while they run."""

@@ -1,0 +1,94 @@
+"""From the rows of structures to a fitted model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .. import _core
+from .._accumulator import HessianAccumulator
+from .._arrays import Array, as_number
+from .._errors import InvalidInputError, NotPositiveDefiniteError
+from .._rigidity import Rigidity
+from ._basis import Basis, SparseKernelBasis
+from ._local_model import LocalModel, Loss
+from ._structures import Structures
+
+# Beyond this, rounding of x . x' = 1 is seen in its power.
+_LARGEST_ZETA = 1000.0
+
+
+def fit(
+    basis: Basis,
+    blocks: Iterable[Array],
+    structures: Structures,
+    *,
+    regularizer: float,
+    loss: Loss,
+    baseline: dict[int, float] | None,
+    provenance: Mapping[str, Any],
+    n_threads: int,
+) -> LocalModel:
+    """Accumulate rows X_A, which come in blocks in the order of the structures; factorise; make what scoring needs."""
+    targets = structures.targets(baseline)
+    accumulator = HessianAccumulator(basis.size, labelled=targets is not None)
+    start = 0
+    for rows in blocks:
+        chosen = slice(start, start + len(rows))
+        accumulator.add(
+            rows,
+            structures.weights[chosen],
+            targets=None if targets is None else targets[chosen],
+            n_threads=n_threads,
+        )
+        start += len(rows)
+    prior = basis.prior(n_threads)
+    try:
+        rigidity = Rigidity._build(accumulator, prior, regularizer, n_threads, stacklevel=5)
+    except NotPositiveDefiniteError as error:
+        if isinstance(basis, SparseKernelBasis) and not basis.zeta.is_integer():
+            raise InvalidInputError(
+                f"with zeta = {basis.zeta:g} the kernel is not positive definite on these environments; use an integer."
+            ) from error
+        raise
+    return LocalModel.assemble(
+        basis, rigidity, prior, baseline=baseline, loss=loss, provenance=provenance, n_threads=n_threads
+    )
+
+
+def as_positive(name: str, value: Any) -> float:
+    """A finite positive number."""
+    number = as_number(name, value)
+    if not (0.0 < number < float("inf")):
+        raise InvalidInputError(f"{name} is {number:g}; it must be finite and positive.")
+    return number
+
+
+def as_zeta(value: Any) -> float:
+    """A power that kernels can have."""
+    zeta = as_positive("zeta", value)
+    if zeta > _LARGEST_ZETA:
+        raise InvalidInputError(f"zeta is {zeta:g}; it must be at most {_LARGEST_ZETA:g}.")
+    return zeta
+
+
+def provenance_of(structures: Structures, given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What every provenance says, after what the caller wants it to say."""
+    if given is not None and not isinstance(given, Mapping):
+        raise InvalidInputError(f"provenance is a {type(given).__name__}; give a dictionary.")
+    try:
+        facts = dict(json.loads(json.dumps(dict(given or {}), allow_nan=False)))
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(f"provenance cannot be written as JSON ({error}); use numbers and text.") from error
+    return facts | {
+        "lpr_fast_version": _core.__version__,
+        "n_structures": len(structures),
+        "n_environments": len(structures.numbers),
+    }
+
+
+def refuse_empty(basis: SparseKernelBasis, reason: str) -> None:
+    """Throw when there is no active environment at all."""
+    if basis.size == 0:
+        raise InvalidInputError(f"no training environment has any features, because {reason}.")

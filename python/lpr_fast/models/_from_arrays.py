@@ -1,0 +1,154 @@
+"""From features of any origin to a fitted model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .._arrays import Array, as_count, as_integers, as_number, as_rows, as_vector
+from .._errors import InvalidInputError
+from . import _active_set
+from ._basis import Basis, normalised
+from ._fit import as_positive, fit, provenance_of
+from ._local_model import CHUNK_ROWS, LocalModel, Loss
+from ._structures import Structures, checked_weights
+from ._training import structure_rows
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ArrayProblem:
+    """What is to be fitted, and how; environments stand structure by structure, as `order` found them in the input."""
+
+    features: Array
+    order: Indices
+    structures: Structures
+    regularizer: float
+    loss: Loss
+    baseline: dict[int, float] | None
+    provenance: dict[str, Any]
+    n_threads: int
+
+    @classmethod
+    def checked(
+        cls,
+        X: ArrayLike,
+        species: ArrayLike,
+        structure: ArrayLike,
+        *,
+        regularizer: float,
+        loss: Loss,
+        weights: ArrayLike | None,
+        energies: ArrayLike | None,
+        baseline: Mapping[int, float] | None,
+        provenance: Mapping[str, Any] | None,
+        n_threads: int,
+    ) -> ArrayProblem:
+        """Arguments of `from_arrays`, as they were given."""
+        threads, mu = as_count("n_threads", n_threads), as_positive("regularizer", regularizer)
+        features, numbers = checked_features(X, species)
+        labels = as_integers("structure", structure, len(features))
+        order = np.argsort(labels, kind="stable")
+        sizes = np.unique(labels, return_counts=True)[1]
+        of_loss = checked_weights(weights, sizes, loss, "structure")
+        totals = None if energies is None else _checked_energies(energies, len(sizes))
+        structures = Structures(numbers[order], np.concatenate([[0], np.cumsum(sizes)]), of_loss, totals)
+        return cls(
+            features[order],
+            order,
+            structures,
+            mu,
+            loss,
+            structures.baseline(_as_baseline(baseline), baseline),
+            provenance_of(structures, provenance),
+            threads,
+        )
+
+    def sampled_active_set(self, n_active: Any, seed: int) -> tuple[dict[int, Array], dict[str, Any]]:
+        """Active features of each species by farthest-point sampling, and the facts for the provenance."""
+        numbers = self.structures.numbers
+        available = {s: int(np.count_nonzero(numbers == s)) for s in self.structures.species}
+        count = _active_set.as_size(n_active)
+        wanted = _active_set.share_out(count, available)
+        sample = _active_set.sampled(numbers, wanted, self._normalised, seed, self.n_threads)
+        _active_set.note_fewer(sample.size, count, stacklevel=3)
+        pool = {str(s): size for s, size in sample.pool.items()}
+        facts = {"active_set": "farthest points", "n_active_asked": count, "pool": pool, "seed": seed}
+        return sample.active, facts
+
+    def given_active_set(self, rows: ArrayLike) -> tuple[dict[int, Array], dict[str, Any]]:
+        """Active features of the rows that the caller names."""
+        chosen = as_integers("active_set", rows)
+        wrong = chosen[(chosen < 0) | (chosen >= len(self.features))]
+        if wrong.size or not chosen.size or len(np.unique(chosen)) < len(chosen):
+            what = f"row {wrong[0]}, which X does not have" if wrong.size else "no row, or one twice"
+            raise InvalidInputError(f"active_set names {what}; name rows of X, each once.")
+        places = np.argsort(self.order)[np.sort(chosen)]
+        features, numbers = self._normalised(places), self.structures.numbers[places]
+        without = np.flatnonzero(~features.any(axis=1))
+        if without.size:
+            raise InvalidInputError(f"active_set names row {np.sort(chosen)[without[0]]} of X, which is all zeros.")
+        active = {s: features[numbers == s] for s in self.structures.species}
+        return active, {"active_set": "given", "n_active_asked": len(chosen)}
+
+    def fit_local_model(self, basis: Basis, further_facts: dict[str, Any]) -> LocalModel:
+        """Accumulate the rows of all structures, factorise, and make what scoring needs."""
+        return fit(
+            basis,
+            self._rows(basis),
+            self.structures,
+            regularizer=self.regularizer,
+            loss=self.loss,
+            baseline=self.baseline,
+            provenance=self.provenance | further_facts,
+            n_threads=self.n_threads,
+        )
+
+    def _normalised(self, environments: Indices) -> Array:
+        return normalised(self.features[environments])
+
+    def _rows(self, basis: Basis) -> Iterator[Array]:
+        """Rows X_A of so many structures at a time that their environments fill a chunk."""
+        first = self.structures.first
+        start = 0
+        while start < len(self.structures):
+            stop = max(start + 1, int(np.searchsorted(first, first[start] + CHUNK_ROWS, side="right")) - 1)
+            inner = first[start + 1 : stop] - first[start]
+            chosen = slice(first[start], first[stop])
+            features = np.split(basis.prepare(self.features[chosen]), inner)
+            yield structure_rows(basis, features, np.split(self.structures.numbers[chosen], inner), self.n_threads)
+            start = stop
+
+
+def checked_features(X: ArrayLike, species: ArrayLike) -> tuple[Array, Indices]:
+    """Features, and the species of their centres."""
+    features = as_rows("X", X)
+    numbers = as_integers("species", species, len(features))
+    wrong = np.flatnonzero(~np.isfinite(features).all(axis=1))
+    if wrong.size:
+        raise InvalidInputError(f"row {wrong[0]} of X holds NaN or infinity; remove or recompute that environment.")
+    if (numbers < 0).any():
+        raise InvalidInputError(f"species holds {numbers.min()}; numbers of species must not be negative.")
+    return features, numbers
+
+
+def _checked_energies(given: ArrayLike, n_structures: int) -> Array:
+    energies = as_vector("energies", given)
+    if len(energies) != n_structures or not np.isfinite(energies).all():
+        raise InvalidInputError(
+            f"energies holds {len(energies)} numbers for {n_structures} structures; give one finite number for each."
+        )
+    return energies
+
+
+def _as_baseline(given: Mapping[int, float] | None) -> dict[int, float] | None:
+    if given is None:
+        return None
+    if not isinstance(given, Mapping):
+        raise InvalidInputError(f"baseline is a {type(given).__name__}; give a dictionary such as {{14: -158.5}}.")
+    return {as_count("a species of the baseline", s): as_number("baseline", energy) for s, energy in given.items()}

@@ -1,0 +1,143 @@
+"""ASE: a calculator that scores, an observer that saves frames, and the trigger that it asks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import ase.io
+import numpy as np
+import pytest
+from ase import Atoms, units
+from ase.build import bulk
+from ase.calculators.lj import LennardJones
+from ase.md.verlet import VelocityVerlet
+
+from lpr_fast import InvalidInputError, LprCalculator, LprObserver, SparseKernelModel, Trigger
+
+from .structures import HYPERS, fitted, labelled, rattled
+
+
+def argon() -> Atoms:
+    return bulk("Ar", cubic=True).repeat((2, 2, 2))
+
+
+@pytest.fixture(scope="module")
+def model() -> SparseKernelModel:
+    hypers = {**HYPERS, "cutoff": {"radius": 5.0, "smoothing": {"type": "ShiftedCosine", "width": 0.5}}}
+    return fitted([rattled(bulk("Ar", cubic=True), seed) for seed in range(6)], hypers=hypers)
+
+
+def run_of(atoms: Atoms, kelvin: float = 60.0) -> VelocityVerlet:
+    width = np.sqrt(atoms.get_masses() * units.kB * kelvin)
+    atoms.set_momenta(width[:, None] * np.random.default_rng(1).normal(size=(len(atoms), 3)))
+    return VelocityVerlet(atoms, timestep=5 * units.fs)
+
+
+def lennard_jones() -> LennardJones:
+    return LennardJones(sigma=3.4, epsilon=0.0104, rc=6.0)
+
+
+class Counting:
+    """A model that counts how often it scores."""
+
+    def __init__(self, model: SparseKernelModel) -> None:
+        self.calls = 0
+        self._score = model.score
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        self.calls += 1
+        return self._score(*arguments, **options)
+
+
+def test_the_calculator_adds_scores_and_changes_nothing_else(model: SparseKernelModel) -> None:
+    plain, scored = rattled(argon(), 3), rattled(argon(), 3)
+    plain.calc, scored.calc = lennard_jones(), LprCalculator(lennard_jones(), model)
+    assert scored.get_potential_energy() == plain.get_potential_energy()
+    np.testing.assert_array_equal(scored.get_forces(), plain.get_forces())
+    np.testing.assert_array_equal(scored.get_stress(), plain.get_stress())
+    expected = model.score(plain)
+    np.testing.assert_array_equal(scored.arrays["lpr"], expected.lpr)
+    np.testing.assert_array_equal(scored.arrays["lpr_variance"], expected.variance)
+    np.testing.assert_array_equal(scored.arrays["lpr_residual"], expected.residual)
+
+
+def test_each_configuration_is_scored_once(model: SparseKernelModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    counting = Counting(model)
+    monkeypatch.setattr(SparseKernelModel, "score", lambda _, *a, **o: counting(*a, **o))
+    atoms = argon()
+    atoms.calc = LprCalculator(lennard_jones(), model)
+    for _ in range(2):
+        atoms.get_potential_energy()
+        atoms.get_forces()
+        atoms.get_stress()
+    assert counting.calls == 1
+    atoms.positions[0] += 0.1
+    atoms.get_forces()
+    assert counting.calls == 2
+
+
+def test_writers_keep_the_scores_while_atoms_move(model: SparseKernelModel, tmp_path: Path) -> None:
+    atoms = argon()
+    atoms.calc = LprCalculator(lennard_jones(), model)
+    dynamics = run_of(atoms)
+    written: list[Atoms] = []
+    dynamics.attach(lambda: ase.io.write(tmp_path / "md.xyz", atoms, append=True), interval=2)
+    dynamics.attach(lambda: written.append(atoms.copy()), interval=2)
+    dynamics.run(6)
+    frames = ase.io.read(tmp_path / "md.xyz", ":")
+    assert len(frames) == len(written) == 4
+    for frame in frames:
+        np.testing.assert_allclose(frame.arrays["lpr"], model.score(frame).lpr, rtol=1e-4)  # eight decimals
+
+
+def test_the_observer_saves_what_fires_and_ends_the_run(model: SparseKernelModel, tmp_path: Path) -> None:
+    atoms = argon()
+    atoms.calc = lennard_jones()
+    dynamics = run_of(atoms)
+    lowest: dict[int, float] = {}
+    start = float(model.score(atoms).lpr.min())
+    trigger = Trigger(0.8 * start, release=start, n_steps=2, max_frames=1)
+    dynamics.attach(LprObserver(dynamics, model, trigger, path=tmp_path / "saved.xyz", stop=True), interval=2)
+    dynamics.attach(lambda: lowest.update({dynamics.nsteps: float(atoms.arrays["lpr"].min())}), interval=2)
+    dynamics.run(400)
+    fired = min(b for a, b in zip(lowest, list(lowest)[1:], strict=False) if max(lowest[a], lowest[b]) < 0.8 * start)
+    assert dynamics.nsteps == fired < 400
+    (frame,) = ase.io.read(tmp_path / "saved.xyz", ":")
+    assert frame.info["step"] == fired
+    assert frame.info["lowest_lpr"] == frame.arrays["lpr"].min() == lowest[fired]
+    np.testing.assert_allclose(frame.arrays["lpr"], model.score(frame).lpr, rtol=1e-9)
+
+
+def test_without_stop_the_run_goes_on(model: SparseKernelModel, tmp_path: Path) -> None:
+    atoms = argon()
+    atoms.calc = lennard_jones()
+    dynamics = run_of(atoms)
+    trigger = Trigger(1e300, max_frames=5)
+    dynamics.attach(LprObserver(dynamics, model, trigger, path=tmp_path / "saved.xyz"), interval=5)
+    dynamics.run(20)
+    assert dynamics.nsteps == 20
+    assert trigger.n_fired == 1
+    assert not trigger.is_exhausted
+
+
+def test_structures_of_other_species_are_refused(model: SparseKernelModel) -> None:
+    atoms = labelled(bulk("Ne", cubic=True))
+    atoms.calc = LprCalculator(lennard_jones(), model)
+    with pytest.raises(InvalidInputError, match="atom 0 is Ne, but the model knows only Ar"):
+        atoms.get_potential_energy()
+    with pytest.raises(InvalidInputError, match="model is a str; give a SparseKernelModel"):
+        LprCalculator(lennard_jones(), "si.lpr")  # type: ignore[arg-type]
+
+
+def test_the_trigger_takes_what_the_core_takes() -> None:
+    trigger = Trigger(1, n_steps=2, cool_down=10, max_frames=2)
+    lowest = [0.5, 0.5, 2.0, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5]
+    assert [step for step, value in enumerate(lowest) if trigger.update(step, value)] == [1, 11]
+    assert trigger.is_exhausted
+    with pytest.raises(InvalidInputError, match=r"the release is 0\.5; it must be at least the threshold"):
+        Trigger(1.0, release=0.5)
+    with pytest.raises(InvalidInputError, match="the step is 11; it must be larger"):
+        trigger.update(11, 1.0)
+    with pytest.raises(InvalidInputError, match="threshold is 'low'; it must be a real number"):
+        Trigger("low")  # type: ignore[arg-type]

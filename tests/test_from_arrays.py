@@ -1,0 +1,183 @@
+"""Models that are built from features of any origin."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ase.io
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from lpr_fast import InvalidInputError, LinearModel, LprWarning, SparseKernelModel, load_model
+from lpr_fast.command_line._commands import lpr_fast
+
+from .structures import fitted, gallium_arsenide, rattled
+
+RNG = np.random.default_rng(3)
+SPECIES = np.repeat([14, 6, 14, 14], [20, 15, 25, 5])
+STRUCTURE = RNG.permutation(np.arange(len(SPECIES)) % 9) * 10
+X = np.abs(RNG.standard_normal((len(SPECIES), 6)))
+ENERGIES = RNG.standard_normal(9)
+
+
+def linear(**options: Any) -> LinearModel:
+    arguments: dict[str, Any] = {"X": X, "species": SPECIES, "structure": STRUCTURE, "regularizer": 0.1}
+    return LinearModel.from_arrays(**arguments | options)
+
+
+def kernel(**options: Any) -> SparseKernelModel:
+    arguments: dict[str, Any] = {"X": X, "species": SPECIES, "structure": STRUCTURE, "regularizer": 0.1, "n_active": 12}
+    return SparseKernelModel.from_arrays(**arguments | options)
+
+
+def structure_rows(phi: np.ndarray) -> np.ndarray:
+    return np.array([phi[label == STRUCTURE].sum(axis=0) for label in np.unique(STRUCTURE)])
+
+
+def linear_phi() -> np.ndarray:
+    """Features in a block of columns of their own for each species, as the definition has it."""
+    return np.hstack([X * (s == SPECIES)[:, None] for s in (6, 14)])
+
+
+@pytest.mark.parametrize("loss", ["total", "per_atom"])
+def test_a_linear_model_follows_its_definition(loss: Any) -> None:
+    given = RNG.uniform(0.5, 2.0, 9)
+    model = linear(loss=loss, weights=given, energies=ENERGIES)
+    phi, rows = linear_phi(), structure_rows(linear_phi())
+    sizes = np.array([np.count_nonzero(label == STRUCTURE) for label in np.unique(STRUCTURE)])
+    weights = given / sizes**2 if loss == "per_atom" else given
+    H = rows.T @ (weights[:, None] * rows) + 0.1 * np.eye(12)
+    counts = np.array([[np.count_nonzero(SPECIES[a == STRUCTURE] == s) for s in (6, 14)] for a in np.unique(STRUCTURE)])
+    root = np.sqrt(weights)[:, None]
+    baseline = np.linalg.lstsq(root * counts, root[:, 0] * ENERGIES)[0]
+    c = np.linalg.solve(H, rows.T @ (weights * (ENERGIES - counts @ baseline)))
+    scores = model.score_features(X, SPECIES)
+    np.testing.assert_allclose(scores.lpr, 1 / np.einsum("ij,ji->i", phi, np.linalg.solve(H, phi.T)), rtol=1e-10)
+    np.testing.assert_allclose(scores.energy, phi @ c + baseline[(SPECIES == 14).astype(int)], rtol=1e-9, atol=1e-12)
+    assert scores.residual is None
+
+
+def test_a_kernel_model_follows_its_definition() -> None:
+    chosen = np.array([40, 3, 22, 60, 8, 30])
+    model = kernel(n_active=None, active_set=chosen, zeta=3)
+    unit = X / np.linalg.norm(X, axis=1)[:, None]
+    ordered = np.array(sorted(chosen, key=lambda i: (SPECIES[i], np.argsort(np.argsort(STRUCTURE, kind="stable"))[i])))
+    K = (unit @ unit[ordered].T) ** 3 * (SPECIES[:, None] == SPECIES[ordered])
+    K_MM = K[ordered]
+    rows = structure_rows(K)
+    H = rows.T @ rows + 0.1 * K_MM
+    scores = model.score_features(X, SPECIES)
+    np.testing.assert_allclose(scores.lpr, 1 / np.einsum("ij,ji->i", K, np.linalg.solve(H, K.T)), rtol=1e-9)
+    residual = 1 - np.einsum("ij,ji->i", K, np.linalg.solve(K_MM, K.T))
+    np.testing.assert_allclose(scores.residual, residual, atol=1e-12)
+
+
+def test_features_of_structures_give_the_model_of_the_structures() -> None:
+    frames = gallium_arsenide()
+    model = fitted(frames, n_active=20, zeta=2)
+    numbers = np.concatenate([frame.numbers for frame in frames])
+    structure = np.repeat(np.arange(len(frames)), [len(frame) for frame in frames])
+    energies = [frame.get_potential_energy() for frame in frames]
+    same = SparseKernelModel.from_arrays(
+        model.features(frames),
+        numbers,
+        structure,
+        regularizer=model.regularizer,
+        n_active=20,
+        zeta=2,
+        energies=energies,
+    )
+    others = rattled(frames[0], seed=99)
+    a, b = model.score(others), same.score_features(model.features(others), others.numbers)
+    for name in ("lpr", "variance", "residual", "energy"):
+        np.testing.assert_allclose(getattr(b, name), getattr(a, name), rtol=1e-9, atol=1e-13)
+
+
+def test_a_saved_model_gives_the_same_bits(tmp_path: Path) -> None:
+    for model in (linear(energies=ENERGIES), kernel()):
+        model.save(tmp_path / "m.lpr")
+        for copy in (load_model(tmp_path / "m.lpr"), pickle.loads(pickle.dumps(model))):
+            assert type(copy) is type(model)
+            assert copy.hypers is None
+            assert copy.species == (6, 14)
+            for a, b in zip(copy.score_features(X, SPECIES), model.score_features(X, SPECIES), strict=True):
+                np.testing.assert_array_equal(a, b)
+
+
+def test_neither_ase_nor_featomic_is_needed(tmp_path: Path) -> None:
+    linear().save(tmp_path / "m.lpr")
+    script = (
+        "import sys; sys.modules['ase'] = sys.modules['featomic'] = None; import lpr_fast; "
+        f"print(lpr_fast.load_model({str(tmp_path / 'm.lpr')!r}).score_features([[1.0] * 6], [14]).lpr)"
+    )
+    assert "[" in subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
+
+
+def test_structures_cannot_be_scored_without_a_descriptor() -> None:
+    with pytest.raises(InvalidInputError, match="built from arrays and has no descriptor"):
+        linear().score(gallium_arsenide())
+
+
+def test_the_command_line_knows_such_models(tmp_path: Path) -> None:
+    path = tmp_path / "m.lpr"
+    linear(energies=ENERGIES).save(path)
+    printed = CliRunner().invoke(lpr_fast, ["info", str(path)])
+    assert "6, computed elsewhere: the model was built from arrays" in printed.output
+    assert "energies  baseline of an atom: C " in printed.output
+    ase.io.write(tmp_path / "md.xyz", gallium_arsenide())
+    refused = CliRunner().invoke(
+        lpr_fast, ["score", str(path), str(tmp_path / "md.xyz"), "-o", str(tmp_path / "o.npz")]
+    )
+    assert refused.exit_code == 2
+    assert "has no descriptor" in refused.output
+
+
+def test_the_order_of_environments_does_not_matter_to_a_linear_model() -> None:
+    order = RNG.permutation(len(X))
+    shuffled = linear(X=X[order], species=SPECIES[order], structure=STRUCTURE[order], energies=ENERGIES)
+    expected = linear(energies=ENERGIES).score_features(X, SPECIES)
+    np.testing.assert_allclose(shuffled.score_features(X, SPECIES).lpr, expected.lpr, rtol=1e-12)
+
+
+def test_equal_rows_make_a_smaller_active_set() -> None:
+    with pytest.warns(LprWarning, match="2 environments, not 12"):
+        model = kernel(X=np.ones_like(X))
+    assert model.rigidity.size == 2
+
+
+BAD: dict[str, tuple[Callable[[], Any], str]] = {
+    "NaN": (lambda: linear(X=np.where(np.arange(6) == 2, np.nan, X)), "row 0 of X holds NaN or infinity"),
+    "one species short": (lambda: linear(species=SPECIES[1:]), "species has shape .64,. .*array of 65 integers"),
+    "real species": (lambda: linear(species=SPECIES * 1.0), "species has .*dtype float64; it must be"),
+    "negative species": (lambda: linear(species=-SPECIES), "species holds -14; numbers of species must not"),
+    "too few energies": (lambda: linear(energies=ENERGIES[1:]), "energies holds 8 numbers for 9 structures"),
+    "too few weights": (lambda: linear(weights=[1.0]), "got 1 weights for 9 structures; give one weight for each"),
+    "no loss": (lambda: linear(loss="none"), "loss is 'none'; it must be"),
+    "zero regularizer": (lambda: linear(regularizer=0), "regularizer is 0; it must be finite and positive"),
+    "baseline alone": (lambda: linear(baseline={6: 1.0}), "the training set has no energies; leave it out"),
+    "baseline of one": (lambda: linear(energies=ENERGIES, baseline={6: 1.0}), "one finite energy for each species"),
+    "baseline as list": (lambda: linear(energies=ENERGIES, baseline=[1.0]), "baseline is a list; give a dictionary"),
+    "both active sets": (lambda: kernel(active_set=[1]), "give either n_active"),
+    "row twice": (lambda: kernel(n_active=None, active_set=[1, 1]), "active_set names no row, or one twice"),
+    "row beyond": (lambda: kernel(n_active=None, active_set=[65]), "active_set names row 65, which X does not have"),
+    "zero rows": (lambda: kernel(X=0 * X), "no training environment has any features, because all rows of X are zero"),
+    "wrong width": (
+        lambda: linear().score_features(X[:, 1:], SPECIES),
+        "X has 5 columns, but the model has 6",
+    ),
+    "unknown species": (lambda: linear().score_features(X[:2], [14, 1]), "row 1 is of species 1, but .* 6, 14"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+@pytest.mark.filterwarnings("ignore:the active set has")
+def test_what_cannot_be_used_is_refused_in_one_sentence(name: str) -> None:
+    call, message = BAD[name]
+    with pytest.raises(InvalidInputError, match=message):
+        call()
