@@ -209,3 +209,9 @@ double ComputeLprAtom::memory_usage() {
 }
 
 }  // namespace lpr_fast
+
+extern "C" __attribute__((visibility("default"))) void* lpr_fast_create_compute(
+    void* lammps, int n_arguments, char** arguments
+) {
+    return new lpr_fast::ComputeLprAtom(static_cast<LAMMPS_NS::LAMMPS*>(lammps), n_arguments, arguments);
+}

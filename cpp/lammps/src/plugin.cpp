@@ -1,10 +1,12 @@
-// What LAMMPS calls when it loads the plugin.
+// What LAMMPS loads: a small library that refuses LAMMPS versions it was not built for, and opens the one with the
+// compute in it only then. That one needs functions of LAMMPS that other versions may not have.
 
+#include <dlfcn.h>
 #include <library.h>
+#include <lmptype.h>
 
 #include <string>
 
-#include "compute_lpr_atom.hpp"
 #include "lammpsplugin.hpp"
 
 namespace {
@@ -25,25 +27,43 @@ std::string mismatch(void* lammps) {
     return "";
 }
 
-void* create_compute(void* lammps, int n_arguments, char** arguments) {
-    return new lpr_fast::ComputeLprAtom(static_cast<LAMMPS_NS::LAMMPS*>(lammps), n_arguments, arguments);
+/// The file with the compute, which lies beside this one.
+std::string path_of_compute() {
+    Dl_info here{};
+    dladdr(reinterpret_cast<const void*>(&lammpsplugin_init), &here);
+    const std::string file = here.dli_fname == nullptr ? "" : here.dli_fname;
+    return file.substr(0, file.rfind('/') + 1) + "lprcompute.so";
+}
+
+/// Makes the compute; null if its library cannot be opened, and then dlerror() says why.
+lammpsplugin_factory2* open_factory() {
+    void* const library = dlopen(path_of_compute().c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (library == nullptr) return nullptr;
+    return reinterpret_cast<lammpsplugin_factory2*>(dlsym(library, "lpr_fast_create_compute"));
+}
+
+void warn(void* lammps, const std::string& reason) {
+    lammps_error(lammps, LMP_ERROR_WARNING, reason.c_str());  // no error, for other runs must not fail because of us
 }
 
 }  // namespace
 
 void lammpsplugin_init(void* lammps, void* handle, void* register_function) {
     const std::string reason = mismatch(lammps);
-    if (!reason.empty()) {
-        lammps_error(lammps, 0, reason.c_str());  // 0: a warning, for other runs must not fail because of us
-        return;
-    }
+    if (!reason.empty()) return warn(lammps, reason);
+    lammpsplugin_factory2* const factory = open_factory();
+    if (factory == nullptr)
+        return warn(
+            lammps, "compute lpr/atom is not available: " + std::string(dlerror()) +
+                        "; install the plugin again, with featomic and metatensor-core beside it."
+        );
     lammpsplugin_t plugin{};
-    plugin.version = static_cast<LAMMPS_NS::LAMMPS*>(lammps)->version;
+    plugin.version = LPR_FAST_LAMMPS_VERSION_TEXT;
     plugin.style = "compute";
     plugin.name = "lpr/atom";
     plugin.info = "compute lpr/atom of lpr_fast " LPR_FAST_VERSION;
     plugin.author = "the authors of lpr_fast";
-    plugin.creator.v2 = &create_compute;
+    plugin.creator.v2 = factory;
     plugin.handle = handle;
     reinterpret_cast<lammpsplugin_regfunc>(register_function)(&plugin, lammps);
 }

@@ -5,6 +5,7 @@
 
 #include "cut.hpp"
 #include "folded_spectrum.hpp"
+#include "hypers.hpp"
 #include "lpr_fast/error.hpp"
 #include "lpr_fast/soap.hpp"
 
@@ -22,6 +23,7 @@ const std::string& hypers_of(const Model& model) {
             "the model was fitted to features of another origin than featomic's SOAP power spectrum; compute its "
             "features yourself and call Model::score."
         );
+    check_hypers(model.info().hypers);
     return model.info().hypers;
 }
 

@@ -15,6 +15,7 @@ from ase import Atoms
 from tests.structures import HYPERS, fitted, gallium_arsenide, labelled, molecules, rattled, silicon
 
 from lpr_fast import LinearModel, SparseKernelModel
+from lpr_fast.models import _archive
 
 DRIVER = os.environ["LPR_FAST_SOAP_DRIVER"]
 Model = SparseKernelModel | LinearModel
@@ -29,6 +30,12 @@ def run_driver(
     model: Model, frames: Sequence[Atoms], folder: Path, n_centers: int | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     model.save(folder / "model.lpr")
+    return run_saved(frames, folder, n_centers, **environment)
+
+
+def run_saved(
+    frames: Sequence[Atoms], folder: Path, n_centers: int | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
     lines = []
     for frame in frames:
         lines.append(f"{len(frame)} {len(frame) if n_centers is None else n_centers}")
@@ -202,6 +209,32 @@ def test_what_cannot_be_described_is_refused(
     model: SparseKernelModel, tmp_path: Path, change: str, message: str
 ) -> None:
     finished = run_driver(model, [broken(change)], tmp_path)
+    assert finished.returncode == 1
+    assert message in finished.stderr
+    assert finished.stderr.count("\n") == 1
+
+
+CUTOFF, DENSITY, BASIS = HYPERS["cutoff"], HYPERS["density"], HYPERS["basis"]
+
+
+@pytest.mark.parametrize(
+    ("hypers", "message"),
+    [
+        (None, "features of another origin"),
+        ({"cutoff": CUTOFF, "density": DENSITY}, "there is no basis"),
+        (HYPERS | {"gradients": True}, "more than cutoff, density and basis"),
+        (HYPERS | {"cutoff": 3.5}, "the cutoff has no radius"),
+        (HYPERS | {"cutoff": CUTOFF | {"radius": 1e9}}, "radius is 1000000000.0"),
+        (HYPERS | {"basis": BASIS | {"max_angular": 10**6}}, "max_angular is 1000000"),
+        (HYPERS | {"basis": BASIS | {"max_angular": 2}}, "the model has 24 features, but this featomic makes 18"),
+        (HYPERS | {"density": {"type": "Lorentzian"}}, "featomic refused the model's hypers"),
+    ],
+)
+def test_hypers_that_do_not_belong_to_the_model_are_refused(
+    model: SparseKernelModel, tmp_path: Path, hypers: dict[str, Any] | None, message: str
+) -> None:
+    (tmp_path / "model.lpr").write_bytes(_archive.to_bytes(model._local, hypers))
+    finished = run_saved(silicon(1), tmp_path)
     assert finished.returncode == 1
     assert message in finished.stderr
     assert finished.stderr.count("\n") == 1
