@@ -9,6 +9,7 @@
 #include <update.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <exception>
 
@@ -104,9 +105,11 @@ void ComputeLprAtom::check_ghost_cutoff() {
     const double has = std::max(comm->cutghostuser, neighbor->cutneighmax);
     if (has < needed)
         error->all(
-            FLERR, "compute lpr/atom needs ghost atoms within " + fmt::format("{:g}", needed) +
-                       " (the model's cutoff and the neighbor skin), but has them within " + fmt::format("{:g}", has) +
-                       " only: add 'comm_modify cutoff " + fmt::format("{:g}", needed) + "' to the input"
+            FLERR,
+            "compute lpr/atom needs ghost atoms within {:g} (the model's cutoff and the neighbor skin), but has them "
+            "within "
+            "{:g} only: add 'comm_modify cutoff {:g}' to the input",
+            needed, has, std::ceil(100.0 * needed) / 100.0
         );
 }
 

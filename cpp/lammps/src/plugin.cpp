@@ -8,6 +8,7 @@
 #include <string>
 
 #include "lammpsplugin.hpp"
+#include "lpr_fast/version.hpp"
 
 namespace {
 

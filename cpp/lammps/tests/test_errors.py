@@ -14,6 +14,7 @@ from tests.structures import fitted
 @pytest.fixture(autouse=True)
 def _model(lammps: Lammps) -> None:
     fitted().save(lammps.folder / "model.lpr")
+    fitted(energy_key=None).save(lammps.folder / "without_energies.lpr")
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,7 @@ def _model(lammps: Lammps) -> None:
         ("model.lpr Si quantity", "nothing follows 'quantity'"),
         ("model.lpr Si quantity stress", "'stress' is no quantity"),
         ("model.lpr Si features c_other", "leave 'features c_ID' out"),
+        ("without_energies.lpr Si quantity energy", "fitted without energies"),
     ],
 )
 def test_arguments_that_cannot_be_meant(lammps: Lammps, arguments: str, message: str) -> None:

@@ -119,6 +119,16 @@ def test_the_lowest_rigidity_is_there_for_thermo_variables_and_reductions(
     np.testing.assert_allclose([run.thermo(1)[0], run.thermo(2)[0], run.thermo(3)[0] / 2], low, rtol=1e-6)
 
 
+def test_frames_that_were_dumped_are_scored_by_rerun(lammps: Lammps, model: SparseKernelModel) -> None:
+    start = silicon()
+    lammps.succeed(start + dump("vx", every=20) + "velocity all create 2500 1\nfix nve all nve\nrun 60\n")
+    (lammps.folder / "dump").rename(lammps.folder / "trajectory")
+    script = start + f"compute lpr all lpr/atom model.lpr Si {ALL}\n" + dump("c_lpr[*]")
+    run = lammps.succeed(script + "rerun trajectory dump x y z\n", ranks=2)
+    assert len(run.frames) == 4
+    check(run, model)
+
+
 def test_fix_halt_stops_a_run_that_melts(lammps: Lammps, model: SparseKernelModel) -> None:
     crystal = model.score(rattled(ase.build.bulk("Si", cubic=True), 0)).lpr.min()
     script = silicon().replace("0.15 0.15 0.15", "0.01 0.01 0.01")
