@@ -244,9 +244,8 @@ def structured_problems() -> Iterator[Problem]:
         )
         composition = [[a + b, a, b] for a, b in ((8, 0), (4, 4), (6, 2), (32, 32))]
         yield given_rows(f"linear compositions mu={mu:g}", composition, mu)
-    for seed in range(12):
-        for left in (1e-3, 1e-5):
-            yield kahan(f"linear Kahan {left:g}, {seed}", m=60, n_dependent=4, cosine=0.3, left=left)
+    for left, number in ((1e-3, 0), (1e-3, 8), (1e-5, 3), (1e-5, 4)):  # those on which an inverse loses most, of 24
+        yield kahan(f"linear Kahan {left:g}, {number}", m=60, n_dependent=4, cosine=0.3, left=left)
     for heavy in (1e3, 1e6, 1e8):
         rows = [[0, heavy, 2 * heavy, -heavy], [1, 1, 0, 2], [1, 0, 1, 1], [2, 1, 1, 0]]
         yield given_rows(f"linear one heavy row {heavy:g}", rows, 1e-3)
