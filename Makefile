@@ -18,12 +18,12 @@ LAMMPS_SOURCES := $(shell find cpp/lammps/src cpp/lammps/cmake cpp/lammps/python
                   -not -name '*.pyc') cpp/lammps/CMakeLists.txt cpp/lammps/pyproject.toml cpp/soap/CMakeLists.txt
 CPP_FILES := $(shell find cpp tests -name '*.cpp' -o -name '*.hpp' -o -name '*.c' -o -name '*.h')
 
-.PHONY: demo test test-cpp test-python test-lammps lint format stubs clean
+.PHONY: demo test test-cpp test-threads test-fuzz test-python test-lammps lint format stubs clean
 
 demo: $(VENV)/demo
 	$(BIN)/lpr-fast demo demo
 
-test: test-cpp test-python test-lammps
+test: test-cpp test-threads test-fuzz test-python test-lammps
 
 # The C++ tests, optimised and again under AddressSanitizer and UndefinedBehaviorSanitizer.
 test-cpp: $(VENV)/dev
@@ -34,6 +34,21 @@ test-cpp: $(VENV)/dev
 	  $(CTEST) --preset $$preset || exit 1; \
 	done
 	for level in $(OTHER_LEVELS); do LPR_FAST_INSTRUCTION_SET=$$level $(CTEST) --preset release || exit 1; done
+
+# Threads that share one scorer, under ThreadSanitizer.
+test-threads: $(VENV)/dev
+	$(CMAKE) --preset tsan > build-tsan.log 2>&1 || { cat build-tsan.log; exit 1; }; rm build-tsan.log
+	$(CMAKE) --build --preset tsan --parallel $(JOBS) --target test_model test_scorer test_parallel
+	$(CTEST) --preset tsan --tests-regex '^(model|scorer|parallel)$$'
+
+# Forged model files, for FUZZ_SECONDS; needs clang (Debian: apt-get install clang).
+FUZZ_SECONDS ?= 20
+test-fuzz: $(VENV)/dev
+	if ! command -v clang++ > /dev/null; then echo "no clang++: model files are not fuzzed"; exit 0; fi; \
+	$(CMAKE) --preset fuzz > build-fuzz.log 2>&1 || { cat build-fuzz.log; exit 1; }; rm build-fuzz.log; \
+	$(CMAKE) --build --preset fuzz --parallel $(JOBS) && mkdir -p build/fuzz/corpus && \
+	build/fuzz/cpp/tests/fuzz_model -max_total_time=$(FUZZ_SECONDS) -dict=cpp/tests/fuzz_model.dict -print_final_stats=1 \
+	  -verbosity=0 build/fuzz/corpus cpp/tests/data
 
 # Everything on the best instruction set of this machine, and what computes on all others that it has.
 test-python: $(VENV)/dev

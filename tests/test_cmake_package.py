@@ -85,8 +85,8 @@ def moved_prefix(from_source: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return (folder / "first").rename(folder / "second")
 
 
-def numbers(program: Path) -> list[float]:
-    return [float(line) for line in succeed(program).splitlines()]
+def numbers(program: Path, *arguments: object) -> list[float]:
+    return [float(line) for line in succeed(program, *arguments).splitlines()]
 
 
 def drawn(n_rows: int, state: int) -> np.ndarray:
@@ -115,6 +115,17 @@ def test_a_program_linked_to_a_moved_installation_does_too(moved_prefix: Path, t
 
 def test_a_program_that_builds_the_library_itself_does_too(from_source: Path) -> None:
     np.testing.assert_allclose(numbers(from_source / "driver"), from_the_definition(), rtol=1e-12)
+
+
+def test_a_program_in_c_scores_with_a_model_file(consumer: Path, tmp_path: Path) -> None:
+    X = np.array([[1.0, 2.0], [3.0, 1.0], [0.5, 0.5]])
+    model = lpr_fast.LinearModel.from_arrays(X, [14, 14, 14], [0, 1, 2], regularizer=0.1)
+    model.save(tmp_path / "model.lpr")
+    (printed,) = numbers(consumer / "c_driver", tmp_path / "model.lpr", 14, 0.25, 0.75)
+    assert printed == pytest.approx(model.score_features([[0.25, 0.75]], [14]).lpr[0], rel=1e-14)
+    refused = run(consumer / "c_driver", tmp_path / "none.lpr", 14, 0.25)
+    assert refused.returncode == 1
+    assert "none.lpr" in refused.stdout
 
 
 def test_a_program_with_another_eigen_changes_no_bit_and_is_changed_in_none(consumer: Path) -> None:

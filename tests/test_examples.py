@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import ase.io
+
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 
@@ -17,6 +19,15 @@ def test_far_away_atoms_have_high_rigidities_and_residuals_near_one() -> None:
     assert sharp["pair, 1.0 Å"][0] > 1e3 * sharp["crystal, 300 K"][0]
     assert sharp["pair, 1.0 Å"][2] > 0.999
     assert sharp["melt, 3600 K"][0] < 0.1 * sharp["crystal, 300 K"][0]
+
+
+def test_a_run_in_ase_saves_a_frame_and_ends(tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "error", EXAMPLES / "ase_md.py", tmp_path]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert printed.endswith("wrote saved.xyz\n")
+    threshold = float(printed.splitlines()[-1].split()[4].rstrip(":"))
+    (frame,) = ase.io.read(tmp_path / "saved.xyz", ":")
+    assert frame.arrays["lpr"].min() == frame.info["lowest_lpr"] < threshold
 
 
 def test_the_program_in_the_reference_page_is_the_one_that_is_built_and_run() -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import time
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from measure import peak_memory
 
 import lpr_fast
-from lpr_fast import Rigidity
+from lpr_fast import Rigidity, _core
 
+from .compiled import library_of
 from .context import Context, feature_flops, from_features, from_phi, in_child, print_comparison, spread, unit_rows
 from .peers import Model, Scratch, methods
 from .timing import OURS, Job
@@ -45,6 +48,30 @@ def latency_case(context: Context) -> None:
             D=dimension,
         )
         print_comparison(comparison)
+    print_latency_from_cpp(context)
+
+
+def print_latency_from_cpp(context: Context) -> None:
+    """Microseconds of a call that no Python takes part in, the median of several."""
+    package = Path(_core.__file__).parent
+    library = library_of(
+        Path(__file__).with_name("latency.cpp"),
+        [f"-I{package / 'include'}", "-fopenmp"],
+        [str(package / "lib" / "liblpr_fast.a")],
+    )
+    if library is None:
+        return
+    measure = library.microseconds_of_call
+    measure.argtypes, measure.restype = [ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long], ctypes.c_double
+    print("\n5. Latency from C++: microseconds of a call on one thread")
+    shapes = ((8, 1, 0), (8, 1, 12)) if context.toy else ((8, 1, 0), (8, 1, 252), (1000, 1, 0), (1000, 64, 0))
+    for size, n_rows, n_features in shapes:
+        calls = 2 if context.toy else max(10, int(1e8 / (n_rows * size * (size + 2 * n_features) + 1e4)))
+        taken = [measure(size, n_rows, n_features, calls) for _ in range(context.clock.repeats)]
+        kind = f"features in, D = {n_features}" if n_features else "phi in"
+        print(f"  M = {size}, {n_rows} rows, {kind}: {spread(np.array(taken), '.2f')}")
+        record = {"M": size, "n_rows": n_rows, "D": n_features, "microseconds": taken}
+        context.extra.setdefault("latency_from_cpp", []).append(record)
 
 
 def latency_jobs(model: Model, phi: np.ndarray, calls: int) -> list[Job]:

@@ -12,7 +12,8 @@ void load_strips(
     const Index lanes = hot_kernels().lanes;
     for (Index s = 0; s < tile_count(count, lanes); ++s) {
         double* strip = strips + s * depth * lanes;
-        for (Index l = 0; l < lanes; ++l) {
+        const Index n_columns = std::min(lanes, count - s * lanes);
+        for (Index l = 0; l < tile_count(n_columns, hot_kernels().width) * hot_kernels().width; ++l) {
             const Index i = s * lanes + l;
             if (i < count) {
                 const double* row = rows.row(first + i) + column;
@@ -22,7 +23,7 @@ void load_strips(
             }
         }
         // In lanes, where it costs least; whose fault it was is looked for when there was one.
-        if (hot_kernels().are_within({strip, depth, std::min(lanes, count - s * lanes)}, largest_entry)) continue;
+        if (hot_kernels().are_within({strip, depth, n_columns}, largest_entry)) continue;
         for (Index i = first + s * lanes; i < first + count; ++i) check_environment(name, rows.row(i), rows.cols, i);
     }
 }

@@ -39,7 +39,8 @@ void for_each_tile(Index n_rows, int n_threads, Pool<Scratch>& workspaces, const
 }
 
 /// Entries [column, column + depth) of rows [first, first + count) as columns of strips: element (k, l) of strip s is
-/// entry column + k of row first + s * lanes + l. Columns beyond the last row are zero.
+/// entry column + k of row first + s * lanes + l. Columns beyond the last row are zero in its vector, and not written
+/// in others.
 /// @throws InvalidInput  for NaN, infinity and entries above 1e140, naming the row
 void load_strips(
     const char* name, ConstMatrixView rows, Index first, Index count, Index column, Index depth, double* strips

@@ -387,6 +387,7 @@ void subtract_outer(const ColumnProduct& p) {
 extern const HotKernels LPR_FAST_TABLE;
 const HotKernels LPR_FAST_TABLE = {
     name,
+    width,
     lanes,
     panel_rows,
     &product<Store::assign>,

@@ -41,6 +41,7 @@ struct ColumnProduct {
 /// same instructions whatever stands beside it, so that its bits depend on itself alone.
 struct HotKernels {
     const char* instruction_set;
+    std::ptrdiff_t width;  ///< numbers in a vector, of which a strip has several side by side
     std::ptrdiff_t lanes;
     std::ptrdiff_t panel_rows;
 
