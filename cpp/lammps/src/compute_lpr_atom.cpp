@@ -106,9 +106,8 @@ void ComputeLprAtom::check_ghost_cutoff() {
     if (has < needed)
         error->all(
             FLERR,
-            "compute lpr/atom needs ghost atoms within {:g} (the model's cutoff and the neighbor skin), but has them "
-            "within "
-            "{:g} only: add 'comm_modify cutoff {:g}' to the input",
+            "compute lpr/atom needs ghost atoms within {:g}, the model's cutoff and the neighbor skin, "
+            "but they end at {:g}: add 'comm_modify cutoff {:g}' to the input",
             needed, has, std::ceil(100.0 * needed) / 100.0
         );
 }
