@@ -45,9 +45,14 @@ def checked(frames: Iterable[Atoms], cutoff: float) -> Iterator[Atoms]:
         yield frame
 
 
-def batches(frames: Iterable[Atoms], n_features: int) -> Iterator[tuple[int, list[Atoms]]]:
-    """Frames to be described together, and the number of the first of them."""
-    limit = min(_BATCH_ATOMS, max(1, _BATCH_VALUES // n_features))
+def batch_limit(n_features: int) -> int:
+    """Atoms that are described together, if nothing else is said."""
+    return min(_BATCH_ATOMS, max(1, _BATCH_VALUES // n_features))
+
+
+def batches(frames: Iterable[Atoms], n_features: int, limit: int | None = None) -> Iterator[tuple[int, list[Atoms]]]:
+    """Frames to be described together, of so many atoms if that is possible, and the number of the first of them."""
+    limit = limit or batch_limit(n_features)
     batch: list[Atoms] = []
     first, n_atoms = 0, 0
     for frame in frames:
@@ -105,6 +110,13 @@ def _stored(frame: Atoms, key: str) -> Any:
     """What `Atoms.info` holds, or a result that the frame's calculator holds already: nothing is calculated."""
     in_info = frame.info.get(key)
     return getattr(frame.calc, "results", {}).get(key) if in_info is None else in_info
+
+
+def of_species(frames: Iterable[Atoms], species: Sequence[int]) -> Iterator[Atoms]:
+    """The frames, as long as they have no atoms of species that the model was not trained on."""
+    for number, frame in enumerate(frames):
+        refuse_unknown_species(frame, number, species)
+        yield frame
 
 
 def refuse_unknown_species(frame: Atoms, number: int, species: Sequence[int]) -> None:

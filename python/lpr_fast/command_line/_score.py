@@ -13,7 +13,8 @@ from .._arrays import Array
 from .._errors import InvalidInputError
 from .._files import refuse_output, replacing
 from ..atoms._frames import known_energy
-from ..atoms._model import Scores, StructureModel, joined, load_model
+from ..atoms._model import Scores, StructureModel, joined, load_model, whole_frames
+from ..atoms._pieces import Piece
 from ..descriptors._elements import symbol
 from ..trajectories import _extxyz
 from . import _frames
@@ -100,7 +101,7 @@ def run(
     species: list[Array] = []
     errors: list[float] = []
     timed = _timed(iter(frames), watch)
-    for batch, scores in model._scored_batches(timed, unknown_species, stage=watch.stage):
+    for batch, scores in whole_frames(_scored(model, timed, watch, unknown_species)):
         with watch.stage("writing"):
             sink.add(batch, scores)
         parts.append(scores)
@@ -108,11 +109,22 @@ def run(
         errors += _errors_per_atom(model, batch, scores)
         n_frames += len(batch)
         watch.report("atoms", sum(map(len, parts)), n_atoms)
-    scores = joined(parts, model)
+    scores = joined(parts)
     numbers = np.concatenate(species)
     with watch.stage("writing"):
         sink.finish(numbers, scores)
     return _summary(model, source, n_frames, numbers, scores, errors)
+
+
+def _scored(
+    model: StructureModel, frames: Iterator[Atoms], watch: Watch, unknown_species: Any
+) -> Iterator[tuple[Piece, Scores]]:
+    for piece in model._pieces(frames, unknown_species):
+        with watch.stage("descriptors"):
+            features = model._features(piece, unknown_species)
+        with watch.stage("scoring"):
+            scores = model._scores(piece, features, 0)
+        yield piece, scores
 
 
 def _timed(frames: Iterator[Atoms], watch: Watch) -> Iterator[Atoms]:
