@@ -13,6 +13,7 @@ from ._rigidity import Rigidity
 from .atoms._linear_model import LinearModel
 from .atoms._model import Scores, load_model
 from .atoms._sparse_kernel_model import SparseKernelModel
+from .trajectories._run import Run, score_trajectory
 
 __all__ = [
     "CpuInfo",
@@ -24,9 +25,11 @@ __all__ = [
     "MissingPackageError",
     "NotPositiveDefiniteError",
     "Rigidity",
+    "Run",
     "Scores",
     "SparseKernelModel",
     "__version__",
     "cpu_info",
     "load_model",
+    "score_trajectory",
 ]

@@ -74,12 +74,17 @@ class Piece:
         return np.concatenate([part[atoms] for part, atoms in zip(parts, self.chosen, strict=True)])
 
 
-def pieces(frames: Iterable[Atoms], cutoff: float, n_features: int, limit: int | None = None) -> Iterator[Piece]:
-    """Frames together until they have `limit` atoms; those that are large cell by cell, as many cells at a time."""
+def pieces(
+    frames: Iterable[Atoms], cutoff: float, n_features: int, *, limit: int | None = None, start: int = 0
+) -> Iterator[Piece]:
+    """Frames together until they have `limit` atoms; those that are large cell by cell, as many cells at a time.
+
+    Frames are numbered from `start`.
+    """
     from ..descriptors._cells import LARGEST_UNCUT, clusters
 
     limit = limit or _frames.batch_limit(n_features)
-    for first, batch in _frames.batches(frames, n_features, min(limit, LARGEST_UNCUT)):
+    for first, batch in _frames.batches(frames, min(limit, LARGEST_UNCUT), start):
         if len(batch[0]) > LARGEST_UNCUT:
             yield from _of_cells(first, batch, clusters(batch[0], cutoff), limit)
         else:

@@ -168,3 +168,23 @@ class _Grid:
         if self.periodic[k]:
             return np.arange(first - 1, last + 2)
         return np.arange(max(first, 0), min(last, self.n_bins[k] - 1) + 1)
+
+
+def surroundings(frame: Atoms, atoms: list[int], radius: float) -> list[tuple[Atoms, Indices]]:
+    """For each of some atoms, itself and everything within a radius, as a structure without a cell.
+
+    Returns
+    -------
+    list of (ase.Atoms, numpy.ndarray of int)
+        The structures, the atom itself first in each, and which atoms of the frame their atoms are.
+    """
+    grid = _Grid.of(frame, radius)
+    found = []
+    for atom in atoms:
+        centre = grid.fractional[atom]
+        near, images = grid.within(centre - grid.reach, centre + grid.reach)
+        places = grid.positions[near] + images @ grid.vectors
+        distances = np.linalg.norm(places - grid.positions[atom], axis=1)
+        order = np.argsort(distances, kind="stable")[: np.count_nonzero(distances <= radius)]
+        found.append((Atoms(numbers=frame.numbers[near[order]], positions=places[order]), near[order]))
+    return found
