@@ -15,14 +15,14 @@ import ase.io
 import pytest
 
 from lpr_fast import InvalidInputError, cpu_info, score_trajectory
-from lpr_fast.trajectories import _run
+from lpr_fast.trajectories import _job
 
 from .structures import fitted, silicon
 
 # The command line, with checkpoints so often that there are some in a short run.
 PROGRAM = """
-import lpr_fast.trajectories._run as run
-run._BETWEEN_CHECKPOINTS = 0.02
+import lpr_fast.trajectories._job as job
+job._BETWEEN_CHECKPOINTS = 0.02
 from lpr_fast.command_line import main
 main()
 """
@@ -84,7 +84,7 @@ class EndOfPowerError(BaseException):
 @pytest.fixture
 def unfinished(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder in which a run has stopped after a checkpoint."""
-    monkeypatch.setattr(_run, "_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr(_job, "_BETWEEN_CHECKPOINTS", 0.0)
 
     def stop(*_: object) -> None:
         raise EndOfPowerError
@@ -178,7 +178,7 @@ def test_a_crash_while_files_are_finished_loses_nothing(
     place = {
         "assemble": "lpr_fast.trajectories._records.HDF5._write",
         "publish": "lpr_fast.trajectories._records._Records.publish",
-        "facts": "lpr_fast.trajectories._run._Job._facts",
+        "facts": "lpr_fast.trajectories._job.Job._facts",
         "remove": "lpr_fast.trajectories._sinks._Text.remove",
     }[step]
     source = f"{folder / 'md.xyz'}@:300"
@@ -199,8 +199,8 @@ def test_a_crash_while_files_are_finished_loses_nothing(
 def test_a_full_disk_is_told_and_the_run_goes_on_later(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from lpr_fast.trajectories._spool import Spool
 
-    monkeypatch.setattr(_run, "_BETWEEN_CHECKPOINTS", 0.0)
-    write, room = Spool.write, [50_000]
+    monkeypatch.setattr(_job, "_BETWEEN_CHECKPOINTS", 0.0)
+    write, room = Spool.write, [400_000]
 
     def limited(self: Spool, content: bytes) -> None:
         room[0] -= len(content)

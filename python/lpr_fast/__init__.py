@@ -13,7 +13,9 @@ from ._rigidity import Rigidity
 from .atoms._linear_model import LinearModel
 from .atoms._model import Scores, load_model
 from .atoms._sparse_kernel_model import SparseKernelModel
-from .trajectories._run import Run, score_trajectory
+from .trajectories._job import Run
+from .trajectories._run import score_trajectory
+from .trajectories._shards import merge_shards
 
 __all__ = [
     "CpuInfo",
@@ -31,5 +33,6 @@ __all__ = [
     "__version__",
     "cpu_info",
     "load_model",
+    "merge_shards",
     "score_trajectory",
 ]

@@ -147,6 +147,11 @@ def fit(train: str, output: Path, **options: Any) -> None:
     show_default=True,
     help="Stop at atoms of species that MODEL does not know, or write NaN for them and their neighbours.",
 )
+@click.option(
+    "--shard",
+    metavar="I/N",
+    help="Score only range I of N equal ranges of frames, for job arrays; `lpr-fast merge` makes the outputs.",
+)
 @click.option("--memory", metavar="SIZE", help="Cap on memory, for instance 2GB.")
 @click.option("--quiet", is_flag=True, help="Say nothing unless something is wrong.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
@@ -160,6 +165,17 @@ def score(model: Path, trajectory: tuple[str, ...], **options: Any) -> None:
     A run that was interrupted, or killed, goes on where it stopped when the same command is given again.
     """
     _score.score(model, trajectory, _score.Options(**options))
+
+
+@lpr_fast.command()
+@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@_one_sentence
+def merge(output: Path) -> None:
+    """Make the outputs of a run that was scored with --shard; OUT is the first of them.
+
+    The files are the same bytes as those of one run without shards.
+    """
+    _score.merge(output)
 
 
 @lpr_fast.command()

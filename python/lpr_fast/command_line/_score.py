@@ -7,9 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..atoms._model import StructureModel, load_model
+from ..atoms._model import load_model
 from ..descriptors._elements import symbol
-from ..trajectories._run import Run, score_trajectory
+from ..trajectories._job import Run
+from ..trajectories._run import score_trajectory
+from ..trajectories._shards import merge_shards
 from ..trajectories._summary import Extreme, RunSummary
 from ._info import LOSS_NAMES
 from ._terminal import say, shares, watching
@@ -24,6 +26,7 @@ class Options:
     output: tuple[Path, ...]
     unknown_species: Any
     least_rigid: int
+    shard: str | None
     memory: str | None
     quiet: bool
     as_json: bool
@@ -38,6 +41,7 @@ def score(model_path: Path, trajectory: tuple[str, ...], options: Options) -> No
             options.output or None,
             least_rigid=options.least_rigid,
             unknown_species=options.unknown_species,
+            shard=options.shard,
             memory=options.memory,
             progress=lambda done, total: watch.report("atoms", done, total),
         )
@@ -46,8 +50,19 @@ def score(model_path: Path, trajectory: tuple[str, ...], options: Options) -> No
     if options.as_json:
         print(json.dumps(_facts(run), indent=2))
     elif not options.quiet:
-        for line in _lines(run, load_model(model_path), ", ".join(trajectory)):
+        for line in _lines(run, LOSS_NAMES[load_model(model_path).loss], ", ".join(trajectory)):
             print(line)
+        if options.shard is None:
+            print(_written(run))
+        else:
+            print(f"shard     {options.shard} is done; when all are: lpr-fast merge {run.written[0]}")
+
+
+def merge(output: Path) -> None:
+    """Make one run of its shards."""
+    run = merge_shards(output)
+    print(f"merged    {run.summary.n_frames} frames, {run.summary.n_atoms} atoms")
+    print(_written(run))
 
 
 def _facts(run: Run) -> dict[str, Any]:
@@ -66,31 +81,33 @@ def _facts(run: Run) -> dict[str, Any]:
     }
 
 
-def _lines(run: Run, model: StructureModel, source: str) -> list[str]:
+def _written(run: Run) -> str:
+    return f"written   {', '.join(map(str, run.written))}"
+
+
+def _lines(run: Run, loss: str, source: str) -> list[str]:
     summary = run.summary
     plural = "s" * (summary.n_frames != 1)
     lines = [f"scored    {summary.n_frames} frame{plural}, {summary.n_atoms} atoms, from {source}"]
     if summary.n_unknown:
         lines.append(f"unknown   {summary.n_unknown} atoms are, or are near, species that the model does not know: NaN")
-    lines += _about_rigidity(summary, model)
+    lines += _about_rigidity(summary, loss)
     if summary.rmse is not None:
         lines.append(
             f"energies  root mean square error {summary.rmse:.4g} per atom, of {summary.n_energies} frames that have "
             "energies"
         )
-    lines.append(f"facts     {run.facts}")
     lines.append(f"seconds   {shares(run.seconds)}")
-    lines.append(f"written   {', '.join(map(str, run.written))}")
     return lines
 
 
-def _about_rigidity(summary: RunSummary, model: StructureModel) -> list[str]:
+def _about_rigidity(summary: RunSummary, loss: str) -> list[str]:
     if summary.lowest is None:
         return []
     low, middle, high = (summary.quantile(share) for share in _QUANTILES)
     lines = [
         f"LPR       lowest {_where(summary.lowest)}",
-        f"          5 %, 50 %, 95 % of atoms: {low:.3g}, {middle:.3g}, {high:.3g} (loss on {LOSS_NAMES[model.loss]})",
+        f"          5 %, 50 %, 95 % of atoms: {low:.3g}, {middle:.3g}, {high:.3g} (loss on {loss})",
     ]
     if summary.largest_residual is not None:
         lines.append(f"residual  largest {_where(summary.largest_residual)}; 1 is unlike anything in the active set")

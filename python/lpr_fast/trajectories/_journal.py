@@ -10,10 +10,12 @@ from .._errors import InvalidInputError
 from .._files import replacing
 from ._spool import beside
 
+SUFFIX = ".journal"
+
 _FORMAT = "lpr_fast journal 1"
 
 # Changes of these are told with both values: they are short.
-_SHORT = {"unknown species", "least rigid", "instruction set"}
+_SHORT = {"unknown species", "least rigid", "instruction set", "shard"}
 
 
 class Journal:
@@ -25,10 +27,12 @@ class Journal:
         The first output.
     settings : dict
         Whatever the output's bytes depend on, by names that a message can use.
+    tag : str
+        What tells the journals of shards apart.
     """
 
-    def __init__(self, output: Path, settings: dict[str, Any]) -> None:
-        self.path = beside(output, ".journal")
+    def __init__(self, output: Path, settings: dict[str, Any], tag: str = "") -> None:
+        self.path = beside(output, tag + SUFFIX)
         self._settings = settings
 
     def read(self) -> dict[str, Any] | None:
@@ -41,15 +45,7 @@ class Journal:
         """
         if not self.path.exists():
             return None
-        try:
-            content = json.loads(self.path.read_text())
-            if content["format"] != _FORMAT:
-                raise ValueError(content["format"])
-            settings, progress = dict(content["settings"]), dict(content["progress"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise InvalidInputError(
-                f"{self.path} is no journal that this version can read; delete it to start afresh."
-            ) from error
+        settings, progress = stored(self.path)
         for name, now in json.loads(json.dumps(self._settings)).items():
             if settings.get(name) != now:
                 raise InvalidInputError(self._another(name, settings.get(name), now))
@@ -77,3 +73,22 @@ class Journal:
             f"the unfinished run of {self.path} was begun with another {name}{values}; {remedy}, or delete that file "
             "to start afresh."
         )
+
+
+def stored(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Settings and progress in a journal.
+
+    Raises
+    ------
+    InvalidInputError
+        If the file is none.
+    """
+    try:
+        content = json.loads(path.read_text())
+        if content["format"] != _FORMAT:
+            raise ValueError(content["format"])
+        return dict(content["settings"]), dict(content["progress"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidInputError(
+            f"{path} is no journal that this version can read; delete it to start afresh."
+        ) from error

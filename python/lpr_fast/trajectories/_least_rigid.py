@@ -31,12 +31,12 @@ class LeastRigid:
     of all, 0 for atoms that are not meant) and ``frame`` in the header say what is what.
     """
 
-    def __init__(self, output: Path, *, count: int, cutoff: float) -> None:
+    def __init__(self, output: Path, *, count: int, cutoff: float, tag: str = "") -> None:
         self.output = output
         self._count = count
         self._radius = 2.0 * cutoff
-        self._spool = Spool(output)  # never written to: it keeps other processes away
-        self._state = beside(output, ".state")
+        self._spool = Spool(output, tag)  # until the end nothing is written to it: it keeps other processes away
+        self._state = beside(output, tag + ".state")
         self._places: list[Place] = []
         self._texts: dict[str, str] = {}
         self._changed = True
@@ -45,9 +45,7 @@ class LeastRigid:
         """Begin, or go on with what the last checkpoint left; a later one than the journal's does no harm."""
         self._spool.open(0)
         if length is not None:
-            state = json.loads(self._state.read_text())
-            self._places = [(float(lpr), int(frame), int(atom)) for lpr, frame, atom in state["places"]]
-            self._texts = state["texts"]
+            self._places, self._texts = _read(self._state)
 
     def add(self, first: int, frames: list[Atoms], scores: Scores) -> None:
         """Keep those that are lower than what is kept so far."""
@@ -69,14 +67,25 @@ class LeastRigid:
         else:
             for atom, (cluster, of_frame) in zip(atoms, surroundings(frame, atoms, self._radius), strict=True):
                 self._texts[_name(number, atom)] = _text(cluster, number, scores.taken(of_frame), atom)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Drop frames in which nothing that is kept is left."""
         needed = {name for _, of, atom in self._places for name in (_name(of), _name(of, atom))}
         self._texts = {name: text for name, text in self._texts.items() if name in needed}
         self._changed = True
 
+    def absorb(self, tag: str) -> None:
+        """Take the next shard's."""
+        places, texts = _read(beside(self.output, tag + ".state"))
+        self._places = heapq.nsmallest(self._count, {*self._places, *places})
+        self._texts |= texts
+        self._forget()
+
     def checkpoint(self) -> int:
         """Write what is kept, if it has changed."""
         if self._changed:
-            part = beside(self.output, ".state.part")
+            part = self._state.with_name(self._state.name + ".part")
             with part.open("w") as file:
                 json.dump({"places": self._places, "texts": self._texts}, file)
                 file.flush()
@@ -120,7 +129,7 @@ class LeastRigid:
         """See `Sink`."""
         self._spool.remove()
         self._state.unlink(missing_ok=True)
-        beside(self.output, ".state.part").unlink(missing_ok=True)
+        self._state.with_name(self._state.name + ".part").unlink(missing_ok=True)
 
 
 def _lowest(lpr: Array, count: int) -> NDArray[np.int64]:
@@ -130,6 +139,11 @@ def _lowest(lpr: Array, count: int) -> NDArray[np.int64]:
         limit = np.partition(lpr[candidates], count - 1)[count - 1]
         candidates = candidates[lpr[candidates] <= limit]
     return candidates[np.argsort(lpr[candidates], kind="stable")][:count]
+
+
+def _read(state: Path) -> tuple[list[Place], dict[str, str]]:
+    content = json.loads(state.read_text())
+    return [(float(lpr), int(frame), int(atom)) for lpr, frame, atom in content["places"]], content["texts"]
 
 
 def _name(frame: int, atom: int | None = None) -> str:

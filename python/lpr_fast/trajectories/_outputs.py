@@ -18,7 +18,7 @@ from ._records import HDF5, NumPyArrays
 from ._sinks import About, ExtendedXYZ, Sink, Table
 from ._sources import Files, Source
 
-_KINDS: dict[str, Callable[[Path, About], Sink]] = {
+_KINDS: dict[str, Callable[[Path, About, str], Sink]] = {
     ".h5": HDF5,
     ".hdf5": HDF5,
     ".csv": Table,
@@ -57,14 +57,14 @@ def checked(sinks: Sequence[str | PathLike[str]] | None, source: Source, inputs:
     return outputs
 
 
-def sinks_of(outputs: list[Path], about: About, model: StructureModel, least_rigid: int) -> list[Sink]:
+def sinks_of(outputs: list[Path], about: About, *, cutoff: float, least_rigid: int, tag: str = "") -> list[Sink]:
     """A sink for each output, and one for the least rigid environments if there are to be any."""
     if least_rigid < 0:
         raise InvalidInputError(f"least_rigid is {least_rigid}; it must not be negative.")
-    sinks = [_KINDS[output.suffix](output, about) for output in outputs]
+    sinks = [_KINDS[output.suffix](output, about, tag) for output in outputs]
     if least_rigid:
         output = outputs[0].with_name(outputs[0].name + ".least-rigid.extxyz")
-        sinks.append(LeastRigid(output, count=least_rigid, cutoff=model._descriptor.cutoff))
+        sinks.append(LeastRigid(output, count=least_rigid, cutoff=cutoff, tag=tag))
     return sinks
 
 

@@ -15,7 +15,7 @@ from .. import _core
 from .._errors import MissingPackageError
 from ..atoms._model import Scores
 from ._sinks import About, columns_of
-from ._spool import Spool, beside, publish
+from ._spool import SUFFIX, Spool, beside, publish
 
 FORMAT = "lpr_fast scores"
 FORMAT_VERSION = 1
@@ -34,10 +34,10 @@ _UNITS = {
 class _Records:
     """Records of all atoms, one after the other, from which the file is made in the end."""
 
-    def __init__(self, output: Path, about: About) -> None:
+    def __init__(self, output: Path, about: About, tag: str = "") -> None:
         self.output = output
         self._about = about
-        self._spool = Spool(output)
+        self._spool = Spool(output, tag)
         self._staged = beside(output, ".assembled")
         reals = [(name, "<f8") for name in about.columns]
         self._type = np.dtype([*reals, ("atom", "<i8"), ("species", "<i4")])
@@ -55,6 +55,9 @@ class _Records:
 
     def checkpoint(self) -> int:
         return self._spool.checkpoint()
+
+    def absorb(self, tag: str) -> None:
+        self._spool.append(beside(self.output, tag + SUFFIX), 0)
 
     def assemble(self) -> None:
         self._spool.close()
@@ -100,8 +103,8 @@ class _Atoms:
 class HDF5(_Records):
     """Compressed columns; docs/trajectories.md describes them."""
 
-    def __init__(self, output: Path, about: About) -> None:
-        super().__init__(output, about)
+    def __init__(self, output: Path, about: About, tag: str = "") -> None:
+        super().__init__(output, about, tag)
         _h5py()  # better now than after hours
 
     def _write(self, path: Path, atoms: _Atoms) -> None:

@@ -15,7 +15,7 @@ from ..atoms._frames import known_energy
 from ..atoms._model import Scores
 from ..descriptors._elements import symbol
 from . import _extxyz
-from ._spool import Spool, publish
+from ._spool import SUFFIX, Spool, beside, publish
 
 # Names of the columns in files: plain "energy" would be taken for the total by those who read extended XYZ.
 _COLUMNS = {"lpr": "lpr", "variance": "variance", "residual": "residual", "energy": "local_energy"}
@@ -51,6 +51,10 @@ class Sink(Protocol):
         """Bring everything that was taken to the disk."""
         ...
 
+    def absorb(self, tag: str) -> None:
+        """Take the next shard, all at once."""
+        ...
+
     def assemble(self) -> None:
         """All frames have come: make the whole file, under another name, from what is on the disk."""
         ...
@@ -71,10 +75,10 @@ class Sink(Protocol):
 class _Text:
     """A file that is complete when the last frame has been appended."""
 
-    def __init__(self, output: Path, about: About) -> None:
+    def __init__(self, output: Path, about: About, tag: str = "") -> None:
         self.output = output
         self._about = about
-        self._spool = Spool(output)
+        self._spool = Spool(output, tag)
 
     def open(self, length: int | None) -> None:
         self._spool.open(length)
@@ -83,6 +87,9 @@ class _Text:
 
     def checkpoint(self) -> int:
         return self._spool.checkpoint()
+
+    def absorb(self, tag: str) -> None:
+        self._spool.append(beside(self.output, tag + SUFFIX), len(self._heading()))
 
     def assemble(self) -> None:
         self._spool.close()

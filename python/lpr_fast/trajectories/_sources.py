@@ -151,6 +151,12 @@ class Files:
             else:
                 start = 0
 
+    def n_frames(self) -> int:
+        """Frames in all, by reading the files if need be."""
+        from . import _files
+
+        return sum(_files.n_frames_of(specification) for specification in self.specifications)
+
     def identity(self) -> list[dict[str, Any]]:
         """Names, sizes, times of change, and hashes of a sample of each file's bytes."""
         return [

@@ -13,6 +13,8 @@ from .._errors import InvalidInputError
 
 SUFFIX = ".unfinished"
 
+_BLOCK = 1 << 20
+
 
 class Spool:
     """A file beside the output to which scored frames are appended; `checkpoint` says up to where it is on the disk.
@@ -21,11 +23,12 @@ class Spool:
     ----------
     output : pathlib.Path
         The file that is to be written in the end.
+    tag : str
+        What tells the spools of shards apart.
     """
 
-    def __init__(self, output: Path) -> None:
-        self.output = output
-        self.path = beside(output, SUFFIX)
+    def __init__(self, output: Path, tag: str = "") -> None:
+        self.path = beside(output, tag + SUFFIX)
         self._file: BinaryIO | None = None
 
     def open(self, length: int | None) -> None:
@@ -60,6 +63,13 @@ class Spool:
             self._file.write(content)
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(self.path)) from error
+
+    def append(self, other: Path, start: int) -> None:
+        """Append what another file holds from `start` on."""
+        with other.open("rb") as file:
+            file.seek(start)
+            while block := file.read(_BLOCK):
+                self.write(block)
 
     def checkpoint(self) -> int:
         """Bring everything to the disk; return the number of bytes."""

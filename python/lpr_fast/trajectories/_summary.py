@@ -62,14 +62,24 @@ class RunSummary:
         self.n_unknown += int(np.count_nonzero(~known))
         if known.any():
             self._count(scores.lpr[known])
-            self.lowest = _better(self.lowest, scores.lpr, np.nanargmin(scores.lpr), numbers, scores, sign=1)
+            lowest = _extreme(scores.lpr, np.nanargmin(scores.lpr), numbers, scores)
+            self.lowest = _lower(self.lowest, lowest, sign=1)
             if scores.residual is not None:
-                index = np.nanargmax(scores.residual)
-                self.largest_residual = _better(self.largest_residual, scores.residual, index, numbers, scores, sign=-1)
+                largest = _extreme(scores.residual, np.nanargmax(scores.residual), numbers, scores)
+                self.largest_residual = _lower(self.largest_residual, largest, sign=-1)
         if scores.energy is not None:
             self._compare(frames, scores.energy, energy_key)
         self.n_frames += len(frames)
         self.n_atoms += len(scores)
+
+    def merge(self, other: RunSummary) -> None:
+        """Count in the frames that come next, summed up already."""
+        self.lowest = _lower(self.lowest, other.lowest, sign=1)
+        self.largest_residual = _lower(self.largest_residual, other.largest_residual, sign=-1)
+        for number, count in other._bins.items():
+            self._bins[number] = self._bins.get(number, 0) + count
+        for name in ("n_frames", "n_atoms", "n_unknown", "n_energies", "squared_errors"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
 
     @property
     def rmse(self) -> float | None:
@@ -119,8 +129,12 @@ def _middle_of(number: int) -> float:
     return float(10.0 ** ((number + 0.5) / _BINS_PER_DECADE))
 
 
-def _better(
-    so_far: Extreme | None, values: Array, index: Any, numbers: NDArray[Any], scores: Scores, *, sign: int
-) -> Extreme:
-    found = Extreme(float(values[index]), int(scores.structure[index]), int(scores.atom[index]), int(numbers[index]))
-    return found if so_far is None or sign * found.value < sign * so_far.value else so_far
+def _extreme(values: Array, index: Any, numbers: NDArray[Any], scores: Scores) -> Extreme:
+    return Extreme(float(values[index]), int(scores.structure[index]), int(scores.atom[index]), int(numbers[index]))
+
+
+def _lower(so_far: Extreme | None, found: Extreme | None, *, sign: int) -> Extreme | None:
+    """The lower of two, or with a sign of -1 the higher; the first if they are equal."""
+    if so_far is None or found is None:
+        return so_far or found
+    return found if sign * found.value < sign * so_far.value else so_far
