@@ -16,6 +16,9 @@ from ._trigger import Trigger
 from .atoms._linear_model import LinearModel
 from .atoms._model import Scores, load_model
 from .atoms._sparse_kernel_model import SparseKernelModel
+from .trajectories._job import Run
+from .trajectories._run import score_trajectory
+from .trajectories._shards import merge_shards
 
 if TYPE_CHECKING:
     from .engines._ase import LprCalculator, LprObserver
@@ -32,12 +35,15 @@ __all__ = [
     "MissingPackageError",
     "NotPositiveDefiniteError",
     "Rigidity",
+    "Run",
     "Scores",
     "SparseKernelModel",
     "Trigger",
     "__version__",
     "cpu_info",
     "load_model",
+    "merge_shards",
+    "score_trajectory",
 ]
 
 

@@ -94,7 +94,7 @@ def fit_local_model(basis: Basis, problem: Problem, further_facts: dict[str, Any
 def _rows(basis: Basis, problem: Problem) -> Iterator[Array]:
     """Rows X_A, a batch of structures at a time; when the last one was taken, factorising begins."""
     soap, training, progress = problem.soap, problem.training, problem.progress
-    for first, batch in _frames.batches(training.frames, soap.n_features):
+    for first, batch in _frames.batches(training.frames, _frames.batch_limit(soap.n_features)):
         done, total = int(training.first[first + len(batch)]), int(training.first[-1])
         features = basis.prepare(soap.compute(batch))
         progress("rows: descriptors", done, total)
@@ -184,7 +184,8 @@ def _features_of(problem: Problem, environments: Indices) -> Array:
     }
     with_any = list(atoms)
     parts: list[Array] = []
-    for start, batch in _frames.batches([training.frames[a] for a in with_any], soap.n_features):
+    limit = _frames.batch_limit(soap.n_features)
+    for start, batch in _frames.batches([training.frames[a] for a in with_any], limit):
         numbers = with_any[start : start + len(batch)]
         parts.append(normalised(soap.compute(batch, [atoms[a] for a in numbers])))
         problem.progress("active set: descriptors", int(bounds[numbers[-1] + 1]), len(environments))

@@ -23,8 +23,8 @@ _BATCH_ATOMS = 4096
 _BATCH_VALUES = 2**23
 
 
-def checked(frames: Iterable[Atoms], cutoff: float) -> Iterator[Atoms]:
-    """The frames, each of them looked at when its turn comes."""
+def checked(frames: Iterable[Atoms], cutoff: float, start: int = 0) -> Iterator[Atoms]:
+    """The frames, numbered from `start`, each of them looked at when its turn comes."""
     from ..descriptors._periodicity import check_geometry  # before ASE: it says so if that is missing
 
     # isort: split
@@ -36,7 +36,7 @@ def checked(frames: Iterable[Atoms], cutoff: float) -> Iterator[Atoms]:
         raise InvalidInputError(
             f"frames is a {type(frames).__name__}; give ase.Atoms, for instance ase.io.read(file, ':')."
         )
-    for number, frame in enumerate(frames):
+    for number, frame in enumerate(frames, start):
         if not isinstance(frame, Atoms):
             raise InvalidInputError(f"frame {number} is a {type(frame).__name__}; it must be an ase.Atoms.")
         if not len(frame):
@@ -45,11 +45,15 @@ def checked(frames: Iterable[Atoms], cutoff: float) -> Iterator[Atoms]:
         yield frame
 
 
-def batches(frames: Iterable[Atoms], n_features: int) -> Iterator[tuple[int, list[Atoms]]]:
-    """Frames to be described together, and the number of the first of them."""
-    limit = min(_BATCH_ATOMS, max(1, _BATCH_VALUES // n_features))
+def batch_limit(n_features: int) -> int:
+    """Atoms that are described together, if nothing else is said."""
+    return min(_BATCH_ATOMS, max(1, _BATCH_VALUES // n_features))
+
+
+def batches(frames: Iterable[Atoms], limit: int, start: int = 0) -> Iterator[tuple[int, list[Atoms]]]:
+    """Frames together until they have `limit` atoms, and the number of the first of them, counted from `start`."""
     batch: list[Atoms] = []
-    first, n_atoms = 0, 0
+    first, n_atoms = start, 0
     for frame in frames:
         if batch and n_atoms + len(frame) > limit:
             yield first, batch
@@ -105,6 +109,13 @@ def _stored(frame: Atoms, key: str) -> Any:
     """What `Atoms.info` holds, or a result that the frame's calculator holds already: nothing is calculated."""
     in_info = frame.info.get(key)
     return getattr(frame.calc, "results", {}).get(key) if in_info is None else in_info
+
+
+def of_species(frames: Iterable[Atoms], species: Sequence[int], start: int) -> Iterator[Atoms]:
+    """The frames, as long as they have no atoms of species that the model was not trained on."""
+    for number, frame in enumerate(frames, start):
+        refuse_unknown_species(frame, number, species)
+        yield frame
 
 
 def refuse_unknown_species(frame: Atoms, number: int, species: Sequence[int]) -> None:

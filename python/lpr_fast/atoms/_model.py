@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -21,6 +20,7 @@ from ..models import _archive
 from ..models._from_arrays import checked_features
 from ..models._local_model import LocalModel, LocalScores, Loss
 from . import _frames
+from ._pieces import Piece, pieces
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -62,6 +62,12 @@ class Scores:
         """Return the number of atoms."""
         return len(self.lpr)
 
+    def taken(self, order: Indices | slice) -> Scores:
+        """Some of the atoms, in an order."""
+        residual = None if self.residual is None else self.residual[order]
+        energy = None if self.energy is None else self.energy[order]
+        return Scores(self.lpr[order], self.variance[order], residual, energy, self.structure[order], self.atom[order])
+
 
 class StructureModel:
     """A descriptor, and a model of its features. See `SparseKernelModel` and `LinearModel`.
@@ -89,7 +95,8 @@ class StructureModel:
     ) -> Scores:
         """Rigidity, variance, residual and local energy of every atom.
 
-        Frames are taken as they come: memory does not grow with their number, beyond that of the results.
+        Frames are taken as they come: memory does not grow with their number, beyond that of the results. Frames of
+        more than 4096 atoms are cut into cells, so that all cores work on them, and memory is that of some cells.
 
         Parameters
         ----------
@@ -110,7 +117,8 @@ class StructureModel:
         InvalidInputError
             For frames that cannot be scored, naming frame, atom and element.
         """
-        return joined([scores for _, scores in self._scored_batches(frames, unknown_species, n_threads)], self)
+        parts = [scores for _, scores in self._scored_batches(frames, unknown_species, n_threads)]
+        return joined([self._scores_of_nothing(), *parts])
 
     def score_features(self, X: ArrayLike, species: ArrayLike, *, n_threads: int = 0) -> LocalScores:
         """Rigidity, variance, residual and local energy of environments from their features.
@@ -168,17 +176,17 @@ class StructureModel:
 
         Normalised for kernel models: kernels are (x . x')^zeta between atoms of one species, zero between others.
         """
-        parts = [self._features(batch, first, "error") for first, batch in self._batches(frames)]
-        return np.concatenate([np.zeros((0, self.n_features)), *parts])
+        parts = ((piece, self._features(piece, "error")) for piece in self._pieces(frames, "error"))
+        return _stacked(parts, self.n_features)
 
     def phi(self, frames: Iterable[Atoms], *, n_threads: int = 0) -> Array:
         """Derivatives of the local predictions with respect to the weights, shape (n_atoms, M); see `Rigidity`."""
         count = as_count("n_threads", n_threads)
-        parts = [
-            self._local.phi(self._features(batch, first, "error"), _numbers(batch), count)
-            for first, batch in self._batches(frames)
-        ]
-        return np.concatenate([np.zeros((0, self._local.basis.size)), *parts])
+        parts = (
+            (piece, self._local.phi(self._features(piece, "error"), piece.numbers, count))
+            for piece in self._pieces(frames, "error")
+        )
+        return _stacked(parts, self._local.basis.size)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model file, whole or not at all; `load_model` reads it."""
@@ -239,42 +247,40 @@ class StructureModel:
         return self._soap
 
     def _scored_batches(
-        self,
-        frames: Iterable[Atoms],
-        unknown_species: UnknownSpecies,
-        n_threads: int = 0,
-        stage: Callable[[str], AbstractContextManager[object]] = nullcontext,
+        self, frames: Iterable[Atoms], unknown_species: UnknownSpecies, n_threads: int = 0
     ) -> Iterator[tuple[list[Atoms], Scores]]:
-        """Frames, a batch at a time, with their scores; `stage` is entered for each kind of work."""
-        for first, batch in self._batches(frames):
-            with stage("descriptors"):
-                features = self._features(batch, first, unknown_species)
-            with stage("scoring"):
-                scores = self._scores(batch, first, features, n_threads)
-            yield batch, scores
+        """Frames, a batch at a time, with their scores."""
+        described = ((piece, self._features(piece, unknown_species)) for piece in self._pieces(frames, unknown_species))
+        return whole_frames((piece, self._scores(piece, features, n_threads)) for piece, features in described)
 
-    def _batches(self, frames: Iterable[Atoms]) -> Iterator[tuple[int, list[Atoms]]]:
-        return _frames.batches(_frames.checked(frames, self._descriptor.cutoff), self.n_features)
-
-    def _features(self, batch: list[Atoms], first: int, unknown_species: UnknownSpecies) -> Array:
-        """Features as the basis takes them; rows of NaN for atoms that cannot be described."""
+    def _pieces(
+        self, frames: Iterable[Atoms], unknown_species: UnknownSpecies, limit: int | None = None, start: int = 0
+    ) -> Iterator[Piece]:
+        """Frames, numbered from `start`, checked, in pieces of so many atoms if that is possible."""
         if unknown_species not in ("error", "nan"):
             raise InvalidInputError(f"unknown_species is {unknown_species!r}; it must be 'error' or 'nan'.")
+        checked = _frames.checked(frames, self._descriptor.cutoff, start)
         if unknown_species == "error":
-            for number, frame in enumerate(batch, start=first):
-                _frames.refuse_unknown_species(frame, number, self.species)
-        features = self._local.basis.prepare(self._descriptor.compute(batch))
+            checked = _frames.of_species(checked, self.species, start)
+        return pieces(checked, self._descriptor.cutoff, self.n_features, limit=limit, start=start)
+
+    def _features(self, piece: Piece, unknown_species: UnknownSpecies) -> Array:
+        """Features as the basis takes them; rows of NaN for atoms that cannot be described."""
+        features = self._local.basis.prepare(self._descriptor.compute(piece.systems, piece.chosen))
         if unknown_species == "nan":
-            features[self._descriptor.sees_unknown_species(batch)] = np.nan
+            features[piece.of_wanted(self._descriptor.sees_unknown_species(piece.systems))] = np.nan
         return features
 
-    def _scores(self, batch: list[Atoms], first: int, features: Array, n_threads: int) -> Scores:
+    def _scores(self, piece: Piece, features: Array, n_threads: int) -> Scores:
         known = ~np.isnan(features[:, 0])
         # No species has the number -1: what cannot be described is not scored.
-        species = np.where(known, _numbers(batch), -1)
+        species = np.where(known, piece.numbers, -1)
         local = self._local.score(features, species, as_count("n_threads", n_threads))
-        structure = np.repeat(np.arange(first, first + len(batch)), [len(frame) for frame in batch])
-        return Scores(*local, structure, np.concatenate([np.arange(len(frame)) for frame in batch]))
+        return Scores(*local, piece.structure, piece.atom)
+
+    def _scores_of_nothing(self) -> Scores:
+        none = np.zeros(0, dtype=np.int64)
+        return Scores(*self._local.score(np.zeros((0, self.n_features)), none, 1), none, none)
 
     def _to_bytes(self) -> bytes:
         return _archive.to_bytes(self._local, None if self._soap is None else self._soap.hypers)
@@ -297,21 +303,40 @@ def _symbols(species: tuple[int, ...]) -> str:
     return symbols(species)
 
 
-def _numbers(batch: list[Atoms]) -> Indices:
-    return np.concatenate([frame.numbers for frame in batch]).astype(np.int64)
+def _stacked(parts: Iterable[tuple[Piece, Array]], width: int) -> Array:
+    """Rows of all pieces, atoms in order."""
+    found = [np.zeros((0, width))]
+    for piece, rows in parts:
+        if piece.rows is None:
+            found.append(rows)
+            continue
+        if piece.is_first:
+            found.append(np.empty((len(piece.frames[0]), width)))
+        found[-1][piece.rows] = rows
+    return np.concatenate(found)
 
 
-def joined(parts: list[Scores], model: StructureModel) -> Scores:
-    """All scores as one, also where there are none."""
-    local = model._local
+def whole_frames(parts: Iterable[tuple[Piece, Scores]]) -> Iterator[tuple[list[Atoms], Scores]]:
+    """Frames with their scores, of pieces with theirs; those of a large frame are collected first."""
+    waiting: list[tuple[Piece, Scores]] = []
+    for piece, scores in parts:
+        waiting.append((piece, scores))
+        if not piece.is_last:
+            continue
+        if piece.rows is not None:
+            order = np.argsort(np.concatenate([p.atom for p, _ in waiting]))
+            scores = joined([s for _, s in waiting]).taken(order)
+        waiting = []
+        yield piece.frames, scores
+
+
+def joined(parts: list[Scores]) -> Scores:
+    """All scores as one."""
 
     def join(name: str) -> Any:
         values = [getattr(part, name) for part in parts]
         return None if values[0] is None else np.concatenate(values)
 
-    if not parts:
-        indices = np.zeros(0, dtype=np.int64)
-        return Scores(*local.score(np.zeros((0, local.basis.n_features)), indices, 1), indices, indices)
     return Scores(*(join(name) for name in Scores.__dataclass_fields__))
 
 

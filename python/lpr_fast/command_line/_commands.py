@@ -57,7 +57,7 @@ def _one_sentence(command: Callable[P, T]) -> Callable[P, T]:
         except MemoryError as error:
             raise Mistake(f"out of memory ({error}); use a smaller active set or fewer features.") from error
         except KeyboardInterrupt as error:
-            raise Interrupted("interrupted; no file was written.") from error
+            raise Interrupted(str(error) or "interrupted; no file was written.") from error
 
     return wrapped
 
@@ -123,14 +123,22 @@ def fit(train: str, output: Path, **options: Any) -> None:
 
 @lpr_fast.command()
 @click.argument("model", metavar="MODEL", type=click.Path(path_type=Path))
-@click.argument("trajectory", metavar="TRAJECTORY", type=str)
+@click.argument("trajectory", metavar="TRAJECTORY...", type=str, nargs=-1, required=True)
 @click.option(
     "-o",
     "--output",
     metavar="OUT",
     type=click.Path(path_type=Path),
-    required=True,
-    help="File to write: extended XYZ (.xyz, .extxyz) or NumPy arrays (.npz).",
+    multiple=True,
+    help="File to write, may be repeated: HDF5 (.h5), a table of frames (.csv), extended XYZ (.xyz, .extxyz), NumPy "
+    "arrays (.npz).  [default: .lpr.h5 and .lpr.csv beside TRAJECTORY]",
+)
+@click.option(
+    "--least-rigid",
+    metavar="K",
+    type=int,
+    default=0,
+    help="Write the K least rigid environments too, with the frames around them, to OUT.least-rigid.extxyz.",
 )
 @click.option(
     "--unknown-species",
@@ -139,13 +147,35 @@ def fit(train: str, output: Path, **options: Any) -> None:
     show_default=True,
     help="Stop at atoms of species that MODEL does not know, or write NaN for them and their neighbours.",
 )
+@click.option(
+    "--shard",
+    metavar="I/N",
+    help="Score only range I of N equal ranges of frames, for job arrays; `lpr-fast merge` makes the outputs.",
+)
+@click.option("--memory", metavar="SIZE", help="Cap on memory, for instance 2GB.")
+@click.option("--quiet", is_flag=True, help="Say nothing unless something is wrong.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @_one_sentence
-def score(model: Path, trajectory: str, output: Path, unknown_species: str) -> None:
+def score(model: Path, trajectory: tuple[str, ...], **options: Any) -> None:
     """Score every atom of TRAJECTORY: LPR, variance, residual and local energy.
 
-    TRAJECTORY is anything that ASE reads; frames are chosen as ASE does it, for instance md.xyz@::10.
+    TRAJECTORY is anything that ASE reads, compressed or not; several files are read one after the other, and - is
+    extended XYZ from standard input. Frames are chosen as ASE does it, for instance md.xyz@::10.
+
+    A run that was interrupted, or killed, goes on where it stopped when the same command is given again.
     """
-    _score.score(model, trajectory, output, unknown_species)
+    _score.score(model, trajectory, _score.Options(**options))
+
+
+@lpr_fast.command()
+@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@_one_sentence
+def merge(output: Path) -> None:
+    """Make the outputs of a run that was scored with --shard; OUT is the first of them.
+
+    The files are the same bytes as those of one run without shards.
+    """
+    _score.merge(output)
 
 
 @lpr_fast.command()

@@ -15,9 +15,10 @@ from .._files import replacing
 from ..atoms._model import Scores
 from ..atoms._sparse_kernel_model import SparseKernelModel
 from ..trajectories import _extxyz
-from . import _demo_picture, _frames
+from ..trajectories._sinks import columns_of
+from ..trajectories._sources import Files
+from . import _demo_picture
 from ._fit import soap_hypers
-from ._score import columns_of
 
 # Atoms nearer than this (in Å) are neighbours: the first minimum of the pair correlation of amorphous silicon.
 _BOND_LENGTH = 2.85
@@ -29,7 +30,7 @@ _REGULARIZER = 1e-3
 def demo(folder: Path) -> None:
     """Fit, score, print a table, save the scored trajectory and a picture."""
     data = Path(str(resources.files("lpr_fast") / "demo_data"))
-    training, trajectory = (list(_frames.read(str(data / name))[1]) for name in ("train.xyz", "trajectory.xyz"))
+    training, trajectory = (list(Files([str(data / name)]).frames()) for name in ("train.xyz", "trajectory.xyz"))
     folder.mkdir(parents=True, exist_ok=True)
 
     model = SparseKernelModel.fit(

@@ -13,7 +13,7 @@ import yaml
 from .._errors import InvalidInputError
 from .._files import refuse_output
 from ..atoms._sparse_kernel_model import SparseKernelModel
-from . import _frames
+from ..trajectories._sources import Files
 from ._info import active_set_line, rigidity_line
 from ._terminal import watching
 
@@ -62,10 +62,11 @@ def soap_hypers(cutoff: float = 5.0, max_radial: int = 7, max_angular: int = 6, 
 def fit(train: str, output: Path, options: Options) -> None:
     """Read, fit, save, and say what came of it."""
     hypers = _hypers(options)
-    path = _frames.path_of(train)
+    source = Files([train])
+    path = source.paths[0]
     refuse_output(output, [path, *([options.hypers] if options.hypers else [])])
     with watching() as watch:
-        frames = list(_frames.read(train)[1])
+        frames = list(source.frames())
         provenance = {"training_file": path.name, "training_selection": train, "training_sha256": _sha256(path)}
         watch.lap("reading")
 

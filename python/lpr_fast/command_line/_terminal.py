@@ -40,15 +40,6 @@ class Watch:
         self.seconds[name] = self.seconds.get(name, 0.0) + now - self._last
         self._last = now
 
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Count the time within as that of `name`."""
-        self._last = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.lap(name)
-
     def report(self, what: str, done: int, total: int | None) -> None:
         """Show how many atoms of how many are done with; no total, no time left."""
         known = {task.description: task.id for task in self._progress.tasks}
@@ -57,14 +48,19 @@ class Watch:
 
     def summary(self) -> str:
         """Seconds of each kind of work, and their share of the whole."""
-        whole = sum(self.seconds.values()) or 1.0
-        return ", ".join(f"{name} {spent:.2f} ({spent / whole:.0%})" for name, spent in self.seconds.items())
+        return shares(self.seconds)
+
+
+def shares(seconds: dict[str, float]) -> str:
+    """Seconds of each kind of work, and their share of all work."""
+    whole = sum(seconds.values()) or 1.0
+    return ", ".join(f"{name} {spent:.2f} ({spent / whole:.0%})" for name, spent in seconds.items())
 
 
 @contextmanager
-def watching() -> Iterator[Watch]:
+def watching(*, hidden: bool = False) -> Iterator[Watch]:
     """A watch whose bars are drawn only on a terminal, and gone afterwards."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=console, transient=True, disable=hidden or not console.is_terminal) as progress:
         yield Watch(progress)

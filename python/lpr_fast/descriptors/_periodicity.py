@@ -63,9 +63,15 @@ def _periodic_vectors(frame: Atoms) -> Array:
     return vectors
 
 
-def _padded_cell(frame: Atoms, cutoff: float) -> Array:
+def directions_beside(frame: Atoms) -> Array:
+    """Unit vectors at right angles to all periodic vectors and to one another, as many as there are others."""
     periodic = _periodic_vectors(frame)
-    directions = np.linalg.svd(periodic)[2][len(periodic) :]  # at right angles to all periodic vectors
+    directions: Array = np.linalg.svd(periodic)[2][len(periodic) :] if len(periodic) else np.eye(3)
+    return directions
+
+
+def _padded_cell(frame: Atoms, cutoff: float) -> Array:
+    periodic, directions = _periodic_vectors(frame), directions_beside(frame)
     along = frame.positions @ directions.T
     lengths = np.ptp(along, axis=0) + cutoff + 1.0
     return np.vstack([periodic, directions * lengths[:, None]])

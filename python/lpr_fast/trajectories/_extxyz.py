@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterable, Mapping
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
 import numpy as np
 from ase import Atoms
@@ -18,6 +18,15 @@ from numpy.typing import NDArray
 
 from .._errors import LprWarning
 
+
+class Writable(Protocol):
+    """A file, or whatever takes its bytes."""
+
+    def write(self, content: bytes, /) -> Any:
+        """Append."""
+        ...
+
+
 Columns = dict[str, NDArray[Any]]
 
 # The format knows no word for infinity, but a number that overflows is read as it. It has nothing for NaN: files with
@@ -26,28 +35,31 @@ _WORDS = {"inf": "1e999", "-inf": "-1e999"}
 
 _TYPES = {"f": "R", "i": "I", "b": "L", "U": "S"}
 
+_LINES = 8192
+
 _RESULTS_OF_ATOMS = {"forces", "energies", "stresses", "charges", "magmoms"}
 _WRITTEN_OTHERWISE = {"numbers", "positions", "species", "pos", "symbols", "move_mask"}
 
 
-def write_frame(file: BinaryIO, frame: Atoms, scores: Mapping[str, NDArray[Any]]) -> None:
+def write_frame(file: Writable, frame: Atoms, scores: Mapping[str, NDArray[Any]]) -> None:
     """Append a frame with everything that ASE has read of it, and columns of scores.
 
     Reals are written with as many digits as they have (ASE writes eight decimals, with which an LPR of 1e-9 is lost).
     What the format cannot hold is left out with a warning.
     """
     columns = {
-        "species": np.array([[chemical_symbols[number]] for number in frame.numbers]),
+        "species": np.array(chemical_symbols)[frame.numbers][:, None],
         "pos": frame.positions,
         **_further_columns(frame, set(scores)),
         **{name: values[:, None] for name, values in scores.items()},
     }
-    texts = [text for values in columns.values() for text in _as_texts(values)]
-    lines = "\n".join(" ".join(line) for line in zip(*texts, strict=True))
-    file.write(f"{len(frame)}\n{_header(frame, columns)}\n{lines}\n".encode())
+    file.write(f"{len(frame)}\n{_header(frame, columns)}\n".encode())
+    for first in range(0, len(frame), _LINES):  # texts take ten times the memory of numbers
+        texts = [text for values in columns.values() for text in _as_texts(values[first : first + _LINES])]
+        file.write("".join(" ".join(line) + "\n" for line in zip(*texts, strict=True)).encode())
 
 
-def write_frames(file: BinaryIO, frames: Iterable[Atoms], scores: Mapping[str, NDArray[Any]]) -> None:
+def write_frames(file: Writable, frames: Iterable[Atoms], scores: Mapping[str, NDArray[Any]]) -> None:
     """Append frames; the columns hold the atoms of all of them, frame by frame."""
     start = 0
     for frame in frames:

@@ -1,0 +1,231 @@
+"""One run: sinks, journal and summary, from the first frame to the last rename."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from .. import _core
+from .._files import replacing
+from ..atoms._model import Scores
+from ._journal import Journal
+from ._stream import Clock, Stream
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from ._sinks import About, Sink
+    from ._summary import RunSummary
+
+# Scored frames from a number on, made in the threads of a stream.
+Scored: TypeAlias = "Callable[[Stream, int], Iterator[tuple[list[Atoms], Scores]]]"
+
+# Seconds between checkpoints: what a crash costs, at most, beside what was under way.
+_BETWEEN_CHECKPOINTS = 2.0
+
+# States of a run in its journal: under way; a shard that waits to be merged; outputs that only lack their names.
+_RUNNING, COMPLETE, _ASSEMBLED = "running", "complete", "assembled"
+
+
+class RunInterruptedError(KeyboardInterrupt):
+    """Ctrl-C, with a sentence that says how to go on."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that is over.
+
+    Attributes
+    ----------
+    summary : RunSummary
+        What it came to.
+    written : list of pathlib.Path
+        The files.
+    resumed_at : int
+        Frames that an earlier, interrupted run had done.
+    facts : pathlib.Path
+        JSON with what is different in every run: command, host, time.
+    seconds : dict of str to float
+        What each kind of work took; they go on side by side.
+    """
+
+    summary: RunSummary
+    written: list[Path]
+    resumed_at: int
+    facts: Path
+    seconds: dict[str, float]
+
+
+class Job:
+    """Sinks, journal and summary of one run.
+
+    Parameters
+    ----------
+    sinks : list of Sink
+        What takes the scored frames.
+    journal : Journal or None
+        Where to go on from; None if that is not possible.
+    about : About
+        What files say of the model.
+    clock : Clock
+        Counts the seconds.
+    first : int
+        Number of the first frame: not zero for shards.
+    """
+
+    def __init__(
+        self, sinks: list[Sink], journal: Journal | None, about: About, clock: Clock, *, first: int = 0
+    ) -> None:
+        from ._summary import RunSummary
+
+        self._sinks = sinks
+        self._journal = journal
+        self._about = about
+        self._clock = clock
+        self._first = first
+        self._before = journal.read() if journal else None
+        self._summary = RunSummary()
+        self._started = time.time()
+        self._resumed_at = 0
+        self._facts_path = sinks[0].output.with_name(sinks[0].output.name + ".json")
+        self._kept: int | None = None  # frames of the checkpoint from which to go on
+        self._opened: list[Sink] = []
+        if self._before:
+            self._summary = RunSummary.from_json(self._before["summary"])
+            self._resumed_at = self._kept = self._summary.n_frames
+
+    def run(self, scored: Scored, progress: Callable[[int], None]) -> Run:
+        """Go on, or begin, and make the outputs."""
+        with self._consistent():
+            if not self._is(_ASSEMBLED):
+                self._open()
+                self._take(scored, progress)
+                self._assemble()
+            self._publish()
+        return self._result()
+
+    def run_shard(self, scored: Scored, progress: Callable[[int], None]) -> Run:
+        """Go on, or begin, and leave what `merge` takes."""
+        with self._consistent():
+            self._open()
+            self._take(scored, progress)
+            self._checkpoint(COMPLETE)
+            for sink in self._sinks:
+                sink.close()
+        return self._result()
+
+    def merge(self, shards: list[tuple[str, RunSummary]]) -> Run:
+        """Make the outputs from what shards left, given by their tags, in order."""
+        from ._summary import RunSummary
+
+        with self._consistent():
+            if not self._is(_ASSEMBLED):
+                self._before, self._summary = None, RunSummary()
+                self._open()
+                with self._clock.stage("writing"):
+                    for tag, summary in shards:
+                        for sink in self._sinks:
+                            sink.absorb(tag)
+                        self._summary.merge(summary)
+                self._assemble()
+            self._publish()
+        return self._result()
+
+    def _is(self, state: str) -> bool:
+        return self._before is not None and self._before["state"] == state
+
+    @contextmanager
+    def _consistent(self) -> Iterator[None]:
+        """Whatever happens within, either all is left as it was before the run, or it can go on."""
+        try:
+            yield
+        except BaseException as error:
+            self._give_up()
+            if isinstance(error, KeyboardInterrupt) and self._kept is not None:
+                raise RunInterruptedError(self._how_to_go_on()) from None
+            raise
+
+    def _result(self) -> Run:
+        written = [sink.output for sink in self._sinks]
+        return Run(self._summary, written, self._resumed_at, self._facts_path, dict(self._clock.seconds))
+
+    def _open(self) -> None:
+        lengths = self._before["lengths"] if self._before else [None] * len(self._sinks)
+        for sink, length in zip(self._sinks, lengths, strict=True):
+            sink.open(length)
+            self._opened.append(sink)
+
+    def _take(self, scored: Scored, progress: Callable[[int], None]) -> None:
+        last = time.monotonic()
+        with Stream() as stream:
+            for frames, scores in scored(stream, self._first + self._resumed_at):
+                with self._clock.stage("writing"):
+                    for sink in self._sinks:
+                        sink.add(self._first + self._summary.n_frames, frames, scores)
+                    self._summary.add(frames, scores, self._about.energy_key)
+                    if time.monotonic() - last > _BETWEEN_CHECKPOINTS:
+                        self._checkpoint()
+                        last = time.monotonic()
+                progress(self._summary.n_atoms)
+
+    def _checkpoint(self, state: str = _RUNNING) -> None:
+        lengths = [] if state == _ASSEMBLED else [sink.checkpoint() for sink in self._sinks]
+        if self._journal:
+            self._journal.write({"state": state, "lengths": lengths, "summary": self._summary.to_json()})
+            self._kept = self._summary.n_frames
+
+    def _assemble(self) -> None:
+        with self._clock.stage("writing"):
+            self._checkpoint()
+            for sink in self._sinks:
+                sink.assemble()
+            self._checkpoint(_ASSEMBLED)
+
+    def _publish(self) -> None:
+        for sink in self._sinks:
+            sink.publish()
+        with replacing(self._facts_path) as file:
+            file.write(json.dumps(self._facts(), indent=2).encode() + b"\n")
+        for sink in self._sinks:
+            sink.remove()
+        if self._journal:
+            self._journal.remove()
+
+    def _give_up(self) -> None:
+        for sink in self._opened:  # the others may be another process's
+            if self._kept is None:
+                sink.remove()
+            else:
+                sink.close()
+
+    def _how_to_go_on(self) -> str:
+        assert self._journal
+        return (
+            f"interrupted, {self._kept} frames are safe; give the same command again to go on, or delete "
+            f"{self._journal.path} to start afresh."
+        )
+
+    def _facts(self) -> dict[str, Any]:
+        """What is different in every run, and therefore stands in no other file."""
+        return {
+            "command": sys.argv,
+            "host": platform.node(),
+            "started": datetime.fromtimestamp(self._started, timezone.utc).isoformat(timespec="seconds"),
+            "seconds": time.time() - self._started,
+            "seconds_of_stages": self._clock.seconds,
+            "resumed_at_frame": self._resumed_at,
+            "frames": self._summary.n_frames,
+            "atoms": self._summary.n_atoms,
+            "model_sha256": self._about.model_sha256,
+            "versions": self._about.versions,
+            "instruction_set": _core.cpu_info()[0],
+            "outputs": [str(sink.output) for sink in self._sinks],
+        }

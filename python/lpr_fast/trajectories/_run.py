@@ -1,0 +1,139 @@
+"""Frames in, files out: any number of frames, in memory that does not grow with it, and again after a crash."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from itertools import islice
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .. import _core
+from .._arrays import as_count
+from ..atoms._model import Scores, StructureModel, UnknownSpecies, load_model, whole_frames
+from . import _sources
+from ._job import Job, Run
+from ._journal import Journal
+from ._memory import atoms_together
+from ._shards import Shard
+from ._stream import Clock, Stream
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+T = TypeVar("T")
+
+#: Called with the number of atoms that are done, and of all if that is known.
+Progress = Callable[[int, int | None], None]
+
+
+def score_trajectory(
+    model: StructureModel | str | PathLike[str],
+    source: Any,
+    sinks: Sequence[str | PathLike[str]] | None = None,
+    *,
+    least_rigid: int = 0,
+    unknown_species: UnknownSpecies = "error",
+    shard: str | None = None,
+    memory: str | int | None = None,
+    n_threads: int = 0,
+    progress: Progress | None = None,
+) -> Run:
+    """Score every atom of frames that need not fit in memory, into files.
+
+    Reading, descriptors, scoring and writing go on side by side. Results do not depend on `memory` or threads, and have
+    the bits of `StructureModel.score`.
+
+    A run from files that was ended by whatever it be goes on where it stopped when it is called again with the same
+    arguments; until then there are files ``*.unfinished`` and ``*.journal`` beside the outputs. The outputs appear when
+    everything is done, and are the same bytes then.
+
+    Parameters
+    ----------
+    model : StructureModel or path
+        A model, or its file.
+    source : str, path, list of these, or iterable of ase.Atoms
+        Files that ASE reads, compressed or not, with its selections (``"md.xyz@::10"``), one after the other; ``"-"``
+        for extended XYZ from standard input; or frames, taken as they come.
+    sinks : sequence of paths, optional
+        Files to write; the suffix says what: ``.h5`` or ``.hdf5`` (all scores, compressed), ``.csv`` (a line for each
+        frame), ``.xyz`` or ``.extxyz`` (frames with scores), ``.npz`` (arrays). By default, for ``traj.xyz``,
+        ``traj.lpr.h5`` and ``traj.lpr.csv`` beside it.
+    least_rigid : int
+        So many environments of lowest LPR are written too, with the frames around them, to
+        ``<first output>.least-rigid.extxyz``.
+    unknown_species, n_threads
+        As for `StructureModel.score`.
+    shard : str, optional
+        Such as ``"3/100"``: score only the third of so many equal ranges of frames, and leave what `merge_shards` makes
+        the outputs from.
+    memory : str or int, optional
+        Cap on memory, such as ``"2GB"``.
+    progress : callable, optional
+        Called as ``progress(atoms_done, atoms_in_all)``; the second is None if nobody knows.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    InvalidInputError
+        For frames that cannot be read or scored, outputs that cannot be written, and an unfinished run with other
+        arguments.
+    """
+    from . import _outputs
+
+    clock = Clock()
+    with clock.stage("reading"):
+        loaded, digest = _loaded(model)
+        limit = atoms_together(memory, loaded.n_features)
+        frames = _sources.source_of(source)
+        outputs = _outputs.checked(sinks, frames, [] if isinstance(model, StructureModel) else [Path(model)])
+        part = None if shard is None else Shard.of(shard, frames)
+        identity, n_atoms = frames.identity(), None if part else frames.n_atoms()
+    about = _outputs.about(loaded, digest)
+    tag = part.tag if part else ""
+    count = as_count("least_rigid", least_rigid)
+    files = _outputs.sinks_of(outputs, about, cutoff=loaded._descriptor.cutoff, least_rigid=count, tag=tag)
+    settings = {
+        "model": digest,
+        "input": identity,
+        "list of outputs": [str(output.resolve()) for output in outputs],
+        "least rigid": count,
+        "unknown species": unknown_species,
+        "shard": None if part is None else f"{part.index}/{part.count}",
+        **{f"version of {name}": version for name, version in about.versions.items()},
+        "instruction set": _core.cpu_info()[0],
+        "facts about the model": asdict(about),
+    }
+
+    def scored(stream: Stream, start: int) -> Iterator[tuple[list[Atoms], Scores]]:
+        chosen = frames.frames(start) if part is None else islice(frames.frames(start), max(0, part.stop - start))
+        cut = loaded._pieces(chosen, unknown_species, limit, start)
+        read = stream.ahead(clock.timed("reading", cut), may_wait=True)
+        described = stream.ahead((p, _during("descriptors", loaded._features, p, unknown_species)) for p in read)
+        return whole_frames(
+            stream.ahead((p, _during("scoring", loaded._scores, p, x, n_threads)) for p, x in described)
+        )
+
+    def _during(stage: str, work: Callable[..., T], *arguments: Any) -> T:
+        with clock.stage(stage):
+            return work(*arguments)
+
+    def tell(done: int) -> None:
+        if progress is not None:
+            progress(done, n_atoms)
+
+    journal = None if identity is None else Journal(files[0].output, settings, tag)
+    if part is None:
+        return Job(files, journal, about, clock).run(scored, tell)
+    return Job(files, journal, about, clock, first=part.first).run_shard(scored, tell)
+
+
+def _loaded(model: StructureModel | str | PathLike[str]) -> tuple[StructureModel, str]:
+    """The model, and the hash of its file."""
+    loaded = model if isinstance(model, StructureModel) else load_model(model)
+    return loaded, hashlib.sha256(loaded._to_bytes()).hexdigest()

@@ -1,0 +1,119 @@
+"""One run as many jobs that know nothing of one another, and their results as one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from .._errors import InvalidInputError
+from ._job import COMPLETE, Job, Run
+from ._journal import SUFFIX, Journal, stored
+from ._sources import Files, Source
+from ._spool import beside
+from ._stream import Clock
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of `count` equal ranges of frames, from `first` to before `stop`; `index` counts from one."""
+
+    index: int
+    count: int
+    first: int
+    stop: int
+
+    @classmethod
+    def of(cls, text: str, source: Source) -> Shard:
+        """The shard that a text such as "3/100" means.
+
+        Raises
+        ------
+        InvalidInputError
+            For other texts, and for sources that cannot be read twice.
+        """
+        match = re.fullmatch(r"(\d+)/(\d+)", str(text))
+        index, count = (int(match.group(1)), int(match.group(2))) if match else (0, 0)
+        if not 1 <= index <= count:
+            raise InvalidInputError(f"shard is {text!r}; give for instance 3/100, the third of a hundred.")
+        if not isinstance(source, Files):
+            raise InvalidInputError(f"{source.name} cannot be read by several jobs; give files.")
+        n_frames = source.n_frames()
+        return cls(index, count, (index - 1) * n_frames // count, index * n_frames // count)
+
+    @property
+    def tag(self) -> str:
+        """What tells its files apart."""
+        return f".shard-{self.index}-of-{self.count}"
+
+
+def merge_shards(output: str | PathLike[str]) -> Run:
+    """Make the outputs of a run that was done in shards: the same bytes as of one run.
+
+    Parameters
+    ----------
+    output : path
+        The first output of the run.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    InvalidInputError
+        If shards are missing, not complete, or of different runs.
+    """
+    from . import _outputs
+    from ._sinks import About
+    from ._summary import RunSummary
+
+    first = Path(output)
+    journals = _journals(first)
+    found = [stored(path) for path in journals]
+    settings = _common(found, journals)
+    facts = settings["facts about the model"]
+    about = About(**{**facts, "species": tuple(facts["species"]), "columns": tuple(facts["columns"])})
+    outputs = [Path(path) for path in settings["list of outputs"]]
+    options: dict[str, Any] = {"cutoff": 0.0, "least_rigid": settings["least rigid"]}
+    tags = [path.name.removeprefix(first.resolve().name).removesuffix(SUFFIX) for path in journals]
+    job = Job(_outputs.sinks_of(outputs, about, **options), Journal(first, settings), about, Clock())
+    summaries = [RunSummary.from_json(progress["summary"]) for _, progress in found]
+    run = job.merge(list(zip(tags, summaries, strict=True)))
+    for tag, journal in zip(tags, journals, strict=True):
+        for sink in _outputs.sinks_of(outputs, about, **options, tag=tag):
+            sink.remove()
+        journal.unlink()
+    return run
+
+
+def _journals(output: Path) -> list[Path]:
+    """Journals of all shards, in order."""
+    name = output.resolve().name
+    pattern = re.compile(re.escape(name) + r"\.shard-(\d+)-of-(\d+)" + re.escape(SUFFIX))
+    matches = [match for path in output.resolve().parent.iterdir() if (match := pattern.fullmatch(path.name))]
+    if not matches:
+        raise InvalidInputError(f"there are no shards of {output}; give the first output of a run with --shard.")
+    counts = {int(match.group(2)) for match in matches}
+    if len(counts) > 1:
+        numbers = ", ".join(map(str, sorted(counts)))
+        raise InvalidInputError(f"{output} has shards of runs of {numbers} shards; delete those that are not meant.")
+    count = counts.pop()
+    missing = sorted(set(range(1, count + 1)) - {int(match.group(1)) for match in matches})
+    if missing:
+        raise InvalidInputError(f"shard {missing[0]}/{count} of {output} is missing; run it first.")
+    return [beside(output, f".shard-{index}-of-{count}{SUFFIX}") for index in range(1, count + 1)]
+
+
+def _common(found: list[tuple[dict[str, Any], dict[str, Any]]], journals: list[Path]) -> dict[str, Any]:
+    """Settings of all shards."""
+    common = {**found[0][0], "shard": "merged"}
+    for (settings, progress), path in zip(found, journals, strict=True):
+        if progress["state"] != COMPLETE:
+            raise InvalidInputError(f"the shard of {path} is not complete; give its command again.")
+        for name, value in {**settings, "shard": "merged"}.items():
+            if common.get(name) != value:
+                raise InvalidInputError(f"the shard of {path} is of a run with another {name}; run it again.")
+    return common

@@ -1,0 +1,192 @@
+"""Where frames come from: files, several of them, standard input, or any iterable."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+
+from .._errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+STANDARD_INPUT = "-"
+
+# What is hashed of a file's beginning and of its end, to tell it from another one.
+_SAMPLE_BYTES = 65536
+
+
+class Source(Protocol):
+    """Frames, and what a summary says of them."""
+
+    @property
+    def name(self) -> str:
+        """What to call it in messages."""
+        ...
+
+    def frames(self, start: int = 0) -> Iterator[Atoms]:
+        """The frames from number `start` on."""
+        ...
+
+    def identity(self) -> Any:
+        """What tells it from another source, as JSON can hold it; None if it cannot be read twice."""
+        ...
+
+    def n_atoms(self) -> int | None:
+        """Atoms that will come, where that is quickly found."""
+        ...
+
+
+def source_of(given: Any) -> Source:
+    """A source from what a caller passed: a path, several, "-" for standard input, or any iterable of `ase.Atoms`."""
+    if isinstance(given, str | PathLike):
+        given = [given]
+    if isinstance(given, list | tuple) and given and all(isinstance(item, str | PathLike) for item in given):
+        names = [str(item) for item in given]
+        if STANDARD_INPUT not in names:
+            return Files(names)
+        if len(names) == 1:
+            return StandardInput(sys.stdin.buffer)
+        raise InvalidInputError("standard input (-) cannot be joined with files; give one or the other.")
+    return InMemory(given)
+
+
+@dataclass(frozen=True)
+class InMemory:
+    """Any iterable of `ase.Atoms`; they are checked when they are scored."""
+
+    given: Iterable[Atoms]
+    name: str = "frames in memory"
+
+    def frames(self, start: int = 0) -> Iterator[Atoms]:
+        """Frames as they come, or the iterable itself where it is none: what comes after says so."""
+        from ase import Atoms
+
+        if isinstance(self.given, Atoms):
+            return itertools.islice([self.given], start, None)
+        if not isinstance(self.given, Iterable) or isinstance(self.given, bytes):
+            raise InvalidInputError(
+                f"source is a {type(self.given).__name__}; give paths, or ase.Atoms, for instance ase.io.iread(file)."
+            )
+        return itertools.islice(self.given, start, None)
+
+    def identity(self) -> None:
+        """It cannot be read twice."""
+
+    def n_atoms(self) -> int | None:
+        """A single structure's and a list's atoms are counted."""
+        from ase import Atoms
+
+        if isinstance(self.given, Atoms):
+            return len(self.given)
+        if isinstance(self.given, list | tuple) and all(isinstance(frame, Atoms) for frame in self.given):
+            return sum(map(len, self.given))
+        return None
+
+
+@dataclass(frozen=True)
+class StandardInput:
+    """Extended XYZ from a pipe."""
+
+    file: BinaryIO
+    name: str = "standard input"
+
+    def frames(self, start: int = 0) -> Iterator[Atoms]:
+        """Frames as they come."""
+        from . import _files
+
+        return itertools.islice(_files.named(_files.extended_xyz(self.file, self.name), self.name), start, None)
+
+    def identity(self) -> None:
+        """It cannot be read twice."""
+
+    def n_atoms(self) -> None:
+        """Nobody knows."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """Files, one after the other; each may have a selection of frames, as ASE writes it: ``md.xyz@::10``."""
+
+    specifications: list[str]
+
+    @property
+    def name(self) -> str:
+        """The files as they were given."""
+        return ", ".join(self.specifications)
+
+    @property
+    def paths(self) -> list[Path]:
+        """Files without selections."""
+        return [path_of(specification) for specification in self.specifications]
+
+    def frames(self, start: int = 0) -> Iterator[Atoms]:
+        """Frames of all files in turn.
+
+        Raises
+        ------
+        InvalidInputError
+            For folders, truncated files, and selections of nothing; while frames come, naming the one at which reading
+            failed.
+        """
+        from . import _files
+
+        for specification in self.specifications:
+            number = 0
+            for number, frame in enumerate(_files.frames_of(specification, start), start=1):  # noqa: B007
+                yield frame
+            if number == 0:
+                n_frames = _files.n_frames_of(specification) if start else 0
+                if n_frames == 0:
+                    raise InvalidInputError(
+                        f"{specification} holds no structures; give a file, and a selection, that has some."
+                    )
+                start -= n_frames
+            else:
+                start = 0
+
+    def n_frames(self) -> int:
+        """Frames in all, by reading the files if need be."""
+        from . import _files
+
+        return sum(_files.n_frames_of(specification) for specification in self.specifications)
+
+    def identity(self) -> list[dict[str, Any]]:
+        """Names, sizes, times of change, and hashes of a sample of each file's bytes."""
+        return [
+            {"source": str(path.resolve()), "selection": specification.removeprefix(str(path)), **_stamp(path)}
+            for path, specification in zip(self.paths, self.specifications, strict=True)
+        ]
+
+    def n_atoms(self) -> int | None:
+        """Atoms of plain XYZ files that are read as a whole."""
+        from . import _files
+
+        counts = [_files.count_atoms(specification) for specification in self.specifications]
+        return None if None in counts else sum(count or 0 for count in counts)
+
+
+def path_of(specification: str) -> Path:
+    """The file that ``file@selection`` names; folders are refused."""
+    from ase.io.formats import parse_filename
+
+    path = Path(parse_filename(specification)[0])  # type: ignore[no-untyped-call]
+    if path.is_dir():
+        raise InvalidInputError(f"{path} is a folder; give a file of structures.")
+    return path
+
+
+def _stamp(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        sample = hashlib.sha256()
+        for offset in (0, max(0, size - _SAMPLE_BYTES)):
+            file.seek(offset)
+            sample.update(file.read(_SAMPLE_BYTES))
+    return {"bytes": size, "changed": path.stat().st_mtime_ns, "sample_sha256": sample.hexdigest()}

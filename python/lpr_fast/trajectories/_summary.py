@@ -1,0 +1,140 @@
+"""What a whole run came to, in memory that does not grow with it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+from .._arrays import Array
+from ..atoms._model import Scores
+from ._sinks import error_per_atom
+
+# Rigidities are counted in so many bins for each power of ten: quantiles are right to a quarter of a percent.
+_BINS_PER_DECADE = 1000
+_OUTSIDE = 10**6  # the number of the bin for infinity, and less that of the one for zero
+
+
+@dataclass(frozen=True)
+class Extreme:
+    """A value, and the atom that has it."""
+
+    value: float
+    frame: int
+    atom: int
+    species: int
+
+
+@dataclass
+class RunSummary:
+    """Counts, extremes and quantiles of all frames that were scored.
+
+    Attributes
+    ----------
+    n_frames, n_atoms : int
+        How many were scored.
+    n_unknown : int
+        Atoms with NaN: of species that the model does not know, or near them.
+    lowest, largest_residual : Extreme or None
+        The least rigid atom, and the one that the active set describes worst; frames and atoms are counted from 0.
+    n_energies, squared_errors : int and float
+        Frames that came with an energy, and the sum of their squared errors per atom.
+    """
+
+    n_frames: int = 0
+    n_atoms: int = 0
+    n_unknown: int = 0
+    lowest: Extreme | None = None
+    largest_residual: Extreme | None = None
+    n_energies: int = 0
+    squared_errors: float = 0.0
+    _bins: dict[int, int] = field(default_factory=dict)
+
+    def add(self, frames: list[Atoms], scores: Scores, energy_key: str) -> None:
+        """Count frames in, in their order."""
+        numbers = np.concatenate([frame.numbers for frame in frames])
+        known = ~np.isnan(scores.lpr)
+        self.n_unknown += int(np.count_nonzero(~known))
+        if known.any():
+            self._count(scores.lpr[known])
+            lowest = _extreme(scores.lpr, np.nanargmin(scores.lpr), numbers, scores)
+            self.lowest = _lower(self.lowest, lowest, sign=1)
+            if scores.residual is not None:
+                largest = _extreme(scores.residual, np.nanargmax(scores.residual), numbers, scores)
+                self.largest_residual = _lower(self.largest_residual, largest, sign=-1)
+        if scores.energy is not None:
+            self._compare(frames, scores.energy, energy_key)
+        self.n_frames += len(frames)
+        self.n_atoms += len(scores)
+
+    def merge(self, other: RunSummary) -> None:
+        """Count in the frames that come next, summed up already."""
+        self.lowest = _lower(self.lowest, other.lowest, sign=1)
+        self.largest_residual = _lower(self.largest_residual, other.largest_residual, sign=-1)
+        for number, count in other._bins.items():
+            self._bins[number] = self._bins.get(number, 0) + count
+        for name in ("n_frames", "n_atoms", "n_unknown", "n_energies", "squared_errors"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+    @property
+    def rmse(self) -> float | None:
+        """Root mean square error of energies per atom, if frames came with energies."""
+        return math.sqrt(self.squared_errors / self.n_energies) if self.n_energies else None
+
+    def quantile(self, share: float) -> float:
+        """The LPR below which such a share of the atoms lies, to a quarter of a percent; NaN if there are none."""
+        wanted, passed = share * (sum(self._bins.values()) - 1), 0
+        for number in sorted(self._bins):
+            passed += self._bins[number]
+            if passed > wanted:
+                return _middle_of(number)
+        return math.nan
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, as JSON can hold it."""
+        return asdict(self) | {"_bins": [[number, self._bins[number]] for number in sorted(self._bins)]}
+
+    @classmethod
+    def from_json(cls, facts: Mapping[str, Any]) -> RunSummary:
+        """What `to_json` gave."""
+        extremes = {name: facts[name] and Extreme(**facts[name]) for name in ("lowest", "largest_residual")}
+        return cls(**{**facts, **extremes, "_bins": dict(facts["_bins"])})
+
+    def _count(self, lpr: Array) -> None:
+        with np.errstate(divide="ignore"):
+            numbers: NDArray[np.float64] = np.floor(np.log10(lpr) * _BINS_PER_DECADE)
+        finite = np.nan_to_num(numbers, posinf=_OUTSIDE, neginf=-_OUTSIDE).astype(np.int64)
+        found, counts = np.unique(finite, return_counts=True)
+        for number, count in zip(found.tolist(), counts.tolist(), strict=True):
+            self._bins[number] = self._bins.get(number, 0) + count
+
+    def _compare(self, frames: list[Atoms], energy: Array, key: str) -> None:
+        start = 0
+        for frame in frames:
+            error = error_per_atom(frame, energy[start : start + len(frame)], key)
+            start += len(frame)
+            if math.isfinite(error):
+                self.n_energies += 1
+                self.squared_errors += error**2
+
+
+def _middle_of(number: int) -> float:
+    if abs(number) == _OUTSIDE:
+        return math.inf if number > 0 else 0.0
+    return float(10.0 ** ((number + 0.5) / _BINS_PER_DECADE))
+
+
+def _extreme(values: Array, index: Any, numbers: NDArray[Any], scores: Scores) -> Extreme:
+    return Extreme(float(values[index]), int(scores.structure[index]), int(scores.atom[index]), int(numbers[index]))
+
+
+def _lower(so_far: Extreme | None, found: Extreme | None, *, sign: int) -> Extreme | None:
+    """The lower of two, or with a sign of -1 the higher; the first if they are equal."""
+    if so_far is None or found is None:
+        return so_far or found
+    return found if sign * found.value < sign * so_far.value else so_far

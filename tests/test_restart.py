@@ -1,0 +1,217 @@
+"""Runs that are ended by force go on where they stopped, and nobody can tell from the files."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import ase.io
+import pytest
+
+from lpr_fast import InvalidInputError, cpu_info, score_trajectory
+from lpr_fast.trajectories import _job
+
+from .structures import fitted, silicon
+
+# The command line, with checkpoints so often that there are some in a short run.
+PROGRAM = """
+import lpr_fast.trajectories._job as job
+job._BETWEEN_CHECKPOINTS = 0.02
+from lpr_fast.command_line import main
+main()
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    fitted().save(tmp_path / "m.lpr")
+    ase.io.write(tmp_path / "md.xyz", silicon(5, seed=40) * 300)
+    return tmp_path
+
+
+def command(folder: Path, out: str) -> list[str]:
+    (folder / out).mkdir(exist_ok=True)
+    outputs = [part for name in ("h5", "csv", "extxyz", "npz") for part in ("-o", str(folder / out / f"md.{name}"))]
+    arguments = ["score", str(folder / "m.lpr"), str(folder / "md.xyz"), "--least-rigid", "4", *outputs]
+    return [sys.executable, "-c", PROGRAM, *arguments]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".json"}
+
+
+def killed(arguments: list[str], seconds: float) -> bool:
+    """Whether the command had to be killed; otherwise it has done its work."""
+    with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            os.kill(process.pid, signal.SIGKILL)
+            return True
+        assert process.stderr
+        assert process.returncode == 0, process.stderr.read()
+    return False
+
+
+@pytest.mark.parametrize("n_kills", [int(os.environ.get("LPR_FAST_KILLS", "10"))])
+def test_a_run_that_was_killed_again_and_again_writes_the_same_bytes(n_kills: int, folder: Path) -> None:
+    start = time.monotonic()
+    assert not killed(command(folder, "whole"), 300)
+    seconds = time.monotonic() - start
+    expected = contents(folder / "whole")
+    assert len(expected) == 5
+    moments, kills, resumed = random.Random(5), 0, []
+    while kills < n_kills:
+        while killed(command(folder, "parts"), moments.uniform(0.3, 1.05) * seconds):
+            kills += 1
+        assert contents(folder / "parts") == expected
+        resumed.append(json.loads((folder / "parts" / "md.h5.json").read_text())["resumed_at_frame"])
+        for path in (folder / "parts").iterdir():
+            path.unlink()
+    assert any(resumed)
+
+
+class EndOfPowerError(BaseException):
+    """Ends a run as a crash would: nothing catches it, and nothing is tidied up."""
+
+
+@pytest.fixture
+def unfinished(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in which a run has stopped after a checkpoint."""
+    monkeypatch.setattr(_job, "_BETWEEN_CHECKPOINTS", 0.0)
+
+    def stop(*_: object) -> None:
+        raise EndOfPowerError
+
+    with pytest.raises(EndOfPowerError):
+        score_trajectory(folder / "m.lpr", folder / "md.xyz", [folder / "out.h5"], progress=stop)
+    assert {path.name for path in folder.iterdir()} == {"m.lpr", "md.xyz", "out.h5.unfinished", "out.h5.journal"}
+    return folder
+
+
+def test_an_unfinished_run_goes_on_in_the_same_process(unfinished: Path) -> None:
+    run = score_trajectory(unfinished / "m.lpr", unfinished / "md.xyz", [unfinished / "out.h5"])
+    assert 0 < run.resumed_at < 1500 == run.summary.n_frames
+    score_trajectory(unfinished / "m.lpr", unfinished / "md.xyz", [unfinished / "new.h5"])
+    assert (unfinished / "out.h5").read_bytes() == (unfinished / "new.h5").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("model", "begun with another model; give the same command again, or delete"),
+        ("input", "begun with another input; give the same command"),
+        ("selection", "begun with another input; give the same command"),
+        ("option", r"another unknown species \(error then, nan now\)"),
+        ("outputs", "another list of outputs"),
+        ("version", r"another version of lpr_fast \(0.0.1 then, .* now\); install that version"),
+        ("level", r"another instruction set \(mmx then, .* now\); set LPR_FAST_INSTRUCTION_SET=mmx"),
+        ("damage", "is no journal that this version can read"),
+        ("loss", "were written; delete the journal to start afresh"),
+    ],
+)
+def test_another_command_is_refused_and_harms_nothing(change: str, expected: str, unfinished: Path) -> None:
+    source, outputs, options = str(unfinished / "md.xyz"), [unfinished / "out.h5"], {}
+    journal = unfinished / "out.h5.journal"
+    if change == "model":
+        fitted(regularizer=1e-2).save(unfinished / "m.lpr")
+    elif change == "input":
+        ase.io.write(unfinished / "md.xyz", silicon(1), append=True)
+    elif change == "selection":
+        source += "@:100"
+    elif change == "option":
+        options = {"unknown_species": "nan"}
+    elif change == "outputs":
+        outputs += [unfinished / "out.csv"]
+    elif change == "damage":
+        journal.write_text("{}")
+    elif change == "loss":
+        (unfinished / "out.h5.unfinished").write_bytes(b"")
+    else:
+        content = json.loads(journal.read_text())
+        name, value = ("instruction set", "mmx") if change == "level" else ("version of lpr_fast", "0.0.1")
+        content["settings"][name] = value
+        journal.write_text(json.dumps(content))
+    before = contents(unfinished)
+    with pytest.raises(InvalidInputError, match=expected):
+        score_trajectory(unfinished / "m.lpr", source, outputs, **options)
+    assert contents(unfinished) == before
+
+
+def test_the_journal_knows_the_instruction_set(unfinished: Path) -> None:
+    settings = json.loads((unfinished / "out.h5.journal").read_text())["settings"]
+    assert settings["instruction set"] == cpu_info().instruction_set
+
+
+def test_two_processes_do_not_write_one_file(unfinished: Path) -> None:
+    with (unfinished / "out.h5.unfinished").open("ab") as file:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX)
+        before = contents(unfinished)
+        with pytest.raises(InvalidInputError, match="another process is writing"):
+            score_trajectory(unfinished / "m.lpr", unfinished / "md.xyz", [unfinished / "out.h5"])
+        assert contents(unfinished) == before
+
+
+def test_a_deleted_journal_starts_afresh(unfinished: Path) -> None:
+    (unfinished / "out.h5.journal").unlink()
+    run = score_trajectory(unfinished / "m.lpr", unfinished / "md.xyz", [unfinished / "out.h5"])
+    assert (run.resumed_at, run.summary.n_frames) == (0, 1500)
+
+
+@pytest.mark.parametrize("step", ["assemble", "publish", "facts", "remove"])
+def test_a_crash_while_files_are_finished_loses_nothing(
+    step: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs = [folder / f"out.{suffix}" for suffix in ("extxyz", "h5", "csv", "npz")]
+
+    def crash(*_: object, **__: object) -> None:
+        raise EndOfPowerError
+
+    place = {
+        "assemble": "lpr_fast.trajectories._records.HDF5._write",
+        "publish": "lpr_fast.trajectories._records._Records.publish",
+        "facts": "lpr_fast.trajectories._job.Job._facts",
+        "remove": "lpr_fast.trajectories._sinks._Text.remove",
+    }[step]
+    source = f"{folder / 'md.xyz'}@:300"
+    with monkeypatch.context() as patch:
+        patch.setattr(place, crash)
+        with pytest.raises(EndOfPowerError):
+            score_trajectory(folder / "m.lpr", source, outputs, least_rigid=2)
+    run = score_trajectory(folder / "m.lpr", source, outputs, least_rigid=2)
+    assert (run.resumed_at, run.summary.n_frames) == (300, 300)
+    found = {path.name: path.read_bytes() for path in run.written}
+    (folder / "again").mkdir()
+    new = [folder / "again" / output.name for output in outputs]
+    again = score_trajectory(folder / "m.lpr", source, new, least_rigid=2)
+    assert {path.name: path.read_bytes() for path in again.written} == found
+    assert len(list(folder.iterdir())) == 9
+
+
+def test_a_full_disk_is_told_and_the_run_goes_on_later(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lpr_fast.trajectories._spool import Spool
+
+    monkeypatch.setattr(_job, "_BETWEEN_CHECKPOINTS", 0.0)
+    write, room = Spool.write, [400_000]
+
+    def limited(self: Spool, content: bytes) -> None:
+        room[0] -= len(content)
+        if room[0] < 0:
+            raise OSError(28, "No space left on device", str(self.path))
+        write(self, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Spool, "write", limited)
+        with pytest.raises(OSError, match="No space left on device"):
+            score_trajectory(folder / "m.lpr", folder / "md.xyz", [folder / "out.h5"])
+    assert not (folder / "out.h5").exists()
+    run = score_trajectory(folder / "m.lpr", folder / "md.xyz", [folder / "out.h5"])
+    assert 0 < run.resumed_at < run.summary.n_frames == 1500

@@ -1,0 +1,400 @@
+"""Streams of frames into files: the numbers of the calls, whatever the source, the sink and the cap on memory."""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import io
+import json
+import lzma
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import ase.io
+import h5py
+import numpy as np
+import pytest
+from ase import Atoms
+
+from lpr_fast import InvalidInputError, LprWarning, SparseKernelModel, score_trajectory
+from lpr_fast.descriptors import _cells
+from lpr_fast.trajectories import _sources
+from lpr_fast.trajectories._memory import as_bytes
+from lpr_fast.trajectories._stream import Stream
+from lpr_fast.trajectories._summary import RunSummary
+
+from .structures import HYPERS, fitted, gallium_arsenide, molecules, silicon
+
+
+@pytest.fixture(scope="module")
+def model() -> SparseKernelModel:
+    return fitted()
+
+
+@pytest.fixture
+def frames() -> list[Atoms]:
+    return silicon(5, seed=30)
+
+
+@pytest.fixture
+def trajectory(tmp_path: Path, frames: list[Atoms]) -> Path:
+    ase.io.write(tmp_path / "md.xyz", frames)
+    return tmp_path / "md.xyz"
+
+
+def lpr_in(path: Path) -> np.ndarray:
+    with h5py.File(path) as file:
+        return np.array(file["atoms/lpr"])
+
+
+def lines_of(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(path.read_text())))
+
+
+# Sinks
+
+
+def test_all_sinks_hold_the_numbers_of_the_call(model: SparseKernelModel, trajectory: Path, tmp_path: Path) -> None:
+    outputs = [tmp_path / f"out.{suffix}" for suffix in ("h5", "csv", "extxyz", "npz")]
+    run = score_trajectory(model, trajectory, outputs, least_rigid=3)
+    expected = model.score(ase.io.read(trajectory, ":"))
+    arrays, written = np.load(outputs[3]), ase.io.read(outputs[2], ":")
+    with h5py.File(outputs[0]) as file:
+        for name in ("lpr", "variance", "residual", "local_energy"):
+            values = getattr(expected, name.removeprefix("local_"))
+            np.testing.assert_array_equal(file["atoms"][name], values)
+            np.testing.assert_array_equal(arrays[name], values)
+            np.testing.assert_array_equal(np.concatenate([frame.arrays[name] for frame in written]), values)
+        assert file["frames/first_atom"][:].tolist() == [0, 8, 16, 24, 32, 40]
+        assert file["atoms/species"][:].tolist() == [14] * 40
+        assert file["atoms/lpr"].dtype == np.float64
+        assert file.attrs["loss"] == "total"
+        assert len(file.attrs["model_sha256"]) == 64
+        assert file["atoms/lpr"].attrs["unit"]
+    np.testing.assert_array_equal(arrays["structure"], expected.structure)
+    np.testing.assert_array_equal(arrays["atom"], expected.atom)
+    assert run.summary.n_atoms == 40
+    assert run.written[:4] == outputs
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("out.h5", "out.csv", "out.extxyz", "out.npz", "out.h5.least-rigid.extxyz", "out.h5.json", "md.xyz")
+    }
+
+
+def test_the_table_has_a_line_for_each_frame(tmp_path: Path) -> None:
+    frames = [gallium_arsenide(1)[0], *gallium_arsenide(3, seed=9)]
+    frames[2].calc = None
+    model = fitted(gallium_arsenide())
+    score_trajectory(model, frames, [tmp_path / "out.csv"])
+    lines = lines_of(tmp_path / "out.csv")
+    assert len(lines) == 4
+    for frame, line in zip(frames, lines, strict=True):
+        scores = model.score(frame)
+        assert scores.residual is not None
+        assert scores.energy is not None
+        assert int(line["atoms"]) == int(line["scored"]) == 8
+        assert float(line["lpr_lowest"]) == scores.lpr.min()
+        assert int(line["lpr_lowest_atom"]) == scores.lpr.argmin()
+        for number, symbol in ((31, "Ga"), (33, "As")):
+            assert float(line[f"lpr_lowest_{symbol}"]) == scores.lpr[frame.numbers == number].min()
+        assert float(line["lpr_50"]) in scores.lpr
+        assert float(line["variance_mean"]) == pytest.approx(scores.variance.mean(), rel=1e-14)
+        assert float(line["residual_largest"]) == scores.residual.max()
+        assert float(line["local_energy_mean"]) == pytest.approx(scores.energy.mean(), rel=1e-14)
+    assert lines[2]["energy_error_per_atom"] == ""
+    error = (model.predict(frames[1])[0] - frames[1].get_potential_energy()) / 8
+    assert float(lines[1]["energy_error_per_atom"]) == pytest.approx(error, rel=1e-10)
+
+
+@pytest.mark.parametrize("count", [1, 4, 100])
+def test_the_least_rigid_environments_are_those_of_the_sorted_list(
+    count: int, model: SparseKernelModel, frames: list[Atoms], tmp_path: Path
+) -> None:
+    score_trajectory(model, iter(frames), [tmp_path / "out.csv"], least_rigid=count)
+    scores = model.score(frames)
+    expected = [(int(scores.structure[i]), int(scores.atom[i])) for i in np.argsort(scores.lpr)[:count]]
+    found = {}
+    for frame in ase.io.read(tmp_path / "out.csv.least-rigid.extxyz", ":"):
+        number = frame.info["frame"]
+        np.testing.assert_array_equal(frame.positions, frames[number].positions)
+        for atom in np.flatnonzero(frame.arrays["rank"]):
+            found[int(frame.arrays["rank"][atom])] = (number, int(atom))
+    assert [found[rank] for rank in sorted(found)] == expected
+
+
+def test_of_large_frames_the_surroundings_of_the_least_rigid_are_kept(
+    model: SparseKernelModel, frames: list[Atoms], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_cells, "LARGEST_UNCUT", 100)
+    monkeypatch.setattr("lpr_fast.trajectories._least_rigid.LARGEST_UNCUT", 100)
+    large = frames[0].repeat((3, 3, 2))
+    large.rattle(0.1, seed=1)
+    score_trajectory(model, [large], [tmp_path / "out.csv"], least_rigid=3)
+    clusters = ase.io.read(tmp_path / "out.csv.least-rigid.extxyz", ":")
+    scores = model.score(large)
+    assert sorted(cluster.info["atom"] for cluster in clusters) == sorted(np.argsort(scores.lpr)[:3])
+    for cluster in clusters:
+        again = model.score(cluster).lpr[0]
+        assert again == pytest.approx(scores.lpr[cluster.info["atom"]], rel=1e-10)
+        assert cluster.arrays["lpr"][0] == scores.lpr[cluster.info["atom"]]
+
+
+def test_unknown_species_are_nan_in_every_sink(model: SparseKernelModel, tmp_path: Path) -> None:
+    frames = [*silicon(1), *gallium_arsenide(1)]
+    outputs = [tmp_path / f"out.{suffix}" for suffix in ("h5", "csv", "extxyz", "npz")]
+    run = score_trajectory(model, frames, outputs, unknown_species="nan", least_rigid=50)
+    assert np.isnan(lpr_in(outputs[0])).sum() == 8 == run.summary.n_unknown
+    lines = lines_of(outputs[1])
+    assert [line["scored"] for line in lines] == ["8", "0"]
+    assert lines[1]["lpr_lowest"] == ""
+    assert len(ase.io.read(tmp_path / "out.h5.least-rigid.extxyz", ":")) == 1
+
+
+# Sources
+
+
+def test_every_source_gives_the_same_bytes(
+    model: SparseKernelModel, trajectory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = trajectory.read_bytes()
+    for suffix, opened in (("gz", gzip.open), ("bz2", bz2.open), ("xz", lzma.open)):
+        with opened(tmp_path / f"md.extxyz.{suffix}", "wb") as file:
+            file.write(content)
+    text = content.decode().splitlines(keepends=True)
+    (tmp_path / "a.xyz").write_text("".join(text[:20]))
+    (tmp_path / "b.xyz").write_text("".join(text[20:]))
+    ase.io.write(tmp_path / "md.traj", ase.io.read(trajectory, ":"))
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(content)))
+    sources = {
+        "path": trajectory,
+        "text": str(trajectory),
+        "gz": tmp_path / "md.extxyz.gz",
+        "bz2": tmp_path / "md.extxyz.bz2",
+        "xz": tmp_path / "md.extxyz.xz",
+        "two files": [tmp_path / "a.xyz", f"{tmp_path}/b.xyz"],
+        "selections": [f"{trajectory}@:2", f"{trajectory}@-3:"],
+        "pipe": "-",
+        "binary file of ASE's": tmp_path / "md.traj",
+        "frames": ase.io.read(trajectory, ":"),
+        "generator": ase.io.iread(trajectory, ":"),
+    }
+    outputs = {}
+    for name, source in sources.items():
+        score_trajectory(model, source, [tmp_path / "out.h5", tmp_path / "out.csv"])
+        outputs[name] = [(tmp_path / f"out.{suffix}").read_bytes() for suffix in ("h5", "csv")]
+    for name, written in outputs.items():
+        assert written == outputs["path"], name
+
+
+@pytest.mark.parametrize("selection", ["0", "-1", ":", "1:", ":3", "::2", "1:4:2", "-2:", ":-1", "::-1", "3", "7:"])
+@pytest.mark.parametrize("start", [0, 1, 2])
+def test_selections_are_those_of_ase(selection: str, start: int, trajectory: Path) -> None:
+    source = _sources.source_of(f"{trajectory}@{selection}")
+    expected = [] if selection == "7:" else ase.io.read(f"{trajectory}@{selection}")
+    expected = ([expected] if isinstance(expected, Atoms) else expected)[start:]
+    if selection == "7:":
+        with pytest.raises(InvalidInputError, match="holds no structures"):
+            list(source.frames(start))
+    else:
+        assert list(source.frames(start)) == expected
+
+
+def test_cell_vectors_below_the_atoms_are_read(tmp_path: Path) -> None:
+    text = "1\nfirst\nSi 0 0 0\nVEC1 3 0 0\nVEC2 0 3 0\nVEC3 0 0 3\n1\nsecond\nSi 0 0 1\n"
+    (tmp_path / "vec.xyz").write_text(text)
+    frames = list(_sources.source_of(tmp_path / "vec.xyz").frames())
+    assert frames == ase.io.read(tmp_path / "vec.xyz", ":")
+    assert frames[0].cell.lengths().tolist() == [3, 3, 3]
+
+
+BAD_INPUT = {
+    "a frame without atoms": (lambda _: [Atoms()], "frame 0 has no atoms"),
+    "something else": (lambda _: [Atoms("Si"), 3], "frame 1 is a int"),
+    "no iterable": (lambda _: 3, "source is a int; give paths"),
+    "a position that is no number": (lambda _: [Atoms("Si", [[np.nan, 0, 0]])], "frame 0, atom 0 has a position"),
+    "another species": (lambda _: gallium_arsenide(1), "frame 0, atom 0 is Ga"),
+    "a folder": (lambda f: f, "is a folder"),
+    "a cut file": (lambda f: cut(f / "md.xyz"), "ends within frame 4"),
+    "a cut compressed file": (lambda f: cut_gz(f / "md.xyz"), "cannot read frame"),
+    "a pipe and a file": (lambda f: ["-", f / "md.xyz"], "cannot be joined with files"),
+    "no number of atoms": (lambda f: damaged(f / "md.xyz"), "cannot read frame 1 of"),
+}
+
+
+def cut(path: Path) -> Path:
+    path.write_bytes(path.read_bytes()[:-200])
+    return path
+
+
+def cut_gz(path: Path) -> Path:
+    packed = path.with_suffix(".xyz.gz")
+    packed.write_bytes(gzip.compress(path.read_bytes())[:-100])
+    return packed
+
+
+def damaged(path: Path) -> Path:
+    lines = path.read_text().splitlines(keepends=True)
+    lines[10] = "eight\n"
+    path.with_name("damaged.extxyz").write_text("".join(lines))
+    return path.with_name("damaged.extxyz")
+
+
+@pytest.mark.parametrize("name", BAD_INPUT)
+def test_bad_input_gets_one_sentence_and_leaves_nothing(name: str, model: SparseKernelModel, trajectory: Path) -> None:
+    make, expected = BAD_INPUT[name]
+    folder = trajectory.parent
+    source = make(folder)
+    before = set(folder.iterdir())
+    with pytest.raises(InvalidInputError, match=expected):
+        score_trajectory(model, source, [folder / "out.h5", folder / "out.csv"])
+    assert set(folder.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"sinks": ["out.txt"]}, "must end in .h5"),
+        ({"sinks": []}, "the outputs are none; give at least one"),
+        ({"sinks": ["a.h5", "./a.h5"]}, "each of them once"),
+        ({"sinks": ["no/a.h5"]}, "does not exist; make it first"),
+        ({"sinks": ["md.xyz"]}, "would overwrite an input"),
+        ({"least_rigid": -1}, "must not be negative"),
+        ({"memory": "lots"}, "memory is 'lots'; give a size such as 2GB"),
+        ({"memory": "1MB"}, "memory is 1MB, but model and libraries alone take"),
+        ({"unknown_species": "skip"}, "unknown_species is 'skip'"),
+    ],
+)
+def test_bad_options_get_one_sentence(
+    options: dict[str, object],
+    expected: str,
+    model: SparseKernelModel,
+    trajectory: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(trajectory.parent)
+    with pytest.raises(InvalidInputError, match=expected):
+        score_trajectory(model, "md.xyz", **options)  # type: ignore[arg-type]
+    assert [path.name for path in trajectory.parent.iterdir()] == ["md.xyz"]
+
+
+def test_frames_without_a_file_need_outputs(model: SparseKernelModel, frames: list[Atoms]) -> None:
+    with pytest.raises(InvalidInputError, match="no file name to derive outputs from"):
+        score_trajectory(model, frames)
+
+
+def test_by_default_the_bulk_and_the_table_are_written_beside_the_trajectory(
+    model: SparseKernelModel, trajectory: Path
+) -> None:
+    run = score_trajectory(model, trajectory)
+    assert run.written == [trajectory.with_name("md.lpr.h5"), trajectory.with_name("md.lpr.csv")]
+    facts = json.loads(run.facts.read_text())
+    assert facts["frames"] == 5
+    assert run.facts.name == "md.lpr.h5.json"
+
+
+# Streaming
+
+
+@pytest.mark.parametrize("memory", ["900MB", "4GB", None])
+def test_results_do_not_depend_on_the_cap(
+    memory: str | None, model: SparseKernelModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lpr_fast.trajectories._memory._used", lambda: 898 * 10**6)
+    monkeypatch.setattr(_cells, "LARGEST_UNCUT", 100)
+    monkeypatch.setattr(_cells, "_ATOMS_PER_CELL", 12)
+    frames = [*silicon(30, seed=3), silicon(1)[0].repeat((3, 3, 2)), *silicon(2, seed=5)]
+    score_trajectory(model, frames, [tmp_path / "out.h5"], memory=memory)
+    np.testing.assert_array_equal(lpr_in(tmp_path / "out.h5"), model.score(frames).lpr)
+
+
+def test_sizes_are_read_as_people_write_them() -> None:
+    sizes = {"2GB": 2 * 10**9, "500 mb": 5 * 10**8, "1.5g": 1500 * 10**6, "1000": 1000, "3kB": 3000}
+    assert {text: as_bytes(text) for text in sizes} == sizes
+    assert as_bytes(7) == 7
+
+
+def test_frames_are_not_read_far_ahead(model: SparseKernelModel, tmp_path: Path) -> None:
+    taken = []
+
+    def endless() -> Iterator[Atoms]:
+        frame = silicon(1)[0].repeat((6, 6, 6))
+        for number in range(200):
+            taken.append(number)
+            if number == 20:
+                raise RuntimeError("enough")
+            yield frame
+
+    done: list[int] = []
+    with pytest.raises(RuntimeError, match="enough"):
+        score_trajectory(
+            model,
+            endless(),
+            [tmp_path / "out.csv"],
+            progress=lambda atoms, _: done.append(len(taken) - atoms // 1728),
+        )
+    assert max(done) <= 12
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failing_sink_stops_all_threads(
+    model: SparseKernelModel, frames: list[Atoms], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    before = threading.active_count()
+    monkeypatch.setattr("lpr_fast.trajectories._spool.Spool.write", fail)
+    with pytest.raises(OSError, match="No space left"):
+        score_trajectory(model, frames * 2000, [tmp_path / "out.npz"])
+    assert threading.active_count() == before
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_stream_keeps_the_order_and_hands_on_what_went_wrong() -> None:
+    def numbers() -> Iterator[int]:
+        yield from range(100)
+        raise ValueError("at the end")
+
+    got = []
+    with pytest.raises(ValueError, match="at the end"), Stream() as stream:  # noqa: PT012
+        for number in stream.ahead(2 * n for n in stream.ahead(numbers())):
+            got.append(number)
+    assert got == [2 * n for n in range(100)]
+
+
+def test_leaving_a_stream_early_ends_its_threads() -> None:
+    before = threading.active_count()
+    with Stream() as stream:
+        assert next(stream.ahead(n + 1 for n in stream.ahead(iter(range(10**9))))) == 1
+    assert threading.active_count() == before
+
+
+def test_warnings_of_what_cannot_be_written_reach_the_caller(model: SparseKernelModel, tmp_path: Path) -> None:
+    frame = silicon(1)[0]
+    frame.arrays["a b"] = np.ones(8)
+    with pytest.warns(LprWarning, match="cannot hold the array 'a b'"):
+        score_trajectory(model, [frame], [tmp_path / "out.extxyz"])
+
+
+def test_molecules_of_several_species_stream_too(tmp_path: Path) -> None:
+    model = SparseKernelModel.fit(molecules(), hypers=HYPERS, n_active=20, regularizer=1e-3)
+    score_trajectory(model, molecules() * 3, [tmp_path / "out.h5"])
+    np.testing.assert_array_equal(lpr_in(tmp_path / "out.h5"), model.score(molecules() * 3).lpr)
+
+
+# Summary
+
+
+def test_quantiles_of_the_summary_are_right_to_a_quarter_of_a_percent(
+    model: SparseKernelModel, frames: list[Atoms]
+) -> None:
+    summary = RunSummary()
+    many = silicon(100, seed=77)
+    for frame in many:
+        summary.add([frame], model.score(frame), "energy")
+    lpr = np.sort(model.score(many).lpr)
+    for share in (0.0, 0.05, 0.5, 0.95, 1.0):
+        assert summary.quantile(share) == pytest.approx(lpr[int(share * (len(lpr) - 1))], rel=0.0025)
+    assert RunSummary.from_json(json.loads(json.dumps(summary.to_json()))) == summary
