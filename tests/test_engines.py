@@ -8,7 +8,7 @@ from typing import Any
 import ase.io
 import numpy as np
 import pytest
-from ase import Atoms, units
+from ase import Atom, Atoms, units
 from ase.build import bulk
 from ase.calculators.lj import LennardJones
 from ase.md.verlet import VelocityVerlet
@@ -130,6 +130,64 @@ def test_structures_of_other_species_are_refused(model: SparseKernelModel) -> No
         LprCalculator(lennard_jones(), "si.lpr")  # type: ignore[arg-type]
 
 
+def test_what_was_refused_stays_refused(model: SparseKernelModel) -> None:
+    atoms = argon()
+    atoms.calc = LprCalculator(lennard_jones(), model)
+    atoms.get_potential_energy()
+    atoms.append(Atom("Ne", [1.3, 1.3, 1.3]))
+    for _ in range(2):
+        with pytest.raises(InvalidInputError, match="atom 32 is Ne"):
+            atoms.get_potential_energy()
+    assert "lpr" not in atoms.arrays
+    del atoms[32]
+    atoms.get_potential_energy()
+    np.testing.assert_array_equal(atoms.arrays["lpr"], model.score(atoms).lpr)
+
+
+def test_structures_get_their_scores_also_when_nothing_is_calculated(model: SparseKernelModel) -> None:
+    calculator = LprCalculator(lennard_jones(), model)
+    first, second = rattled(argon(), 1), rattled(argon(), 1)
+    first.calc = second.calc = calculator
+    second.set_array("lpr", np.zeros(32))
+    for atoms in (first, second):
+        atoms.get_potential_energy()
+    np.testing.assert_array_equal(second.arrays["lpr"], first.arrays["lpr"])
+    np.testing.assert_array_equal(second.arrays["lpr_residual"], model.score(second).residual)
+
+
+def test_a_frame_that_cannot_be_saved_does_not_keep_the_run_going(model: SparseKernelModel, tmp_path: Path) -> None:
+    atoms = argon()
+    atoms.calc = lennard_jones()
+    dynamics = run_of(atoms)
+    (tmp_path / "folder").mkdir()
+    observer = LprObserver(dynamics, model, Trigger(1e300), path=tmp_path / "folder" / "saved.xyz", stop=True)
+    (tmp_path / "folder").rmdir()
+    dynamics.attach(observer, interval=2)
+    with pytest.raises(FileNotFoundError):
+        dynamics.run(20)
+    assert dynamics.max_steps == dynamics.nsteps == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((None, "model", "trigger"), "dynamics is a NoneType; give a run of ase.md"),
+        (("run", None, "trigger"), "model is a NoneType; give a SparseKernelModel or LinearModel"),
+        (("run", "model", 0.01), "trigger is a float; give a Trigger"),
+    ],
+)
+def test_an_observer_says_what_it_needs(
+    model: SparseKernelModel, arguments: tuple[Any, ...], message: str, tmp_path: Path
+) -> None:
+    given = {"run": run_of(argon()), "model": model, "trigger": Trigger(1.0)}
+    with pytest.raises(InvalidInputError, match=message):
+        LprObserver(*(given.get(argument, argument) for argument in arguments))
+    with pytest.raises(InvalidInputError, match="is a folder; give the name of a file"):
+        LprObserver(given["run"], model, given["trigger"], path=tmp_path)
+    with pytest.raises(InvalidInputError, match="calc is None; give a calculator of ASE"):
+        LprCalculator(None, model)  # type: ignore[arg-type]
+
+
 def test_the_trigger_takes_what_the_core_takes() -> None:
     trigger = Trigger(1, n_steps=2, cool_down=10, max_frames=2)
     lowest = [0.5, 0.5, 2.0, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5]
@@ -137,7 +195,9 @@ def test_the_trigger_takes_what_the_core_takes() -> None:
     assert trigger.is_exhausted
     with pytest.raises(InvalidInputError, match=r"the release is 0\.5; it must be at least the threshold"):
         Trigger(1.0, release=0.5)
-    with pytest.raises(InvalidInputError, match="the step is 11; it must be larger"):
-        trigger.update(11, 1.0)
+    assert not trigger.update(11, 0.5)
+    with pytest.raises(InvalidInputError, match="the step is 10; it must be no smaller than the one before"):
+        trigger.update(10, 1.0)
+    assert not trigger.update(2**40, 1.0)
     with pytest.raises(InvalidInputError, match="threshold is 'low'; it must be a real number"):
         Trigger("low")  # type: ignore[arg-type]

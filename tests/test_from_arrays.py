@@ -138,6 +138,11 @@ def test_the_command_line_knows_such_models(tmp_path: Path) -> None:
     assert "has no descriptor" in refused.output
 
 
+def test_no_environments_have_no_scores() -> None:
+    scores = linear(energies=ENERGIES).score_features(np.zeros((0, 6)), np.zeros(0, dtype=int))
+    assert scores.lpr.shape == scores.energy.shape == (0,)
+
+
 def test_the_order_of_environments_does_not_matter_to_a_linear_model() -> None:
     order = RNG.permutation(len(X))
     shuffled = linear(X=X[order], species=SPECIES[order], structure=STRUCTURE[order], energies=ENERGIES)
@@ -152,11 +157,23 @@ def test_equal_rows_make_a_smaller_active_set() -> None:
 
 
 BAD: dict[str, tuple[Callable[[], Any], str]] = {
-    "NaN": (lambda: linear(X=np.where(np.arange(6) == 2, np.nan, X)), "row 0 of X holds NaN or infinity"),
+    "NaN": (
+        lambda: linear(X=np.where(np.arange(6) == 2, np.nan, X)),
+        "row 0 of X holds NaN, infinity or an entry above",
+    ),
     "one species short": (lambda: linear(species=SPECIES[1:]), "species has shape .64,. .*array of 65 integers"),
     "real species": (lambda: linear(species=SPECIES * 1.0), "species has .*dtype float64; it must be"),
-    "negative species": (lambda: linear(species=-SPECIES), "species holds -14; numbers of species must not"),
+    "negative species": (lambda: linear(species=-SPECIES), "species holds -14; numbers of species go from 0"),
     "too few energies": (lambda: linear(energies=ENERGIES[1:]), "energies holds 8 numbers for 9 structures"),
+    "huge features": (lambda: linear(X=1e150 * X), "row 0 of X holds NaN, infinity or an entry above 1e.140"),
+    "huge species": (lambda: linear(species=SPECIES + 2**40), "species holds 1099511627790; numbers of species go"),
+    "huge labels": (lambda: linear(structure=STRUCTURE.astype(np.uint64) + 2**63), "structure holds 92233.*at most"),
+    "no energy": (lambda: linear(energies=[*ENERGIES[1:], np.nan]), "the energy of structure 8 is nan"),
+    "baseline of None": (lambda: linear(energies=ENERGIES, baseline={6: None, 14: 1}), "baseline of species 6 is None"),
+    "loss as array": (lambda: linear(loss=np.ones(2)), "loss is array.*; it must be 'total' or 'per_atom'"),
+    "odd text": (lambda: linear(provenance={"a": "\ud800"}), "provenance cannot be written as JSON"),
+    "deep provenance": (lambda: linear(provenance={"a": eval("[" * 99 + "]" * 99)}), "nested more than"),
+    "large integer": (lambda: linear(provenance={"a": 10**400}), "provenance holds an integer of more than 64 bits"),
     "too few weights": (lambda: linear(weights=[1.0]), "got 1 weights for 9 structures; give one weight for each"),
     "no loss": (lambda: linear(loss="none"), "loss is 'none'; it must be"),
     "zero regularizer": (lambda: linear(regularizer=0), "regularizer is 0; it must be finite and positive"),

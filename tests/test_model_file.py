@@ -133,6 +133,12 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.M
     assert [path.name for path in tmp_path.iterdir()] == ["m.lpr"]
 
 
+def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InvalidInputError, match="pipe is no regular file; give a model file"):
+        load_model(tmp_path / "pipe")
+
+
 def refused(content: bytes, folder: Path) -> str:
     path = folder / "bad.lpr"
     path.write_bytes(content)

@@ -53,6 +53,11 @@ void a_cool_down_and_a_largest_number_limit_the_rate() {
     CHECK(trigger.update(7, 0.5));
     CHECK(trigger.is_exhausted());
     CHECK(trigger.n_fired() == 1);
+    constexpr std::int64_t last = std::numeric_limits<std::int64_t>::max();
+    Trigger far(rules(1, 1, 1, 5, 2));
+    CHECK(far.update(-last, 0.5));
+    CHECK(!far.update(-last + 1, 2.0));
+    CHECK(far.update(last, 0.5));
 }
 
 void what_cannot_be_meant_is_refused() {
@@ -68,7 +73,10 @@ void what_cannot_be_meant_is_refused() {
     Trigger trigger(rules(1, 1, 1, 0, 1));
     CHECK_THROWS(InvalidInput, "the lowest LPR is nan", trigger.update(0, nan));
     CHECK(!trigger.update(5, 2.0));
-    CHECK_THROWS(InvalidInput, "the step is 5; it must be larger than the one before", trigger.update(5, 2.0));
+    CHECK(!trigger.update(5, 0.5));  // the same step again
+    CHECK_THROWS(InvalidInput, "the step is 4; it must be no smaller than the one before", trigger.update(4, 2.0));
+    CHECK(trigger.update(6, 0.5));
+    CHECK(Trigger(rules(2, 0, 1, 0, 1)).rules().release == 2.0);
 }
 
 }  // namespace

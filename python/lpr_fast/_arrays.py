@@ -13,6 +13,7 @@ from ._errors import InvalidInputError
 Array = NDArray[np.float64]
 
 _LARGEST_COUNT = 2**31 - 1
+_LARGEST_STEP = 2**63 - 1
 
 
 def _as_array(name: str, value: Any) -> NDArray[Any]:
@@ -106,6 +107,8 @@ def as_integers(name: str, value: ArrayLike, length: int | None = None) -> NDArr
         raise InvalidInputError(
             f"{name} has shape {array.shape} and dtype {array.dtype}; it must be a one-dimensional array of {expected}."
         )
+    if array.size and int(array.max()) > _LARGEST_STEP:
+        raise InvalidInputError(f"{name} holds {array.max()}; it must be at most {_LARGEST_STEP}.")
     return array.astype(np.int64)
 
 
@@ -117,12 +120,21 @@ def as_number(name: str, value: Any) -> float:
     return float(array)
 
 
+def as_step(name: str, value: Any) -> int:
+    """An integer of any size that 64 bits hold, or an error."""
+    return _as_integer(name, value, _LARGEST_STEP)
+
+
 def as_count(name: str, value: Any) -> int:
     """An integer of ordinary size, or an error; 3.0 and True are none."""
+    return _as_integer(name, value, _LARGEST_COUNT)
+
+
+def _as_integer(name: str, value: Any, largest: int) -> int:
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
         raise InvalidInputError(f"{name} is {_short(value)}; it must be an integer.")
-    if abs(int(value)) > _LARGEST_COUNT:
-        raise InvalidInputError(f"{name} is {value}; it must be below {_LARGEST_COUNT}.")
+    if abs(int(value)) > largest:
+        raise InvalidInputError(f"{name} is {value}; it must be at most {largest}.")
     return int(value)
 
 

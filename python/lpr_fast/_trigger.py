@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import _core
-from ._arrays import as_count, as_number
+from ._arrays import as_count, as_number, as_step
 
 
 class Trigger:
@@ -45,7 +45,7 @@ class Trigger:
             lowest,
             lowest if release is None else as_number("release", release),
             as_count("n_steps", n_steps),
-            as_count("cool_down", cool_down),
+            as_step("cool_down", cool_down),
             as_count("max_frames", max_frames),
         )
 
@@ -55,16 +55,16 @@ class Trigger:
         Parameters
         ----------
         step : int
-            Number of the step, larger than at the last call.
+            Number of the step, not smaller than at the last call; the same step again never fires.
         lowest_lpr : float
             Of the atoms that are watched; infinity where there are none.
 
         Raises
         ------
         InvalidInputError
-            For NaN, and for steps that do not increase.
+            For NaN, and for steps that decrease.
         """
-        return self._core.update(as_count("step", step), as_number("lowest_lpr", lowest_lpr))
+        return self._core.update(as_step("step", step), as_number("lowest_lpr", lowest_lpr))
 
     @property
     def n_fired(self) -> int:

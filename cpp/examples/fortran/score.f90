@@ -43,12 +43,12 @@ program score
     real(c_double) :: lpr(1)
 
     call get_command_argument(1, path)
-    if (lpr_fast_load(trim(path)//c_null_char, model) /= 0) stop "the model cannot be read"
+    if (lpr_fast_load(trim(path)//c_null_char, model) /= 0) error stop "the model cannot be read"
     n_features = lpr_fast_n_features(model)
     allocate (features(n_features, 1))
     features = 1
     species = lpr_fast_species(model, 0_c_ptrdiff_t)
-    if (lpr_fast_score(model, features, 1_c_ptrdiff_t, n_features, species, lpr, n_threads=0) /= 0) stop "not scored"
+    if (lpr_fast_score(model, features, 1_c_ptrdiff_t, n_features, species, lpr, n_threads=0) /= 0) error stop "not scored"
     print *, "LPR =", lpr(1)
     call lpr_fast_free(model)
 end program

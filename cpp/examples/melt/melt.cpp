@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <fstream>
 #include <iomanip>
 #include <random>
@@ -135,10 +136,14 @@ int main(int argc, char** argv) {
         std::fprintf(stderr, "usage: melt MODEL THRESHOLD OUTPUT [STEPS [KELVIN]]\n");
         return 2;
     }
+    const std::int64_t steps = argc > 4 ? std::atoll(argv[4]) : 40000;
+    if (steps < 1) {
+        std::fprintf(stderr, "melt: STEPS is %s; give a positive number.\n", argv[4]);
+        return 2;
+    }
     try {
-        const std::int64_t steps = argc > 4 ? std::atoll(argv[4]) : 40000;
         run(argv[1], std::atof(argv[2]), argv[3], steps, argc > 5 ? std::atof(argv[5]) : 4000.0);
-    } catch (const lpr_fast::Error& error) {
+    } catch (const std::exception& error) {
         std::fprintf(stderr, "melt: %s\n", error.what());
         return 1;
     }

@@ -9,7 +9,7 @@ namespace lpr_fast {
 /// When a Trigger fires.
 struct TriggerRules {
     double threshold = 0.0;      ///< fires when the lowest LPR is below it
-    double release = 0.0;        ///< and again only after it has been at or above this, >= threshold (hysteresis)
+    double release = 0.0;        ///< and again only after it has been at or above this (hysteresis); 0: the threshold
     Index n_steps = 1;           ///< so many scored steps, one after the other, must be below the threshold
     std::int64_t cool_down = 0;  ///< steps of the simulation from one firing to the next, at least
     Index max_frames = 1;        ///< fires no more often than this
@@ -24,9 +24,9 @@ public:
     explicit Trigger(const TriggerRules& rules);
 
     /// Whether this step fires.
-    /// @param step        number of the step, larger than at the last call
+    /// @param step        number of the step, not smaller than at the last call; the same step again never fires
     /// @param lowest_lpr  of the atoms that are watched; infinity where there are none
-    /// @throws InvalidInput  for NaN, and for steps that do not increase
+    /// @throws InvalidInput  for NaN, and for steps that decrease
     bool update(std::int64_t step, double lowest_lpr);
 
     const TriggerRules& rules() const { return rules_; }

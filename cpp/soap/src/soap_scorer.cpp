@@ -97,7 +97,8 @@ struct SoapScorer::State {
 
     void refuse_unknown_species(const Configuration& atoms) const {
         const std::vector<int>& known = model.info().species;
-        for (Index atom = 0; atom < atoms.n_centers && atoms.species != nullptr; ++atom)
+        const Index n_centers = std::min(atoms.n_centers, atoms.positions.rows);  // more are refused with all else
+        for (Index atom = 0; atom < n_centers && atoms.species != nullptr; ++atom)
             if (!std::binary_search(known.begin(), known.end(), atoms.species[atom]))
                 throw InvalidInput(
                     "atom " + std::to_string(atom) + " has atomic number " + std::to_string(atoms.species[atom]) +

@@ -167,4 +167,6 @@ def _check_sizes(model: LocalModel) -> None:
 
 def read(path: Path) -> tuple[LocalModel, dict[str, Any] | None]:
     """Model and hypers of a model file."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise InvalidInputError(f"{path} is no regular file; give a model file.")
     return from_bytes(path.read_bytes(), str(path))

@@ -18,6 +18,8 @@ from ._structures import Structures
 # Beyond this, rounding of x . x' = 1 is seen in its power.
 _LARGEST_ZETA = 1000.0
 
+_DEEPEST = 50
+
 
 def fit(
     basis: Basis,
@@ -78,14 +80,28 @@ def provenance_of(structures: Structures, given: Mapping[str, Any] | None) -> di
     if given is not None and not isinstance(given, Mapping):
         raise InvalidInputError(f"provenance is a {type(given).__name__}; give a dictionary.")
     try:
-        facts = dict(json.loads(json.dumps(dict(given or {}), allow_nan=False)))
-    except (TypeError, ValueError) as error:
+        text = json.dumps(dict(given or {}), allow_nan=False, ensure_ascii=False)
+        text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInputError(f"provenance cannot be written as JSON ({error}); use numbers and text.") from error
+    facts = dict(json.loads(text))
+    _check_plain(facts, 0)
     return facts | {
         "lpr_fast_version": _core.__version__,
         "n_structures": len(structures),
         "n_environments": len(structures.numbers),
     }
+
+
+def _check_plain(value: Any, depth: int) -> None:
+    """Throw for what other readers of JSON may not take."""
+    if depth > _DEEPEST:
+        raise InvalidInputError(f"provenance is nested more than {_DEEPEST} deep; make it flatter.")
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise InvalidInputError("provenance holds an integer of more than 64 bits; make it a text.")
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for child in children:
+        _check_plain(child, depth + 1)
 
 
 def refuse_empty(basis: SparseKernelBasis, reason: str) -> None:

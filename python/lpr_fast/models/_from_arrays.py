@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._arrays import Array, as_count, as_integers, as_number, as_rows, as_vector
+from .._arrays import Array, as_count, as_integers, as_matrix, as_number, as_rows, as_vector
 from .._errors import InvalidInputError
 from . import _active_set
 from ._basis import Basis, normalised
@@ -19,6 +19,10 @@ from ._structures import Structures, checked_weights
 from ._training import structure_rows
 
 Indices = NDArray[np.int64]
+
+# What the core takes: squares of larger entries overflow.
+_LARGEST_ENTRY = 1e140
+_LARGEST_SPECIES = 2**24
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class ArrayProblem:
     ) -> ArrayProblem:
         """Arguments of `from_arrays`, as they were given."""
         threads, mu = as_count("n_threads", n_threads), as_positive("regularizer", regularizer)
-        features, numbers = checked_features(X, species)
+        features, numbers = checked_features(as_rows("X", X), species)
         labels = as_integers("structure", structure, len(features))
         order = np.argsort(labels, kind="stable")
         sizes = np.unique(labels, return_counts=True)[1]
@@ -127,21 +131,31 @@ class ArrayProblem:
 
 def checked_features(X: ArrayLike, species: ArrayLike) -> tuple[Array, Indices]:
     """Features, and the species of their centres."""
-    features = as_rows("X", X)
+    features = as_matrix("X", X)
     numbers = as_integers("species", species, len(features))
-    wrong = np.flatnonzero(~np.isfinite(features).all(axis=1))
+    wrong = np.flatnonzero(~(np.abs(features) <= _LARGEST_ENTRY).all(axis=1))
     if wrong.size:
-        raise InvalidInputError(f"row {wrong[0]} of X holds NaN or infinity; remove or recompute that environment.")
-    if (numbers < 0).any():
-        raise InvalidInputError(f"species holds {numbers.min()}; numbers of species must not be negative.")
+        raise InvalidInputError(
+            f"row {wrong[0]} of X holds NaN, infinity or an entry above {_LARGEST_ENTRY:g}; remove or recompute that "
+            "environment."
+        )
+    strange = numbers[(numbers < 0) | (numbers > _LARGEST_SPECIES)]
+    if strange.size:
+        raise InvalidInputError(f"species holds {strange[0]}; numbers of species go from 0 to {_LARGEST_SPECIES}.")
     return features, numbers
 
 
 def _checked_energies(given: ArrayLike, n_structures: int) -> Array:
     energies = as_vector("energies", given)
-    if len(energies) != n_structures or not np.isfinite(energies).all():
+    if len(energies) != n_structures:
         raise InvalidInputError(
-            f"energies holds {len(energies)} numbers for {n_structures} structures; give one finite number for each."
+            f"energies holds {len(energies)} numbers for {n_structures} structures; give one for each."
+        )
+    wrong = np.flatnonzero(~(np.abs(energies) <= _LARGEST_ENTRY))
+    if wrong.size:
+        raise InvalidInputError(
+            f"the energy of structure {wrong[0]} is {energies[wrong[0]]}; it must be finite and at most "
+            f"{_LARGEST_ENTRY:g}."
         )
     return energies
 
@@ -151,4 +165,7 @@ def _as_baseline(given: Mapping[int, float] | None) -> dict[int, float] | None:
         return None
     if not isinstance(given, Mapping):
         raise InvalidInputError(f"baseline is a {type(given).__name__}; give a dictionary such as {{14: -158.5}}.")
-    return {as_count("a species of the baseline", s): as_number("baseline", energy) for s, energy in given.items()}
+    return {
+        as_count("a species of the baseline", s): as_number(f"the baseline of species {s}", energy)
+        for s, energy in given.items()
+    }

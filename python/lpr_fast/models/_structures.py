@@ -91,7 +91,7 @@ def checked_weights(given: ArrayLike | None, sizes: Indices, loss: Loss, what: s
     InvalidInputError
         For losses that do not exist and weights that cannot be used; `what` is what the message calls a structure.
     """
-    if loss not in ("total", "per_atom"):
+    if not isinstance(loss, str) or loss not in ("total", "per_atom"):
         raise InvalidInputError(f"loss is {loss!r}; it must be 'total' or 'per_atom'.")
     weights = np.ones(len(sizes)) if given is None else as_vector("weights", given)
     if weights.shape != sizes.shape:

@@ -47,11 +47,13 @@ def _pieces(species: Sequence[Indices], wanted: int) -> Iterator[tuple[int, Indi
 
 def _grouped(pieces: Iterator[tuple[int, Indices]]) -> Iterator[list[tuple[int, Indices]]]:
     group: list[tuple[int, Indices]] = []
+    n_rows = 0
     for piece in pieces:
         group.append(piece)
-        if sum(len(atoms) for _, atoms in group) >= CHUNK_ROWS:
+        n_rows += len(piece[1])
+        if n_rows >= CHUNK_ROWS:
             yield group
-            group = []
+            group, n_rows = [], 0
     if group:
         yield group
 
