@@ -47,8 +47,9 @@ def _check_model(model: object) -> None:
 class LprCalculator(Calculator):
     """Another calculator's energies and forces, with the rigidity of every atom beside them.
 
-    Whatever it is asked for, it sets the arrays ``lpr``, ``lpr_variance`` and, for kernel models, ``lpr_residual`` of the
-    structure, which writers of extended XYZ keep. See `Scores` for their meaning. Each configuration is scored once.
+    Whatever it is asked for, it sets the arrays ``lpr``, ``lpr_variance`` and, for kernel models, ``lpr_residual`` of
+    the structure, which writers of extended XYZ keep. See `Scores` for their meaning. Each configuration is scored
+    once.
 
     Parameters
     ----------
