@@ -95,6 +95,23 @@ def unfinished(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+def test_an_interrupt_just_after_a_checkpoint_loses_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lpr_fast.trajectories._journal import Journal
+
+    write = Journal.write
+
+    def interrupted(self: Journal, progress: dict[str, object]) -> None:
+        write(self, progress)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_job, "_BETWEEN_CHECKPOINTS", 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "write", interrupted)
+        with pytest.raises(KeyboardInterrupt, match=r"^interrupted, [1-9]\d* frames are safe; give the same command"):
+            score_trajectory(folder / "m.lpr", folder / "md.xyz", [folder / "out.h5"])
+    assert score_trajectory(folder / "m.lpr", folder / "md.xyz", [folder / "out.h5"]).resumed_at > 0
+
+
 def test_an_unfinished_run_goes_on_in_the_same_process(unfinished: Path) -> None:
     run = score_trajectory(unfinished / "m.lpr", unfinished / "md.xyz", [unfinished / "out.h5"])
     assert 0 < run.resumed_at < 1500 == run.summary.n_frames

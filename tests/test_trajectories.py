@@ -14,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import ase.io
+import chemfiles
 import h5py
 import numpy as np
 import pytest
@@ -207,6 +208,72 @@ def test_cell_vectors_below_the_atoms_are_read(tmp_path: Path) -> None:
     frames = list(_sources.source_of(tmp_path / "vec.xyz").frames())
     assert frames == ase.io.read(tmp_path / "vec.xyz", ":")
     assert frames[0].cell.lengths().tolist() == [3, 3, 3]
+
+
+PRECISIONS = {".xtc": 6e-3, ".trr": 1e-5, ".dcd": 1e-5, ".nc": 1e-5}
+
+
+def write_by_chemfiles(path: Path, frames: list[Atoms]) -> Path:
+    with chemfiles.Trajectory(str(path), "w") as file:
+        for atoms in frames:
+            frame = chemfiles.Frame()
+            frame.cell = chemfiles.UnitCell(atoms.cell.array.T)
+            for symbol, position in zip(atoms.symbols, atoms.positions, strict=True):
+                frame.add_atom(chemfiles.Atom(symbol), position.tolist())
+            file.write(frame)
+    return path
+
+
+@pytest.mark.parametrize("suffix", PRECISIONS)
+def test_binary_trajectories_are_read_to_their_precision(
+    suffix: str, model: SparseKernelModel, frames: list[Atoms], tmp_path: Path
+) -> None:
+    for frame in frames:
+        frame.set_cell([[5.4, 0, 0], [0.5, 5.5, 0], [0.3, 0.4, 5.6]], scale_atoms=True)
+    ase.io.write(tmp_path / "first.xyz", frames[0])
+    path = write_by_chemfiles(tmp_path / f"md{suffix}", frames)
+    score_trajectory(model, path, [tmp_path / "out.extxyz"], topology=tmp_path / "first.xyz")
+    read = ase.io.read(tmp_path / "out.extxyz", ":")
+    assert len(read) == 5
+    for frame, expected in zip(read, frames, strict=True):
+        np.testing.assert_allclose(frame.positions, expected.positions, atol=PRECISIONS[suffix])
+        np.testing.assert_allclose(frame.cell.array, expected.cell.array, atol=PRECISIONS[suffix])
+        assert frame.pbc.all()
+    expected_lpr = model.score(frames).lpr
+    np.testing.assert_allclose(
+        np.concatenate([frame.arrays["lpr"] for frame in read]), expected_lpr, rtol=20 * PRECISIONS[suffix]
+    )
+    for selection, number in (("@1:4:2", [1, 3]), ("@-1", [4])):
+        source = _sources.source_of(f"{path}{selection}", tmp_path / "first.xyz")
+        found = [frame.positions.tolist() for frame in source.frames()]
+        np.testing.assert_allclose(found, [frames[n].positions for n in number], atol=PRECISIONS[suffix])
+
+
+def test_species_of_lammps_dumps_come_from_a_topology(frames: list[Atoms], tmp_path: Path) -> None:
+    lines = ["ITEM: TIMESTEP", "0", "ITEM: NUMBER OF ATOMS", "8", "ITEM: BOX BOUNDS pp pp pp"]
+    lines += [f"0 {length}" for length in frames[0].cell.lengths()]
+    lines += ["ITEM: ATOMS id type x y z"]
+    order = [3, 1, 2, 0, 7, 5, 4, 6]
+    lines += [f"{n + 1} 1 " + " ".join(map(repr, frames[0].positions[n].tolist())) for n in order]
+    (tmp_path / "md.lammpstrj").write_text("\n".join(lines) + "\n")
+    ase.io.write(tmp_path / "first.xyz", frames[0])
+    read = list(_sources.source_of(tmp_path / "md.lammpstrj", tmp_path / "first.xyz").frames())
+    assert read[0].numbers.tolist() == [14] * 8
+    np.testing.assert_allclose(read[0].positions, frames[0].positions, atol=1e-12)
+
+
+def test_a_topology_that_does_not_fit_is_refused(model: SparseKernelModel, frames: list[Atoms], tmp_path: Path) -> None:
+    path = write_by_chemfiles(tmp_path / "md.xtc", frames)
+    ase.io.write(tmp_path / "pair.xyz", Atoms("Si2", [[0, 0, 0], [2, 0, 0]]))
+    with pytest.raises(InvalidInputError, match="has 8 atoms, but the topology has 2; give one that fits"):
+        score_trajectory(model, path, [tmp_path / "out.csv"], topology=tmp_path / "pair.xyz")
+    with pytest.raises(InvalidInputError, match="holds no species; give a structure with the same atoms"):
+        score_trajectory(model, path, [tmp_path / "out.csv"])
+    with pytest.raises(InvalidInputError, match="frames in memory have them"):
+        score_trajectory(model, frames, [tmp_path / "out.csv"], topology=tmp_path / "pair.xyz")
+    (tmp_path / "bad.xtc").write_bytes(b"nonsense")
+    with pytest.raises(InvalidInputError, match="cannot read frame 0 of"):
+        score_trajectory(model, tmp_path / "bad.xtc", [tmp_path / "out.csv"], topology=tmp_path / "pair.xyz")
 
 
 BAD_INPUT = {

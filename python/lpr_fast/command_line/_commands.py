@@ -148,6 +148,12 @@ def fit(train: str, output: Path, **options: Any) -> None:
     help="Stop at atoms of species that MODEL does not know, or write NaN for them and their neighbours.",
 )
 @click.option(
+    "--topology",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Structure with the species of TRAJECTORY's atoms, for files that hold none (XTC, TRR, DCD, NetCDF, LAMMPS).",
+)
+@click.option(
     "--shard",
     metavar="I/N",
     help="Score only range I of N equal ranges of frames, for job arrays; `lpr-fast merge` makes the outputs.",

@@ -26,6 +26,7 @@ class Options:
     output: tuple[Path, ...]
     unknown_species: Any
     least_rigid: int
+    topology: Path | None
     shard: str | None
     memory: str | None
     quiet: bool
@@ -41,6 +42,7 @@ def score(model_path: Path, trajectory: tuple[str, ...], options: Options) -> No
             options.output or None,
             least_rigid=options.least_rigid,
             unknown_species=options.unknown_species,
+            topology=options.topology,
             shard=options.shard,
             memory=options.memory,
             progress=lambda done, total: watch.report("atoms", done, total),

@@ -14,13 +14,14 @@ from ase import Atoms
 from ase.io.formats import get_compression, open_with_compression, parse_filename
 
 from .._errors import InvalidInputError
+from . import _chemfiles
 from ._sources import path_of
 
 _EXTENDED_XYZ = (".xyz", ".extxyz")
 
 
-def frames_of(specification: str, start: int = 0) -> Iterator[Atoms]:
-    """Frames of ``file@selection`` from number `start` of the selection on.
+def frames_of(specification: str, start: int = 0, topology: Atoms | None = None) -> Iterator[Atoms]:
+    """Frames of ``file@selection`` from number `start` of the selection on, with the species of a topology if given.
 
     Extended XYZ, compressed or not, is read frame by frame, and what is not wanted is skipped without being parsed;
     everything else is ASE's.
@@ -31,15 +32,46 @@ def frames_of(specification: str, start: int = 0) -> Iterator[Atoms]:
         For folders and truncated files; while frames come, naming the one at which reading failed.
     """
     path = path_of(specification)
+    frames = _found(specification, path, start, topology)
+    return frames if topology is None else (_with_species(frame, topology, path) for frame in frames)
+
+
+def _found(specification: str, path: Path, start: int, topology: Atoms | None) -> Iterator[Atoms]:
     wanted = _wanted(specification)
+    if _is_binary(path, topology):
+        chosen = _steps(specification, path)[start:]
+        return named(_chemfiles.frames_of(path, chosen, topology), str(path))
     if wanted is None:
         found = itertools.islice(ase.io.iread(specification), start, None)
         return named(enumerate(found, start), str(path))
     return named(_opened(path, wanted[start:]), str(path))
 
 
-def n_frames_of(specification: str) -> int:
+def _is_binary(path: Path, topology: Atoms | None) -> bool:
+    """Whether chemfiles is to read a file; without a topology, ASE may know the species of one kind of them."""
+    return path.suffix in _chemfiles.SUFFIXES and (topology is not None or path.suffix != ".nc")
+
+
+def _steps(specification: str, path: Path) -> range:
+    index = parse_filename(specification)[1]  # type: ignore[no-untyped-call]
+    if isinstance(index, int):
+        index = slice(index, index + 1 or None)
+    return range(_chemfiles.n_steps(path))[index or slice(None)]
+
+
+def _with_species(frame: Atoms, topology: Atoms, path: Path) -> Atoms:
+    if len(frame) != len(topology):
+        raise InvalidInputError(
+            f"a frame of {path} has {len(frame)} atoms, but the topology has {len(topology)}; give one that fits."
+        )
+    frame.numbers = topology.numbers
+    return frame
+
+
+def n_frames_of(specification: str, topology: Atoms | None = None) -> int:
     """Frames of ``file@selection``, by reading all of it; extended XYZ is not parsed for that."""
+    if _is_binary(path_of(specification), topology):
+        return len(_steps(specification, path_of(specification)))
     wanted = _wanted(specification)
     if wanted is None:
         return sum(1 for _ in frames_of(specification))

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .. import _core
-from .._files import replacing
 from ..atoms._model import Scores
 from ._journal import Journal
+from ._spool import write_whole
 from ._stream import Clock, Stream
 
 if TYPE_CHECKING:
@@ -96,11 +96,10 @@ class Job:
         self._started = time.time()
         self._resumed_at = 0
         self._facts_path = sinks[0].output.with_name(sinks[0].output.name + ".json")
-        self._kept: int | None = None  # frames of the checkpoint from which to go on
         self._opened: list[Sink] = []
         if self._before:
             self._summary = RunSummary.from_json(self._before["summary"])
-            self._resumed_at = self._kept = self._summary.n_frames
+            self._resumed_at = self._summary.n_frames
 
     def run(self, scored: Scored, progress: Callable[[int], None]) -> Run:
         """Go on, or begin, and make the outputs."""
@@ -148,9 +147,14 @@ class Job:
         try:
             yield
         except BaseException as error:
-            self._give_up()
-            if isinstance(error, KeyboardInterrupt) and self._kept is not None:
-                raise RunInterruptedError(self._how_to_go_on()) from None
+            # The file itself is asked: an interrupt may come just after it was written.
+            kept = self._journal.read() if self._journal else None
+            self._give_up(remove=kept is None)
+            if isinstance(error, KeyboardInterrupt) and self._journal and kept is not None:
+                raise RunInterruptedError(
+                    f"interrupted, {kept['summary']['n_frames']} frames are safe; give the same command again to go "
+                    f"on, or delete {self._journal.path} to start afresh."
+                ) from None
             raise
 
     def _result(self) -> Run:
@@ -180,7 +184,6 @@ class Job:
         lengths = [] if state == _ASSEMBLED else [sink.checkpoint() for sink in self._sinks]
         if self._journal:
             self._journal.write({"state": state, "lengths": lengths, "summary": self._summary.to_json()})
-            self._kept = self._summary.n_frames
 
     def _assemble(self) -> None:
         with self._clock.stage("writing"):
@@ -192,26 +195,18 @@ class Job:
     def _publish(self) -> None:
         for sink in self._sinks:
             sink.publish()
-        with replacing(self._facts_path) as file:
-            file.write(json.dumps(self._facts(), indent=2).encode() + b"\n")
+        write_whole(self._facts_path.resolve(), json.dumps(self._facts(), indent=2).encode() + b"\n")
         for sink in self._sinks:
             sink.remove()
         if self._journal:
             self._journal.remove()
 
-    def _give_up(self) -> None:
+    def _give_up(self, *, remove: bool) -> None:
         for sink in self._opened:  # the others may be another process's
-            if self._kept is None:
+            if remove:
                 sink.remove()
             else:
                 sink.close()
-
-    def _how_to_go_on(self) -> str:
-        assert self._journal
-        return (
-            f"interrupted, {self._kept} frames are safe; give the same command again to go on, or delete "
-            f"{self._journal.path} to start afresh."
-        )
 
     def _facts(self) -> dict[str, Any]:
         """What is different in every run, and therefore stands in no other file."""

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .._errors import InvalidInputError
-from .._files import replacing
-from ._spool import beside
+from ._spool import beside, remove_whole, write_whole
 
 SUFFIX = ".journal"
 
@@ -54,12 +53,11 @@ class Journal:
     def write(self, progress: dict[str, Any]) -> None:
         """Remember."""
         content = {"format": _FORMAT, "settings": self._settings, "progress": progress}
-        with replacing(self.path) as file:
-            file.write(json.dumps(content).encode())
+        write_whole(self.path, json.dumps(content).encode())
 
     def remove(self) -> None:
         """The run is over, or has not begun."""
-        self.path.unlink(missing_ok=True)
+        remove_whole(self.path)
 
     def _another(self, name: str, then: Any, now: Any) -> str:
         is_short = name in _SHORT or "version" in name

@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import io
 import json
-import os
 from pathlib import Path
 
 import ase.io
@@ -18,7 +17,7 @@ from ..atoms._model import Scores
 from ..descriptors._cells import LARGEST_UNCUT, surroundings
 from . import _extxyz
 from ._sinks import columns_of
-from ._spool import Spool, beside, publish
+from ._spool import Spool, beside, publish, remove_whole, write_whole
 
 # Lowest first: LPR, number of the frame, atom.
 Place = tuple[float, int, int]
@@ -85,12 +84,8 @@ class LeastRigid:
     def checkpoint(self) -> int:
         """Write what is kept, if it has changed."""
         if self._changed:
-            part = self._state.with_name(self._state.name + ".part")
-            with part.open("w") as file:
-                json.dump({"places": self._places, "texts": self._texts}, file)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(self._state)
+            state = {"places": self._places, "texts": self._texts}
+            write_whole(self._state, json.dumps(state).encode())
             self._changed = False
         return 0
 
@@ -128,8 +123,7 @@ class LeastRigid:
     def remove(self) -> None:
         """See `Sink`."""
         self._spool.remove()
-        self._state.unlink(missing_ok=True)
-        self._state.with_name(self._state.name + ".part").unlink(missing_ok=True)
+        remove_whole(self._state)
 
 
 def _lowest(lpr: Array, count: int) -> NDArray[np.int64]:

@@ -36,6 +36,7 @@ def score_trajectory(
     *,
     least_rigid: int = 0,
     unknown_species: UnknownSpecies = "error",
+    topology: str | PathLike[str] | None = None,
     shard: str | None = None,
     memory: str | int | None = None,
     n_threads: int = 0,
@@ -66,6 +67,9 @@ def score_trajectory(
         ``<first output>.least-rigid.extxyz``.
     unknown_species, n_threads
         As for `StructureModel.score`.
+    topology : path, optional
+        A structure that ASE reads, with the atoms of every frame in their order: the species for files that hold none.
+        XTC, TRR, DCD and NetCDF need chemfiles.
     shard : str, optional
         Such as ``"3/100"``: score only the third of so many equal ranges of frames, and leave what `merge_shards` makes
         the outputs from.
@@ -90,7 +94,7 @@ def score_trajectory(
     with clock.stage("reading"):
         loaded, digest = _loaded(model)
         limit = atoms_together(memory, loaded.n_features)
-        frames = _sources.source_of(source)
+        frames = _sources.source_of(source, topology)
         outputs = _outputs.checked(sinks, frames, [] if isinstance(model, StructureModel) else [Path(model)])
         part = None if shard is None else Shard.of(shard, frames)
         identity, n_atoms = frames.identity(), None if part else frames.n_atoms()

@@ -12,7 +12,7 @@ from .._errors import InvalidInputError
 from ._job import COMPLETE, Job, Run
 from ._journal import SUFFIX, Journal, stored
 from ._sources import Files, Source
-from ._spool import beside
+from ._spool import beside, remove_whole
 from ._stream import Clock
 
 
@@ -85,7 +85,7 @@ def merge_shards(output: str | PathLike[str]) -> Run:
     for tag, journal in zip(tags, journals, strict=True):
         for sink in _outputs.sinks_of(outputs, about, **options, tag=tag):
             sink.remove()
-        journal.unlink()
+        remove_whole(journal)
     return run
 
 

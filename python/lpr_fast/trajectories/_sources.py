@@ -43,17 +43,22 @@ class Source(Protocol):
         ...
 
 
-def source_of(given: Any) -> Source:
-    """A source from what a caller passed: a path, several, "-" for standard input, or any iterable of `ase.Atoms`."""
+def source_of(given: Any, topology: str | PathLike[str] | None = None) -> Source:
+    """A source from what a caller passed: a path, several, "-" for standard input, or any iterable of `ase.Atoms`.
+
+    `topology` is a file with the species of what `given` names.
+    """
     if isinstance(given, str | PathLike):
         given = [given]
     if isinstance(given, list | tuple) and given and all(isinstance(item, str | PathLike) for item in given):
         names = [str(item) for item in given]
         if STANDARD_INPUT not in names:
-            return Files(names)
-        if len(names) == 1:
+            return Files(names, None if topology is None else str(topology))
+        if len(names) == 1 and topology is None:
             return StandardInput(sys.stdin.buffer)
-        raise InvalidInputError("standard input (-) cannot be joined with files; give one or the other.")
+        raise InvalidInputError("standard input (-) cannot be joined with files or a topology; give one or the other.")
+    if topology is not None:
+        raise InvalidInputError("a topology is for files without species; frames in memory have them.")
     return InMemory(given)
 
 
@@ -115,6 +120,7 @@ class Files:
     """Files, one after the other; each may have a selection of frames, as ASE writes it: ``md.xyz@::10``."""
 
     specifications: list[str]
+    topology: str | None = None
 
     @property
     def name(self) -> str:
@@ -123,8 +129,9 @@ class Files:
 
     @property
     def paths(self) -> list[Path]:
-        """Files without selections."""
-        return [path_of(specification) for specification in self.specifications]
+        """Files without selections, and the topology's."""
+        given = [*self.specifications, *([self.topology] if self.topology else [])]
+        return [path_of(specification) for specification in given]
 
     def frames(self, start: int = 0) -> Iterator[Atoms]:
         """Frames of all files in turn.
@@ -137,12 +144,13 @@ class Files:
         """
         from . import _files
 
+        topology = self._read_topology()
         for specification in self.specifications:
             number = 0
-            for number, frame in enumerate(_files.frames_of(specification, start), start=1):  # noqa: B007
+            for number, frame in enumerate(_files.frames_of(specification, start, topology), start=1):  # noqa: B007
                 yield frame
             if number == 0:
-                n_frames = _files.n_frames_of(specification) if start else 0
+                n_frames = _files.n_frames_of(specification, topology) if start else 0
                 if n_frames == 0:
                     raise InvalidInputError(
                         f"{specification} holds no structures; give a file, and a selection, that has some."
@@ -155,13 +163,18 @@ class Files:
         """Frames in all, by reading the files if need be."""
         from . import _files
 
-        return sum(_files.n_frames_of(specification) for specification in self.specifications)
+        topology = self._read_topology()
+        return sum(_files.n_frames_of(specification, topology) for specification in self.specifications)
+
+    def _read_topology(self) -> Atoms | None:
+        return None if self.topology is None else next(Files([self.topology]).frames())
 
     def identity(self) -> list[dict[str, Any]]:
         """Names, sizes, times of change, and hashes of a sample of each file's bytes."""
+        given = [*self.specifications, *([self.topology] if self.topology else [])]
         return [
             {"source": str(path.resolve()), "selection": specification.removeprefix(str(path)), **_stamp(path)}
-            for path, specification in zip(self.paths, self.specifications, strict=True)
+            for path, specification in zip(self.paths, given, strict=True)
         ]
 
     def n_atoms(self) -> int | None:

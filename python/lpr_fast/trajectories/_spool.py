@@ -100,6 +100,30 @@ def beside(output: Path, suffix: str) -> Path:
     return target.with_name(target.name + suffix)
 
 
+def write_whole(path: Path, content: bytes) -> None:
+    """Replace a file at once. What a kill leaves behind has a fixed name: the next write takes it away."""
+    part = _part_of(path)
+    try:
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    part.replace(path)
+
+
+def remove_whole(path: Path) -> None:
+    """Remove a file that `write_whole` wrote, or was about to write."""
+    path.unlink(missing_ok=True)
+    _part_of(path).unlink(missing_ok=True)
+
+
+def _part_of(path: Path) -> Path:
+    return path.with_name(path.name + ".part")
+
+
 def publish(staged: Path, output: Path) -> None:
     """Give a file that is complete its final name; nothing is to be done if that has happened before."""
     if not staged.exists():
