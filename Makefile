@@ -47,7 +47,7 @@ test-fuzz: $(VENV)/dev
 	if ! command -v clang++ > /dev/null; then echo "no clang++: model files are not fuzzed"; exit 0; fi; \
 	$(CMAKE) --preset fuzz > build-fuzz.log 2>&1 || { cat build-fuzz.log; exit 1; }; rm build-fuzz.log; \
 	$(CMAKE) --build --preset fuzz --parallel $(JOBS) && mkdir -p build/fuzz/corpus && \
-	build/fuzz/cpp/tests/fuzz_model -max_total_time=$(FUZZ_SECONDS) -dict=cpp/tests/fuzz_model.dict -print_final_stats=1 \
+	build/fuzz/cpp/tests/fuzz_model -max_total_time=$(FUZZ_SECONDS) -dict=cpp/tests/fuzz_model.dict -print_final_stats=1 -print_funcs=0 \
 	  -verbosity=0 build/fuzz/corpus cpp/tests/data
 
 # Everything on the best instruction set of this machine, and what computes on all others that it has.
