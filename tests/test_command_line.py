@@ -142,6 +142,36 @@ def test_unknown_species_can_be_nan(folder: Path) -> None:
     assert np.isnan(lpr).all()
 
 
+def test_skipped_frames_are_told_and_in_the_exit_code(folder: Path) -> None:
+    write_frames(folder / "other.xyz", *silicon(1), *gallium_arsenide(1), *silicon(1))
+    command = ("score", folder / "m.lpr", folder / "other.xyz", "-o", folder / "out.csv", "--on-error", "skip")
+    result = run(*command)
+    assert result.exit_code == 3
+    assert "skipped   1 frame, the first because frame 1, atom 0 is Ga" in result.stdout
+    assert result.stderr == ""
+    facts = json.loads(run(*command, "--json").stdout)
+    assert facts["skipped"][0]["frame"] == facts["skipped_frames"] == 1
+    assert facts["frames"] == 2
+
+
+def test_a_summary_can_be_json_or_nothing(folder: Path) -> None:
+    command = ("score", folder / "m.lpr", folder / "md.xyz")
+    facts = json.loads(succeed(*command, "--json").stdout)
+    expected = load_model(folder / "m.lpr").score(ase.io.read(folder / "md.xyz", ":"))
+    assert facts["lowest_lpr"]["value"] == expected.lpr.min()
+    assert facts["written"] == [str(folder / "md.lpr.h5"), str(folder / "md.lpr.csv")]
+    assert succeed(*command, "--quiet").output == ""
+
+
+def test_shards_are_merged_by_a_command(folder: Path) -> None:
+    for index in (1, 2):
+        out = ("-o", folder / "out.h5", "--shard", f"{index}/2")
+        assert "lpr-fast merge" in succeed("score", folder / "m.lpr", folder / "md.xyz", *out).stdout
+    assert "merged    3 frames, 24 atoms" in succeed("merge", folder / "out.h5").stdout
+    succeed("score", folder / "m.lpr", folder / "md.xyz", "-o", folder / "whole.h5")
+    assert (folder / "out.h5").read_bytes() == (folder / "whole.h5").read_bytes()
+
+
 PROGRESS = {"fit": "rows: descriptors", "score": "atoms"}
 
 

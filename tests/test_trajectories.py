@@ -272,7 +272,7 @@ def test_a_topology_that_does_not_fit_is_refused(model: SparseKernelModel, frame
     with pytest.raises(InvalidInputError, match="frames in memory have them"):
         score_trajectory(model, frames, [tmp_path / "out.csv"], topology=tmp_path / "pair.xyz")
     (tmp_path / "bad.xtc").write_bytes(b"nonsense")
-    with pytest.raises(InvalidInputError, match="cannot read frame 0 of"):
+    with pytest.raises(InvalidInputError, match=r"cannot read .*bad.xtc"):
         score_trajectory(model, tmp_path / "bad.xtc", [tmp_path / "out.csv"], topology=tmp_path / "pair.xyz")
 
 
@@ -331,6 +331,7 @@ def test_bad_input_gets_one_sentence_and_leaves_nothing(name: str, model: Sparse
         ({"memory": "lots"}, "memory is 'lots'; give a size such as 2GB"),
         ({"memory": "1MB"}, "memory is 1MB, but model and libraries alone take"),
         ({"unknown_species": "skip"}, "unknown_species is 'skip'"),
+        ({"on_error": "ignore"}, "on_error is 'ignore'; it must be 'stop' or 'skip'"),
     ],
 )
 def test_bad_options_get_one_sentence(
@@ -359,6 +360,65 @@ def test_by_default_the_bulk_and_the_table_are_written_beside_the_trajectory(
     facts = json.loads(run.facts.read_text())
     assert facts["frames"] == 5
     assert run.facts.name == "md.lpr.h5.json"
+
+
+# Frames that are left out
+
+
+def with_bad_frames(folder: Path) -> tuple[Path, list[Atoms]]:
+    """Numbers 2, 3 (cannot be parsed), 5 (other species) and 9 (cut off) are bad."""
+    good = silicon(10, seed=90)
+    good[5] = gallium_arsenide(1)[0]
+    ase.io.write(folder / "bad.xyz", good)
+    good = ase.io.read(folder / "bad.xyz", ":")
+    lines = (folder / "bad.xyz").read_text().splitlines(keepends=True)
+    lines[2 * 10 + 4] = lines[3 * 10 + 5] = "Si one two three\n"
+    (folder / "bad.xyz").write_text("".join(lines[:-3]))
+    return folder / "bad.xyz", [frame for n, frame in enumerate(good) if n not in (2, 3, 5, 9)]
+
+
+def test_bad_frames_can_be_left_out_and_are_told(model: SparseKernelModel, tmp_path: Path) -> None:
+    path, good = with_bad_frames(tmp_path)
+    outputs = [tmp_path / f"out.{suffix}" for suffix in ("h5", "csv", "extxyz", "npz")]
+    run = score_trajectory(model, path, outputs, on_error="skip", least_rigid=100)
+    assert [number for number, _ in run.summary.skipped] == [2, 3, 5, 9]
+    assert "cannot read frame 2 of" in run.summary.skipped[0][1]
+    assert "frame 5, atom 0 is Ga" in run.summary.skipped[2][1]
+    assert "ends within frame 9" in run.summary.skipped[3][1]
+    assert (run.summary.n_frames, run.summary.n_read) == (6, 10)
+    expected, numbers = model.score(good).lpr, [0, 1, 4, 6, 7, 8]
+    np.testing.assert_array_equal(lpr_in(outputs[0]), expected)
+    with h5py.File(outputs[0]) as file:
+        assert file["frames/number"][:].tolist() == numbers
+        assert np.diff(file["frames/first_atom"]).tolist() == [8] * 6
+    assert [int(line["frame"]) for line in lines_of(outputs[1])] == numbers
+    assert len(ase.io.read(outputs[2], ":")) == 6
+    np.testing.assert_array_equal(np.load(outputs[3])["structure"], np.repeat(numbers, 8))
+    found = ase.io.read(tmp_path / "out.h5.least-rigid.extxyz", ":")
+    assert [frame.info["frame"] for frame in found] == numbers
+
+
+@pytest.mark.parametrize("stop_after", range(1, 6))
+def test_bad_frames_are_left_out_after_a_crash_too(
+    stop_after: int, model: SparseKernelModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, _ = with_bad_frames(tmp_path)
+    calls = []
+
+    def stop(*_: object) -> None:
+        calls.append(1)
+        if len(calls) == stop_after:
+            raise RuntimeError
+
+    whole = score_trajectory(model, path, [tmp_path / "whole.h5"], on_error="skip")
+    monkeypatch.setattr("lpr_fast.trajectories._job._BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr("lpr_fast.atoms._frames._BATCH_ATOMS", 8)
+    with pytest.raises(RuntimeError):
+        score_trajectory(model, path, [tmp_path / "out.h5"], on_error="skip", progress=stop)
+    run = score_trajectory(model, path, [tmp_path / "out.h5"], on_error="skip")
+    assert run.resumed_at > 0
+    assert run.summary == whole.summary
+    assert (tmp_path / "out.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
 
 
 # Streaming

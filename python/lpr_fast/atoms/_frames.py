@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,12 +23,41 @@ _BATCH_ATOMS = 4096
 _BATCH_VALUES = 2**23
 
 
-def checked(frames: Iterable[Atoms], cutoff: float, start: int = 0) -> Iterator[Atoms]:
-    """The frames, numbered from `start`, each of them looked at when its turn comes."""
+def checked(frames: Iterable[Atoms], cutoff: float) -> Iterator[Atoms]:
+    """The frames, each of them looked at when its turn comes."""
+    return (frame for frame in usable(frames, cutoff) if frame is not None)
+
+
+def usable(
+    frames: Iterable[Atoms],
+    cutoff: float,
+    *,
+    species: Sequence[int] | None = None,
+    start: int = 0,
+    skip: Callable[[int, str], None] | None = None,
+) -> Iterator[Atoms | None]:
+    """The frames, numbered from `start`, each of them looked at when its turn comes.
+
+    Where there is an exception in the place of a frame, because it could not be read, it is raised. With `species`,
+    frames with other species are refused too. With `skip`, what is wrong with a frame is told to it, and None takes the
+    frame's place.
+    """
     from ..descriptors._periodicity import check_geometry  # before ASE: it says so if that is missing
 
     # isort: split
     from ase import Atoms
+
+    def check(frame: Any, number: int) -> Atoms:
+        if isinstance(frame, Exception):
+            raise frame
+        if not isinstance(frame, Atoms):
+            raise InvalidInputError(f"frame {number} is a {type(frame).__name__}; it must be an ase.Atoms.")
+        if not len(frame):
+            raise InvalidInputError(f"frame {number} has no atoms; leave it out.")
+        check_geometry(frame, cutoff, f"frame {number}")
+        if species is not None:
+            refuse_unknown_species(frame, number, species)
+        return frame
 
     if isinstance(frames, Atoms):
         frames = [frames]
@@ -37,12 +66,13 @@ def checked(frames: Iterable[Atoms], cutoff: float, start: int = 0) -> Iterator[
             f"frames is a {type(frames).__name__}; give ase.Atoms, for instance ase.io.read(file, ':')."
         )
     for number, frame in enumerate(frames, start):
-        if not isinstance(frame, Atoms):
-            raise InvalidInputError(f"frame {number} is a {type(frame).__name__}; it must be an ase.Atoms.")
-        if not len(frame):
-            raise InvalidInputError(f"frame {number} has no atoms; leave it out.")
-        check_geometry(frame, cutoff, f"frame {number}")
-        yield frame
+        try:
+            yield check(frame, number)
+        except InvalidInputError as error:
+            if skip is None:
+                raise
+            skip(number, str(error))
+            yield None
 
 
 def batch_limit(n_features: int) -> int:
@@ -50,16 +80,22 @@ def batch_limit(n_features: int) -> int:
     return min(_BATCH_ATOMS, max(1, _BATCH_VALUES // n_features))
 
 
-def batches(frames: Iterable[Atoms], limit: int, start: int = 0) -> Iterator[tuple[int, list[Atoms]]]:
-    """Frames together until they have `limit` atoms, and the number of the first of them, counted from `start`."""
+def batches(frames: Iterable[Atoms | None], limit: int, start: int = 0) -> Iterator[tuple[int, list[Atoms]]]:
+    """Frames together until they have `limit` atoms, and the number of the first of them, counted from `start`.
+
+    A batch has consecutive numbers: it ends where None stands for a frame that is left out.
+    """
     batch: list[Atoms] = []
     first, n_atoms = start, 0
     for frame in frames:
-        if batch and n_atoms + len(frame) > limit:
+        if batch and (frame is None or n_atoms + len(frame) > limit):
             yield first, batch
             first, batch, n_atoms = first + len(batch), [], 0
-        batch.append(frame)
-        n_atoms += len(frame)
+        if frame is None:
+            first += 1
+        else:
+            batch.append(frame)
+            n_atoms += len(frame)
     if batch:
         yield first, batch
 
@@ -109,13 +145,6 @@ def _stored(frame: Atoms, key: str) -> Any:
     """What `Atoms.info` holds, or a result that the frame's calculator holds already: nothing is calculated."""
     in_info = frame.info.get(key)
     return getattr(frame.calc, "results", {}).get(key) if in_info is None else in_info
-
-
-def of_species(frames: Iterable[Atoms], species: Sequence[int], start: int) -> Iterator[Atoms]:
-    """The frames, as long as they have no atoms of species that the model was not trained on."""
-    for number, frame in enumerate(frames, start):
-        refuse_unknown_species(frame, number, species)
-        yield frame
 
 
 def refuse_unknown_species(frame: Atoms, number: int, species: Sequence[int]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -254,15 +254,19 @@ class StructureModel:
         return whole_frames((piece, self._scores(piece, features, n_threads)) for piece, features in described)
 
     def _pieces(
-        self, frames: Iterable[Atoms], unknown_species: UnknownSpecies, limit: int | None = None, start: int = 0
+        self,
+        frames: Iterable[Atoms],
+        unknown_species: UnknownSpecies,
+        limit: int | None = None,
+        start: int = 0,
+        skip: Callable[[int, str], None] | None = None,
     ) -> Iterator[Piece]:
         """Frames, numbered from `start`, checked, in pieces of so many atoms if that is possible."""
         if unknown_species not in ("error", "nan"):
             raise InvalidInputError(f"unknown_species is {unknown_species!r}; it must be 'error' or 'nan'.")
-        checked = _frames.checked(frames, self._descriptor.cutoff, start)
-        if unknown_species == "error":
-            checked = _frames.of_species(checked, self.species, start)
-        return pieces(checked, self._descriptor.cutoff, self.n_features, limit=limit, start=start)
+        cutoff, species = self._descriptor.cutoff, self.species if unknown_species == "error" else None
+        usable = _frames.usable(frames, cutoff, species=species, start=start, skip=skip)
+        return pieces(usable, cutoff, self.n_features, limit=limit, start=start)
 
     def _features(self, piece: Piece, unknown_species: UnknownSpecies) -> Array:
         """Features as the basis takes them; rows of NaN for atoms that cannot be described."""

@@ -75,7 +75,7 @@ class Piece:
 
 
 def pieces(
-    frames: Iterable[Atoms], cutoff: float, n_features: int, *, limit: int | None = None, start: int = 0
+    frames: Iterable[Atoms | None], cutoff: float, n_features: int, *, limit: int | None = None, start: int = 0
 ) -> Iterator[Piece]:
     """Frames together until they have `limit` atoms; those that are large cell by cell, as many cells at a time.
 

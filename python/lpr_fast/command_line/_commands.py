@@ -21,6 +21,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+# Exit code of a run that is whole but for frames that could not be read or scored.
+_SKIPPED = 3
+
+
 class Mistake(click.ClickException):
     """Something that the user can put right: one sentence, and exit code 2."""
 
@@ -148,6 +152,13 @@ def fit(train: str, output: Path, **options: Any) -> None:
     help="Stop at atoms of species that MODEL does not know, or write NaN for them and their neighbours.",
 )
 @click.option(
+    "--on-error",
+    type=click.Choice(["stop", "skip"]),
+    default="stop",
+    show_default=True,
+    help="Stop at a frame that cannot be read or scored, or leave it out, list it in the summary, and end with code 3.",
+)
+@click.option(
     "--topology",
     metavar="FILE",
     type=click.Path(path_type=Path),
@@ -170,7 +181,8 @@ def score(model: Path, trajectory: tuple[str, ...], **options: Any) -> None:
 
     A run that was interrupted, or killed, goes on where it stopped when the same command is given again.
     """
-    _score.score(model, trajectory, _score.Options(**options))
+    if _score.score(model, trajectory, _score.Options(**options)):
+        raise click.exceptions.Exit(_SKIPPED)
 
 
 @lpr_fast.command()

@@ -16,7 +16,7 @@ from ..atoms._model import Scores
 from ..atoms._sparse_kernel_model import SparseKernelModel
 from ..trajectories import _extxyz
 from ..trajectories._sinks import columns_of
-from ..trajectories._sources import Files
+from ..trajectories._sources import Files, readable
 from . import _demo_picture
 from ._fit import soap_hypers
 
@@ -30,7 +30,7 @@ _REGULARIZER = 1e-3
 def demo(folder: Path) -> None:
     """Fit, score, print a table, save the scored trajectory and a picture."""
     data = Path(str(resources.files("lpr_fast") / "demo_data"))
-    training, trajectory = (list(Files([str(data / name)]).frames()) for name in ("train.xyz", "trajectory.xyz"))
+    training, trajectory = (list(readable(Files([str(data / name)]))) for name in ("train.xyz", "trajectory.xyz"))
     folder.mkdir(parents=True, exist_ok=True)
 
     model = SparseKernelModel.fit(

@@ -13,7 +13,7 @@ import yaml
 from .._errors import InvalidInputError
 from .._files import refuse_output
 from ..atoms._sparse_kernel_model import SparseKernelModel
-from ..trajectories._sources import Files
+from ..trajectories._sources import Files, readable
 from ._info import active_set_line, rigidity_line
 from ._terminal import watching
 
@@ -66,7 +66,7 @@ def fit(train: str, output: Path, options: Options) -> None:
     path = source.paths[0]
     refuse_output(output, [path, *([options.hypers] if options.hypers else [])])
     with watching() as watch:
-        frames = list(source.frames())
+        frames = list(readable(source))
         provenance = {"training_file": path.name, "training_selection": train, "training_sha256": _sha256(path)}
         watch.lap("reading")
 

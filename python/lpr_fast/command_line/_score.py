@@ -26,6 +26,7 @@ class Options:
     output: tuple[Path, ...]
     unknown_species: Any
     least_rigid: int
+    on_error: Any
     topology: Path | None
     shard: str | None
     memory: str | None
@@ -33,8 +34,8 @@ class Options:
     as_json: bool
 
 
-def score(model_path: Path, trajectory: tuple[str, ...], options: Options) -> None:
-    """Read, score, write, and say what came of it."""
+def score(model_path: Path, trajectory: tuple[str, ...], options: Options) -> int:
+    """Read, score, write, and say what came of it; return the number of frames that were skipped."""
     with watching(hidden=options.quiet) as watch:
         run = score_trajectory(
             model_path,
@@ -42,6 +43,7 @@ def score(model_path: Path, trajectory: tuple[str, ...], options: Options) -> No
             options.output or None,
             least_rigid=options.least_rigid,
             unknown_species=options.unknown_species,
+            on_error=options.on_error,
             topology=options.topology,
             shard=options.shard,
             memory=options.memory,
@@ -58,6 +60,7 @@ def score(model_path: Path, trajectory: tuple[str, ...], options: Options) -> No
             print(_written(run))
         else:
             print(f"shard     {options.shard} is done; when all are: lpr-fast merge {run.written[0]}")
+    return run.summary.n_skipped
 
 
 def merge(output: Path) -> None:
@@ -72,6 +75,8 @@ def _facts(run: Run) -> dict[str, Any]:
     return {
         "frames": summary.n_frames,
         "atoms": summary.n_atoms,
+        "skipped": [{"frame": number, "reason": reason} for number, reason in summary.skipped],
+        "skipped_frames": summary.n_skipped,
         "unknown": summary.n_unknown,
         "lowest_lpr": summary.lowest and asdict(summary.lowest),
         "largest_residual": summary.largest_residual and asdict(summary.largest_residual),
@@ -91,6 +96,9 @@ def _lines(run: Run, loss: str, source: str) -> list[str]:
     summary = run.summary
     plural = "s" * (summary.n_frames != 1)
     lines = [f"scored    {summary.n_frames} frame{plural}, {summary.n_atoms} atoms, from {source}"]
+    if summary.n_skipped:
+        plural = "s" * (summary.n_skipped != 1)
+        lines.append(f"skipped   {summary.n_skipped} frame{plural}, the first because {summary.skipped[0][1]}")
     if summary.n_unknown:
         lines.append(f"unknown   {summary.n_unknown} atoms are, or are near, species that the model does not know: NaN")
     lines += _about_rigidity(summary, loss)

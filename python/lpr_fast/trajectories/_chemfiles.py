@@ -20,18 +20,8 @@ def n_steps(path: Path) -> int:
         return int(file.nsteps)
 
 
-def frames_of(path: Path, wanted: range, topology: Atoms | None) -> Iterator[tuple[int, Atoms]]:
-    """Numbers and frames, in Å, with the species of a structure of the same atoms.
-
-    Raises
-    ------
-    InvalidInputError
-        If there is no such structure, or it has another number of atoms.
-    """
-    if topology is None:
-        raise InvalidInputError(
-            f"{path} holds no species; give a structure with the same atoms in the same order (topology, --topology)."
-        )
+def frames_of(path: Path, wanted: range) -> Iterator[tuple[int, Atoms]]:
+    """Numbers and frames, in Å, of unknown species."""
     with _opened(path) as file:
         for number in wanted:
             yield number, _atoms(file.read_step(number))
@@ -52,5 +42,8 @@ def _opened(path: Path) -> Any:
             f"{path.suffix} files need chemfiles; install it with: pip install 'lpr-fast[traj]'"
         ) from error
     chemfiles.set_warnings_callback(lambda _: None)
-    with path.open("rb"):
+    path.open("rb").close()  # for the usual message if it is not there
+    try:
         return chemfiles.Trajectory(str(path))
+    except chemfiles.ChemfilesError as error:
+        raise InvalidInputError(f"cannot read {path} ({error}); it is damaged, or something else.") from error

@@ -7,7 +7,7 @@ import itertools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, TypeVar, cast
 
 import ase.io
 from ase import Atoms
@@ -17,30 +17,37 @@ from .._errors import InvalidInputError
 from . import _chemfiles
 from ._sources import path_of
 
+T = TypeVar("T")
+
 _EXTENDED_XYZ = (".xyz", ".extxyz")
 
 
-def frames_of(specification: str, start: int = 0, topology: Atoms | None = None) -> Iterator[Atoms]:
+def frames_of(specification: str, start: int = 0, topology: Atoms | None = None) -> Iterator[Atoms | InvalidInputError]:
     """Frames of ``file@selection`` from number `start` of the selection on, with the species of a topology if given.
 
     Extended XYZ, compressed or not, is read frame by frame, and what is not wanted is skipped without being parsed;
-    everything else is ASE's.
+    everything else is ASE's. In the place of a frame that cannot be read stands the exception that names it.
 
     Raises
     ------
     InvalidInputError
-        For folders and truncated files; while frames come, naming the one at which reading failed.
+        For folders, and files that hold no species without a topology.
     """
     path = path_of(specification)
     frames = _found(specification, path, start, topology)
     return frames if topology is None else (_with_species(frame, topology, path) for frame in frames)
 
 
-def _found(specification: str, path: Path, start: int, topology: Atoms | None) -> Iterator[Atoms]:
+def _found(specification: str, path: Path, start: int, topology: Atoms | None) -> Iterator[Atoms | InvalidInputError]:
     wanted = _wanted(specification)
     if _is_binary(path, topology):
+        if topology is None:
+            raise InvalidInputError(
+                f"{path} holds no species; give a structure with the same atoms in the same order (topology, "
+                "--topology)."
+            )
         chosen = _steps(specification, path)[start:]
-        return named(_chemfiles.frames_of(path, chosen, topology), str(path))
+        return named(_chemfiles.frames_of(path, chosen), str(path))
     if wanted is None:
         found = itertools.islice(ase.io.iread(specification), start, None)
         return named(enumerate(found, start), str(path))
@@ -59,9 +66,11 @@ def _steps(specification: str, path: Path) -> range:
     return range(_chemfiles.n_steps(path))[index or slice(None)]
 
 
-def _with_species(frame: Atoms, topology: Atoms, path: Path) -> Atoms:
+def _with_species(frame: Atoms | InvalidInputError, topology: Atoms, path: Path) -> Atoms | InvalidInputError:
+    if isinstance(frame, InvalidInputError):
+        return frame
     if len(frame) != len(topology):
-        raise InvalidInputError(
+        return InvalidInputError(
             f"a frame of {path} has {len(frame)} atoms, but the topology has {len(topology)}; give one that fits."
         )
     frame.numbers = topology.numbers
@@ -94,8 +103,10 @@ def count_atoms(specification: str) -> int | None:
         return sum(_sizes(file, str(path)))
 
 
-def extended_xyz(file: IO[bytes], name: str, wanted: range | None = None) -> Iterator[tuple[int, Atoms]]:
-    """Numbers and frames of extended XYZ, as they come.
+def extended_xyz(
+    file: IO[bytes], name: str, wanted: range | None = None
+) -> Iterator[tuple[int, Atoms | InvalidInputError]]:
+    """Numbers and frames of extended XYZ, as they come; exceptions in the place of frames that cannot be parsed.
 
     Raises
     ------
@@ -107,24 +118,23 @@ def extended_xyz(file: IO[bytes], name: str, wanted: range | None = None) -> Ite
         if lines is not None:
             try:
                 text = io.StringIO(f"{n_atoms}\n" + b"".join(lines).decode())
-                frame = cast(Atoms, ase.io.read(text, format="extxyz", index=0))
+                yield number, cast(Atoms, ase.io.read(text, format="extxyz", index=0))
             except Exception as error:
-                raise _unreadable(number, name, error) from error
-            yield number, frame
+                yield number, _unreadable(number, name, error)
 
 
-def named(frames: Iterator[tuple[int, Atoms]], name: str) -> Iterator[Atoms]:
-    """The frames; where reading fails, the number of the frame and the file are told."""
+def named(frames: Iterator[tuple[int, T]], name: str) -> Iterator[T | InvalidInputError]:
+    """The frames; where reading fails for good, an exception that tells the number of the frame and the file."""
     number = -1
     try:
         for number, frame in frames:  # noqa: B007
             yield frame
-    except InvalidInputError:
-        raise
+    except InvalidInputError as error:
+        yield error
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise _unreadable(number + 1, name, error) from error
+        yield _unreadable(number + 1, name, error)
 
 
 def _unreadable(number: int, name: str, error: Exception) -> InvalidInputError:
@@ -155,7 +165,7 @@ def _count_frames(path: Path) -> int:
         return len(list(_sizes(file, str(path))))
 
 
-def _opened(path: Path, wanted: range) -> Iterator[tuple[int, Atoms]]:
+def _opened(path: Path, wanted: range) -> Iterator[tuple[int, Atoms | InvalidInputError]]:
     if wanted.step < 0:
         found = {}
         with open_with_compression(str(path), "rb") as file:

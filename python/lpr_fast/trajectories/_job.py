@@ -79,10 +79,19 @@ class Job:
         Counts the seconds.
     first : int
         Number of the first frame: not zero for shards.
+    skipped : dict of int to str
+        Frames that are left out, and why; filled by what makes the scored frames.
     """
 
     def __init__(
-        self, sinks: list[Sink], journal: Journal | None, about: About, clock: Clock, *, first: int = 0
+        self,
+        sinks: list[Sink],
+        journal: Journal | None,
+        about: About,
+        clock: Clock,
+        *,
+        first: int = 0,
+        skipped: dict[int, str],
     ) -> None:
         from ._summary import RunSummary
 
@@ -91,6 +100,7 @@ class Job:
         self._about = about
         self._clock = clock
         self._first = first
+        self._skipped = skipped
         self._before = journal.read() if journal else None
         self._summary = RunSummary()
         self._started = time.time()
@@ -99,7 +109,7 @@ class Job:
         self._opened: list[Sink] = []
         if self._before:
             self._summary = RunSummary.from_json(self._before["summary"])
-            self._resumed_at = self._summary.n_frames
+            self._resumed_at = self._summary.n_read
 
     def run(self, scored: Scored, progress: Callable[[int], None]) -> Run:
         """Go on, or begin, and make the outputs."""
@@ -152,7 +162,7 @@ class Job:
             self._give_up(remove=kept is None)
             if isinstance(error, KeyboardInterrupt) and self._journal and kept is not None:
                 raise RunInterruptedError(
-                    f"interrupted, {kept['summary']['n_frames']} frames are safe; give the same command again to go "
+                    f"interrupted, {kept['summary']['n_read']} frames are safe; give the same command again to go "
                     f"on, or delete {self._journal.path} to start afresh."
                 ) from None
             raise
@@ -172,13 +182,20 @@ class Job:
         with Stream() as stream:
             for frames, scores in scored(stream, self._first + self._resumed_at):
                 with self._clock.stage("writing"):
+                    number = int(scores.structure[0])
+                    self._count_skipped(number)
                     for sink in self._sinks:
-                        sink.add(self._first + self._summary.n_frames, frames, scores)
+                        sink.add(number, frames, scores)
                     self._summary.add(frames, scores, self._about.energy_key)
                     if time.monotonic() - last > _BETWEEN_CHECKPOINTS:
                         self._checkpoint()
                         last = time.monotonic()
                 progress(self._summary.n_atoms)
+        self._count_skipped(self._first + self._summary.n_read + len(self._skipped))
+
+    def _count_skipped(self, up_to: int) -> None:
+        for number in range(self._first + self._summary.n_read, up_to):
+            self._summary.skip(number, self._skipped.pop(number))
 
     def _checkpoint(self, state: str = _RUNNING) -> None:
         lengths = [] if state == _ASSEMBLED else [sink.checkpoint() for sink in self._sinks]
@@ -219,6 +236,7 @@ class Job:
             "resumed_at_frame": self._resumed_at,
             "frames": self._summary.n_frames,
             "atoms": self._summary.n_atoms,
+            "skipped": self._summary.skipped,
             "model_sha256": self._about.model_sha256,
             "versions": self._about.versions,
             "instruction_set": _core.cpu_info()[0],

@@ -40,7 +40,7 @@ class _Records:
         self._spool = Spool(output, tag)
         self._staged = beside(output, ".assembled")
         reals = [(name, "<f8") for name in about.columns]
-        self._type = np.dtype([*reals, ("atom", "<i8"), ("species", "<i4")])
+        self._type = np.dtype([*reals, ("frame", "<i8"), ("atom", "<i8"), ("species", "<i4")])
 
     def open(self, length: int | None) -> None:
         self._spool.open(length)
@@ -49,6 +49,7 @@ class _Records:
         records = np.empty(len(scores), self._type)
         for name, values in columns_of(scores).items():
             records[name] = values
+        records["frame"] = scores.structure
         records["atom"] = scores.atom
         records["species"] = np.concatenate([frame.numbers for frame in frames])
         self._spool.write(records.tobytes())
@@ -94,10 +95,15 @@ class _Atoms:
                 yield slice(start, start + len(records)), records
                 start += len(records)
 
-    def first_of_frames(self) -> NDArray[np.int64]:
-        """Number of the first atom of every frame, and of all atoms at the end."""
-        found = [part.start + np.flatnonzero(records["atom"] == 0) for part, records in self.chunks()]
-        return np.concatenate([*found, [self.count]]).astype(np.int64)
+    def frames(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Numbers of the frames; and of the first atom of each among all atoms, and their count at the end."""
+        none = np.zeros(0, dtype=np.int64)
+        numbers, first = [none], [none]
+        for part, records in self.chunks():
+            starts = np.flatnonzero(records["atom"] == 0)
+            numbers.append(records["frame"][starts])
+            first.append(part.start + starts)
+        return np.concatenate(numbers), np.concatenate([*first, [self.count]])
 
 
 class HDF5(_Records):
@@ -121,7 +127,9 @@ class HDF5(_Records):
             for part, records in atoms.chunks():
                 for name in names:
                     group[name][part] = records[name]
-            file.create_group("frames").create_dataset("first_atom", data=atoms.first_of_frames())
+            numbers, first = atoms.frames()
+            group = file.create_group("frames")
+            group["number"], group["first_atom"] = numbers, first
 
     def _describe(self, file: Any) -> None:
         about = self._about
@@ -141,11 +149,11 @@ class NumPyArrays(_Records):
     def _write(self, path: Path, atoms: _Atoms) -> None:
         count = (atoms.count,)
         records = np.memmap(self._spool.path, self._type, "r") if atoms.count else np.empty(count, self._type)
-        sizes = np.diff(atoms.first_of_frames())
         arrays: dict[str, Any] = {name: records[name] for name in self._about.columns}
-        species, atom = records["species"].astype(np.int64), records["atom"]
+        arrays |= {"structure": records["frame"], "atom": records["atom"]}
+        arrays["species"] = records["species"].astype(np.int64)
         with path.open("wb") as file:
-            np.savez(file, structure=np.repeat(np.arange(len(sizes)), sizes), atom=atom, species=species, **arrays)
+            np.savez(file, **arrays)
 
 
 def _h5py() -> Any:

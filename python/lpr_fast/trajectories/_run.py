@@ -8,10 +8,11 @@ from dataclasses import asdict
 from itertools import islice
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from .. import _core
 from .._arrays import as_count
+from .._errors import InvalidInputError
 from ..atoms._model import Scores, StructureModel, UnknownSpecies, load_model, whole_frames
 from . import _sources
 from ._job import Job, Run
@@ -36,6 +37,7 @@ def score_trajectory(
     *,
     least_rigid: int = 0,
     unknown_species: UnknownSpecies = "error",
+    on_error: Literal["stop", "skip"] = "stop",
     topology: str | PathLike[str] | None = None,
     shard: str | None = None,
     memory: str | int | None = None,
@@ -67,6 +69,9 @@ def score_trajectory(
         ``<first output>.least-rigid.extxyz``.
     unknown_species, n_threads
         As for `StructureModel.score`.
+    on_error : {"stop", "skip"}
+        What to do about frames that cannot be read or scored: stop with the number of the first, or leave them out; the
+        summary lists them.
     topology : path, optional
         A structure that ASE reads, with the atoms of every frame in their order: the species for files that hold none.
         XTC, TRR, DCD and NetCDF need chemfiles.
@@ -90,6 +95,8 @@ def score_trajectory(
     """
     from . import _outputs
 
+    if on_error not in ("stop", "skip"):
+        raise InvalidInputError(f"on_error is {on_error!r}; it must be 'stop' or 'skip'.")
     clock = Clock()
     with clock.stage("reading"):
         loaded, digest = _loaded(model)
@@ -97,7 +104,8 @@ def score_trajectory(
         frames = _sources.source_of(source, topology)
         outputs = _outputs.checked(sinks, frames, [] if isinstance(model, StructureModel) else [Path(model)])
         part = None if shard is None else Shard.of(shard, frames)
-        identity, n_atoms = frames.identity(), None if part else frames.n_atoms()
+        identity = frames.identity()
+        n_atoms = None if part or on_error == "skip" else frames.n_atoms()  # it may find a mistake
     about = _outputs.about(loaded, digest)
     tag = part.tag if part else ""
     count = as_count("least_rigid", least_rigid)
@@ -108,15 +116,19 @@ def score_trajectory(
         "list of outputs": [str(output.resolve()) for output in outputs],
         "least rigid": count,
         "unknown species": unknown_species,
+        "on error": on_error,
         "shard": None if part is None else f"{part.index}/{part.count}",
         **{f"version of {name}": version for name, version in about.versions.items()},
         "instruction set": _core.cpu_info()[0],
         "facts about the model": asdict(about),
     }
 
+    skipped: dict[int, str] = {}
+    skip = skipped.__setitem__ if on_error == "skip" else None
+
     def scored(stream: Stream, start: int) -> Iterator[tuple[list[Atoms], Scores]]:
         chosen = frames.frames(start) if part is None else islice(frames.frames(start), max(0, part.stop - start))
-        cut = loaded._pieces(chosen, unknown_species, limit, start)
+        cut = loaded._pieces(chosen, unknown_species, limit, start, skip)  # type: ignore[arg-type]
         read = stream.ahead(clock.timed("reading", cut), may_wait=True)
         described = stream.ahead((p, _during("descriptors", loaded._features, p, unknown_species)) for p in read)
         return whole_frames(
@@ -133,8 +145,8 @@ def score_trajectory(
 
     journal = None if identity is None else Journal(files[0].output, settings, tag)
     if part is None:
-        return Job(files, journal, about, clock).run(scored, tell)
-    return Job(files, journal, about, clock, first=part.first).run_shard(scored, tell)
+        return Job(files, journal, about, clock, skipped=skipped).run(scored, tell)
+    return Job(files, journal, about, clock, first=part.first, skipped=skipped).run_shard(scored, tell)
 
 
 def _loaded(model: StructureModel | str | PathLike[str]) -> tuple[StructureModel, str]:

@@ -30,8 +30,8 @@ class Source(Protocol):
         """What to call it in messages."""
         ...
 
-    def frames(self, start: int = 0) -> Iterator[Atoms]:
-        """The frames from number `start` on."""
+    def frames(self, start: int = 0) -> Iterator[Atoms | InvalidInputError]:
+        """The frames from number `start` on; exceptions in the place of those that cannot be read."""
         ...
 
     def identity(self) -> Any:
@@ -69,7 +69,7 @@ class InMemory:
     given: Iterable[Atoms]
     name: str = "frames in memory"
 
-    def frames(self, start: int = 0) -> Iterator[Atoms]:
+    def frames(self, start: int = 0) -> Iterator[Atoms | InvalidInputError]:
         """Frames as they come, or the iterable itself where it is none: what comes after says so."""
         from ase import Atoms
 
@@ -102,7 +102,7 @@ class StandardInput:
     file: BinaryIO
     name: str = "standard input"
 
-    def frames(self, start: int = 0) -> Iterator[Atoms]:
+    def frames(self, start: int = 0) -> Iterator[Atoms | InvalidInputError]:
         """Frames as they come."""
         from . import _files
 
@@ -133,14 +133,13 @@ class Files:
         given = [*self.specifications, *([self.topology] if self.topology else [])]
         return [path_of(specification) for specification in given]
 
-    def frames(self, start: int = 0) -> Iterator[Atoms]:
-        """Frames of all files in turn.
+    def frames(self, start: int = 0) -> Iterator[Atoms | InvalidInputError]:
+        """Frames of all files in turn; exceptions in the place of those that cannot be read.
 
         Raises
         ------
         InvalidInputError
-            For folders, truncated files, and selections of nothing; while frames come, naming the one at which reading
-            failed.
+            For folders, and selections of nothing.
         """
         from . import _files
 
@@ -167,7 +166,9 @@ class Files:
         return sum(_files.n_frames_of(specification, topology) for specification in self.specifications)
 
     def _read_topology(self) -> Atoms | None:
-        return None if self.topology is None else next(Files([self.topology]).frames())
+        if self.topology is None:
+            return None
+        return next(readable(Files([self.topology])))
 
     def identity(self) -> list[dict[str, Any]]:
         """Names, sizes, times of change, and hashes of a sample of each file's bytes."""
@@ -183,6 +184,14 @@ class Files:
 
         counts = [_files.count_atoms(specification) for specification in self.specifications]
         return None if None in counts else sum(count or 0 for count in counts)
+
+
+def readable(source: Source) -> Iterator[Atoms]:
+    """The frames of a source, as long as they can be read."""
+    for frame in source.frames():
+        if isinstance(frame, InvalidInputError):
+            raise frame
+        yield frame
 
 
 def path_of(specification: str) -> Path:

@@ -17,6 +17,8 @@ from ._sinks import error_per_atom
 
 # Rigidities are counted in so many bins for each power of ten: quantiles are right to a quarter of a percent.
 _BINS_PER_DECADE = 1000
+
+_MOST_REASONS = 100
 _OUTSIDE = 10**6  # the number of the bin for infinity, and less that of the one for zero
 
 
@@ -38,6 +40,10 @@ class RunSummary:
     ----------
     n_frames, n_atoms : int
         How many were scored.
+    n_read, n_skipped : int
+        Frames that have come, and those of them that could not be read or scored.
+    skipped : list of (int, str)
+        Numbers of these, and what is wrong; of the first hundred.
     n_unknown : int
         Atoms with NaN: of species that the model does not know, or near them.
     lowest, largest_residual : Extreme or None
@@ -48,6 +54,9 @@ class RunSummary:
 
     n_frames: int = 0
     n_atoms: int = 0
+    n_read: int = 0
+    n_skipped: int = 0
+    skipped: list[tuple[int, str]] = field(default_factory=list)
     n_unknown: int = 0
     lowest: Extreme | None = None
     largest_residual: Extreme | None = None
@@ -70,7 +79,15 @@ class RunSummary:
         if scores.energy is not None:
             self._compare(frames, scores.energy, energy_key)
         self.n_frames += len(frames)
+        self.n_read += len(frames)
         self.n_atoms += len(scores)
+
+    def skip(self, number: int, reason: str) -> None:
+        """Count a frame in that could not be scored."""
+        self.n_read += 1
+        self.n_skipped += 1
+        if len(self.skipped) < _MOST_REASONS:
+            self.skipped.append((number, reason))
 
     def merge(self, other: RunSummary) -> None:
         """Count in the frames that come next, summed up already."""
@@ -78,7 +95,8 @@ class RunSummary:
         self.largest_residual = _lower(self.largest_residual, other.largest_residual, sign=-1)
         for number, count in other._bins.items():
             self._bins[number] = self._bins.get(number, 0) + count
-        for name in ("n_frames", "n_atoms", "n_unknown", "n_energies", "squared_errors"):
+        self.skipped = [*self.skipped, *other.skipped][:_MOST_REASONS]
+        for name in ("n_frames", "n_atoms", "n_read", "n_skipped", "n_unknown", "n_energies", "squared_errors"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
     @property
@@ -103,7 +121,8 @@ class RunSummary:
     def from_json(cls, facts: Mapping[str, Any]) -> RunSummary:
         """What `to_json` gave."""
         extremes = {name: facts[name] and Extreme(**facts[name]) for name in ("lowest", "largest_residual")}
-        return cls(**{**facts, **extremes, "_bins": dict(facts["_bins"])})
+        skipped = [(number, reason) for number, reason in facts["skipped"]]
+        return cls(**{**facts, **extremes, "skipped": skipped, "_bins": dict(facts["_bins"])})
 
     def _count(self, lpr: Array) -> None:
         with np.errstate(divide="ignore"):
