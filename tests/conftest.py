@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import ase.io
 import pytest
+from ase import Atoms
+
+from lpr_fast import SparseKernelModel
 
 from .oracle.report import Solved, report, solve_all
+from .structures import fitted, silicon
 
 _solved: list[Solved] = []
 
@@ -15,6 +22,25 @@ def solved_problems() -> list[Solved]:
     if not _solved:
         _solved.extend(solve_all())
     return _solved
+
+
+@pytest.fixture(scope="session")
+def model() -> SparseKernelModel:
+    """A model of silicon."""
+    return fitted()
+
+
+@pytest.fixture
+def frames() -> list[Atoms]:
+    """Five structures of eight atoms."""
+    return silicon(5, seed=30)
+
+
+@pytest.fixture
+def trajectory(tmp_path: Path, frames: list[Atoms]) -> Path:
+    """A file with these structures."""
+    ase.io.write(tmp_path / "md.xyz", frames)
+    return tmp_path / "md.xyz"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

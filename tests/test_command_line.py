@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
@@ -380,29 +375,3 @@ def test_a_mistake_gets_one_sentence_and_exit_code_two(name: str, folder: Path) 
         assert result.stderr.endswith(".\n")
     made = {path.name for path in folder.iterdir()} - before
     assert not {name for name in made if name.startswith((".", "new")) or name.endswith(".lpr")}
-
-
-def test_an_interrupt_leaves_what_was_there_and_says_how_to_go_on(folder: Path) -> None:
-    ase.io.write(folder / "long.xyz", silicon(3) * 4000)
-    (folder / "out.extxyz").write_text("old")
-    command = [sys.executable, "-c", "from lpr_fast.command_line import main; main()"]
-    command += ["score", str(folder / "m.lpr"), str(folder / "long.xyz"), "-o", str(folder / "out.extxyz")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 60
-        while not (folder / "out.extxyz.journal").exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        os.kill(process.pid, signal.SIGINT)
-        _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
-    sentence = (
-        r"lpr-fast: interrupted, (\d+) frames are safe; give the same command again to go on, or delete .*journal"
-    )
-    match = re.match(sentence, stderr)
-    assert match
-    assert len(stderr.splitlines()) == 1
-    assert (folder / "out.extxyz").read_text() == "old"
-    again = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert f"went on from frame {match.group(1)}" in again.stderr
-    assert "12000 frames" in again.stdout
-    names = {path.name for path in folder.iterdir()}
-    assert names == {"train.xyz", "md.xyz", "m.lpr", "long.xyz", "out.extxyz", "out.extxyz.json"}

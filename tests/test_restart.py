@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -46,9 +47,11 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".json"}
 
 
-def killed(arguments: list[str], seconds: float) -> bool:
-    """Whether the command had to be killed; otherwise it has done its work."""
+def killed(arguments: list[str], seconds: float, after: Path | None = None) -> bool:
+    """Whether the command could be killed so long after its start, or after a file was there, before it had ended."""
     with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        while after and not after.exists() and process.poll() is None:
+            time.sleep(0.001)
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -66,15 +69,43 @@ def test_a_run_that_was_killed_again_and_again_writes_the_same_bytes(n_kills: in
     seconds = time.monotonic() - start
     expected = contents(folder / "whole")
     assert len(expected) == 5
-    moments, kills, resumed = random.Random(5), 0, []
+    parts, moments, kills, resumed = folder / "parts", random.Random(5), 0, []
     while kills < n_kills:
+        # Once just after the first checkpoint, then at any moment.
+        kills += killed(command(folder, "parts"), 0.0, after=parts / "md.h5.journal")
         while killed(command(folder, "parts"), moments.uniform(0.3, 1.05) * seconds):
             kills += 1
-        assert contents(folder / "parts") == expected
-        resumed.append(json.loads((folder / "parts" / "md.h5.json").read_text())["resumed_at_frame"])
-        for path in (folder / "parts").iterdir():
+        assert contents(parts) == expected
+        resumed.append(json.loads((parts / "md.h5.json").read_text())["resumed_at_frame"])
+        for path in parts.iterdir():
             path.unlink()
     assert any(resumed)
+
+
+def test_an_interrupt_leaves_what_was_there_and_says_how_to_go_on(folder: Path) -> None:
+    ase.io.write(folder / "long.xyz", silicon(3) * 4000)
+    (folder / "out.extxyz").write_text("old")
+    command = [sys.executable, "-c", "from lpr_fast.command_line import main; main()"]
+    command += ["score", str(folder / "m.lpr"), str(folder / "long.xyz"), "-o", str(folder / "out.extxyz")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while not (folder / "out.extxyz.journal").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.kill(process.pid, signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    sentence = (
+        r"lpr-fast: interrupted, (\d+) frames are safe; give the same command again to go on, or delete .*journal"
+    )
+    match = re.match(sentence, stderr)
+    assert match
+    assert len(stderr.splitlines()) == 1
+    assert (folder / "out.extxyz").read_text() == "old"
+    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert f"went on from frame {match.group(1)}" in again.stderr
+    assert "12000 frames" in again.stdout
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"md.xyz", "m.lpr", "long.xyz", "out.extxyz", "out.extxyz.json"}
 
 
 class EndOfPowerError(BaseException):

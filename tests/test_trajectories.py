@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import bz2
 import csv
-import gzip
 import io
 import json
-import lzma
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import ase.io
-import chemfiles
 import h5py
 import numpy as np
 import pytest
@@ -22,28 +17,11 @@ from ase import Atoms
 
 from lpr_fast import InvalidInputError, LprWarning, SparseKernelModel, score_trajectory
 from lpr_fast.descriptors import _cells
-from lpr_fast.trajectories import _sources
 from lpr_fast.trajectories._memory import as_bytes
 from lpr_fast.trajectories._stream import Stream
 from lpr_fast.trajectories._summary import RunSummary
 
 from .structures import HYPERS, fitted, gallium_arsenide, molecules, silicon
-
-
-@pytest.fixture(scope="module")
-def model() -> SparseKernelModel:
-    return fitted()
-
-
-@pytest.fixture
-def frames() -> list[Atoms]:
-    return silicon(5, seed=30)
-
-
-@pytest.fixture
-def trajectory(tmp_path: Path, frames: list[Atoms]) -> Path:
-    ase.io.write(tmp_path / "md.xyz", frames)
-    return tmp_path / "md.xyz"
 
 
 def lpr_in(path: Path) -> np.ndarray:
@@ -153,170 +131,7 @@ def test_unknown_species_are_nan_in_every_sink(model: SparseKernelModel, tmp_pat
     assert len(ase.io.read(tmp_path / "out.h5.least-rigid.extxyz", ":")) == 1
 
 
-# Sources
-
-
-def test_every_source_gives_the_same_bytes(
-    model: SparseKernelModel, trajectory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    content = trajectory.read_bytes()
-    for suffix, opened in (("gz", gzip.open), ("bz2", bz2.open), ("xz", lzma.open)):
-        with opened(tmp_path / f"md.extxyz.{suffix}", "wb") as file:
-            file.write(content)
-    text = content.decode().splitlines(keepends=True)
-    (tmp_path / "a.xyz").write_text("".join(text[:20]))
-    (tmp_path / "b.xyz").write_text("".join(text[20:]))
-    ase.io.write(tmp_path / "md.traj", ase.io.read(trajectory, ":"))
-    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(content)))
-    sources = {
-        "path": trajectory,
-        "text": str(trajectory),
-        "gz": tmp_path / "md.extxyz.gz",
-        "bz2": tmp_path / "md.extxyz.bz2",
-        "xz": tmp_path / "md.extxyz.xz",
-        "two files": [tmp_path / "a.xyz", f"{tmp_path}/b.xyz"],
-        "selections": [f"{trajectory}@:2", f"{trajectory}@-3:"],
-        "pipe": "-",
-        "binary file of ASE's": tmp_path / "md.traj",
-        "frames": ase.io.read(trajectory, ":"),
-        "generator": ase.io.iread(trajectory, ":"),
-    }
-    outputs = {}
-    for name, source in sources.items():
-        score_trajectory(model, source, [tmp_path / "out.h5", tmp_path / "out.csv"])
-        outputs[name] = [(tmp_path / f"out.{suffix}").read_bytes() for suffix in ("h5", "csv")]
-    for name, written in outputs.items():
-        assert written == outputs["path"], name
-
-
-@pytest.mark.parametrize("selection", ["0", "-1", ":", "1:", ":3", "::2", "1:4:2", "-2:", ":-1", "::-1", "3", "7:"])
-@pytest.mark.parametrize("start", [0, 1, 2])
-def test_selections_are_those_of_ase(selection: str, start: int, trajectory: Path) -> None:
-    source = _sources.source_of(f"{trajectory}@{selection}")
-    expected = [] if selection == "7:" else ase.io.read(f"{trajectory}@{selection}")
-    expected = ([expected] if isinstance(expected, Atoms) else expected)[start:]
-    if selection == "7:":
-        with pytest.raises(InvalidInputError, match="holds no structures"):
-            list(source.frames(start))
-    else:
-        assert list(source.frames(start)) == expected
-
-
-def test_cell_vectors_below_the_atoms_are_read(tmp_path: Path) -> None:
-    text = "1\nfirst\nSi 0 0 0\nVEC1 3 0 0\nVEC2 0 3 0\nVEC3 0 0 3\n1\nsecond\nSi 0 0 1\n"
-    (tmp_path / "vec.xyz").write_text(text)
-    frames = list(_sources.source_of(tmp_path / "vec.xyz").frames())
-    assert frames == ase.io.read(tmp_path / "vec.xyz", ":")
-    assert frames[0].cell.lengths().tolist() == [3, 3, 3]
-
-
-PRECISIONS = {".xtc": 6e-3, ".trr": 1e-5, ".dcd": 1e-5, ".nc": 1e-5}
-
-
-def write_by_chemfiles(path: Path, frames: list[Atoms]) -> Path:
-    with chemfiles.Trajectory(str(path), "w") as file:
-        for atoms in frames:
-            frame = chemfiles.Frame()
-            frame.cell = chemfiles.UnitCell(atoms.cell.array.T)
-            for symbol, position in zip(atoms.symbols, atoms.positions, strict=True):
-                frame.add_atom(chemfiles.Atom(symbol), position.tolist())
-            file.write(frame)
-    return path
-
-
-@pytest.mark.parametrize("suffix", PRECISIONS)
-def test_binary_trajectories_are_read_to_their_precision(
-    suffix: str, model: SparseKernelModel, frames: list[Atoms], tmp_path: Path
-) -> None:
-    for frame in frames:
-        frame.set_cell([[5.4, 0, 0], [0.5, 5.5, 0], [0.3, 0.4, 5.6]], scale_atoms=True)
-    ase.io.write(tmp_path / "first.xyz", frames[0])
-    path = write_by_chemfiles(tmp_path / f"md{suffix}", frames)
-    score_trajectory(model, path, [tmp_path / "out.extxyz"], topology=tmp_path / "first.xyz")
-    read = ase.io.read(tmp_path / "out.extxyz", ":")
-    assert len(read) == 5
-    for frame, expected in zip(read, frames, strict=True):
-        np.testing.assert_allclose(frame.positions, expected.positions, atol=PRECISIONS[suffix])
-        np.testing.assert_allclose(frame.cell.array, expected.cell.array, atol=PRECISIONS[suffix])
-        assert frame.pbc.all()
-    expected_lpr = model.score(frames).lpr
-    np.testing.assert_allclose(
-        np.concatenate([frame.arrays["lpr"] for frame in read]), expected_lpr, rtol=20 * PRECISIONS[suffix]
-    )
-    for selection, number in (("@1:4:2", [1, 3]), ("@-1", [4])):
-        source = _sources.source_of(f"{path}{selection}", tmp_path / "first.xyz")
-        found = [frame.positions.tolist() for frame in source.frames()]
-        np.testing.assert_allclose(found, [frames[n].positions for n in number], atol=PRECISIONS[suffix])
-
-
-def test_species_of_lammps_dumps_come_from_a_topology(frames: list[Atoms], tmp_path: Path) -> None:
-    lines = ["ITEM: TIMESTEP", "0", "ITEM: NUMBER OF ATOMS", "8", "ITEM: BOX BOUNDS pp pp pp"]
-    lines += [f"0 {length}" for length in frames[0].cell.lengths()]
-    lines += ["ITEM: ATOMS id type x y z"]
-    order = [3, 1, 2, 0, 7, 5, 4, 6]
-    lines += [f"{n + 1} 1 " + " ".join(map(repr, frames[0].positions[n].tolist())) for n in order]
-    (tmp_path / "md.lammpstrj").write_text("\n".join(lines) + "\n")
-    ase.io.write(tmp_path / "first.xyz", frames[0])
-    read = list(_sources.source_of(tmp_path / "md.lammpstrj", tmp_path / "first.xyz").frames())
-    assert read[0].numbers.tolist() == [14] * 8
-    np.testing.assert_allclose(read[0].positions, frames[0].positions, atol=1e-12)
-
-
-def test_a_topology_that_does_not_fit_is_refused(model: SparseKernelModel, frames: list[Atoms], tmp_path: Path) -> None:
-    path = write_by_chemfiles(tmp_path / "md.xtc", frames)
-    ase.io.write(tmp_path / "pair.xyz", Atoms("Si2", [[0, 0, 0], [2, 0, 0]]))
-    with pytest.raises(InvalidInputError, match="has 8 atoms, but the topology has 2; give one that fits"):
-        score_trajectory(model, path, [tmp_path / "out.csv"], topology=tmp_path / "pair.xyz")
-    with pytest.raises(InvalidInputError, match="holds no species; give a structure with the same atoms"):
-        score_trajectory(model, path, [tmp_path / "out.csv"])
-    with pytest.raises(InvalidInputError, match="frames in memory have them"):
-        score_trajectory(model, frames, [tmp_path / "out.csv"], topology=tmp_path / "pair.xyz")
-    (tmp_path / "bad.xtc").write_bytes(b"nonsense")
-    with pytest.raises(InvalidInputError, match=r"cannot read .*bad.xtc"):
-        score_trajectory(model, tmp_path / "bad.xtc", [tmp_path / "out.csv"], topology=tmp_path / "pair.xyz")
-
-
-BAD_INPUT = {
-    "a frame without atoms": (lambda _: [Atoms()], "frame 0 has no atoms"),
-    "something else": (lambda _: [Atoms("Si"), 3], "frame 1 is a int"),
-    "no iterable": (lambda _: 3, "source is a int; give paths"),
-    "a position that is no number": (lambda _: [Atoms("Si", [[np.nan, 0, 0]])], "frame 0, atom 0 has a position"),
-    "another species": (lambda _: gallium_arsenide(1), "frame 0, atom 0 is Ga"),
-    "a folder": (lambda f: f, "is a folder"),
-    "a cut file": (lambda f: cut(f / "md.xyz"), "ends within frame 4"),
-    "a cut compressed file": (lambda f: cut_gz(f / "md.xyz"), "cannot read frame"),
-    "a pipe and a file": (lambda f: ["-", f / "md.xyz"], "cannot be joined with files"),
-    "no number of atoms": (lambda f: damaged(f / "md.xyz"), "cannot read frame 1 of"),
-}
-
-
-def cut(path: Path) -> Path:
-    path.write_bytes(path.read_bytes()[:-200])
-    return path
-
-
-def cut_gz(path: Path) -> Path:
-    packed = path.with_suffix(".xyz.gz")
-    packed.write_bytes(gzip.compress(path.read_bytes())[:-100])
-    return packed
-
-
-def damaged(path: Path) -> Path:
-    lines = path.read_text().splitlines(keepends=True)
-    lines[10] = "eight\n"
-    path.with_name("damaged.extxyz").write_text("".join(lines))
-    return path.with_name("damaged.extxyz")
-
-
-@pytest.mark.parametrize("name", BAD_INPUT)
-def test_bad_input_gets_one_sentence_and_leaves_nothing(name: str, model: SparseKernelModel, trajectory: Path) -> None:
-    make, expected = BAD_INPUT[name]
-    folder = trajectory.parent
-    source = make(folder)
-    before = set(folder.iterdir())
-    with pytest.raises(InvalidInputError, match=expected):
-        score_trajectory(model, source, [folder / "out.h5", folder / "out.csv"])
-    assert set(folder.iterdir()) == before
+# Options
 
 
 @pytest.mark.parametrize(

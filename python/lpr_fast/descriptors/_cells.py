@@ -17,9 +17,8 @@ Indices = NDArray[np.int64]
 # Frames above so many atoms are cut; a batch holds no more atoms than that either.
 LARGEST_UNCUT = 4096
 
-# Atoms of a cell, about. featomic's time per atom rises with the size of what it is given, and that of the halo falls:
-# with a cutoff of 5 Å in carbon the sum is lowest here.
-_ATOMS_PER_CELL = 512
+# Atoms of a cell, about. featomic's time per atom rises with the size of what it is given, and that of the halo falls.
+_ATOMS_PER_CELL = 256
 
 # Halos are wider than the cutoff by this share of the structure's size, so that rounding loses nobody.
 _MARGIN = 1e-9
