@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import threading
@@ -160,6 +161,23 @@ def test_bad_options_get_one_sentence(
     with pytest.raises(InvalidInputError, match=expected):
         score_trajectory(model, "md.xyz", **options)  # type: ignore[arg-type]
     assert [path.name for path in trajectory.parent.iterdir()] == ["md.xyz"]
+
+
+def test_an_input_is_not_overwritten_by_what_comes_with_the_output(model: SparseKernelModel, trajectory: Path) -> None:
+    for name in ("out.h5.json", "out.h5.least-rigid.extxyz"):
+        source = trajectory.rename(trajectory.with_name(name))
+        with pytest.raises(InvalidInputError, match="would overwrite an input"):
+            score_trajectory(model, source, [trajectory.with_name("out.h5")], least_rigid=1)
+        source.rename(trajectory)
+
+
+def test_the_hash_is_that_of_the_model_file(model: SparseKernelModel, frames: list[Atoms], tmp_path: Path) -> None:
+    model.save(tmp_path / "m.lpr")
+    digest = hashlib.sha256((tmp_path / "m.lpr").read_bytes()).hexdigest()
+    for given in (model, tmp_path / "m.lpr"):
+        score_trajectory(given, frames, [tmp_path / "out.h5"])
+        with h5py.File(tmp_path / "out.h5") as file:
+            assert file.attrs["model_sha256"] == digest
 
 
 def test_frames_without_a_file_need_outputs(model: SparseKernelModel, frames: list[Atoms]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import shutil
@@ -22,6 +23,15 @@ def refuse_output(output: Path, inputs: list[Path]) -> None:
     for path in inputs:
         if path.exists() and output.exists() and path.samefile(output):
             raise InvalidInputError(f"{output} would overwrite an input; give another name.")
+
+
+def sha256_of(path: Path) -> str:
+    """Hash of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 @contextmanager

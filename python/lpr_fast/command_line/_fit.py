@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, Literal
 import yaml
 
 from .._errors import InvalidInputError
-from .._files import refuse_output
+from .._files import refuse_output, sha256_of
 from ..atoms._sparse_kernel_model import SparseKernelModel
 from ..trajectories._sources import Files, readable
 from ._info import active_set_line, rigidity_line
@@ -67,7 +66,7 @@ def fit(train: str, output: Path, options: Options) -> None:
     refuse_output(output, [path, *([options.hypers] if options.hypers else [])])
     with watching() as watch:
         frames = list(readable(source))
-        provenance = {"training_file": path.name, "training_selection": train, "training_sha256": _sha256(path)}
+        provenance = {"training_file": path.name, "training_selection": train, "training_sha256": sha256_of(path)}
         watch.lap("reading")
 
         def progress(stage: str, done: int, total: int) -> None:
@@ -125,11 +124,3 @@ def _read_hypers(path: Path) -> dict[str, Any]:
     if not isinstance(hypers, dict):
         raise InvalidInputError(f"{path} holds a {type(hypers).__name__}; it must hold cutoff, density and basis.")
     return hypers
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

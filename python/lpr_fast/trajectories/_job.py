@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 # Scored frames from a number on, made in the threads of a stream.
 Scored: TypeAlias = "Callable[[Stream, int], Iterator[tuple[list[Atoms], Scores]]]"
 
+# What the file with facts about the run adds to the name of the first output.
+FACTS = ".json"
+
 # Seconds between checkpoints: what a crash costs, at most, beside what was under way.
 _BETWEEN_CHECKPOINTS = 2.0
 
@@ -105,7 +108,7 @@ class Job:
         self._summary = RunSummary()
         self._started = time.time()
         self._resumed_at = 0
-        self._facts_path = sinks[0].output.with_name(sinks[0].output.name + ".json")
+        self._facts_path = sinks[0].output.with_name(sinks[0].output.name + FACTS)
         self._opened: list[Sink] = []
         if self._before:
             self._summary = RunSummary.from_json(self._before["summary"])

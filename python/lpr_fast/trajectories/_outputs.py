@@ -13,10 +13,12 @@ from .. import __version__
 from .._errors import InvalidInputError
 from .._files import refuse_output
 from ..atoms._model import StructureModel
+from ._job import FACTS
 from ._least_rigid import LeastRigid
 from ._records import HDF5, NumPyArrays
 from ._sinks import About, ExtendedXYZ, Sink, Table
 from ._sources import Files, Source
+from ._spool import beside
 
 _KINDS: dict[str, Callable[[Path, About, str], Sink]] = {
     ".h5": HDF5,
@@ -26,6 +28,9 @@ _KINDS: dict[str, Callable[[Path, About, str], Sink]] = {
     ".extxyz": ExtendedXYZ,
     ".npz": NumPyArrays,
 }
+
+# Names of files that come with the first output.
+LEAST_RIGID = ".least-rigid.extxyz"
 
 # Packages that the bits of the results come from.
 _PACKAGES = ("featomic", "ase")
@@ -51,6 +56,8 @@ def checked(sinks: Sequence[str | PathLike[str]] | None, source: Source, inputs:
         refuse_output(output, [*inputs, *(source.paths if isinstance(source, Files) else [])])
         if output.exists() and not output.is_file():
             raise InvalidInputError(f"{output} exists and is no regular file; give the name of a file to write.")
+    for suffix in (FACTS, LEAST_RIGID) if outputs else ():
+        refuse_output(beside(outputs[0], suffix), [*inputs, *(source.paths if isinstance(source, Files) else [])])
     if not outputs or len({output.resolve() for output in outputs}) < len(outputs):
         given = ", ".join(map(str, outputs)) or "none"
         raise InvalidInputError(f"the outputs are {given}; give at least one, and each of them once.")
@@ -63,7 +70,7 @@ def sinks_of(outputs: list[Path], about: About, *, cutoff: float, least_rigid: i
         raise InvalidInputError(f"least_rigid is {least_rigid}; it must not be negative.")
     sinks = [_KINDS[output.suffix](output, about, tag) for output in outputs]
     if least_rigid:
-        output = outputs[0].with_name(outputs[0].name + ".least-rigid.extxyz")
+        output = outputs[0].with_name(outputs[0].name + LEAST_RIGID)
         sinks.append(LeastRigid(output, count=least_rigid, cutoff=cutoff, tag=tag))
     return sinks
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from .. import _core
 from .._arrays import as_count
 from .._errors import InvalidInputError
+from .._files import sha256_of
 from ..atoms._model import Scores, StructureModel, UnknownSpecies, load_model, whole_frames
 from . import _sources
 from ._job import Job, Run
@@ -102,7 +103,8 @@ def score_trajectory(
         loaded, digest = _loaded(model)
         limit = atoms_together(memory, loaded.n_features)
         frames = _sources.source_of(source, topology)
-        outputs = _outputs.checked(sinks, frames, [] if isinstance(model, StructureModel) else [Path(model)])
+        models = [] if isinstance(model, StructureModel) else [Path(model)]
+        outputs = _outputs.checked(sinks, frames, models)
         part = None if shard is None else Shard.of(shard, frames)
         identity = frames.identity()
         n_atoms = None if part or on_error == "skip" else frames.n_atoms()  # it may find a mistake
@@ -150,6 +152,7 @@ def score_trajectory(
 
 
 def _loaded(model: StructureModel | str | PathLike[str]) -> tuple[StructureModel, str]:
-    """The model, and the hash of its file."""
-    loaded = model if isinstance(model, StructureModel) else load_model(model)
-    return loaded, hashlib.sha256(loaded._to_bytes()).hexdigest()
+    """The model, and the hash of its file, or of the file that it would be saved to."""
+    if isinstance(model, StructureModel):
+        return model, hashlib.sha256(model._to_bytes()).hexdigest()
+    return load_model(model), sha256_of(Path(model))
