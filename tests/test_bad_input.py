@@ -131,7 +131,7 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "ragged K_MM": (lambda: kernels(X, [[1, 2, 3], [1]]), "K_MM cannot be made an array"),
     "ragged columns": (lambda: fitted().restrict([[0], [0, 1]]), "columns cannot be made an array"),
-    "huge columns": (lambda: fitted().restrict([2**63]), "a column is 9223372036854775808; it must be below"),
+    "huge columns": (lambda: fitted().restrict([2**63]), "a column is 9223372036854775808; it must be at most"),
     "huge number of threads": (
         lambda: fitted().lpr(X, n_threads=2**40),
         "n_threads is 1099511627776; it must be",
