@@ -16,14 +16,14 @@ from .._arrays import Array
 from ..atoms._model import Scores
 from ..descriptors._cells import LARGEST_UNCUT, surroundings
 from . import _extxyz
-from ._sinks import columns_of
-from ._spool import Spool, beside, publish, remove_whole, write_whole
+from ._sinks import Spooled, columns_of
+from ._spool import beside, remove_whole, write_whole
 
 # Lowest first: LPR, number of the frame, atom.
 Place = tuple[float, int, int]
 
 
-class LeastRigid:
+class LeastRigid(Spooled):
     """The `count` environments of lowest LPR, written as the frames that hold them.
 
     Of a large frame only what is around each of the atoms is kept, as a cluster. The arrays ``rank`` (1 for the lowest
@@ -31,10 +31,9 @@ class LeastRigid:
     """
 
     def __init__(self, output: Path, *, count: int, cutoff: float, tag: str = "") -> None:
-        self.output = output
+        super().__init__(output, tag)  # until the end nothing is written to the spool: it keeps other processes away
         self._count = count
         self._radius = 2.0 * cutoff
-        self._spool = Spool(output, tag)  # until the end nothing is written to it: it keeps other processes away
         self._state = beside(output, tag + ".state")
         self._places: list[Place] = []
         self._texts: dict[str, str] = {}
@@ -112,17 +111,9 @@ class LeastRigid:
         self._spool.checkpoint()
         self._spool.close()
 
-    def publish(self) -> None:
-        """See `Sink`."""
-        publish(self._spool.path, self.output)
-
-    def close(self) -> None:
-        """See `Sink`."""
-        self._spool.close()
-
     def remove(self) -> None:
         """See `Sink`."""
-        self._spool.remove()
+        super().remove()
         remove_whole(self._state)
 
 

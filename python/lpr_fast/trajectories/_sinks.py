@@ -72,13 +72,32 @@ class Sink(Protocol):
         ...
 
 
-class _Text:
+class Spooled:
+    """A sink whose file grows in a spool until it gets its name."""
+
+    def __init__(self, output: Path, tag: str) -> None:
+        self.output = output
+        self._spool = Spool(output, tag)
+
+    def publish(self) -> None:
+        """See `Sink`."""
+        publish(self._spool.path, self.output)
+
+    def close(self) -> None:
+        """See `Sink`."""
+        self._spool.close()
+
+    def remove(self) -> None:
+        """See `Sink`."""
+        self._spool.remove()
+
+
+class _Text(Spooled):
     """A file that is complete when the last frame has been appended."""
 
     def __init__(self, output: Path, about: About, tag: str = "") -> None:
-        self.output = output
+        super().__init__(output, tag)
         self._about = about
-        self._spool = Spool(output, tag)
 
     def open(self, length: int | None) -> None:
         self._spool.open(length)
@@ -93,15 +112,6 @@ class _Text:
 
     def assemble(self) -> None:
         self._spool.close()
-
-    def publish(self) -> None:
-        publish(self._spool.path, self.output)
-
-    def close(self) -> None:
-        self._spool.close()
-
-    def remove(self) -> None:
-        self._spool.remove()
 
     def _heading(self) -> bytes:
         return b""
