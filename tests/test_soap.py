@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+from pathlib import Path
 
 import ase.build
 import numpy as np
 import pytest
 from ase import Atoms
 from featomic import SoapPowerSpectrum
+from metatensor import Labels
 
 from lpr_fast.descriptors._soap import Soap
 
@@ -20,6 +23,19 @@ ALLOYS = {
     3: molecules()[:2],
     4: molecules()[:3],
 }
+
+
+def test_labels_of_metatensor_are_freed() -> None:
+    values = np.arange(2 * 10**5, dtype=np.int32).reshape(-1, 2)
+    Labels(["a", "b"], values)
+    before = resident_megabytes()
+    for _ in range(250):  # 200 MB, if they were not
+        Labels(["a", "b"], values)
+    assert resident_megabytes() < before + 50
+
+
+def resident_megabytes() -> float:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def features(frames: list[Atoms], soap: Soap | None = None) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,9 @@ Indices = NDArray[np.int64]
 
 DEFAULT_ENERGY_KEY = "energy"
 
-# Frames are described together until they have so many atoms, or features: featomic's threads share out frames.
-_BATCH_ATOMS = 4096
+# Frames are described together until they have so many atoms, or features: featomic's threads share out frames, and
+# each of two cores has enough of them with half as many.
+_BATCH_ATOMS = 2048 if (os.cpu_count() or 1) <= 2 else 4096
 _BATCH_VALUES = 2**23
 
 

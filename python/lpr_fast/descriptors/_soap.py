@@ -20,6 +20,15 @@ from ._periodicity import for_featomic
 
 Indices = NDArray[np.int64]
 
+# Rows that are folded together: copies of them are small, and stay in the cache.
+_ROWS_TOGETHER = 64
+
+
+# Labels of metatensor 0.2 are never freed, because their finalizer looks for an attribute that they do not have: some
+# 20 bytes for each atom that is described. With that attribute it does what it should.
+if "_labels" in Labels.__del__.__code__.co_consts:
+    Labels._labels = True
+
 
 class _Process:
     """Remembers which process used featomic: its threads do not survive a fork, and a child would wait for ever."""
@@ -129,7 +138,10 @@ class Soap:
                 continue
             target = rows[first[block.samples.column("system")] + block.samples.column("atom")]
             kept, factors = self._folded if key[1] == key[2] else self._all
-            features[target, self._columns[key[1:]]] = block.values[:, kept] * factors
+            columns, values = self._columns[key[1:]], block.values
+            for start in range(0, len(target), _ROWS_TOGETHER):
+                some = slice(start, start + _ROWS_TOGETHER)
+                features[target[some], columns] = values[some, kept] * factors
         return features
 
     def sees_unknown_species(self, frames: Sequence[Atoms]) -> NDArray[np.bool_]:

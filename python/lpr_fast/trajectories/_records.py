@@ -21,7 +21,7 @@ FORMAT = "lpr_fast scores"
 FORMAT_VERSION = 1
 
 # Atoms that are copied at a time, and stand in one compressed chunk.
-_CHUNK = 2**16
+_CHUNK = 2**14
 
 _UNITS = {
     "lpr": "regularizer / variance",
