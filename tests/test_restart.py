@@ -10,15 +10,20 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import ase.io
 import pytest
+from ase.build import bulk
 
-from lpr_fast import InvalidInputError, cpu_info, score_trajectory
+from lpr_fast import InvalidInputError, LinearModel, cpu_info, score_trajectory
+from lpr_fast.atoms import _frames
+from lpr_fast.descriptors import _cells
 from lpr_fast.trajectories import _job
+from lpr_fast.trajectories._job import Run
 
-from .structures import fitted, silicon
+from .structures import HYPERS, fitted, rattled, silicon
 
 # The command line, with checkpoints so often that there are some in a short run.
 PROGRAM = """
@@ -206,6 +211,45 @@ def test_two_processes_do_not_write_one_file(unfinished: Path) -> None:
         with pytest.raises(InvalidInputError, match="another process is writing"):
             score_trajectory(unfinished / "m.lpr", unfinished / "md.xyz", [unfinished / "out.h5"])
         assert contents(unfinished) == before
+
+
+@pytest.mark.parametrize("columns", ["kernel", "linear"])
+def test_a_large_frame_goes_on_at_the_cell_where_it_was(
+    columns: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_cells, "LARGEST_UNCUT", 100)
+    monkeypatch.setattr(_cells, "_ATOMS_PER_CELL", 12)
+    monkeypatch.setattr(_frames, "_BATCH_ATOMS", 40)
+    monkeypatch.setattr(_job, "_BETWEEN_CHECKPOINTS", 0.0)
+    model = fitted() if columns == "kernel" else LinearModel.fit(silicon(), hypers=HYPERS, regularizer=1e-2)
+    large = [rattled(bulk("Si", cubic=True).repeat((3, 3, n)), n) for n in (2, 3, 4)]
+    frames = [*silicon(1), large[0], large[1], *silicon(2), large[2]]
+    ase.io.write(tmp_path / "md.xyz", frames)
+
+    def run(out: str, calls: float) -> Run:
+        def count(_: object) -> None:
+            nonlocal calls
+            calls -= 1
+            if calls < 0:
+                raise EndOfPowerError
+
+        outputs = [tmp_path / f"{out}.{suffix}" for suffix in ("h5", "csv", "extxyz")]
+        return score_trajectory(model, tmp_path / "md.xyz", outputs, least_rigid=3, progress=count)
+
+    run("whole", 10**9)
+    resumed = set()
+    for stops in ([2], [4], [5], [7], [9], [13], [16], [3, 3], [7, 1, 2]):
+        monkeypatch.setattr(_frames, "_BATCH_ATOMS", 40)
+        for calls in stops:
+            with suppress(EndOfPowerError):
+                run("parts", calls)
+        monkeypatch.setattr(_frames, "_BATCH_ATOMS", 55)  # another cap on memory
+        done = run("parts", 10**9)
+        resumed.add((done.resumed_at, done.resumed_at_cell > 0))
+        for path in done.written:
+            assert path.read_bytes() == path.with_name(path.name.replace("parts", "whole")).read_bytes()
+    assert {(1, True), (2, True), (5, True)} <= resumed
+    assert not list(tmp_path.glob("*.unfinished"))
 
 
 def test_a_deleted_journal_starts_afresh(unfinished: Path) -> None:

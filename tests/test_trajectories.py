@@ -292,7 +292,7 @@ def test_frames_are_not_read_far_ahead(model: SparseKernelModel, tmp_path: Path)
             model,
             endless(),
             [tmp_path / "out.csv"],
-            progress=lambda atoms, _: done.append(len(taken) - atoms // 1728),
+            progress=lambda run: done.append(len(taken) - run.atoms // 1728),
         )
     assert max(done) <= 12
     assert not list(tmp_path.iterdir())

@@ -260,13 +260,17 @@ class StructureModel:
         limit: int | None = None,
         start: int = 0,
         skip: Callable[[int, str], None] | None = None,
+        first_cell: int = 0,
     ) -> Iterator[Piece]:
-        """Frames, numbered from `start`, checked, in pieces of so many atoms if that is possible."""
+        """Frames, numbered from `start`, checked, in pieces of so many atoms if that is possible.
+
+        The first frame, if it is large, begins with its cell number `first_cell`.
+        """
         if unknown_species not in ("error", "nan"):
             raise InvalidInputError(f"unknown_species is {unknown_species!r}; it must be 'error' or 'nan'.")
         cutoff, species = self._descriptor.cutoff, self.species if unknown_species == "error" else None
         usable = _frames.usable(frames, cutoff, species=species, start=start, skip=skip)
-        return pieces(usable, cutoff, self.n_features, limit=limit, start=start)
+        return pieces(usable, cutoff, self.n_features, limit=limit, start=start, first_cell=first_cell)
 
     def _features(self, piece: Piece, unknown_species: UnknownSpecies) -> Array:
         """Features as the basis takes them; rows of NaN for atoms that cannot be described."""
@@ -322,16 +326,19 @@ def _stacked(parts: Iterable[tuple[Piece, Array]], width: int) -> Array:
 
 def whole_frames(parts: Iterable[tuple[Piece, Scores]]) -> Iterator[tuple[list[Atoms], Scores]]:
     """Frames with their scores, of pieces with theirs; those of a large frame are collected first."""
-    waiting: list[tuple[Piece, Scores]] = []
+    waiting: list[Scores] = []
     for piece, scores in parts:
-        waiting.append((piece, scores))
+        waiting.append(scores)
         if not piece.is_last:
             continue
-        if piece.rows is not None:
-            order = np.argsort(np.concatenate([p.atom for p, _ in waiting]))
-            scores = joined([s for _, s in waiting]).taken(order)
+        yield piece.frames, scores if piece.rows is None else of_whole_frame(waiting)
         waiting = []
-        yield piece.frames, scores
+
+
+def of_whole_frame(parts: list[Scores]) -> Scores:
+    """Scores of one frame's atoms in their order, from those of its pieces."""
+    together = joined(parts)
+    return together.taken(np.argsort(together.atom))
 
 
 def joined(parts: list[Scores]) -> Scores:

@@ -75,18 +75,25 @@ class Piece:
 
 
 def pieces(
-    frames: Iterable[Atoms | None], cutoff: float, n_features: int, *, limit: int | None = None, start: int = 0
+    frames: Iterable[Atoms | None],
+    cutoff: float,
+    n_features: int,
+    *,
+    limit: int | None = None,
+    start: int = 0,
+    first_cell: int = 0,
 ) -> Iterator[Piece]:
     """Frames together until they have `limit` atoms; those that are large cell by cell, as many cells at a time.
 
-    Frames are numbered from `start`.
+    Frames are numbered from `start`; the first one, if it is large, begins with its cell number `first_cell`.
     """
     from ..descriptors._cells import LARGEST_UNCUT, clusters
 
     limit = limit or _frames.batch_limit(n_features)
     for first, batch in _frames.batches(frames, min(limit, LARGEST_UNCUT), start):
         if len(batch[0]) > LARGEST_UNCUT:
-            yield from _of_cells(first, batch, clusters(batch[0], cutoff), limit)
+            cut = clusters(batch[0], cutoff, first_cell if first == start else 0)
+            yield from _of_cells(first, batch, cut, limit)
         else:
             yield Piece(first, batch, batch)
 

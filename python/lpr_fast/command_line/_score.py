@@ -14,7 +14,7 @@ from ..trajectories._run import score_trajectory
 from ..trajectories._shards import merge_shards
 from ..trajectories._summary import Extreme, RunSummary
 from ._info import LOSS_NAMES
-from ._terminal import say, shares, watching
+from ._terminal import say, shares, tell, watching
 
 _QUANTILES = (0.05, 0.5, 0.95)
 
@@ -47,27 +47,25 @@ def score(model_path: Path, trajectory: tuple[str, ...], options: Options) -> in
             topology=options.topology,
             shard=options.shard,
             memory=options.memory,
-            progress=lambda done, total: watch.report("atoms", done, total),
+            progress=watch.report_run,
         )
-    if run.resumed_at and not options.quiet:
-        say(f"went on from frame {run.resumed_at}, where an earlier run had stopped.")
+    if (run.resumed_at or run.resumed_at_cell) and not options.quiet:
+        within = f", cell {run.resumed_at_cell}" if run.resumed_at_cell else ""
+        say(f"went on from frame {run.resumed_at}{within}, where an earlier run had stopped.")
     if options.as_json:
         print(json.dumps(_facts(run), indent=2))
-    elif not options.quiet:
-        for line in _lines(run, LOSS_NAMES[load_model(model_path).loss], ", ".join(trajectory)):
-            print(line)
-        if options.shard is None:
-            print(_written(run))
-        else:
-            print(f"shard     {options.shard} is done; when all are: lpr-fast merge {run.written[0]}")
+        return run.summary.n_skipped
+    lines = _lines(run, LOSS_NAMES[load_model(model_path).loss], ", ".join(trajectory))
+    for line in [*lines, _end(run, options.shard)]:
+        tell(line, quiet=options.quiet)
     return run.summary.n_skipped
 
 
 def merge(output: Path) -> None:
     """Make one run of its shards."""
     run = merge_shards(output)
-    print(f"merged    {run.summary.n_frames} frames, {run.summary.n_atoms} atoms")
-    print(_written(run))
+    tell(f"merged    {run.summary.n_frames} frames, {run.summary.n_atoms} atoms")
+    tell(_written(run))
 
 
 def _facts(run: Run) -> dict[str, Any]:
@@ -83,9 +81,16 @@ def _facts(run: Run) -> dict[str, Any]:
         "lpr_quantiles": {str(share): summary.quantile(share) for share in _QUANTILES} if summary.lowest else None,
         "rmse_per_atom": summary.rmse,
         "resumed_at_frame": run.resumed_at,
+        "resumed_at_cell": run.resumed_at_cell,
         "seconds": run.seconds,
         "written": [str(path) for path in run.written],
     }
+
+
+def _end(run: Run, shard: str | None) -> str:
+    if shard is None:
+        return _written(run)
+    return f"shard     {shard} is done; when all are: lpr-fast merge {run.written[0]}"
 
 
 def _written(run: Run) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from ase import Atoms
@@ -40,14 +41,14 @@ class Cluster:
     atoms: Indices
 
 
-def clusters(frame: Atoms, cutoff: float) -> Iterator[Cluster]:
-    """Clusters whose cells hold each atom of the frame once, and whose halos reach as far as the cutoff.
+def clusters(frame: Atoms, cutoff: float, start: int = 0) -> Iterator[Cluster]:
+    """Clusters, from number `start` on, whose cells hold each atom once, and whose halos reach as far as the cutoff.
 
     Cells hold equal numbers of atoms and are about as long as wide. They depend on the frame alone. Memory is that of
     some arrays of the frame's size, and of one cluster.
     """
     grid = _Grid.of(frame, cutoff)
-    for atoms in _cells(grid.fractional, grid.lengths):
+    for atoms in islice(_cells(grid.fractional, grid.lengths), start, None):
         box = grid.fractional[atoms]
         halo, images = grid.within(box.min(axis=0) - grid.reach, box.max(axis=0) + grid.reach)
         inside = np.zeros(len(frame), dtype=bool)

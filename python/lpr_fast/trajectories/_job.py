@@ -16,17 +16,20 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from .. import _core
 from ..atoms._model import Scores
 from ._journal import Journal
+from ._partial import Partial
 from ._spool import write_whole
 from ._stream import Clock, Stream
 
 if TYPE_CHECKING:
-    from ase import Atoms
-
+    from ..atoms._pieces import Piece
     from ._sinks import About, Sink
     from ._summary import RunSummary
 
-# Scored frames from a number on, made in the threads of a stream.
-Scored: TypeAlias = "Callable[[Stream, int], Iterator[tuple[list[Atoms], Scores]]]"
+# Scored pieces from a frame on, the first of it from a cell on, made in the threads of a stream.
+Scored: TypeAlias = "Callable[[Stream, int, int], Iterator[tuple[Piece, Scores]]]"
+
+# Told how many frames, and how many atoms, are done.
+Tell: TypeAlias = "Callable[[int, int], None]"
 
 # What the file with facts about the run adds to the name of the first output.
 FACTS = ".json"
@@ -54,6 +57,8 @@ class Run:
         The files.
     resumed_at : int
         Frames that an earlier, interrupted run had done.
+    resumed_at_cell : int
+        Cells of the next frame that it had done, if that is a large one.
     facts : pathlib.Path
         JSON with what is different in every run: command, host, time.
     seconds : dict of str to float
@@ -63,6 +68,7 @@ class Run:
     summary: RunSummary
     written: list[Path]
     resumed_at: int
+    resumed_at_cell: int
     facts: Path
     seconds: dict[str, float]
 
@@ -80,6 +86,8 @@ class Job:
         What files say of the model.
     clock : Clock
         Counts the seconds.
+    tag : str
+        What tells the files of shards apart.
     first : int
         Number of the first frame: not zero for shards.
     skipped : dict of int to str
@@ -93,6 +101,7 @@ class Job:
         about: About,
         clock: Clock,
         *,
+        tag: str = "",
         first: int = 0,
         skipped: dict[int, str],
     ) -> None:
@@ -107,29 +116,32 @@ class Job:
         self._before = journal.read() if journal else None
         self._summary = RunSummary()
         self._started = time.time()
-        self._resumed_at = 0
+        self._resumed_at, self._resumed_at_cell = 0, 0
         self._facts_path = sinks[0].output.with_name(sinks[0].output.name + FACTS)
         self._opened: list[Sink] = []
+        self._partial = Partial(sinks[0].output, tag)
         if self._before:
             self._summary = RunSummary.from_json(self._before["summary"])
             self._resumed_at = self._summary.n_read
+            self._resumed_at_cell = self._before["partial"]["cells"]
 
-    def run(self, scored: Scored, progress: Callable[[int], None]) -> Run:
+    def run(self, scored: Scored, tell: Tell) -> Run:
         """Go on, or begin, and make the outputs."""
         with self._consistent():
             if not self._is(_ASSEMBLED):
                 self._open()
-                self._take(scored, progress)
+                self._take(scored, tell)
                 self._assemble()
             self._publish()
         return self._result()
 
-    def run_shard(self, scored: Scored, progress: Callable[[int], None]) -> Run:
+    def run_shard(self, scored: Scored, tell: Tell) -> Run:
         """Go on, or begin, and leave what `merge` takes."""
         with self._consistent():
             self._open()
-            self._take(scored, progress)
+            self._take(scored, tell)
             self._checkpoint(COMPLETE)
+            self._partial.remove()
             for sink in self._sinks:
                 sink.close()
         return self._result()
@@ -164,37 +176,46 @@ class Job:
             kept = self._journal.read() if self._journal else None
             self._give_up(remove=kept is None)
             if isinstance(error, KeyboardInterrupt) and self._journal and kept is not None:
+                n_cells = kept["partial"]["cells"]
+                within = f" and {n_cells} cells of the next" if n_cells else ""
                 raise RunInterruptedError(
-                    f"interrupted, {kept['summary']['n_read']} frames are safe; give the same command again to go "
-                    f"on, or delete {self._journal.path} to start afresh."
+                    f"interrupted, {kept['summary']['n_read']} frames{within} are safe; give the same command again to "
+                    f"go on, or delete {self._journal.path} to start afresh."
                 ) from None
             raise
 
     def _result(self) -> Run:
         written = [sink.output for sink in self._sinks]
-        return Run(self._summary, written, self._resumed_at, self._facts_path, dict(self._clock.seconds))
+        resumed_at = (self._resumed_at, self._resumed_at_cell)
+        return Run(self._summary, written, *resumed_at, self._facts_path, dict(self._clock.seconds))
 
     def _open(self) -> None:
         lengths = self._before["lengths"] if self._before else [None] * len(self._sinks)
         for sink, length in zip(self._sinks, lengths, strict=True):
             sink.open(length)
             self._opened.append(sink)
+        self._partial.open(self._before["partial"] if self._before else None)
 
-    def _take(self, scored: Scored, progress: Callable[[int], None]) -> None:
+    def _take(self, scored: Scored, tell: Tell) -> None:
         last = time.monotonic()
         with Stream() as stream:
-            for frames, scores in scored(stream, self._first + self._resumed_at):
+            for piece, scores in scored(stream, self._first + self._resumed_at, self._resumed_at_cell):
                 with self._clock.stage("writing"):
-                    number = int(scores.structure[0])
-                    self._count_skipped(number)
-                    for sink in self._sinks:
-                        sink.add(number, frames, scores)
-                    self._summary.add(frames, scores, self._about.energy_key)
-                    if time.monotonic() - last > _BETWEEN_CHECKPOINTS:
+                    of_frames = self._partial.add(piece, scores)
+                    if of_frames is not None:
+                        self._write(piece, of_frames)
+                    is_whole_and_large = of_frames is not None and piece.rows is not None
+                    if is_whole_and_large or time.monotonic() - last > _BETWEEN_CHECKPOINTS:
                         self._checkpoint()
                         last = time.monotonic()
-                progress(self._summary.n_atoms)
+                tell(self._summary.n_frames, self._summary.n_atoms + self._partial.n_atoms)
         self._count_skipped(self._first + self._summary.n_read + len(self._skipped))
+
+    def _write(self, piece: Piece, scores: Scores) -> None:
+        self._count_skipped(piece.first)
+        for sink in self._sinks:
+            sink.add(piece.first, piece.frames, scores)
+        self._summary.add(piece.frames, scores, self._about.energy_key)
 
     def _count_skipped(self, up_to: int) -> None:
         for number in range(self._first + self._summary.n_read, up_to):
@@ -203,7 +224,10 @@ class Job:
     def _checkpoint(self, state: str = _RUNNING) -> None:
         lengths = [] if state == _ASSEMBLED else [sink.checkpoint() for sink in self._sinks]
         if self._journal:
-            self._journal.write({"state": state, "lengths": lengths, "summary": self._summary.to_json()})
+            partial = self._partial.checkpoint()
+            self._journal.write(
+                {"state": state, "lengths": lengths, "summary": self._summary.to_json(), "partial": partial}
+            )
 
     def _assemble(self) -> None:
         with self._clock.stage("writing"):
@@ -218,10 +242,15 @@ class Job:
         write_whole(self._facts_path.resolve(), json.dumps(self._facts(), indent=2).encode() + b"\n")
         for sink in self._sinks:
             sink.remove()
+        self._partial.remove()
         if self._journal:
             self._journal.remove()
 
     def _give_up(self, *, remove: bool) -> None:
+        if remove:
+            self._partial.remove()
+        else:
+            self._partial.close()
         for sink in self._opened:  # the others may be another process's
             if remove:
                 sink.remove()
@@ -237,6 +266,7 @@ class Job:
             "seconds": time.time() - self._started,
             "seconds_of_stages": self._clock.seconds,
             "resumed_at_frame": self._resumed_at,
+            "resumed_at_cell": self._resumed_at_cell,
             "frames": self._summary.n_frames,
             "atoms": self._summary.n_atoms,
             "skipped": self._summary.skipped,

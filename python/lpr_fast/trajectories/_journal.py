@@ -11,7 +11,7 @@ from ._spool import beside, remove_whole, write_whole
 
 SUFFIX = ".journal"
 
-_FORMAT = "lpr_fast journal 1"
+_FORMAT = "lpr_fast journal 2"
 
 # Changes of these are told with both values: they are short.
 _SHORT = {"unknown species", "on error", "least rigid", "instruction set", "shard"}

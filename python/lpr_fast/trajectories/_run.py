@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import islice
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from .. import _core
 from .._arrays import as_count
 from .._errors import InvalidInputError
 from .._files import sha256_of
-from ..atoms._model import Scores, StructureModel, UnknownSpecies, load_model, whole_frames
+from ..atoms._model import Scores, StructureModel, UnknownSpecies, load_model
+from ..atoms._pieces import Piece
 from . import _sources
 from ._job import Job, Run
 from ._journal import Journal
@@ -22,13 +23,27 @@ from ._memory import atoms_together
 from ._shards import Shard
 from ._stream import Clock, Stream
 
-if TYPE_CHECKING:
-    from ase import Atoms
-
 T = TypeVar("T")
 
-#: Called with the number of atoms that are done, and of all if that is known.
-Progress = Callable[[int, int | None], None]
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
+
+    Attributes
+    ----------
+    frames, atoms : int
+        How many are done; of a large frame that is under way, only its atoms count.
+    atoms_in_all : int or None
+        How many there are, if that is known.
+    seconds : dict of str to float
+        What each kind of work has taken so far; they go on side by side.
+    """
+
+    frames: int
+    atoms: int
+    atoms_in_all: int | None
+    seconds: dict[str, float]
 
 
 def score_trajectory(
@@ -43,7 +58,7 @@ def score_trajectory(
     shard: str | None = None,
     memory: str | int | None = None,
     n_threads: int = 0,
-    progress: Progress | None = None,
+    progress: Callable[[Progress], None] | None = None,
 ) -> Run:
     """Score every atom of frames that need not fit in memory, into files.
 
@@ -82,7 +97,7 @@ def score_trajectory(
     memory : str or int, optional
         Cap on memory, such as ``"2GB"``.
     progress : callable, optional
-        Called as ``progress(atoms_done, atoms_in_all)``; the second is None if nobody knows.
+        Called with a `Progress`, whenever some atoms are done.
 
     Returns
     -------
@@ -128,27 +143,25 @@ def score_trajectory(
     skipped: dict[int, str] = {}
     skip = skipped.__setitem__ if on_error == "skip" else None
 
-    def scored(stream: Stream, start: int) -> Iterator[tuple[list[Atoms], Scores]]:
+    def scored(stream: Stream, start: int, first_cell: int) -> Iterator[tuple[Piece, Scores]]:
         chosen = frames.frames(start) if part is None else islice(frames.frames(start), max(0, part.stop - start))
-        cut = loaded._pieces(chosen, unknown_species, limit, start, skip)  # type: ignore[arg-type]
+        cut = loaded._pieces(chosen, unknown_species, limit, start, skip, first_cell)  # type: ignore[arg-type]
         read = stream.ahead(clock.timed("reading", cut), may_wait=True)
         described = stream.ahead((p, _during("descriptors", loaded._features, p, unknown_species)) for p in read)
-        return whole_frames(
-            stream.ahead((p, _during("scoring", loaded._scores, p, x, n_threads)) for p, x in described)
-        )
+        return stream.ahead((p, _during("scoring", loaded._scores, p, x, n_threads)) for p, x in described)
 
     def _during(stage: str, work: Callable[..., T], *arguments: Any) -> T:
         with clock.stage(stage):
             return work(*arguments)
 
-    def tell(done: int) -> None:
+    def tell(n_frames: int, done: int) -> None:
         if progress is not None:
-            progress(done, n_atoms)
+            progress(Progress(n_frames, done, n_atoms, dict(clock.seconds)))
 
     journal = None if identity is None else Journal(files[0].output, settings, tag)
     if part is None:
         return Job(files, journal, about, clock, skipped=skipped).run(scored, tell)
-    return Job(files, journal, about, clock, first=part.first, skipped=skipped).run_shard(scored, tell)
+    return Job(files, journal, about, clock, tag=part.tag, first=part.first, skipped=skipped).run_shard(scored, tell)
 
 
 def _loaded(model: StructureModel | str | PathLike[str]) -> tuple[StructureModel, str]:
