@@ -167,7 +167,31 @@ def test_shards_are_merged_by_a_command(folder: Path) -> None:
     assert (folder / "out.h5").read_bytes() == (folder / "whole.h5").read_bytes()
 
 
-PROGRESS = {"fit": "rows: descriptors", "score": "atoms"}
+def test_a_log_says_what_was_asked_how_far_it_is_and_what_came_of_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lpr_fast.command_line._terminal._BETWEEN_LINES", 0.0)
+    arguments = ["score", folder / "m.lpr", folder / "md.xyz", "-o", folder / "out.npz", "--log", folder / "run.log"]
+    printed = succeed(*arguments, "--quiet").output
+    assert printed == ""
+    failed = run(*arguments, "--topology", folder / "absent.xyz")
+    log = (folder / "run.log").read_text().splitlines()
+    assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (INFO   |ERROR  ) ", line) for line in log)
+    assert sum("command: lpr-fast " in line for line in log) == 2
+    assert any(re.search(r"scoring: 24 of 24 atoms.*; 3 frames; .*descriptors \d+%", line) for line in log)
+    assert any("lowest" in line for line in log)
+    assert f"written   {folder / 'out.npz'}" in "\n".join(log)
+    assert log[-1].endswith("ERROR   " + failed.stderr.removeprefix("lpr-fast: ").rstrip("\n"))
+
+
+def test_a_log_does_not_go_into_a_trajectory_by_mistake(folder: Path) -> None:
+    before = (folder / "md.xyz").read_bytes()
+    result = run("score", folder / "m.lpr", folder / "md.xyz", "--log", folder / "md.xyz")
+    assert "its name must end in .log" in result.stderr
+    assert (folder / "md.xyz").read_bytes() == before
+
+
+PROGRESS = {"fit": "rows: descriptors", "score": "scoring"}
 
 
 @pytest.mark.parametrize("command", PROGRESS)
@@ -181,6 +205,8 @@ def test_progress_is_drawn_on_a_terminal_and_nowhere_else(command: str, folder: 
     drawn = run(*arguments, FORCE_COLOR="1", TERM="xterm", COLUMNS="120")
     bars = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn.stderr)
     assert re.search(rf"{PROGRESS[command]} .* 9600/9600 +[1-9][0-9,]* atoms/s +\d+:\d\d:\d\d", bars)
+    if command == "score":
+        assert re.search(r"1200 frames; .*descriptors \d+%", bars.replace(",", ""))
     for result in (quiet, drawn):
         assert "atoms/s" not in result.stdout
         assert "written   " in result.stdout

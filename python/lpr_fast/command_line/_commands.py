@@ -15,6 +15,7 @@ from .. import __version__
 from .._errors import LprError, LprWarning
 from ..atoms._frames import DEFAULT_ENERGY_KEY
 from . import _fit, _info, _score, missing
+from ._log import logging_to
 from ._terminal import say
 
 P = ParamSpec("P")
@@ -42,28 +43,34 @@ class Interrupted(Mistake):
 
 
 def _one_sentence(command: Callable[P, T]) -> Callable[P, T]:
-    """Turn what a user can put right into one sentence, and show warnings as notes."""
+    """Turn what a user can put right into one sentence, show warnings as notes, and log both."""
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **options: P.kwargs) -> T:
-        try:
-            with _warnings_as_notes():
-                return command(*args, **options)
-        except ImportError as error:  # before LprError: a MissingPackageError is both
-            raise Mistake(missing(error)) from error
-        except LprError as error:
-            raise Mistake(str(error)) from error
-        except BrokenPipeError:
-            raise  # click ends silently when nobody reads on
-        except OSError as error:
-            where = f"{error.filename}: " if error.filename is not None else ""
-            raise Mistake(f"{where}{error.strerror or error}.") from error
-        except MemoryError as error:
-            raise Mistake(f"out of memory ({error}); use a smaller active set or fewer features.") from error
-        except KeyboardInterrupt as error:
-            raise Interrupted(str(error) or "interrupted; no file was written.") from error
+        log: Any = options.pop("log", None)
+        with _mistakes(), logging_to(log), _mistakes(), _warnings_as_notes():  # the log may be a mistake too
+            return command(*args, **options)
 
     return wrapped
+
+
+@contextmanager
+def _mistakes() -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:  # before LprError: a MissingPackageError is both
+        raise Mistake(missing(error)) from error
+    except LprError as error:
+        raise Mistake(str(error)) from error
+    except BrokenPipeError:
+        raise  # click ends silently when nobody reads on
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        raise Mistake(f"{where}{error.strerror or error}.") from error
+    except MemoryError as error:
+        raise Mistake(f"out of memory ({error}); use a smaller active set or fewer features.") from error
+    except KeyboardInterrupt as error:
+        raise Interrupted(str(error) or "interrupted; no file was written.") from error
 
 
 @contextmanager
@@ -77,6 +84,14 @@ def _warnings_as_notes() -> Iterator[None]:
         warnings.filterwarnings("once", category=UserWarning)
         warnings.showwarning = note
         yield
+
+
+_log_option = click.option(
+    "--log",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Append what is said, and every ten seconds how far it is, to FILE.log.",
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -115,6 +130,7 @@ def lpr_fast() -> None:
 )
 @click.option("--no-energies", is_flag=True, help="Fit to structures alone: rigidities are the same.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Draws the pool of the active set.")
+@_log_option
 @_one_sentence
 def fit(train: str, output: Path, **options: Any) -> None:
     """Fit a sparse kernel model to the structures in TRAIN.
@@ -172,6 +188,7 @@ def fit(train: str, output: Path, **options: Any) -> None:
 @click.option("--memory", metavar="SIZE", help="Cap on memory, for instance 2GB.")
 @click.option("--quiet", is_flag=True, help="Say nothing unless something is wrong.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@_log_option
 @_one_sentence
 def score(model: Path, trajectory: tuple[str, ...], **options: Any) -> None:
     """Score every atom of TRAJECTORY: LPR, variance, residual and local energy.
@@ -187,6 +204,7 @@ def score(model: Path, trajectory: tuple[str, ...], **options: Any) -> None:
 
 @lpr_fast.command()
 @click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@_log_option
 @_one_sentence
 def merge(output: Path) -> None:
     """Make the outputs of a run that was scored with --shard; OUT is the first of them.

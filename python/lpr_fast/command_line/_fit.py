@@ -14,7 +14,7 @@ from .._files import refuse_output, sha256_of
 from ..atoms._sparse_kernel_model import SparseKernelModel
 from ..trajectories._sources import Files, readable
 from ._info import active_set_line, rigidity_line
-from ._terminal import watching
+from ._terminal import tell, watching
 
 
 @dataclass(frozen=True)
@@ -88,14 +88,14 @@ def fit(train: str, output: Path, options: Options) -> None:
         model.save(output)
         watch.lap("writing")
     facts = model.provenance
-    print(f"training  {facts['n_structures']} structures, {facts['n_environments']} atoms, from {train}")
+    tell(f"training  {facts['n_structures']} structures, {facts['n_environments']} atoms, from {train}")
     if not model.has_energies:
         why = "as asked" if options.no_energies else f"{train} has none named {options.energy_key!r}"
-        print(f"energies  none ({why}): rigidities are the same, but no energies are predicted")
-    print(f"active    {active_set_line(model)}")
-    print(f"rigidity  {rigidity_line(model)}")
-    print(f"seconds   {watch.summary()}")
-    print(f"written   {output}")
+        tell(f"energies  none ({why}): rigidities are the same, but no energies are predicted")
+    tell(f"active    {active_set_line(model)}")
+    tell(f"rigidity  {rigidity_line(model)}")
+    tell(f"seconds   {watch.summary()}")
+    tell(f"written   {output}")
 
 
 def _hypers(options: Options) -> dict[str, Any]:

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
+
+from ..trajectories._run import Progress as RunProgress
+from ._log import note
+
+# Seconds between two lines about progress in a log.
+_BETWEEN_LINES = 10.0
 
 
 def say(message: str) -> None:
     """Print a remark to standard error."""
     print(f"lpr-fast: {message}", file=sys.stderr)
+    note(message, logging.WARNING)
+
+
+def tell(line: str, *, quiet: bool = False) -> None:
+    """Print a line of results; if that is not wanted, only the log gets it."""
+    if not quiet:
+        print(line)
+    note(line)
 
 
 class _Rate(ProgressColumn):
@@ -26,12 +41,24 @@ class _Rate(ProgressColumn):
         return Text("" if speed is None else f"{speed:,.0f} atoms/s", style="progress.data.speed")
 
 
-class Watch:
-    """A progress bar in atoms, and the seconds that each kind of work took."""
+class _Bars(Progress):
+    """Bars, and a line below them."""
 
-    def __init__(self, progress: Progress) -> None:
+    remark = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Draw them."""
+        yield self.make_tasks_table(self.tasks)
+        if self.remark:
+            yield Text(self.remark, no_wrap=True, overflow="ellipsis")
+
+
+class Watch:
+    """A progress bar in atoms, lines about it in the log, and the seconds that each kind of work took."""
+
+    def __init__(self, progress: _Bars) -> None:
         self._progress = progress
-        self._last = time.perf_counter()
+        self._last = self._last_line = time.perf_counter()
         self.seconds: dict[str, float] = {}
 
     def lap(self, name: str) -> None:
@@ -40,21 +67,44 @@ class Watch:
         self.seconds[name] = self.seconds.get(name, 0.0) + now - self._last
         self._last = now
 
-    def report(self, what: str, done: int, total: int | None) -> None:
+    def report(self, what: str, done: int, total: int | None, remark: str = "") -> None:
         """Show how many atoms of how many are done with; no total, no time left."""
         known = {task.description: task.id for task in self._progress.tasks}
         task = known[what] if what in known else self._progress.add_task(what, total=total)
+        self._progress.remark = remark
         self._progress.update(task, completed=done, total=total)
+        if time.perf_counter() - self._last_line > _BETWEEN_LINES:
+            self._last_line = time.perf_counter()
+            note(_line(self._progress.tasks[task], remark))
+
+    def report_run(self, run: RunProgress) -> None:
+        """Show how far a run is, and what takes the time."""
+        remark = f"{run.frames:,} frame{'s' * (run.frames != 1)}; {percentages(run.seconds)}"
+        self.report("scoring", run.atoms, run.atoms_in_all, remark)
 
     def summary(self) -> str:
         """Seconds of each kind of work, and their share of the whole."""
         return shares(self.seconds)
 
 
-def shares(seconds: dict[str, float]) -> str:
+def _line(task: Task, remark: str) -> str:
+    """What the bar shows, in words."""
+    of_all = "" if task.total is None else f" of {task.total:,.0f}"
+    rate = f", {task.speed:,.0f} atoms/s" if task.speed else ""
+    left = "" if task.time_remaining is None else f", {task.time_remaining / 60:,.1f} min left"
+    return f"{task.description}: {task.completed:,.0f}{of_all} atoms{rate}{left}" + (f"; {remark}" if remark else "")
+
+
+def shares(seconds: Mapping[str, float]) -> str:
     """Seconds of each kind of work, and their share of all work."""
     whole = sum(seconds.values()) or 1.0
     return ", ".join(f"{name} {spent:.2f} ({spent / whole:.0%})" for name, spent in seconds.items())
+
+
+def percentages(seconds: Mapping[str, float]) -> str:
+    """The share of each kind of work."""
+    whole = sum(seconds.values()) or 1.0
+    return ", ".join(f"{name} {spent / whole:.0%}" for name, spent in seconds.items())
 
 
 @contextmanager
@@ -62,5 +112,5 @@ def watching(*, hidden: bool = False) -> Iterator[Watch]:
     """A watch whose bars are drawn only on a terminal, and gone afterwards."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=hidden or not console.is_terminal) as progress:
+    with _Bars(*columns, console=console, transient=True, disable=hidden or not console.is_terminal) as progress:
         yield Watch(progress)
