@@ -89,7 +89,7 @@ def test_chemiscope_opens_the_map(written: tuple[Path, Scores]) -> None:
     assert data["properties"]["LPR"]["values"] == scores.lpr.tolist()
     # What its writer would check, once more: sizes of properties, numbers of structures and atoms.
     environments = [(e["structure"], e["center"], e["cutoff"]) for e in data["environments"]]
-    values = {name: property["values"] for name, property in data["properties"].items()}
+    values = {name: facts["values"] for name, facts in data["properties"].items()}
     properties = {name: {"target": "atom", "values": column} for name, column in values.items()}
     chemiscope.create_input(structures=data["structures"], environments=environments, properties=properties)
     shown = data["settings"]["map"]

@@ -11,10 +11,11 @@ import numpy as np
 from .._errors import InvalidInputError, MissingPackageError
 from .._files import refuse_output, replacing
 from ..models._local_model import LOSS_NAMES
-from ._histograms import SMALLEST_RESIDUAL, Counts, counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from ._histograms import Counts
 
 # By Okabe and Ito: distinct for all common kinds of colour vision.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -57,6 +58,8 @@ def plot_scores(path: str | PathLike[str], output: str | PathLike[str] | None = 
     except ImportError as error:
         raise MissingPackageError("plots need matplotlib; install it with: pip install 'lpr-fast[cli]'") from error
 
+    from ._histograms import counted
+
     counts = counted(source)
     n_panels = 2 if counts.of_residual is None else 3
     with rc_context({"svg.hashsalt": "lpr_fast", "axes.spines.top": False, "axes.spines.right": False}):
@@ -83,18 +86,17 @@ def _title(name: str, counts: Counts, loss: str) -> str:
 
 
 def _distribution(axes: Axes, counts: Counts, loss: str) -> None:
-    """A curve of steps for each species, all of the same area."""
+    """Steps for each species, whatever its share of all atoms."""
     from ..descriptors._elements import symbol
 
     edges = 10.0 ** counts.lpr_edges[::2]  # two bins as one: a curve needs fewer than a map
-    tenths = 10.0 * (counts.lpr_edges[2] - counts.lpr_edges[0])
     for k, (species, found) in enumerate(sorted(counts.of_species.items())):
         colour = _COLOURS[k % len(_COLOURS)]
-        shares = 100.0 * found.reshape(-1, 2).sum(axis=1) / found.sum() / tenths
+        shares = 100.0 * found.reshape(-1, 2).sum(axis=1) / found.sum()
         label = f"{symbol(species)}, {found.sum():,} atoms"
         axes.stairs(shares, edges, color=colour, alpha=0.25, fill=True)
         axes.stairs(shares, edges, color=colour, label=label)
-    axes.set(xscale="log", xlabel=f"LPR (loss on {loss})", ylabel="atoms in a tenth of a decade (%)")
+    axes.set(xscale="log", xlabel=f"LPR (loss on {loss})", ylabel="atoms of the species (%)")
     axes.set_title("Distribution, by species")
     axes.set_ylim(bottom=0.0)
     axes.legend(frameon=False)
@@ -116,6 +118,8 @@ def _against_residual(axes: Axes, counts: Counts, loss: str) -> None:
     assert counts.residual_edges is not None
     from matplotlib.colors import LogNorm
 
+    from ._histograms import SMALLEST_RESIDUAL
+
     found = np.ma.masked_equal(counts.of_residual, 0)
     x, y = 10.0**counts.residual_edges, 10.0**counts.lpr_edges
     mesh = axes.pcolormesh(
@@ -124,7 +128,7 @@ def _against_residual(axes: Axes, counts: Counts, loss: str) -> None:
     bar = axes.figure.colorbar(mesh, ax=axes, label="atoms in a point")
     bar.ax.yaxis.set_major_formatter("{x:,.0f}")
     clipped = counts.residual_edges[0] < np.log10(SMALLEST_RESIDUAL)
-    note = "; what is below 1e-9 is drawn there" if clipped else ""
+    note = f"; what is below {SMALLEST_RESIDUAL:g} is drawn there" if clipped else ""
     axes.set(xscale="log", yscale="log", ylabel=f"LPR (loss on {loss})")
     axes.set_xlabel(f"residual (prior variance = 1{note})")
-    axes.set_title("Rigidity and novelty")
+    axes.set_title("LPR against residual")
