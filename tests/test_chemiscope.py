@@ -91,6 +91,16 @@ def test_a_sample_does_not_depend_on_how_a_run_is_cut(cut: int) -> None:
     assert merged.to_json() == sampled(lpr).to_json()
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_frames_that_come_once_more_after_a_crash_change_nothing(seed: int) -> None:
+    lpr = rigidities(12, seed)
+    sample = sampled(lpr)
+    expected = sample.to_json()
+    for frame in range(seed % 12, 12):
+        sample.add(frame, lpr[frame])
+    assert sample.to_json() == expected
+
+
 def test_few_environments_are_all_chosen() -> None:
     lpr = [np.array([3.0, np.nan, 1.0]), np.array([2.0])]
     assert sampled(lpr).places == [(0, 0), (0, 2), (1, 0)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -45,13 +44,17 @@ class Sample:
     def add(self, frame: int, lpr: Array) -> list[int]:
         """Consider the atoms of a frame that comes after all others; return those that are chosen now."""
         known = ~np.isnan(lpr)
-        lowest = _smallest(lpr, known, self._n_lowest, self._lowest)
-        lost = self._consider(_ranked(lpr, frame, lowest))
-        known[[atom for _, of, atom in self._lowest if of == frame]] = False
+        found = _ranked(lpr, frame, _smallest(lpr, known, self._n_lowest, self._lowest))
+        lost = self._consider(found)
+        if found:
+            known[[atom for _, of, atom in self._lowest if of == frame]] = False
+        drawn = [_drawn(of, atom) for _, of, atom in lost if of != frame] if self._n_fair else []
         if self._n_fair:
             keys = priorities(np.arange(len(lpr)), frame)
-            fair = _smallest(keys, known, self._n_fair, self._fair)
-            self._draw([*_ranked(keys, frame, fair), *(_drawn(of, atom) for _, of, atom in lost if of != frame)])
+            drawn += _ranked(keys, frame, _smallest(keys, known, self._n_fair, self._fair))
+            self._draw(drawn)
+        if not found and not drawn:
+            return []
         return [atom for _, of, atom in [*self._lowest, *self._fair] if of == frame]
 
     def merge(self, state: dict[str, Any]) -> None:
@@ -72,15 +75,17 @@ class Sample:
         self._lowest = heapq.nsmallest(self._n_lowest, considered)
         return sorted(considered - set(self._lowest))
 
-    def _draw(self, found: Iterable[_Ranked]) -> None:
-        self._fair = heapq.nsmallest(self._n_fair, {*self._fair, *found})
+    def _draw(self, found: list[_Ranked]) -> None:
+        if found:
+            self._fair = heapq.nsmallest(self._n_fair, {*self._fair, *found})
 
 
 def _smallest(keys: NDArray[Any], known: NDArray[np.bool_], count: int, so_far: list[_Ranked]) -> NDArray[np.int64]:
     """At most `count` known atoms of the smallest keys, ties in their order, that may find a place."""
     candidates = np.flatnonzero(known)
     if len(so_far) == count:
-        candidates = candidates[keys[candidates] < keys.dtype.type(so_far[-1][0])]
+        # Equal ones too: they may be what has a place already, if the frame comes once more after a crash.
+        candidates = candidates[keys[candidates] <= keys.dtype.type(so_far[-1][0])]
     if len(candidates) > count:
         limit = np.partition(keys[candidates], count - 1)[count - 1]
         candidates = candidates[keys[candidates] <= limit]
