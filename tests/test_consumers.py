@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import h5py
 import numpy as np
 import pandas
 import pytest
+from tools.chemiscope_picture import shown
 
 from lpr_fast import Scores, score_trajectory
 
@@ -94,6 +96,14 @@ def test_chemiscope_opens_the_map(written: tuple[Path, Scores]) -> None:
     chemiscope.create_input(structures=data["structures"], environments=environments, properties=properties)
     shown = data["settings"]["map"]
     assert {shown[axis]["property"] for axis in ("x", "y", "color")} | {shown["symbol"]} <= set(values)
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed (apt-get install chromium)")
+def test_chemiscope_shows_the_map_in_a_browser(written: tuple[Path, Scores]) -> None:
+    folder, _ = written
+    data = gzip.decompress((folder / "md.chemiscope.json.gz").read_bytes()).decode()
+    assert "<title>loaded</title>" in shown(data, "--dump-dom")
+    assert "<title>loaded</title>" not in shown(data.replace("log10 LPR", "LPR/10", 1), "--dump-dom")
 
 
 @pytest.mark.skipif(find_spec("ovito") is None, reason="ovito is not installed (pip install ovito, 116 MB)")

@@ -56,23 +56,32 @@ def dataset(folder: Path) -> str:
     return (folder / "melt.chemiscope.json").read_text()
 
 
-def main() -> int:
-    """Draw, and say where."""
+def shown(dataset: str, *arguments: str) -> str:
+    """What a browser without a screen, told what to do with the page, prints of a data set."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if browser is None:
-        print("no chromium is installed (Debian: apt-get install chromium).", file=sys.stderr)
-        return 2
-    output = Path(sys.argv[1]) if len(sys.argv) > 1 else OUTPUT
+        raise FileNotFoundError("no chromium is installed (Debian: apt-get install chromium).")
     library = Path(chemiscope.__file__).parent / "sphinx" / "static" / "chemiscope.min.js"
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        page = folder / "page.html"
-        page.write_text(PAGE.format(library=library.as_uri(), dataset=dataset(folder)))
+        page = Path(name) / "page.html"
+        page.write_text(PAGE.format(library=library.as_uri(), dataset=dataset))
         command = [browser, "--headless=new", "--enable-unsafe-swiftshader", "--hide-scrollbars"]
         command += ["--no-sandbox"] if os.geteuid() == 0 else []
-        command += [f"--user-data-dir={folder / 'profile'}", f"--window-size={WIDTH},{HEIGHT}"]
-        command += [f"--virtual-time-budget={SECONDS * 1000}", f"--screenshot={output.resolve()}", page.as_uri()]
-        subprocess.run(command, check=True, timeout=300, stderr=subprocess.DEVNULL)
+        command += [f"--user-data-dir={name}/profile", f"--window-size={WIDTH},{HEIGHT}"]
+        command += [f"--virtual-time-budget={SECONDS * 1000}", *arguments, page.as_uri()]
+        return subprocess.run(command, check=True, timeout=300, capture_output=True, text=True).stdout
+
+
+def main() -> int:
+    """Draw, and say where."""
+    output = Path(sys.argv[1]) if len(sys.argv) > 1 else OUTPUT
+    with tempfile.TemporaryDirectory() as folder:
+        data = dataset(Path(folder))
+    try:
+        shown(data, f"--screenshot={output.resolve()}")
+    except FileNotFoundError as error:
+        print(error, file=sys.stderr)
+        return 2
     print(f"{output}: {output.stat().st_size / 1000:.0f} kB")
     return 0
 

@@ -195,8 +195,9 @@ class Job:
                         last = time.monotonic()
                 progress(self._summary.n_atoms)
         self._count_skipped(self._first + self._summary.n_read + len(self._skipped))
-        for sink in self._sinks:
-            sink.complete()
+        with self._clock.stage("writing"):
+            for sink in self._sinks:
+                sink.complete()
 
     def _count_skipped(self, up_to: int) -> None:
         for number in range(self._first + self._summary.n_read, up_to):
