@@ -98,8 +98,8 @@ def _distribution(axes: Axes, counts: Counts, loss: str) -> None:
         axes.stairs(shares, edges, color=colour, label=label)
     axes.set(xscale="log", xlabel=f"LPR (loss on {loss})", ylabel="atoms of the species (%)")
     axes.set_title("Distribution, by species")
-    axes.set_ylim(bottom=0.0)
-    axes.legend(frameon=False)
+    axes.set_ylim(0.0, axes.dataLim.y1 * (1.05 + 0.08 * len(counts.of_species)))  # room for the legend
+    axes.legend(frameon=False, loc="upper right")
 
 
 def _along_the_run(axes: Axes, counts: Counts, loss: str) -> None:
