@@ -68,7 +68,7 @@ def test_pandas_opens_the_table(written: tuple[Path, Scores]) -> None:
     table = pandas.read_csv(folder / "md.csv").set_index("frame")
     by_frame = pandas.DataFrame({"frame": scores.structure, "lpr": scores.lpr, "residual": scores.residual})
     lowest = by_frame.groupby("frame")["lpr"]
-    np.testing.assert_allclose(table["lpr_lowest"], lowest.min(), rtol=2e-15)  # its parser rounds a little
+    np.testing.assert_allclose(table["lpr_lowest"], lowest.min(), rtol=2e-15)  # some versions round
     assert (table["lpr_lowest_atom"] + 8 * table.index).tolist() == lowest.idxmin().tolist()
     np.testing.assert_allclose(table["residual_largest"], by_frame.groupby("frame")["residual"].max(), rtol=2e-15)
     assert set(table["lpr_lowest_species"]) <= {"Ga", "As"}
@@ -118,4 +118,4 @@ def test_ovito_opens_the_frames(written: tuple[Path, Scores]) -> None:
         for column, name in {**COLUMNS, "Potential Energy": "energy"}.items():
             if column != "local_energy":  # OVITO knows what that is, and gives it a name of its own
                 expected = getattr(scores, name)[scores.structure == number]
-                np.testing.assert_allclose(particles[column][...], expected, rtol=2e-15)  # so does its parser
+                np.testing.assert_allclose(particles[column][...], expected, rtol=2e-15)  # its parser rounds
