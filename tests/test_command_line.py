@@ -369,7 +369,7 @@ MISTAKES: dict[str, tuple[Callable[[Path], list[object]], str]] = {
     ),
     "output without suffix": (
         lambda f: score_of(f, f / "md.xyz", out="new"),
-        "must end in .h5, .hdf5, .csv, .extxyz, .xyz or .npz",
+        "must end in .h5, .hdf5, .csv, .extxyz, .xyz, .npz, .chemiscope.json or",
     ),
     "trajectory as output": (lambda f: score_of(f, f / "md.xyz", out="md.xyz"), "would overwrite an input"),
     "unknown species": (

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from lpr_fast import SparseKernelModel, score_trajectory
+
 # None in sys.modules makes an import fail as that of a package which is not installed.
 HIDDEN = "import sys; sys.modules[{!r}] = None; "
 
@@ -51,3 +53,33 @@ def test_the_command_line_says_what_to_install(package: str, tmp_path: Path) -> 
     assert sentence.count("install them with") == 1
     assert sentence.endswith("; install them with: pip install 'lpr-fast[cli]'")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("package", "arguments", "expected"),
+    [
+        ("chemiscope", ["score", "m.lpr", "md.xyz", "-o", "new.chemiscope.json"], "pip install 'lpr-fast[view]'"),
+        (
+            "chemfiles",
+            ["score", "m.lpr", "md.xtc", "-o", "new.csv", "--topology", "md.xyz"],
+            "install 'lpr-fast[traj]'",
+        ),
+        ("h5py", ["score", "m.lpr", "md.xyz", "-o", "new.h5"], "pip install 'lpr-fast[cli]'"),
+        ("matplotlib", ["plot", "md.h5", "-o", "new.png"], "pip install 'lpr-fast[cli]'"),
+    ],
+)
+def test_outputs_and_inputs_say_what_they_need(
+    package: str, arguments: list[str], expected: str, tmp_path: Path, trajectory: Path, model: SparseKernelModel
+) -> None:
+    model.save(tmp_path / "m.lpr")
+    score_trajectory(model, trajectory, [tmp_path / "md.h5"])
+    (tmp_path / "md.xtc").write_bytes(b"")
+    before = set(tmp_path.iterdir())
+    given = [str(tmp_path / argument) if "." in argument else argument for argument in arguments]
+    result = run(package, "from lpr_fast.command_line import main; main()", *given)
+    (sentence,) = result.stderr.splitlines()
+    assert (result.returncode, result.stdout) == (2, "")
+    assert package in sentence
+    assert expected in sentence
+    assert sentence.count("install it with") == 1
+    assert set(tmp_path.iterdir()) == before

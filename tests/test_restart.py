@@ -28,10 +28,13 @@ from .structures import HYPERS, fitted, rattled, silicon
 # The command line, with checkpoints so often that there are some in a short run.
 PROGRAM = """
 import lpr_fast.trajectories._job as job
-job._BETWEEN_CHECKPOINTS = 0.02
+import lpr_fast.trajectories._chemiscope as chemiscope
+job._BETWEEN_CHECKPOINTS, chemiscope._COUNT = 0.02, 20
 from lpr_fast.command_line import main
 main()
 """
+
+SUFFIXES = ("h5", "csv", "extxyz", "npz", "chemiscope.json.gz")
 
 
 @pytest.fixture
@@ -43,7 +46,7 @@ def folder(tmp_path: Path) -> Path:
 
 def command(folder: Path, out: str) -> list[str]:
     (folder / out).mkdir(exist_ok=True)
-    outputs = [part for name in ("h5", "csv", "extxyz", "npz") for part in ("-o", str(folder / out / f"md.{name}"))]
+    outputs = [part for name in SUFFIXES for part in ("-o", str(folder / out / f"md.{name}"))]
     arguments = ["score", str(folder / "m.lpr"), str(folder / "md.xyz"), "--least-rigid", "4", *outputs]
     return [sys.executable, "-c", PROGRAM, *arguments]
 
@@ -73,7 +76,7 @@ def test_a_run_that_was_killed_again_and_again_writes_the_same_bytes(n_kills: in
     assert not killed(command(folder, "whole"), 300)
     seconds = time.monotonic() - start
     expected = contents(folder / "whole")
-    assert len(expected) == 5
+    assert len(expected) == 6
     parts, moments, kills, resumed = folder / "parts", random.Random(5), 0, []
     while kills < n_kills:
         # Once just after the first checkpoint, then at any moment.
@@ -262,7 +265,7 @@ def test_a_deleted_journal_starts_afresh(unfinished: Path) -> None:
 def test_a_crash_while_files_are_finished_loses_nothing(
     step: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    outputs = [folder / f"out.{suffix}" for suffix in ("extxyz", "h5", "csv", "npz")]
+    outputs = [folder / f"out.{suffix}" for suffix in ("extxyz", "h5", "csv", "npz", "chemiscope.json.gz")]
 
     def crash(*_: object, **__: object) -> None:
         raise EndOfPowerError
@@ -285,7 +288,7 @@ def test_a_crash_while_files_are_finished_loses_nothing(
     new = [folder / "again" / output.name for output in outputs]
     again = score_trajectory(folder / "m.lpr", source, new, least_rigid=2)
     assert {path.name: path.read_bytes() for path in again.written} == found
-    assert len(list(folder.iterdir())) == 9
+    assert len(list(folder.iterdir())) == 10
 
 
 def test_a_full_disk_is_told_and_the_run_goes_on_later(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,11 +13,12 @@ from lpr_fast.trajectories import _job
 from .structures import fitted, silicon
 from .test_restart import EndOfPowerError, contents
 
-SUFFIXES = ("csv", "h5", "extxyz", "npz")
+SUFFIXES = ("csv", "h5", "extxyz", "npz", "chemiscope.json.gz")
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("lpr_fast.trajectories._chemiscope._COUNT", 3)
     fitted().save(tmp_path / "m.lpr")
     ase.io.write(tmp_path / "a.xyz", silicon(11, seed=50))
     ase.io.write(tmp_path / "b.xyz.gz", silicon(8, seed=70), format="extxyz")
@@ -66,7 +67,12 @@ def test_a_merge_that_was_ended_by_force_can_be_repeated(folder: Path, monkeypat
     score(folder, "whole")
     for index in (1, 2):
         score(folder, "parts", f"{index}/2")
-    for place in ("_least_rigid.LeastRigid.absorb", "_records.HDF5._write", "_records._Records.publish"):
+    for place in (
+        "_chemiscope.Chemiscope.absorb",
+        "_least_rigid.LeastRigid.absorb",
+        "_records.HDF5._write",
+        "_records._Records.publish",
+    ):
         with monkeypatch.context() as patch:
             patch.setattr(f"lpr_fast.trajectories.{place}", stop)
             with pytest.raises(EndOfPowerError):

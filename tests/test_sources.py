@@ -114,6 +114,42 @@ def test_binary_trajectories_are_read_to_their_precision(
         np.testing.assert_allclose(found, [frames[n].positions for n in number], atol=PRECISIONS[suffix])
 
 
+def write_lammps(path: Path, frames: list[Atoms], columns: str) -> Path:
+    """A dump as LAMMPS writes it, atoms in any order; its cells have a along x and b in the plane of x and y."""
+    lines = []
+    for number, frame in enumerate(frames):
+        (a, _, _), (xy, b, _), (xz, yz, c) = frame.cell.array.tolist()
+        lines += ["ITEM: TIMESTEP", str(10 * number), "ITEM: NUMBER OF ATOMS", str(len(frame))]
+        lines += ["ITEM: BOX BOUNDS xy xz yz pp pp pp"]
+        lines += [f"{min(0, xy, xz, xy + xz)!r} {a + max(0, xy, xz, xy + xz)!r} {xy!r}"]
+        lines += [f"{min(0, yz)!r} {b + max(0, yz)!r} {xz!r}", f"0 {c!r} {yz!r}", f"ITEM: ATOMS {columns}"]
+        scaled = "xs" in columns
+        places = frame.get_scaled_positions(wrap=False) if scaled else frame.positions
+        for atom in np.random.default_rng(number).permutation(len(frame)).tolist():
+            values = {"id": str(atom + 1), "type": "1", "element": frame.symbols[atom]}
+            names = ("xs", "ys", "zs") if scaled else ("x", "y", "z")
+            values |= {name: repr(place) for name, place in zip(names, places[atom].tolist(), strict=True)}
+            lines.append(" ".join(values[column] for column in columns.split()))
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("columns", ["id type x y z", "id type xs ys zs", "id element x y z"])
+def test_lammps_dumps_give_the_same_rigidities(
+    columns: str, model: SparseKernelModel, frames: list[Atoms], tmp_path: Path
+) -> None:
+    for frame in frames:
+        frame.set_cell([[5.4, 0, 0], [0.5, 5.5, 0], [0.3, 0.4, 5.6]], scale_atoms=True)
+    path = write_lammps(tmp_path / "md.lammpstrj", frames, columns)
+    ase.io.write(tmp_path / "first.xyz", frames[0])
+    topology = None if "element" in columns else tmp_path / "first.xyz"
+    score_trajectory(model, path, [tmp_path / "out.npz"], topology=topology)
+    expected = model.score(frames)
+    with np.load(tmp_path / "out.npz") as found:
+        np.testing.assert_allclose(found["lpr"], expected.lpr, rtol=1e-9)
+        np.testing.assert_allclose(found["residual"], expected.residual, rtol=1e-9, atol=1e-12)
+
+
 def test_species_of_lammps_dumps_come_from_a_topology(frames: list[Atoms], tmp_path: Path) -> None:
     lines = ["ITEM: TIMESTEP", "0", "ITEM: NUMBER OF ATOMS", "8", "ITEM: BOX BOUNDS pp pp pp"]
     lines += [f"0 {length}" for length in frames[0].cell.lengths()]

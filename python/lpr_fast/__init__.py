@@ -17,6 +17,7 @@ from .atoms._linear_model import LinearModel
 from .atoms._model import Scores, load_model
 from .atoms._sparse_kernel_model import SparseKernelModel
 from .trajectories._job import Run
+from .trajectories._plots import plot_scores
 from .trajectories._run import score_trajectory
 from .trajectories._shards import merge_shards
 
@@ -43,6 +44,7 @@ __all__ = [
     "cpu_info",
     "load_model",
     "merge_shards",
+    "plot_scores",
     "score_trajectory",
 ]
 

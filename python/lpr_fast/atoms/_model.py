@@ -279,6 +279,10 @@ class StructureModel:
             features[piece.of_wanted(self._descriptor.sees_unknown_species(piece.systems))] = np.nan
         return features
 
+    def _features_of(self, frame: Atoms, atoms: Indices) -> Array:
+        """Features of some atoms of a frame, ascending, as the basis takes them."""
+        return self._local.basis.prepare(self._descriptor.compute([frame], [atoms]))
+
     def _scores(self, piece: Piece, features: Array, n_threads: int) -> Scores:
         known = ~np.isnan(features[:, 0])
         # No species has the number -1: what cannot be described is not scored.

@@ -14,6 +14,7 @@ import click
 from .. import __version__
 from .._errors import LprError, LprWarning
 from ..atoms._frames import DEFAULT_ENERGY_KEY
+from ..trajectories._plots import plot_scores
 from . import _fit, _info, _score, missing
 from ._log import logging_to
 from ._terminal import say
@@ -151,7 +152,8 @@ def fit(train: str, output: Path, **options: Any) -> None:
     type=click.Path(path_type=Path),
     multiple=True,
     help="File to write, may be repeated: HDF5 (.h5), a table of frames (.csv), extended XYZ (.xyz, .extxyz), NumPy "
-    "arrays (.npz).  [default: .lpr.h5 and .lpr.csv beside TRAJECTORY]",
+    "arrays (.npz), a map of some environments (.chemiscope.json.gz).  [default: .lpr.h5 and .lpr.csv beside "
+    "TRAJECTORY]",
 )
 @click.option(
     "--least-rigid",
@@ -212,6 +214,21 @@ def merge(output: Path) -> None:
     The files are the same bytes as those of one run without shards.
     """
     _score.merge(output)
+
+
+@lpr_fast.command()
+@click.argument("scores", metavar="SCORES.h5", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    metavar="OUT",
+    type=click.Path(path_type=Path),
+    help="Picture to write, .png, .pdf or .svg.  [default: .png beside SCORES.h5]",
+)
+@_one_sentence
+def plot(scores: Path, output: Path | None) -> None:
+    """Draw what `lpr-fast score` wrote: LPR by species, along the run, and against the residual."""
+    print(f"written   {plot_scores(scores, output)}")
 
 
 @lpr_fast.command()

@@ -9,8 +9,7 @@ from .._cpu import cpu_info
 from ..atoms._model import StructureModel, load_model
 from ..atoms._sparse_kernel_model import SparseKernelModel
 from ..descriptors._elements import symbol, symbols
-
-LOSS_NAMES = {"total": "total energies", "per_atom": "energies per atom"}
+from ..models._local_model import LOSS_NAMES
 
 
 def info(path: Path) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 
 from ..atoms._model import load_model
 from ..descriptors._elements import symbol
+from ..models._local_model import LOSS_NAMES
 from ..trajectories._job import Run
 from ..trajectories._run import score_trajectory
 from ..trajectories._shards import merge_shards
 from ..trajectories._summary import Extreme, RunSummary
-from ._info import LOSS_NAMES
 from ._terminal import say, shares, tell, watching
 
 _QUANTILES = (0.05, 0.5, 0.95)

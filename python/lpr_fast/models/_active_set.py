@@ -114,11 +114,11 @@ def draw(environments: Indices, size: int, seed: int) -> Indices:
     """A uniform sample of environments, ascending, that depends on `seed` and their indices alone."""
     if len(environments) <= size:
         return environments
-    order = np.argsort(_priorities(environments, seed), kind="stable")
+    order = np.argsort(priorities(environments, seed), kind="stable")
     return np.sort(environments[order[:size]])
 
 
-def _priorities(environments: Indices, seed: int) -> NDArray[np.uint64]:
+def priorities(environments: Indices, seed: int) -> NDArray[np.uint64]:
     """Pseudo-random numbers, one for each index (SplitMix64: Steele, Lea and Flood, OOPSLA 2014)."""
     mixed = np.array([seed], dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15) ^ environments.astype(np.uint64)
     mixed = mixed + np.uint64(0x9E3779B97F4A7C15)

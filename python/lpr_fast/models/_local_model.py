@@ -16,6 +16,9 @@ from .._rigidity import Rigidity
 from ._basis import Basis, SparseKernelBasis
 
 Loss = Literal["total", "per_atom"]
+
+# What they square the errors of.
+LOSS_NAMES = {"total": "total energies", "per_atom": "energies per atom"}
 Indices = NDArray[np.int64]
 
 # Rows of phi that exist at a time. Results do not depend on it.

@@ -210,6 +210,9 @@ class Job:
                         last = time.monotonic()
                 tell(self._summary.n_frames, self._summary.n_atoms + self._partial.n_atoms)
         self._count_skipped(self._first + self._summary.n_read + len(self._skipped))
+        with self._clock.stage("writing"):
+            for sink in self._sinks:
+                sink.complete()
 
     def _write(self, piece: Piece, scores: Scores) -> None:
         self._count_skipped(piece.first)
@@ -247,11 +250,11 @@ class Job:
             self._journal.remove()
 
     def _give_up(self, *, remove: bool) -> None:
-        if remove:
+        if remove and self._opened:
             self._partial.remove()
         else:
             self._partial.close()
-        for sink in self._opened:  # the others may be another process's
+        for sink in self._opened:  # what was not opened may be another process's
             if remove:
                 sink.remove()
             else:

@@ -13,6 +13,8 @@ from .. import __version__
 from .._errors import InvalidInputError
 from .._files import refuse_output
 from ..atoms._model import StructureModel
+from ._chemiscope import SUFFIXES as CHEMISCOPE
+from ._chemiscope import Chemiscope, Describe
 from ._job import FACTS
 from ._least_rigid import LeastRigid
 from ._records import HDF5, NumPyArrays
@@ -49,9 +51,10 @@ def checked(sinks: Sequence[str | PathLike[str]] | None, source: Source, inputs:
         sinks = [sinks]
     outputs = _default(source) if sinks is None else [Path(sink) for sink in sinks]
     for output in outputs:
-        if output.suffix not in _KINDS:
+        if output.suffix not in _KINDS and not output.name.endswith(CHEMISCOPE):
             raise InvalidInputError(
-                f"{output} must end in .h5, .hdf5, .csv, .extxyz, .xyz or .npz; that decides what is written."
+                f"{output} must end in .h5, .hdf5, .csv, .extxyz, .xyz, .npz, .chemiscope.json or .chemiscope.json.gz; "
+                "that decides what is written."
             )
         refuse_output(output, [*inputs, *(source.paths if isinstance(source, Files) else [])])
         if output.exists() and not output.is_file():
@@ -64,14 +67,24 @@ def checked(sinks: Sequence[str | PathLike[str]] | None, source: Source, inputs:
     return outputs
 
 
-def sinks_of(outputs: list[Path], about: About, *, cutoff: float, least_rigid: int, tag: str = "") -> list[Sink]:
-    """A sink for each output, and one for the least rigid environments if there are to be any."""
+def sinks_of(
+    outputs: list[Path], about: About, *, least_rigid: int, describe: Describe | None = None, tag: str = ""
+) -> list[Sink]:
+    """A sink for each output, and one for the least rigid environments if there are to be any.
+
+    `describe` gives features of atoms; shards that are merged do without.
+    """
     if least_rigid < 0:
         raise InvalidInputError(f"least_rigid is {least_rigid}; it must not be negative.")
-    sinks = [_KINDS[output.suffix](output, about, tag) for output in outputs]
+    sinks: list[Sink] = []
+    for output in outputs:
+        if output.name.endswith(CHEMISCOPE):
+            sinks.append(Chemiscope(output, about, describe=describe, tag=tag))
+        else:
+            sinks.append(_KINDS[output.suffix](output, about, tag))
     if least_rigid:
         output = outputs[0].with_name(outputs[0].name + LEAST_RIGID)
-        sinks.append(LeastRigid(output, count=least_rigid, cutoff=cutoff, tag=tag))
+        sinks.append(LeastRigid(output, count=least_rigid, cutoff=about.cutoff, tag=tag))
     return sinks
 
 
@@ -83,6 +96,7 @@ def about(model: StructureModel, digest: str) -> About:
         model_sha256=digest,
         loss=model.loss,
         regularizer=model.regularizer,
+        cutoff=model._descriptor.cutoff,
         species=model.species,
         energy_key=str(model.provenance.get("energy_key") or ""),
         columns=tuple(columns_of(model._scores_of_nothing())),

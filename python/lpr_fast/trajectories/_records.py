@@ -54,6 +54,9 @@ class _Records:
         records["species"] = np.concatenate([frame.numbers for frame in frames])
         self._spool.write(records.tobytes())
 
+    def complete(self) -> None:
+        pass
+
     def checkpoint(self) -> int:
         return self._spool.checkpoint()
 

@@ -78,8 +78,9 @@ def score_trajectory(
         for extended XYZ from standard input; or frames, taken as they come.
     sinks : sequence of paths, optional
         Files to write; the suffix says what: ``.h5`` or ``.hdf5`` (all scores, compressed), ``.csv`` (a line for each
-        frame), ``.xyz`` or ``.extxyz`` (frames with scores), ``.npz`` (arrays). By default, for ``traj.xyz``,
-        ``traj.lpr.h5`` and ``traj.lpr.csv`` beside it.
+        frame), ``.xyz`` or ``.extxyz`` (frames with scores), ``.npz`` (arrays), ``.chemiscope.json`` or
+        ``.chemiscope.json.gz`` (some environments on a map). By default, for ``traj.xyz``, ``traj.lpr.h5`` and
+        ``traj.lpr.csv`` beside it.
     least_rigid : int
         So many environments of lowest LPR are written too, with the frames around them, to
         ``<first output>.least-rigid.extxyz``.
@@ -126,7 +127,7 @@ def score_trajectory(
     about = _outputs.about(loaded, digest)
     tag = part.tag if part else ""
     count = as_count("least_rigid", least_rigid)
-    files = _outputs.sinks_of(outputs, about, cutoff=loaded._descriptor.cutoff, least_rigid=count, tag=tag)
+    files = _outputs.sinks_of(outputs, about, least_rigid=count, describe=loaded._features_of, tag=tag)
     settings = {
         "model": digest,
         "input": identity,

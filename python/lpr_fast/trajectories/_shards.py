@@ -77,7 +77,7 @@ def merge_shards(output: str | PathLike[str]) -> Run:
     facts = settings["facts about the model"]
     about = About(**{**facts, "species": tuple(facts["species"]), "columns": tuple(facts["columns"])})
     outputs = [Path(path) for path in settings["list of outputs"]]
-    options: dict[str, Any] = {"cutoff": 0.0, "least_rigid": settings["least rigid"]}
+    options: dict[str, Any] = {"least_rigid": settings["least rigid"]}
     tags = [path.name.removeprefix(first.resolve().name).removesuffix(SUFFIX) for path in journals]
     job = Job(_outputs.sinks_of(outputs, about, **options), Journal(first, settings), about, Clock(), skipped={})
     summaries = [RunSummary.from_json(progress["summary"]) for _, progress in found]

@@ -28,6 +28,7 @@ class About:
     model_sha256: str
     loss: str
     regularizer: float
+    cutoff: float
     species: tuple[int, ...]
     energy_key: str
     columns: tuple[str, ...]
@@ -45,6 +46,10 @@ class Sink(Protocol):
 
     def add(self, first: int, frames: list[Atoms], scores: Scores) -> None:
         """Take a batch, the first frame of which has the number `first`."""
+        ...
+
+    def complete(self) -> None:
+        """All frames of this run, or of this shard, have been taken."""
         ...
 
     def checkpoint(self) -> int:
@@ -78,6 +83,9 @@ class Spooled:
     def __init__(self, output: Path, tag: str) -> None:
         self.output = output
         self._spool = Spool(output, tag)
+
+    def complete(self) -> None:
+        """See `Sink`."""
 
     def publish(self) -> None:
         """See `Sink`."""

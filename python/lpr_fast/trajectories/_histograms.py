@@ -1,0 +1,171 @@
+"""What there is to draw of a file of scores, counted a chunk at a time: memory grows with the frames, not the atoms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._arrays import Array
+from .._errors import InvalidInputError
+from ._records import FORMAT, FORMAT_VERSION, _h5py
+
+_ATOMS_AT_A_TIME = 2**18
+
+# Bins along the logarithm of the LPR, and of the residual.
+N_BINS = 120
+
+# Residuals below are rounding: 1 less something as near to it.
+SMALLEST_RESIDUAL = 1e-9
+
+# More frames than a picture has columns are drawn as the lowest of some that follow one another.
+_MOST_POINTS = 2000
+
+
+@dataclass
+class Counts:
+    """Histograms of all atoms whose LPR is positive and finite.
+
+    Attributes
+    ----------
+    loss, model_sha256 : str
+        What the file says of the model.
+    n_frames, n_atoms, n_infinite, n_unknown : int
+        How many there are, and of how many atoms the LPR is infinite, or NaN.
+    frames, lowest : numpy.ndarray, shape (n_points,)
+        Numbers of frames, and the lowest LPR of each, or of `frames_together` from it on; NaN where there is none.
+    lpr_edges : numpy.ndarray, shape (N_BINS + 1,)
+        Edges of the bins, as decadic logarithms.
+    of_species : dict of int to numpy.ndarray, shape (N_BINS,)
+        Atoms of each atomic number.
+    residual_edges : numpy.ndarray, shape (N_BINS + 1,), or None
+        For kernel models, edges of the bins along the residual, as decadic logarithms.
+    of_residual : numpy.ndarray, shape (N_BINS, N_BINS), or None
+        Atoms in each bin of LPR (rows) and residual (columns).
+    """
+
+    loss: str
+    model_sha256: str
+    n_frames: int
+    n_atoms: int
+    frames: NDArray[np.int64]
+    lowest: Array
+    lpr_edges: Array
+    residual_edges: Array | None
+    frames_together: int = 1
+    n_infinite: int = 0
+    n_unknown: int = 0
+    of_species: dict[int, NDArray[np.int64]] = field(default_factory=dict)
+    of_residual: NDArray[np.int64] | None = None
+
+
+def counted(path: Path) -> Counts:
+    """Read a file twice: for its extremes, then for the histograms between these.
+
+    Raises
+    ------
+    InvalidInputError
+        For other files, and those without an atom that could be drawn.
+    """
+    with path.open("rb"):  # what the system says of files that are not there is better than what HDF5 says
+        pass
+    try:
+        with _h5py().File(path, "r") as file:
+            _check(path, file)
+            return _counted(path, file)
+    except (OSError, KeyError) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise InvalidInputError(
+            f"{path} cannot be read ({reason}); give the HDF5 file that lpr-fast score wrote."
+        ) from error
+
+
+def _check(path: Path, file: Any) -> None:
+    if file.attrs.get("format") != FORMAT:
+        raise InvalidInputError(f"{path} holds no scores of lpr_fast; give the HDF5 file that lpr-fast score wrote.")
+    version = int(file.attrs["format_version"])
+    if version > FORMAT_VERSION:
+        raise InvalidInputError(
+            f"{path} has version {version} of the format, but this lpr_fast reads up to {FORMAT_VERSION}; upgrade it."
+        )
+
+
+def _counted(path: Path, file: Any) -> Counts:
+    numbers, first = file["frames/number"][:], file["frames/first_atom"][:]
+    lowest = np.full(len(numbers), np.nan)
+    extremes = {name: (np.inf, -np.inf) for name in ("lpr", "residual") if name in file["atoms"]}
+    for start, columns in _chunks(file, list(extremes)):
+        lpr = columns["lpr"]
+        _take_lowest(lowest, first, start, lpr)
+        drawn = _drawn(lpr)
+        for name, (low, high) in extremes.items():
+            values = _logarithms(name, columns[name][drawn])
+            extremes[name] = (min(low, values.min(initial=low)), max(high, values.max(initial=high)))
+    if extremes["lpr"][0] > extremes["lpr"][1]:
+        raise InvalidInputError(f"{path} holds no atom with a finite LPR; there is nothing to draw.")
+    together = -(-len(numbers) // _MOST_POINTS)
+    edges = {name: _edges(low, high) for name, (low, high) in extremes.items()}
+    counts = Counts(
+        loss=str(file.attrs["loss"]),
+        model_sha256=str(file.attrs["model_sha256"]),
+        n_frames=len(numbers),
+        n_atoms=len(file["atoms/lpr"]),
+        frames=numbers[::together],
+        lowest=np.fmin.reduceat(lowest, np.arange(0, len(lowest), together)),
+        lpr_edges=edges["lpr"],
+        residual_edges=edges.get("residual"),
+        frames_together=together,
+    )
+    if "residual" in edges:
+        counts.of_residual = np.zeros((N_BINS, N_BINS), dtype=np.int64)
+    for _, columns in _chunks(file, [*extremes, "species"]):
+        _count(counts, columns)
+    return counts
+
+
+def _count(counts: Counts, columns: dict[str, Array]) -> None:
+    lpr = columns["lpr"]
+    counts.n_infinite += int(np.count_nonzero(np.isinf(lpr)))
+    counts.n_unknown += int(np.count_nonzero(np.isnan(lpr)))
+    drawn = _drawn(lpr)
+    logarithms, species = _logarithms("lpr", lpr[drawn]), columns["species"][drawn]
+    for number in np.unique(species).tolist():
+        found = np.histogram(logarithms[species == number], counts.lpr_edges)[0]
+        counts.of_species[number] = counts.of_species.get(number, 0) + found
+    if counts.of_residual is not None and counts.residual_edges is not None:
+        residuals = _logarithms("residual", columns["residual"][drawn])
+        found = np.histogram2d(logarithms, residuals, (counts.lpr_edges, counts.residual_edges))[0]
+        counts.of_residual += found.astype(np.int64)
+
+
+def _chunks(file: Any, names: list[str]) -> Iterator[tuple[int, dict[str, Array]]]:
+    """Columns of some atoms after others, and the number of the first of them."""
+    for start in range(0, len(file["atoms/lpr"]), _ATOMS_AT_A_TIME):
+        yield start, {name: file["atoms"][name][start : start + _ATOMS_AT_A_TIME] for name in names}
+
+
+def _take_lowest(lowest: Array, first: NDArray[np.int64], start: int, lpr: Array) -> None:
+    """Lower the lowest LPR of the frames that a chunk of atoms belongs to; what is not finite is none."""
+    frames = slice(
+        int(np.searchsorted(first, start, side="right")) - 1, int(np.searchsorted(first, start + len(lpr), side="left"))
+    )
+    starts = np.maximum(first[frames] - start, 0)
+    lowest[frames] = np.fmin(lowest[frames], np.fmin.reduceat(np.where(_drawn(lpr), lpr, np.nan), starts))
+
+
+def _drawn(lpr: Array) -> NDArray[np.bool_]:
+    return np.isfinite(lpr) & (lpr > 0.0)
+
+
+def _logarithms(name: str, values: Array) -> Array:
+    return np.log10(np.maximum(values, SMALLEST_RESIDUAL) if name == "residual" else values)
+
+
+def _edges(low: float, high: float) -> Array:
+    """Of bins that all values fall into, even if these are all equal."""
+    margin = max(1e-3, 1e-3 * (high - low))
+    return np.linspace(low - margin, high + margin, N_BINS + 1)

@@ -1,0 +1,134 @@
+"""Pictures of a file of scores."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._errors import InvalidInputError, MissingPackageError
+from .._files import refuse_output, replacing
+from ..models._local_model import LOSS_NAMES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ._histograms import Counts
+
+# By Okabe and Ito: distinct for all common kinds of colour vision.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+
+# What would write the time of day into a file.
+_NO_DATE: dict[str, dict[str, Any]] = {".png": {}, ".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
+
+
+def plot_scores(path: str | PathLike[str], output: str | PathLike[str] | None = None) -> Path:
+    """Draw the distribution of the LPR of each species, the lowest LPR of each frame, and LPR against residual.
+
+    The file is read a chunk at a time: it may hold any number of atoms. Atoms whose LPR is infinite or NaN are counted
+    in the title, and not drawn. Linear models have no residual.
+
+    Parameters
+    ----------
+    path : path
+        The HDF5 file that `score_trajectory` wrote.
+    output : path, optional
+        A ``.png``, ``.pdf`` or ``.svg`` file; by default ``.png`` beside `path`.
+
+    Returns
+    -------
+    pathlib.Path
+        The picture.
+
+    Raises
+    ------
+    InvalidInputError
+        For other files, files without atoms that could be drawn, and other suffixes.
+    """
+    source = Path(path)
+    target = source.with_suffix(".png") if output is None else Path(output)
+    if target.suffix not in _NO_DATE:
+        raise InvalidInputError(f"{target} must end in .png, .pdf or .svg.")
+    refuse_output(target, [source])
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingPackageError("plots need matplotlib; install it with: pip install 'lpr-fast[cli]'") from error
+
+    from ._histograms import counted
+
+    counts = counted(source)
+    n_panels = 2 if counts.of_residual is None else 3
+    with rc_context({"svg.hashsalt": "lpr_fast", "axes.spines.top": False, "axes.spines.right": False}):
+        figure = Figure(figsize=(4.6 * n_panels, 4.2), layout="constrained")
+        panels = figure.subplots(1, n_panels)
+        loss = LOSS_NAMES[counts.loss]
+        _distribution(panels[0], counts, loss)
+        _along_the_run(panels[1], counts, loss)
+        if n_panels == 3:
+            _against_residual(panels[2], counts, loss)
+        figure.suptitle(_title(source.name, counts, loss), fontsize="medium")
+        with replacing(target) as file:
+            figure.savefig(file, format=target.suffix[1:], dpi=150, metadata=_NO_DATE[target.suffix])
+    return target
+
+
+def _title(name: str, counts: Counts, loss: str) -> str:
+    plural = "s" * (counts.n_frames != 1)
+    title = f"{name}: {counts.n_frames:,} frame{plural}, {counts.n_atoms:,} atoms; "
+    title += f"model {counts.model_sha256[:12]}, loss on {loss}"
+    left_out = {"infinite": counts.n_infinite, "NaN": counts.n_unknown}
+    parts = [f"{n:,} atoms of LPR {what}" for what, n in left_out.items() if n]
+    return title + (f"\nnot drawn: {' and '.join(parts)}" if parts else "")
+
+
+def _distribution(axes: Axes, counts: Counts, loss: str) -> None:
+    """Steps for each species, whatever its share of all atoms."""
+    from ..descriptors._elements import symbol
+
+    edges = 10.0 ** counts.lpr_edges[::2]  # two bins as one: a curve needs fewer than a map
+    for k, (species, found) in enumerate(sorted(counts.of_species.items())):
+        colour = _COLOURS[k % len(_COLOURS)]
+        shares = 100.0 * found.reshape(-1, 2).sum(axis=1) / found.sum()
+        label = f"{symbol(species)}, {found.sum():,} atoms"
+        axes.stairs(shares, edges, color=colour, alpha=0.25, fill=True)
+        axes.stairs(shares, edges, color=colour, label=label)
+    axes.set(xscale="log", xlabel=f"LPR (loss on {loss})", ylabel="atoms of the species (%)")
+    axes.set_title("Distribution, by species")
+    axes.set_ylim(0.0, axes.dataLim.y1 * (1.05 + 0.08 * len(counts.of_species)))  # room for the legend
+    axes.legend(frameon=False, loc="upper right")
+
+
+def _along_the_run(axes: Axes, counts: Counts, loss: str) -> None:
+    together = counts.frames_together
+    marker = "." if len(counts.frames) <= 200 else ""
+    axes.plot(counts.frames, counts.lowest, color=_COLOURS[0], linewidth=1.0, marker=marker)
+    axes.set(yscale="log", xlabel="frame", ylabel=f"lowest LPR (loss on {loss})")
+    axes.set_title(
+        "Least rigid atom of each frame" if together == 1 else f"Least rigid atom of every {together} frames"
+    )
+    axes.grid(alpha=0.3)
+
+
+def _against_residual(axes: Axes, counts: Counts, loss: str) -> None:
+    assert counts.of_residual is not None
+    assert counts.residual_edges is not None
+    from matplotlib.colors import LogNorm
+
+    from ._histograms import SMALLEST_RESIDUAL
+
+    found = np.ma.masked_equal(counts.of_residual, 0)
+    x, y = 10.0**counts.residual_edges, 10.0**counts.lpr_edges
+    mesh = axes.pcolormesh(
+        x, y, found, norm=LogNorm(1, max(10, counts.of_residual.max())), cmap="viridis", rasterized=True
+    )
+    bar = axes.figure.colorbar(mesh, ax=axes, label="atoms in a point")
+    bar.ax.yaxis.set_major_formatter("{x:,.0f}")
+    clipped = counts.residual_edges[0] < np.log10(SMALLEST_RESIDUAL)
+    note = f"; what is below {SMALLEST_RESIDUAL:g} is drawn there" if clipped else ""
+    axes.set(xscale="log", yscale="log", ylabel=f"LPR (loss on {loss})")
+    axes.set_xlabel(f"residual (prior variance = 1{note})")
+    axes.set_title("LPR against residual")
