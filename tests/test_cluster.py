@@ -19,6 +19,7 @@ import ase.io
 import dask
 import pytest
 from ase.constraints import FixBondLengths
+from distributed import LocalCluster
 
 from lpr_fast import InvalidInputError, LprError, LprWarning, Run, score_trajectory
 from lpr_fast.trajectories import _cluster, _workers
@@ -308,8 +309,6 @@ def test_what_cannot_work_is_one_sentence(
 
 
 def test_a_scheduler_without_workers_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from distributed import LocalCluster
-
     monkeypatch.setattr(_cluster, "_PATIENCE_WITH_WORKERS", 0.5)
     with (
         LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0", scheduler_kwargs={"dashboard": False}) as empty,
@@ -344,3 +343,34 @@ def test_the_remedy_is_an_instruction_set_that_all_have() -> None:
     there = {**here, "instruction set": "b", "available": ["a", "b"]}
     with pytest.raises(InvalidInputError, match="set LPR_FAST_INSTRUCTION_SET=b here and for all workers"):
         _cluster._refuse_others(here, there, "tcp://x")
+
+
+def test_the_script_for_slurm_runs_with_processes_in_place_of_jobs(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Jobs(LocalCluster):
+        """Takes what dask-jobqueue does; its script was looked at by hand."""
+
+        def __init__(self, **options: Any) -> None:
+            assert options["processes"] == options["cores"]
+            without_dashboard = {"dashboard_address": "127.0.0.1:0", "scheduler_kwargs": {"dashboard": False}}
+            super().__init__(n_workers=0, threads_per_worker=1, memory_limit=0, silence_logs=50, **without_dashboard)
+
+        def job_script(self) -> str:
+            return "#!/usr/bin/env bash"
+
+        def scale(self, jobs: int) -> None:
+            assert jobs == 20
+            super().scale(2)
+
+    ase.io.write(folder / "md.xyz", silicon(11, seed=50))
+    fitted().save(folder / "si.lpr")
+    monkeypatch.chdir(folder)
+    monkeypatch.setitem(sys.modules, "dask_jobqueue", SimpleNamespace(SLURMCluster=Jobs))
+    page = (Path(__file__).parents[1] / "docs" / "cluster.md").read_text()
+    (script,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(script, names)
+    names["cluster"].close()
+    assert "11 frames, 88 atoms; the least rigid: Extreme(value=" in capsys.readouterr().out
+    assert (folder / "md.h5.least-rigid.extxyz").exists()

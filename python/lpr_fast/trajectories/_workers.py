@@ -19,8 +19,8 @@ from ._sources import Files
 from ._spool import InUseError
 from ._stream import Clock
 
-# A range is some seconds of work for one core, against a tenth of a second for its files, and a folder can hold so
-# many. The workers have no say in it: a run goes on with any number of them.
+# So much work that the files of a range and its messages do not matter, and so many that a folder can hold their files.
+# The workers have no say in it: a run goes on with any number of them.
 _ATOMS_OF_RANGE = 10_000
 _MOST_RANGES = 1000
 
