@@ -208,15 +208,20 @@ def _refuse_others(expected: dict[str, Any], found: dict[str, Any], worker: str)
         )
 
 
-def _check_workers(client: Client) -> None:
-    where = client.scheduler.address
+def _wait_for_workers(client: Client, count: int) -> None:
+    from distributed import TimeoutError as TimeOut
+
     try:
-        client.wait_for_workers(1, timeout=_PATIENCE_WITH_WORKERS)
-    except TimeoutError as error:
+        client.wait_for_workers(count, timeout=_PATIENCE_WITH_WORKERS)
+    except TimeOut as error:
         raise InvalidInputError(
-            f"the scheduler at {where} has had no workers for {_PATIENCE_WITH_WORKERS:.0f} seconds; start some, then "
-            "give the same command again."
+            f"the scheduler at {client.scheduler.address} has had no workers for {_PATIENCE_WITH_WORKERS:.0f} seconds; "
+            "start some, then give the same command again."
         ) from error
+
+
+def _check_workers(client: Client) -> None:
+    _wait_for_workers(client, 1)
     here = facts()
     for worker, found in client.run(facts, on_error="return").items():
         if isinstance(found, Exception):
@@ -297,7 +302,7 @@ def _local(workers: int) -> Iterator[Client]:
                 memory_limit=0,
             )
             with cluster, distributed.Client(cluster, set_as_default=False) as client:
-                client.wait_for_workers(workers, timeout=_PATIENCE_WITH_WORKERS)
+                _wait_for_workers(client, workers)
                 yield client
         finally:
             os.environ.clear()
