@@ -64,6 +64,7 @@ def test_the_command_line_says_what_to_install(package: str, tmp_path: Path) -> 
             ["score", "m.lpr", "md.xtc", "-o", "new.csv", "--topology", "md.xyz"],
             "install 'lpr-fast[traj]'",
         ),
+        ("distributed", ["score", "m.lpr", "md.xyz", "--workers", "2"], "pip install 'lpr-fast[dask]'"),
         ("h5py", ["score", "m.lpr", "md.xyz", "-o", "new.h5"], "pip install 'lpr-fast[cli]'"),
         ("matplotlib", ["plot", "md.h5", "-o", "new.png"], "pip install 'lpr-fast[cli]'"),
     ],

@@ -29,6 +29,8 @@ class Options:
     on_error: Any
     topology: Path | None
     shard: str | None
+    workers: int
+    scheduler: str | None
     memory: str | None
     quiet: bool
     as_json: bool
@@ -46,12 +48,13 @@ def score(model_path: Path, trajectory: tuple[str, ...], options: Options) -> in
             on_error=options.on_error,
             topology=options.topology,
             shard=options.shard,
+            scheduler=options.scheduler,
+            workers=options.workers,
             memory=options.memory,
             progress=watch.report_run,
         )
     if (run.resumed_at or run.resumed_at_cell) and not options.quiet:
-        within = f", cell {run.resumed_at_cell}" if run.resumed_at_cell else ""
-        say(f"went on from frame {run.resumed_at}{within}, where an earlier run had stopped.")
+        say(_went_on(run, with_workers=bool(options.workers or options.scheduler)))
     if options.as_json:
         print(json.dumps(_facts(run), indent=2))
         return run.summary.n_skipped
@@ -59,6 +62,13 @@ def score(model_path: Path, trajectory: tuple[str, ...], options: Options) -> in
     for line in [*lines, _end(run, options.shard)]:
         tell(line, quiet=options.quiet)
     return run.summary.n_skipped
+
+
+def _went_on(run: Run, *, with_workers: bool) -> str:
+    if with_workers:
+        return f"went on: {run.resumed_at} frames had been done before."
+    within = f", cell {run.resumed_at_cell}" if run.resumed_at_cell else ""
+    return f"went on from frame {run.resumed_at}{within}, where an earlier run had stopped."
 
 
 def merge(output: Path) -> None:

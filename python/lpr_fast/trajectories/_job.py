@@ -138,12 +138,13 @@ class Job:
     def run_shard(self, scored: Scored, tell: Tell) -> Run:
         """Go on, or begin, and leave what `merge` takes."""
         with self._consistent():
-            self._open()
-            self._take(scored, tell)
-            self._checkpoint(COMPLETE)
-            self._partial.remove()
-            for sink in self._sinks:
-                sink.close()
+            if not self._is(COMPLETE):
+                self._open()
+                self._take(scored, tell)
+                self._checkpoint(COMPLETE)
+                self._partial.remove()
+                for sink in self._sinks:
+                    sink.close()
         return self._result()
 
     def merge(self, shards: list[tuple[str, RunSummary]]) -> Run:

@@ -35,7 +35,7 @@ _KINDS: dict[str, Callable[[Path, About, str], Sink]] = {
 LEAST_RIGID = ".least-rigid.extxyz"
 
 # Packages that the bits of the results come from.
-_PACKAGES = ("featomic", "ase")
+PACKAGES = ("featomic", "ase")
 
 
 def checked(sinks: Sequence[str | PathLike[str]] | None, source: Source, inputs: list[Path]) -> list[Path]:
@@ -100,7 +100,7 @@ def about(model: StructureModel, digest: str) -> About:
         species=model.species,
         energy_key=str(model.provenance.get("energy_key") or ""),
         columns=tuple(columns_of(model._scores_of_nothing())),
-        versions={"lpr_fast": __version__, **{name: version(name) for name in _PACKAGES}},
+        versions={"lpr_fast": __version__, **{name: version(name) for name in PACKAGES}},
     )
 
 
