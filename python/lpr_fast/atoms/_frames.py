@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +24,25 @@ DEFAULT_ENERGY_KEY = "energy"
 # Frames are described together until they have so many atoms, or features: featomic's threads share out frames.
 _BATCH_ATOMS = 4096
 _BATCH_VALUES = 2**23
+
+
+class Rereadable(ABC):
+    """Frames that can be taken again, from any number on."""
+
+    @abstractmethod
+    def frames(self, start: int = 0) -> Iterator[Atoms]:
+        """The frames from number `start` on."""
+
+
+@dataclass(frozen=True)
+class Kept(Rereadable):
+    """Frames of an iterable that can be run through more than once, such as a list."""
+
+    given: Iterable[Atoms]
+
+    def frames(self, start: int = 0) -> Iterator[Atoms]:
+        """The frames from number `start` on."""
+        return itertools.islice(self.given, start, None)
 
 
 def checked(frames: Iterable[Atoms], cutoff: float) -> Iterator[Atoms]:
@@ -100,26 +122,37 @@ def batches(frames: Iterable[Atoms | None], limit: int, start: int = 0) -> Itera
         yield first, batch
 
 
-def energies_of(frames: Sequence[Atoms], key: str | None) -> Array | None:
-    """Total energies; None where no frame has one and the key is the default, which nobody may have asked for."""
-    if key is None:
-        return None
-    if not isinstance(key, str):
-        raise InvalidInputError(f"energy_key is {key!r}; give the name under which frames hold energies, or None.")
-    found = [_energy_of(frame, number, key) for number, frame in enumerate(frames)]
-    missing = [number for number, energy in enumerate(found) if energy is None]
-    if len(missing) == len(found) and key == DEFAULT_ENERGY_KEY:
-        return None
-    if missing:
-        raise InvalidInputError(
-            f"frame {missing[0]} has no energy named {key!r} ({len(missing)} of {len(found)} frames have none); remove "
-            "these frames, correct the name, or give energy_key=None (--no-energies) to fit without energies."
-        )
-    energies = [as_number(f"the energy of frame {number}", energy) for number, energy in enumerate(found)]
-    for number, energy in enumerate(energies):
-        if not np.isfinite(energy):
-            raise InvalidInputError(f"the energy of frame {number} is {energy}; mend or remove the frame.")
-    return np.array(energies)
+class Energies:
+    """Total energies of frames that come one after the other, under a name."""
+
+    def __init__(self, key: str | None) -> None:
+        if key is not None and not isinstance(key, str):
+            raise InvalidInputError(f"energy_key is {key!r}; give the name under which frames hold energies, or None.")
+        self._key = key
+        self._found: list[Any] = []
+
+    def add(self, frame: Atoms) -> None:
+        """Take what the next frame has."""
+        if self._key is not None:
+            self._found.append(_energy_of(frame, len(self._found), self._key))
+
+    def all(self) -> Array | None:
+        """Every frame's; None where no frame has one and the key is the default, which nobody may have asked for."""
+        key, found = self._key, self._found
+        missing = [number for number, energy in enumerate(found) if energy is None]
+        if key is None or (len(missing) == len(found) and key == DEFAULT_ENERGY_KEY):
+            return None
+        if missing:
+            raise InvalidInputError(
+                f"frame {missing[0]} has no energy named {key!r} ({len(missing)} of {len(found)} frames have none); "
+                "remove these frames, correct the name, or give energy_key=None (--no-energies) to fit without "
+                "energies."
+            )
+        energies = [as_number(f"the energy of frame {number}", energy) for number, energy in enumerate(found)]
+        for number, energy in enumerate(energies):
+            if not np.isfinite(energy):
+                raise InvalidInputError(f"the energy of frame {number} is {energy}; mend or remove the frame.")
+        return np.array(energies)
 
 
 def known_energy(frame: Atoms, key: str) -> float | None:
