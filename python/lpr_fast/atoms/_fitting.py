@@ -14,8 +14,8 @@ from .._arrays import Array, as_count, as_number, as_pairs
 from .._errors import InvalidInputError
 from ..models import _active_set
 from ..models._active_set import Pool
-from ..models._basis import Basis
-from ..models._fit import Terms, as_positive, fit, provenance_of
+from ..models._basis import Basis, SparseKernelBasis
+from ..models._fit import Terms, as_positive, fit, provenance_of, refuse_empty
 from ..models._local_model import LocalModel, Loss
 from ._frames import Rereadable
 from ._ranges import Chosen, features_of, rows_of
@@ -115,6 +115,13 @@ def _by_species(given: Mapping[Any, float] | None) -> dict[int, float] | None:
     if not isinstance(given, Mapping):
         raise InvalidInputError(f"baseline is a {type(given).__name__}; give a dictionary such as {{'Si': -158.5}}.")
     return {s: as_number("baseline", energy) for s, energy in by_atomic_number("baseline", given).items()}
+
+
+def kernel_basis(active: Mapping[int, Array], zeta: float) -> SparseKernelBasis:
+    """Kernels to an active set, which must not be empty."""
+    basis = SparseKernelBasis(dict(active), zeta)
+    refuse_empty(basis, "all atoms are isolated; check cells and units, or increase the cutoff")
+    return basis
 
 
 def pool_for(n_active: int | Mapping[Any, int], seed: int) -> Pool:

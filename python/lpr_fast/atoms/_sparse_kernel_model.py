@@ -128,8 +128,7 @@ class SparseKernelModel(StructureModel):
             assert n_active is not None
             assert pool is not None
             active, how = _fitting.sampled_active_set(problem, n_active, pool)
-        basis = SparseKernelBasis(active, power)
-        refuse_empty(basis, "all atoms are isolated; check cells and units, or increase the cutoff")
+        basis = _fitting.kernel_basis(active, power)
         return cls._from_parts(problem.soap, _fitting.fit_local_model(basis, problem, how))
 
     @classmethod

@@ -69,9 +69,7 @@ class TrainingSet(Structures):
         return cls(species, table, of_loss, energies.all(), source)
 
 
-def counted_again(
-    source: _frames.Rereadable, species: tuple[int, ...], counts: Indices, start: int
-) -> Iterator[Atoms]:
+def counted_again(source: _frames.Rereadable, species: tuple[int, ...], counts: Indices, start: int) -> Iterator[Atoms]:
     """So many frames from number `start` on, as long as their atoms are those that were counted.
 
     Raises

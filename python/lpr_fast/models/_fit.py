@@ -64,9 +64,7 @@ def solved(basis: Basis, accumulator: HessianAccumulator, terms: Terms, *, stack
     """Factorise, and make what scoring needs; warnings point `stacklevel` calls up."""
     prior = basis.prior(terms.n_threads)
     try:
-        rigidity = Rigidity._build(
-            accumulator, prior, terms.regularizer, terms.n_threads, stacklevel=stacklevel + 1
-        )
+        rigidity = Rigidity._build(accumulator, prior, terms.regularizer, terms.n_threads, stacklevel=stacklevel + 1)
     except NotPositiveDefiniteError as error:
         if isinstance(basis, SparseKernelBasis) and not basis.zeta.is_integer():
             raise InvalidInputError(
@@ -100,8 +98,8 @@ def as_zeta(value: Any) -> float:
     return zeta
 
 
-def provenance_of(structures: Structures, given: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What every provenance says, after what the caller wants it to say."""
+def checked_provenance(given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What the caller wants the provenance to say, as JSON holds it."""
     if given is not None and not isinstance(given, Mapping):
         raise InvalidInputError(f"provenance is a {type(given).__name__}; give a dictionary.")
     try:
@@ -111,7 +109,12 @@ def provenance_of(structures: Structures, given: Mapping[str, Any] | None) -> di
         raise InvalidInputError(f"provenance cannot be written as JSON ({error}); use numbers and text.") from error
     facts = dict(json.loads(text))
     _check_plain(facts, 0)
-    return facts | {
+    return facts
+
+
+def provenance_of(structures: Structures, given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What every provenance says, after what the caller wants it to say."""
+    return checked_provenance(given) | {
         "lpr_fast_version": _core.__version__,
         "n_structures": len(structures),
         "n_environments": structures.n_environments,

@@ -186,9 +186,9 @@ class Files:
         return None if None in counts else sum(count or 0 for count in counts)
 
 
-def readable(source: Source) -> Iterator[Atoms]:
-    """The frames of a source, as long as they can be read."""
-    for frame in source.frames():
+def readable(source: Source, start: int = 0) -> Iterator[Atoms]:
+    """The frames of a source from number `start` on, as long as they can be read."""
+    for frame in source.frames(start):
         if isinstance(frame, InvalidInputError):
             raise frame
         yield frame
