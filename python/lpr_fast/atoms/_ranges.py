@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 Indices = NDArray[np.int64]
 
 
+# Structures that are handed to another process together: what is lost when it dies.
+LARGEST_RANGE = 256
+
+
 def ignore(stage: str, done: int) -> None:
     """Tell nobody."""
 
@@ -70,6 +74,14 @@ class Labelled:
     weights: Array
     targets: Array | None
 
+    @classmethod
+    def among(cls, training: TrainingSet, targets: Array | None, start: int, stop: int) -> Labelled:
+        """Structures from `start` to before `stop` of all."""
+        chosen = slice(start, stop)
+        return cls(
+            start, training.counts[chosen], training.weights[chosen], None if targets is None else targets[chosen]
+        )
+
 
 def features_of(
     chosen: Chosen,
@@ -108,12 +120,36 @@ def rows_of(
 
 
 def sum_of(
-    labelled: Labelled, source: _frames.Rereadable, soap: Soap, basis: Basis, n_threads: int = 0
+    labelled: Labelled,
+    source: _frames.Rereadable,
+    soap: Soap,
+    basis: Basis,
+    report: Callable[[str, int], None] = ignore,
 ) -> HessianAccumulator:
     """The rows of a range in an accumulator of their own, to be merged with those of the others in order."""
     accumulator = HessianAccumulator(basis.size, labelled=labelled.targets is not None)
     frames = counted_again(source, soap.species, labelled.counts, labelled.first)
-    rows = rows_of(frames, soap, basis, n_threads)
-    for _ in adding(accumulator, rows, labelled.weights, labelled.targets, n_threads):
+    rows = rows_of(frames, soap, basis, 0, report)
+    for _ in adding(accumulator, rows, labelled.weights, labelled.targets, 0):
         pass
     return accumulator
+
+
+def leaves(start: int, stop: int, leaf_rows: int, largest: int = LARGEST_RANGE) -> Iterator[list[range]]:
+    """Structures from `start` to before `stop` in ranges of a limited size; those of each leaf of the tree together.
+
+    The states of a leaf's ranges, merged in order, and leaves merged in order into an accumulator of the rows before
+    `start`, make the bits of one accumulator that takes row by row: rows wait as they are until a leaf is full.
+    """
+    while start < stop:
+        end = min(stop, (start // leaf_rows + 1) * leaf_rows)
+        yield [range(first, min(first + largest, end)) for first in range(start, end, largest)]
+        start = end
+
+
+def merged(*states: HessianAccumulator) -> HessianAccumulator:
+    """States of ranges that follow one another as one; they are left as they are."""
+    whole = HessianAccumulator(states[0].size, labelled=states[0].is_labelled)
+    for state in states:
+        whole.merge(state)
+    return whole
