@@ -171,7 +171,13 @@ def fit(train: tuple[str, ...], output: Path, **options: Any) -> None:
     metavar="I/N",
     help="Score only range I of N equal ranges of frames, for job arrays; `lpr-fast merge` makes the outputs.",
 )
-@click.option("--memory", metavar="SIZE", help="Cap on memory, for instance 2GB.")
+@click.option("--workers", metavar="N", type=int, default=0, help="Score with N processes of one thread each.")
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Score with the workers of a Dask cluster, for instance tcp://host:8786, or the .json file of its scheduler.",
+)
+@click.option("--memory", metavar="SIZE", help="Cap on memory, for instance 2GB; of each worker if there are any.")
 @click.option("--quiet", is_flag=True, help="Say nothing unless something is wrong.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @_one_sentence

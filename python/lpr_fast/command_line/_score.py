@@ -29,6 +29,8 @@ class Options:
     on_error: Any
     topology: Path | None
     shard: str | None
+    workers: int
+    scheduler: str | None
     memory: str | None
     quiet: bool
     as_json: bool
@@ -46,11 +48,16 @@ def score(model_path: Path, trajectory: tuple[str, ...], options: Options) -> in
             on_error=options.on_error,
             topology=options.topology,
             shard=options.shard,
+            scheduler=options.scheduler,
+            workers=options.workers,
             memory=options.memory,
             progress=lambda done, total: watch.report("atoms", done, total),
         )
     if run.resumed_at and not options.quiet:
-        say(f"went on from frame {run.resumed_at}, where an earlier run had stopped.")
+        if options.workers or options.scheduler:
+            say(f"went on: {run.resumed_at} frames were done by an earlier run.")
+        else:
+            say(f"went on from frame {run.resumed_at}, where an earlier run had stopped.")
     if options.as_json:
         print(json.dumps(_facts(run), indent=2))
     elif not options.quiet:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import itertools
 import sys
+from bisect import bisect_right
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TypeVar, cast
+from typing import IO, NamedTuple, TypeVar, cast
 
 import ase.io
 from ase import Atoms
@@ -21,8 +23,51 @@ T = TypeVar("T")
 
 _EXTENDED_XYZ = (".xyz", ".extxyz")
 
+# Bytes between the places that are remembered: reading on from there is quick, and a terabyte has a million of them.
+_BETWEEN_PLACES = 1 << 20
 
-def frames_of(specification: str, start: int = 0, topology: Atoms | None = None) -> Iterator[Atoms | InvalidInputError]:
+
+class Place(NamedTuple):
+    """Where a frame begins in its file."""
+
+    number: int
+    byte: int
+
+
+_BEGINNING = Place(0, 0)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What reading ``file@selection`` once has found.
+
+    Attributes
+    ----------
+    n_frames, n_atoms : int
+        Of the selection; what cannot be read counts as a frame without atoms.
+    wanted : range or None
+        Numbers of the selected frames in an extended XYZ file.
+    places : list of Place
+        Where some of its frames begin; none where one cannot go to a byte directly.
+    error : InvalidInputError or None
+        The first thing that is wrong with the file.
+    """
+
+    n_frames: int
+    n_atoms: int
+    wanted: range | None = None
+    places: tuple[Place, ...] = ()
+    error: InvalidInputError | None = None
+
+    def place_before(self, number: int) -> Place:
+        """The last place that is known from which frame `number` will come."""
+        index = bisect_right(self.places, number, key=lambda place: place.number)
+        return self.places[index - 1] if index else _BEGINNING
+
+
+def frames_of(
+    specification: str, start: int = 0, topology: Atoms | None = None, contents: Contents | None = None
+) -> Iterator[Atoms | InvalidInputError]:
     """Frames of ``file@selection`` from number `start` of the selection on, with the species of a topology if given.
 
     Extended XYZ, compressed or not, is read frame by frame, and what is not wanted is skipped without being parsed;
@@ -34,12 +79,14 @@ def frames_of(specification: str, start: int = 0, topology: Atoms | None = None)
         For folders, and files that hold no species without a topology.
     """
     path = path_of(specification)
-    frames = _found(specification, path, start, topology)
+    frames = _found(specification, path, start, topology, contents)
     return frames if topology is None else (_with_species(frame, topology, path) for frame in frames)
 
 
-def _found(specification: str, path: Path, start: int, topology: Atoms | None) -> Iterator[Atoms | InvalidInputError]:
-    wanted = _wanted(specification)
+def _found(
+    specification: str, path: Path, start: int, topology: Atoms | None, contents: Contents | None
+) -> Iterator[Atoms | InvalidInputError]:
+    wanted = contents.wanted if contents else _wanted(specification)
     if _is_binary(path, topology):
         if topology is None:
             raise InvalidInputError(
@@ -51,7 +98,9 @@ def _found(specification: str, path: Path, start: int, topology: Atoms | None) -
     if wanted is None:
         found = itertools.islice(ase.io.iread(specification), start, None)
         return named(enumerate(found, start), str(path))
-    return named(_opened(path, wanted[start:]), str(path))
+    chosen = wanted[start:]
+    place = contents.place_before(chosen[0]) if contents and chosen else _BEGINNING
+    return named(_opened(path, chosen, place), str(path))
 
 
 def _is_binary(path: Path, topology: Atoms | None) -> bool:
@@ -88,25 +137,53 @@ def n_frames_of(specification: str, topology: Atoms | None = None) -> int:
     return sum(1 for number in wanted[:n_frames] if number < n_frames)
 
 
-def count_atoms(specification: str) -> int | None:
-    """Atoms of a plain XYZ file that is read as a whole; None for everything else.
-
-    Raises
-    ------
-    InvalidInputError
-        For a file that ends within a frame: better now than after hours.
-    """
+def is_quickly_read(specification: str) -> bool:
+    """Whether `contents_of` takes little time for what it saves: plain XYZ that is read as a whole."""
     path = path_of(specification)
-    if specification != str(path) or path.suffix not in _EXTENDED_XYZ or not path.is_file():
-        return None
-    with path.open("rb") as file:
-        return sum(_sizes(file, str(path)))
+    return specification == str(path) and path.suffix in _EXTENDED_XYZ and path.is_file()
+
+
+def contents_of(specification: str, topology: Atoms | None = None) -> Contents:
+    """What ``file@selection`` holds, by reading all of it; extended XYZ is not parsed for that."""
+    path = path_of(specification)
+    if _is_binary(path, topology):
+        n_frames = len(_steps(specification, path))
+        return Contents(n_frames, n_frames * len(topology or ()))
+    wanted = _wanted(specification)
+    places: list[Place] = []
+    found: Iterator[int | InvalidInputError]
+    if wanted is None:
+        frames = frames_of(specification)
+        found = (frame if isinstance(frame, InvalidInputError) else len(frame) for frame in frames)
+    else:
+        found = named(_sizes_of(path, wanted, places), str(path))
+    n_frames, n_atoms, error = 0, 0, None
+    for size in found:
+        n_frames += 1
+        if isinstance(size, InvalidInputError):
+            error = error or size
+        else:
+            n_atoms += size
+    return Contents(n_frames, n_atoms, wanted, tuple(places), error)
+
+
+def _sizes_of(path: Path, wanted: range, places: list[Place]) -> Iterator[tuple[int, int]]:
+    """Numbers and atoms of the wanted frames of extended XYZ; on the way, places are noted."""
+    can_seek = get_compression(path.name)[1] is None
+    with open_with_compression(str(path), "rb") as file:
+        for text in _texts(file, str(path), range(0), last=_last(wanted)):
+            if can_seek and text.start >= (places[-1].byte if places else 0) + _BETWEEN_PLACES:
+                places.append(Place(text.number, text.start))
+            if text.number in wanted:
+                yield text.number, text.n_atoms
 
 
 def extended_xyz(
-    file: IO[bytes], name: str, wanted: range | None = None
+    file: IO[bytes], name: str, wanted: range | None = None, place: Place = _BEGINNING
 ) -> Iterator[tuple[int, Atoms | InvalidInputError]]:
     """Numbers and frames of extended XYZ, as they come; exceptions in the place of frames that cannot be parsed.
+
+    The file stands at `place`.
 
     Raises
     ------
@@ -114,7 +191,7 @@ def extended_xyz(
         For a file that ends within a frame.
     """
     wanted = range(sys.maxsize) if wanted is None else wanted
-    for number, n_atoms, lines in _texts(file, name, wanted):
+    for number, _, n_atoms, lines in _texts(file, name, wanted, last=_last(wanted), place=place):
         if lines is not None:
             try:
                 text = io.StringIO(f"{n_atoms}\n" + b"".join(lines).decode())
@@ -165,7 +242,7 @@ def _count_frames(path: Path) -> int:
         return len(list(_sizes(file, str(path))))
 
 
-def _opened(path: Path, wanted: range) -> Iterator[tuple[int, Atoms | InvalidInputError]]:
+def _opened(path: Path, wanted: range, place: Place) -> Iterator[tuple[int, Atoms | InvalidInputError]]:
     if wanted.step < 0:
         found = {}
         with open_with_compression(str(path), "rb") as file:
@@ -173,37 +250,57 @@ def _opened(path: Path, wanted: range) -> Iterator[tuple[int, Atoms | InvalidInp
         yield from sorted(found.items(), reverse=True)
         return
     with open_with_compression(str(path), "rb") as file:
-        yield from extended_xyz(file, str(path), wanted)
+        if place.byte:
+            file.seek(place.byte)
+        yield from extended_xyz(file, str(path), wanted, place)
 
 
 def _sizes(file: IO[bytes], name: str) -> Iterator[int]:
-    return (n_atoms for _, n_atoms, _ in _texts(file, name, range(0)))
+    return (text.n_atoms for text in _texts(file, name, range(0)))
 
 
-def _texts(file: IO[bytes], name: str, wanted: range) -> Iterator[tuple[int, int, list[bytes] | None]]:
-    """Number, atoms, and the lines after the first of every frame; no lines for those that are not wanted."""
-    last = max(wanted[0], wanted[-1]) if wanted else sys.maxsize
+def _last(wanted: range) -> int:
+    """The number behind which nothing is wanted."""
+    return max(wanted[0], wanted[-1]) if wanted else sys.maxsize
+
+
+class _Text(NamedTuple):
+    """A frame that is not parsed: its number, where it begins, its atoms, and the lines after the first if wanted."""
+
+    number: int
+    start: int
+    n_atoms: int
+    lines: list[bytes] | None
+
+
+def _texts(
+    file: IO[bytes], name: str, wanted: range, *, last: int = sys.maxsize, place: Place = _BEGINNING
+) -> Iterator[_Text]:
+    """The frames from `place` on, where the file stands, to number `last`."""
+    start = place.byte
     line = file.readline()
-    for number in itertools.count():
+    for number in itertools.count(place.number):
         if not line.strip() or number > last:
             return
         try:
             n_atoms = int(line)
         except ValueError as error:
             raise _unreadable(number, name, error) from error
-        lines: list[bytes] | None = None
-        if number in wanted:
-            lines = list(itertools.islice(file, n_atoms + 1))
-            n_lines = len(lines)
-        else:
-            n_lines = sum(1 for _ in itertools.islice(file, n_atoms + 1))
+        lines: list[bytes] | None = [] if number in wanted else None
+        n_lines, end = 0, start + len(line)
+        for text in itertools.islice(file, n_atoms + 1):
+            n_lines, end = n_lines + 1, end + len(text)
+            if lines is not None:
+                lines.append(text)
         if n_lines < n_atoms + 1:
             raise InvalidInputError(
                 f"{name} ends within frame {number}, which should have {n_atoms} atoms; it is truncated or damaged."
             )
         line = file.readline()
         while line.lstrip().startswith(b"VEC"):  # cell vectors, as some programs write them
+            end += len(line)
             if lines is not None:
                 lines.append(line)
             line = file.readline()
-        yield number, n_atoms, lines
+        yield _Text(number, start, n_atoms, lines)
+        start = end

@@ -33,7 +33,7 @@ _KINDS: dict[str, Callable[[Path, About, str], Sink]] = {
 LEAST_RIGID = ".least-rigid.extxyz"
 
 # Packages that the bits of the results come from.
-_PACKAGES = ("featomic", "ase")
+PACKAGES = ("featomic", "ase")
 
 
 def checked(sinks: Sequence[str | PathLike[str]] | None, source: Source, inputs: list[Path]) -> list[Path]:
@@ -92,7 +92,7 @@ def about(model: StructureModel, digest: str) -> About:
 
 def versions() -> dict[str, str]:
     """Versions of everything that the bits of results come from."""
-    return {"lpr_fast": __version__, **{name: version(name) for name in _PACKAGES}}
+    return {"lpr_fast": __version__, **{name: version(name) for name in PACKAGES}}
 
 
 def _default(source: Source) -> list[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import islice
 from os import PathLike
 from pathlib import Path
@@ -41,6 +41,8 @@ def score_trajectory(
     on_error: Literal["stop", "skip"] = "stop",
     topology: str | PathLike[str] | None = None,
     shard: str | None = None,
+    scheduler: Any = None,
+    workers: int = 0,
     memory: str | int | None = None,
     n_threads: int = 0,
     progress: Progress | None = None,
@@ -79,8 +81,14 @@ def score_trajectory(
     shard : str, optional
         Such as ``"3/100"``: score only the third of so many equal ranges of frames, and leave what `merge_shards` makes
         the outputs from.
+    scheduler : str, path, distributed.Client or cluster of Dask, optional
+        Workers that score ranges of frames: the address of their scheduler, the file that it wrote (``.json``), or an
+        object of Dask. They have to see all files under the same names.
+    workers : int
+        Without a scheduler: so many processes on this machine, of one thread each. A script that asks for them needs
+        ``if __name__ == "__main__":``.
     memory : str or int, optional
-        Cap on memory, such as ``"2GB"``.
+        Cap on memory, such as ``"2GB"``; of each worker where there are workers.
     progress : callable, optional
         Called as ``progress(atoms_done, atoms_in_all)``; the second is None if nobody knows.
 
@@ -91,13 +99,16 @@ def score_trajectory(
     Raises
     ------
     InvalidInputError
-        For frames that cannot be read or scored, outputs that cannot be written, and an unfinished run with other
-        arguments.
+        For frames that cannot be read or scored, outputs that cannot be written, an unfinished run with other
+        arguments, and workers that cannot be reached or would compute other bits.
     """
     from . import _outputs
 
     if on_error not in ("stop", "skip"):
         raise InvalidInputError(f"on_error is {on_error!r}; it must be 'stop' or 'skip'.")
+    with_workers = scheduler is not None or as_count("workers", workers) > 0
+    if with_workers and shard is not None:
+        raise InvalidInputError("a shard is a job of its own, without workers; give one or the other.")
     clock = Clock()
     with clock.stage("reading"):
         loaded, digest = _loaded(model)
@@ -105,12 +116,44 @@ def score_trajectory(
         frames = _sources.source_of(source, topology)
         models = [] if isinstance(model, StructureModel) else [Path(model)]
         outputs = _outputs.checked(sinks, frames, models)
-        part = None if shard is None else Shard.of(shard, frames)
+    count = as_count("least_rigid", least_rigid)
+    work = Work(loaded, digest, limit, frames, outputs, count, unknown_species, on_error, n_threads)
+    if with_workers:
+        from ._workers import score_on_workers
+
+        return score_on_workers(scheduler, workers, work, clock, progress)
+    return score_part(work, shard, clock, progress)
+
+
+@dataclass(frozen=True)
+class Work:
+    """A run whose arguments have been looked at: model, hash of its file, atoms that are described together, ..."""
+
+    model: StructureModel
+    digest: str
+    limit: int
+    source: _sources.Source
+    outputs: list[Path]
+    least_rigid: int
+    unknown_species: UnknownSpecies
+    on_error: Literal["stop", "skip"]
+    n_threads: int
+
+
+def score_part(work: Work, shard: str | None, clock: Clock, progress: Progress | None) -> Run:
+    """Do a whole run, or a shard of it, in this process."""
+    from . import _outputs
+
+    loaded, digest, limit, frames, outputs = work.model, work.digest, work.limit, work.source, work.outputs
+    count, unknown_species, on_error, n_threads = work.least_rigid, work.unknown_species, work.on_error, work.n_threads
+    with clock.stage("reading"):
         identity = frames.identity()
-        n_atoms = None if part or on_error == "skip" else frames.n_atoms()  # it may find a mistake
+        if isinstance(frames, _sources.Files) and (shard is not None or on_error == "stop"):
+            frames = frames.read_through(only_quick=shard is None, on_error=on_error)
+        part = None if shard is None else Shard.of(shard, frames)
+        n_atoms = None if part or on_error == "skip" else frames.n_atoms()
     about = _outputs.about(loaded, digest)
     tag = part.tag if part else ""
-    count = as_count("least_rigid", least_rigid)
     files = _outputs.sinks_of(outputs, about, cutoff=loaded._descriptor.cutoff, least_rigid=count, tag=tag)
     settings = {
         "model": digest,

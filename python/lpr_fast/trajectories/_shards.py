@@ -15,6 +15,9 @@ from ._sources import Files, Source
 from ._spool import beside, remove_whole
 from ._stream import Clock
 
+# What a journal says in place of the shard when all are put together.
+_MERGED = "merged"
+
 
 @dataclass(frozen=True)
 class Shard:
@@ -66,6 +69,11 @@ def merge_shards(output: str | PathLike[str]) -> Run:
     InvalidInputError
         If shards are missing, not complete, or of different runs.
     """
+    return merged(output, Clock())
+
+
+def merged(output: str | PathLike[str], clock: Clock) -> Run:
+    """See `merge_shards`; `clock` has counted what the shards took."""
     from . import _outputs
     from ._sinks import About
     from ._summary import RunSummary
@@ -79,7 +87,7 @@ def merge_shards(output: str | PathLike[str]) -> Run:
     outputs = [Path(path) for path in settings["list of outputs"]]
     options: dict[str, Any] = {"cutoff": 0.0, "least_rigid": settings["least rigid"]}
     tags = [path.name.removeprefix(first.resolve().name).removesuffix(SUFFIX) for path in journals]
-    job = Job(_outputs.sinks_of(outputs, about, **options), Journal(first, settings), about, Clock(), skipped={})
+    job = Job(_outputs.sinks_of(outputs, about, **options), Journal(first, settings), about, clock, skipped={})
     summaries = [RunSummary.from_json(progress["summary"]) for _, progress in found]
     run = job.merge(list(zip(tags, summaries, strict=True)))
     for tag, journal in zip(tags, journals, strict=True):
@@ -91,9 +99,7 @@ def merge_shards(output: str | PathLike[str]) -> Run:
 
 def _journals(output: Path) -> list[Path]:
     """Journals of all shards, in order."""
-    name = output.resolve().name
-    pattern = re.compile(re.escape(name) + r"\.shard-(\d+)-of-(\d+)" + re.escape(SUFFIX))
-    matches = [match for path in output.resolve().parent.iterdir() if (match := pattern.fullmatch(path.name))]
+    matches = _found(output)
     if not matches:
         raise InvalidInputError(f"there are no shards of {output}; give the first output of a run with --shard.")
     counts = {int(match.group(2)) for match in matches}
@@ -107,13 +113,35 @@ def _journals(output: Path) -> list[Path]:
     return [beside(output, f".shard-{index}-of-{count}{SUFFIX}") for index in range(1, count + 1)]
 
 
+def _found(output: Path) -> list[re.Match[str]]:
+    """Names of the journals that there are, with index and count."""
+    name = output.resolve().name
+    pattern = re.compile(re.escape(name) + r"\.shard-(\d+)-of-(\d+)" + re.escape(SUFFIX))
+    return [match for path in output.resolve().parent.iterdir() if (match := pattern.fullmatch(path.name))]
+
+
+def refuse_other_runs(output: Path, count: int) -> None:
+    """Throw if what is left of another run will be in the way of merging `count` shards."""
+    journal = beside(output, SUFFIX)
+    if journal.exists() and stored(journal)[0].get("shard") != _MERGED:
+        raise InvalidInputError(
+            f"the unfinished run of {journal} was begun without workers; go on without, or delete that file to start "
+            "afresh."
+        )
+    others = {int(match.group(2)) for match in _found(output)} - {count}
+    if others:
+        raise InvalidInputError(
+            f"{output} has shards of a run of {min(others)} shards, but this one has {count}; merge or delete them."
+        )
+
+
 def _common(found: list[tuple[dict[str, Any], dict[str, Any]]], journals: list[Path]) -> dict[str, Any]:
     """Settings of all shards."""
-    common = {**found[0][0], "shard": "merged"}
+    common = {**found[0][0], "shard": _MERGED}
     for (settings, progress), path in zip(found, journals, strict=True):
         if progress["state"] != COMPLETE:
             raise InvalidInputError(f"the shard of {path} is not complete; give its command again.")
-        for name, value in {**settings, "shard": "merged"}.items():
+        for name, value in {**settings, "shard": _MERGED}.items():
             if common.get(name) != value:
                 raise InvalidInputError(f"the shard of {path} is of a run with another {name}; run it again.")
     return common

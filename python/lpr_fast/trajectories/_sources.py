@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
@@ -15,6 +15,8 @@ from .._errors import InvalidInputError
 
 if TYPE_CHECKING:
     from ase import Atoms
+
+    from ._files import Contents
 
 STANDARD_INPUT = "-"
 
@@ -39,7 +41,7 @@ class Source(Protocol):
         ...
 
     def n_atoms(self) -> int | None:
-        """Atoms that will come, where that is quickly found."""
+        """Atoms that will come, where that is known."""
         ...
 
 
@@ -48,6 +50,8 @@ def source_of(given: Any, topology: str | PathLike[str] | None = None) -> Source
 
     `topology` is a file with the species of what `given` names.
     """
+    if isinstance(given, Files):
+        return given
     if isinstance(given, str | PathLike):
         given = [given]
     if isinstance(given, list | tuple) and given and all(isinstance(item, str | PathLike) for item in given):
@@ -117,10 +121,14 @@ class StandardInput:
 
 @dataclass(frozen=True)
 class Files:
-    """Files, one after the other; each may have a selection of frames, as ASE writes it: ``md.xyz@::10``."""
+    """Files, one after the other; each may have a selection of frames, as ASE writes it: ``md.xyz@::10``.
+
+    `contents` says of each what reading it once has found; None, or nothing at all, if it has not been read.
+    """
 
     specifications: list[str]
     topology: str | None = None
+    contents: tuple[Contents | None, ...] = ()
 
     @property
     def name(self) -> str:
@@ -144,16 +152,16 @@ class Files:
         from . import _files
 
         topology = self._read_topology()
-        for specification in self.specifications:
-            number = 0
-            for number, frame in enumerate(_files.frames_of(specification, start, topology), start=1):  # noqa: B007
+        for specification, contents in zip(self.specifications, self._known(), strict=True):
+            if contents and start >= contents.n_frames > 0:
+                start -= contents.n_frames
+                continue
+            number, found = 0, _files.frames_of(specification, start, topology, contents)
+            for number, frame in enumerate(found, start=1):  # noqa: B007
                 yield frame
             if number == 0:
                 n_frames = _files.n_frames_of(specification, topology) if start else 0
-                if n_frames == 0:
-                    raise InvalidInputError(
-                        f"{specification} holds no structures; give a file, and a selection, that has some."
-                    )
+                _refuse_none(n_frames, specification)
                 start -= n_frames
             else:
                 start = 0
@@ -163,7 +171,45 @@ class Files:
         from . import _files
 
         topology = self._read_topology()
-        return sum(_files.n_frames_of(specification, topology) for specification in self.specifications)
+        return sum(
+            contents.n_frames if contents else _files.n_frames_of(specification, topology)
+            for specification, contents in zip(self.specifications, self._known(), strict=True)
+        )
+
+    def read_through(self, *, only_quick: bool = False, on_error: str = "stop") -> Files:
+        """The same files, of which is known now what they hold, and where.
+
+        With `only_quick` that is found out of plain XYZ files alone.
+
+        Raises
+        ------
+        InvalidInputError
+            For files that hold nothing, and unless `on_error` is "skip" for those that are truncated: better now than
+            after hours.
+        """
+        from . import _files
+
+        if self.contents:
+            return self
+        topology = self._read_topology()
+        found = tuple(
+            None if only_quick and not _files.is_quickly_read(name) else _files.contents_of(name, topology)
+            for name in self.specifications
+        )
+        for specification, contents in zip(self.specifications, found, strict=True):
+            if contents is not None:
+                if contents.error and on_error != "skip":
+                    raise contents.error
+                _refuse_none(contents.n_frames, specification)
+        return replace(self, contents=found)
+
+    def seen_from(self, folder: Path) -> Files:
+        """The same files for a process that is in another folder than `folder`."""
+        topology = None if self.topology is None else str(folder / self.topology)
+        return replace(self, specifications=[str(folder / name) for name in self.specifications], topology=topology)
+
+    def _known(self) -> tuple[Contents | None, ...]:
+        return self.contents or (None,) * len(self.specifications)
 
     def _read_topology(self) -> Atoms | None:
         if self.topology is None:
@@ -179,11 +225,14 @@ class Files:
         ]
 
     def n_atoms(self) -> int | None:
-        """Atoms of plain XYZ files that are read as a whole."""
-        from . import _files
+        """Atoms of files that have been read through."""
+        counts = [contents.n_atoms for contents in self._known() if contents]
+        return sum(counts) if len(counts) == len(self.specifications) else None
 
-        counts = [_files.count_atoms(specification) for specification in self.specifications]
-        return None if None in counts else sum(count or 0 for count in counts)
+
+def _refuse_none(n_frames: int, specification: str) -> None:
+    if n_frames == 0:
+        raise InvalidInputError(f"{specification} holds no structures; give a file, and a selection, that has some.")
 
 
 def readable(source: Source, start: int = 0) -> Iterator[Atoms]:

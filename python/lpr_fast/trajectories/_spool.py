@@ -16,6 +16,10 @@ SUFFIX = ".unfinished"
 _BLOCK = 1 << 20
 
 
+class InUseError(InvalidInputError):
+    """Another process is writing a file."""
+
+
 class Spool:
     """A file beside the output to which scored frames are appended; `checkpoint` says up to where it is on the disk.
 
@@ -36,17 +40,17 @@ class Spool:
 
         Raises
         ------
+        InUseError
+            If another process writes the file.
         InvalidInputError
-            If another process writes the file, or less is left of it than there should be.
+            If less is left of it than there should be.
         """
         file = self.path.open("ab")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             file.close()
-            raise InvalidInputError(
-                f"another process is writing {self.path}; wait for it, or give another output."
-            ) from error
+            raise InUseError(f"another process is writing {self.path}; wait for it, or give another output.") from error
         found = file.tell()
         if found < (length or 0):
             file.close()

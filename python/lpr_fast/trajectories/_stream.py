@@ -37,6 +37,12 @@ class Clock:
             with self._lock:
                 self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
+    def add(self, seconds: dict[str, float]) -> None:
+        """Count what another clock has counted."""
+        with self._lock:
+            for name, spent in seconds.items():
+                self.seconds[name] = self.seconds.get(name, 0.0) + spent
+
     def timed(self, name: str, items: Iterator[T]) -> Iterator[T]:
         """The items; the time that each takes to come counts as that of `name`."""
         while True:

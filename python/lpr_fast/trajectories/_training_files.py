@@ -32,7 +32,7 @@ class TrainingFiles(_frames.Rereadable):
         Raises
         ------
         InvalidInputError
-            For what can be read only once, and frames in memory.
+            For what can be read only once, frames in memory, and files that are truncated or hold nothing.
         """
         found = source_of(given)
         if not isinstance(found, Files):
@@ -40,7 +40,8 @@ class TrainingFiles(_frames.Rereadable):
                 f"{found.name} cannot be read again, as a fit does; give files (structures in memory are for "
                 "SparseKernelModel.fit)."
             )
-        return cls(found, found.identity())
+        identity = found.identity()
+        return cls(found.read_through(only_quick=True), identity)
 
     def frames(self, start: int = 0) -> Iterator[Atoms]:
         """The frames from number `start` on."""
