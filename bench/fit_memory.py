@@ -52,7 +52,7 @@ def main() -> None:
         print_peak(Path(sys.argv[2]), int(sys.argv[3]), toy=bool(int(sys.argv[4])))
         return
     options = parser(__doc__)
-    options.add_argument("--structures", type=int, default=1000, help="N")
+    options.add_argument("--structures", type=int, default=4000, help="N")
     options.add_argument("--active", type=int, default=500, help="M")
     given = options.parse_args()
     print_machine(given.threads)

@@ -185,7 +185,8 @@ def test_features_of_ranges_are_those_of_all(problem: tuple[Problem, Any]) -> No
     environments = np.sort(np.random.default_rng(0).choice(4000, 300, replace=False))
 
     def features_of(start: int, stop: int) -> Any:
-        return _ranges.features_of(_ranges.Chosen.among(training, environments, start, stop), training.source, soap)
+        chosen = _ranges.Chosen.among(training, environments, start, stop)
+        return np.concatenate(list(_ranges.features_of(chosen, training.source, soap)))
 
     parts = [features_of(start, min(start + 256, 2000)) for start in range(0, 2000, 256)]
     np.testing.assert_array_equal(np.concatenate(parts), features_of(0, 2000))
@@ -239,7 +240,7 @@ def test_an_interrupt_says_how_to_go_on(folder: Path) -> None:
             time.sleep(0.001)
         os.kill(process.pid, signal.SIGINT)
         stderr = process.communicate(timeout=60)[1].decode()
-    assert process.returncode == 130
+    assert process.returncode == 130, stderr
     match = re.fullmatch(
         r"lpr-fast: interrupted, the active set and (\d+) structures are safe; give the same command again to go on, "
         r"or delete .*/m\.lpr\.journal to start afresh\.\n",
@@ -442,3 +443,51 @@ def test_bad_files_are_explained_in_one_sentence_and_nothing_stays(name: str, fo
     with pytest.raises(InvalidInputError, match=expected):
         fit_files(source, folder / "m.lpr", **OPTIONS)
     assert names(folder) == before
+
+
+def test_workers_make_the_same_bytes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ase.io.write(folder / "more.xyz.gz", gallium_arsenide(20), format="extxyz")
+    ase.io.write(folder / "train.xyz", tiny(700) + silicon(20), format="extxyz")
+    chosen: dict[str, Any] = {"n_active": {"Si": 4, "Ga": 2, "As": 2}, "energy_key": None}
+    options, files = OPTIONS | chosen, [folder / "train.xyz", folder / "more.xyz.gz"]
+    fit_files(files, folder / "here.lpr", **options)
+    expected = (folder / "here.lpr").read_bytes()
+    for workers in (1, 2, 4):
+        fit_files(files, folder / "there.lpr", **options, workers=workers)
+        assert (folder / "there.lpr").read_bytes() == expected
+        (folder / "there.lpr").unlink()
+    assert names(folder) == {"train.xyz", "more.xyz.gz", "here.lpr"}
+
+
+def test_a_worker_that_is_killed_costs_only_its_range(folder: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    ase.io.write(folder / "train.xyz", silicon(60) * 40)
+    fit_files(folder / "train.xyz", folder / "here.lpr", **OPTIONS)
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+        ) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        pids = list(client.run(os.getpid).values())
+
+        def kill_one(stage: str, *_: object) -> None:
+            if stage.startswith("rows") and pids:
+                os.kill(pids.pop(), signal.SIGKILL)
+                pids.clear()
+
+        fit_files(folder / "train.xyz", folder / "there.lpr", **OPTIONS, scheduler=client, progress=kill_one)
+        assert not pids
+    assert (folder / "there.lpr").read_bytes() == (folder / "here.lpr").read_bytes()
+
+
+def test_a_fit_goes_on_with_workers_and_without(unfinished: Path) -> None:
+    fit_files(unfinished / "train.xyz", unfinished / "m.lpr", **OPTIONS, workers=1)
+    fit_files(unfinished / "train.xyz", unfinished / "new.lpr", **OPTIONS)
+    assert (unfinished / "m.lpr").read_bytes() == (unfinished / "new.lpr").read_bytes()
+
+
+def test_a_scheduler_and_a_number_of_workers_are_refused_together(folder: Path) -> None:
+    with pytest.raises(InvalidInputError, match="a scheduler has its own workers; give a scheduler, or a number"):
+        fit_files(folder / "train.xyz", folder / "m.lpr", **OPTIONS, scheduler="tcp://here:1", workers=2)
+    assert names(folder) == {"train.xyz"}

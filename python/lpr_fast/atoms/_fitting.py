@@ -199,7 +199,11 @@ def given_active_set(problem: Problem, pairs: ArrayLike) -> ActiveSet:
 
 
 def _features_of(problem: Problem, environments: Indices) -> Array:
-    """Normalised features of chosen environments, given in ascending order."""
+    return np.concatenate(list(features_from(problem, environments)))
+
+
+def features_from(problem: Problem, environments: Indices) -> Iterator[Array]:
+    """Normalised features of chosen environments, given in ascending order, a batch of structures at a time."""
 
     def report(stage: str, done: int) -> None:
         problem.progress(stage, done, len(environments))

@@ -88,19 +88,18 @@ def features_of(
     source: _frames.Rereadable,
     soap: Soap,
     report: Callable[[str, int], None] = ignore,
-) -> Array:
-    """Normalised features of the wanted atoms; `report` is told how many of them are done."""
+) -> Iterator[Array]:
+    """Normalised features of the wanted atoms, a batch at a time; `report` is told how many of them are done."""
     frames = counted_again(source, soap.species, chosen.counts, chosen.first)
     wanted = (frame for place, frame in enumerate(frames) if place in chosen.atoms)
     places = list(chosen.atoms)
-    parts = [np.zeros((0, soap.n_features))]
     done = 0
     for start, batch in _frames.batches(wanted, _frames.batch_limit(soap.n_features)):
         atoms = [chosen.atoms[place] for place in places[start : start + len(batch)]]
-        parts.append(normalised(soap.compute(batch, atoms)))
-        done += len(parts[-1])
+        features = normalised(soap.compute(batch, atoms))
+        done += len(features)
         report("active set: descriptors", done)
-    return np.concatenate(parts)
+        yield features
 
 
 def rows_of(
@@ -135,15 +134,20 @@ def sum_of(
     return accumulator
 
 
+def in_ranges(start: int, stop: int, largest: int = LARGEST_RANGE) -> list[range]:
+    """Structures from `start` to before `stop` in ranges of a limited size."""
+    return [range(first, min(first + largest, stop)) for first in range(start, stop, largest)]
+
+
 def leaves(start: int, stop: int, leaf_rows: int, largest: int = LARGEST_RANGE) -> Iterator[list[range]]:
-    """Structures from `start` to before `stop` in ranges of a limited size; those of each leaf of the tree together.
+    """The same ranges, but cut at the leaves of the tree; those of each leaf together.
 
     The states of a leaf's ranges, merged in order, and leaves merged in order into an accumulator of the rows before
     `start`, make the bits of one accumulator that takes row by row: rows wait as they are until a leaf is full.
     """
     while start < stop:
         end = min(stop, (start // leaf_rows + 1) * leaf_rows)
-        yield [range(first, min(first + largest, end)) for first in range(start, end, largest)]
+        yield in_ranges(start, end, largest)
         start = end
 
 

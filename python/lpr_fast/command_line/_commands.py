@@ -115,6 +115,12 @@ def lpr_fast() -> None:
 )
 @click.option("--no-energies", is_flag=True, help="Fit to structures alone: rigidities are the same.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Draws the pool of the active set.")
+@click.option("--workers", metavar="N", type=int, default=0, help="Fit with N processes of one thread each.")
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Fit with the workers of a Dask cluster, for instance tcp://host:8786, or the .json file of its scheduler.",
+)
 @_one_sentence
 def fit(train: tuple[str, ...], output: Path, **options: Any) -> None:
     """Fit a sparse kernel model to the structures in TRAIN.

@@ -33,6 +33,8 @@ class Options:
     energy_key: str
     no_energies: bool
     seed: int
+    workers: int
+    scheduler: str | None
 
 
 class _PlainLoader(yaml.SafeLoader):
@@ -76,6 +78,8 @@ def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
             "training_selection": ", ".join(train),
             "training_sha256": ", ".join(map(sha256_of, paths)),
         },
+        scheduler=options.scheduler,
+        workers=options.workers,
     )
     with watching() as watch:
 

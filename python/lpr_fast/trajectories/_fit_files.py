@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,15 @@ from .. import _core
 from .._errors import InvalidInputError
 from .._files import refuse_output
 from ..atoms import _frames
-from ..atoms._fitting import ActiveSet, Problem, kernel_basis, pool_for, rows_from, sampled_active_set
+from ..atoms._fitting import Problem, kernel_basis, pool_for, sampled_active_set
 from ..atoms._model import load_model
 from ..atoms._sparse_kernel_model import SparseKernelModel
 from ..atoms._training_set import TrainingSet
 from ..models._active_set import as_seed, as_size
-from ..models._fit import adding, as_positive, as_zeta, checked_provenance, solved
+from ..models._fit import as_positive, as_zeta, checked_provenance, solved
 from ..models._local_model import Loss
 from ._fit_job import FitJob
+from ._fit_passes import Passes, passes
 from ._training_files import TrainingFiles
 
 #: Called with the name of a stage, the atoms that are done, and of all if that is known.
@@ -38,6 +40,8 @@ class Options:
     energy_key: str | None
     seed: int
     provenance: Mapping[str, Any] | None
+    scheduler: Any = None
+    workers: int = 0
     n_threads: int = 0
 
     def settings(self) -> dict[str, Any]:
@@ -99,6 +103,8 @@ def fit_files(
     energy_key: str | None = _frames.DEFAULT_ENERGY_KEY,
     seed: int = 0,
     provenance: Mapping[str, Any] | None = None,
+    scheduler: Any = None,
+    workers: int = 0,
     n_threads: int = 0,
     progress: Progress | None = None,
 ) -> SparseKernelModel:
@@ -119,6 +125,11 @@ def fit_files(
         The model file.
     hypers, regularizer, n_active, zeta, loss, energy_key, seed, provenance, n_threads
         As for `SparseKernelModel.fit`.
+    scheduler : str, path, distributed.Client or cluster of Dask, optional
+        Workers that compute descriptors and rows of ranges of structures: see `score_trajectory`. The bits are the
+        same.
+    workers : int
+        Instead of a scheduler: so many processes of one thread each, on this machine.
     progress : callable, optional
         Called as ``progress(stage, atoms_done, atoms_in_all)``; the last is None if nobody knows.
 
@@ -132,7 +143,9 @@ def fit_files(
         For what `SparseKernelModel.fit` refuses, frames that cannot be read, files that change meanwhile, and an
         unfinished run with other arguments.
     """
-    options = Options(hypers, regularizer, n_active, zeta, loss, energy_key, seed, provenance, n_threads)
+    options = Options(
+        hypers, regularizer, n_active, zeta, loss, energy_key, seed, provenance, scheduler, workers, n_threads
+    )
     return fitted(source, Path(output), options, progress or _tell_nobody, stacklevel=3).model
 
 
@@ -154,13 +167,8 @@ def fitted(source: Any, output: Path, options: Options, tell: Progress, *, stack
     with job.consistent():
         if not job.is_assembled:
             job.open()
-            if job.is_resumed:
-                training, active_set = job.first_pass(frames)
-                problem = options.problem(training, tell)
-            else:
-                problem, active_set = _first_pass(frames, options, tell, stacklevel + 1)
-                job.keep_first_pass(problem.training, active_set)
-            model = _second_pass(frames, job, problem, active_set, as_zeta(options.zeta), stacklevel + 1)
+            with passes(options.scheduler, options.workers) as work:
+                model = _made(frames, job, options, work, tell, stacklevel + 1)
             job.assemble(model._to_bytes())
         job.publish()
     loaded = load_model(output)
@@ -168,27 +176,27 @@ def fitted(source: Any, output: Path, options: Options, tell: Progress, *, stack
     return Fitted(loaded, job.resumed_at)
 
 
-def _first_pass(frames: TrainingFiles, options: Options, tell: Progress, stacklevel: int) -> tuple[Problem, ActiveSet]:
-    """Look the files through, and choose the active set."""
-    n_atoms = frames.files.n_atoms()  # it may find a mistake
-    pool = pool_for(options.n_active, options.seed)
-    problem = options.problem(frames, tell, pool=pool, seen=lambda done: tell("reading", done, n_atoms))
-    active_set = sampled_active_set(problem, options.n_active, pool, stacklevel=stacklevel + 1)
-    kernel_basis(active_set[0], as_zeta(options.zeta))  # refuses an empty one
-    frames.refuse_changes()
-    return problem, active_set
-
-
-def _second_pass(
-    frames: TrainingFiles, job: FitJob, problem: Problem, active_set: ActiveSet, zeta: float, stacklevel: int
+def _made(
+    frames: TrainingFiles, job: FitJob, options: Options, work: Passes, tell: Progress, stacklevel: int
 ) -> SparseKernelModel:
-    """Add the rows that are missing, and solve."""
-    basis, terms = kernel_basis(active_set[0], zeta), problem.terms.with_facts(active_set[1])
+    """Both passes, or what is left of them."""
+    zeta = as_zeta(options.zeta)
+    if job.is_resumed:
+        training, active_set = job.first_pass(frames)
+        problem, basis = options.problem(training, tell), kernel_basis(active_set[0], zeta)
+    else:
+        pool = pool_for(options.n_active, options.seed)
+        n_atoms = frames.files.n_atoms()
+        problem = options.problem(frames, tell, pool=pool, seen=lambda done: tell("reading", done, n_atoms))
+        describe = partial(work.features, problem)
+        active_set = sampled_active_set(problem, options.n_active, pool, describe, stacklevel=stacklevel + 1)
+        basis = kernel_basis(active_set[0], zeta)
+        frames.refuse_changes()
+        job.keep_first_pass(problem.training, active_set)
+    terms = problem.terms.with_facts(active_set[1])
     targets = problem.training.targets(terms.baseline)
     accumulator = job.rows(basis.size, labelled=targets is not None)
-    start = accumulator.n_rows
-    weights, targets = problem.training.weights[start:], None if targets is None else targets[start:]
-    for _ in adding(accumulator, rows_from(start, basis, problem), weights, targets, terms.n_threads):
+    for _ in work.add_rows(accumulator, problem, basis, targets):
         job.checkpoint_if_due()
     frames.refuse_changes()
     local = solved(basis, accumulator, terms, stacklevel=stacklevel + 1)

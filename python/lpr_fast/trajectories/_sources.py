@@ -189,7 +189,7 @@ class Files:
         """
         from . import _files
 
-        if self.contents:
+        if self.contents and (only_quick or None not in self.contents):
             return self
         topology = self._read_topology()
         found = tuple(

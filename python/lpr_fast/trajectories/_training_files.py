@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._errors import InvalidInputError
@@ -48,6 +49,14 @@ class TrainingFiles(_frames.Rereadable):
         with Stream() as stream:
             for _, batch in stream.ahead(_frames.batches(readable(self.files, start), _READ_TOGETHER)):
                 yield from batch
+
+    def read_through(self) -> TrainingFiles:
+        """The same, of which is known where frames are, so that many processes can begin anywhere."""
+        return replace(self, files=self.files.read_through())
+
+    def seen_from(self, folder: Path) -> TrainingFiles:
+        """The same for a process that is in another folder than `folder`; see `Files.seen_from`."""
+        return replace(self, files=self.files.seen_from(folder))
 
     def refuse_changes(self) -> None:
         """Throw where a file is not what it was in the beginning."""
