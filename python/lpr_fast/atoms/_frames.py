@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -129,30 +130,38 @@ class Energies:
         if key is not None and not isinstance(key, str):
             raise InvalidInputError(f"energy_key is {key!r}; give the name under which frames hold energies, or None.")
         self._key = key
-        self._found: list[Any] = []
+        self._found = array("d")
+        self._first_missing = 0
+        self._n_missing = 0
 
     def add(self, frame: Atoms) -> None:
         """Take what the next frame has."""
-        if self._key is not None:
-            self._found.append(_energy_of(frame, len(self._found), self._key))
+        if self._key is None:
+            return
+        number = len(self._found)
+        energy = _energy_of(frame, number, self._key)
+        if energy is None:
+            self._first_missing = self._first_missing if self._n_missing else number
+            self._n_missing += 1
+        self._found.append(np.nan if energy is None else as_number(f"the energy of frame {number}", energy))
 
     def all(self) -> Array | None:
         """Every frame's; None where no frame has one and the key is the default, which nobody may have asked for."""
-        key, found = self._key, self._found
-        missing = [number for number, energy in enumerate(found) if energy is None]
-        if key is None or (len(missing) == len(found) and key == DEFAULT_ENERGY_KEY):
+        energies = np.array(self._found)
+        if self._key is None or (self._n_missing == len(energies) and self._key == DEFAULT_ENERGY_KEY):
             return None
-        if missing:
+        if self._n_missing:
             raise InvalidInputError(
-                f"frame {missing[0]} has no energy named {key!r} ({len(missing)} of {len(found)} frames have none); "
-                "remove these frames, correct the name, or give energy_key=None (--no-energies) to fit without "
-                "energies."
+                f"frame {self._first_missing} has no energy named {self._key!r} ({self._n_missing} of {len(energies)} "
+                "frames have none); remove these frames, correct the name, or give energy_key=None (--no-energies) to "
+                "fit without energies."
             )
-        energies = [as_number(f"the energy of frame {number}", energy) for number, energy in enumerate(found)]
-        for number, energy in enumerate(energies):
-            if not np.isfinite(energy):
-                raise InvalidInputError(f"the energy of frame {number} is {energy}; mend or remove the frame.")
-        return np.array(energies)
+        wrong = np.flatnonzero(~np.isfinite(energies))
+        if wrong.size:
+            raise InvalidInputError(
+                f"the energy of frame {wrong[0]} is {energies[wrong[0]]}; mend or remove the frame."
+            )
+        return energies
 
 
 def known_energy(frame: Atoms, key: str) -> float | None:
