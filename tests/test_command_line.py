@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -165,6 +166,17 @@ def test_shards_are_merged_by_a_command(folder: Path) -> None:
     assert "merged    3 frames, 24 atoms" in succeed("merge", folder / "out.h5").stdout
     succeed("score", folder / "m.lpr", folder / "md.xyz", "-o", folder / "whole.h5")
     assert (folder / "out.h5").read_bytes() == (folder / "whole.h5").read_bytes()
+
+
+def test_several_training_files_are_one_training_set(folder: Path) -> None:
+    files = [f"{folder}/train.xyz@:2", f"{folder}/train.xyz@2:"]
+    printed = succeed("fit", *files, "-o", folder / "parts.lpr", *OPTIONS).stdout
+    assert f"6 structures, 48 atoms, from {files[0]}, {files[1]}" in printed
+    parts, whole = load_model(folder / "parts.lpr"), load_model(folder / "m.lpr")
+    np.testing.assert_array_equal(parts.rigidity.weights, whole.rigidity.weights)
+    digest = hashlib.sha256((folder / "train.xyz").read_bytes()).hexdigest()
+    assert parts.provenance["training_sha256"] == f"{digest}, {digest}"
+    assert f"(sha256 {digest[:16]}..., {digest[:16]}...)" in succeed("info", folder / "parts.lpr").stdout
 
 
 PROGRESS = {"fit": "rows: descriptors", "score": "atoms"}
