@@ -67,15 +67,53 @@ def test_selections_are_those_of_ase(selection: str, start: int, trajectory: Pat
         assert list(source.frames(start)) == expected
 
 
-def test_cell_vectors_below_the_atoms_are_read(tmp_path: Path) -> None:
+def test_cell_vectors_below_the_atoms_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = "1\nfirst\nSi 0 0 0\nVEC1 3 0 0\nVEC2 0 3 0\nVEC3 0 0 3\n1\nsecond\nSi 0 0 1\n"
     (tmp_path / "vec.xyz").write_text(text)
     frames = list(_sources.source_of(tmp_path / "vec.xyz").frames())
     assert frames == ase.io.read(tmp_path / "vec.xyz", ":")
     assert frames[0].cell.lengths().tolist() == [3, 3, 3]
+    monkeypatch.setattr("lpr_fast.trajectories._files._BETWEEN_PLACES", 1)
+    assert list(_sources.source_of(tmp_path / "vec.xyz").read_through().frames(1)) == frames[1:]
 
 
 PRECISIONS = {".xtc": 6e-3, ".trr": 1e-5, ".dcd": 1e-5, ".nc": 1e-5}
+
+
+@pytest.mark.parametrize("suffix", ["xyz", "xyz.gz", "traj", "xtc"])
+@pytest.mark.parametrize("selection", ["", "@1:", "@::2", "@-3:", "@::-1"])
+def test_files_that_have_been_read_through_give_the_same_frames(
+    suffix: str, selection: str, frames: list[Atoms], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lpr_fast.trajectories._files._BETWEEN_PLACES", 1)
+    sized = [frame[: 8 - n] if suffix != "xtc" else frame for n, frame in enumerate(frames)]
+    path, topology = tmp_path / f"md.{suffix}", None
+    if suffix == "xtc":
+        write_by_chemfiles(path, sized)
+        ase.io.write(tmp_path / "topology.xyz", sized[0])
+        topology = tmp_path / "topology.xyz"
+    else:
+        ase.io.write(path, sized, format="traj" if suffix == "traj" else "extxyz")
+    plain = _sources.source_of([f"{path}{selection}", path], topology)
+    known = plain.read_through()
+    expected = list(_sources.readable(plain))
+    assert (known.n_frames(), known.n_atoms()) == (len(expected), sum(map(len, expected)))
+    for start in range(len(expected) + 1):
+        found = list(known.frames(start))
+        assert [len(frame) for frame in found] == [len(frame) for frame in expected[start:]]
+        for frame, other in zip(found, expected[start:], strict=True):
+            np.testing.assert_array_equal(frame.positions, other.positions)
+
+
+def test_what_comes_before_is_not_read_again(frames: list[Atoms], tmp_path: Path) -> None:
+    ase.io.write(tmp_path / "md.xyz", frames * 2000)
+    known = _sources.source_of(tmp_path / "md.xyz").read_through()
+    size = (tmp_path / "md.xyz").stat().st_size
+    with (tmp_path / "md.xyz").open("r+b") as file:
+        file.write(b"?" * (size // 2))
+    assert sum(1 for _ in known.frames(9000)) == 1000
+    (contents,) = known.contents
+    assert size >> 20 >= len(contents.places) >= size >> 21
 
 
 def write_by_chemfiles(path: Path, frames: list[Atoms]) -> Path:

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import pickle
+import signal
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -168,6 +169,11 @@ def check() -> None:
         raise StoppedError("stopped")
 
 
+def dask_setup(_: Any) -> None:
+    """Called by Dask in a worker of ours: Ctrl-C, which all processes of a terminal get, is the client's to handle."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def _call(expected: dict[str, Any], token: str, function: Callable[..., T], *arguments: Any) -> T:
     """A task, on a worker, which may have joined after the others were looked at."""
     from distributed import get_worker
@@ -279,8 +285,10 @@ def _local(workers: int) -> Iterator[Client]:
                 n_workers=workers,
                 threads_per_worker=1,
                 processes=True,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",  # without an address it would look for a port, and warn
+                scheduler_kwargs={"dashboard": False},
                 silence_logs=logging.CRITICAL,
+                preload=[__name__],
                 memory_limit=0,
             )
             with cluster, distributed.Client(cluster, set_as_default=False) as client:

@@ -106,7 +106,7 @@ def score_trajectory(
 
     if on_error not in ("stop", "skip"):
         raise InvalidInputError(f"on_error is {on_error!r}; it must be 'stop' or 'skip'.")
-    with_workers = scheduler is not None or as_count("workers", workers) > 0
+    with_workers = scheduler is not None or as_count("workers", workers) != 0
     if with_workers and shard is not None:
         raise InvalidInputError("a shard is a job of its own, without workers; give one or the other.")
     clock = Clock()

@@ -55,6 +55,8 @@ def score_on_workers(
     source = work.source
     if scheduler is not None and workers:
         raise InvalidInputError("a scheduler has its own workers; give a scheduler, or a number of workers.")
+    if workers < 0:
+        raise InvalidInputError(f"workers is {workers}; it must not be negative.")
     if not isinstance(source, Files):
         raise InvalidInputError(f"{source.name} cannot be read by workers; give files.")
     with clock.stage("reading"):
@@ -81,7 +83,8 @@ def _score(
     cluster: Cluster, n_ranges: int, sent: _Sent, clock: Clock, progress: Callable[[int, int | None], None] | None
 ) -> int:
     """Have all ranges scored; return how many frames an earlier run had done."""
-    n_atoms, resumed_at, remarks = 0, 0, set()
+    n_atoms, resumed_at = 0, 0
+    remarks: set[str] = set()
     shards = [f"{index}/{n_ranges}" for index in range(1, n_ranges + 1)]
     for _, done in cluster.run(_score_range, shards, cluster.send(sent)):
         n_atoms += done.n_atoms
