@@ -61,7 +61,7 @@ class SparseKernelModel(StructureModel):
         ----------
         frames : iterable of ase.Atoms
             Training structures. What can be run through more than once, such as a list, is not copied, but run through
-            three times; of an iterator, the structures are kept.
+            again and again; of an iterator, the structures are kept.
         hypers : mapping
             Keyword arguments of featomic's ``SoapPowerSpectrum``: ``cutoff``, ``density`` and ``basis``. featomic's
             ``max_radial=7`` means 8 radial functions.

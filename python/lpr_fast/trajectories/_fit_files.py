@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import _core
+from .._arrays import as_count
 from .._errors import InvalidInputError
 from .._files import refuse_output
 from ..atoms import _frames
@@ -54,11 +55,14 @@ class Options:
         """
         from ..descriptors._hypers import checked_hypers
 
-        of_species = {str(s): n for s, n in self.n_active.items()} if isinstance(self.n_active, Mapping) else None
+        if isinstance(self.n_active, Mapping):
+            sizes: Any = {str(s): as_count("n_active", count) for s, count in self.n_active.items()}
+        else:
+            sizes = as_size(self.n_active)
         return {
             "hypers": checked_hypers(self.hypers),
             "regularizer": as_positive("regularizer", self.regularizer),
-            "n_active": of_species or as_size(self.n_active),
+            "n_active": sizes,
             "zeta": as_zeta(self.zeta),
             "loss": str(self.loss),
             "energy_key": None if self.energy_key is None else str(self.energy_key),
