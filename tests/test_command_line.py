@@ -121,10 +121,9 @@ def test_without_energies_the_command_says_so(folder: Path) -> None:
     ase.io.write(folder / "bare.xyz", bare)
     printed = succeed("fit", folder / "bare.xyz", "-o", folder / "m2.lpr", *OPTIONS).output
     assert "has none named 'energy'" in printed
-    arrays = succeed("score", folder / "m2.lpr", folder / "md.xyz", "-o", folder / "out.npz") and np.load(
-        folder / "out.npz"
-    )
-    assert "local_energy" not in arrays
+    succeed("score", folder / "m2.lpr", folder / "md.xyz", "-o", folder / "out.npz")
+    with np.load(folder / "out.npz") as arrays:
+        assert "local_energy" not in arrays
     assert "energies  none" in succeed("info", folder / "m2.lpr").output
 
 

@@ -97,8 +97,8 @@ class Cluster:
             raise error from None
         except KilledWorker as error:
             raise LprError(
-                f"{error.allowed_failures + 1} workers died of the same task, the last of them "
-                f"{error.last_worker.address}; look into their logs, and give them more memory if that is what they "
+                f"every worker that tried a task has died ({error.allowed_failures + 1} of them, the last "
+                f"{error.last_worker.address}); look into their logs, and give them more memory if that is what they "
                 "lacked."
             ) from None
         except CancelledError:

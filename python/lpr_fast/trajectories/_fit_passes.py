@@ -94,10 +94,6 @@ class _Sent:
     soap: Soap
     basis: Basis | None = None
 
-    def seen_here(self) -> TrainingFiles:
-        """The files, for a worker."""
-        return self.frames if Path.cwd() == self.folder else self.frames.seen_from(self.folder)
-
 
 class OnWorkers:
     """Workers, each of which takes ranges of structures; leaves are made there, and merged here in their order."""
@@ -153,13 +149,13 @@ def _sent(problem: Problem, basis: Basis | None = None) -> _Sent:
 
 def _features_of(chosen: _ranges.Chosen, sent: _Sent) -> Array:
     """Features of the wanted atoms of a range, on a worker."""
-    return np.concatenate(list(_ranges.features_of(chosen, sent.seen_here(), sent.soap, _check)))
+    return np.concatenate(list(_ranges.features_of(chosen, sent.frames.seen_from(sent.folder), sent.soap, _check)))
 
 
 def _sum_of(labelled: _ranges.Labelled, sent: _Sent) -> HessianAccumulator:
     """The rows of a range, on a worker."""
     assert sent.basis is not None
-    return _ranges.sum_of(labelled, sent.seen_here(), sent.soap, sent.basis, _check)
+    return _ranges.sum_of(labelled, sent.frames.seen_from(sent.folder), sent.soap, sent.basis, _check)
 
 
 def _check(*_: object) -> None:

@@ -55,8 +55,8 @@ class TrainingFiles(_frames.Rereadable):
         return replace(self, files=self.files.read_through())
 
     def seen_from(self, folder: Path) -> TrainingFiles:
-        """The same for a process that is in another folder than `folder`; see `Files.seen_from`."""
-        return replace(self, files=self.files.seen_from(folder))
+        """The same for a worker; see `Files.seen_from`."""
+        return replace(self, files=self.files.seen_from(folder, self.identity))
 
     def refuse_changes(self) -> None:
         """Throw where a file is not what it was in the beginning."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import warnings
 from collections.abc import Callable
@@ -19,8 +18,8 @@ from ._sources import Files
 from ._spool import InUseError
 from ._stream import Clock
 
-# A range is some seconds of work for one core, against a tenth of a second for its files, and a folder can hold so
-# many. The workers have no say in it: a run goes on with any number of them.
+# So much work that the files of a range and its messages do not matter, and so many that a folder can hold their files.
+# The workers have no say in it: a run goes on with any number of them.
 _ATOMS_OF_RANGE = 10_000
 _MOST_RANGES = 1000
 
@@ -100,12 +99,7 @@ def _score(
 
 def _score_range(shard: str, sent: _Sent) -> _Done:
     """Score a range of frames, on a worker."""
-    source = sent.source if Path.cwd() == sent.folder else sent.source.seen_from(sent.folder)
-    if source.identity() != sent.identity:
-        raise InvalidInputError(
-            f"a worker on {os.uname().nodename} sees other files as {source.name}; give files of a file system that "
-            "all machines share."
-        )
+    source = sent.source.seen_from(sent.folder, sent.identity)
     work, deadline = replace(sent.work, source=source), time.monotonic() + _PATIENCE
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", LprWarning)
