@@ -231,7 +231,7 @@ def test_a_run_that_was_killed_goes_on_with_other_workers(long: Path, cluster: C
     write_scheduler_file(cluster, long)
     relative = [part.replace(f"{long}/", "") for part in command(long, "parts", "--scheduler", "scheduler.json")]
     again = subprocess.run(relative, capture_output=True, text=True, check=True, cwd=long)
-    match = re.search(r"lpr-fast: went on: (\d+) frames were done by an earlier run\.", again.stderr)
+    match = re.search(r"lpr-fast: went on: (\d+) frames had been done before\.", again.stderr)
     assert match
     assert int(match.group(1)) >= 250
     assert "scored    2000 frames, 16000 atoms" in again.stdout
@@ -359,9 +359,8 @@ def test_the_script_for_slurm_runs_with_processes_in_place_of_jobs(
         def job_script(self) -> str:
             return "#!/usr/bin/env bash"
 
-        def scale(self, jobs: int) -> None:
-            assert jobs == 20
-            super().scale(2)
+        def scale(self, n: int = 0, *, jobs: int = 0) -> None:
+            super().scale(min(jobs, 2) or n)
 
     ase.io.write(folder / "md.xyz", silicon(11, seed=50))
     fitted().save(folder / "si.lpr")

@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import ase.io
 import pytest
+
+from .structures import fitted, silicon
 
 # None in sys.modules makes an import fail as that of a package which is not installed.
 HIDDEN = "import sys; sys.modules[{!r}] = None; "
@@ -51,3 +54,20 @@ def test_the_command_line_says_what_to_install(package: str, tmp_path: Path) -> 
     assert sentence.count("install them with") == 1
     assert sentence.endswith("; install them with: pip install 'lpr-fast[cli]'")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("package", "options", "extra"), [("distributed", ["--workers", "2"], "dask"), ("chemfiles", [], "traj")]
+)
+def test_options_that_need_more_say_what_to_install(
+    package: str, options: list[str], extra: str, tmp_path: Path
+) -> None:
+    fitted().save(tmp_path / "m.lpr")
+    ase.io.write(tmp_path / "a.xyz", silicon(1))
+    (tmp_path / "a.xtc").write_bytes(b"")
+    source = ["a.xyz"] if options else ["a.xtc", "--topology", str(tmp_path / "a.xyz")]
+    arguments = ["score", str(tmp_path / "m.lpr"), str(tmp_path / source[0]), *source[1:], *options]
+    result = run(package, "from lpr_fast.command_line import main; main()", *arguments)
+    assert result.returncode == 2
+    (sentence,) = result.stderr.splitlines()
+    assert sentence.endswith(f"install it with: pip install 'lpr-fast[{extra}]'")

@@ -5,9 +5,13 @@ from __future__ import annotations
 import signal
 import sys
 
+from .._errors import MissingPackageError
+
 
 def missing(error: ImportError) -> str:
     """The sentence for packages that are not installed."""
+    if isinstance(error, MissingPackageError) and "[atoms]" not in str(error):
+        return str(error)  # of an option that needs more than the command line does
     reason = error.__cause__ or error  # the floors below would ask for less than the command line needs
     return (
         f"the command line needs packages that are missing ({reason}); install them with: pip install 'lpr-fast[cli]'"

@@ -55,7 +55,7 @@ def score(model_path: Path, trajectory: tuple[str, ...], options: Options) -> in
         )
     if run.resumed_at and not options.quiet:
         if options.workers or options.scheduler:
-            say(f"went on: {run.resumed_at} frames were done by an earlier run.")
+            say(f"went on: {run.resumed_at} frames had been done before.")
         else:
             say(f"went on from frame {run.resumed_at}, where an earlier run had stopped.")
     if options.as_json:

@@ -18,6 +18,7 @@ from itertools import product
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakSet
 
 from .. import __version__, _core
 from .._errors import InvalidInputError, LprError, MissingPackageError
@@ -57,11 +58,12 @@ class Cluster:
         self.client = client
         self._facts = facts()
         self._token = uuid.uuid4().hex
-        self._futures: set[Future] = set()
+        self._futures: WeakSet[Future] = WeakSet()  # what nobody else holds, the cluster may forget
 
     def send(self, value: Any) -> Future:
         """Hand a value to the cluster once; tasks take the future as an argument, and get the value.
 
+        It is kept for as long as the future is.
         Workers pass it on to one another. The scheduler keeps its bytes, so that it outlives any worker.
         """
         import dask
@@ -72,7 +74,10 @@ class Cluster:
         return future
 
     def submit(self, function: Callable[..., T], *arguments: Any) -> Future:
-        """The future of a call on a worker; arguments may be futures too. When a worker dies, another does it again."""
+        """The future of a call on a worker; arguments may be futures too.
+
+        When the worker dies, with the task or with its result, another one does it again.
+        """
         future = self.client.submit(
             _call, self._facts, self._token, function, *arguments, key=(f"lpr_fast-{uuid.uuid4().hex}", 0), pure=False
         )
@@ -122,7 +127,7 @@ class Cluster:
 
     def stop(self) -> None:
         """Let go of everything that was sent or submitted; tasks under way end at their next `check`."""
-        futures, self._futures = list(self._futures), set()
+        futures, self._futures = list(self._futures), WeakSet()
         with suppress(Exception):  # the scheduler may be what has failed
             self.client.cancel(futures, force=True)
             self.client.run(_stopped.add, self._token, on_error="ignore")
@@ -203,15 +208,20 @@ def _refuse_others(expected: dict[str, Any], found: dict[str, Any], worker: str)
         )
 
 
-def _check_workers(client: Client) -> None:
-    where = client.scheduler.address
+def _wait_for_workers(client: Client, count: int) -> None:
+    from distributed import TimeoutError as TimeOut
+
     try:
-        client.wait_for_workers(1, timeout=_PATIENCE_WITH_WORKERS)
-    except TimeoutError as error:
+        client.wait_for_workers(count, timeout=_PATIENCE_WITH_WORKERS)
+    except TimeOut as error:
         raise InvalidInputError(
-            f"the scheduler at {where} has had no workers for {_PATIENCE_WITH_WORKERS:.0f} seconds; start some, then "
-            "give the same command again."
+            f"the scheduler at {client.scheduler.address} has had no workers for {_PATIENCE_WITH_WORKERS:.0f} seconds; "
+            "start some, then give the same command again."
         ) from error
+
+
+def _check_workers(client: Client) -> None:
+    _wait_for_workers(client, 1)
     here = facts()
     for worker, found in client.run(facts, on_error="return").items():
         if isinstance(found, Exception):
@@ -292,7 +302,7 @@ def _local(workers: int) -> Iterator[Client]:
                 memory_limit=0,
             )
             with cluster, distributed.Client(cluster, set_as_default=False) as client:
-                client.wait_for_workers(workers, timeout=_PATIENCE_WITH_WORKERS)
+                _wait_for_workers(client, workers)
                 yield client
         finally:
             os.environ.clear()

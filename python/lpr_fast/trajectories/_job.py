@@ -127,11 +127,12 @@ class Job:
     def run_shard(self, scored: Scored, progress: Callable[[int], None]) -> Run:
         """Go on, or begin, and leave what `merge` takes."""
         with self._consistent():
-            self._open()
-            self._take(scored, progress)
-            self._checkpoint(COMPLETE)
-            for sink in self._sinks:
-                sink.close()
+            if not self._is(COMPLETE):
+                self._open()
+                self._take(scored, progress)
+                self._checkpoint(COMPLETE)
+                for sink in self._sinks:
+                    sink.close()
         return self._result()
 
     def merge(self, shards: list[tuple[str, RunSummary]]) -> Run:
