@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -120,10 +121,9 @@ def test_without_energies_the_command_says_so(folder: Path) -> None:
     ase.io.write(folder / "bare.xyz", bare)
     printed = succeed("fit", folder / "bare.xyz", "-o", folder / "m2.lpr", *OPTIONS).output
     assert "has none named 'energy'" in printed
-    arrays = succeed("score", folder / "m2.lpr", folder / "md.xyz", "-o", folder / "out.npz") and np.load(
-        folder / "out.npz"
-    )
-    assert "local_energy" not in arrays
+    succeed("score", folder / "m2.lpr", folder / "md.xyz", "-o", folder / "out.npz")
+    with np.load(folder / "out.npz") as arrays:
+        assert "local_energy" not in arrays
     assert "energies  none" in succeed("info", folder / "m2.lpr").output
 
 
@@ -189,6 +189,17 @@ def test_a_log_does_not_go_into_a_trajectory_by_mistake(folder: Path) -> None:
     result = run("score", folder / "m.lpr", folder / "md.xyz", "--log", folder / "md.xyz")
     assert "its name must end in .log" in result.stderr
     assert (folder / "md.xyz").read_bytes() == before
+
+
+def test_several_training_files_are_one_training_set(folder: Path) -> None:
+    files = [f"{folder}/train.xyz@:2", f"{folder}/train.xyz@2:"]
+    printed = succeed("fit", *files, "-o", folder / "parts.lpr", *OPTIONS).stdout
+    assert f"6 structures, 48 atoms, from {files[0]}, {files[1]}" in printed
+    parts, whole = load_model(folder / "parts.lpr"), load_model(folder / "m.lpr")
+    np.testing.assert_array_equal(parts.rigidity.weights, whole.rigidity.weights)
+    digest = hashlib.sha256((folder / "train.xyz").read_bytes()).hexdigest()
+    assert parts.provenance["training_sha256"] == f"{digest}, {digest}"
+    assert f"(sha256 {digest[:16]}..., {digest[:16]}...)" in succeed("info", folder / "parts.lpr").stdout
 
 
 PROGRESS = {"fit": "rows: descriptors", "score": "scoring"}

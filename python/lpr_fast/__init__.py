@@ -16,6 +16,7 @@ from ._trigger import Trigger
 from .atoms._linear_model import LinearModel
 from .atoms._model import Scores, load_model
 from .atoms._sparse_kernel_model import SparseKernelModel
+from .trajectories._fit_files import fit_files
 from .trajectories._job import Run
 from .trajectories._plots import plot_scores
 from .trajectories._run import score_trajectory
@@ -42,6 +43,7 @@ __all__ = [
     "Trigger",
     "__version__",
     "cpu_info",
+    "fit_files",
     "load_model",
     "merge_shards",
     "plot_scores",

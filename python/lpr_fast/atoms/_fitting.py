@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,12 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 from .._arrays import Array, as_count, as_number, as_pairs
 from .._errors import InvalidInputError
 from ..models import _active_set
-from ..models._basis import Basis, normalised
-from ..models._fit import as_positive, fit, provenance_of
+from ..models._active_set import Pool
+from ..models._basis import Basis, SparseKernelBasis
+from ..models._fit import Terms, as_positive, fit, provenance_of, refuse_empty
 from ..models._local_model import LocalModel, Loss
-from ..models._training import structure_rows
-from . import _frames
-from ._training_set import TrainingSet
+from ._frames import Rereadable
+from ._ranges import Chosen, features_of, rows_of
+from ._training_set import TrainingSet, counted_again, ignore
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from ..descriptors._soap import Soap
 
 Indices = NDArray[np.int64]
+
+# Active features of each species, and the facts for the provenance.
+ActiveSet: TypeAlias = tuple[dict[int, Array], dict[str, Any]]
 
 #: Called when a piece of work is done, with the name of its kind, and how many of how many atoms are done.
 Progress = Callable[[str, int, int], None]
@@ -41,17 +45,13 @@ class Problem:
 
     soap: Soap
     training: TrainingSet
-    regularizer: float
-    loss: Loss
-    baseline: dict[int, float] | None
-    provenance: dict[str, Any]
-    n_threads: int
+    terms: Terms
     progress: Progress
 
     @classmethod
     def checked(
         cls,
-        frames: Iterable[Atoms],
+        frames: Iterable[Atoms] | Rereadable | TrainingSet,
         *,
         hypers: Mapping[str, Any],
         regularizer: float,
@@ -62,47 +62,48 @@ class Problem:
         provenance: Mapping[str, Any] | None,
         n_threads: int,
         progress: Progress,
+        pool: Pool | None = None,
+        seen: Callable[[int], None] = ignore,
     ) -> Problem:
-        """Arguments of `fit`, as they were given."""
+        """Arguments of `fit`, as they were given; the frames are looked through, unless that has been done.
+
+        `pool` and `seen` are told of every frame: see `TrainingSet.from_frames`.
+        """
         from ..descriptors._hypers import checked_hypers
         from ..descriptors._soap import Soap
 
         threads, mu = as_count("n_threads", n_threads), as_positive("regularizer", regularizer)
         cutoff = checked_hypers(hypers)["cutoff"]["radius"]
-        training = TrainingSet.from_frames(frames, cutoff=cutoff, weights=weights, loss=loss, energy_key=energy_key)
+        training = (
+            frames
+            if isinstance(frames, TrainingSet)
+            else TrainingSet.from_frames(
+                frames, cutoff=cutoff, weights=weights, loss=loss, energy_key=energy_key, pool=pool, seen=seen
+            )
+        )
         of_species = training.baseline(_by_species(baseline), baseline)
         facts = _facts_of(training, energy_key, provenance)
-        return cls(Soap(hypers, training.species), training, mu, loss, of_species, facts, threads, progress)
+        return cls(Soap(hypers, training.species), training, Terms(mu, loss, of_species, facts, threads), progress)
 
 
 def fit_local_model(basis: Basis, problem: Problem, further_facts: dict[str, Any]) -> LocalModel:
     """Accumulate the rows of all structures, factorise, and make what scoring needs."""
-    local = fit(
-        basis,
-        _rows(basis, problem),
-        problem.training,
-        regularizer=problem.regularizer,
-        loss=problem.loss,
-        baseline=problem.baseline,
-        provenance=problem.provenance | further_facts,
-        n_threads=problem.n_threads,
-    )
+    terms = problem.terms.with_facts(further_facts)
+    local = fit(basis, rows_from(0, basis, problem), problem.training, terms)
     problem.progress("factorising", 1, 1)
     return local
 
 
-def _rows(basis: Basis, problem: Problem) -> Iterator[Array]:
-    """Rows X_A, a batch of structures at a time; when the last one was taken, factorising begins."""
-    soap, training, progress = problem.soap, problem.training, problem.progress
-    for first, batch in _frames.batches(training.frames, _frames.batch_limit(soap.n_features)):
-        done, total = int(training.first[first + len(batch)]), int(training.first[-1])
-        features = basis.prepare(soap.compute(batch))
-        progress("rows: descriptors", done, total)
-        sizes = [len(frame) for frame in batch]
-        of_frames = np.split(features, np.cumsum(sizes)[:-1])
-        yield structure_rows(basis, of_frames, [frame.numbers for frame in batch], problem.n_threads)
-        progress("rows: kernels and sums", done, total)
-    progress("factorising", 0, 1)
+def rows_from(start: int, basis: Basis, problem: Problem) -> Iterator[Array]:
+    """Rows X_A from one structure on, a batch of structures at a time; after the last one, factorising begins."""
+    training = problem.training
+
+    def report(stage: str, n_structures: int) -> None:
+        problem.progress(stage, int(training.first[start + n_structures]), training.n_environments)
+
+    frames = counted_again(training.source, training.species, training.counts[start:], start)
+    yield from rows_of(frames, problem.soap, basis, problem.terms.n_threads, report)
+    problem.progress("factorising", 0, 1)
 
 
 def _by_species(given: Mapping[Any, float] | None) -> dict[int, float] | None:
@@ -116,22 +117,44 @@ def _by_species(given: Mapping[Any, float] | None) -> dict[int, float] | None:
     return {s: as_number("baseline", energy) for s, energy in by_atomic_number("baseline", given).items()}
 
 
+def kernel_basis(active: Mapping[int, Array], zeta: float) -> SparseKernelBasis:
+    """Kernels to an active set, which must not be empty."""
+    basis = SparseKernelBasis(dict(active), zeta)
+    refuse_empty(basis, "all atoms are isolated; check cells and units, or increase the cutoff")
+    return basis
+
+
+def pool_for(n_active: int | Mapping[Any, int], seed: int) -> Pool:
+    """An empty pool with room for what so many active environments may be chosen from."""
+    counts = n_active.values() if isinstance(n_active, Mapping) else [_active_set.as_size(n_active)]
+    largest = max((as_count("n_active", count) for count in counts), default=0)
+    return Pool(_active_set.pool_size(largest), seed)
+
+
 def sampled_active_set(
-    problem: Problem, n_active: int | Mapping[Any, int], seed: int
-) -> tuple[dict[int, Array], dict[str, Any]]:
-    """Active features of each species by farthest-point sampling, and the facts for the provenance."""
+    problem: Problem,
+    n_active: int | Mapping[Any, int],
+    pool: Pool,
+    features_of: Callable[[Indices], Array] | None = None,
+    *,
+    stacklevel: int = 3,
+) -> ActiveSet:
+    """Active features of each species by farthest-point sampling from a pool, and the facts for the provenance.
+
+    `features_of` describes environments, given in ascending order; by default this process does it.
+    """
     from ..descriptors._elements import symbol
 
-    training = problem.training
-    asked, wanted = _wanted_counts(training, n_active)
-    sample = _active_set.sampled(training.numbers, wanted, partial(_features_of, problem), seed, problem.n_threads)
+    asked, wanted = _wanted_counts(problem.training, n_active)
+    describe = features_of or partial(_features_of, problem)
+    sample = _active_set.sampled(pool.drawn(wanted), wanted, describe, problem.terms.n_threads)
     problem.progress("active set: farthest points", sample.size, asked)
-    _active_set.note_fewer(sample.size, asked, stacklevel=3)
+    _active_set.note_fewer(sample.size, asked, stacklevel=stacklevel)
     facts = {
         "active_set": "farthest points",
         "n_active_asked": asked,
         "pool": {symbol(s): size for s, size in sample.pool.items()},
-        "seed": seed,
+        "seed": pool.seed,
     }
     return sample.active, facts
 
@@ -140,7 +163,7 @@ def _wanted_counts(training: TrainingSet, n_active: int | Mapping[Any, int]) -> 
     """How many active environments are asked for, and how many of each species to look for."""
     from ..descriptors._elements import by_atomic_number, symbols
 
-    available = {s: int(np.count_nonzero(training.numbers == s)) for s in training.species}
+    available = training.available
     if not isinstance(n_active, Mapping):
         count = _active_set.as_size(n_active)
         return count, _active_set.share_out(count, available)
@@ -152,7 +175,7 @@ def _wanted_counts(training: TrainingSet, n_active: int | Mapping[Any, int]) -> 
     return sum(given.values()), {s: min(given[s], available[s]) for s in training.species}
 
 
-def given_active_set(problem: Problem, pairs: ArrayLike) -> tuple[dict[int, Array], dict[str, Any]]:
+def given_active_set(problem: Problem, pairs: ArrayLike) -> ActiveSet:
     """Active features of the environments that the caller names by structure and atom."""
     training = problem.training
     chosen = as_pairs("active_set", pairs)
@@ -165,31 +188,39 @@ def given_active_set(problem: Problem, pairs: ArrayLike) -> tuple[dict[int, Arra
         raise InvalidInputError("active_set names an environment twice; name each once.")
     ascending = np.sort(environments)
     features = _features_of(problem, ascending)
-    numbers = training.numbers[ascending]
     without = np.flatnonzero(~features.any(axis=1))
     if without.size:
         a = int(np.searchsorted(training.first, ascending[without[0]], side="right")) - 1
         atom = int(ascending[without[0]] - training.first[a])
         raise InvalidInputError(f"active_set names atom {atom} of frame {a}, which has no neighbours and no features.")
+    numbers = _species_of(training, ascending)
     active = {s: features[numbers == s] for s in training.species}
     return active, {"active_set": "given", "n_active_asked": len(environments)}
 
 
 def _features_of(problem: Problem, environments: Indices) -> Array:
-    """Normalised features of chosen environments, given in ascending order."""
-    soap, training = problem.soap, problem.training
-    bounds = np.searchsorted(environments, training.first)
-    atoms = {
-        int(a): environments[bounds[a] : bounds[a + 1]] - training.first[a] for a in np.flatnonzero(np.diff(bounds))
-    }
-    with_any = list(atoms)
-    parts: list[Array] = []
-    limit = _frames.batch_limit(soap.n_features)
-    for start, batch in _frames.batches([training.frames[a] for a in with_any], limit):
-        numbers = with_any[start : start + len(batch)]
-        parts.append(normalised(soap.compute(batch, [atoms[a] for a in numbers])))
-        problem.progress("active set: descriptors", int(bounds[numbers[-1] + 1]), len(environments))
-    return np.concatenate(parts)
+    return np.concatenate(list(features_from(problem, environments)))
+
+
+def features_from(problem: Problem, environments: Indices) -> Iterator[Array]:
+    """Normalised features of chosen environments, given in ascending order, a batch of structures at a time."""
+
+    def report(stage: str, done: int) -> None:
+        problem.progress(stage, done, len(environments))
+
+    return features_of(_chosen(problem.training, environments), problem.training.source, problem.soap, report)
+
+
+def _species_of(training: TrainingSet, environments: Indices) -> Indices:
+    """Their centres, by looking again: only chosen environments' are ever needed."""
+    chosen = _chosen(training, environments)
+    frames = counted_again(training.source, training.species, chosen.counts, chosen.first)
+    return np.concatenate([f.numbers[chosen.atoms[place]] for place, f in enumerate(frames) if place in chosen.atoms])
+
+
+def _chosen(training: TrainingSet, environments: Indices) -> Chosen:
+    start, last = np.searchsorted(training.first, environments[[0, -1]], side="right") - 1
+    return Chosen.among(training, environments, int(start), int(last) + 1)
 
 
 def _facts_of(training: TrainingSet, energy_key: str | None, given: Mapping[str, Any] | None) -> dict[str, Any]:

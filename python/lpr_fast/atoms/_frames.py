@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+from abc import ABC, abstractmethod
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +27,25 @@ DEFAULT_ENERGY_KEY = "energy"
 # each of two cores has enough of them with half as many.
 _BATCH_ATOMS = 2048 if (os.cpu_count() or 1) <= 2 else 4096
 _BATCH_VALUES = 2**23
+
+
+class Rereadable(ABC):
+    """Frames that can be taken again, from any number on."""
+
+    @abstractmethod
+    def frames(self, start: int = 0) -> Iterator[Atoms]:
+        """The frames from number `start` on."""
+
+
+@dataclass(frozen=True)
+class Kept(Rereadable):
+    """Frames of an iterable that can be run through more than once, such as a list."""
+
+    given: Iterable[Atoms]
+
+    def frames(self, start: int = 0) -> Iterator[Atoms]:
+        """The frames from number `start` on."""
+        return itertools.islice(self.given, start, None)
 
 
 def checked(frames: Iterable[Atoms], cutoff: float) -> Iterator[Atoms]:
@@ -102,26 +125,45 @@ def batches(frames: Iterable[Atoms | None], limit: int, start: int = 0) -> Itera
         yield first, batch
 
 
-def energies_of(frames: Sequence[Atoms], key: str | None) -> Array | None:
-    """Total energies; None where no frame has one and the key is the default, which nobody may have asked for."""
-    if key is None:
-        return None
-    if not isinstance(key, str):
-        raise InvalidInputError(f"energy_key is {key!r}; give the name under which frames hold energies, or None.")
-    found = [_energy_of(frame, number, key) for number, frame in enumerate(frames)]
-    missing = [number for number, energy in enumerate(found) if energy is None]
-    if len(missing) == len(found) and key == DEFAULT_ENERGY_KEY:
-        return None
-    if missing:
-        raise InvalidInputError(
-            f"frame {missing[0]} has no energy named {key!r} ({len(missing)} of {len(found)} frames have none); remove "
-            "these frames, correct the name, or give energy_key=None (--no-energies) to fit without energies."
-        )
-    energies = [as_number(f"the energy of frame {number}", energy) for number, energy in enumerate(found)]
-    for number, energy in enumerate(energies):
-        if not np.isfinite(energy):
-            raise InvalidInputError(f"the energy of frame {number} is {energy}; mend or remove the frame.")
-    return np.array(energies)
+class Energies:
+    """Total energies of frames that come one after the other, under a name."""
+
+    def __init__(self, key: str | None) -> None:
+        if key is not None and not isinstance(key, str):
+            raise InvalidInputError(f"energy_key is {key!r}; give the name under which frames hold energies, or None.")
+        self._key = key
+        self._found = array("d")
+        self._first_missing = 0
+        self._n_missing = 0
+
+    def add(self, frame: Atoms) -> None:
+        """Take what the next frame has."""
+        if self._key is None:
+            return
+        number = len(self._found)
+        energy = _energy_of(frame, number, self._key)
+        if energy is None:
+            self._first_missing = self._first_missing if self._n_missing else number
+            self._n_missing += 1
+        self._found.append(np.nan if energy is None else as_number(f"the energy of frame {number}", energy))
+
+    def all(self) -> Array | None:
+        """Every frame's; None where no frame has one and the key is the default, which nobody may have asked for."""
+        energies = np.array(self._found)
+        if self._key is None or (self._n_missing == len(energies) and self._key == DEFAULT_ENERGY_KEY):
+            return None
+        if self._n_missing:
+            raise InvalidInputError(
+                f"frame {self._first_missing} has no energy named {self._key!r} ({self._n_missing} of {len(energies)} "
+                "frames have none); remove these frames, correct the name, or give energy_key=None (--no-energies) to "
+                "fit without energies."
+            )
+        wrong = np.flatnonzero(~np.isfinite(energies))
+        if wrong.size:
+            raise InvalidInputError(
+                f"the energy of frame {wrong[0]} is {energies[wrong[0]]}; mend or remove the frame."
+            )
+        return energies
 
 
 def known_energy(frame: Atoms, key: str) -> float | None:

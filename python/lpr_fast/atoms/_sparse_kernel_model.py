@@ -54,12 +54,14 @@ class SparseKernelModel(StructureModel):
     ) -> SparseKernelModel:
         """Fit to structures; with energies the model predicts them, without it gives rigidities all the same.
 
-        Memory is of order M^2 beyond the structures themselves: descriptors are computed in batches, twice.
+        Memory is of order M^2 beyond the structures themselves: descriptors are computed in batches, twice. For files,
+        see `fit_files`.
 
         Parameters
         ----------
         frames : iterable of ase.Atoms
-            Training structures.
+            Training structures. What can be run through more than once, such as a list, is not copied, but run through
+            again and again; of an iterator, the structures are kept.
         hypers : mapping
             Keyword arguments of featomic's ``SoapPowerSpectrum``: ``cutoff``, ``density`` and ``basis``. featomic's
             ``max_radial=7`` means 8 radial functions.
@@ -106,6 +108,7 @@ class SparseKernelModel(StructureModel):
         if (n_active is None) == (active_set is None):
             raise InvalidInputError("give either n_active, the size of the active set, or active_set itself.")
         drawn_by, power = as_seed(seed), as_zeta(zeta)
+        pool = None if n_active is None else _fitting.pool_for(n_active, drawn_by)
         problem = _fitting.Problem.checked(
             frames,
             hypers=hypers,
@@ -117,14 +120,15 @@ class SparseKernelModel(StructureModel):
             provenance=provenance,
             n_threads=n_threads,
             progress=progress,
+            pool=pool,
         )
         if active_set is not None:
             active, how = _fitting.given_active_set(problem, active_set)
         else:
             assert n_active is not None
-            active, how = _fitting.sampled_active_set(problem, n_active, drawn_by)
-        basis = SparseKernelBasis(active, power)
-        refuse_empty(basis, "all atoms are isolated; check cells and units, or increase the cutoff")
+            assert pool is not None
+            active, how = _fitting.sampled_active_set(problem, n_active, pool)
+        basis = _fitting.kernel_basis(active, power)
         return cls._from_parts(problem.soap, _fitting.fit_local_model(basis, problem, how))
 
     @classmethod

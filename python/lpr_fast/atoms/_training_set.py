@@ -1,15 +1,17 @@
-"""Training structures with their weights and energies."""
+"""Training structures: facts about all of them, and the structures themselves whenever they are needed again."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from .._errors import InvalidInputError
+from ..models._active_set import Pool
 from ..models._local_model import Loss
 from ..models._structures import Structures, checked_weights
 from . import _frames
@@ -17,23 +19,107 @@ from . import _frames
 if TYPE_CHECKING:
     from ase import Atoms
 
+Indices = NDArray[np.int64]
+
+
+def ignore(n_atoms: int) -> None:
+    """Tell nobody."""
+
 
 @dataclass(frozen=True)
 class TrainingSet(Structures):
-    """Structures that are kept, to be described in batches."""
+    """What one look through the structures has found, and where they come from."""
 
-    frames: list[Atoms]
+    source: _frames.Rereadable
 
     @classmethod
     def from_frames(
-        cls, frames: Iterable[Atoms], *, cutoff: float, weights: ArrayLike | None, loss: Loss, energy_key: str | None
+        cls,
+        frames: Iterable[Atoms] | _frames.Rereadable,
+        *,
+        cutoff: float,
+        weights: ArrayLike | None,
+        loss: Loss,
+        energy_key: str | None,
+        pool: Pool | None,
+        seen: Callable[[int], None],
     ) -> TrainingSet:
-        """Check everything that can be checked before descriptors are computed."""
-        checked = list(_frames.checked(frames, cutoff))
-        if not checked:
+        """Check everything that can be checked before descriptors are computed.
+
+        Frames that can be run through again are not kept: memory is that of some numbers for each. `pool` is told of
+        all environments, `seen` after each frame of how many atoms there were so far.
+        """
+        is_kept = isinstance(frames, Iterator)
+        kept: list[Atoms] = []
+        counts, energies = _Counts(), _frames.Energies(energy_key)
+        given = frames.frames() if isinstance(frames, _frames.Rereadable) else frames
+        for frame in _frames.checked(given, cutoff):
+            counts.add(frame.numbers)
+            energies.add(frame)
+            if pool is not None:
+                pool.add(frame.numbers)
+            if is_kept:
+                kept.append(frame)
+            seen(counts.n_atoms)
+        if not counts.n_structures:
             raise InvalidInputError("there are no training structures; give at least one.")
-        sizes = np.array([len(frame) for frame in checked])
-        of_loss = checked_weights(weights, sizes, loss, "frame")
-        energies = _frames.energies_of(checked, energy_key)
-        numbers = np.concatenate([frame.numbers for frame in checked]).astype(np.int64)
-        return cls(numbers, np.concatenate([[0], np.cumsum(sizes)]), of_loss, energies, checked)
+        species, table = counts.table()
+        of_loss = checked_weights(weights, table.sum(axis=1), loss, "frame")
+        source = _source(kept if is_kept else frames)
+        return cls(species, table, of_loss, energies.all(), source)
+
+
+def counted_again(source: _frames.Rereadable, species: tuple[int, ...], counts: Indices, start: int) -> Iterator[Atoms]:
+    """So many frames from number `start` on, as long as their atoms are those that were counted.
+
+    Raises
+    ------
+    InvalidInputError
+        For a frame that is not there any more, or has other atoms.
+    """
+    frames = source.frames(start)
+    for number, expected in enumerate(counts, start):
+        frame = next(frames, None)
+        if frame is None or not _has(frame, species, expected):
+            raise InvalidInputError(
+                f"frame {number} is not what it was when the training set was looked through; leave the frames as they "
+                "are while a model is fitted."
+            )
+        yield frame
+
+
+def _has(frame: Atoms, species: tuple[int, ...], expected: Indices) -> bool:
+    found = np.array([np.count_nonzero(frame.numbers == s) for s in species])
+    return len(frame) == found.sum() and np.array_equal(found, expected)
+
+
+def _source(frames: Iterable[Atoms] | _frames.Rereadable) -> _frames.Rereadable:
+    from ase import Atoms
+
+    if isinstance(frames, _frames.Rereadable):
+        return frames
+    return _frames.Kept([frames] if isinstance(frames, Atoms) else frames)
+
+
+@dataclass
+class _Counts:
+    """Atoms of each species in each structure, in eight bytes for each."""
+
+    n_structures: int = 0
+    n_atoms: int = 0
+    of_species: dict[int, array[int]] = field(default_factory=dict)
+
+    def add(self, numbers: Indices) -> None:
+        found, counts = np.unique(numbers, return_counts=True)
+        here = dict(zip(found.tolist(), counts.tolist(), strict=True))
+        for s in here:
+            self.of_species.setdefault(s, array("q", bytes(8 * self.n_structures)))
+        for s, column in self.of_species.items():
+            column.append(here.get(s, 0))
+        self.n_structures += 1
+        self.n_atoms += len(numbers)
+
+    def table(self) -> tuple[tuple[int, ...], Indices]:
+        """Species, ascending, and their counts, structure by structure."""
+        species = tuple(sorted(self.of_species))
+        return species, np.column_stack([np.array(self.of_species[s], dtype=np.int64) for s in species])

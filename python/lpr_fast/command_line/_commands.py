@@ -102,7 +102,7 @@ def lpr_fast() -> None:
 
 
 @lpr_fast.command()
-@click.argument("train", metavar="TRAIN", type=str)
+@click.argument("train", metavar="TRAIN...", type=str, nargs=-1, required=True)
 @click.option(
     "-o", "--output", metavar="MODEL", type=click.Path(path_type=Path), required=True, help="Model file to write."
 )
@@ -131,13 +131,21 @@ def lpr_fast() -> None:
 )
 @click.option("--no-energies", is_flag=True, help="Fit to structures alone: rigidities are the same.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Draws the pool of the active set.")
+@click.option("--workers", metavar="N", type=int, default=0, help="Fit with N processes of one thread each.")
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Fit with the workers of a Dask cluster, for instance tcp://host:8786, or the .json file of its scheduler.",
+)
 @_log_option
 @_one_sentence
-def fit(train: str, output: Path, **options: Any) -> None:
+def fit(train: tuple[str, ...], output: Path, **options: Any) -> None:
     """Fit a sparse kernel model to the structures in TRAIN.
 
-    TRAIN is anything that ASE reads; structures are chosen as ASE does it, for instance train.xyz@:1000 or
-    train.xyz@::10.
+    TRAIN is anything that ASE reads, compressed or not; several files are read one after the other. Structures are
+    chosen as ASE does it, for instance train.xyz@:1000 or train.xyz@::10.
+
+    A run that was interrupted, or killed, goes on where it stopped when the same command is given again.
     """
     _fit.fit(train, output, _fit.Options(**options))
 

@@ -11,10 +11,10 @@ import yaml
 
 from .._errors import InvalidInputError
 from .._files import refuse_output, sha256_of
-from ..atoms._sparse_kernel_model import SparseKernelModel
-from ..trajectories._sources import Files, readable
+from ..trajectories import _fit_files
+from ..trajectories._sources import path_of
 from ._info import active_set_line, rigidity_line
-from ._terminal import tell, watching
+from ._terminal import say, tell, watching
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ class Options:
     energy_key: str
     no_energies: bool
     seed: int
+    workers: int
+    scheduler: str | None
 
 
 class _PlainLoader(yaml.SafeLoader):
@@ -58,39 +60,43 @@ def soap_hypers(cutoff: float = 5.0, max_radial: int = 7, max_angular: int = 6, 
     }
 
 
-def fit(train: str, output: Path, options: Options) -> None:
+def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
     """Read, fit, save, and say what came of it."""
     hypers = _hypers(options)
-    source = Files([train])
-    path = source.paths[0]
-    refuse_output(output, [path, *([options.hypers] if options.hypers else [])])
+    paths = [path_of(specification) for specification in train]
+    refuse_output(output, [*paths, *([options.hypers] if options.hypers else [])])
+    chosen = _fit_files.Options(
+        hypers=hypers,
+        regularizer=options.regularizer,
+        n_active=options.n_active,
+        zeta=options.zeta,
+        loss=options.loss,
+        energy_key=None if options.no_energies else options.energy_key,
+        seed=options.seed,
+        provenance={
+            "training_file": ", ".join(path.name for path in paths),
+            "training_selection": ", ".join(train),
+            "training_sha256": ", ".join(map(sha256_of, paths)),
+        },
+        scheduler=options.scheduler,
+        workers=options.workers,
+    )
     with watching() as watch:
-        frames = list(readable(source))
-        provenance = {"training_file": path.name, "training_selection": train, "training_sha256": sha256_of(path)}
-        watch.lap("reading")
 
-        def progress(stage: str, done: int, total: int) -> None:
+        def progress(stage: str, done: int, total: int | None) -> None:
             watch.lap(stage)
             watch.report(stage, done, total)
 
-        model = SparseKernelModel.fit(
-            frames,
-            hypers=hypers,
-            regularizer=options.regularizer,
-            n_active=options.n_active,
-            zeta=options.zeta,
-            loss=options.loss,
-            energy_key=None if options.no_energies else options.energy_key,
-            seed=options.seed,
-            provenance=provenance,
-            progress=progress,
-        )
-        model.save(output)
+        fitted = _fit_files.fitted(list(train), output, chosen, progress)
         watch.lap("writing")
+    if fitted.resumed_at is not None:
+        say(f"went on from structure {fitted.resumed_at} of the second pass, where an earlier run had stopped.")
+    model = fitted.model
     facts = model.provenance
-    tell(f"training  {facts['n_structures']} structures, {facts['n_environments']} atoms, from {train}")
+    source = facts["training_selection"]
+    tell(f"training  {facts['n_structures']} structures, {facts['n_environments']} atoms, from {source}")
     if not model.has_energies:
-        why = "as asked" if options.no_energies else f"{train} has none named {options.energy_key!r}"
+        why = "as asked" if options.no_energies else f"{source} has none named {options.energy_key!r}"
         tell(f"energies  none ({why}): rigidities are the same, but no energies are predicted")
     tell(f"active    {active_set_line(model)}")
     tell(f"rigidity  {rigidity_line(model)}")

@@ -19,7 +19,8 @@ def info(path: Path) -> None:
     training = f"{facts.get('n_structures', '?')} structures, {facts.get('n_environments', '?')} atoms"
     if "training_file" in facts:
         source, digest = facts.get("training_selection", facts["training_file"]), facts.get("training_sha256", "?")
-        training += f", from {source} (sha256 {digest[:16]}...)"
+        digests = ", ".join(f"{one[:16]}..." for one in digest.split(", "))
+        training += f", from {source} (sha256 {digests})"
     print(f"model     {path}, {path.stat().st_size / 1e6:.1f} MB, by lpr_fast {facts.get('lpr_fast_version', '?')}")
     print(f"kind      {type(model).__name__}, species {symbols(model.species)}")
     print(f"training  {training}")

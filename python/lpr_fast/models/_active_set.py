@@ -20,6 +20,9 @@ Indices = NDArray[np.int64]
 _POOL_FACTOR = 5
 _POOL_FLOOR = 2000
 
+# Environments that wait to be drawn: their priorities are computed together.
+_DRAWN_TOGETHER = 65536
+
 # Normalised features nearer than this are the same environment: their kernels differ by rounding.
 _SAME = 1e-7
 
@@ -56,25 +59,57 @@ class Sample:
         return sum(map(len, self.active.values()))
 
 
+class Pool:
+    """Environments of each species that farthest-point sampling is to choose from, drawn as they come.
+
+    Memory does not grow with their number: of each species those `size` are kept whose priorities are the lowest.
+    """
+
+    def __init__(self, size: int, seed: int) -> None:
+        self._size = size
+        self.seed = seed
+        self._kept: dict[int, Indices] = {}
+        self._waiting: list[Indices] = []
+        self._n_waiting = 0
+        self._n_drawn = 0
+
+    def add(self, numbers: Indices) -> None:
+        """Take the environments that come next, given by their species."""
+        self._waiting.append(numbers)
+        self._n_waiting += len(numbers)
+        if self._n_waiting >= _DRAWN_TOGETHER:
+            self._draw()
+
+    def drawn(self, wanted: Mapping[int, int]) -> dict[int, Indices]:
+        """The pool of each species, ascending, from which so many environments are to be chosen."""
+        self._draw()
+        return {s: draw(self._kept[s], pool_size(count), self.seed) for s, count in wanted.items()}
+
+    def _draw(self) -> None:
+        if not self._waiting:
+            return
+        numbers = np.concatenate(self._waiting)
+        for s in np.unique(numbers).tolist():
+            new = self._n_drawn + np.flatnonzero(numbers == s)
+            self._kept[s] = draw(np.concatenate([self._kept.get(s, new[:0]), new]), self._size, self.seed)
+        self._n_drawn += len(numbers)
+        self._waiting, self._n_waiting = [], 0
+
+
 def sampled(
-    numbers: Indices,
-    wanted: Mapping[int, int],
-    features_of: Callable[[Indices], Array],
-    seed: int,
-    n_threads: int,
+    pools: Mapping[int, Indices], wanted: Mapping[int, int], features_of: Callable[[Indices], Array], n_threads: int
 ) -> Sample:
-    """Farthest-point sampling of so many environments of each species, from a pool that `seed` draws.
+    """Farthest-point sampling of so many environments of each species, from pools.
 
     Parameters
     ----------
-    numbers : numpy.ndarray of int, shape (n_environments,)
-        Species of all environments.
     features_of : callable
         Gives the normalised features of environments, which it is told in ascending order.
     """
-    pools = {s: draw(np.flatnonzero(numbers == s), pool_size(count), seed) for s, count in wanted.items()}
-    pool = np.sort(np.concatenate(list(pools.values())))
-    features, species = features_of(pool), numbers[pool]
+    together = np.concatenate(list(pools.values()))
+    species = np.repeat(list(pools), [len(pool) for pool in pools.values()])
+    order = np.argsort(together)
+    features, species = features_of(together[order]), species[order]
     active = {}
     for s, count in wanted.items():
         of_species = features[species == s]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .. import _core
@@ -21,33 +22,49 @@ _LARGEST_ZETA = 1000.0
 _DEEPEST = 50
 
 
-def fit(
-    basis: Basis,
-    blocks: Iterable[Array],
-    structures: Structures,
-    *,
-    regularizer: float,
-    loss: Loss,
-    baseline: dict[int, float] | None,
-    provenance: Mapping[str, Any],
-    n_threads: int,
-) -> LocalModel:
+@dataclass(frozen=True)
+class Terms:
+    """How a model is fitted, whatever its basis, and what it is to say of itself."""
+
+    regularizer: float
+    loss: Loss
+    baseline: dict[int, float] | None
+    provenance: dict[str, Any]
+    n_threads: int
+
+    def with_facts(self, further: Mapping[str, Any]) -> Terms:
+        """The same with a longer provenance."""
+        return replace(self, provenance={**self.provenance, **further})
+
+
+def fit(basis: Basis, blocks: Iterable[Array], structures: Structures, terms: Terms) -> LocalModel:
     """Accumulate rows X_A, which come in blocks in the order of the structures; factorise; make what scoring needs."""
-    targets = structures.targets(baseline)
+    targets = structures.targets(terms.baseline)
     accumulator = HessianAccumulator(basis.size, labelled=targets is not None)
+    for _ in adding(accumulator, blocks, structures.weights, targets, terms.n_threads):
+        pass
+    return solved(basis, accumulator, terms, stacklevel=5)
+
+
+def adding(
+    accumulator: HessianAccumulator, blocks: Iterable[Array], weights: Array, targets: Array | None, n_threads: int
+) -> Iterator[int]:
+    """Add rows, which come in blocks, with their weights and targets; after each block, tell how many that makes."""
     start = 0
     for rows in blocks:
         chosen = slice(start, start + len(rows))
         accumulator.add(
-            rows,
-            structures.weights[chosen],
-            targets=None if targets is None else targets[chosen],
-            n_threads=n_threads,
+            rows, weights[chosen], targets=None if targets is None else targets[chosen], n_threads=n_threads
         )
         start += len(rows)
-    prior = basis.prior(n_threads)
+        yield start
+
+
+def solved(basis: Basis, accumulator: HessianAccumulator, terms: Terms, *, stacklevel: int) -> LocalModel:
+    """Factorise, and make what scoring needs; warnings point `stacklevel` calls up."""
+    prior = basis.prior(terms.n_threads)
     try:
-        rigidity = Rigidity._build(accumulator, prior, regularizer, n_threads, stacklevel=5)
+        rigidity = Rigidity._build(accumulator, prior, terms.regularizer, terms.n_threads, stacklevel=stacklevel + 1)
     except NotPositiveDefiniteError as error:
         if isinstance(basis, SparseKernelBasis) and not basis.zeta.is_integer():
             raise InvalidInputError(
@@ -55,7 +72,13 @@ def fit(
             ) from error
         raise
     return LocalModel.assemble(
-        basis, rigidity, prior, baseline=baseline, loss=loss, provenance=provenance, n_threads=n_threads
+        basis,
+        rigidity,
+        prior,
+        baseline=terms.baseline,
+        loss=terms.loss,
+        provenance=terms.provenance,
+        n_threads=terms.n_threads,
     )
 
 
@@ -75,8 +98,8 @@ def as_zeta(value: Any) -> float:
     return zeta
 
 
-def provenance_of(structures: Structures, given: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What every provenance says, after what the caller wants it to say."""
+def checked_provenance(given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What the caller wants the provenance to say, as JSON holds it."""
     if given is not None and not isinstance(given, Mapping):
         raise InvalidInputError(f"provenance is a {type(given).__name__}; give a dictionary.")
     try:
@@ -86,10 +109,15 @@ def provenance_of(structures: Structures, given: Mapping[str, Any] | None) -> di
         raise InvalidInputError(f"provenance cannot be written as JSON ({error}); use numbers and text.") from error
     facts = dict(json.loads(text))
     _check_plain(facts, 0)
-    return facts | {
+    return facts
+
+
+def provenance_of(structures: Structures, given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What every provenance says, after what the caller wants it to say."""
+    return checked_provenance(given) | {
         "lpr_fast_version": _core.__version__,
         "n_structures": len(structures),
-        "n_environments": len(structures.numbers),
+        "n_environments": structures.n_environments,
     }
 
 

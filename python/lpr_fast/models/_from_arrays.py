@@ -13,9 +13,9 @@ from .._arrays import Array, as_count, as_integers, as_matrix, as_number, as_row
 from .._errors import InvalidInputError
 from . import _active_set
 from ._basis import Basis, normalised
-from ._fit import as_positive, fit, provenance_of
+from ._fit import Terms, as_positive, fit, provenance_of
 from ._local_model import CHUNK_ROWS, LocalModel, Loss
-from ._structures import Structures, checked_weights
+from ._structures import Structures, checked_weights, counted
 from ._training import structure_rows
 
 Indices = NDArray[np.int64]
@@ -30,13 +30,10 @@ class ArrayProblem:
     """What is to be fitted, and how; environments stand structure by structure, as `order` found them in the input."""
 
     features: Array
+    numbers: Indices
     order: Indices
     structures: Structures
-    regularizer: float
-    loss: Loss
-    baseline: dict[int, float] | None
-    provenance: dict[str, Any]
-    n_threads: int
+    terms: Terms
 
     @classmethod
     def checked(
@@ -61,28 +58,21 @@ class ArrayProblem:
         sizes = np.unique(labels, return_counts=True)[1]
         of_loss = checked_weights(weights, sizes, loss, "structure")
         totals = None if energies is None else _checked_energies(energies, len(sizes))
-        structures = Structures(numbers[order], np.concatenate([[0], np.cumsum(sizes)]), of_loss, totals)
-        return cls(
-            features[order],
-            order,
-            structures,
-            mu,
-            loss,
-            structures.baseline(_as_baseline(baseline), baseline),
-            provenance_of(structures, provenance),
-            threads,
-        )
+        structures = Structures(*counted(numbers[order], sizes), of_loss, totals)
+        of_species = structures.baseline(_as_baseline(baseline), baseline)
+        terms = Terms(mu, loss, of_species, provenance_of(structures, provenance), threads)
+        return cls(features[order], numbers[order], order, structures, terms)
 
     def sampled_active_set(self, n_active: Any, seed: int) -> tuple[dict[int, Array], dict[str, Any]]:
         """Active features of each species by farthest-point sampling, and the facts for the provenance."""
-        numbers = self.structures.numbers
-        available = {s: int(np.count_nonzero(numbers == s)) for s in self.structures.species}
         count = _active_set.as_size(n_active)
-        wanted = _active_set.share_out(count, available)
-        sample = _active_set.sampled(numbers, wanted, self._normalised, seed, self.n_threads)
+        wanted = _active_set.share_out(count, self.structures.available)
+        pool = _active_set.Pool(_active_set.pool_size(count), seed)
+        pool.add(self.numbers)
+        sample = _active_set.sampled(pool.drawn(wanted), wanted, self._normalised, self.terms.n_threads)
         _active_set.note_fewer(sample.size, count, stacklevel=3)
-        pool = {str(s): size for s, size in sample.pool.items()}
-        facts = {"active_set": "farthest points", "n_active_asked": count, "pool": pool, "seed": seed}
+        sizes = {str(s): size for s, size in sample.pool.items()}
+        facts = {"active_set": "farthest points", "n_active_asked": count, "pool": sizes, "seed": seed}
         return sample.active, facts
 
     def given_active_set(self, rows: ArrayLike) -> tuple[dict[int, Array], dict[str, Any]]:
@@ -93,7 +83,7 @@ class ArrayProblem:
             what = f"row {wrong[0]}, which X does not have" if wrong.size else "no row, or one twice"
             raise InvalidInputError(f"active_set names {what}; name rows of X, each once.")
         places = np.argsort(self.order)[np.sort(chosen)]
-        features, numbers = self._normalised(places), self.structures.numbers[places]
+        features, numbers = self._normalised(places), self.numbers[places]
         without = np.flatnonzero(~features.any(axis=1))
         if without.size:
             raise InvalidInputError(f"active_set names row {np.sort(chosen)[without[0]]} of X, which is all zeros.")
@@ -102,16 +92,7 @@ class ArrayProblem:
 
     def fit_local_model(self, basis: Basis, further_facts: dict[str, Any]) -> LocalModel:
         """Accumulate the rows of all structures, factorise, and make what scoring needs."""
-        return fit(
-            basis,
-            self._rows(basis),
-            self.structures,
-            regularizer=self.regularizer,
-            loss=self.loss,
-            baseline=self.baseline,
-            provenance=self.provenance | further_facts,
-            n_threads=self.n_threads,
-        )
+        return fit(basis, self._rows(basis), self.structures, self.terms.with_facts(further_facts))
 
     def _normalised(self, environments: Indices) -> Array:
         return normalised(self.features[environments])
@@ -125,7 +106,7 @@ class ArrayProblem:
             inner = first[start + 1 : stop] - first[start]
             chosen = slice(first[start], first[stop])
             features = np.split(basis.prepare(self.features[chosen]), inner)
-            yield structure_rows(basis, features, np.split(self.structures.numbers[chosen], inner), self.n_threads)
+            yield structure_rows(basis, features, np.split(self.numbers[chosen], inner), self.terms.n_threads)
             start = stop
 
 

@@ -1,4 +1,4 @@
-"""Training structures as models see them: species of their environments, weights and energies."""
+"""Training structures as models see them: how many environments of each species, weights and energies."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Structures:
-    """Environments, structure by structure, with the weight w_A of each one's squared residual and its total energy.
+    """How many environments structures have, with the weight w_A of each one's squared residual and its total energy.
 
     Attributes
     ----------
-    numbers : numpy.ndarray of int, shape (n_environments,)
-        Species of every environment: atomic numbers, as a rule.
-    first : numpy.ndarray of int, shape (n_structures + 1,)
-        Index of each structure's first environment, and behind them the number of all.
+    species : tuple of int
+        Species that occur, ascending: atomic numbers, as a rule.
+    counts : numpy.ndarray of int, shape (n_structures, n_species)
+        Environments of each species in each structure.
     weights : numpy.ndarray, shape (n_structures,)
         Those of the loss included.
     energies : numpy.ndarray, shape (n_structures,), or None
         Total energies.
     """
 
-    numbers: Indices
-    first: Indices
+    species: tuple[int, ...]
+    counts: Indices
     weights: Array
     energies: Array | None
 
@@ -43,17 +43,19 @@ class Structures:
         return len(self.weights)
 
     @cached_property
-    def species(self) -> tuple[int, ...]:
-        """Species that occur, ascending."""
-        return tuple(int(s) for s in np.unique(self.numbers))
+    def first(self) -> Indices:
+        """Index of each structure's first environment, and behind them the number of all: (n_structures + 1,)."""
+        return np.concatenate([[0], np.cumsum(self.counts.sum(axis=1))])
 
-    @cached_property
-    def counts(self) -> NDArray[np.int64]:
-        """Atoms of each species in each structure: (n_structures, n_species)."""
-        of_structure = np.repeat(np.arange(len(self)), np.diff(self.first))
-        counts = np.zeros((len(self), len(self.species)), dtype=np.int64)
-        np.add.at(counts, (of_structure, np.searchsorted(self.species, self.numbers)), 1)
-        return counts
+    @property
+    def n_environments(self) -> int:
+        """Environments of all structures."""
+        return int(self.first[-1])
+
+    @property
+    def available(self) -> dict[int, int]:
+        """Environments of each species in all structures."""
+        return dict(zip(self.species, self.counts.sum(axis=0).tolist(), strict=True))
 
     def targets(self, baseline: dict[int, float] | None) -> Array | None:
         """What is left of the energies without the baseline."""
@@ -81,6 +83,14 @@ class Structures:
                 "other."
             )
         return {s: given[s] for s in self.species}
+
+
+def counted(numbers: Indices, sizes: Indices) -> tuple[tuple[int, ...], Indices]:
+    """Species, ascending, and how often they occur among the environments of each structure."""
+    species = np.unique(numbers)
+    counts = np.zeros((len(sizes), len(species)), dtype=np.int64)
+    np.add.at(counts, (np.repeat(np.arange(len(sizes)), sizes), np.searchsorted(species, numbers)), 1)
+    return tuple(map(int, species)), counts
 
 
 def checked_weights(given: ArrayLike | None, sizes: Indices, loss: Loss, what: str) -> Array:

@@ -14,7 +14,10 @@ SUFFIX = ".journal"
 _FORMAT = "lpr_fast journal 2"
 
 # Changes of these are told with both values: they are short.
-_SHORT = {"unknown species", "on error", "least rigid", "instruction set", "shard"}
+_SHORT = {
+    *("unknown species", "on error", "least rigid", "instruction set", "shard"),
+    *("regularizer", "n_active", "zeta", "loss", "energy_key", "seed"),
+}
 
 
 class Journal:

@@ -100,8 +100,13 @@ def about(model: StructureModel, digest: str) -> About:
         species=model.species,
         energy_key=str(model.provenance.get("energy_key") or ""),
         columns=tuple(columns_of(model._scores_of_nothing())),
-        versions={"lpr_fast": __version__, **{name: version(name) for name in PACKAGES}},
+        versions=versions(),
     )
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that the bits of results come from."""
+    return {"lpr_fast": __version__, **{name: version(name) for name in PACKAGES}}
 
 
 def _default(source: Source) -> list[Path]:

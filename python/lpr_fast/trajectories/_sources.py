@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import platform
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -189,7 +190,7 @@ class Files:
         """
         from . import _files
 
-        if self.contents:
+        if self.contents and (only_quick or None not in self.contents):
             return self
         topology = self._read_topology()
         found = tuple(
@@ -203,10 +204,24 @@ class Files:
                 _refuse_none(contents.n_frames, specification)
         return replace(self, contents=found)
 
-    def seen_from(self, folder: Path) -> Files:
-        """The same files for a process that is in another folder than `folder`."""
-        topology = None if self.topology is None else str(folder / self.topology)
-        return replace(self, specifications=[str(folder / name) for name in self.specifications], topology=topology)
+    def seen_from(self, folder: Path, identity: Any) -> Files:
+        """The same files for a process on whatever machine, which may be in another folder than `folder`.
+
+        Raises
+        ------
+        InvalidInputError
+            If what stands there under their names is something else.
+        """
+        seen = self
+        if Path.cwd() != folder:
+            topology = None if self.topology is None else str(folder / self.topology)
+            seen = replace(self, specifications=[str(folder / name) for name in self.specifications], topology=topology)
+        if seen.identity() != identity:
+            raise InvalidInputError(
+                f"a worker on {platform.node()} sees other files as {seen.name}; give files of a file system that all "
+                "machines share."
+            )
+        return seen
 
     def _known(self) -> tuple[Contents | None, ...]:
         return self.contents or (None,) * len(self.specifications)
@@ -235,9 +250,9 @@ def _refuse_none(n_frames: int, specification: str) -> None:
         raise InvalidInputError(f"{specification} holds no structures; give a file, and a selection, that has some.")
 
 
-def readable(source: Source) -> Iterator[Atoms]:
-    """The frames of a source, as long as they can be read."""
-    for frame in source.frames():
+def readable(source: Source, start: int = 0) -> Iterator[Atoms]:
+    """The frames of a source from number `start` on, as long as they can be read."""
+    for frame in source.frames(start):
         if isinstance(frame, InvalidInputError):
             raise frame
         yield frame

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import warnings
 from collections.abc import Callable
@@ -101,12 +100,7 @@ def _score(
 
 def _score_range(shard: str, sent: _Sent) -> _Done:
     """Score a range of frames, on a worker."""
-    source = sent.source if Path.cwd() == sent.folder else sent.source.seen_from(sent.folder)
-    if source.identity() != sent.identity:
-        raise InvalidInputError(
-            f"a worker on {os.uname().nodename} sees other files as {source.name}; give files of a file system that "
-            "all machines share."
-        )
+    source = sent.source.seen_from(sent.folder, sent.identity)
     work, deadline = replace(sent.work, source=source), time.monotonic() + _PATIENCE
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", LprWarning)

@@ -1,0 +1,493 @@
+"""Fits from files: the bits of a fit in memory, whatever happens on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import ase.io
+import numpy as np
+import pytest
+from ase import Atoms
+
+from lpr_fast import (
+    HessianAccumulator,
+    InvalidInputError,
+    LinearModel,
+    LprWarning,
+    SparseKernelModel,
+    fit_files,
+    load_model,
+)
+from lpr_fast.atoms import _frames, _ranges
+from lpr_fast.atoms._fitting import Problem, kernel_basis, no_progress, pool_for, rows_from, sampled_active_set
+from lpr_fast.models._active_set import Pool, draw, pool_size
+from lpr_fast.trajectories import _fit_job
+from lpr_fast.trajectories._fit_job import FitJob
+from lpr_fast.trajectories._journal import Journal
+
+from .structures import HYPERS, fitted, gallium_arsenide, molecules, silicon
+
+OPTIONS: dict[str, Any] = {"hypers": HYPERS, "n_active": 12, "regularizer": 1e-3, "zeta": 2}
+
+# The command line, with a checkpoint after every batch, of which there are many.
+PROGRAM = """
+import lpr_fast.atoms._frames as frames, lpr_fast.trajectories._fit_job as job
+frames._BATCH_ATOMS, job._BETWEEN_CHECKPOINTS, job._CHECKPOINT_SHARE = 64, 0.0, 0.0
+from lpr_fast.command_line import main
+main()
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    ase.io.write(tmp_path / "train.xyz", silicon(60))
+    return tmp_path
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("frames", "options"),
+    [
+        (silicon(60), {}),
+        (gallium_arsenide(40), {"n_active": {"Ga": 7, "As": 5}, "loss": "per_atom"}),
+        (molecules() * 4, {"n_active": 25, "energy_key": None, "provenance": {"note": "Möhre"}}),
+    ],
+)
+def test_a_fit_from_files_has_the_bytes_of_a_fit_in_memory(
+    frames: list[Atoms], options: dict[str, Any], tmp_path: Path
+) -> None:
+    for name, part in (("a.xyz", frames[:7]), ("b.xyz.gz", frames[7:])):
+        ase.io.write(tmp_path / name, part, format="extxyz")
+    files = [tmp_path / "a.xyz", tmp_path / "b.xyz.gz"]
+    read = [frame for file in files for frame in ase.io.read(file, ":")]
+    SparseKernelModel.fit(read, **(OPTIONS | options)).save(tmp_path / "memory.lpr")
+    model = fit_files(files, tmp_path / "files.lpr", **(OPTIONS | options))
+    assert (tmp_path / "files.lpr").read_bytes() == (tmp_path / "memory.lpr").read_bytes()
+    assert names(tmp_path) == {"a.xyz", "b.xyz.gz", "memory.lpr", "files.lpr"}
+    np.testing.assert_array_equal(model.score(read[:3]).lpr, load_model(tmp_path / "memory.lpr").score(read[:3]).lpr)
+
+
+class Again:
+    """Frames that are made anew each time, and how often that was."""
+
+    def __init__(self, make: Callable[[], list[Atoms]]) -> None:
+        self._make = make
+        self.n_times = 0
+
+    def __iter__(self) -> Iterator[Atoms]:
+        self.n_times += 1
+        return iter(self._make())
+
+
+def test_what_can_be_run_through_again_is_and_an_iterator_is_kept() -> None:
+    expected = pickle.dumps(fitted(silicon(9)))
+    again = Again(lambda: silicon(9))
+    assert pickle.dumps(fitted(again)) == expected
+    assert again.n_times == 3
+    assert pickle.dumps(fitted(iter(silicon(9)))) == expected
+    assert pickle.dumps(fitted(tuple(silicon(9)))) == expected
+    assert pickle.dumps(fitted(silicon(1)[0], n_active=5)) == pickle.dumps(fitted(silicon(1), n_active=5))
+    linear: dict[str, Any] = {"hypers": HYPERS, "regularizer": 1e-2}
+    assert pickle.dumps(LinearModel.fit(again, **linear)) == pickle.dumps(LinearModel.fit(silicon(9), **linear))
+
+
+@pytest.mark.parametrize("change", ["fewer", "other atoms", "more atoms"])
+def test_frames_that_are_others_the_second_time_are_refused(change: str) -> None:
+    def make() -> list[Atoms]:
+        frames = silicon(9)
+        if again.n_times == 3:
+            if change == "fewer":
+                return frames[:4]
+            frames[4] = frames[4] * (1, 1, 2) if change == "more atoms" else frames[4]
+            frames[4].numbers[0] = 14 if change == "more atoms" else 32
+        return frames
+
+    again = Again(make)
+    with pytest.raises(InvalidInputError, match=r"^frame 4 is not what it was when the training set was looked thr"):
+        fitted(again)
+
+
+@pytest.mark.parametrize("together", [1, 100, 10**6])
+def test_a_pool_drawn_from_what_goes_by_is_that_drawn_from_all(together: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lpr_fast.models._active_set._DRAWN_TOGETHER", together)
+    numbers = np.random.default_rng(1).choice([1, 6, 8], p=[0.8, 0.19, 0.01], size=8000)
+    pool = Pool(pool_size(500), seed=5)
+    for part in np.split(numbers, [3, 700, 701, 5000]):
+        pool.add(part)
+    drawn = pool.drawn({1: 500, 6: 2, 8: 1})
+    for s, size in {1: 2500, 6: 2000, 8: 2000}.items():
+        np.testing.assert_array_equal(drawn[s], draw(np.flatnonzero(numbers == s), size, 5))
+
+
+def tiny(n_structures: int) -> list[Atoms]:
+    """Dimers, each of them another."""
+    return [Atoms("Si2", [[0, 0, 0], [0, 0, 1.8 + 1.5 * n / n_structures]]) for n in range(n_structures)]
+
+
+@pytest.fixture(scope="module")
+def problem() -> tuple[Problem, Any]:
+    """2000 structures and eight active environments: many leaves of 256 rows."""
+    pool = pool_for(8, 0)
+    problem = Problem.checked(
+        tiny(2000),
+        **dict.fromkeys(("weights", "energy_key", "baseline", "provenance")),
+        hypers=HYPERS,
+        regularizer=1e-3,
+        loss="total",
+        n_threads=1,
+        progress=no_progress,
+        pool=pool,
+    )
+    return problem, kernel_basis(sampled_active_set(problem, 8, pool)[0], 2.0)
+
+
+@pytest.mark.parametrize("start", [0, 100, 256, 700])
+def test_ranges_merged_leaf_by_leaf_have_the_bits_of_one_pass(start: int, problem: tuple[Problem, Any]) -> None:
+    whole, basis = problem
+    expected = HessianAccumulator(basis.size)
+    for rows in rows_from(0, basis, whole):
+        expected.add(rows)
+    n_leaves = 0
+    found = HessianAccumulator(basis.size)
+    assert found.leaf_rows == 256
+    for rows in rows_from(0, basis, whole):
+        found.add(rows[: max(0, start - found.n_rows)])
+    for leaf in _ranges.leaves(start, 2000, found.leaf_rows, largest=100):
+        parts = [_ranges.Labelled.among(whole.training, None, part.start, part.stop) for part in leaf]
+        sent = pickle.loads(pickle.dumps((parts, whole.training.source, whole.soap, basis)))
+        states = [_ranges.sum_of(part, *sent[1:]) for part in sent[0]]
+        found.merge(_ranges.merged(*states))
+        n_leaves += 1
+    assert n_leaves == 8 - start // 256
+    assert found.to_bytes() == expected.to_bytes()
+
+
+def test_features_of_ranges_are_those_of_all(problem: tuple[Problem, Any]) -> None:
+    training, soap = problem[0].training, problem[0].soap
+    environments = np.sort(np.random.default_rng(0).choice(4000, 300, replace=False))
+
+    def features_of(start: int, stop: int) -> Any:
+        chosen = _ranges.Chosen.among(training, environments, start, stop)
+        return np.concatenate(list(_ranges.features_of(chosen, training.source, soap)))
+
+    parts = [features_of(start, min(start + 256, 2000)) for start in range(0, 2000, 256)]
+    np.testing.assert_array_equal(np.concatenate(parts), features_of(0, 2000))
+    assert len(np.concatenate(parts)) == 300
+
+
+def command(folder: Path, out: str, *options: str) -> list[str]:
+    arguments = ["fit", str(folder / "train.xyz"), "-o", str(folder / out), "--cutoff", "3.5", "--max-radial", "2"]
+    return [sys.executable, "-c", PROGRAM, *arguments, "--max-angular", "3", "--n-active", "12", *options]
+
+
+def killed(arguments: list[str], seconds: float, after: Path | None = None) -> bool:
+    """Whether the command could be killed so long after its start, or after a file was there, before it had ended."""
+    with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        while after and not after.exists() and process.poll() is None:
+            time.sleep(0.0005)
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            os.kill(process.pid, signal.SIGKILL)
+            return True
+        assert process.stderr
+        assert process.returncode == 0, process.stderr.read()
+    return False
+
+
+@pytest.mark.parametrize("n_kills", [int(os.environ.get("LPR_FAST_KILLS", "8"))])
+def test_a_fit_that_was_killed_again_and_again_writes_the_same_bytes(n_kills: int, folder: Path) -> None:
+    ase.io.write(folder / "train.xyz", silicon(60) * 10)
+    start = time.monotonic()
+    assert not killed(command(folder, "whole.lpr"), 300)
+    seconds = time.monotonic() - start
+    moments, kills = random.Random(5), 0
+    while kills < n_kills:
+        # Between the passes, then after a checkpoint of the rows, then at any moment.
+        for name in ("parts.lpr.journal", "parts.lpr.rows.unfinished"):
+            kills += killed(command(folder, "parts.lpr"), 0.0, after=folder / name)
+        while killed(command(folder, "parts.lpr"), moments.uniform(0.3, 1.05) * seconds):
+            kills += 1
+        assert names(folder) == {"train.xyz", "whole.lpr", "parts.lpr"}
+        assert (folder / "parts.lpr").read_bytes() == (folder / "whole.lpr").read_bytes()
+        (folder / "parts.lpr").unlink()
+
+
+def test_an_interrupt_says_how_to_go_on(folder: Path) -> None:
+    ase.io.write(folder / "train.xyz", silicon(60) * 40)
+    (folder / "m.lpr").write_text("old")
+    with subprocess.Popen(command(folder, "m.lpr"), stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 60
+        while not (folder / "m.lpr.rows.unfinished").exists() and time.monotonic() < deadline:
+            time.sleep(0.001)
+        os.kill(process.pid, signal.SIGINT)
+        stderr = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == 130, stderr
+    match = re.fullmatch(
+        r"lpr-fast: interrupted, the active set and (\d+) structures are safe; give the same command again to go on, "
+        r"or delete .*/m\.lpr\.journal to start afresh\.\n",
+        stderr,
+    )
+    assert match, stderr
+    assert 0 < int(match.group(1)) < 2400
+    assert (folder / "m.lpr").read_text() == "old"
+    again = subprocess.run(command(folder, "m.lpr"), capture_output=True, text=True, check=True)
+    assert f"went on from structure {match.group(1)} of the second pass" in again.stderr
+    assert "2400 structures" in again.stdout
+    assert names(folder) == {"train.xyz", "m.lpr"}
+
+
+class EndOfPowerError(BaseException):
+    """Ends a run as a crash would: nothing catches it, and nothing is tidied up."""
+
+
+def crash(*_: object, **__: object) -> None:
+    raise EndOfPowerError
+
+
+@pytest.fixture
+def unfinished(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in which a fit has stopped after a checkpoint of its rows."""
+    with monkeypatch.context() as patch:
+        patch.setattr(_frames, "_BATCH_ATOMS", 64)
+        patch.setattr(_fit_job, "_BETWEEN_CHECKPOINTS", 0.0)
+
+        def stop(stage: str, done: int, total: int | None) -> None:
+            if stage.startswith("rows") and done > 200:
+                raise EndOfPowerError
+
+        with pytest.raises(EndOfPowerError):
+            fit_files(folder / "train.xyz", folder / "m.lpr", **OPTIONS, progress=stop)
+    sides = {f"m.lpr{end}" for end in (".unfinished", ".active.unfinished", ".rows.unfinished", ".journal")}
+    assert names(folder) == {"train.xyz", *sides}
+    return folder
+
+
+def test_an_unfinished_fit_goes_on(unfinished: Path) -> None:
+    looked: list[str] = []
+    fit_files(
+        unfinished / "train.xyz", unfinished / "m.lpr", **OPTIONS, progress=lambda stage, *_: looked.append(stage)
+    )
+    assert not {"reading", "active set: descriptors"} & set(looked)
+    fit_files(unfinished / "train.xyz", unfinished / "new.lpr", **OPTIONS)
+    assert (unfinished / "m.lpr").read_bytes() == (unfinished / "new.lpr").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("input", "begun with another input; give the same command again, or delete"),
+        ("selection", "begun with another input; give the same command again"),
+        ("hypers", "begun with another hypers; give the same"),
+        ("n_active", r"another n_active \(12 then, 13 now\)"),
+        ("loss", r"another loss \(total then, per_atom now\)"),
+        ("provenance", "begun with another provenance;"),
+        ("version", r"another version of lpr_fast \(0.0.1 then, .* now\); install that version"),
+        ("level", r"another instruction set \(mmx then, .* now\); set LPR_FAST_INSTRUCTION_SET=mmx"),
+        ("journal", "is no journal that this version can read"),
+        ("active set", r"m\.lpr\.active\.unfinished is damaged or gone; delete .*m\.lpr\.journal to start afresh"),
+        ("no active set", r"m\.lpr\.active\.unfinished is damaged or gone; delete .*m\.lpr\.journal to start afresh"),
+        ("rows", r"m\.lpr\.rows\.unfinished is damaged or gone; delete .*m\.lpr\.journal to start afresh"),
+    ],
+)
+def test_another_fit_is_refused_and_harms_nothing(change: str, expected: str, unfinished: Path) -> None:
+    source, journal = str(unfinished / "train.xyz"), unfinished / "m.lpr.journal"
+    other: dict[str, Any] = {
+        "hypers": {"hypers": HYPERS | {"density": {"type": "Gaussian", "width": 0.4}}},
+        "n_active": {"n_active": 13},
+        "loss": {"loss": "per_atom"},
+        "provenance": {"provenance": {"by": "me"}},
+    }
+    if change == "input":
+        ase.io.write(source, silicon(1), append=True)
+    elif change == "selection":
+        source += "@:30"
+    elif change == "journal":
+        journal.write_text("{}")
+    elif change == "no active set":
+        (unfinished / "m.lpr.active.unfinished").unlink()
+    elif change in ("active set", "rows"):
+        path = unfinished / f"m.lpr.{change.split()[0]}.unfinished"
+        path.write_bytes(path.read_bytes()[:-1])
+    elif change not in other:
+        content = json.loads(journal.read_text())
+        name, value = ("instruction set", "mmx") if change == "level" else ("version of lpr_fast", "0.0.1")
+        content["settings"][name] = value
+        journal.write_text(json.dumps(content))
+    before = contents(unfinished)
+    with pytest.raises(InvalidInputError, match=expected):
+        fit_files(source, unfinished / "m.lpr", **(OPTIONS | other.get(change, {})))
+    assert contents(unfinished) == before
+
+
+def test_a_deleted_journal_starts_afresh(unfinished: Path) -> None:
+    (unfinished / "m.lpr.journal").unlink()
+    fit_files(unfinished / "train.xyz", unfinished / "m.lpr", **(OPTIONS | {"regularizer": 1.0}))
+    fit_files(unfinished / "train.xyz", unfinished / "new.lpr", **(OPTIONS | {"regularizer": 1.0}))
+    assert (unfinished / "m.lpr").read_bytes() == (unfinished / "new.lpr").read_bytes()
+    assert names(unfinished) == {"train.xyz", "m.lpr", "new.lpr"}
+
+
+@pytest.mark.parametrize("step", ["keep_first_pass", "solve", "assemble", "publish", "remove"])
+def test_a_crash_between_steps_loses_nothing(step: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fit_files(folder / "train.xyz", folder / "whole.lpr", **OPTIONS)
+    owner: Any = {"solve": SparseKernelModel, "remove": Journal}.get(step, FitJob)
+    name = {"solve": "_from_parts"}.get(step, step)
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, crash)
+        with pytest.raises(EndOfPowerError):
+            fit_files(folder / "train.xyz", folder / "m.lpr", **OPTIONS)
+    fit_files(folder / "train.xyz", folder / "m.lpr", **OPTIONS)
+    assert (folder / "m.lpr").read_bytes() == (folder / "whole.lpr").read_bytes()
+    assert names(folder) == {"train.xyz", "whole.lpr", "m.lpr"}
+
+
+def test_two_processes_do_not_fit_one_model(unfinished: Path) -> None:
+    import fcntl
+
+    with (unfinished / "m.lpr.unfinished").open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        (unfinished / "m.lpr.journal").unlink()  # the other one may be in its first pass
+        before = contents(unfinished)
+        with pytest.raises(InvalidInputError, match="another process is writing"):
+            fit_files(unfinished / "train.xyz", unfinished / "m.lpr", **OPTIONS)
+        assert contents(unfinished) == before
+
+
+def test_a_full_disk_is_told_and_the_fit_goes_on_later(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, content: bytes) -> None:
+        if path.name.endswith(".rows.unfinished"):
+            raise OSError(28, "No space left on device", str(path))
+        path.write_bytes(content)
+
+    monkeypatch.setattr(_fit_job, "_BETWEEN_CHECKPOINTS", 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(_fit_job, "write_whole", full)
+        with pytest.raises(OSError, match="No space left on device"):
+            fit_files(folder / "train.xyz", folder / "m.lpr", **OPTIONS)
+    assert not (folder / "m.lpr").exists()
+    fit_files(folder / "train.xyz", folder / "m.lpr", **OPTIONS)
+    assert names(folder) == {"train.xyz", "m.lpr"}
+
+
+@pytest.mark.parametrize("stage", ["active set: farthest points", "rows: descriptors"])
+def test_a_file_that_changes_meanwhile_is_noticed(stage: str, folder: Path) -> None:
+    def touch(told: str, *_: object) -> None:
+        if told == stage:
+            text = (folder / "train.xyz").read_text()
+            (folder / "train.xyz").write_text(text.replace("0.1", "0.2", 1))
+
+    with pytest.raises(InvalidInputError, match=r"train\.xyz changed while the model was fitted; begin again"):
+        fit_files(folder / "train.xyz", folder / "m.lpr", **OPTIONS, progress=touch)
+    assert not (folder / "m.lpr").exists()
+
+
+def test_warnings_point_to_the_caller(folder: Path) -> None:
+    write(folder / "same.xyz", *[silicon(1)[0]] * 3)
+    with pytest.warns(LprWarning, match="the active set has 8 environments, not 12") as caught:
+        fit_files(folder / "same.xyz", folder / "m.lpr", **OPTIONS)
+    with pytest.warns(LprWarning, match="active points are redundant in float64") as dropped:
+        fit_files(folder / "train.xyz", folder / "n.lpr", **(OPTIONS | {"n_active": 300, "zeta": 1}))
+    assert {warning.filename for warning in [*caught, *dropped]} == {__file__}
+
+
+def write(path: Path, *frames: Atoms) -> Path:
+    ase.io.write(path, frames, format="extxyz")
+    return path
+
+
+def without_energy(frame: Atoms) -> Atoms:
+    return Atoms(frame.symbols, frame.positions, cell=frame.cell, pbc=True)
+
+
+BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "an empty file": (lambda f: write(f / "e.xyz"), "e.xyz holds no structures; give a file"),
+    "a folder": (lambda f: f, "is a folder; give a file of structures"),
+    "a frame without energy": (
+        lambda f: [f / "train.xyz", write(f / "b.xyz", *silicon(2), without_energy(silicon()[0]))],
+        r"frame 62 has no energy named 'energy' \(1 of 63 frames have none\)",
+    ),
+    "NaN positions": (
+        lambda f: [f / "train.xyz", write(f / "n.xyz", Atoms("Si", [[np.nan, 0, 0]]))],
+        "frame 60, atom 0 has a position that is not finite; mend or remove the frame",
+    ),
+    "a frame without atoms": (lambda f: [f / "train.xyz", write(f / "n.xyz", Atoms())], "frame 60 has no atoms"),
+    "standard input": (lambda _: "-", "standard input cannot be read again, as a fit does; give files"),
+    "frames in memory": (lambda _: silicon(), "frames in memory cannot be read again, as a fit does; give files"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_files_are_explained_in_one_sentence_and_nothing_stays(name: str, folder: Path) -> None:
+    make, expected = BAD[name]
+    source = make(folder)
+    before = names(folder)
+    with pytest.raises(InvalidInputError, match=expected):
+        fit_files(source, folder / "m.lpr", **OPTIONS)
+    assert names(folder) == before
+
+
+def test_workers_make_the_same_bytes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ase.io.write(folder / "more.xyz.gz", gallium_arsenide(20), format="extxyz")
+    ase.io.write(folder / "train.xyz", tiny(700) + silicon(20), format="extxyz")
+    chosen: dict[str, Any] = {"n_active": {"Si": 4, "Ga": 2, "As": 2}, "energy_key": None}
+    options, files = OPTIONS | chosen, [folder / "train.xyz", folder / "more.xyz.gz"]
+    fit_files(files, folder / "here.lpr", **options)
+    expected = (folder / "here.lpr").read_bytes()
+    for workers in (1, 2, 4):
+        fit_files(files, folder / "there.lpr", **options, workers=workers)
+        assert (folder / "there.lpr").read_bytes() == expected
+        (folder / "there.lpr").unlink()
+    assert names(folder) == {"train.xyz", "more.xyz.gz", "here.lpr"}
+
+
+def test_a_worker_that_is_killed_costs_only_its_range(folder: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    ase.io.write(folder / "train.xyz", silicon(60) * 40)
+    fit_files(folder / "train.xyz", folder / "here.lpr", **OPTIONS)
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+        ) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        pids = list(client.run(os.getpid).values())
+
+        def kill_one(stage: str, *_: object) -> None:
+            if stage.startswith("rows") and pids:
+                os.kill(pids.pop(), signal.SIGKILL)
+                pids.clear()
+
+        fit_files(folder / "train.xyz", folder / "there.lpr", **OPTIONS, scheduler=client, progress=kill_one)
+        assert not pids
+    assert (folder / "there.lpr").read_bytes() == (folder / "here.lpr").read_bytes()
+
+
+def test_a_fit_goes_on_with_workers_and_without(unfinished: Path) -> None:
+    fit_files(unfinished / "train.xyz", unfinished / "m.lpr", **OPTIONS, workers=1)
+    fit_files(unfinished / "train.xyz", unfinished / "new.lpr", **OPTIONS)
+    assert (unfinished / "m.lpr").read_bytes() == (unfinished / "new.lpr").read_bytes()
+
+
+def test_a_scheduler_and_a_number_of_workers_are_refused_together(folder: Path) -> None:
+    with pytest.raises(InvalidInputError, match="a scheduler has its own workers; give a scheduler, or a number"):
+        fit_files(folder / "train.xyz", folder / "m.lpr", **OPTIONS, scheduler="tcp://here:1", workers=2)
+    assert names(folder) == {"train.xyz"}
