@@ -60,7 +60,8 @@ def test_real_data_are_the_same(name: str) -> None:
 
 def compare_file(path: Path) -> None:
     with path.open("rb") as file:
-        frames = [(n_atoms, lines) for _, n_atoms, lines in _files._texts(file, str(path), range(100))]
+        texts = _files._texts(file, str(path), range(100))
+        frames = [(text.n_atoms, text.lines) for text in texts if text.lines is not None]
     assert frames
     for n_atoms, lines in frames:
         found = _cextxyz.parsed(n_atoms, lines)

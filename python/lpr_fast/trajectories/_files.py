@@ -16,7 +16,7 @@ from ase import Atoms
 from ase.io.formats import get_compression, open_with_compression, parse_filename
 
 from .._errors import InvalidInputError
-from . import _chemfiles
+from . import _cextxyz, _chemfiles
 from ._sources import path_of
 
 T = TypeVar("T")
@@ -194,10 +194,14 @@ def extended_xyz(
     for number, _, n_atoms, lines in _texts(file, name, wanted, last=_last(wanted), place=place):
         if lines is not None:
             try:
-                text = io.StringIO(f"{n_atoms}\n" + b"".join(lines).decode())
-                yield number, cast(Atoms, ase.io.read(text, format="extxyz", index=0))
+                yield number, _cextxyz.parsed(n_atoms, lines) or _by_ase(n_atoms, lines)
             except Exception as error:
                 yield number, _unreadable(number, name, error)
+
+
+def _by_ase(n_atoms: int, lines: list[bytes]) -> Atoms:
+    text = io.StringIO(f"{n_atoms}\n" + b"".join(lines).decode())
+    return cast(Atoms, ase.io.read(text, format="extxyz", index=0))
 
 
 def named(frames: Iterator[tuple[int, T]], name: str) -> Iterator[T | InvalidInputError]:
