@@ -487,7 +487,14 @@ def test_a_fit_goes_on_with_workers_and_without(unfinished: Path) -> None:
     assert (unfinished / "m.lpr").read_bytes() == (unfinished / "new.lpr").read_bytes()
 
 
-def test_a_scheduler_and_a_number_of_workers_are_refused_together(folder: Path) -> None:
-    with pytest.raises(InvalidInputError, match="a scheduler has its own workers; give a scheduler, or a number"):
-        fit_files(folder / "train.xyz", folder / "m.lpr", **OPTIONS, scheduler="tcp://here:1", workers=2)
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ({"scheduler": "tcp://here:1", "workers": 2}, "a scheduler has its own workers; give a scheduler, or a number"),
+        ({"workers": -1}, "workers is -1; it must not be negative"),
+    ],
+)
+def test_workers_that_nobody_can_want_are_refused(wanted: dict[str, Any], expected: str, folder: Path) -> None:
+    with pytest.raises(InvalidInputError, match=expected):
+        fit_files(folder / "train.xyz", folder / "m.lpr", **OPTIONS, **wanted)
     assert names(folder) == {"train.xyz"}

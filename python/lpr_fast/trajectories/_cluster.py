@@ -161,6 +161,14 @@ def connected(scheduler: Any, workers: int = 0) -> Iterator[Cluster]:
             cluster.stop()
 
 
+def check_wanted(scheduler: Any, workers: int) -> None:
+    """Throw for workers that nobody can want."""
+    if scheduler is not None and workers:
+        raise InvalidInputError("a scheduler has its own workers; give a scheduler, or a number of workers.")
+    if workers < 0:
+        raise InvalidInputError(f"workers is {workers}; it must not be negative.")
+
+
 def facts() -> dict[str, Any]:
     """What has to be the same wherever the same bits are to come out, and the instruction sets that there are."""
     level, available = _core.cpu_info()

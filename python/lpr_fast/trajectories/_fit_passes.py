@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from .._accumulator import HessianAccumulator
 from .._arrays import Array, as_count
-from .._errors import InvalidInputError
 from ..atoms import _ranges
 from ..atoms._fitting import Problem, features_from, rows_from
 from ..models._basis import Basis
@@ -52,13 +51,12 @@ class Passes(Protocol):
 def passes(scheduler: Any, workers: int) -> Iterator[Passes]:
     """What computes here, or on workers if there are to be any; see `_cluster.connected`."""
     count = as_count("workers", workers)
-    if scheduler is None and count <= 0:
+    if scheduler is None and count == 0:
         yield Here()
         return
-    if scheduler is not None and count > 0:
-        raise InvalidInputError("a scheduler has its own workers; give a scheduler, or a number of workers.")
-    from ._cluster import connected
+    from ._cluster import check_wanted, connected
 
+    check_wanted(scheduler, count)
     with connected(scheduler, count) as cluster:
         yield OnWorkers(cluster)
 

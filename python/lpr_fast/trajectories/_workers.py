@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .._errors import InvalidInputError, LprWarning
-from ._cluster import Cluster, check, connected
+from ._cluster import Cluster, check, check_wanted, connected
 from ._job import Run, RunInterruptedError
 from ._run import Progress, Work, score_part
 from ._shards import merged, refuse_other_runs
@@ -53,10 +53,7 @@ def score_on_workers(
 ) -> Run:
     """See `score_trajectory`."""
     source = work.source
-    if scheduler is not None and workers:
-        raise InvalidInputError("a scheduler has its own workers; give a scheduler, or a number of workers.")
-    if workers < 0:
-        raise InvalidInputError(f"workers is {workers}; it must not be negative.")
+    check_wanted(scheduler, workers)
     if not isinstance(source, Files):
         raise InvalidInputError(f"{source.name} cannot be read by workers; give files.")
     with clock.stage("reading"):
