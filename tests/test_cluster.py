@@ -21,15 +21,16 @@ import pytest
 from ase.constraints import FixBondLengths
 from distributed import LocalCluster
 
-from lpr_fast import InvalidInputError, LprError, LprWarning, Run, score_trajectory
+from lpr_fast import InvalidInputError, LprError, LprWarning, Run, RunProgress, score_trajectory
 from lpr_fast.trajectories import _cluster, _workers
 from lpr_fast.trajectories._cluster import Cluster, connected
+from lpr_fast.trajectories._journal import Journal
 
 from .structures import fitted, gallium_arsenide, silicon
 from .test_command_line import run
 from .test_restart import contents
 
-SUFFIXES = ("csv", "h5", "extxyz", "npz")
+SUFFIXES = ("csv", "h5", "extxyz", "npz", "chemiscope.json.gz")
 
 # The command line, with ranges so small that there are many of them, and frequent checkpoints.
 PROGRAM = """
@@ -94,12 +95,12 @@ def wait_for_workers(cluster: Cluster) -> None:
 
 def test_workers_write_the_bytes_of_one_process(folder: Path, cluster: Cluster) -> None:
     whole = score(folder, "whole")
-    seen: list[tuple[int, int | None]] = []
-    parts = score(folder, "parts", scheduler=cluster.client, progress=lambda *n: seen.append(n))
+    seen: list[RunProgress] = []
+    parts = score(folder, "parts", scheduler=cluster.client, progress=seen.append)
     assert contents(folder / "parts") == contents(folder / "whole")
-    assert {path.suffix for path in (folder / "parts").iterdir()} == {".csv", ".h5", ".extxyz", ".npz", ".json"}
+    assert {path.suffix for path in (folder / "parts").iterdir()} == {".csv", ".h5", ".extxyz", ".npz", ".gz", ".json"}
     assert len(seen) == 5  # ceil(18 * 8 / 30)
-    assert seen[-1] == (144, 144)
+    assert (seen[-1].frames, seen[-1].atoms, seen[-1].atoms_in_all) == (18, 144, 144)
     assert parts.written == [folder / "parts" / path.name for path in whole.written]
     assert (parts.summary.n_frames, parts.summary.n_atoms, parts.resumed_at) == (18, 144, 0)
     assert set(parts.seconds) == set(whole.seconds)
@@ -279,8 +280,7 @@ def test_what_is_left_of_other_runs_is_told_first(folder: Path, cluster: Cluster
         path.unlink()
     score(folder, "parts", shard="1/5")
     assert score(folder, "parts", scheduler=cluster.client).resumed_at == 3
-    journal = {"format": "lpr_fast journal 1", "settings": {"shard": None}, "progress": {}}
-    (folder / "parts" / "md.csv.journal").write_text(json.dumps(journal))
+    Journal(folder / "parts" / "md.csv", {"shard": None}).write({})
     with pytest.raises(InvalidInputError, match="was begun without workers; go on without, or delete that file"):
         score(folder, "parts", scheduler=cluster.client)
 

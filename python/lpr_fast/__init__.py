@@ -19,7 +19,7 @@ from .atoms._sparse_kernel_model import SparseKernelModel
 from .trajectories._fit_files import fit_files
 from .trajectories._job import Run
 from .trajectories._plots import plot_scores
-from .trajectories._run import score_trajectory
+from .trajectories._run import RunProgress, score_trajectory
 from .trajectories._shards import merge_shards
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ __all__ = [
     "NotPositiveDefiniteError",
     "Rigidity",
     "Run",
+    "RunProgress",
     "Scores",
     "SparseKernelModel",
     "Trigger",

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Progress:
+class RunProgress:
     """How far a run is.
 
     Attributes
@@ -60,7 +60,7 @@ def score_trajectory(
     workers: int = 0,
     memory: str | int | None = None,
     n_threads: int = 0,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[RunProgress], None] | None = None,
 ) -> Run:
     """Score every atom of frames that need not fit in memory, into files.
 
@@ -106,7 +106,7 @@ def score_trajectory(
     memory : str or int, optional
         Cap on memory, such as ``"2GB"``; of each worker where there are workers.
     progress : callable, optional
-        Called with a `Progress`, whenever some atoms are done.
+        Called with a `RunProgress`, whenever some atoms are done.
 
     Returns
     -------
@@ -156,7 +156,7 @@ class Work:
     n_threads: int
 
 
-def score_part(work: Work, shard: str | None, clock: Clock, progress: Callable[[Progress], None] | None) -> Run:
+def score_part(work: Work, shard: str | None, clock: Clock, progress: Callable[[RunProgress], None] | None) -> Run:
     """Do a whole run, or a shard of it, in this process."""
     from . import _outputs
 
@@ -200,7 +200,7 @@ def score_part(work: Work, shard: str | None, clock: Clock, progress: Callable[[
 
     def tell(n_frames: int, done: int) -> None:
         if progress is not None:
-            progress(Progress(n_frames, done, n_atoms, dict(clock.seconds)))
+            progress(RunProgress(n_frames, done, n_atoms, dict(clock.seconds)))
 
     journal = None if identity is None else Journal(files[0].output, settings, tag)
     if part is None:

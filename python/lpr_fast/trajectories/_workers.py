@@ -12,7 +12,7 @@ from typing import Any
 from .._errors import InvalidInputError, LprWarning
 from ._cluster import Cluster, check, check_wanted, connected
 from ._job import Run, RunInterruptedError
-from ._run import Progress, Work, score_part
+from ._run import RunProgress, Work, score_part
 from ._shards import merged, refuse_other_runs
 from ._sources import Files
 from ._spool import InUseError
@@ -49,7 +49,7 @@ class _Done:
 
 
 def score_on_workers(
-    scheduler: Any, workers: int, work: Work, clock: Clock, progress: Callable[[Progress], None] | None
+    scheduler: Any, workers: int, work: Work, clock: Clock, progress: Callable[[RunProgress], None] | None
 ) -> Run:
     """See `score_trajectory`."""
     source = work.source
@@ -77,7 +77,7 @@ def score_on_workers(
 
 
 def _score(
-    cluster: Cluster, n_ranges: int, sent: _Sent, clock: Clock, progress: Callable[[Progress], None] | None
+    cluster: Cluster, n_ranges: int, sent: _Sent, clock: Clock, progress: Callable[[RunProgress], None] | None
 ) -> int:
     """Have all ranges scored; return how many frames an earlier run had done."""
     n_frames, n_atoms, resumed_at = 0, 0, 0
@@ -91,7 +91,7 @@ def _score(
             warnings.warn(remark, LprWarning, stacklevel=5)
         remarks |= set(done.remarks)
         if progress is not None:
-            progress(Progress(n_frames, n_atoms, sent.source.n_atoms(), dict(clock.seconds)))
+            progress(RunProgress(n_frames, n_atoms, sent.source.n_atoms(), dict(clock.seconds)))
     return resumed_at
 
 
