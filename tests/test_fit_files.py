@@ -36,6 +36,7 @@ from lpr_fast.trajectories import _fit_job
 from lpr_fast.trajectories._fit_job import FitJob
 from lpr_fast.trajectories._journal import Journal
 
+from .processes import killed
 from .structures import HYPERS, fitted, gallium_arsenide, molecules, silicon
 
 OPTIONS: dict[str, Any] = {"hypers": HYPERS, "n_active": 12, "regularizer": 1e-3, "zeta": 2}
@@ -196,21 +197,6 @@ def test_features_of_ranges_are_those_of_all(problem: tuple[Problem, Any]) -> No
 def command(folder: Path, out: str, *options: str) -> list[str]:
     arguments = ["fit", str(folder / "train.xyz"), "-o", str(folder / out), "--cutoff", "3.5", "--max-radial", "2"]
     return [sys.executable, "-c", PROGRAM, *arguments, "--max-angular", "3", "--n-active", "12", *options]
-
-
-def killed(arguments: list[str], seconds: float, after: Path | None = None) -> bool:
-    """Whether the command could be killed so long after its start, or after a file was there, before it had ended."""
-    with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
-        while after and not after.exists() and process.poll() is None:
-            time.sleep(0.0005)
-        try:
-            process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            os.kill(process.pid, signal.SIGKILL)
-            return True
-        assert process.stderr
-        assert process.returncode == 0, process.stderr.read()
-    return False
 
 
 @pytest.mark.parametrize("n_kills", [int(os.environ.get("LPR_FAST_KILLS", "8"))])

@@ -23,6 +23,7 @@ from lpr_fast.descriptors import _cells
 from lpr_fast.trajectories import _job
 from lpr_fast.trajectories._job import Run
 
+from .processes import killed
 from .structures import HYPERS, fitted, rattled, silicon
 
 # The command line, with checkpoints so often that there are some in a short run.
@@ -53,21 +54,6 @@ def command(folder: Path, out: str) -> list[str]:
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".json"}
-
-
-def killed(arguments: list[str], seconds: float, after: Path | None = None) -> bool:
-    """Whether the command could be killed so long after its start, or after a file was there, before it had ended."""
-    with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
-        while after and not after.exists() and process.poll() is None:
-            time.sleep(0.001)
-        try:
-            process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            os.kill(process.pid, signal.SIGKILL)
-            return True
-        assert process.stderr
-        assert process.returncode == 0, process.stderr.read()
-    return False
 
 
 @pytest.mark.parametrize("n_kills", [int(os.environ.get("LPR_FAST_KILLS", "10"))])

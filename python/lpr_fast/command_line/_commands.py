@@ -91,8 +91,21 @@ _log_option = click.option(
     "--log",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Append what is said, and every ten seconds how far it is, to FILE.log.",
+    help="Append what is said, and every ten seconds how far it is, to FILE, whose name ends in .log.",
 )
+
+
+def _worker_options(command: Callable[P, T]) -> Callable[P, T]:
+    """Add what says which processes do the work."""
+    workers = click.option(
+        "--workers", metavar="N", type=int, default=0, help="Work with N processes of one thread each."
+    )
+    scheduler = click.option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Work with a Dask cluster: tcp://host:8786, for instance, or the .json file of its scheduler.",
+    )
+    return workers(scheduler(command))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -131,12 +144,7 @@ def lpr_fast() -> None:
 )
 @click.option("--no-energies", is_flag=True, help="Fit to structures alone: rigidities are the same.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Draws the pool of the active set.")
-@click.option("--workers", metavar="N", type=int, default=0, help="Fit with N processes of one thread each.")
-@click.option(
-    "--scheduler",
-    metavar="ADDRESS",
-    help="Fit with the workers of a Dask cluster, for instance tcp://host:8786, or the .json file of its scheduler.",
-)
+@_worker_options
 @_log_option
 @_one_sentence
 def fit(train: tuple[str, ...], output: Path, **options: Any) -> None:
@@ -195,12 +203,7 @@ def fit(train: tuple[str, ...], output: Path, **options: Any) -> None:
     metavar="I/N",
     help="Score only range I of N equal ranges of frames, for job arrays; `lpr-fast merge` makes the outputs.",
 )
-@click.option("--workers", metavar="N", type=int, default=0, help="Score with N processes of one thread each.")
-@click.option(
-    "--scheduler",
-    metavar="ADDRESS",
-    help="Score with the workers of a Dask cluster, for instance tcp://host:8786, or the .json file of its scheduler.",
-)
+@_worker_options
 @click.option("--memory", metavar="SIZE", help="Cap on memory, for instance 2GB; of each worker if there are any.")
 @click.option("--quiet", is_flag=True, help="Say nothing unless something is wrong.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
