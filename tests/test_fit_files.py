@@ -33,6 +33,7 @@ from lpr_fast.atoms import _frames, _ranges
 from lpr_fast.atoms._fitting import Problem, kernel_basis, no_progress, pool_for, rows_from, sampled_active_set
 from lpr_fast.models._active_set import Pool, draw, pool_size
 from lpr_fast.trajectories import _fit_job
+from lpr_fast.trajectories._cluster import connected
 from lpr_fast.trajectories._fit_job import FitJob
 from lpr_fast.trajectories._journal import Journal
 
@@ -446,23 +447,17 @@ def test_workers_make_the_same_bytes(folder: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_worker_that_is_killed_costs_only_its_range(folder: Path) -> None:
-    distributed = pytest.importorskip("distributed")
     ase.io.write(folder / "train.xyz", silicon(60) * 40)
     fit_files(folder / "train.xyz", folder / "here.lpr", **OPTIONS)
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
-        ) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
-    ):
-        pids = list(client.run(os.getpid).values())
+    with connected(None, 2) as cluster:
+        pids = list(cluster.client.run(os.getpid).values())
 
         def kill_one(stage: str, *_: object) -> None:
             if stage.startswith("rows") and pids:
                 os.kill(pids.pop(), signal.SIGKILL)
                 pids.clear()
 
-        fit_files(folder / "train.xyz", folder / "there.lpr", **OPTIONS, scheduler=client, progress=kill_one)
+        fit_files(folder / "train.xyz", folder / "there.lpr", **OPTIONS, scheduler=cluster.client, progress=kill_one)
         assert not pids
     assert (folder / "there.lpr").read_bytes() == (folder / "here.lpr").read_bytes()
 
