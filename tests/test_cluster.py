@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -306,6 +307,24 @@ def test_what_cannot_work_is_one_sentence(
     with pytest.raises((InvalidInputError, OSError), match=expected):
         score(folder, "parts", **options)
     assert not list((folder / "parts").iterdir())
+
+
+def test_it_is_told_once_that_all_workers_are_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = iter([{"a": 1}, {}, {}, {"b": 1}, {}])
+    seen = threading.Event()
+
+    class Looked:
+        def nthreads(self) -> dict[str, int]:
+            try:
+                return next(looks)
+            except StopIteration:
+                seen.set()
+                raise
+
+    monkeypatch.setattr(_cluster, "_BETWEEN_LOOKS", 0.001)
+    with pytest.warns(LprWarning, match="no workers any more") as told, _cluster._watched(Looked()):  # type: ignore[arg-type]
+        assert seen.wait(30)
+    assert len(told) == 2
 
 
 def test_a_scheduler_without_workers_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,3 +68,11 @@ def test_what_extended_xyz_cannot_hold_is_left_out_with_a_note(tmp_path: Path) -
     fixed = {int(i): np.asarray(c.mask).tolist() for c in read.constraints for i in np.atleast_1d(c.index)}
     assert fixed[2] == [True, False, False]
     assert fixed[0] == fixed[1] == [True, True, True]
+
+
+def test_labels_that_came_from_extended_xyz_go_back_there(tmp_path: Path) -> None:
+    (tmp_path / "in.xyz").write_text("2\nProperties=species:S:1:pos:R:3:label:S:1\nSi 0 0 0 a1\nSi 2 0 0 \u00e9\n")
+    frame = ase.io.read(tmp_path / "in.xyz")
+    with (tmp_path / "out.xyz").open("wb") as file:
+        write_frame(file, frame, {"lpr": np.ones(2)})
+    assert ase.io.read(tmp_path / "out.xyz").arrays["label"].tolist() == ["a1", "\u00e9"]

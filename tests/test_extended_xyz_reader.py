@@ -98,12 +98,19 @@ DAMAGED = {
     "another alphabet": "Sí 1 1 1 2\n".encode(),
     "a zero byte": b"Si\x00 1 1 1 2\n",
     "a comma": b"Si 1,5 1 1 2\n",
+    "a hole in the file": b"Si 1 1 7.76\0\0\0 2\n",
+    "a hexadecimal number": b"Si 0x10 1 1 2\n",
+    "a number of Fortran": b"Si 1.D0 1 1 2\n",
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGED)
 def test_damaged_rows_are_left_to_ase(damage: str) -> None:
     assert _cextxyz.parsed(2, [HEADER, b"Si 0 0 0 1\n", DAMAGED[damage]]) is None
+
+
+def test_a_frame_without_atoms_is_left_to_ase() -> None:
+    assert _cextxyz.parsed(0, [b"Properties=species:S:1:pos:R:3\n"]) is None
 
 
 def test_constraints_and_integers_are_left_to_ase() -> None:

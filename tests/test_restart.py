@@ -22,6 +22,7 @@ from lpr_fast.atoms import _frames
 from lpr_fast.descriptors import _cells
 from lpr_fast.trajectories import _job
 from lpr_fast.trajectories._job import Run
+from lpr_fast.trajectories._spool import Spool
 
 from .processes import killed
 from .structures import HYPERS, fitted, rattled, silicon
@@ -243,6 +244,50 @@ def test_a_large_frame_goes_on_at_the_cell_where_it_was(
     assert not list(tmp_path.glob("*.unfinished"))
 
 
+def test_a_frame_left_out_before_a_large_one_does_not_move_its_cells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_cells, "LARGEST_UNCUT", 100)
+    monkeypatch.setattr(_cells, "_ATOMS_PER_CELL", 12)
+    monkeypatch.setattr(_frames, "_BATCH_ATOMS", 40)
+    monkeypatch.setattr(_job, "_BETWEEN_CHECKPOINTS", 0.0)
+    model, unknown = fitted(), silicon(1)[0]
+    unknown.numbers[0] = 6
+    ase.io.write(tmp_path / "md.xyz", [*silicon(1), unknown, rattled(bulk("Si", cubic=True).repeat((3, 3, 3)), 1)])
+
+    def run(out: str, calls: float) -> Run:
+        def count(_: object) -> None:
+            nonlocal calls
+            calls -= 1
+            if calls < 0:
+                raise EndOfPowerError
+
+        outputs = [tmp_path / f"{out}.{suffix}" for suffix in ("csv", "extxyz")]
+        return score_trajectory(model, tmp_path / "md.xyz", outputs, on_error="skip", progress=count)
+
+    whole = run("whole", 10**9)
+    with pytest.raises(EndOfPowerError):
+        run("parts", 4)
+    done = run("parts", 10**9)
+    assert (done.resumed_at, done.resumed_at_cell > 0) == (2, True)
+    assert done.summary.skipped == whole.summary.skipped
+    for path in done.written:
+        assert path.read_bytes() == path.with_name(path.name.replace("parts", "whole")).read_bytes()
+
+
+def test_a_spool_that_was_cut_knows_its_length_before_anything_is_written(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "out.csv")
+    spool.open(None)
+    spool.write(b"kept and lost")
+    spool.close()
+    spool.open(4)
+    assert spool.checkpoint() == 4
+    spool.write(b"!")
+    assert spool.checkpoint() == 5
+    assert spool.path.read_bytes() == b"kept!"
+    spool.close()
+
+
 def test_a_deleted_journal_starts_afresh(unfinished: Path) -> None:
     (unfinished / "out.h5.journal").unlink()
     run = score_trajectory(unfinished / "m.lpr", unfinished / "md.xyz", [unfinished / "out.h5"])
@@ -280,8 +325,6 @@ def test_a_crash_while_files_are_finished_loses_nothing(
 
 
 def test_a_full_disk_is_told_and_the_run_goes_on_later(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lpr_fast.trajectories._spool import Spool
-
     monkeypatch.setattr(_job, "_BETWEEN_CHECKPOINTS", 0.0)
     write, room = Spool.write, [400_000]
 

@@ -105,3 +105,34 @@ def test_a_shard_that_means_nothing_is_refused(text: str, folder: Path) -> None:
 def test_frames_in_memory_have_no_shards(folder: Path) -> None:
     with pytest.raises(LprError, match="cannot be read by several jobs; give files"):
         score_trajectory(folder / "m.lpr", silicon(2), [folder / "out.csv"], shard="1/2")
+
+
+@pytest.mark.parametrize("calls", range(1, 12, 2))
+def test_a_merge_that_is_ended_while_it_tidies_up_goes_on(
+    calls: int, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score(folder, "whole")
+    for index in (1, 2):
+        score(folder, "parts", f"{index}/2")
+    unlink, left = Path.unlink, calls
+
+    def crash(self: Path, missing_ok: bool = False) -> None:  # noqa: FBT001, FBT002
+        nonlocal left
+        if ".shard-" in self.name:
+            left -= 1
+            if left < 0:
+                raise EndOfPowerError
+        unlink(self, missing_ok)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", crash)
+        with pytest.raises(EndOfPowerError):
+            merge_shards(folder / "parts" / "md.csv")
+    merge_shards(folder / "parts" / "md.csv")
+    assert contents(folder / "parts") == contents(folder / "whole")
+
+
+def test_a_run_that_was_begun_in_shards_is_not_begun_again_without(folder: Path) -> None:
+    score(folder, "parts", "1/2")
+    with pytest.raises(InvalidInputError, match=r"was begun in shards, or with workers; .* delete .*md.csv.shard-\*"):
+        score(folder, "parts")

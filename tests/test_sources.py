@@ -217,6 +217,20 @@ def test_a_topology_that_does_not_fit_is_refused(model: SparseKernelModel, frame
 
 BAD_INPUT = {
     "a frame without atoms": (lambda _: [Atoms()], "frame 0 has no atoms"),
+    "a frame without atoms in a file": (
+        lambda path: text(path, "0\nProperties=species:S:1:pos:R:3\n"),
+        "frame 0 has no atoms",
+    ),
+    "a blank line between frames": (
+        lambda path: text(path, "1\n\nSi 0 0 0\n\n1\n\nSi 0 0 0\n"),
+        "has a blank line where frame 1 should begin, and more behind it; remove the line",
+    ),
+    "a step of zero": (
+        lambda path: f"{text(path, '')}@::0",
+        "x.xyz@::0 selects no frames by '::0'; give for instance x.xyz@100: or",
+    ),
+    "a selection of four numbers": (lambda path: f"{text(path, '')}@1:2:3:4", "selects no frames by"),
+    "a selection of letters": (lambda path: f"{text(path, '')}@x:y", "selects no frames by"),
     "something else": (lambda _: [Atoms("Si"), 3], "frame 1 is a int"),
     "no iterable": (lambda _: 3, "source is a int; give paths"),
     "a position that is no number": (lambda _: [Atoms("Si", [[np.nan, 0, 0]])], "frame 0, atom 0 has a position"),
@@ -227,6 +241,12 @@ BAD_INPUT = {
     "a pipe and a file": (lambda f: ["-", f / "md.xyz"], "cannot be joined with files"),
     "no number of atoms": (lambda f: damaged(f / "md.xyz"), "cannot read frame 1 of"),
 }
+
+
+def text(folder: Path, content: str) -> Path:
+    path = folder / "x.xyz"
+    path.write_text(content)
+    return path
 
 
 def cut(path: Path) -> Path:

@@ -15,6 +15,9 @@ Array = NDArray[np.float64]
 _LARGEST_COUNT = 2**31 - 1
 _LARGEST_STEP = 2**63 - 1
 
+# What the core takes: squares of larger entries overflow.
+LARGEST_ENTRY = 1e140
+
 
 def _as_array(name: str, value: Any) -> NDArray[Any]:
     """Whatever NumPy makes of it, or an error."""

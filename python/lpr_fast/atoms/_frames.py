@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._arrays import Array, as_number
+from .._arrays import LARGEST_ENTRY, Array, as_number
 from .._errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class Energies:
                 "frames have none); remove these frames, correct the name, or give energy_key=None (--no-energies) to "
                 "fit without energies."
             )
-        wrong = np.flatnonzero(~np.isfinite(energies))
+        wrong = np.flatnonzero(~(np.abs(energies) <= LARGEST_ENTRY))
         if wrong.size:
             raise InvalidInputError(
                 f"the energy of frame {wrong[0]} is {energies[wrong[0]]}; mend or remove the frame."

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._arrays import Array, as_count, as_integers, as_matrix, as_number, as_rows, as_vector
+from .._arrays import LARGEST_ENTRY, Array, as_count, as_integers, as_matrix, as_number, as_rows, as_vector
 from .._errors import InvalidInputError
 from . import _active_set
 from ._basis import Basis, normalised
@@ -20,8 +20,6 @@ from ._training import structure_rows
 
 Indices = NDArray[np.int64]
 
-# What the core takes: squares of larger entries overflow.
-_LARGEST_ENTRY = 1e140
 _LARGEST_SPECIES = 2**24
 
 
@@ -114,10 +112,10 @@ def checked_features(X: ArrayLike, species: ArrayLike) -> tuple[Array, Indices]:
     """Features, and the species of their centres."""
     features = as_matrix("X", X)
     numbers = as_integers("species", species, len(features))
-    wrong = np.flatnonzero(~(np.abs(features) <= _LARGEST_ENTRY).all(axis=1))
+    wrong = np.flatnonzero(~(np.abs(features) <= LARGEST_ENTRY).all(axis=1))
     if wrong.size:
         raise InvalidInputError(
-            f"row {wrong[0]} of X holds NaN, infinity or an entry above {_LARGEST_ENTRY:g}; remove or recompute that "
+            f"row {wrong[0]} of X holds NaN, infinity or an entry above {LARGEST_ENTRY:g}; remove or recompute that "
             "environment."
         )
     strange = numbers[(numbers < 0) | (numbers > _LARGEST_SPECIES)]
@@ -132,11 +130,11 @@ def _checked_energies(given: ArrayLike, n_structures: int) -> Array:
         raise InvalidInputError(
             f"energies holds {len(energies)} numbers for {n_structures} structures; give one for each."
         )
-    wrong = np.flatnonzero(~(np.abs(energies) <= _LARGEST_ENTRY))
+    wrong = np.flatnonzero(~(np.abs(energies) <= LARGEST_ENTRY))
     if wrong.size:
         raise InvalidInputError(
             f"the energy of structure {wrong[0]} is {energies[wrong[0]]}; it must be finite and at most "
-            f"{_LARGEST_ENTRY:g}."
+            f"{LARGEST_ENTRY:g}."
         )
     return energies
 

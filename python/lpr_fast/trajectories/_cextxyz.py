@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -19,6 +20,9 @@ _DEFAULT_COLUMNS = "species:S:1:pos:R:3"
 # The C reader has 32 bits for integers, and does not say when they are too few.
 _INTEGERS = "I"
 
+# Where C ends a text or a field and Python does not, or the other way round; numbers that are hexadecimal or Fortran's.
+_UNUSUAL = re.compile(rb"[\0\x0b\x0c\x1c-\x1f]|[0-9.][xXdDpP]")
+
 
 def parsed(n_atoms: int, lines: list[bytes]) -> Atoms | None:
     """A frame, from its lines without the first, as ASE reads it; None where ASE had better read it itself.
@@ -26,7 +30,7 @@ def parsed(n_atoms: int, lines: list[bytes]) -> Atoms | None:
     The header is ASE's to read. Columns of a large frame take a fifth of the time, and of the memory, that they take
     there; everything that is unusual, or wrong, is left to it, and so are its messages.
     """
-    if _reader() is None or len(lines) != n_atoms + 1:
+    if _reader() is None or n_atoms < 1 or len(lines) != n_atoms + 1:  # of no atoms it dies
         return None
     try:
         return _parsed(n_atoms, lines)
@@ -70,6 +74,8 @@ def _numbers_of(symbols: NDArray[Any]) -> NDArray[np.int64]:
 
 def _columns(n_atoms: int, lines: list[bytes], columns: str) -> dict[str, NDArray[Any]]:
     text = b"%d\n\n%b" % (n_atoms, b"".join(lines))
+    if not text.isascii() or _UNUSUAL.search(text):
+        raise ValueError("something that is read otherwise in C")
     with _as_file(text) as file:
         found: dict[str, NDArray[Any]] = _reader().read_frame_dicts(file, comment=f"Properties={columns}")[2]
     return found

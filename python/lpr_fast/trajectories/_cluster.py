@@ -10,6 +10,7 @@ import pickle
 import signal
 import threading
 import uuid
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -21,17 +22,20 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
 
 from .. import __version__, _core
-from .._errors import InvalidInputError, LprError, MissingPackageError
+from .._errors import InvalidInputError, LprError, LprWarning, MissingPackageError
 from ._outputs import PACKAGES
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client, Future, LocalCluster
 
 T = TypeVar("T")
 
 # Seconds until a scheduler has to answer, and until the first worker has to be there.
 _PATIENCE = 10.0
 _PATIENCE_WITH_WORKERS = 60.0
+
+# Seconds between two looks whether there are any workers.
+_BETWEEN_LOOKS = 20.0
 
 # Each local worker computes on one thread, whatever its libraries would like.
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "RAYON_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -70,7 +74,8 @@ class Cluster:
 
         with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TB"}):
             future = self.submit(pickle.loads, pickle.dumps(value))
-        self.client.replicate([future])
+        with suppress(Exception):  # of workers that leave meanwhile; tasks ask for it in any case
+            self.client.replicate([future])
         return future
 
     def submit(self, function: Callable[..., T], *arguments: Any) -> Future:
@@ -152,11 +157,12 @@ def connected(scheduler: Any, workers: int = 0) -> Iterator[Cluster]:
         Without dask.distributed.
     """
     client_of = _local if scheduler is None else _joined
-    with client_of(scheduler if scheduler is not None else workers) as client:
+    with _quiet(), client_of(scheduler if scheduler is not None else workers) as client:
         cluster = Cluster(client)
         _check_workers(client)
         try:
-            yield cluster
+            with _watched(client):
+                yield cluster
         finally:
             cluster.stop()
 
@@ -232,6 +238,8 @@ def _check_workers(client: Client) -> None:
     _wait_for_workers(client, 1)
     here = facts()
     for worker, found in client.run(facts, on_error="return").items():
+        if isinstance(found, OSError):
+            continue  # it has just died; whoever comes in its place is looked at by its first task
         if isinstance(found, Exception):
             reason = " ".join(f"{type(found).__name__}: {found}".split()).rstrip(".")
             raise InvalidInputError(
@@ -299,16 +307,8 @@ def _local(workers: int) -> Iterator[Client]:
     with dask.config.set(settings):
         os.environ.update(_ONE_THREAD)
         try:
-            cluster = distributed.LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                processes=True,
-                dashboard_address="127.0.0.1:0",  # without an address it would look for a port, and warn
-                scheduler_kwargs={"dashboard": False},
-                silence_logs=logging.CRITICAL,
-                preload=[__name__],
-                memory_limit=0,
-            )
+            with _interrupts_later():  # Dask does not end a half-made cluster in peace
+                cluster = _started(workers)
             with cluster, distributed.Client(cluster, set_as_default=False) as client:
                 _wait_for_workers(client, workers)
                 yield client
@@ -325,3 +325,82 @@ def _distributed() -> Any:
             "workers need dask.distributed; install it with: pip install 'lpr-fast[dask]'"
         ) from error
     return distributed
+
+
+def _started(workers: int) -> LocalCluster:
+    try:
+        return _distributed().LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address="127.0.0.1:0",  # without an address it would look for a port, and warn
+            scheduler_kwargs={"dashboard": False},
+            silence_logs=logging.CRITICAL,
+            preload=[__name__],
+            memory_limit=0,
+        )
+    except RuntimeError as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise LprError(f"a worker died while it was started ({reason}); give the same command again.") from error
+
+
+@contextmanager
+def _interrupts_later() -> Iterator[None]:
+    """Keep Ctrl-C until the end; processes that are started within do not get it at all."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda n, _: came.append(n)) for number in (signal.SIGINT, signal.SIGTERM)}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    except LprError:
+        if not came:
+            raise
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if came:
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def _watched(client: Client) -> Iterator[None]:
+    """Warn when all workers are gone: to wait for others is right, but not in silence."""
+    over = threading.Event()
+
+    def watch() -> None:
+        had_some = True
+        while not over.wait(_BETWEEN_LOOKS):
+            try:
+                has_some = bool(client.nthreads())
+            except BaseException:  # the scheduler is gone too, and whoever waits for results says so
+                return
+            if had_some and not has_some:
+                warnings.warn(
+                    "there are no workers any more; the run goes on when others come.", LprWarning, stacklevel=2
+                )
+            had_some = has_some
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What Dask would say of workers that die, and of a scheduler that is gone, is told in a sentence of ours."""
+    loggers = [logging.getLogger(name) for name in ("distributed", "tornado.application", "asyncio")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)

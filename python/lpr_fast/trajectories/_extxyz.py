@@ -75,7 +75,7 @@ def _further_columns(frame: Atoms, replaced: set[str]) -> Columns:
     for name, array in arrays.items():
         if name in _WRITTEN_OTHERWISE or name in replaced:
             continue
-        values = np.asarray(array).reshape(len(frame), -1)
+        values = _plain(np.asarray(array)).reshape(len(frame), -1)
         if _can_be_written(name, values):
             columns[name] = values
         else:
@@ -83,6 +83,13 @@ def _further_columns(frame: Atoms, replaced: set[str]) -> Columns:
     if frame.constraints:
         columns["move_mask"] = _move_mask(frame)
     return columns
+
+
+def _plain(array: NDArray[Any]) -> NDArray[Any]:
+    """Texts, which ASE reads as objects, as such."""
+    if array.dtype.kind == "O" and all(isinstance(value, str) for value in array.ravel().tolist()):
+        return array.astype(np.str_)
+    return array
 
 
 def _can_be_written(name: str, values: NDArray[Any]) -> bool:

@@ -284,7 +284,13 @@ def _texts(
     start = place.byte
     line = file.readline()
     for number in itertools.count(place.number):
-        if not line.strip() or number > last:
+        if number > last:
+            return
+        if not line.strip():
+            if any(rest.strip() for rest in file):
+                raise InvalidInputError(
+                    f"{name} has a blank line where frame {number} should begin, and more behind it; remove the line."
+                )
             return
         try:
             n_atoms = int(line)

@@ -202,7 +202,11 @@ def _made(
     accumulator = job.rows(basis.size, labelled=targets is not None)
     for _ in work.add_rows(accumulator, problem, basis, targets):
         job.checkpoint_if_due()
-    frames.refuse_changes()
+    try:
+        frames.refuse_changes()
+    except InvalidInputError:
+        job.forget()
+        raise
     local = solved(basis, accumulator, terms, stacklevel=stacklevel + 1)
     problem.progress("factorising", 1, 1)
     return SparseKernelModel._from_parts(problem.soap, local)

@@ -147,6 +147,10 @@ class FitJob:
         self._model.checkpoint()
         self._journal.write({"state": _ASSEMBLED})
 
+    def forget(self) -> None:
+        """What was remembered is of no use any more."""
+        self._journal.remove()
+
     def publish(self) -> None:
         """Give the model its name, and leave nothing else."""
         publish(self._model.path, self._output)

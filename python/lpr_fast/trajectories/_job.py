@@ -38,7 +38,7 @@ FACTS = ".json"
 _BETWEEN_CHECKPOINTS = 2.0
 
 # States of a run in its journal: under way; a shard that waits to be merged; outputs that only lack their names.
-_RUNNING, COMPLETE, _ASSEMBLED = "running", "complete", "assembled"
+_RUNNING, COMPLETE, ASSEMBLED = "running", "complete", "assembled"
 
 
 class RunInterruptedError(KeyboardInterrupt):
@@ -128,7 +128,7 @@ class Job:
     def run(self, scored: Scored, tell: Tell) -> Run:
         """Go on, or begin, and make the outputs."""
         with self._consistent():
-            if not self._is(_ASSEMBLED):
+            if not self._is(ASSEMBLED):
                 self._open()
                 self._take(scored, tell)
                 self._assemble()
@@ -147,12 +147,12 @@ class Job:
                     sink.close()
         return self._result()
 
-    def merge(self, shards: list[tuple[str, RunSummary]]) -> Run:
-        """Make the outputs from what shards left, given by their tags, in order."""
+    def merge(self, shards: list[tuple[str, RunSummary]], tidy: Callable[[], None]) -> Run:
+        """Make the outputs from what shards left, given by their tags, in order; `tidy` removes that."""
         from ._summary import RunSummary
 
         with self._consistent():
-            if not self._is(_ASSEMBLED):
+            if not self._is(ASSEMBLED):
                 self._before, self._summary = None, RunSummary()
                 self._open()
                 with self._clock.stage("writing"):
@@ -161,7 +161,7 @@ class Job:
                             sink.absorb(tag)
                         self._summary.merge(summary)
                 self._assemble()
-            self._publish()
+            self._publish(tidy)
         return self._result()
 
     def _is(self, state: str) -> bool:
@@ -202,6 +202,7 @@ class Job:
         with Stream() as stream:
             for piece, scores in scored(stream, self._first + self._resumed_at, self._resumed_at_cell):
                 with self._clock.stage("writing"):
+                    self._count_skipped(piece.first)
                     of_frames = self._partial.add(piece, scores)
                     if of_frames is not None:
                         self._write(piece, of_frames)
@@ -216,7 +217,6 @@ class Job:
                 sink.complete()
 
     def _write(self, piece: Piece, scores: Scores) -> None:
-        self._count_skipped(piece.first)
         for sink in self._sinks:
             sink.add(piece.first, piece.frames, scores)
         self._summary.add(piece.frames, scores, self._about.energy_key)
@@ -226,7 +226,7 @@ class Job:
             self._summary.skip(number, self._skipped.pop(number))
 
     def _checkpoint(self, state: str = _RUNNING) -> None:
-        lengths = [] if state == _ASSEMBLED else [sink.checkpoint() for sink in self._sinks]
+        lengths = [] if state == ASSEMBLED else [sink.checkpoint() for sink in self._sinks]
         if self._journal:
             partial = self._partial.checkpoint()
             self._journal.write(
@@ -238,15 +238,16 @@ class Job:
             self._checkpoint()
             for sink in self._sinks:
                 sink.assemble()
-            self._checkpoint(_ASSEMBLED)
+            self._checkpoint(ASSEMBLED)
 
-    def _publish(self) -> None:
+    def _publish(self, tidy: Callable[[], None] = lambda: None) -> None:
         for sink in self._sinks:
             sink.publish()
         write_whole(self._facts_path.resolve(), json.dumps(self._facts(), indent=2).encode() + b"\n")
         for sink in self._sinks:
             sink.remove()
         self._partial.remove()
+        tidy()
         if self._journal:
             self._journal.remove()
 

@@ -35,6 +35,7 @@ class Journal:
 
     def __init__(self, output: Path, settings: dict[str, Any], tag: str = "") -> None:
         self.path = beside(output, tag + SUFFIX)
+        self._output, self._tag = output, tag
         self._settings = settings
 
     def read(self) -> dict[str, Any] | None:
@@ -70,9 +71,10 @@ class Journal:
             remedy = f"set LPR_FAST_INSTRUCTION_SET={then}"
         elif "version" in name:
             remedy = "install that version"
+        what = str(self._output) + ".shard-*" if self._tag else "that file"
         return (
-            f"the unfinished run of {self.path} was begun with another {name}{values}; {remedy}, or delete that file "
-            "to start afresh."
+            f"the unfinished run of {self.path} was begun with another {name}{values}; {remedy}, or delete {what} to "
+            "start afresh."
         )
 
 

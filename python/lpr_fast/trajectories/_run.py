@@ -20,7 +20,7 @@ from . import _sources
 from ._job import Job, Run
 from ._journal import Journal
 from ._memory import atoms_together
-from ._shards import Shard
+from ._shards import Shard, refuse_shards
 from ._stream import Clock, Stream
 
 T = TypeVar("T")
@@ -162,6 +162,8 @@ def score_part(work: Work, shard: str | None, clock: Clock, progress: Callable[[
 
     loaded, digest, limit, frames, outputs = work.model, work.digest, work.limit, work.source, work.outputs
     count, unknown_species, on_error, n_threads = work.least_rigid, work.unknown_species, work.on_error, work.n_threads
+    if shard is None:
+        refuse_shards(outputs[0])
     with clock.stage("reading"):
         identity = frames.identity()
         if isinstance(frames, _sources.Files) and (shard is not None or on_error == "stop"):

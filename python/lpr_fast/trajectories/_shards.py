@@ -6,14 +6,20 @@ import re
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .._errors import InvalidInputError
-from ._job import COMPLETE, Job, Run
+from ._job import ASSEMBLED, COMPLETE, Job, Run
 from ._journal import SUFFIX, Journal, stored
 from ._sources import Files, Source
-from ._spool import beside, remove_whole
+from ._spool import beside
 from ._stream import Clock
+
+if TYPE_CHECKING:
+    from ._summary import RunSummary
+
+# Tags of shards, and what each came to.
+_Parts: TypeAlias = "list[tuple[str, RunSummary]]"
 
 # What a journal says in place of the shard when all are put together.
 _MERGED = "merged"
@@ -76,25 +82,43 @@ def merged(output: str | PathLike[str], clock: Clock) -> Run:
     """See `merge_shards`; `clock` has counted what the shards took."""
     from . import _outputs
     from ._sinks import About
-    from ._summary import RunSummary
 
     first = Path(output)
-    journals = _journals(first)
-    found = [stored(path) for path in journals]
-    settings = _common(found, journals)
+    settings, parts = _tidying(first) or _complete(first)
     facts = settings["facts about the model"]
     about = About(**{**facts, "species": tuple(facts["species"]), "columns": tuple(facts["columns"])})
     outputs = [Path(path) for path in settings["list of outputs"]]
-    options: dict[str, Any] = {"least_rigid": settings["least rigid"]}
-    tags = [path.name.removeprefix(first.resolve().name).removesuffix(SUFFIX) for path in journals]
-    job = Job(_outputs.sinks_of(outputs, about, **options), Journal(first, settings), about, clock, skipped={})
+    sinks = _outputs.sinks_of(outputs, about, least_rigid=settings["least rigid"])
+    job = Job(sinks, Journal(first, settings), about, clock, skipped={})
+    return job.merge(parts, lambda: _remove([sink.output for sink in sinks]))
+
+
+def _tidying(output: Path) -> tuple[dict[str, Any], _Parts] | None:
+    """Settings of a merge that was ended when all was done but removing the shards; some may be gone already."""
+    journal = beside(output, SUFFIX)
+    if not journal.exists():
+        return None
+    settings, progress = stored(journal)
+    return (settings, []) if progress.get("state") == ASSEMBLED and settings.get("shard") == _MERGED else None
+
+
+def _complete(output: Path) -> tuple[dict[str, Any], _Parts]:
+    """Settings of all shards, and the tag and summary of each."""
+    from ._summary import RunSummary
+
+    journals = _journals(output)
+    found = [stored(path) for path in journals]
+    settings = _common(found, journals)
+    tags = [path.name.removeprefix(output.resolve().name).removesuffix(SUFFIX) for path in journals]
     summaries = [RunSummary.from_json(progress["summary"]) for _, progress in found]
-    run = job.merge(list(zip(tags, summaries, strict=True)))
-    for tag, journal in zip(tags, journals, strict=True):
-        for sink in _outputs.sinks_of(outputs, about, **options, tag=tag):
-            sink.remove()
-        remove_whole(journal)
-    return run
+    return settings, list(zip(tags, summaries, strict=True))
+
+
+def _remove(outputs: list[Path]) -> None:
+    """Remove whatever shards have left."""
+    for output in outputs:
+        for path in _files_of_shards(output):
+            path.unlink()
 
 
 def _journals(output: Path) -> list[Path]:
@@ -118,6 +142,30 @@ def _found(output: Path) -> list[re.Match[str]]:
     name = output.resolve().name
     pattern = re.compile(re.escape(name) + r"\.shard-(\d+)-of-(\d+)" + re.escape(SUFFIX))
     return [match for path in output.resolve().parent.iterdir() if (match := pattern.fullmatch(path.name))]
+
+
+def has_shards(output: Path) -> bool:
+    """Whether there are any files of shards beside an output."""
+    return bool(_files_of_shards(output))
+
+
+def _files_of_shards(output: Path) -> list[Path]:
+    name = output.resolve().name + ".shard-"
+    return [path for path in output.resolve().parent.iterdir() if path.name.startswith(name)]
+
+
+def frames_done(output: Path) -> int:
+    """Frames that shards have done so far."""
+    return sum(stored(output.resolve().with_name(match.string))[1]["summary"]["n_read"] for match in _found(output))
+
+
+def refuse_shards(output: Path) -> None:
+    """Throw if a run in shards was begun, for one without would leave their files."""
+    if has_shards(output):
+        raise InvalidInputError(
+            f"a run of {output} was begun in shards, or with workers; go on like that, or delete {output}.shard-* to "
+            "start afresh."
+        )
 
 
 def refuse_other_runs(output: Path, count: int) -> None:

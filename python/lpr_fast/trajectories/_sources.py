@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import platform
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -23,6 +24,9 @@ STANDARD_INPUT = "-"
 
 # What is hashed of a file's beginning and of its end, to tell it from another one.
 _SAMPLE_BYTES = 65536
+
+# What may follow the last @ of a file's name: a number, or a slice whose step is not zero.
+_SELECTION = re.compile(r"-?\d+|-?\d*:-?\d*(:(-?0*[1-9]\d*)?)?")
 
 
 class Source(Protocol):
@@ -262,6 +266,11 @@ def path_of(specification: str) -> Path:
     """The file that ``file@selection`` names; folders are refused."""
     from ase.io.formats import parse_filename
 
+    name, at, selection = Path(specification).name.rpartition("@")
+    if at and not _SELECTION.fullmatch(selection):
+        raise InvalidInputError(
+            f"{specification} selects no frames by {selection!r}; give for instance {name}@100: or {name}@::10."
+        )
     path = Path(parse_filename(specification)[0])  # type: ignore[no-untyped-call]
     if path.is_dir():
         raise InvalidInputError(f"{path} is a folder; give a file of structures.")

@@ -58,6 +58,7 @@ class Spool:
                 f"{self.path} has {found} bytes, but {length} were written; delete the journal to start afresh."
             )
         file.truncate(length or 0)
+        file.seek(0, os.SEEK_END)  # truncating leaves the position, and with it what `checkpoint` returns
         self._file = file
 
     def write(self, content: bytes) -> None:

@@ -13,7 +13,7 @@ from .._errors import InvalidInputError, LprWarning
 from ._cluster import Cluster, check, check_wanted, connected
 from ._job import Run, RunInterruptedError
 from ._run import RunProgress, Work, score_part
-from ._shards import merged, refuse_other_runs
+from ._shards import frames_done, has_shards, merged, refuse_other_runs
 from ._sources import Files
 from ._spool import InUseError
 from ._stream import Clock
@@ -23,8 +23,8 @@ from ._stream import Clock
 _ATOMS_OF_RANGE = 10_000
 _MOST_RANGES = 1000
 
-# Seconds to wait for files of a worker that is dying, or has lost its scheduler and does not know it yet.
-_PATIENCE = 60.0
+# Seconds to wait for files of a worker that is dying, or does a range whose client is gone, and may well finish it.
+_PATIENCE = 3600.0
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,6 @@ class _Done:
 
     n_frames: int
     n_atoms: int
-    resumed_at: int
     seconds: dict[str, float]
     remarks: list[str]
 
@@ -61,12 +60,15 @@ def score_on_workers(
         source = source.read_through(on_error=work.on_error)
     n_ranges = min(source.n_frames(), _MOST_RANGES, -(-(source.n_atoms() or 1) // _ATOMS_OF_RANGE))
     refuse_other_runs(work.outputs[0], n_ranges)
+    resumed_at = frames_done(work.outputs[0])
     outputs = {output.resolve(): output for output in work.outputs}
     sent = _Sent(replace(work, source=source, outputs=list(outputs)), source, identity, Path.cwd())
     try:
         with connected(scheduler, workers) as cluster:
-            resumed_at = _score(cluster, n_ranges, sent, clock, progress)
+            _score(cluster, n_ranges, sent, clock, progress)
     except KeyboardInterrupt:
+        if not has_shards(work.outputs[0]):
+            raise
         raise RunInterruptedError(
             "interrupted, what the workers have written is safe; give the same command again to go on, or delete "
             f"{work.outputs[0]}.shard-* to start afresh."
@@ -78,21 +80,19 @@ def score_on_workers(
 
 def _score(
     cluster: Cluster, n_ranges: int, sent: _Sent, clock: Clock, progress: Callable[[RunProgress], None] | None
-) -> int:
-    """Have all ranges scored; return how many frames an earlier run had done."""
-    n_frames, n_atoms, resumed_at = 0, 0, 0
+) -> None:
+    """Have all ranges scored."""
+    n_frames, n_atoms = 0, 0
     remarks: set[str] = set()
     shards = [f"{index}/{n_ranges}" for index in range(1, n_ranges + 1)]
     for _, done in cluster.run(_score_range, shards, cluster.send(sent)):
         n_frames, n_atoms = n_frames + done.n_frames, n_atoms + done.n_atoms
-        resumed_at += done.resumed_at
         clock.add(done.seconds)
         for remark in set(done.remarks) - remarks:
             warnings.warn(remark, LprWarning, stacklevel=5)
         remarks |= set(done.remarks)
         if progress is not None:
             progress(RunProgress(n_frames, n_atoms, sent.source.n_atoms(), dict(clock.seconds)))
-    return resumed_at
 
 
 def _score_range(shard: str, sent: _Sent) -> _Done:
@@ -111,4 +111,4 @@ def _score_range(shard: str, sent: _Sent) -> _Done:
                 check()
                 time.sleep(0.2)
     remarks = [str(item.message) for item in caught if issubclass(item.category, LprWarning)]
-    return _Done(run.summary.n_frames, run.summary.n_atoms, run.resumed_at, run.seconds, remarks)
+    return _Done(run.summary.n_frames, run.summary.n_atoms, run.seconds, remarks)
