@@ -171,13 +171,14 @@ def test_a_log_says_what_was_asked_how_far_it_is_and_what_came_of_it(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lpr_fast.command_line._terminal._BETWEEN_LINES", 0.0)
+    monkeypatch.setattr("sys.argv", ["lpr-fast", "score", "a file"])
     arguments = ["score", folder / "m.lpr", folder / "md.xyz", "-o", folder / "out.npz", "--log", folder / "run.log"]
     printed = succeed(*arguments, "--quiet").output
     assert printed == ""
     failed = run(*arguments, "--topology", folder / "absent.xyz")
     log = (folder / "run.log").read_text().splitlines()
     assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (INFO   |ERROR  ) ", line) for line in log)
-    assert sum("command: lpr-fast " in line for line in log) == 2
+    assert sum("command: lpr-fast score 'a file'" in line for line in log) == 2
     assert any(re.search(r"scoring: 24 of 24 atoms.*; 3 frames; .*descriptors \d+%", line) for line in log)
     assert any("lowest" in line for line in log)
     assert f"written   {folder / 'out.npz'}" in "\n".join(log)
