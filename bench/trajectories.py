@@ -78,7 +78,7 @@ def print_peak(model: str, path: str, cap: str) -> None:
 def compare_stages(folder: Path, model: SparseKernelModel, repeats: int, *, toy: bool) -> None:
     """The whole way beside each stage alone; the slowest of them is the limit."""
     path = folder / "stages.xyz"
-    n_atoms = write(path, 4 if toy else 160, 1, toy=toy)
+    n_atoms = write(path, 4 if toy else 800, 1, toy=toy)
     frames = list(readable(Files([str(path)])))
     pieces = list(model._pieces(frames, "error"))
     features = [model._features(piece, "error") for piece in pieces]
@@ -103,7 +103,7 @@ def compare_stages(folder: Path, model: SparseKernelModel, repeats: int, *, toy:
 
 def compare_large(folder: Path, model: SparseKernelModel, repeats: int, *, toy: bool) -> None:
     """One large frame: featomic by itself, and the whole way."""
-    frame = tiled(2 if toy else 5, 0, toy=toy)
+    frame = tiled(2 if toy else 9, 0, toy=toy)
     path = folder / "large.xyz"
     with path.open("wb") as file:
         _extxyz.write_frame(file, frame, {})

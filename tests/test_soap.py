@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import ase.build
@@ -151,3 +152,11 @@ def test_atoms_that_see_an_unknown_species_are_found() -> None:
     frame.set_cell([8.0, 20.0, 20.0])
     frame.pbc = (True, False, False)
     assert soap.sees_unknown_species([frame]).tolist() == [True, True, True, False]
+
+
+def test_threads_may_describe_at_the_same_time() -> None:
+    soap, frames = Soap(HYPERS, [14]), silicon(24)
+    expected = soap.compute(frames)
+    with ThreadPoolExecutor(4) as threads:
+        for found in threads.map(soap.compute, [frames] * 16):
+            np.testing.assert_array_equal(found, expected)

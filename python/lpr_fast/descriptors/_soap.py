@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -67,15 +68,19 @@ class Soap:
         self.hypers = checked_hypers(hypers)
         self.species = tuple(sorted({int(s) for s in species}))
         self.cutoff = float(self.hypers["cutoff"]["radius"])
+        self._of_thread = threading.local()
 
     @property
     def n_features(self) -> int:
         """D, the number of features of an environment."""
         return max(int(columns.stop) for columns in self._columns.values())
 
-    @cached_property
+    @property
     def _calculator(self) -> Any:
-        return _run(lambda: featomic.SoapPowerSpectrum(**self.hypers))
+        """One for each thread: featomic changes it while it computes."""
+        if not hasattr(self._of_thread, "calculator"):
+            self._of_thread.calculator = _run(lambda: featomic.SoapPowerSpectrum(**self.hypers))
+        return self._of_thread.calculator
 
     @cached_property
     def _radial_numbers(self) -> tuple[Indices, Indices]:
