@@ -1,12 +1,17 @@
-"""Commands in processes of their own that are ended by force."""
+"""Commands in processes of their own that are ended by force, and the journals that they leave."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import time
 from pathlib import Path
+
+
+class EndOfPowerError(BaseException):
+    """Ends a run as a crash would: nothing catches it, and nothing is tidied up."""
 
 
 def killed(arguments: list[str], seconds: float, after: Path | None = None) -> bool:
@@ -22,3 +27,11 @@ def killed(arguments: list[str], seconds: float, after: Path | None = None) -> b
         assert process.stderr
         assert process.returncode == 0, process.stderr.read()
     return False
+
+
+def forge_setting(journal: Path, change: str) -> None:
+    """Have the journal say another instruction set ("level"), or another version of lpr_fast."""
+    content = json.loads(journal.read_text())
+    name, value = ("instruction set", "mmx") if change == "level" else ("version of lpr_fast", "0.0.1")
+    content["settings"][name] = value
+    journal.write_text(json.dumps(content))

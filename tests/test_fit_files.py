@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
 import random
@@ -37,7 +36,7 @@ from lpr_fast.trajectories._cluster import connected
 from lpr_fast.trajectories._fit_job import FitJob
 from lpr_fast.trajectories._journal import Journal
 
-from .processes import killed
+from .processes import EndOfPowerError, forge_setting, killed
 from .structures import HYPERS, fitted, gallium_arsenide, molecules, silicon
 
 OPTIONS: dict[str, Any] = {"hypers": HYPERS, "n_active": 12, "regularizer": 1e-3, "zeta": 2}
@@ -242,10 +241,6 @@ def test_an_interrupt_says_how_to_go_on(folder: Path) -> None:
     assert names(folder) == {"train.xyz", "m.lpr"}
 
 
-class EndOfPowerError(BaseException):
-    """Ends a run as a crash would: nothing catches it, and nothing is tidied up."""
-
-
 def crash(*_: object, **__: object) -> None:
     raise EndOfPowerError
 
@@ -315,10 +310,7 @@ def test_another_fit_is_refused_and_harms_nothing(change: str, expected: str, un
         path = unfinished / f"m.lpr.{change.split()[0]}.unfinished"
         path.write_bytes(path.read_bytes()[:-1])
     elif change not in other:
-        content = json.loads(journal.read_text())
-        name, value = ("instruction set", "mmx") if change == "level" else ("version of lpr_fast", "0.0.1")
-        content["settings"][name] = value
-        journal.write_text(json.dumps(content))
+        forge_setting(journal, change)
     before = contents(unfinished)
     with pytest.raises(InvalidInputError, match=expected):
         fit_files(source, unfinished / "m.lpr", **(OPTIONS | other.get(change, {})))

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from lpr_fast.trajectories import _job
 from lpr_fast.trajectories._job import Run
 from lpr_fast.trajectories._spool import Spool
 
-from .processes import killed
+from .processes import EndOfPowerError, forge_setting, killed
 from .structures import HYPERS, fitted, rattled, silicon
 
 # The command line, with checkpoints so often that there are some in a short run.
@@ -105,8 +106,15 @@ def test_an_interrupt_leaves_what_was_there_and_says_how_to_go_on(folder: Path) 
     assert names == {"md.xyz", "m.lpr", "long.xyz", "out.extxyz", "out.extxyz.json"}
 
 
-class EndOfPowerError(BaseException):
-    """Ends a run as a crash would: nothing catches it, and nothing is tidied up."""
+def crash_after(calls: int) -> Callable[[object], None]:
+    """To be told about progress so many times, and then no more."""
+    left = iter(range(calls))
+
+    def count(_: object) -> None:
+        if next(left, None) is None:
+            raise EndOfPowerError
+
+    return count
 
 
 @pytest.fixture
@@ -179,10 +187,7 @@ def test_another_command_is_refused_and_harms_nothing(change: str, expected: str
     elif change == "loss":
         (unfinished / "out.h5.unfinished").write_bytes(b"")
     else:
-        content = json.loads(journal.read_text())
-        name, value = ("instruction set", "mmx") if change == "level" else ("version of lpr_fast", "0.0.1")
-        content["settings"][name] = value
-        journal.write_text(json.dumps(content))
+        forge_setting(journal, change)
     before = contents(unfinished)
     with pytest.raises(InvalidInputError, match=expected):
         score_trajectory(unfinished / "m.lpr", source, outputs, **options)
@@ -218,15 +223,9 @@ def test_a_large_frame_goes_on_at_the_cell_where_it_was(
     frames = [*silicon(1), large[0], large[1], *silicon(2), large[2]]
     ase.io.write(tmp_path / "md.xyz", frames)
 
-    def run(out: str, calls: float) -> Run:
-        def count(_: object) -> None:
-            nonlocal calls
-            calls -= 1
-            if calls < 0:
-                raise EndOfPowerError
-
+    def run(out: str, calls: int) -> Run:
         outputs = [tmp_path / f"{out}.{suffix}" for suffix in ("h5", "csv", "extxyz")]
-        return score_trajectory(model, tmp_path / "md.xyz", outputs, least_rigid=3, progress=count)
+        return score_trajectory(model, tmp_path / "md.xyz", outputs, least_rigid=3, progress=crash_after(calls))
 
     run("whole", 10**9)
     resumed = set()
@@ -255,15 +254,9 @@ def test_a_frame_left_out_before_a_large_one_does_not_move_its_cells(
     unknown.numbers[0] = 6
     ase.io.write(tmp_path / "md.xyz", [*silicon(1), unknown, rattled(bulk("Si", cubic=True).repeat((3, 3, 3)), 1)])
 
-    def run(out: str, calls: float) -> Run:
-        def count(_: object) -> None:
-            nonlocal calls
-            calls -= 1
-            if calls < 0:
-                raise EndOfPowerError
-
+    def run(out: str, calls: int) -> Run:
         outputs = [tmp_path / f"{out}.{suffix}" for suffix in ("csv", "extxyz")]
-        return score_trajectory(model, tmp_path / "md.xyz", outputs, on_error="skip", progress=count)
+        return score_trajectory(model, tmp_path / "md.xyz", outputs, on_error="skip", progress=crash_after(calls))
 
     whole = run("whole", 10**9)
     with pytest.raises(EndOfPowerError):

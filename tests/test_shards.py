@@ -10,8 +10,9 @@ import pytest
 from lpr_fast import InvalidInputError, LprError, merge_shards, score_trajectory
 from lpr_fast.trajectories import _job
 
+from .processes import EndOfPowerError
 from .structures import fitted, silicon
-from .test_restart import EndOfPowerError, contents
+from .test_restart import contents
 
 SUFFIXES = ("csv", "h5", "extxyz", "npz", "chemiscope.json.gz")
 

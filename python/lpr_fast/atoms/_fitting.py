@@ -35,7 +35,7 @@ ActiveSet: TypeAlias = tuple[dict[int, Array], dict[str, Any]]
 Progress = Callable[[str, int, int], None]
 
 
-def no_progress(stage: str, done: int, total: int) -> None:
+def no_progress(stage: str, done: int, total: int | None) -> None:
     """Report nothing."""
 
 

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..atoms._model import load_model
 from ..descriptors._elements import symbol
 from ..models._local_model import LOSS_NAMES
 from ..trajectories._job import Run
@@ -58,7 +57,7 @@ def score(model_path: Path, trajectory: tuple[str, ...], options: Options) -> in
     if options.as_json:
         print(json.dumps(_facts(run), indent=2))
         return run.summary.n_skipped
-    lines = _lines(run, LOSS_NAMES[load_model(model_path).loss], ", ".join(trajectory))
+    lines = _lines(run, LOSS_NAMES[run.loss], ", ".join(trajectory))
     for line in [*lines, _end(run, options.shard)]:
         tell(line, quiet=options.quiet)
     return run.summary.n_skipped

@@ -126,17 +126,6 @@ def _with_species(frame: Atoms | InvalidInputError, topology: Atoms, path: Path)
     return frame
 
 
-def n_frames_of(specification: str, topology: Atoms | None = None) -> int:
-    """Frames of ``file@selection``, by reading all of it; extended XYZ is not parsed for that."""
-    if _is_binary(path_of(specification), topology):
-        return len(_steps(specification, path_of(specification)))
-    wanted = _wanted(specification)
-    if wanted is None:
-        return sum(1 for _ in frames_of(specification))
-    n_frames = _count_frames(path_of(specification))
-    return sum(1 for number in wanted[:n_frames] if number < n_frames)
-
-
 def is_quickly_read(specification: str) -> bool:
     """Whether `contents_of` takes little time for what it saves: plain XYZ that is read as a whole."""
     path = path_of(specification)

@@ -14,7 +14,7 @@ from .._arrays import as_count
 from .._errors import InvalidInputError
 from .._files import refuse_output
 from ..atoms import _frames
-from ..atoms._fitting import Problem, kernel_basis, pool_for, sampled_active_set
+from ..atoms._fitting import Problem, kernel_basis, no_progress, pool_for, sampled_active_set
 from ..atoms._model import load_model
 from ..atoms._sparse_kernel_model import SparseKernelModel
 from ..atoms._training_set import TrainingSet
@@ -150,7 +150,7 @@ def fit_files(
     options = Options(
         hypers, regularizer, n_active, zeta, loss, energy_key, seed, provenance, scheduler, workers, n_threads
     )
-    return fitted(source, Path(output), options, progress or _tell_nobody, stacklevel=3).model
+    return fitted(source, Path(output), options, progress or no_progress, stacklevel=3).model
 
 
 def fitted(source: Any, output: Path, options: Options, tell: Progress, *, stacklevel: int = 2) -> Fitted:
@@ -210,7 +210,3 @@ def _made(
     local = solved(basis, accumulator, terms, stacklevel=stacklevel + 1)
     problem.progress("factorising", 1, 1)
     return SparseKernelModel._from_parts(problem.soap, local)
-
-
-def _tell_nobody(stage: str, done: int, total: int | None) -> None:
-    """Report nothing."""

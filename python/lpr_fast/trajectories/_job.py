@@ -53,6 +53,8 @@ class Run:
     ----------
     summary : RunSummary
         What it came to.
+    loss : str
+        Of the model: what the rigidities are on the scale of.
     written : list of pathlib.Path
         The files.
     resumed_at : int
@@ -66,6 +68,7 @@ class Run:
     """
 
     summary: RunSummary
+    loss: str
     written: list[Path]
     resumed_at: int
     resumed_at_cell: int
@@ -188,7 +191,7 @@ class Job:
     def _result(self) -> Run:
         written = [sink.output for sink in self._sinks]
         resumed_at = (self._resumed_at, self._resumed_at_cell)
-        return Run(self._summary, written, *resumed_at, self._facts_path, dict(self._clock.seconds))
+        return Run(self._summary, self._about.loss, written, *resumed_at, self._facts_path, dict(self._clock.seconds))
 
     def _open(self) -> None:
         lengths = self._before["lengths"] if self._before else [None] * len(self._sinks)

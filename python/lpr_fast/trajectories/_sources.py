@@ -165,7 +165,7 @@ class Files:
             for number, frame in enumerate(found, start=1):  # noqa: B007
                 yield frame
             if number == 0:
-                n_frames = _files.n_frames_of(specification, topology) if start else 0
+                n_frames = _files.contents_of(specification, topology).n_frames if start else 0
                 _refuse_none(n_frames, specification)
                 start -= n_frames
             else:
@@ -177,7 +177,7 @@ class Files:
 
         topology = self._read_topology()
         return sum(
-            contents.n_frames if contents else _files.n_frames_of(specification, topology)
+            (contents or _files.contents_of(specification, topology)).n_frames
             for specification, contents in zip(self.specifications, self._known(), strict=True)
         )
 
