@@ -4,8 +4,8 @@
 
 #include "hot/kernels.hpp"
 
-#define LPR_FAST_JOIN_(a, b) a##b
-#define LPR_FAST_JOIN(a, b) LPR_FAST_JOIN_(a, b)
+#include "hot/vectors.hpp"
+
 #define LPR_FAST_TABLE LPR_FAST_JOIN(hot_kernels_, LPR_FAST_LEVEL)
 
 namespace lpr_fast {
@@ -16,14 +16,12 @@ using Index = std::ptrdiff_t;
 // Accumulators of a tile of C fill the vector registers but for those that A and B pass through.
 #if defined(__AVX512F__)
 constexpr const char* name = "x86-64-v4";
-constexpr int vector_bytes = 64;
 constexpr int panel_rows = 8;
 constexpr int vectors = 3;
 constexpr int a_tile = 4;
 constexpr int b_tile = 6;
 #elif defined(__AVX2__) && defined(__FMA__)
 constexpr const char* name = "x86-64-v3";
-constexpr int vector_bytes = 32;
 constexpr int panel_rows = 6;
 constexpr int vectors = 2;
 constexpr int a_tile = 3;
@@ -36,28 +34,21 @@ constexpr int panel_rows = 4;
 constexpr const char* name = "baseline";
 constexpr int panel_rows = 8;
 #endif
-constexpr int vector_bytes = 16;
 constexpr int vectors = 3;
 constexpr int a_tile = 3;
 constexpr int b_tile = 4;
 #endif
 
-constexpr int width = vector_bytes / 8;
 constexpr int lanes = width * vectors;
-
-typedef double Vec __attribute__((vector_size(vector_bytes)));
-typedef double UnalignedVec __attribute__((vector_size(vector_bytes), aligned(8)));
 
 // Rows of column products that are taken together: so much of both matrices stays in the second-level cache.
 constexpr Index chunk_rows = 512;
 
 enum class Store { assign, add, subtract };
 
-#define LPR_FAST_UNROLL _Pragma("GCC unroll 16")
-
 /// sums = one panel times the first vectors of one strip.
 template <int n_vectors>
-inline __attribute__((always_inline)) void multiply_tile(
+LPR_FAST_INLINE void multiply_tile(
     const double* __restrict panel, const double* __restrict strip, Index depth, Vec (&sums)[panel_rows][n_vectors]
 ) {
     LPR_FAST_UNROLL
@@ -81,7 +72,7 @@ inline __attribute__((always_inline)) void multiply_tile(
 
 /// One panel times the first vectors of one strip.
 template <Store store, int n_vectors>
-inline __attribute__((always_inline)) void tile_product(
+LPR_FAST_INLINE void tile_product(
     const double* __restrict panel, const double* __restrict strip, Index depth, double* __restrict out
 ) {
     Vec sums[panel_rows][n_vectors];
@@ -105,7 +96,7 @@ inline __attribute__((always_inline)) void tile_product(
 constexpr Index line = 8;  // numbers in a cache line
 
 /// Asks for the share of the next panel that one of n_strips products can hide the way of.
-inline __attribute__((always_inline)) void prefetch_share(
+LPR_FAST_INLINE void prefetch_share(
     const double* panel, Index size, Index strip, Index n_strips
 ) {
     const Index end = size * (strip + 1) / n_strips;
@@ -113,13 +104,13 @@ inline __attribute__((always_inline)) void prefetch_share(
 }
 
 /// Asks for a tile of C that is about to be changed.
-inline __attribute__((always_inline)) void prefetch_tile(const double* tile) {
+LPR_FAST_INLINE void prefetch_tile(const double* tile) {
     for (Index i = 0; i < panel_rows * lanes; i += line) __builtin_prefetch(tile + i, 1, 3);
 }
 
 /// One panel times one strip, of which so many vectors hold columns.
 template <Store store>
-inline __attribute__((always_inline)) void strip_product(
+LPR_FAST_INLINE void strip_product(
     Index n_vectors, const double* panel, const double* strip, Index depth, double* out
 ) {
     if (n_vectors == vectors) {
@@ -132,7 +123,7 @@ inline __attribute__((always_inline)) void strip_product(
 }
 
 /// How many vectors of strip s hold columns.
-inline __attribute__((always_inline)) Index vectors_of_strip(Index s, Index n_columns) {
+LPR_FAST_INLINE Index vectors_of_strip(Index s, Index n_columns) {
     const Index left = n_columns - s * lanes;
     return left >= lanes ? vectors : (left + width - 1) / width;
 }
@@ -158,7 +149,7 @@ void product(const PackedProduct& p) {
 /// The next panel_rows rows of a forward substitution whose first `depth` ones are solved: in `out`, whose next ones
 /// receive these. Nothing is inverted but the diagonal, so that it is as accurate as substitution can be.
 template <int n_vectors>
-inline __attribute__((always_inline)) void tile_solve(
+LPR_FAST_INLINE void tile_solve(
     const double* __restrict panel, const double* __restrict right, double* out, Index depth, double* squares
 ) {
     Vec rows[panel_rows][n_vectors];
@@ -269,7 +260,7 @@ double sum_of(Vec v) {
 
 /// out(k, j) += sum over rows of a(i, k) b(i, j), for a tile of columns.
 template <int n_a, int n_b>
-inline __attribute__((always_inline)) void inner_tile(
+LPR_FAST_INLINE void inner_tile(
     const double* a, Index a_stride, const double* b, Index b_stride, Index rows, double* out, Index out_stride
 ) {
     Vec sums[n_b][n_a];
@@ -324,7 +315,7 @@ void inner_products(const ColumnProduct& p) {
 
 /// b(i, j) -= sum over k of a(i, k) out(k, j), for some vectors of rows and a tile of columns.
 template <int n_vectors, int n_b>
-inline __attribute__((always_inline)) void outer_tile(
+LPR_FAST_INLINE void outer_tile(
     const double* a, Index a_stride, const double* factors, Index depth, double* b, Index b_stride
 ) {
     Vec sums[n_b][n_vectors];

@@ -1,0 +1,164 @@
+#include "soap/packed_basis.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <string>
+
+#include "instruction_set.hpp"
+#include "lpr_fast/error.hpp"
+#include "parallel.hpp"
+
+namespace lpr_fast {
+namespace {
+
+// Larger ones are taken for damage.
+constexpr Index largest_l = 100;
+constexpr Index most_radial = 1000;
+
+constexpr double pi = 3.14159265358979323846;
+
+std::size_t at(Index i) {
+    return static_cast<std::size_t>(i);
+}
+
+[[noreturn]] void refuse(const std::string& what) {
+    throw InvalidInput("the radial table of the descriptor cannot be used: " + what + "; fit the model again.");
+}
+
+void check(const RadialTable& table) {
+    if (table.angular.empty() || table.angular.size() != table.n_radial.size())
+        refuse("there must be a number of radial functions for each l, at least one");
+    Index before = -1, n_channels = 0;
+    for (std::size_t d = 0; d < table.angular.size(); ++d) {
+        const Index l = table.angular[d], n = table.n_radial[d];
+        if (l <= before || l > largest_l) refuse("its l must be ascending, from 0 to 100");
+        if (n < 1 || n > most_radial) refuse("its numbers of radial functions must be from 1 to 1000");
+        before = l;
+        n_channels += n;
+    }
+    const std::size_t n_cells = table.edges.empty() ? 0 : table.edges.size() - 1;
+    if (n_cells == 0 || table.edges.front() != 0.0 || !std::isfinite(table.edges.back()) ||
+        std::adjacent_find(table.edges.begin(), table.edges.end(), std::greater_equal<>()) != table.edges.end())
+        refuse("its cells must go up from 0");
+    if (table.coefficients.size() != n_cells * (table_degree + 1) * at(n_channels))
+        refuse("it has " + std::to_string(table.coefficients.size()) + " coefficients and not as many as its cells need");
+    const auto all_finite = [](const std::vector<double>& values) {
+        return std::all_of(values.begin(), values.end(), [](double x) { return std::isfinite(x); });
+    };
+    if (!all_finite(table.coefficients) || !all_finite(table.center)) refuse("it holds NaN or infinity");
+    const Index n_center = table.angular.front() == 0 ? table.n_radial.front() : 0;
+    if (static_cast<Index>(table.center.size()) != n_center) refuse("it does not say what an atom adds to itself");
+}
+
+}  // namespace
+
+const HotSoap& hot_soap() {
+    static const HotSoap& loops = [&]() -> const HotSoap& {
+#if defined(LPR_FAST_HAS_X86_LEVELS)
+        if (&hot_kernels() == &hot_kernels_v4) return hot_soap_v4;
+        if (&hot_kernels() == &hot_kernels_v3) return hot_soap_v3;
+#endif
+        return hot_soap_baseline;
+    }();
+    return loops;
+}
+
+PackedBasis::PackedBasis(const RadialTable& table) {
+    check(table);
+    edges_ = table.edges;
+    center_ = table.center;
+    pack_degrees(table);
+    pack_cells();
+    pack_coefficients(table);
+    pack_harmonics();
+}
+
+Index PackedBasis::scratch_size() const {
+    const Index n_harmonics = (basis_.largest_l + 1) * (basis_.largest_l + 1);
+    return soap_chunk * (1 + n_harmonics + basis_.n_blocks * hot_soap().width);
+}
+
+void PackedBasis::add_center(double* expansion) const {
+    // The blocks of l = 0 come first, and each of them has one row.
+    for (std::size_t n = 0; n < center_.size(); ++n) expansion[n] += center_[n];
+}
+
+void PackedBasis::pack_degrees(const RadialTable& table) {
+    const Index width = hot_soap().width;
+    for (std::size_t d = 0; d < table.angular.size(); ++d) {
+        const Index l = table.angular[d], n = table.n_radial[d];
+        degrees_.push_back({l, n, static_cast<Index>(blocks_.size()), tile_count(n, width)});
+        for (Index first = 0; first < n; first += width) {
+            blocks_.push_back({l, basis_.n_rows, std::min(width, n - first)});
+            basis_.n_rows += 2 * l + 1;
+        }
+        n_folded_ += n * (n + 1) / 2;
+        n_plain_ += n * n;
+    }
+    basis_.blocks = blocks_.data();
+    basis_.degrees = degrees_.data();
+    basis_.n_blocks = static_cast<Index>(blocks_.size());
+    basis_.n_degrees = static_cast<Index>(degrees_.size());
+    basis_.largest_l = table.angular.back();
+}
+
+void PackedBasis::pack_cells() {
+    const std::size_t n_cells = edges_.size() - 1;
+    for (std::size_t c = 0; c < n_cells; ++c) {
+        middles_.push_back(0.5 * (edges_[c] + edges_[c + 1]));
+        inverse_halves_.push_back(2.0 / (edges_[c + 1] - edges_[c]));
+    }
+    // Steps about as long as a cell: the right one is the first, or soon after it.
+    const auto n_steps = static_cast<Index>(2 * n_cells);
+    basis_.steps_per_length = static_cast<double>(n_steps) / edges_.back();
+    std::int32_t cell = 0;
+    for (Index step = 0; step <= n_steps; ++step) {
+        // A little before where it begins, for a length may be rounded into the next step.
+        const double begin = (static_cast<double>(step) - 0.5) / basis_.steps_per_length;
+        while (at(cell) + 1 < n_cells && edges_[at(cell) + 1] <= begin) ++cell;
+        first_cell_.push_back(cell);
+    }
+    basis_.edges = edges_.data();
+    basis_.middles = middles_.data();
+    basis_.inverse_halves = inverse_halves_.data();
+    basis_.first_cell = first_cell_.data();
+}
+
+void PackedBasis::pack_coefficients(const RadialTable& table) {
+    const Index width = hot_soap().width;
+    const auto n_rows = static_cast<Index>((edges_.size() - 1) * (table_degree + 1));
+    coefficients_.reserve(n_rows * basis_.n_blocks * width);
+    double* to = coefficients_.data();
+    const double* from = table.coefficients.data();
+    for (Index row = 0; row < n_rows; ++row) {
+        for (const SoapBlock& block : blocks_) {
+            std::fill_n(to, width, 0.0);
+            std::copy_n(from, block.n_channels, to);
+            to += width;
+            from += block.n_channels;
+        }
+    }
+    basis_.coefficients = coefficients_.data();
+}
+
+/// Legendre functions P_lm / sin^m, normalised so that Y_lm has norm one on the sphere, by
+/// P_lm = a (z P_l-1,m - b P_l-2,m) with a^2 = (4 l^2 - 1) / (l^2 - m^2), b^2 = ((l-1)^2 - m^2) / (4 (l-1)^2 - 1).
+void PackedBasis::pack_harmonics() {
+    double squared = 1.0 / (4.0 * pi);  // of P_mm, but for the factor 2 of m > 0
+    for (Index m = 0; m <= basis_.largest_l; ++m) {
+        const auto order = static_cast<double>(m);
+        if (m > 0) squared *= (2.0 * order + 1.0) / (2.0 * order);
+        harmonics_.push_back(std::sqrt(m > 0 ? 2.0 * squared : squared));
+        for (Index l = m + 1; l <= basis_.largest_l; ++l) {
+            const double degree = static_cast<double>(l), below = degree - 1.0;
+            const double a = std::sqrt((4.0 * degree * degree - 1.0) / (degree * degree - order * order));
+            const double b = std::sqrt((below * below - order * order) / (4.0 * below * below - 1.0));
+            harmonics_.push_back(a);
+            harmonics_.push_back(l == m + 1 ? 0.0 : a * b);
+        }
+    }
+    basis_.harmonics = harmonics_.data();
+}
+
+}  // namespace lpr_fast

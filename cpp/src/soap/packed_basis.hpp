@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "aligned_buffer.hpp"
+#include "hot/soap.hpp"
+#include "lpr_fast/soap.hpp"
+
+namespace lpr_fast {
+
+/// The innermost loops of SOAP for this processor, of the instruction set of hot_kernels().
+const HotSoap& hot_soap();
+
+/// A radial table, and what else the hot loops need of a basis, packed for their vectors.
+class PackedBasis {
+public:
+    /// @throws InvalidInput  for a table whose parts do not fit each other
+    explicit PackedBasis(const RadialTable& table);
+    PackedBasis(const PackedBasis&) = delete;
+    PackedBasis& operator=(const PackedBasis&) = delete;
+
+    /// As the hot loops take it; it lives as long as this object.
+    const SoapBasis& basis() const { return basis_; }
+    double cutoff() const { return edges_.back(); }
+
+    /// Numbers of the expansion of the density of one species.
+    Index expansion_size() const { return basis_.n_rows * hot_soap().width; }
+    /// Numbers that an expansion needs as scratch.
+    Index scratch_size() const;
+
+    /// Adds what an atom adds to the density of its own species.
+    void add_center(double* expansion) const;
+
+    /// Features of a pair of neighbour species: equal ones, and different ones.
+    Index n_folded() const { return n_folded_; }
+    Index n_plain() const { return n_plain_; }
+
+private:
+    void pack_degrees(const RadialTable& table);
+    void pack_cells();
+    void pack_coefficients(const RadialTable& table);
+    void pack_harmonics();
+
+    SoapBasis basis_{};
+    std::vector<SoapBlock> blocks_;
+    std::vector<SoapDegree> degrees_;
+    std::vector<double> edges_, middles_, inverse_halves_, harmonics_, center_;
+    std::vector<std::int32_t> first_cell_;
+    AlignedBuffer coefficients_;
+    Index n_folded_ = 0;
+    Index n_plain_ = 0;
+};
+
+}  // namespace lpr_fast

@@ -1,0 +1,206 @@
+#include "lpr_fast/structure.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "lpr_fast/error.hpp"
+#include "soap/structure_state.hpp"
+
+namespace lpr_fast {
+namespace {
+
+// Atoms are numbered in 32 bits, and bins along a vector leave room for images.
+constexpr Index most_atoms = (Index{1} << 31) - 1;
+constexpr Index most_bins = Index{1} << 40;
+
+// Neighbours are found by positions that are resolved to this share of the cutoff.
+constexpr double resolution = 1e-9;
+
+// Reach is a little longer than the cutoff, so that rounding of coordinates loses nobody.
+constexpr double margin = 1e-9;
+
+std::size_t at(Index i) {
+    return static_cast<std::size_t>(i);
+}
+
+void check_shapes(const Configuration& atoms, const std::string& name) {
+    const Index n_atoms = atoms.positions.rows;
+    if (n_atoms < 0 || n_atoms > most_atoms || (n_atoms > 0 && atoms.positions.cols != 3))
+        throw InvalidInput(
+            "positions of " + name + " have shape (" + std::to_string(n_atoms) + ", " +
+            std::to_string(atoms.positions.cols) + "); they must have shape (n_atoms, 3)."
+        );
+    if (n_atoms > 0 && (atoms.positions.data == nullptr || atoms.species == nullptr))
+        throw InvalidInput(name + " has no positions or no species; give both.");
+    if (atoms.n_centers < 0 || atoms.n_centers > n_atoms)
+        throw InvalidInput(
+            name + " has " + std::to_string(atoms.n_centers) + " centers among " + std::to_string(n_atoms) +
+            " atoms; the centers are the first of the atoms."
+        );
+}
+
+void check_positions(const Configuration& atoms, double cutoff, const std::string& name) {
+    const double largest = resolution * cutoff / std::numeric_limits<double>::epsilon();
+    for (Index i = 0; i < atoms.positions.rows; ++i) {
+        const double* row = atoms.positions.row(i);
+        for (int k = 0; k < 3; ++k) {
+            if (std::abs(row[k]) <= largest) continue;
+            const std::string subject = name + ", atom " + std::to_string(i);
+            if (!std::isfinite(row[k]))
+                throw InvalidInput(subject + " has a position that is not finite; mend or remove it.");
+            throw InvalidInput(
+                subject + " is so far from the origin that float64 does not resolve its environment; move it nearer, or "
+                "check units."
+            );
+        }
+    }
+}
+
+/// Coordinates of all atoms in units of bins, made ready to be counted: atoms of periodic directions are moved into the
+/// cell.
+class Binning {
+public:
+    Binning(const Configuration& atoms, StructureState& state) : state_(state) {
+        const auto n = at(atoms.positions.rows);
+        positions_.resize(n);
+        bins_.resize(n);
+        for (std::size_t i = 0; i < n; ++i) {
+            const double* row = atoms.positions.row(static_cast<Index>(i));
+            positions_[i] = {row[0], row[1], row[2]};
+        }
+        move_into_cell();
+        for (std::size_t k = 0; k < 3; ++k) divide(k);
+    }
+
+    const Bin& bin(std::size_t atom) const { return bins_[atom]; }
+    const Vector3& position(std::size_t atom) const { return positions_[atom]; }
+
+private:
+    void move_into_cell() {
+        const Lattice& lattice = state_.lattice;
+        for (Vector3& position : positions_) {
+            const Vector3 coordinates = lattice.coordinates(position);
+            std::array<Index, 3> by{};
+            for (std::size_t k = 0; k < 3; ++k)
+                if (lattice.periodic[k]) by[k] = static_cast<Index>(std::floor(coordinates[k]));
+            if (by == std::array<Index, 3>{}) continue;
+            const Vector3 shift = lattice.shift(by);
+            for (std::size_t j = 0; j < 3; ++j) position[j] -= shift[j];
+        }
+    }
+
+    /// Bins along a vector: at least as wide as the cutoff, where the cell is not narrower than that.
+    void divide(std::size_t k) {
+        const Lattice& lattice = state_.lattice;
+        const double reach = state_.cutoff * lattice.per_length(k) * (1.0 + margin) + margin;
+        double low = 0.0, high = 1.0;
+        if (!lattice.periodic[k]) {
+            low = std::numeric_limits<double>::infinity(), high = -low;
+            for (const Vector3& position : positions_) {
+                const double coordinate = dot(lattice.inverse[k], position);
+                low = std::min(low, coordinate), high = std::max(high, coordinate);
+            }
+        }
+        const double n = std::clamp(std::floor((high - low) / reach), 1.0, static_cast<double>(most_bins));
+        state_.n_bins[k] = static_cast<Index>(n);
+        const double per_coordinate = high > low ? n / (high - low) : 0.0;
+        state_.reach[k] = lattice.periodic[k] ? static_cast<Index>(std::ceil(reach * n)) : 1;
+        for (std::size_t i = 0; i < bins_.size(); ++i) {
+            const double coordinate = (dot(lattice.inverse[k], positions_[i]) - low) * per_coordinate;
+            bins_[i][k] = std::clamp(static_cast<Index>(coordinate), Index{0}, state_.n_bins[k] - 1);
+        }
+    }
+
+    StructureState& state_;
+    std::vector<Vector3> positions_;
+    std::vector<Bin> bins_;
+};
+
+void sort_atoms(const Configuration& atoms, const std::vector<int>& species, StructureState& state) {
+    const Binning binning(atoms, state);
+    const auto n = at(atoms.positions.rows);
+    std::vector<std::int32_t> order(n);
+    std::iota(order.begin(), order.end(), 0);
+    std::sort(order.begin(), order.end(), [&](std::int32_t a, std::int32_t b) {
+        const Bin &left = binning.bin(at(a)), &right = binning.bin(at(b));
+        return left != right ? left < right : a < b;
+    });
+    for (auto* values : {&state.x, &state.y, &state.z}) values->resize(n);
+    state.species.resize(n);
+    state.place.resize(n);
+    for (std::size_t i = 0; i < n; ++i) {
+        const auto atom = at(order[i]);
+        const Vector3& position = binning.position(atom);
+        state.x[i] = position[0], state.y[i] = position[1], state.z[i] = position[2];
+        const auto known = std::lower_bound(species.begin(), species.end(), atoms.species[atom]);
+        const bool is_known = known != species.end() && *known == atoms.species[atom];
+        state.species[i] = static_cast<std::int32_t>(is_known ? known - species.begin() : static_cast<Index>(species.size()));
+        state.place[atom] = static_cast<std::int32_t>(i);
+        if (state.bins.empty() || state.bins.back() != binning.bin(atom)) {
+            state.bins.push_back(binning.bin(atom));
+            state.begin.push_back(static_cast<Index>(i));
+        }
+    }
+    state.begin.push_back(static_cast<Index>(n));
+    state.atom = std::move(order);
+}
+
+}  // namespace
+
+Index StructureState::bin_of(Index sorted) const {
+    return std::upper_bound(begin.begin(), begin.end() - 1, sorted) - begin.begin() - 1;
+}
+
+std::vector<Stretch> stretches(const StructureState& state, const Bin& bin, std::size_t k) {
+    const Index n = state.n_bins[k], reach = state.reach[k], first = bin[k] - reach, last = bin[k] + reach;
+    if (!state.lattice.periodic[k]) return {{std::max(first, Index{0}), std::min(last, n - 1), 0}};
+    std::vector<Stretch> found;
+    for (Index i = first; i <= last;) {
+        const Index image = i >= 0 ? i / n : -((n - 1 - i) / n);
+        const Index end = std::min(last, image * n + n - 1);
+        found.push_back({i - image * n, end - image * n, image});
+        i = end + 1;
+    }
+    return found;
+}
+
+std::pair<Index, Index> row_of_bins(const StructureState& state, Index i, Index j, Index first, Index last) {
+    const auto begin = std::lower_bound(state.bins.begin(), state.bins.end(), Bin{i, j, first});
+    auto end = begin;
+    while (end != state.bins.end() && (*end)[0] == i && (*end)[1] == j && (*end)[2] <= last) ++end;
+    return {begin - state.bins.begin(), end - state.bins.begin()};
+}
+
+Structure::Structure(
+    const Configuration& atoms, const std::vector<int>& species, double cutoff, const std::string& name
+) {
+    auto state = std::make_shared<StructureState>();
+    check_shapes(atoms, name);
+    check_positions(atoms, cutoff, name);
+    state->lattice = lattice_of(atoms, cutoff, name);
+    state->cutoff = cutoff;
+    state->n_centers = atoms.n_centers;
+    state->name = name;
+    sort_atoms(atoms, species, *state);
+    state_ = std::move(state);
+}
+
+Index Structure::n_atoms() const {
+    return state_->n_atoms();
+}
+
+Index Structure::n_centers() const {
+    return state_->n_centers;
+}
+
+std::vector<Index> Structure::order() const {
+    std::vector<Index> centers;
+    centers.reserve(at(state_->n_centers));
+    for (Index i = 0; i < state_->n_atoms(); ++i)
+        if (state_->is_center(i)) centers.push_back(state_->atom[at(i)]);
+    return centers;
+}
+
+}  // namespace lpr_fast

@@ -1,0 +1,133 @@
+#include "soap/surroundings.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <string>
+
+#include "lpr_fast/error.hpp"
+#include "soap/packed_basis.hpp"
+
+namespace lpr_fast {
+namespace {
+
+// Nothing is nearer to another atom: files with six decimals put atoms that coincide so near to each other.
+constexpr double same_place = 1e-4;
+
+// Squares of distances from the box around the centers are allowed to be larger by this share: rounding loses nobody.
+constexpr double margin = 1e-9;
+
+constexpr double far_away = 1e200;
+
+std::size_t at(Index i) {
+    return static_cast<std::size_t>(i);
+}
+
+/// The box around some atoms.
+struct Box {
+    Vector3 low, high;
+
+    Box(const StructureState& structure, const Center* centers, Index count) {
+        low.fill(std::numeric_limits<double>::infinity());
+        high.fill(-std::numeric_limits<double>::infinity());
+        for (Index i = 0; i < count; ++i) {
+            const Vector3 position = structure.position(centers[i].place);
+            for (std::size_t k = 0; k < 3; ++k) {
+                low[k] = std::min(low[k], position[k]);
+                high[k] = std::max(high[k], position[k]);
+            }
+        }
+    }
+
+    double distance_squared(double x, double y, double z) const {
+        const double dx = std::max({low[0] - x, x - high[0], 0.0}), dy = std::max({low[1] - y, y - high[1], 0.0}),
+                     dz = std::max({low[2] - z, z - high[2], 0.0});
+        return dx * dx + dy * dy + dz * dz;
+    }
+};
+
+}  // namespace
+
+void Surroundings::Candidates::clear() {
+    for (auto* values : {&x, &y, &z}) values->clear();
+    place.clear();
+}
+
+SoapPoints Surroundings::Candidates::padded() {
+    while (static_cast<Index>(x.size()) % hot_soap().width != 0)
+        for (auto* values : {&x, &y, &z}) values->push_back(far_away);
+    return {x.data(), y.data(), z.data(), static_cast<Index>(x.size())};
+}
+
+void Surroundings::gather(
+    const StructureState& structure, Index n_species, Index bin, const Center* centers, Index count
+) {
+    candidates_.resize(at(n_species + 1));
+    for (Candidates& of_species : candidates_) of_species.clear();
+    const Box box(structure, centers, count);
+    const double limit = structure.cutoff * structure.cutoff * (1.0 + margin);
+    for_each_range(structure, structure.bins[at(bin)], [&](Index first, Index last, const Vector3& shift) {
+        for (auto i = at(first); i < at(last); ++i) {
+            const double x = structure.x[i] + shift[0], y = structure.y[i] + shift[1], z = structure.z[i] + shift[2];
+            if (box.distance_squared(x, y, z) > limit) continue;
+            Candidates& of_species = candidates_[at(structure.species[i])];
+            of_species.x.push_back(x);
+            of_species.y.push_back(y);
+            of_species.z.push_back(z);
+            of_species.place.push_back(static_cast<std::int32_t>(i));
+        }
+    });
+    points_.clear();
+    Index most = 0;
+    for (Candidates& of_species : candidates_) {
+        points_.push_back(of_species.padded());
+        most = std::max(most, points_.back().count);
+    }
+    found_.resize(at(most + 1));
+}
+
+void Surroundings::select(const StructureState& structure, Index place) {
+    for (auto* values : {&x_, &y_, &z_}) values->clear();
+    place_.clear();
+    begin_.clear();
+    const Vector3 center = structure.position(place);
+    const double limit = structure.cutoff * structure.cutoff;
+    for (Index s = 0; s <= n_species(); ++s) {
+        const Candidates& of_species = candidates_[at(s)];
+        begin_.push_back(static_cast<Index>(x_.size()));
+        if (of_species.x.empty()) continue;
+        append(structure, place, of_species, hot_soap().near(points_[at(s)], center.data(), limit, found_.data()));
+    }
+    sees_unknown_ = static_cast<Index>(x_.size()) > begin_.back() || structure.species[at(place)] == n_species();
+}
+
+void Surroundings::append(const StructureState& structure, Index place, const Candidates& from, Index n_found) {
+    const Vector3 center = structure.position(place);
+    bool is_self_seen = structure.species[at(place)] != static_cast<std::int32_t>(begin_.size()) - 1;
+    for (Index i = 0; i < n_found; ++i) {
+        const auto found = at(found_[at(i)]);
+        const double x = from.x[found] - center[0], y = from.y[found] - center[1], z = from.z[found] - center[2];
+        if (x * x + y * y + z * z < same_place * same_place) {
+            // One of them is the center itself; where there are two, the other one is not.
+            if (!is_self_seen && from.place[found] == place) {
+                is_self_seen = true;
+                continue;
+            }
+            const auto [a, b] = std::minmax(structure.atom[at(place)], structure.atom[at(from.place[found])]);
+            throw InvalidInput(
+                structure.name + " has atoms " + std::to_string(a) + " and " + std::to_string(b) +
+                " at the same place; mend or remove it."
+            );
+        }
+        x_.push_back(x);
+        y_.push_back(y);
+        z_.push_back(z);
+        place_.push_back(from.place[found]);
+    }
+}
+
+SoapNeighbours Surroundings::neighbours(Index species) const {
+    const auto first = at(begin_[at(species)]);
+    return {x_.data() + first, y_.data() + first, z_.data() + first, begin_[at(species + 1)] - begin_[at(species)]};
+}
+
+}  // namespace lpr_fast
