@@ -41,6 +41,8 @@ def checked_hypers(hypers: Mapping[str, Any]) -> dict[str, Any]:
         raise InvalidInputError(f"hypers has unknown entries {', '.join(sorted(unknown))}; it must be {_WHAT}.")
     if not isinstance(plain["cutoff"], dict) or "radius" not in plain["cutoff"]:
         raise InvalidInputError(f"the cutoff in hypers is {plain['cutoff']!r}; it must be a dictionary with a radius.")
+    if not isinstance(plain["basis"], dict):
+        raise InvalidInputError(f"the basis in hypers is {plain['basis']!r}; it must be a dictionary with a type.")
     for name, value in _numbers(plain):
         _check_number(name, value)
     return plain

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -15,7 +14,7 @@ from metatensor import Labels
 from numpy.typing import NDArray
 
 from .._arrays import Array
-from .._errors import InvalidInputError, LprError
+from ._featomic import run
 from ._hypers import checked_hypers
 from ._periodicity import for_featomic
 
@@ -29,24 +28,6 @@ _ROWS_TOGETHER = 64
 # 20 bytes for each atom that is described. With that attribute it does what it should.
 if "_labels" in Labels.__del__.__code__.co_consts:
     Labels._labels = True
-
-
-class _Process:
-    """Remembers which process used featomic: its threads do not survive a fork, and a child would wait for ever."""
-
-    def __init__(self) -> None:
-        self._used_by: int | None = None
-
-    def refuse_forked(self) -> None:
-        if self._used_by not in (None, os.getpid()):
-            raise LprError(
-                "featomic cannot work in a process that was forked from one that has used it; make processes with "
-                "multiprocessing.get_context('spawn') or 'forkserver'."
-            )
-        self._used_by = os.getpid()
-
-
-_process = _Process()
 
 
 class Soap:
@@ -79,14 +60,14 @@ class Soap:
     def _calculator(self) -> Any:
         """One for each thread: featomic changes it while it computes."""
         if not hasattr(self._of_thread, "calculator"):
-            self._of_thread.calculator = _run(lambda: featomic.SoapPowerSpectrum(**self.hypers))
+            self._of_thread.calculator = run(lambda: featomic.SoapPowerSpectrum(**self.hypers))
         return self._of_thread.calculator
 
     @cached_property
     def _radial_numbers(self) -> tuple[Indices, Indices]:
         """n_1 and n_2 of the unfolded features of a pair of species, read off a lone atom."""
         lone = Atoms(numbers=self.species[:1], positions=[[0.0, 0.0, 0.0]])
-        properties = _run(lambda: self._calculator.compute([lone])).block(0).properties
+        properties = run(lambda: self._calculator.compute([lone])).block(0).properties
         return properties.column("n_1"), properties.column("n_2")
 
     @cached_property
@@ -160,7 +141,7 @@ class Soap:
                 keys = np.array([(s, u) for s in self.species for u in unknown], dtype=np.int32)
                 labels = Labels(["first_atom_type", "second_atom_type"], keys)
                 system = for_featomic(frame, self.cutoff)
-                for block in _run(lambda s=system, k=labels: pairs.compute([s], selected_keys=k)):
+                for block in run(lambda s=system, k=labels: pairs.compute([s], selected_keys=k)):
                     mask[block.samples.column("first_atom")] = True
             masks.append(mask)
         return np.concatenate(masks)
@@ -177,16 +158,6 @@ class Soap:
         keys = np.array([(c, a, b) for c in self.species for a, b in self._pairs()], dtype=np.int32)
         labels = Labels(["center_type", "neighbor_1_type", "neighbor_2_type"], keys)
         systems = [for_featomic(frame, self.cutoff) for frame in frames]
-        spectra = _run(lambda: self._calculator.compute(systems, selected_keys=labels, selected_samples=samples))
+        spectra = run(lambda: self._calculator.compute(systems, selected_keys=labels, selected_samples=samples))
         for key, block in spectra.items():
             yield (int(key[0]), int(key[1]), int(key[2])), block
-
-
-def _run(call: Any) -> Any:
-    """What featomic answers, its errors put into one sentence."""
-    _process.refuse_forked()
-    try:
-        return call()
-    except (featomic.FeatomicError, ValueError, TypeError) as error:
-        reason = " ".join(str(error).split()).removeprefix("invalid parameter: ").rstrip(".")
-        raise InvalidInputError(f"featomic refused the hypers or the structures: {reason}.") from error
