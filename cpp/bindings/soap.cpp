@@ -27,8 +27,8 @@ Structure make_structure(
 }
 
 Soap make_soap(
-    std::vector<Index> angular, std::vector<Index> n_radial, std::vector<double> edges, std::vector<double> coefficients,
-    std::vector<double> center, std::vector<int> species
+    std::vector<Index> angular, std::vector<Index> n_radial, std::vector<double> edges,
+    std::vector<double> coefficients, std::vector<double> center, std::vector<int> species
 ) {
     return {
         {std::move(angular), std::move(n_radial), std::move(edges), std::move(coefficients), std::move(center)},

@@ -15,25 +15,25 @@ struct RadialTable {
     std::vector<Index> n_radial;       ///< radial functions of each l
     std::vector<double> edges;         ///< (n_cells + 1,), from 0 to the cutoff
     std::vector<double> coefficients;  ///< (n_cells, 6, sum of n_radial): of t^0 ... t^5, with t from -1 to 1 in a cell
-    std::vector<double> center;        ///< what an atom adds to the coefficients of l = 0 of its own species; empty without
+    std::vector<double> center;  ///< what an atom adds to the coefficients of l = 0 of its own species; empty without
 };
 
 /// Which centers of a structure are wanted.
 struct Part {
     const Structure* structure = nullptr;
-    Index first = 0;                              ///< range of Structure::order(), whose rows follow one another;
-    Index last = -1;                              ///< by default all centers, with their rows in the order of the atoms
+    Index first = 0;                            ///< range of Structure::order(), whose rows follow one another;
+    Index last = -1;                            ///< by default all centers, with their rows in the order of the atoms
     const std::vector<Index>* atoms = nullptr;  ///< or these atoms, ascending
 };
 
 struct SoapState;
 
 /// Folded SOAP power spectra of a fixed list of species: of the equal features (l, n1, n2) and (l, n2, n1) of two
-/// neighbours of one species, the first is kept, times sqrt(2). Immutable and cheap to copy; any number of threads may use
-/// one object at the same time.
+/// neighbours of one species, the first is kept, times sqrt(2). Immutable and cheap to copy; any number of threads may
+/// use one object at the same time.
 ///
-/// The features of pairs a <= b of neighbour species follow one another, each (l, n1, n2) as featomic has them. The bits of
-/// an environment depend on its structure alone, within one instruction set (cpu_info()).
+/// The features of pairs a <= b of neighbour species follow one another, each (l, n1, n2) as featomic has them. The
+/// bits of an environment depend on its structure alone, within one instruction set (cpu_info()).
 class Soap {
 public:
     /// @param species  atomic numbers, ascending

@@ -27,8 +27,8 @@ public:
     /// @param species  atomic numbers that a descriptor knows, ascending; other atoms are kept apart
     /// @param cutoff   atoms farther apart do not see each other
     /// @param name     what error messages call it
-    /// @throws InvalidInput  for positions and cells that are not finite, positions that float64 does not resolve, cells
-    /// that span no volume or are so dense that nobody can mean them, and shapes that do not fit
+    /// @throws InvalidInput  for positions and cells that are not finite, positions that float64 does not resolve,
+    /// cells that span no volume or are so dense that nobody can mean them, and shapes that do not fit
     Structure(
         const Configuration& atoms, const std::vector<int>& species, double cutoff,
         const std::string& name = "the structure"

@@ -96,9 +96,7 @@ LPR_FAST_INLINE void tile_product(
 constexpr Index line = 8;  // numbers in a cache line
 
 /// Asks for the share of the next panel that one of n_strips products can hide the way of.
-LPR_FAST_INLINE void prefetch_share(
-    const double* panel, Index size, Index strip, Index n_strips
-) {
+LPR_FAST_INLINE void prefetch_share(const double* panel, Index size, Index strip, Index n_strips) {
     const Index end = size * (strip + 1) / n_strips;
     for (Index i = size * strip / n_strips / line * line; i < end; i += line) __builtin_prefetch(panel + i, 0, 2);
 }

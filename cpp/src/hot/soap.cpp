@@ -72,7 +72,9 @@ LPR_FAST_INLINE void add_harmonics(const SoapBasis& basis, Vec x, Vec y, Vec z, 
     }
 }
 
-void harmonics_of(const SoapBasis& basis, const SoapNeighbours& p, Index first, Index count, const Chunk& chunk) {
+LPR_FAST_OUTLINE void harmonics_of(
+    const SoapBasis& basis, const SoapNeighbours& p, Index first, Index count, const Chunk& chunk
+) {
     for (Index i = 0; i < count; i += width) {
         Vec x = Vec{} + 1.0, y = x, z = x;  // where there is no neighbour
         if (i + width <= count) {
@@ -88,39 +90,46 @@ void harmonics_of(const SoapBasis& basis, const SoapNeighbours& p, Index first, 
     }
 }
 
+/// Polynomials of some blocks, whose coefficients follow one another block by block.
 template <int n_vectors>
-LPR_FAST_INLINE void polynomials(const double* coefficients, Index stride, double t, double* out) {
+LPR_FAST_INLINE void polynomials(const double* coefficients, double t, double* out) {
+    constexpr Index size = (table_degree + 1) * width;
     Vec values[n_vectors];
     LPR_FAST_UNROLL
-    for (int v = 0; v < n_vectors; ++v) values[v] = load(coefficients + table_degree * stride + v * width);
+    for (int v = 0; v < n_vectors; ++v) values[v] = load(coefficients + v * size + table_degree * width);
     LPR_FAST_UNROLL
     for (int k = table_degree - 1; k >= 0; --k) {
         LPR_FAST_UNROLL
-        for (int v = 0; v < n_vectors; ++v) values[v] = values[v] * t + load(coefficients + k * stride + v * width);
+        for (int v = 0; v < n_vectors; ++v) values[v] = values[v] * t + load(coefficients + v * size + k * width);
     }
     LPR_FAST_UNROLL
     for (int v = 0; v < n_vectors; ++v) reinterpret_cast<Vec*>(out)[v] = values[v];
 }
 
-/// The cell of the table in which a distance is.
+/// The cell of the table in which a distance is; a step of the table rarely holds more than one edge.
 LPR_FAST_INLINE Index cell_of(const SoapBasis& basis, double length) {
     Index cell = basis.first_cell[static_cast<Index>(length * basis.steps_per_length)];
-    while (length >= basis.edges[cell + 1]) ++cell;
+    cell += length >= basis.edges[cell + 1];
+    while (__builtin_expect(length >= basis.edges[cell + 1], 0)) ++cell;
     return cell;
 }
 
-void radial_of(const SoapBasis& basis, Index count, const Chunk& chunk) {
-    const Index stride = basis.n_blocks * width;
+LPR_FAST_OUTLINE void radial_of(const SoapBasis& basis, Index count, const Chunk& chunk) {
+    constexpr Index size = (table_degree + 1) * width;
+    const double* starts[soap_chunk];
+    double t[soap_chunk];
     for (Index j = 0; j < count; ++j) {
-        const double length = chunk.lengths[j];
-        const Index cell = cell_of(basis, length);
-        const double t = (length - basis.middles[cell]) * basis.inverse_halves[cell];
-        const double* coefficients = basis.coefficients + cell * (table_degree + 1) * stride;
-        double* out = chunk.radial + j * stride;
+        const Index cell = cell_of(basis, chunk.lengths[j]);
+        t[j] = (chunk.lengths[j] - basis.middles[cell]) * basis.inverse_halves[cell];
+        starts[j] = basis.coefficients + cell * basis.n_blocks * size;
+    }
+    double* out = chunk.radial;
+    for (Index j = 0; j < count; ++j) {
+        const double* from = starts[j];
         Index v = 0;
-        for (; v + 4 <= basis.n_blocks; v += 4) polynomials<4>(coefficients + v * width, stride, t, out + v * width);
-        for (; v + 2 <= basis.n_blocks; v += 2) polynomials<2>(coefficients + v * width, stride, t, out + v * width);
-        for (; v < basis.n_blocks; ++v) polynomials<1>(coefficients + v * width, stride, t, out + v * width);
+        for (; v + 4 <= basis.n_blocks; v += 4, from += 4 * size, out += 4 * width) polynomials<4>(from, t[j], out);
+        for (; v + 2 <= basis.n_blocks; v += 2, from += 2 * size, out += 2 * width) polynomials<2>(from, t[j], out);
+        for (; v < basis.n_blocks; ++v, from += size, out += width) polynomials<1>(from, t[j], out);
     }
 }
 
@@ -142,7 +151,7 @@ LPR_FAST_INLINE void add_block(
 }
 
 template <int n>
-LPR_FAST_INLINE void add_group(const SoapBasis& basis, Index j, const Chunk& chunk, double* expansion) {
+LPR_FAST_OUTLINE void add_group(const SoapBasis& basis, Index j, const Chunk& chunk, double* expansion) {
     const Index stride = basis.n_blocks * width;
     for (Index b = 0; b < basis.n_blocks; ++b)
         add_block<n>(basis.blocks[b], chunk.radial + j * stride + b * width, stride, chunk.harmonics + j, expansion);
@@ -150,9 +159,7 @@ LPR_FAST_INLINE void add_group(const SoapBasis& basis, Index j, const Chunk& chu
 
 void expand(const SoapBasis& basis, const SoapNeighbours& neighbours, double* scratch, double* expansion) {
     const Index n_harmonics = (basis.largest_l + 1) * (basis.largest_l + 1);
-    const Chunk chunk{
-        scratch, scratch + soap_chunk, scratch + soap_chunk * (1 + n_harmonics)
-    };
+    const Chunk chunk{scratch, scratch + soap_chunk, scratch + soap_chunk * (1 + n_harmonics)};
     for (Index first = 0; first < neighbours.count; first += soap_chunk) {
         const Index count = neighbours.count - first < soap_chunk ? neighbours.count - first : soap_chunk;
         harmonics_of(basis, neighbours, first, count, chunk);
@@ -183,9 +190,10 @@ LPR_FAST_INLINE Index place_of(Index n1, Index n2, Index n_radial, bool is_folde
     return is_folded ? n1 * n_radial - n1 * (n1 - 1) / 2 + n2 - n1 : n1 * n_radial + n2;
 }
 
-/// Writes a tile whose rows and columns all exist: rows go from the last to the first, so that what of a folded row stands
-/// left of the diagonal is overwritten.
+/// Writes a tile whose rows and columns all exist: rows go from the last to the first, so that what of a folded row
+/// stands left of the diagonal is overwritten.
 LPR_FAST_INLINE void write_whole_tile(const Vec (&sums)[width], bool is_folded, double* out) {
+    LPR_FAST_UNROLL
     for (int i = width - 1; i >= 0; --i) {
         const Index place = is_folded ? place_of(i, i, width, true) - i : i * width;
         *reinterpret_cast<UnalignedVec*>(out + place) = sums[i];
@@ -203,18 +211,27 @@ LPR_FAST_INLINE void write_part(
     }
 }
 
+/// Multiplies by a factor, and by sqrt(2) but where both species and both radial functions are equal.
+LPR_FAST_INLINE void scale(Vec (&sums)[width], double factor, bool has_diagonal) {
+    const double diagonal = has_diagonal ? factor : factor * root_of_two;
+    LPR_FAST_UNROLL
+    for (int i = 0; i < width; ++i) {
+        Vec factors = Vec{} + factor * root_of_two;
+        factors[i] = diagonal;
+        sums[i] *= factors;
+    }
+}
+
 void degree_products(const SoapBasis& basis, const SoapDegree& degree, const SoapPair& pair, double* out) {
     const Index n_rows = 2 * degree.l + 1;
     const double factor = (degree.l % 2 == 0 ? 1.0 : -1.0) / __builtin_sqrt(static_cast<double>(n_rows));
     for (Index a = 0; a < degree.n_blocks; ++a) {
         for (Index b = pair.is_folded ? a : 0; b < degree.n_blocks; ++b) {
-            const SoapBlock *left = basis.blocks + degree.first_block + a, *right = basis.blocks + degree.first_block + b;
+            const SoapBlock *left = basis.blocks + degree.first_block + a,
+                            *right = basis.blocks + degree.first_block + b;
             Vec sums[width];
             tile_products(pair.first + left->first_row * width, pair.second + right->first_row * width, n_rows, sums);
-            for (int i = 0; i < width; ++i) {
-                sums[i] *= factor * root_of_two;
-                if (pair.is_folded && a == b) sums[i][i] /= root_of_two;
-            }
+            scale(sums, factor, pair.is_folded && a == b);
             if (degree.n_radial == width) {
                 write_whole_tile(sums, pair.is_folded, out);
             } else {

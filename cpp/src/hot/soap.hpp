@@ -5,8 +5,8 @@
 
 namespace lpr_fast {
 
-/// Some radial functions of one l, side by side in a vector: what belongs to them in an expansion is a row of vectors, one
-/// for each m.
+/// Some radial functions of one l, side by side in a vector: what belongs to them in an expansion is a row of vectors,
+/// one for each m.
 struct SoapBlock {
     std::ptrdiff_t l;
     std::ptrdiff_t first_row;   ///< of its 2 l + 1 vectors in an expansion
@@ -26,7 +26,7 @@ struct SoapBasis {
     const double* edges;             ///< (n_cells + 1,), ascending from 0
     const double* middles;           ///< (n_cells,)
     const double* inverse_halves;    ///< (n_cells,), one over half the width
-    const double* coefficients;      ///< (n_cells, degree + 1, n_blocks, width): of t^k with t in [-1, 1]
+    const double* coefficients;      ///< (n_cells, n_blocks, degree + 1, width): of t^k with t in [-1, 1]
     const std::int32_t* first_cell;  ///< cell in which a step of the distance begins
     double steps_per_length;
     const double* harmonics;  ///< recurrence of normalised Legendre functions, see soap/basis.cpp
@@ -62,16 +62,16 @@ struct SoapNeighbours {
 
 /// One pair of neighbour species of a spectrum.
 struct SoapPair {
-    const double* first;    ///< expansions, aligned
+    const double* first;  ///< expansions, aligned
     const double* second;
-    bool is_folded;         ///< whether both are the same: (l, n1, n2) for n1 <= n2
+    bool is_folded;  ///< whether both are the same: (l, n1, n2) for n1 <= n2
     double* features;
 };
 
 /// The innermost loops of the SOAP power spectrum, compiled once per instruction set.
 ///
-/// Neighbours stand in lanes while their spherical harmonics are computed, radial functions while they are expanded. What
-/// comes of an environment depends on its neighbours and their order alone.
+/// Neighbours stand in lanes while their spherical harmonics are computed, radial functions while they are expanded.
+/// What comes of an environment depends on its neighbours and their order alone.
 struct HotSoap {
     std::ptrdiff_t width;  ///< numbers in a vector
 
@@ -83,8 +83,8 @@ struct HotSoap {
     /// @param scratch  soap_chunk * (1 + (largest_l + 1)^2 + n_blocks * width) numbers, aligned
     void (*expand)(const SoapBasis& basis, const SoapNeighbours& neighbours, double* scratch, double* expansion);
 
-    /// Features of a pair of neighbour species: (-1)^l / sqrt(2 l + 1) sum over m, times sqrt(2) but where species and n
-    /// are equal.
+    /// Features of a pair of neighbour species: (-1)^l / sqrt(2 l + 1) sum over m, times sqrt(2) but where species and
+    /// n are equal.
     void (*spectrum)(const SoapBasis& basis, const SoapPair& pair);
 };
 

@@ -20,6 +20,7 @@ typedef double UnalignedVec __attribute__((vector_size(vector_bytes), aligned(8)
 
 #define LPR_FAST_UNROLL _Pragma("GCC unroll 16")
 #define LPR_FAST_INLINE inline __attribute__((always_inline))
+#define LPR_FAST_OUTLINE __attribute__((noinline))
 #define LPR_FAST_JOIN_(a, b) a##b
 #define LPR_FAST_JOIN(a, b) LPR_FAST_JOIN_(a, b)
 

@@ -12,8 +12,8 @@ namespace lpr_fast {
 
 namespace {
 
-// Vectors that span less than this share of the box of their lengths do not make a cell, and nothing is so dense that an
-// atom has more neighbours.
+// Vectors that span less than this share of the box of their lengths do not make a cell, and nothing is so dense that
+// an atom has more neighbours.
 constexpr double smallest_share = 1e-6;
 constexpr double most_neighbours = 20000.0;
 constexpr double pi = 3.14159265358979323846;
@@ -81,7 +81,8 @@ void check_span(const Lattice& lattice, Index n_atoms, double cutoff, const std:
     const double volume = spanned(lattice.vectors);
     if (!(volume > smallest_share * box))
         throw InvalidInput(
-            name + " is periodic, but its cell vectors span no volume; give the cell, or set it not periodic along what "
+            name +
+            " is periodic, but its cell vectors span no volume; give the cell, or set it not periodic along what "
             "it lacks."
         );
     // Within the cutoff along periodic vectors: a length, a disc or a ball.

@@ -16,6 +16,8 @@ namespace {
 constexpr Index largest_l = 100;
 constexpr Index most_radial = 1000;
 
+constexpr double most_steps = 65536.0;
+
 constexpr double pi = 3.14159265358979323846;
 
 std::size_t at(Index i) {
@@ -42,7 +44,9 @@ void check(const RadialTable& table) {
         std::adjacent_find(table.edges.begin(), table.edges.end(), std::greater_equal<>()) != table.edges.end())
         refuse("its cells must go up from 0");
     if (table.coefficients.size() != n_cells * (table_degree + 1) * at(n_channels))
-        refuse("it has " + std::to_string(table.coefficients.size()) + " coefficients and not as many as its cells need");
+        refuse(
+            "it has " + std::to_string(table.coefficients.size()) + " coefficients and not as many as its cells need"
+        );
     const auto all_finite = [](const std::vector<double>& values) {
         return std::all_of(values.begin(), values.end(), [](double x) { return std::isfinite(x); });
     };
@@ -109,15 +113,17 @@ void PackedBasis::pack_cells() {
         middles_.push_back(0.5 * (edges_[c] + edges_[c + 1]));
         inverse_halves_.push_back(2.0 / (edges_[c + 1] - edges_[c]));
     }
-    // Steps about as long as a cell: the right one is the first, or soon after it.
-    const auto n_steps = static_cast<Index>(2 * n_cells);
-    basis_.steps_per_length = static_cast<double>(n_steps) / edges_.back();
-    std::int32_t cell = 0;
-    for (Index step = 0; step <= n_steps; ++step) {
-        // A little before where it begins, for a length may be rounded into the next step.
-        const double begin = (static_cast<double>(step) - 0.5) / basis_.steps_per_length;
-        while (at(cell) + 1 < n_cells && edges_[at(cell) + 1] <= begin) ++cell;
-        first_cell_.push_back(cell);
+    // Steps no longer than half the narrowest cell, if that is possible: then no more than one edge is in a step.
+    double narrowest = edges_.back();
+    for (std::size_t c = 0; c < n_cells; ++c) narrowest = std::min(narrowest, edges_[c + 1] - edges_[c]);
+    const double n_steps = std::min(std::ceil(2.0 * edges_.back() / narrowest), most_steps);
+    basis_.steps_per_length = n_steps / edges_.back();
+    std::size_t cell = 0;
+    for (double step = 0.0; step <= n_steps; ++step) {
+        // A little before it begins, for a length may be rounded into the next step.
+        const double begin = (step - 1e-6) / basis_.steps_per_length;
+        while (cell + 1 < n_cells && edges_[cell + 1] <= begin) ++cell;
+        first_cell_.push_back(static_cast<std::int32_t>(cell));
     }
     basis_.edges = edges_.data();
     basis_.middles = middles_.data();
@@ -127,15 +133,16 @@ void PackedBasis::pack_cells() {
 
 void PackedBasis::pack_coefficients(const RadialTable& table) {
     const Index width = hot_soap().width;
-    const auto n_rows = static_cast<Index>((edges_.size() - 1) * (table_degree + 1));
-    coefficients_.reserve(n_rows * basis_.n_blocks * width);
+    constexpr Index n_powers = table_degree + 1;
+    const auto n_cells = static_cast<Index>(edges_.size()) - 1,
+               n_channels = static_cast<Index>(table.coefficients.size()) / n_cells / n_powers;
+    coefficients_.reserve(n_cells * basis_.n_blocks * n_powers * width);
+    std::fill_n(coefficients_.data(), n_cells * basis_.n_blocks * n_powers * width, 0.0);
     double* to = coefficients_.data();
-    const double* from = table.coefficients.data();
-    for (Index row = 0; row < n_rows; ++row) {
+    for (Index cell = 0; cell < n_cells; ++cell) {
+        const double* from = table.coefficients.data() + cell * n_powers * n_channels;
         for (const SoapBlock& block : blocks_) {
-            std::fill_n(to, width, 0.0);
-            std::copy_n(from, block.n_channels, to);
-            to += width;
+            for (Index k = 0; k < n_powers; ++k, to += width) std::copy_n(from + k * n_channels, block.n_channels, to);
             from += block.n_channels;
         }
     }

@@ -27,7 +27,9 @@ void add_centers(const Part& part, std::int32_t number, Index& row, std::vector<
     if (part.atoms != nullptr) {
         for (const Index atom : *part.atoms) {
             if (atom < 0 || atom >= structure.n_centers)
-                throw InvalidInput("center " + std::to_string(atom) + " was asked for, which the structure does not have.");
+                throw InvalidInput(
+                    "center " + std::to_string(atom) + " was asked for, which the structure does not have."
+                );
             add(structure.place[at(atom)], row++);
         }
         std::sort(centers.begin() + first_new, centers.end(), [](const Center& a, const Center& b) {

@@ -51,7 +51,8 @@ void check_positions(const Configuration& atoms, double cutoff, const std::strin
             if (!std::isfinite(row[k]))
                 throw InvalidInput(subject + " has a position that is not finite; mend or remove it.");
             throw InvalidInput(
-                subject + " is so far from the origin that float64 does not resolve its environment; move it nearer, or "
+                subject +
+                " is so far from the origin that float64 does not resolve its environment; move it nearer, or "
                 "check units."
             );
         }
@@ -136,7 +137,8 @@ void sort_atoms(const Configuration& atoms, const std::vector<int>& species, Str
         state.x[i] = position[0], state.y[i] = position[1], state.z[i] = position[2];
         const auto known = std::lower_bound(species.begin(), species.end(), atoms.species[atom]);
         const bool is_known = known != species.end() && *known == atoms.species[atom];
-        state.species[i] = static_cast<std::int32_t>(is_known ? known - species.begin() : static_cast<Index>(species.size()));
+        state.species[i] =
+            static_cast<std::int32_t>(is_known ? known - species.begin() : static_cast<Index>(species.size()));
         state.place[atom] = static_cast<std::int32_t>(i);
         if (state.bins.empty() || state.bins.back() != binning.bin(atom)) {
             state.bins.push_back(binning.bin(atom));

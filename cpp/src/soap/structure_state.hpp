@@ -56,7 +56,9 @@ std::pair<Index, Index> row_of_bins(const StructureState& state, Index i, Index 
 
 template <typename Use>
 void for_each_range(const StructureState& state, const Bin& bin, const Use& use) {
-    const std::vector<Stretch> along[3] = {stretches(state, bin, 0), stretches(state, bin, 1), stretches(state, bin, 2)};
+    const std::vector<Stretch> along[3] = {
+        stretches(state, bin, 0), stretches(state, bin, 1), stretches(state, bin, 2)
+    };
     for (const Stretch& a : along[0])
         for (Index i = a.first; i <= a.last; ++i)
             for (const Stretch& b : along[1])

@@ -47,33 +47,42 @@ struct Box {
 
 }  // namespace
 
-void Surroundings::Candidates::clear() {
-    for (auto* values : {&x, &y, &z}) values->clear();
-    place.clear();
+void Surroundings::Candidates::make_room(std::size_t more) {
+    if (count + more <= x.size()) return;
+    for (auto* values : {&x, &y, &z}) values->resize(2 * (count + more));
+    place.resize(2 * (count + more));
 }
 
 SoapPoints Surroundings::Candidates::padded() {
-    while (static_cast<Index>(x.size()) % hot_soap().width != 0)
-        for (auto* values : {&x, &y, &z}) values->push_back(far_away);
-    return {x.data(), y.data(), z.data(), static_cast<Index>(x.size())};
+    const auto width = at(hot_soap().width);
+    make_room(width);
+    const std::size_t padded_count = (count + width - 1) / width * width;
+    for (auto* values : {&x, &y, &z})
+        std::fill(
+            values->begin() + static_cast<Index>(count), values->begin() + static_cast<Index>(padded_count), far_away
+        );
+    return {x.data(), y.data(), z.data(), static_cast<Index>(padded_count)};
 }
 
 void Surroundings::gather(
     const StructureState& structure, Index n_species, Index bin, const Center* centers, Index count
 ) {
     candidates_.resize(at(n_species + 1));
-    for (Candidates& of_species : candidates_) of_species.clear();
+    for (Candidates& of_species : candidates_) of_species.count = 0;
     const Box box(structure, centers, count);
     const double limit = structure.cutoff * structure.cutoff * (1.0 + margin);
     for_each_range(structure, structure.bins[at(bin)], [&](Index first, Index last, const Vector3& shift) {
+        for (Candidates& of_species : candidates_) of_species.make_room(at(last - first));
         for (auto i = at(first); i < at(last); ++i) {
             const double x = structure.x[i] + shift[0], y = structure.y[i] + shift[1], z = structure.z[i] + shift[2];
-            if (box.distance_squared(x, y, z) > limit) continue;
             Candidates& of_species = candidates_[at(structure.species[i])];
-            of_species.x.push_back(x);
-            of_species.y.push_back(y);
-            of_species.z.push_back(z);
-            of_species.place.push_back(static_cast<std::int32_t>(i));
+            // Written in any case, and kept if it is near: most are.
+            const std::size_t next = of_species.count;
+            of_species.x[next] = x;
+            of_species.y[next] = y;
+            of_species.z[next] = z;
+            of_species.place[next] = static_cast<std::int32_t>(i);
+            of_species.count += box.distance_squared(x, y, z) <= limit ? 1 : 0;
         }
     });
     points_.clear();
@@ -94,7 +103,7 @@ void Surroundings::select(const StructureState& structure, Index place) {
     for (Index s = 0; s <= n_species(); ++s) {
         const Candidates& of_species = candidates_[at(s)];
         begin_.push_back(static_cast<Index>(x_.size()));
-        if (of_species.x.empty()) continue;
+        if (of_species.count == 0) continue;
         append(structure, place, of_species, hot_soap().near(points_[at(s)], center.data(), limit, found_.data()));
     }
     sees_unknown_ = static_cast<Index>(x_.size()) > begin_.back() || structure.species[at(place)] == n_species();

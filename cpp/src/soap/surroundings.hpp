@@ -29,7 +29,9 @@ public:
     /// Neighbours of the species at that place in the list of those that are known.
     SoapNeighbours neighbours(Index species) const;
     /// Their places among the sorted atoms.
-    const std::int32_t* places(Index species) const { return place_.data() + begin_[static_cast<std::size_t>(species)]; }
+    const std::int32_t* places(Index species) const {
+        return place_.data() + begin_[static_cast<std::size_t>(species)];
+    }
 
     /// Whether one of the neighbours, or the center itself, is of no species that is known.
     bool sees_unknown() const { return sees_unknown_; }
@@ -39,8 +41,9 @@ private:
     struct Candidates {
         std::vector<double> x, y, z;
         std::vector<std::int32_t> place;
+        std::size_t count = 0;
 
-        void clear();
+        void make_room(std::size_t more);
         /// The points, filled up to whole vectors with some that are far away.
         SoapPoints padded();
     };
