@@ -9,12 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from lpr_fast.models._scores import LocalModel
 from numpy.typing import NDArray
 
 from lpr_fast import HessianAccumulator, Rigidity
 from lpr_fast.models import _archive
 from lpr_fast.models._basis import Basis, LinearBasis, SparseKernelBasis, normalised
-from lpr_fast.models._local_model import LocalModel
 
 FOLDER = Path(__file__).resolve().parent.parent / "cpp" / "tests" / "data"
 HYPERS = {

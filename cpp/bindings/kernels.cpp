@@ -58,6 +58,15 @@ std::map<std::string, py::array_t<double>> score(
     return result;
 }
 
+py::array_t<double> normalised(const py::array& features, int n_threads) {
+    const ConstMatrixView view = matrix_view(features, "features");
+    py::array_t<double> out({view.rows, view.cols});
+    const MatrixView target(out.mutable_data(), view.rows, view.cols);
+    const WithoutInterpreter no_interpreter;
+    normalised_rows(view, target, n_threads);
+    return out;
+}
+
 std::vector<Index> sample(const py::array& points, Index count, Index first, double tolerance, int n_threads) {
     const ConstMatrixView view = matrix_view(points, "points");
     const WithoutInterpreter no_interpreter;
@@ -83,6 +92,7 @@ void register_kernels(py::module_& module) {
     module.def(
         "kernel_rows", &rows_of_kernels, py::arg("features"), py::arg("active"), py::arg("zeta"), py::arg("n_threads")
     );
+    module.def("normalised", &normalised, py::arg("features"), py::arg("n_threads"));
     module.def(
         "farthest_points", &sample, py::arg("points"), py::arg("count"), py::arg("first"), py::arg("tolerance"),
         py::arg("n_threads")

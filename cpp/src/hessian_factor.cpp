@@ -62,6 +62,10 @@ RowMatrix reversed_inverse(const RowMatrix& u) {
 
 }  // namespace
 
+const PackedFactor& packed(const FactorState& state) {
+    return state.packed->get([&] { return std::make_unique<const PackedFactor>(state.triangle, state.columns); });
+}
+
 HessianFactor make_factor(FactorState state) {
     // Squares of anything smaller, in units of the largest entry, underflow within a QR.
     constexpr double smallest_pivot = 1e-153;
@@ -75,8 +79,8 @@ HessianFactor make_factor(FactorState state) {
         );
     }
     if (state.condition == 0.0) state.condition = condition_number(state.triangle);
-    state.packed = std::make_shared<const PackedFactor>(state.triangle, state.columns);
-    state.workspaces = std::make_shared<Workspaces>();
+    state.packed = std::make_unique<MadeOnce<PackedFactor>>();
+    state.workspaces = std::make_unique<Workspaces>();
     return HessianFactor(std::make_shared<const FactorState>(std::move(state)));
 }
 
@@ -104,7 +108,7 @@ HessianFactor HessianFactor::from_triangle(
 void HessianFactor::quadratic_forms(ConstMatrixView phi, VectorView out, int n_threads) const {
     check_columns("phi", phi, size());
     check_output("out", {out.data, 1, out.size}, 1, phi.rows);
-    score_quadratic_forms(*state_->packed, *state_->workspaces, phi, out, resolve_threads(n_threads));
+    score_quadratic_forms(packed(*state_), *state_->workspaces, phi, out, resolve_threads(n_threads));
 }
 
 void HessianFactor::covariance(ConstMatrixView phi_a, ConstMatrixView phi_b, MatrixView out, int n_threads) const {

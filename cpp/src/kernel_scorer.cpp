@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "checks.hpp"
 #include "factor_state.hpp"
@@ -14,12 +15,15 @@ namespace lpr_fast {
 
 struct KernelScorerState {
     PowerKernel kernel;
-    std::shared_ptr<const PackedFactor> factor;
-    std::shared_ptr<const PackedFactor> prior;  ///< none: nothing is said to be explained
-    std::vector<double> weights;                ///< none: no energies
+    HessianFactor factor;
+    std::optional<HessianFactor> prior;  ///< none: nothing is said to be explained
+    std::vector<double> weights;         ///< none: no energies
     mutable Workspaces workspaces;
 
-    KernelScorerState(ConstMatrixView active, double zeta) : kernel(active, zeta) {}
+    KernelScorerState(
+        ConstMatrixView active, double zeta, HessianFactor of_hessian, std::optional<HessianFactor> of_prior
+    )
+        : kernel(active, zeta), factor(std::move(of_hessian)), prior(std::move(of_prior)) {}
 };
 
 namespace {
@@ -60,19 +64,27 @@ void write_rows(const PowerKernel& kernel, const double* strips, Index first, In
     }
 }
 
+void write_kernels(
+    const PowerKernel& kernel, ConstMatrixView features, MatrixView out, Workspaces& workspaces, int n_threads
+) {
+    kernel.check_features(features);
+    check_output("out", out, features.rows, kernel.size());
+    const int threads = resolve_threads(n_threads);
+    for_each_tile(features.rows, threads, workspaces, [&](Workspace& workspace, Index first, Index count) {
+        kernel.evaluate(features, first, count, workspace);
+        write_rows(kernel, workspace.kernels.data(), first, count, out);
+    });
+}
+
 }  // namespace
 
 KernelScorer::KernelScorer(
     ConstMatrixView active, double zeta, const HessianFactor& factor, const std::optional<HessianFactor>& prior,
     std::optional<ConstVectorView> weights
 ) {
-    auto state = std::make_shared<KernelScorerState>(active, zeta);
+    auto state = std::make_shared<KernelScorerState>(active, zeta, factor, prior);
     check_part("the factor", factor.size(), state->kernel.size());
-    state->factor = factor.state().packed;
-    if (prior) {
-        check_part("the factor of the prior", prior->size(), state->kernel.size());
-        state->prior = prior->state().packed;
-    }
+    if (prior) check_part("the factor of the prior", prior->size(), state->kernel.size());
     if (weights) {
         check_part("the list of weights", weights->size, state->kernel.size());
         check_finite("weights", {weights->data, 1, weights->size});
@@ -85,7 +97,7 @@ void KernelScorer::score(ConstMatrixView features, const KernelScores& scores, i
     const KernelScorerState& state = *state_;
     state.kernel.check_features(features);
     check_wanted("forms", scores.forms, features.rows, true);
-    check_wanted("explained parts", scores.explained, features.rows, state.prior != nullptr);
+    check_wanted("explained parts", scores.explained, features.rows, state.prior.has_value());
     check_wanted("energies", scores.energies, features.rows, !state.weights.empty());
     const int threads = resolve_threads(n_threads);
     for_each_tile(features.rows, threads, state.workspaces, [&](Workspace& workspace, Index first, Index count) {
@@ -93,26 +105,22 @@ void KernelScorer::score(ConstMatrixView features, const KernelScores& scores, i
         const double* strips = workspace.kernels.data();
         const Index depth = state.kernel.padded_size();
         if (scores.forms.data != nullptr) {
-            sum_squares(*state.factor, strips, depth, count, workspace, scores.forms.data + first);
+            sum_squares(packed(state.factor.state()), strips, depth, count, workspace, scores.forms.data + first);
         }
         if (scores.explained.data != nullptr) {
-            sum_squares(*state.prior, strips, depth, count, workspace, scores.explained.data + first);
+            sum_squares(packed(state.prior->state()), strips, depth, count, workspace, scores.explained.data + first);
         }
         if (scores.energies.data != nullptr) write_energies(state, workspace, count, scores.energies.data + first);
     });
 }
 
+void KernelScorer::phi(ConstMatrixView features, MatrixView out, int n_threads) const {
+    write_kernels(state_->kernel, features, out, state_->workspaces, n_threads);
+}
+
 void kernel_rows(ConstMatrixView features, ConstMatrixView active, double zeta, MatrixView out, int n_threads) {
-    const PowerKernel kernel(active, zeta);
-    kernel.check_features(features);
-    check_output("out", out, features.rows, kernel.size());
     Workspaces workspaces;
-    for_each_tile(
-        features.rows, resolve_threads(n_threads), workspaces, [&](Workspace& workspace, Index first, Index count) {
-            kernel.evaluate(features, first, count, workspace);
-            write_rows(kernel, workspace.kernels.data(), first, count, out);
-        }
-    );
+    write_kernels(PowerKernel(active, zeta), features, out, workspaces, n_threads);
 }
 
 }  // namespace lpr_fast

@@ -1,7 +1,6 @@
 #include "lpr_fast/model.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <string>
 #include <utility>
 
@@ -9,18 +8,18 @@
 #include "json_text.hpp"
 #include "lpr_fast/error.hpp"
 #include "mapped_file.hpp"
-#include "model_file.hpp"
 #include "model_state.hpp"
+#include "rows.hpp"
 #include "tiles.hpp"
 
 namespace lpr_fast {
 namespace {
 
-std::shared_ptr<const ModelState> read_model(const std::uint8_t* bytes, std::size_t n_bytes, const std::string& name) {
-    const ModelFile file = read_model_file(bytes, n_bytes, name);
+/// @param name  where the parts come from
+std::shared_ptr<const ModelState> assembled(const ModelParts& parts, const std::string& name) {
     std::string reason;
     try {
-        return assemble_model(file);
+        return assemble_model(parts);
     } catch (const Error& error) {
         reason = error.what();
         if (!reason.empty() && reason.back() == '.') reason.pop_back();
@@ -28,29 +27,6 @@ std::shared_ptr<const ModelState> read_model(const std::uint8_t* bytes, std::siz
         reason = "an entry is missing or of the wrong type";
     }
     throw InvalidInput(name + " does not hold the parts of a model (" + reason + "); fit it again.");
-}
-
-/// Scalar product, summed in the order of NumPy's sums: last bits of a norm matter where R is ill-conditioned, and so
-/// they are those that Python has.
-double dot(const double* a, const double* b, Index size) {
-    constexpr Index n_partial = 8;
-    constexpr Index largest_leaf = 128;
-    if (size > largest_leaf) {
-        const Index half = size / 2 - size / 2 % n_partial;
-        return dot(a, b, half) + dot(a + half, b + half, size - half);
-    }
-    double sum = 0.0;
-    Index k = 0;
-    if (size >= n_partial) {
-        double partial[n_partial] = {};
-        for (; k + n_partial <= size; k += n_partial) {
-            for (Index l = 0; l < n_partial; ++l) partial[l] += a[k + l] * b[k + l];
-        }
-        sum = ((partial[0] + partial[1]) + (partial[2] + partial[3])) +
-              ((partial[4] + partial[5]) + (partial[6] + partial[7]));
-    }
-    for (; k < size; ++k) sum += a[k] * b[k];
-    return sum;
 }
 
 void check_wanted(const char* name, VectorView out, Index n_rows, bool available, const char* why_not) {
@@ -67,6 +43,15 @@ void check_wanted(const ModelInfo& info, const Scores& scores, Index n_rows) {
     );
     check_wanted(
         "energy", scores.energy, n_rows, info.has_energies, "the model was fitted without energies; ask for the others."
+    );
+}
+
+void check_features(const ModelInfo& info, ConstMatrixView features) {
+    check_view("features", features);
+    if (features.cols == info.n_features) return;
+    throw InvalidInput(
+        "features have " + std::to_string(features.cols) + " columns, this model was fitted to " +
+        std::to_string(info.n_features) + "; give those of the same descriptor."
     );
 }
 
@@ -90,6 +75,22 @@ void write_forms(double form, double regularizer, const Scores& scores, Index ro
     if (scores.variance.data != nullptr) scores.variance.data[row] = regularizer * form;
 }
 
+/// Copies rows into the tile, normalised for kernel models.
+void gather(const ModelState& state, ConstMatrixView features, const Index* rows, Index count, SpeciesTile& tile) {
+    const Index size = features.cols;
+    tile.features.reserve(tile_columns() * size);
+    for (Index i = 0; i < count; ++i) {
+        const double* row = features.row(rows[i]);
+        check_environment("features", row, size, rows[i]);
+        double* target = tile.features.data() + i * size;
+        if (state.info.has_residual) {
+            normalise(row, size, target);
+        } else {
+            std::copy_n(row, size, target);
+        }
+    }
+}
+
 /// Scores of environments of one species, of which `rows` says where they stand.
 class SpeciesScoring {
 public:
@@ -97,7 +98,8 @@ public:
         : state_(state), part_(part), features_(features), scores_(scores) {}
 
     void run(const Index* rows, Index count, SpeciesTile& tile) const {
-        gather(rows, count, tile);
+        gather(state_, features_, rows, count, tile);
+        for (AlignedBuffer* buffer : {&tile.forms, &tile.explained, &tile.energies}) buffer->reserve(tile_columns());
         if (part_.scorer) {
             score_kernels(count, tile);
         } else if (part_.factor) {
@@ -112,24 +114,6 @@ private:
     bool wants_forms() const { return scores_.lpr.data != nullptr || scores_.variance.data != nullptr; }
     bool wants_residual() const { return scores_.residual.data != nullptr; }
     bool wants_energy() const { return scores_.energy.data != nullptr; }
-
-    /// Copies rows into the tile and makes room for what they are scored to.
-    void gather(const Index* rows, Index count, SpeciesTile& tile) const {
-        const Index size = features_.cols;
-        tile.features.reserve(tile_columns() * size);
-        for (AlignedBuffer* buffer : {&tile.forms, &tile.explained, &tile.energies}) buffer->reserve(tile_columns());
-        for (Index i = 0; i < count; ++i) {
-            const double* row = features_.row(rows[i]);
-            check_environment("features", row, size, rows[i]);
-            const double norm = state_.info.has_residual ? std::sqrt(dot(row, row, size)) : 1.0;
-            double* target = tile.features.data() + i * size;
-            if (norm > 0.0) {
-                for (Index k = 0; k < size; ++k) target[k] = row[k] / norm;
-            } else {
-                std::fill_n(target, size, 0.0);
-            }
-        }
-    }
 
     ConstMatrixView gathered(Index count, const SpeciesTile& tile) const {
         return {tile.features.data(), count, features_.cols};
@@ -147,7 +131,7 @@ private:
         const ConstMatrixView phi = gathered(count, tile);
         if (wants_forms()) part_.factor->quadratic_forms(phi, {tile.forms.data(), count}, 1);
         if (!wants_energy()) return;
-        const double* weights = state_.weights.data() + part_.first_column;
+        const double* weights = state_.weights.data + part_.first_column;
         for (Index i = 0; i < count; ++i) tile.energies.data()[i] = dot(phi.row(i), weights, phi.cols);
     }
 
@@ -170,6 +154,42 @@ private:
     const Scores& scores_;
 };
 
+/// Calls run(s, tile, rows, count) for tiles of environments of the model's species number s; `rows` says where they
+/// stand.
+template <typename Run>
+void for_each_species_tile(const ModelState& state, const int* species, Index n_rows, int n_threads, const Run& run) {
+    auto lease = state.row_lists.take();
+    std::vector<Index>& rows = *lease;
+    rows.reserve(static_cast<std::size_t>(n_rows));
+    for (std::size_t s = 0; s < state.info.species.size(); ++s) {
+        rows.clear();
+        for (Index i = 0; i < n_rows; ++i) {
+            if (species[i] == state.info.species[s]) rows.push_back(i);
+        }
+        for_each_tile(
+            static_cast<Index>(rows.size()), n_threads, state.tiles,
+            [&](SpeciesTile& tile, Index first, Index count) { run(s, tile, rows.data() + first, count); }
+        );
+    }
+}
+
+/// Rows phi of environments of one species, into columns of `out` that are zero.
+void write_phi(
+    const ModelState& state, const SpeciesPart& part, ConstMatrixView features, const Index* rows, Index count,
+    SpeciesTile& tile, MatrixView out
+) {
+    gather(state, features, rows, count, tile);
+    const double* values = tile.features.data();
+    if (part.scorer) {
+        tile.phi.reserve(tile_columns() * part.width);
+        part.scorer->phi({values, count, features.cols}, {tile.phi.data(), count, part.width}, 1);
+        values = tile.phi.data();
+    }
+    for (Index i = 0; i < count; ++i) {
+        std::copy_n(values + i * part.width, part.width, out.row(rows[i]) + part.first_column);
+    }
+}
+
 }  // namespace
 
 Model::Model(std::shared_ptr<const ModelState> state) : state_(std::move(state)) {}
@@ -180,7 +200,15 @@ Model Model::load(const std::string& path) {
 }
 
 Model Model::from_bytes(const std::uint8_t* bytes, std::size_t n_bytes, const std::string& name) {
-    return Model(read_model(bytes, n_bytes, name));
+    return Model(assembled(read_model_parts(bytes, n_bytes, name), name));
+}
+
+Model Model::from_parts(const ModelParts& parts) {
+    return Model(assembled(parts, "what was given"));
+}
+
+const ModelParts& Model::parts() const& {
+    return state_->parts;
 }
 
 const ModelInfo& Model::info() const& {
@@ -188,35 +216,42 @@ const ModelInfo& Model::info() const& {
 }
 
 const HessianFactor& Model::factor() const& {
-    return state_->factor;
+    return state_->factors.at("hessian");
+}
+
+ConstVectorView Model::weights() const& {
+    return state_->weights;
+}
+
+ConstMatrixView Model::active() const& {
+    return state_->active;
 }
 
 void Model::score(ConstMatrixView features, const int* species, const Scores& scores, int n_threads) const {
     const ModelInfo& info = state_->info;
-    check_view("features", features);
-    if (features.cols != info.n_features) {
-        throw InvalidInput(
-            "features have " + std::to_string(features.cols) + " columns, this model was fitted to " +
-            std::to_string(info.n_features) + "; give those of the same descriptor."
-        );
-    }
+    check_features(info, features);
     check_wanted(info, scores, features.rows);
     check_species(info, species, features.rows);
-    const int threads = resolve_threads(n_threads);
-    auto lease = state_->row_lists.take();
-    std::vector<Index>& rows = *lease;
-    rows.reserve(static_cast<std::size_t>(features.rows));
-    for (std::size_t s = 0; s < info.species.size(); ++s) {
-        rows.clear();
-        for (Index i = 0; i < features.rows; ++i) {
-            if (species[i] == info.species[s]) rows.push_back(i);
+    for_each_species_tile(
+        *state_, species, features.rows, resolve_threads(n_threads),
+        [&](std::size_t s, SpeciesTile& tile, const Index* rows, Index count) {
+            SpeciesScoring(*state_, state_->species[s], features, scores).run(rows, count, tile);
         }
-        const SpeciesScoring scoring(*state_, state_->parts[s], features, scores);
-        for_each_tile(
-            static_cast<Index>(rows.size()), threads, state_->tiles,
-            [&](SpeciesTile& tile, Index first, Index count) { scoring.run(rows.data() + first, count, tile); }
-        );
-    }
+    );
+}
+
+void Model::phi(ConstMatrixView features, const int* species, MatrixView out, int n_threads) const {
+    const ModelInfo& info = state_->info;
+    check_features(info, features);
+    check_species(info, species, features.rows);
+    check_output("out", out, features.rows, info.size);
+    for (Index i = 0; i < out.rows; ++i) std::fill_n(out.row(i), info.size, 0.0);
+    for_each_species_tile(
+        *state_, species, features.rows, resolve_threads(n_threads),
+        [&](std::size_t s, SpeciesTile& tile, const Index* rows, Index count) {
+            write_phi(*state_, state_->species[s], features, rows, count, tile, out);
+        }
+    );
 }
 
 void Model::score_phi(ConstMatrixView phi, const Scores& scores, int n_threads) const {
@@ -231,11 +266,11 @@ void Model::score_phi(ConstMatrixView phi, const Scores& scores, int n_threads) 
         tile.forms.reserve(tile_columns());
         const ConstMatrixView rows{phi.row(first), count, phi.cols, phi.stride};
         for (Index i = first; i < first + count; ++i) check_environment("phi", phi.row(i), phi.cols, i);
-        state_->factor.quadratic_forms(rows, {tile.forms.data(), count}, 1);
+        factor().quadratic_forms(rows, {tile.forms.data(), count}, 1);
         for (Index i = 0; i < count; ++i) {
             write_forms(tile.forms.data()[i], info.regularizer, scores, first + i);
             if (scores.energy.data != nullptr) {
-                scores.energy.data[first + i] = dot(rows.row(i), state_->weights.data(), info.size);
+                scores.energy.data[first + i] = dot(rows.row(i), state_->weights.data, info.size);
             }
         }
     });

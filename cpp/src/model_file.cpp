@@ -1,6 +1,5 @@
-#include "model_file.hpp"
-
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -8,13 +7,14 @@
 
 #include "json_text.hpp"
 #include "lpr_fast/error.hpp"
+#include "lpr_fast/model_parts.hpp"
 #include "sha256.hpp"
 
 namespace lpr_fast {
 namespace {
 
 constexpr std::string_view format = "lpr_fast model";
-constexpr std::string_view version = "1";
+constexpr std::string_view versions[] = {"1", "2"};
 constexpr std::size_t length_bytes = 8;
 constexpr std::size_t digest_digits = 64;
 constexpr std::uint64_t largest_header = 100'000'000;
@@ -31,7 +31,7 @@ struct Content {
 
 struct Entry {
     std::string name;
-    FileArray array;  ///< without its place
+    ModelArray array;  ///< without its place
     Index first;
     Index last;
 };
@@ -152,15 +152,17 @@ bool is_padding(const std::string& name) {
     return name.rfind("_padding.", 0) == 0;
 }
 
+int read_version(const Content& content, const std::string& version) {
+    const auto* const place = std::find(std::begin(versions), std::end(versions), version);
+    if (place != std::end(versions)) return static_cast<int>(place - std::begin(versions)) + 1;
+    const bool is_short = version.size() <= 20 && version.find_first_not_of("0123456789.") == std::string::npos;
+    content.refuse(
+        "has format version " + (is_short ? version : "(unreadable)") +
+        ", this lpr_fast reads versions 1 and 2; install a newer lpr_fast."
+    );
+}
+
 void check_content(const Content& content, const Header& header) {
-    if (header.version != version) {
-        const bool is_short =
-            header.version.size() <= 20 && header.version.find_first_not_of("0123456789.") == std::string::npos;
-        content.refuse(
-            "has format version " + (is_short ? header.version : "(unreadable)") + ", this lpr_fast reads version " +
-            std::string(version) + "; install a newer lpr_fast."
-        );
-    }
     const std::size_t present = content.size - header.end;
     const auto expected = header.entries.empty() ? 0 : static_cast<std::size_t>(header.entries.back().last);
     if (present != expected) {
@@ -177,17 +179,17 @@ void check_content(const Content& content, const Header& header) {
 
 }  // namespace
 
-ModelFile read_model_file(const std::uint8_t* bytes, std::size_t n_bytes, const std::string& name) {
+ModelParts read_model_parts(const std::uint8_t* bytes, std::size_t n_bytes, const std::string& name) {
     const Content content{bytes, n_bytes, name};
     Header header = read_header(content);
+    ModelParts parts{{}, std::move(header.text), read_version(content, header.version)};
     check_content(content, header);
-    ModelFile file{{}, std::move(header.text)};
     for (Entry& entry : header.entries) {
         if (is_padding(entry.name)) continue;
         entry.array.bytes = bytes + header.end + entry.first;
-        file.arrays.emplace(std::move(entry.name), entry.array);
+        parts.arrays.emplace(std::move(entry.name), entry.array);
     }
-    return file;
+    return parts;
 }
 
 }  // namespace lpr_fast

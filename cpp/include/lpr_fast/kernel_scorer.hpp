@@ -19,9 +19,9 @@ struct KernelScores {
 
 /// Scores straight from features: phi_m = (x . x_m)^zeta never leaves the cache.
 ///
-/// Active set and factors are packed once. Immutable, and cheap to copy; any number of threads may use one object at
-/// the same time, and nothing is allocated after their first calls. The bits of a row depend on the row and the model
-/// alone, within one instruction set (cpu_info()).
+/// The active set is packed once, factors when they are first used. Immutable, and cheap to copy; any number of threads
+/// may use one object at the same time, and nothing is allocated after their first calls. The bits of a row depend on
+/// the row and the model alone, within one instruction set (cpu_info()).
 class KernelScorer {
 public:
     /// @param active   (M, D), M >= 1
@@ -39,6 +39,10 @@ public:
     /// @throws InvalidInput  for NaN, infinity and entries above 1e140 (naming the row), shapes that do not fit, scores
     /// that this scorer cannot give, and a scalar product below -1e-10 where zeta is not an integer
     void score(ConstMatrixView features, const KernelScores& scores, int n_threads = 0) const;
+
+    /// The rows phi themselves, with the same bits.
+    /// @param out  (n, M)
+    void phi(ConstMatrixView features, MatrixView out, int n_threads = 0) const;
 
 private:
     std::shared_ptr<const KernelScorerState> state_;

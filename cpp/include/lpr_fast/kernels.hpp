@@ -19,6 +19,13 @@ namespace lpr_fast {
 /// below -1e-10 where zeta is not an integer
 void kernel_rows(ConstMatrixView features, ConstMatrixView active, double zeta, MatrixView out, int n_threads = 0);
 
+/// Rows divided by their norms; rows of zeros stay zeros. The bits of a row depend on the row alone: fitting and
+/// scoring see the same.
+/// @param features  (n, D)
+/// @param out       (n, D); may be the features themselves
+/// @throws InvalidInput  for NaN, infinity and entries above 1e140, naming the row
+void normalised_rows(ConstMatrixView features, MatrixView out, int n_threads = 0);
+
 /// Farthest-point sampling: rows of `points`, the first one given, each next one the farthest (by Euclidean distance)
 /// from all those before it; of several the first. Stops early when no row is farther than `tolerance`.
 /// @param count  number of rows wanted, 1 <= count

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "lpr_fast/hessian_factor.hpp"
+#include "lpr_fast/model_parts.hpp"
 #include "lpr_fast/view.hpp"
 
 namespace lpr_fast {
@@ -14,6 +15,7 @@ namespace lpr_fast {
 /// What a model file says of itself.
 struct ModelInfo {
     std::string kind;               ///< "sparse_kernel" or "linear"
+    std::string method;             ///< "qr" or "gram": how H was factorised
     std::string loss;               ///< "total" or "per_atom": sets the scale of the rigidities
     std::vector<int> species;       ///< centre species (atomic numbers), ascending
     Index n_features = 0;           ///< D, the length of an environment's features
@@ -25,8 +27,10 @@ struct ModelInfo {
     bool has_energies = false;      ///< whether local energies can be scored
     bool has_residual = false;      ///< whether residuals can be scored: kernel models
     std::vector<double> baseline;   ///< energy of an atom of each species; empty without energies
-    std::string hypers;      ///< of featomic's SOAP power spectrum, as JSON; empty for features of another origin
-    std::string provenance;  ///< where the model comes from, as JSON
+    std::string descriptor;         ///< "soap", "array", or empty for features of another origin
+    std::string hypers;             ///< of featomic's SOAP power spectrum, as JSON; empty for other descriptors
+    bool has_radial_table = false;  ///< whether the model knows the radial integrals of its SOAP: not from version 1
+    std::string provenance;         ///< where the model comes from, as JSON
 };
 
 /// Where scores go: one number for each environment. What has no data is not computed.
@@ -42,18 +46,27 @@ struct ModelState;
 /// A fitted model, as its file holds it.
 ///
 /// Immutable and cheap to copy; any number of threads may score with one object at the same time. Nothing is factorised
-/// when a file is read, and nothing is allocated in score() after the first calls. The bits of an environment's scores
+/// when a file is read, factors are packed when they are first used, and nothing is allocated in score() after the
+/// first calls. The bits of an environment's scores
 /// depend on its features and the model alone, within one instruction set (cpu_info()).
 class Model {
 public:
-    /// Maps the file into memory, checks it and packs what scoring needs. Afterwards the file is not needed; while it
-    /// is read, it must not be shortened.
+    /// Maps the file into memory, checks it and copies what the model needs. Afterwards the file is not needed; while
+    /// it is read, it must not be shortened.
     /// @throws InvalidInput  for files that cannot be read, are something else, truncated, changed, or newer
     static Model load(const std::string& path);
 
     /// The same from a file's content, which is not needed afterwards.
     /// @param name  what error messages call it
     static Model from_bytes(const std::uint8_t* bytes, std::size_t n_bytes, const std::string& name);
+
+    /// The same from parts without a file.
+    static Model from_parts(const ModelParts& parts);
+
+    /// What from_parts() and the writer of a file take, in version 2, sections that this version does not know
+    /// included. Arrays belong to the model.
+    const ModelParts& parts() const&;
+    const ModelParts& parts() const&& = delete;
 
     const ModelInfo& info() const&;
     const ModelInfo& info() const&& = delete;
@@ -66,6 +79,11 @@ public:
     /// the row), shapes that do not fit, and scores that this model cannot give
     void score(ConstMatrixView features, const int* species, const Scores& scores, int n_threads = 0) const;
 
+    /// Rows phi of environments: zero outside the columns of their species.
+    /// @param out  (n, M)
+    /// @throws InvalidInput  as score()
+    void phi(ConstMatrixView features, const int* species, MatrixView out, int n_threads = 0) const;
+
     /// phi^T H^-1 phi and what follows for rows phi (n, M) of any origin, sums over atoms among them: lpr, variance,
     /// and the sum of weights times phi as energy (no baseline). There is no residual.
     void score_phi(ConstMatrixView phi, const Scores& scores, int n_threads = 0) const;
@@ -73,6 +91,15 @@ public:
     /// R of the whole model, for covariances and updates.
     const HessianFactor& factor() const&;
     const HessianFactor& factor() const&& = delete;
+
+    /// (M,); nothing without energies. Belongs to the model.
+    ConstVectorView weights() const&;
+    ConstVectorView weights() const&& = delete;
+
+    /// (M, D), features of the active environments, species by species; nothing for linear models. Belongs to the
+    /// model.
+    ConstMatrixView active() const&;
+    ConstMatrixView active() const&& = delete;
 
 private:
     explicit Model(std::shared_ptr<const ModelState> state);

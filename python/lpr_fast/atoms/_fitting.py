@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .. import _core
 from .._arrays import Array, as_count, as_number, as_pairs
 from .._errors import InvalidInputError
 from ..models import _active_set
 from ..models._active_set import Pool
+from ..models._archive import Descriptor
 from ..models._basis import Basis, SparseKernelBasis
 from ..models._fit import Terms, as_positive, fit, provenance_of, refuse_empty
-from ..models._local_model import LocalModel, Loss
+from ..models._scores import Loss
 from ._frames import Rereadable
 from ._ranges import Chosen, features_of, rows_of
 from ._training_set import TrainingSet, counted_again, ignore
@@ -83,15 +85,17 @@ class Problem:
         )
         of_species = training.baseline(_by_species(baseline), baseline)
         facts = _facts_of(training, energy_key, provenance)
-        return cls(Soap(hypers, training.species), training, Terms(mu, loss, of_species, facts, threads), progress)
+        soap = Soap(hypers, training.species)
+        descriptor = Descriptor({"kind": "soap", "hypers": soap.hypers})
+        return cls(soap, training, Terms(mu, loss, of_species, facts, threads, descriptor), progress)
 
 
-def fit_local_model(basis: Basis, problem: Problem, further_facts: dict[str, Any]) -> LocalModel:
+def fitted(basis: Basis, problem: Problem, further_facts: dict[str, Any]) -> _core.Model:
     """Accumulate the rows of all structures, factorise, and make what scoring needs."""
     terms = problem.terms.with_facts(further_facts)
-    local = fit(basis, rows_from(0, basis, problem), problem.training, terms)
+    model = fit(basis, rows_from(0, basis, problem), problem.training, terms)
     problem.progress("factorising", 1, 1)
-    return local
+    return model
 
 
 def rows_from(start: int, basis: Basis, problem: Problem) -> Iterator[Array]:

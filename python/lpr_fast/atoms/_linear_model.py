@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from ..models._basis import LinearBasis
 from ..models._from_arrays import ArrayProblem
-from ..models._local_model import Loss
+from ..models._scores import Loss
 from . import _fitting
 from ._frames import DEFAULT_ENERGY_KEY
 from ._model import StructureModel
@@ -75,7 +75,7 @@ class LinearModel(StructureModel):
             progress=progress,
         )
         basis = LinearBasis(problem.training.species, problem.soap.n_features)
-        return cls._from_parts(problem.soap, _fitting.fit_local_model(basis, problem, {}))
+        return cls._from_parts(problem.soap, _fitting.fitted(basis, problem, {}))
 
     @classmethod
     def from_arrays(
@@ -123,4 +123,4 @@ class LinearModel(StructureModel):
             n_threads=n_threads,
         )
         basis = LinearBasis(problem.structures.species, problem.features.shape[1])
-        return cls._from_parts(None, problem.fit_local_model(basis, {}))
+        return cls._from_parts(None, problem.fitted(basis, {}))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -12,15 +14,17 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .. import _core
 from .._arrays import Array, as_count
 from .._errors import InvalidInputError
 from .._files import replacing
 from .._rigidity import Rigidity
 from ..models import _archive
 from ..models._from_arrays import checked_features
-from ..models._local_model import LocalModel, LocalScores, Loss
+from ..models._scores import LocalScores, Loss, scores_of
 from . import _frames
 from ._pieces import Piece, pieces
+from ._upgrade import upgraded
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -78,16 +82,16 @@ class StructureModel:
     """
 
     _soap: Soap | None
-    _local: LocalModel
+    _model: _core.Model
 
     def __init__(self) -> None:
         raise InvalidInputError(f"{type(self).__name__} is not built directly; use its fit, or load_model.")
 
     @classmethod
-    def _from_parts(cls: type[AnyModel], soap: Soap | None, local: LocalModel) -> AnyModel:
+    def _from_parts(cls: type[AnyModel], soap: Soap | None, core: _core.Model) -> AnyModel:
         model = cls.__new__(cls)
         model._soap = soap
-        model._local = local
+        model._model = core
         return model
 
     def score(
@@ -152,7 +156,7 @@ class StructureModel:
             raise InvalidInputError(
                 f"row {unknown[0]} is of species {numbers[unknown[0]]}, but the model knows only {known}."
             )
-        return self._local.score(self._local.basis.prepare(features), numbers, count)
+        return scores_of(self._model, features, numbers, count)
 
     def predict(self, frames: Iterable[Atoms], *, n_threads: int = 0) -> Array:
         """Total energies, shape (n_frames,), in the unit of the training energies.
@@ -162,7 +166,7 @@ class StructureModel:
         InvalidInputError
             As `score`, and for a model that was fitted without energies.
         """
-        if not self._local.has_energies:
+        if not self.has_energies:
             raise InvalidInputError("this model was fitted without energies; it predicts none.")
         totals: list[float] = []
         for batch, scores in self._scored_batches(frames, "error", n_threads):
@@ -176,67 +180,74 @@ class StructureModel:
 
         Normalised for kernel models: kernels are (x . x')^zeta between atoms of one species, zero between others.
         """
-        parts = ((piece, self._features(piece, "error")) for piece in self._pieces(frames, "error"))
+        parts = ((p, self._comparable(self._features(p, "error"))) for p in self._pieces(frames, "error"))
         return _stacked(parts, self.n_features)
 
     def phi(self, frames: Iterable[Atoms], *, n_threads: int = 0) -> Array:
         """Derivatives of the local predictions with respect to the weights, shape (n_atoms, M); see `Rigidity`."""
         count = as_count("n_threads", n_threads)
         parts = (
-            (piece, self._local.phi(self._features(piece, "error"), piece.numbers, count))
+            (piece, self._model.phi(self._features(piece, "error"), piece.numbers.astype(np.int32), count))
             for piece in self._pieces(frames, "error")
         )
-        return _stacked(parts, self._local.basis.size)
+        return _stacked(parts, self._model.size)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model file, whole or not at all; `load_model` reads it."""
         with replacing(Path(path)) as file:
             file.write(self._to_bytes())
 
-    @property
+    @cached_property
     def rigidity(self) -> Rigidity:
         """The rigidity of size M that takes rows of `phi`, and sums of them."""
-        return self._local.rigidity
+        return Rigidity._from_factor(self._model.factor, self.regularizer, self._facts["method"], self._model.weights)
 
     @property
     def regularizer(self) -> float:
         """Mu."""
-        return self._local.rigidity.regularizer
+        return float(self._facts["regularizer"])
 
     @property
     def loss(self) -> Loss:
         """``"total"`` or ``"per_atom"``: the loss that sets the scale of the rigidities."""
-        return self._local.loss
+        loss: Loss = self._facts["loss"]
+        return loss
 
     @property
     def hypers(self) -> dict[str, Any] | None:
         """Parameters of featomic's ``SoapPowerSpectrum``; None for a model that was built from arrays."""
-        return None if self._soap is None else copy.deepcopy(self._soap.hypers)
+        return copy.deepcopy(hypers_of(self._facts))
 
     @property
     def n_features(self) -> int:
         """D, the number of folded features of an environment."""
-        return self._local.basis.n_features
+        return int(self._facts["n_features"])
 
     @property
     def species(self) -> tuple[int, ...]:
         """Atomic numbers that the model knows, ascending."""
-        return self._local.basis.species
+        return tuple(self._facts["species"])
 
     @property
     def has_energies(self) -> bool:
         """Whether the model was fitted to energies, and predicts them."""
-        return self._local.has_energies
+        return self._facts["baseline"] is not None
 
     @property
     def baseline(self) -> dict[int, float] | None:
         """Energy of an atom of each atomic number that was taken off before fitting; None without energies."""
-        return None if self._local.baseline is None else dict(self._local.baseline)
+        return dict(zip(self.species, self._facts["baseline"], strict=True)) if self.has_energies else None
 
     @property
     def provenance(self) -> dict[str, Any]:
         """Where the model comes from: versions, counts, how the active set was chosen, and the file if known."""
-        return copy.deepcopy(dict(self._local.provenance))
+        return copy.deepcopy(dict(self._facts["provenance"]))
+
+    @cached_property
+    def _facts(self) -> dict[str, Any]:
+        """What the model's text says."""
+        facts: dict[str, Any] = json.loads(self._model.text)
+        return facts
 
     @property
     def _descriptor(self) -> Soap:
@@ -273,29 +284,30 @@ class StructureModel:
         return pieces(usable, cutoff, self.n_features, limit=limit, start=start, first_cell=first_cell)
 
     def _features(self, piece: Piece, unknown_species: UnknownSpecies) -> Array:
-        """Features as the basis takes them; rows of NaN for atoms that cannot be described."""
-        features = self._local.basis.prepare(self._descriptor.compute(piece.systems, piece.chosen))
+        """Features as the descriptor gives them; rows of NaN for atoms that cannot be described."""
+        features = self._descriptor.compute(piece.systems, piece.chosen)
         if unknown_species == "nan":
             features[piece.of_wanted(self._descriptor.sees_unknown_species(piece.systems))] = np.nan
         return features
 
     def _features_of(self, frame: Atoms, atoms: Indices) -> Array:
-        """Features of some atoms of a frame, ascending, as the basis takes them."""
-        return self._local.basis.prepare(self._descriptor.compute([frame], [atoms]))
+        """Features of some atoms of a frame, ascending."""
+        return self._comparable(self._descriptor.compute([frame], [atoms]))
+
+    def _comparable(self, features: Array) -> Array:
+        """Features as environments are compared by them."""
+        return features
 
     def _scores(self, piece: Piece, features: Array, n_threads: int) -> Scores:
-        known = ~np.isnan(features[:, 0])
-        # No species has the number -1: what cannot be described is not scored.
-        species = np.where(known, piece.numbers, -1)
-        local = self._local.score(features, species, as_count("n_threads", n_threads))
+        local = scores_of(self._model, features, piece.numbers, as_count("n_threads", n_threads))
         return Scores(*local, piece.structure, piece.atom)
 
     def _scores_of_nothing(self) -> Scores:
         none = np.zeros(0, dtype=np.int64)
-        return Scores(*self._local.score(np.zeros((0, self.n_features)), none, 1), none, none)
+        return Scores(*scores_of(self._model, np.zeros((0, self.n_features)), none, 1), none, none)
 
     def _to_bytes(self) -> bytes:
-        return _archive.to_bytes(self._local, None if self._soap is None else self._soap.hypers)
+        return _archive.to_bytes(self._model)
 
     def __reduce__(self) -> tuple[object, ...]:
         return _from_bytes, (self._to_bytes(),)
@@ -355,26 +367,34 @@ def joined(parts: list[Scores]) -> Scores:
     return Scores(*(join(name) for name in Scores.__dataclass_fields__))
 
 
+def hypers_of(facts: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Parameters of the descriptor that a model's text names, if it is featomic's."""
+    descriptor = facts["descriptor"]
+    return descriptor["hypers"] if descriptor is not None and descriptor["kind"] == "soap" else None
+
+
 def _from_bytes(content: bytes) -> StructureModel:
     """A pickled model; featomic is left alone, for it cannot work in every process that unpickles."""
-    return _assembled(*_archive.from_bytes(content, "the pickled model"), "the pickled model")
+    name = "the pickled model"
+    return _assembled(_core.Model.from_bytes(content, name), name)
 
 
-def _assembled(local: LocalModel, hypers: dict[str, Any] | None, name: str) -> StructureModel:
-    from ..models._basis import SparseKernelBasis
+def _assembled(core: _core.Model, name: str) -> StructureModel:
     from ._linear_model import LinearModel
     from ._sparse_kernel_model import SparseKernelModel
 
-    kind = SparseKernelModel if isinstance(local.basis, SparseKernelBasis) else LinearModel
+    facts = json.loads(core.text)
+    kind = SparseKernelModel if facts["kind"] == "sparse_kernel" else LinearModel
+    hypers = hypers_of(facts)
     if hypers is None:
-        return kind._from_parts(None, local)
+        return kind._from_parts(None, core)
     from ..descriptors._soap import Soap
 
     try:
-        soap = Soap(hypers, local.basis.species)
+        soap = Soap(hypers, facts["species"])
     except InvalidInputError as error:
         raise InvalidInputError(f"{name} holds hypers that cannot be used: {error}") from error
-    return kind._from_parts(soap, local)
+    return kind._from_parts(soap, core)
 
 
 def load_model(path: str | PathLike[str]) -> StructureModel:
@@ -387,10 +407,18 @@ def load_model(path: str | PathLike[str]) -> StructureModel:
     OSError
         For files that cannot be read.
     """
-    model = _assembled(*_archive.read(Path(path)), str(path))
+    path = Path(path)
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise InvalidInputError(f"{path} is no regular file; give a model file.")
+    model = _assembled(upgraded(_core.Model.from_bytes(path.read_bytes(), _shown(path))), str(path))
     if model._soap is not None and model._soap.n_features != model.n_features:
         raise InvalidInputError(
             f"{path} has {model.n_features} features, but this featomic makes {model._soap.n_features} from its "
             "hypers; fit it again."
         )
     return model
+
+
+def _shown(path: Path) -> str:
+    """A path as C++ can name it, whatever its bytes."""
+    return str(path).encode(errors="backslashreplace").decode()

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import _core
 from .._accumulator import HessianAccumulator
 from .._arrays import Array
-from ..models._basis import Basis, normalised
+from ..models._basis import Basis
 from ..models._fit import adding
 from ..models._training import structure_rows
 from . import _frames
@@ -96,7 +97,7 @@ def features_of(
     done = 0
     for start, batch in _frames.batches(wanted, _frames.batch_limit(soap.n_features)):
         atoms = [chosen.atoms[place] for place in places[start : start + len(batch)]]
-        features = normalised(soap.compute(batch, atoms))
+        features = _core.normalised(soap.compute(batch, atoms), 0)
         done += len(features)
         report("active set: descriptors", done)
         yield features

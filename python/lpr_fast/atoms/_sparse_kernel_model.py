@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
+from .. import _core
 from .._arrays import Array
 from .._errors import InvalidInputError
 from ..models._active_set import as_seed
 from ..models._basis import SparseKernelBasis
 from ..models._fit import as_zeta, refuse_empty
 from ..models._from_arrays import ArrayProblem
-from ..models._local_model import Loss
+from ..models._scores import Loss
 from . import _fitting
 from ._frames import DEFAULT_ENERGY_KEY
 from ._model import StructureModel
@@ -129,7 +131,7 @@ class SparseKernelModel(StructureModel):
             assert pool is not None
             active, how = _fitting.sampled_active_set(problem, n_active, pool)
         basis = _fitting.kernel_basis(active, power)
-        return cls._from_parts(problem.soap, _fitting.fit_local_model(basis, problem, how))
+        return cls._from_parts(problem.soap, _fitting.fitted(basis, problem, how))
 
     @classmethod
     def from_arrays(
@@ -200,19 +202,20 @@ class SparseKernelModel(StructureModel):
             active, how = problem.sampled_active_set(n_active, drawn_by)
         basis = SparseKernelBasis(active, power)
         refuse_empty(basis, "all rows of X are zero")
-        return cls._from_parts(None, problem.fit_local_model(basis, how))
+        return cls._from_parts(None, problem.fitted(basis, how))
 
     @property
     def zeta(self) -> float:
         """Power of the kernel."""
-        return self._basis.zeta
+        return float(self._facts["zeta"])
 
     @property
     def active_features(self) -> dict[int, Array]:
         """Features of the active environments of each species, in the order of the columns of `phi`."""
-        return {s: features.copy() for s, features in self._basis.active.items()}
+        features = self._model.active
+        assert features is not None
+        of_species = np.split(features, np.cumsum(self._facts["n_active"])[:-1])
+        return dict(zip(self.species, of_species, strict=True))
 
-    @property
-    def _basis(self) -> SparseKernelBasis:
-        assert isinstance(self._local.basis, SparseKernelBasis)
-        return self._local.basis
+    def _comparable(self, features: Array) -> Array:
+        return _core.normalised(features, 0)

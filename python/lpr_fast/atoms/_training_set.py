@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._errors import InvalidInputError
 from ..models._active_set import Pool
-from ..models._local_model import Loss
+from ..models._scores import Loss
 from ..models._structures import Structures, checked_weights
 from . import _frames
 

@@ -9,7 +9,7 @@ from .._cpu import cpu_info
 from ..atoms._model import StructureModel, load_model
 from ..atoms._sparse_kernel_model import SparseKernelModel
 from ..descriptors._elements import symbol, symbols
-from ..models._local_model import LOSS_NAMES
+from ..models._scores import LOSS_NAMES
 
 
 def info(path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..descriptors._elements import symbol
-from ..models._local_model import LOSS_NAMES
+from ..models._scores import LOSS_NAMES
 from ..trajectories._job import Run
 from ..trajectories._run import score_trajectory
 from ..trajectories._shards import merge_shards

@@ -12,9 +12,6 @@ import numpy as np
 from .. import _core
 from .._arrays import Array
 
-# Rows that are normalised together: copies of them are small, and stay in the cache.
-_ROWS_TOGETHER = 64
-
 
 class Basis(Protocol):
     """Functions phi of an environment's features; those of one centre species vanish for all others."""
@@ -96,7 +93,7 @@ class SparseKernelBasis:
 
     def prepare(self, features: Array) -> Array:
         """Features of norm one; zeros, as of isolated atoms, stay zeros."""
-        return normalised(features)
+        return _core.normalised(features, 0)
 
     def rows(self, species: int, features: Array, n_threads: int) -> Array:
         """Kernels with the active environments of one species: (n, D) -> (n, M_s)."""
@@ -142,13 +139,3 @@ class LinearBasis:
     def prior(self, n_threads: int) -> None:  # noqa: ARG002
         """The identity."""
         return
-
-
-def normalised(features: Array) -> Array:
-    """Rows divided by their norms; rows of zeros stay zeros. A row's bits depend on the row alone."""
-    result = np.zeros_like(features)
-    for first in range(0, len(features), _ROWS_TOGETHER):
-        some = features[first : first + _ROWS_TOGETHER]
-        norms = np.sqrt((some * some).sum(axis=1, keepdims=True))
-        np.divide(some, norms, out=result[first : first + len(some)], where=norms > 0.0)
-    return result

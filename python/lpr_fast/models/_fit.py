@@ -12,8 +12,9 @@ from .._accumulator import HessianAccumulator
 from .._arrays import Array, as_number
 from .._errors import InvalidInputError, NotPositiveDefiniteError
 from .._rigidity import Rigidity
+from ._archive import Descriptor, assembled
 from ._basis import Basis, SparseKernelBasis
-from ._local_model import LocalModel, Loss
+from ._scores import Loss
 from ._structures import Structures
 
 # Beyond this, rounding of x . x' = 1 is seen in its power.
@@ -31,13 +32,14 @@ class Terms:
     baseline: dict[int, float] | None
     provenance: dict[str, Any]
     n_threads: int
+    descriptor: Descriptor | None = None
 
     def with_facts(self, further: Mapping[str, Any]) -> Terms:
         """The same with a longer provenance."""
         return replace(self, provenance={**self.provenance, **further})
 
 
-def fit(basis: Basis, blocks: Iterable[Array], structures: Structures, terms: Terms) -> LocalModel:
+def fit(basis: Basis, blocks: Iterable[Array], structures: Structures, terms: Terms) -> _core.Model:
     """Accumulate rows X_A, which come in blocks in the order of the structures; factorise; make what scoring needs."""
     targets = structures.targets(terms.baseline)
     accumulator = HessianAccumulator(basis.size, labelled=targets is not None)
@@ -60,7 +62,7 @@ def adding(
         yield start
 
 
-def solved(basis: Basis, accumulator: HessianAccumulator, terms: Terms, *, stacklevel: int) -> LocalModel:
+def solved(basis: Basis, accumulator: HessianAccumulator, terms: Terms, *, stacklevel: int) -> _core.Model:
     """Factorise, and make what scoring needs; warnings point `stacklevel` calls up."""
     prior = basis.prior(terms.n_threads)
     try:
@@ -71,13 +73,14 @@ def solved(basis: Basis, accumulator: HessianAccumulator, terms: Terms, *, stack
                 f"with zeta = {basis.zeta:g} the kernel is not positive definite on these environments; use an integer."
             ) from error
         raise
-    return LocalModel.assemble(
+    return assembled(
         basis,
         rigidity,
         prior,
         baseline=terms.baseline,
         loss=terms.loss,
         provenance=terms.provenance,
+        descriptor=terms.descriptor,
         n_threads=terms.n_threads,
     )
 

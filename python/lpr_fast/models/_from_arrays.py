@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .. import _core
 from .._arrays import LARGEST_ENTRY, Array, as_count, as_integers, as_matrix, as_number, as_rows, as_vector
 from .._errors import InvalidInputError
 from . import _active_set
-from ._basis import Basis, normalised
+from ._basis import Basis
 from ._fit import Terms, as_positive, fit, provenance_of
-from ._local_model import CHUNK_ROWS, LocalModel, Loss
+from ._scores import Loss
 from ._structures import Structures, checked_weights, counted
-from ._training import structure_rows
+from ._training import CHUNK_ROWS, structure_rows
 
 Indices = NDArray[np.int64]
 
@@ -88,12 +89,12 @@ class ArrayProblem:
         active = {s: features[numbers == s] for s in self.structures.species}
         return active, {"active_set": "given", "n_active_asked": len(chosen)}
 
-    def fit_local_model(self, basis: Basis, further_facts: dict[str, Any]) -> LocalModel:
+    def fitted(self, basis: Basis, further_facts: dict[str, Any]) -> _core.Model:
         """Accumulate the rows of all structures, factorise, and make what scoring needs."""
         return fit(basis, self._rows(basis), self.structures, self.terms.with_facts(further_facts))
 
     def _normalised(self, environments: Indices) -> Array:
-        return normalised(self.features[environments])
+        return _core.normalised(self.features[environments], self.terms.n_threads)
 
     def _rows(self, basis: Basis) -> Iterator[Array]:
         """Rows X_A of so many structures at a time that their environments fill a chunk."""

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._arrays import Array, as_vector
 from .._errors import InvalidInputError
-from ._local_model import Loss
+from ._scores import Loss
 from ._training import fit_baseline
 
 Indices = NDArray[np.int64]

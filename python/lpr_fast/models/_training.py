@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from .._arrays import Array
 from ._basis import Basis
-from ._local_model import CHUNK_ROWS
 
 Indices = NDArray[np.int64]
+
+# Rows of phi that exist at a time. Results do not depend on it.
+CHUNK_ROWS = 2048
 
 _BASELINE_ROWS = 64
 

@@ -20,7 +20,7 @@ from ..atoms._sparse_kernel_model import SparseKernelModel
 from ..atoms._training_set import TrainingSet
 from ..models._active_set import as_seed, as_size
 from ..models._fit import as_positive, as_zeta, checked_provenance, solved
-from ..models._local_model import Loss
+from ..models._scores import Loss
 from ._fit_job import FitJob
 from ._fit_passes import Passes, passes
 from ._training_files import TrainingFiles
@@ -207,6 +207,6 @@ def _made(
     except InvalidInputError:
         job.forget()
         raise
-    local = solved(basis, accumulator, terms, stacklevel=stacklevel + 1)
+    model = solved(basis, accumulator, terms, stacklevel=stacklevel + 1)
     problem.progress("factorising", 1, 1)
-    return SparseKernelModel._from_parts(problem.soap, local)
+    return SparseKernelModel._from_parts(problem.soap, model)

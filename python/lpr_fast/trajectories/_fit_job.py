@@ -11,6 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from .. import _core
 from .._accumulator import HessianAccumulator
 from .._errors import InvalidInputError
 from ..atoms._fitting import ActiveSet
@@ -116,7 +117,7 @@ class FitJob:
             If the file is damaged or gone.
         """
         with self._told(self._first_pass):
-            tensors, text = _safetensors.from_bytes(self._first_pass.read_bytes(), str(self._first_pass))
+            text, tensors = _core.read_parts(self._first_pass.read_bytes(), str(self._first_pass))
         facts = json.loads(text)
         species = tuple(facts["species"])
         training = TrainingSet(species, tensors["counts"], tensors["weights"], tensors.get("energies"), source)

@@ -10,7 +10,7 @@ import numpy as np
 
 from .._errors import InvalidInputError, MissingPackageError
 from .._files import refuse_output, replacing
-from ..models._local_model import LOSS_NAMES
+from ..models._scores import LOSS_NAMES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
