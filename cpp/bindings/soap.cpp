@@ -1,12 +1,16 @@
+#include "lpr_fast/soap.hpp"
+
 #include <pybind11/stl.h>
 
-#include <array>
-#include <optional>
+#include <algorithm>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "arrays.hpp"
-#include "lpr_fast/soap.hpp"
+#include "lpr_fast/soap_scorer.hpp"
+#include "model_arrays.hpp"
 #include "register.hpp"
 #include "without_interpreter.hpp"
 
@@ -15,34 +19,71 @@ namespace py = pybind11;
 namespace lpr_fast::python {
 namespace {
 
+/// Centers of each structure: all, a range of its order, or a list of atoms.
+using Chosen = std::variant<std::monostate, std::pair<Index, Index>, std::vector<Index>>;
+
+template <typename Number>
+std::vector<Number> copied(const py::array& array) {
+    const auto plain = py::array_t<Number, py::array::c_style | py::array::forcecast>::ensure(array);
+    return {plain.data(), plain.data() + plain.size()};
+}
+
 Structure make_structure(
-    const py::array& positions, const std::vector<int>& numbers, const std::array<double, 9>& cell,
-    const std::array<bool, 3>& periodic, const std::vector<int>& species, double cutoff, const std::string& name
+    const Soap& soap, const py::array& positions, const py::array_t<int, py::array::c_style>& numbers,
+    const py::array_t<double, py::array::c_style>& cell, const py::array_t<bool, py::array::c_style>& periodic,
+    const std::string& name
 ) {
     const ConstMatrixView view = matrix_view(positions, "positions");
-    if (view.rows != static_cast<Index>(numbers.size()))
-        throw InvalidInput("there are " + std::to_string(numbers.size()) + " atomic numbers for other positions.");
+    if (numbers.size() != view.rows || cell.size() != 9 || periodic.size() != 3)
+        throw InvalidInput(
+            "a structure takes positions (n, 3), n atomic numbers, a cell (3, 3) and periodicity along 3 vectors."
+        );
+    Configuration atoms{view, numbers.data(), view.rows, {}, {}};
+    std::copy_n(cell.data(), 9, atoms.cell.begin());
+    std::copy_n(periodic.data(), 3, atoms.periodic.begin());
     const WithoutInterpreter no_interpreter;
-    return {Configuration{view, numbers.data(), view.rows, cell, periodic}, species, cutoff, name};
+    return {atoms, soap.species(), soap.cutoff(), name};
 }
 
 Soap make_soap(
-    std::vector<Index> angular, std::vector<Index> n_radial, std::vector<double> edges,
-    std::vector<double> coefficients, std::vector<double> center, std::vector<int> species
+    std::vector<Index> angular, std::vector<Index> n_radial, const py::array& edges, const py::array& coefficients,
+    const py::array& center, std::vector<int> species
 ) {
     return {
-        {std::move(angular), std::move(n_radial), std::move(edges), std::move(coefficients), std::move(center)},
+        {std::move(angular), std::move(n_radial), copied<double>(edges), copied<double>(coefficients),
+         copied<double>(center)},
         std::move(species)
     };
 }
 
-py::array_t<double> features(const Soap& soap, const std::vector<Structure>& structures, int n_threads) {
+/// Parts of structures, and how many centers they are.
+std::pair<std::vector<Part>, Index> parts_of(
+    const std::vector<Structure>& structures, const std::vector<Chosen>& chosen
+) {
+    if (chosen.size() != structures.size()) throw InvalidInput("give the chosen centers of every structure.");
     std::vector<Part> parts;
-    Index n_rows = 0;
-    for (const Structure& structure : structures) {
-        parts.push_back({&structure});
-        n_rows += structure.n_centers();
+    Index count = 0;
+    for (std::size_t i = 0; i < structures.size(); ++i) {
+        Part part{&structures[i]};
+        Index n = structures[i].n_centers();
+        if (const auto* range = std::get_if<std::pair<Index, Index>>(&chosen[i])) {
+            part.first = range->first;
+            part.last = range->second;
+            n = range->second - range->first;
+        } else if (const auto* atoms = std::get_if<std::vector<Index>>(&chosen[i])) {
+            part.atoms = atoms;
+            n = static_cast<Index>(atoms->size());
+        }
+        parts.push_back(part);
+        count += n;
     }
+    return {std::move(parts), count};
+}
+
+py::array_t<double> features(
+    const Soap& soap, const std::vector<Structure>& structures, const std::vector<Chosen>& chosen, int n_threads
+) {
+    const auto [parts, n_rows] = parts_of(structures, chosen);
     py::array_t<double> out({n_rows, soap.n_features()});
     const MatrixView target(out.mutable_data(), n_rows, soap.n_features());
     const WithoutInterpreter no_interpreter;
@@ -50,23 +91,44 @@ py::array_t<double> features(const Soap& soap, const std::vector<Structure>& str
     return out;
 }
 
+ScoreArrays score(
+    const SoapScorer& scorer, const std::vector<Structure>& structures, const std::vector<Chosen>& chosen,
+    bool mark_unknown, int n_threads
+) {
+    const auto [parts, n_rows] = parts_of(structures, chosen);
+    auto [arrays, scores] = room_for_scores(scorer.model(), n_rows);
+    const WithoutInterpreter no_interpreter;
+    scorer.score(parts, scores, mark_unknown ? UnknownSpecies::mark : UnknownSpecies::refuse, n_threads);
+    return std::move(arrays);
+}
+
+py::array_t<Index> order(const Structure& structure) {
+    const std::vector<Index> atoms = structure.order();
+    return py::array_t<Index>(static_cast<py::ssize_t>(atoms.size()), atoms.data());
+}
+
 }  // namespace
 
 void register_soap(py::module_& module) {
-    py::class_<Structure>(module, "Structure")
-        .def(
-            py::init(&make_structure), py::arg("positions"), py::arg("numbers"), py::arg("cell"), py::arg("periodic"),
-            py::arg("species"), py::arg("cutoff"), py::arg("name")
-        )
-        .def_property_readonly("n_atoms", &Structure::n_atoms);
     py::class_<Soap>(module, "Soap")
         .def(
             py::init(&make_soap), py::arg("angular"), py::arg("n_radial"), py::arg("edges"), py::arg("coefficients"),
             py::arg("center"), py::arg("species")
         )
-        .def("features", &features, py::arg("structures"), py::arg("n_threads"))
+        .def("features", &features, py::arg("structures"), py::arg("chosen"), py::arg("n_threads"))
         .def_property_readonly("cutoff", &Soap::cutoff)
         .def_property_readonly("n_features", &Soap::n_features);
+    py::class_<Structure>(module, "Structure")
+        .def(
+            py::init(&make_structure), py::arg("soap"), py::arg("positions"), py::arg("numbers"), py::arg("cell"),
+            py::arg("periodic"), py::arg("name")
+        )
+        .def("order", &order)
+        .def("__len__", &Structure::n_atoms);
+    py::class_<SoapScorer>(module, "SoapScorer")
+        .def(py::init<Model>(), py::arg("model"))
+        .def("score", &score, py::arg("structures"), py::arg("chosen"), py::arg("mark_unknown"), py::arg("n_threads"))
+        .def_property_readonly("soap", [](const SoapScorer& self) { return self.soap(); });
 }
 
 }  // namespace lpr_fast::python
