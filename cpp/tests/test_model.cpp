@@ -138,7 +138,7 @@ void threads_can_share_a_model() {
     for (const std::string& name : model_names) {
         const Model model = Model::load(data_file(name + ".lpr"));
         const Environments many = repeated(read_environments(name), 300);
-        const Columns reference = scored(model, many, 1);
+        const Columns reference = scored(Model::load(data_file(name + ".lpr")), many, 1);
         std::vector<Columns> found(8, Columns(many.species.size()));
         std::vector<std::thread> threads;
         for (Columns& columns : found) {
