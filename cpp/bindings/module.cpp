@@ -9,5 +9,6 @@ PYBIND11_MODULE(_core, module) {
     lpr_fast::python::register_accumulator(module);
     lpr_fast::python::register_factor(module);
     lpr_fast::python::register_kernels(module);
+    lpr_fast::python::register_text(module);
     lpr_fast::python::register_trigger(module);
 }

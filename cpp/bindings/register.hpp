@@ -8,6 +8,7 @@ void register_errors(pybind11::module_& module);
 void register_accumulator(pybind11::module_& module);
 void register_factor(pybind11::module_& module);
 void register_kernels(pybind11::module_& module);
+void register_text(pybind11::module_& module);
 void register_trigger(pybind11::module_& module);
 
 }  // namespace lpr_fast::python

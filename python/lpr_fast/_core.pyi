@@ -6,7 +6,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['HessianAccumulator', 'HessianFactor', 'KernelScorer', 'Trigger', 'cpu_info', 'factorize_hessian', 'factorize_prior', 'farthest_points', 'fit', 'kernel_rows']
+__all__: list[str] = ['HessianAccumulator', 'HessianFactor', 'KernelScorer', 'Trigger', 'cpu_info', 'factorize_hessian', 'factorize_prior', 'farthest_points', 'fit', 'kernel_rows', 'read_atom_lines']
 class HessianAccumulator:
     @staticmethod
     def from_bytes(data: bytes) -> HessianAccumulator:
@@ -90,5 +90,7 @@ def farthest_points(points: numpy.ndarray, count: typing.SupportsInt | typing.Su
 def fit(accumulator: HessianAccumulator, regularizer: typing.SupportsFloat | typing.SupportsIndex, prior: numpy.ndarray | None, n_threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[HessianFactor, numpy.typing.NDArray[numpy.float64]]:
     ...
 def kernel_rows(features: numpy.ndarray, active: numpy.ndarray, zeta: typing.SupportsFloat | typing.SupportsIndex, n_threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
+    ...
+def read_atom_lines(text: bytes, start: typing.SupportsInt | typing.SupportsIndex, n_rows: typing.SupportsInt | typing.SupportsIndex, columns: str, n_threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.float64]] | None:
     ...
 __version__: str = '0.1.0'
