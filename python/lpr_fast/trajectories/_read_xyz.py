@@ -23,6 +23,10 @@ _FACT = r"""[^\s"'\\{}\[\]=]+=(?:"[^"\\]+"|[^\s"'\\{}\[\]=]+)"""
 _FACTS = re.compile(_FACT)
 _HEADER = re.compile(rf"(?:{_FACT}(?:\s+|$))+")
 
+# A number as most programs write it, and names whose values are something else all the same.
+_NUMBER = re.compile(r"-?\d{1,18}(\.\d*(?:[eE][-+]?\d+)?)?", re.ASCII)
+_NO_NUMBERS = {"lattice", "virial", "stress", "uid"}
+
 # Headers repeat themselves: so many different facts, and lists of columns, are remembered.
 _REMEMBERED = 1024
 
@@ -72,14 +76,23 @@ def _parsed(n_atoms: int, text: bytes) -> Atoms | None:
 
 
 def _facts(header: str) -> dict[str, Any]:
-    """What ASE makes of a header; of facts that it has had before, copies of that."""
+    """What ASE makes of a header; it is asked once for what comes again and again."""
     if not _HEADER.fullmatch(header):
         return dict(key_val_str_to_dict(header)) if header else {}  # type: ignore[no-untyped-call]
-    return {name: copy.deepcopy(value) for name, value in map(_fact, _FACTS.findall(header))}
+    return dict(map(_fact, _FACTS.findall(header)))
+
+
+def _fact(text: str) -> tuple[str, Any]:
+    name, _, value = text.partition("=")
+    number = _NUMBER.fullmatch(value)
+    if number and name.lower() not in _NO_NUMBERS:
+        return name, np.float64(value) if number[1] else np.int64(value)
+    name, value = _fact_by_ase(text)
+    return name, copy.deepcopy(value)
 
 
 @lru_cache(_REMEMBERED)
-def _fact(text: str) -> tuple[str, Any]:
+def _fact_by_ase(text: str) -> tuple[str, Any]:
     ((name, value),) = key_val_str_to_dict(text).items()  # type: ignore[no-untyped-call]
     return name, value
 
