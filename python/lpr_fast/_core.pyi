@@ -7,6 +7,7 @@ import numpy
 import numpy.typing
 import typing
 __all__: list[str] = ['HessianAccumulator', 'HessianFactor', 'KernelScorer', 'Model', 'Trigger', 'cpu_info', 'factorize_hessian', 'factorize_prior', 'farthest_points', 'fit', 'kernel_rows', 'normalised', 'read_parts']
+__all__: list[str] = ['HessianAccumulator', 'HessianFactor', 'KernelScorer', 'Trigger', 'cpu_info', 'factorize_hessian', 'factorize_prior', 'farthest_points', 'fit', 'kernel_rows', 'read_atom_lines']
 class HessianAccumulator:
     @staticmethod
     def from_bytes(data: bytes) -> HessianAccumulator:
@@ -122,5 +123,6 @@ def kernel_rows(features: numpy.ndarray, active: numpy.ndarray, zeta: typing.Sup
 def normalised(features: numpy.ndarray, n_threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
     ...
 def read_parts(content: bytes, name: str) -> tuple[str, dict[str, numpy.ndarray]]:
+def read_atom_lines(text: bytes, start: typing.SupportsInt | typing.SupportsIndex, n_rows: typing.SupportsInt | typing.SupportsIndex, columns: str, n_threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.float64]] | None:
     ...
 __version__: str = '0.1.0'

@@ -195,9 +195,8 @@ def refuse_unknown_species(frame: Atoms, number: int, species: Sequence[int]) ->
     """Throw when a frame has atoms of species that the model was not trained on."""
     from ..descriptors._elements import symbol, symbols
 
-    unknown = np.flatnonzero(~np.isin(frame.numbers, species))
-    if unknown.size:
-        atom = int(unknown[0])
+    if not set(frame.numbers.tolist()) <= set(species):  # for small frames a tenth of the time that NumPy takes
+        atom = int(np.flatnonzero(~np.isin(frame.numbers, species))[0])
         raise InvalidInputError(
             f"frame {number}, atom {atom} is {symbol(frame.numbers[atom])}, but the model knows only "
             f"{symbols(species)}; remove the frame, or ask for NaN where such atoms are near (unknown_species='nan', "
