@@ -29,9 +29,9 @@ std::vector<Number> copied(const py::array& array) {
 }
 
 Structure make_structure(
-    const Soap& soap, const py::array& positions, const py::array_t<int, py::array::c_style>& numbers,
+    const py::array& positions, const py::array_t<int, py::array::c_style>& numbers,
     const py::array_t<double, py::array::c_style>& cell, const py::array_t<bool, py::array::c_style>& periodic,
-    const std::string& name
+    const std::vector<int>& species, double cutoff, const std::string& name
 ) {
     const ConstMatrixView view = matrix_view(positions, "positions");
     if (numbers.size() != view.rows || cell.size() != 9 || periodic.size() != 3)
@@ -42,7 +42,7 @@ Structure make_structure(
     std::copy_n(cell.data(), 9, atoms.cell.begin());
     std::copy_n(periodic.data(), 3, atoms.periodic.begin());
     const WithoutInterpreter no_interpreter;
-    return {atoms, soap.species(), soap.cutoff(), name};
+    return {atoms, species, cutoff, name};
 }
 
 Soap make_soap(
@@ -107,9 +107,32 @@ py::array_t<Index> order(const Structure& structure) {
     return py::array_t<Index>(static_cast<py::ssize_t>(atoms.size()), atoms.data());
 }
 
+/// Atoms within the cutoff of one, and where they are beside it.
+std::pair<py::array_t<Index>, py::array_t<double>> around(const Structure& structure, Index atom) {
+    std::vector<Index> atoms;
+    std::vector<double> vectors;
+    {
+        const WithoutInterpreter no_interpreter;
+        for (const Neighbour& neighbour : structure.neighbours(atom)) {
+            atoms.push_back(neighbour.atom);
+            vectors.insert(vectors.end(), neighbour.vector.begin(), neighbour.vector.end());
+        }
+    }
+    const auto n = static_cast<py::ssize_t>(atoms.size());
+    return {py::array_t<Index>(n, atoms.data()), py::array_t<double>({n, py::ssize_t{3}}, vectors.data())};
+}
+
 }  // namespace
 
 void register_soap(py::module_& module) {
+    py::class_<Structure>(module, "Structure")
+        .def(
+            py::init(&make_structure), py::arg("positions"), py::arg("numbers"), py::arg("cell"), py::arg("periodic"),
+            py::arg("species"), py::arg("cutoff"), py::arg("name")
+        )
+        .def("order", &order)
+        .def("neighbours", &around, py::arg("atom"))
+        .def("__len__", &Structure::n_atoms);
     py::class_<Soap>(module, "Soap")
         .def(
             py::init(&make_soap), py::arg("angular"), py::arg("n_radial"), py::arg("edges"), py::arg("coefficients"),
@@ -118,13 +141,6 @@ void register_soap(py::module_& module) {
         .def("features", &features, py::arg("structures"), py::arg("chosen"), py::arg("n_threads"))
         .def_property_readonly("cutoff", &Soap::cutoff)
         .def_property_readonly("n_features", &Soap::n_features);
-    py::class_<Structure>(module, "Structure")
-        .def(
-            py::init(&make_structure), py::arg("soap"), py::arg("positions"), py::arg("numbers"), py::arg("cell"),
-            py::arg("periodic"), py::arg("name")
-        )
-        .def("order", &order)
-        .def("__len__", &Structure::n_atoms);
     py::class_<SoapScorer>(module, "SoapScorer")
         .def(py::init<Model>(), py::arg("model"))
         .def("score", &score, py::arg("structures"), py::arg("chosen"), py::arg("mark_unknown"), py::arg("n_threads"))

@@ -262,6 +262,26 @@ Index Structure::n_centers() const {
     return state_->n_centers;
 }
 
+std::vector<Neighbour> Structure::neighbours(Index atom) const {
+    const StructureState& state = *state_;
+    if (atom < 0 || atom >= state.n_atoms())
+        throw InvalidInput("atom " + std::to_string(atom) + " does not exist; count the atoms from 0.");
+    const Index place = state.place[at(atom)];
+    const Vector3 center = state.position(place);
+    std::vector<Neighbour> found;
+    for_each_range(state, state.bins[at(state.bin_of(place))], [&](Index first, Index last, const Vector3& shift) {
+        for (Index i = first; i < last; ++i) {
+            const Vector3 position = state.position(i);
+            Vector3 vector{};
+            for (std::size_t k = 0; k < 3; ++k) vector[k] = position[k] + shift[k] - center[k];
+            const double square = dot(vector, vector);
+            const bool is_itself = i == place && square < same_place * same_place;
+            if (square < state.cutoff * state.cutoff && !is_itself) found.push_back({state.atom[at(i)], vector});
+        }
+    });
+    return found;
+}
+
 std::vector<Index> Structure::order() const {
     std::vector<Index> centers;
     centers.reserve(at(state_->n_centers));
