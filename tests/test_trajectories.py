@@ -17,7 +17,7 @@ import pytest
 from ase import Atoms
 
 from lpr_fast import InvalidInputError, LprWarning, SparseKernelModel, score_trajectory
-from lpr_fast.descriptors import _cells
+from lpr_fast.atoms import _pieces
 from lpr_fast.trajectories._memory import as_bytes
 from lpr_fast.trajectories._stream import Stream
 from lpr_fast.trajectories._summary import RunSummary
@@ -107,8 +107,8 @@ def test_the_least_rigid_environments_are_those_of_the_sorted_list(
 def test_of_large_frames_the_surroundings_of_the_least_rigid_are_kept(
     model: SparseKernelModel, frames: list[Atoms], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_cells, "LARGEST_UNCUT", 100)
-    monkeypatch.setattr("lpr_fast.trajectories._least_rigid.LARGEST_UNCUT", 100)
+    monkeypatch.setattr(_pieces, "LARGEST_WHOLE", 100)
+    monkeypatch.setattr("lpr_fast.trajectories._least_rigid.LARGEST_WHOLE", 100)
     large = frames[0].repeat((3, 3, 2))
     large.rattle(0.1, seed=1)
     score_trajectory(model, [large], [tmp_path / "out.csv"], least_rigid=3)
@@ -245,7 +245,7 @@ def test_bad_frames_are_left_out_after_a_crash_too(
 
     whole = score_trajectory(model, path, [tmp_path / "whole.h5"], on_error="skip")
     monkeypatch.setattr("lpr_fast.trajectories._job._BETWEEN_CHECKPOINTS", 0.0)
-    monkeypatch.setattr("lpr_fast.atoms._frames._BATCH_ATOMS", 8)
+    monkeypatch.setattr("lpr_fast.atoms._frames.BATCH_ATOMS", 8)
     with pytest.raises(RuntimeError):
         score_trajectory(model, path, [tmp_path / "out.h5"], on_error="skip", progress=stop)
     run = score_trajectory(model, path, [tmp_path / "out.h5"], on_error="skip")
@@ -262,8 +262,7 @@ def test_results_do_not_depend_on_the_cap(
     memory: str | None, model: SparseKernelModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lpr_fast.trajectories._memory._used", lambda: 898 * 10**6)
-    monkeypatch.setattr(_cells, "LARGEST_UNCUT", 100)
-    monkeypatch.setattr(_cells, "_ATOMS_PER_CELL", 12)
+    monkeypatch.setattr(_pieces, "LARGEST_WHOLE", 100)
     frames = [*silicon(30, seed=3), silicon(1)[0].repeat((3, 3, 2)), *silicon(2, seed=5)]
     score_trajectory(model, frames, [tmp_path / "out.h5"], memory=memory)
     np.testing.assert_array_equal(lpr_in(tmp_path / "out.h5"), model.score(frames).lpr)

@@ -111,10 +111,6 @@ Lattice lattice_of(const Configuration& atoms, const std::string& name) {
         for (std::size_t j = 0; j < 3; ++j) lattice.vectors[k][j] = atoms.cell[3 * k + j];
         const double size = length(lattice.vectors[k]);
         if (!std::isfinite(size)) throw InvalidInput(name + " has a cell that is not finite; mend or remove it.");
-        if (!(size > 0.0))
-            throw InvalidInput(
-                name + " is periodic along a cell vector of length zero; give the cell, or set it not periodic there."
-            );
     }
     complete(lattice.vectors, lattice.periodic);
     check_span(lattice, name);

@@ -268,7 +268,7 @@ class StructureModel:
         self,
         frames: Iterable[Atoms],
         unknown_species: UnknownSpecies,
-        limit: int = _frames.BATCH_ATOMS,
+        limit: int | None = None,
         start: int = 0,
         skip: Callable[[int, str], None] | None = None,
         first_atom: int = 0,
@@ -281,7 +281,7 @@ class StructureModel:
             raise InvalidInputError(f"unknown_species is {unknown_species!r}; it must be 'error' or 'nan'.")
         refuses = unknown_species == "error"
         usable = _frames.usable(frames, self._cutoff, self.species, refuses_unknown=refuses, start=start, skip=skip)
-        return pieces(usable, limit, start=start, first_atom=first_atom)
+        return pieces(usable, limit or _frames.BATCH_ATOMS, start=start, first_atom=first_atom)
 
     def _features(self, piece: Piece, n_threads: int = 0) -> Array:
         """Features as the descriptor gives them."""
@@ -292,7 +292,7 @@ class StructureModel:
         from ..descriptors._structures import structure_of
 
         structure = structure_of(frame, self._cutoff, self.species)
-        return self._comparable(self._scorer.soap.features([structure], [atoms.tolist()], 0))
+        return self._comparable(self._scorer.soap.features([structure], [atoms], 0))
 
     def _comparable(self, features: Array) -> Array:
         """Features as environments are compared by them."""
