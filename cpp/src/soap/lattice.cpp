@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <sstream>
 #include <string>
 
 #include "lpr_fast/error.hpp"
@@ -63,6 +64,16 @@ void complete(std::array<Vector3, 3>& vectors, const std::array<bool, 3>& period
         default:
             return;
     }
+}
+
+/// The periodic vectors, for a message.
+std::string shown(const Lattice& lattice) {
+    std::ostringstream text;
+    for (std::size_t k = 0; k < 3; ++k) {
+        const Vector3& vector = lattice.vectors[k];
+        if (lattice.periodic[k]) text << "(" << vector[0] << ", " << vector[1] << ", " << vector[2] << ")";
+    }
+    return text.str();
 }
 
 void check_span(const Lattice& lattice, const std::string& name) {
