@@ -83,9 +83,8 @@ void check_span(const Lattice& lattice, const std::string& name) {
     // The vectors along what is open have length one, at right angles to all others.
     if (!(std::abs(determinant(lattice.vectors)) > smallest_share * box))
         throw InvalidInput(
-            name +
-            " is periodic, but its cell vectors span no volume; give the cell, or set it not periodic along what "
-            "it lacks."
+            name + " is periodic, but its cell vectors " + shown(lattice) +
+            " span no volume; give the cell, or set it not periodic along what it lacks."
         );
 }
 
