@@ -9,9 +9,6 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-for variable in ("RAYON_NUM_THREADS", "OMP_NUM_THREADS"):
-    os.environ[variable] = "1"
-
 import ase.build
 import ase.io
 import numpy as np
@@ -37,11 +34,8 @@ REAL = {
 def hypers(cutoff: float, n_radial: int, n_angular: int, *, explicit: bool = False) -> dict[str, Any]:
     """Gaussian density, shifted cosine, Gto; with `explicit`, fewer radial functions the larger l is."""
     radial = [{"type": "Gto", "max_radial": max(1, n_radial - 1 - degree)} for degree in range(n_angular)]
-    tensor = {
-        "type": "TensorProduct",
-        "max_angular": n_angular - 1,
-        "radial": {"type": "Gto", "max_radial": n_radial - 1},
-    }
+    gto = {"type": "Gto", "max_radial": n_radial - 1}
+    tensor = {"type": "TensorProduct", "max_angular": n_angular - 1, "radial": gto}
     return {
         "cutoff": {"radius": cutoff, "smoothing": {"type": "ShiftedCosine", "width": 0.5}},
         "density": {"type": "Gaussian", "width": 0.4},
@@ -137,6 +131,7 @@ def main() -> None:
     takes = parser(__doc__)
     takes.add_argument("--data", type=Path, help="folder with the real sets that REAL names; without it, made-up ones")
     options = takes.parse_args()
+    os.environ["RAYON_NUM_THREADS"] = "1"  # featomic's, before it is used
     print_machine(1)
     print(f"multiply-adds in registers: {Peak(toy=options.toy).gigaflops(1):.0f} GF/s on one thread")
     sizes = [(3, 3, False)] if options.toy else [(8, 7, False), (10, 9, False), (12, 10, False), (10, 9, True)]
