@@ -18,7 +18,9 @@ from lpr_fast.models import _archive
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "cpp" / "tests" / "data"
-FILES = sorted(path.relative_to(FOLDER) for path in FOLDER.rglob("*.lpr"))
+# An earlier version made this one: the tool cannot.
+OLD = Path("v1", "structures", "soap.lpr")
+FILES = sorted(path.relative_to(FOLDER) for path in FOLDER.rglob("*.lpr") if path.relative_to(FOLDER) != OLD)
 FEATURES = [name for name in FILES if name.parent.name != "structures"]
 CURRENT = [name for name in FILES if name.parent == Path()]
 
