@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <string>
+#include <tuple>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "arrays.hpp"
@@ -19,8 +19,15 @@ namespace py = pybind11;
 namespace lpr_fast::python {
 namespace {
 
-/// Centers of each structure: all, a range of its order, or a list of atoms.
-using Chosen = std::variant<std::monostate, std::pair<Index, Index>, std::vector<Index>>;
+/// The wanted centers of each structure: None for all, a tuple for a range of its order, or an array of atoms.
+using Chosen = std::vector<py::object>;
+
+/// Parts of structures, and the lists of atoms that they point to.
+struct Parts {
+    std::vector<Part> parts;
+    std::vector<std::vector<Index>> atoms;
+    Index n_rows = 0;
+};
 
 template <typename Number>
 std::vector<Number> copied(const py::array& array) {
@@ -56,49 +63,46 @@ Soap make_soap(
     };
 }
 
-/// Parts of structures, and how many centers they are.
-std::pair<std::vector<Part>, Index> parts_of(
-    const std::vector<Structure>& structures, const std::vector<Chosen>& chosen
-) {
+Parts parts_of(const std::vector<Structure>& structures, const Chosen& chosen) {
     if (chosen.size() != structures.size()) throw InvalidInput("give the chosen centers of every structure.");
-    std::vector<Part> parts;
-    Index count = 0;
+    Parts found;
+    found.atoms.resize(structures.size());
     for (std::size_t i = 0; i < structures.size(); ++i) {
         Part part{&structures[i]};
         Index n = structures[i].n_centers();
-        if (const auto* range = std::get_if<std::pair<Index, Index>>(&chosen[i])) {
-            part.first = range->first;
-            part.last = range->second;
-            n = range->second - range->first;
-        } else if (const auto* atoms = std::get_if<std::vector<Index>>(&chosen[i])) {
-            part.atoms = atoms;
-            n = static_cast<Index>(atoms->size());
+        if (py::isinstance<py::tuple>(chosen[i])) {
+            std::tie(part.first, part.last) = chosen[i].cast<std::pair<Index, Index>>();
+            n = part.last - part.first;
+        } else if (!chosen[i].is_none()) {
+            found.atoms[i] = copied<Index>(chosen[i].cast<py::array>());
+            part.atoms = &found.atoms[i];
+            n = static_cast<Index>(found.atoms[i].size());
         }
-        parts.push_back(part);
-        count += n;
+        found.parts.push_back(part);
+        found.n_rows += n;
     }
-    return {std::move(parts), count};
+    return found;
 }
 
 py::array_t<double> features(
-    const Soap& soap, const std::vector<Structure>& structures, const std::vector<Chosen>& chosen, int n_threads
+    const Soap& soap, const std::vector<Structure>& structures, const Chosen& chosen, int n_threads
 ) {
-    const auto [parts, n_rows] = parts_of(structures, chosen);
-    py::array_t<double> out({n_rows, soap.n_features()});
-    const MatrixView target(out.mutable_data(), n_rows, soap.n_features());
+    const Parts wanted = parts_of(structures, chosen);
+    py::array_t<double> out({wanted.n_rows, soap.n_features()});
+    const MatrixView target(out.mutable_data(), wanted.n_rows, soap.n_features());
     const WithoutInterpreter no_interpreter;
-    soap.features(parts, target, n_threads);
+    soap.features(wanted.parts, target, n_threads);
     return out;
 }
 
 ScoreArrays score(
-    const SoapScorer& scorer, const std::vector<Structure>& structures, const std::vector<Chosen>& chosen,
-    bool mark_unknown, int n_threads
+    const SoapScorer& scorer, const std::vector<Structure>& structures, const Chosen& chosen, bool mark_unknown,
+    int n_threads
 ) {
-    const auto [parts, n_rows] = parts_of(structures, chosen);
-    auto [arrays, scores] = room_for_scores(scorer.model(), n_rows);
+    const Parts wanted = parts_of(structures, chosen);
+    auto [arrays, scores] = room_for_scores(scorer.model(), wanted.n_rows);
     const WithoutInterpreter no_interpreter;
-    scorer.score(parts, scores, mark_unknown ? UnknownSpecies::mark : UnknownSpecies::refuse, n_threads);
+    scorer.score(wanted.parts, scores, mark_unknown ? UnknownSpecies::mark : UnknownSpecies::refuse, n_threads);
     return std::move(arrays);
 }
 

@@ -108,7 +108,7 @@ class Structure:
 class Soap:
     def __init__(self, angular: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], n_radial: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], edges: numpy.ndarray, coefficients: numpy.ndarray, center: numpy.ndarray, species: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex]) -> None:
         ...
-    def features(self, structures: collections.abc.Sequence[Structure], chosen: collections.abc.Sequence[None | tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex] | collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex]], n_threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
+    def features(self, structures: collections.abc.Sequence[Structure], chosen: collections.abc.Sequence[typing.Any], n_threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
         ...
     @property
     def cutoff(self) -> float:
@@ -119,7 +119,7 @@ class Soap:
 class SoapScorer:
     def __init__(self, model: Model) -> None:
         ...
-    def score(self, structures: collections.abc.Sequence[Structure], chosen: collections.abc.Sequence[None | tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex] | collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex]], mark_unknown: bool, n_threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64] | None, numpy.typing.NDArray[numpy.float64] | None]:
+    def score(self, structures: collections.abc.Sequence[Structure], chosen: collections.abc.Sequence[typing.Any], mark_unknown: bool, n_threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64] | None, numpy.typing.NDArray[numpy.float64] | None]:
         ...
     @property
     def soap(self) -> Soap:

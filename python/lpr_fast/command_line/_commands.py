@@ -15,7 +15,7 @@ from .. import __version__
 from .._errors import LprError, LprWarning
 from .._files import refuse_output
 from ..atoms._frames import DEFAULT_ENERGY_KEY
-from ..atoms._model import load_model
+from ..atoms._load import load_model
 from ..trajectories._plots import plot_scores
 from . import _fit, _info, _score, missing
 from ._log import logging_to

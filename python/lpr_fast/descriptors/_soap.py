@@ -80,7 +80,7 @@ class Soap:
         numpy.ndarray, shape (n_atoms, D)
             Atoms in order, structure by structure.
         """
-        chosen = [None] * len(structures) if atoms is None else [of_frame.tolist() for of_frame in atoms]
+        chosen = [None] * len(structures) if atoms is None else atoms
         return self._core.features(structures, chosen, n_threads)
 
     @cached_property

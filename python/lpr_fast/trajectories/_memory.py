@@ -6,7 +6,7 @@ import os
 import re
 
 from .._errors import InvalidInputError
-from ..atoms._frames import BATCH_ATOMS
+from ..atoms import _frames
 from ..atoms._model import StructureModel
 
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
@@ -40,7 +40,7 @@ def as_bytes(size: str | int) -> int:
 def atoms_together(memory: str | int | None, model: StructureModel) -> int:
     """Atoms that may be scored together under a cap, never more than without one. Results do not depend on it."""
     if memory is None:
-        return BATCH_ATOMS
+        return _frames.BATCH_ATOMS
     cap, needed = as_bytes(memory), _used() + _workspace(model)
     if cap < needed + _FEWEST_ATOMS * _BYTES_PER_ATOM:
         least = (needed + _FEWEST_ATOMS * _BYTES_PER_ATOM) * 5 // 4
@@ -48,7 +48,7 @@ def atoms_together(memory: str | int | None, model: StructureModel) -> int:
             f"memory is {memory}, but model and libraries alone take {needed / 1e6:.0f} MB; give at least "
             f"{least / 1e6:.0f}MB."
         )
-    return min(BATCH_ATOMS, (cap - needed) // _BYTES_PER_ATOM)
+    return min(_frames.BATCH_ATOMS, (cap - needed) // _BYTES_PER_ATOM)
 
 
 def _workspace(model: StructureModel) -> int:
