@@ -3,6 +3,7 @@
 #include <array>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "arrays.hpp"
@@ -17,13 +18,15 @@ namespace {
 
 Structure make_structure(
     const py::array& positions, const std::vector<int>& numbers, const std::array<double, 9>& cell,
-    const std::array<bool, 3>& periodic, const std::vector<int>& species, double cutoff, const std::string& name
+    const std::array<bool, 3>& periodic, const std::vector<int>& species, double cutoff, const std::string& name,
+    std::optional<Index> n_centers
 ) {
     const ConstMatrixView view = matrix_view(positions, "positions");
     if (view.rows != static_cast<Index>(numbers.size()))
         throw InvalidInput("there are " + std::to_string(numbers.size()) + " atomic numbers for other positions.");
     const WithoutInterpreter no_interpreter;
-    return {Configuration{view, numbers.data(), view.rows, cell, periodic}, species, cutoff, name};
+    const Configuration atoms{view, numbers.data(), n_centers.value_or(view.rows), cell, periodic};
+    return {atoms, species, cutoff, name};
 }
 
 Soap make_soap(
@@ -50,13 +53,24 @@ py::array_t<double> features(const Soap& soap, const std::vector<Structure>& str
     return out;
 }
 
+std::pair<py::array_t<double>, py::array_t<double>> gradient(
+    const Soap& soap, const Structure& structure, const py::array& derivatives, int n_threads
+) {
+    const ConstMatrixView view = matrix_view(derivatives, "derivatives");
+    py::array_t<double> forces({structure.n_atoms(), Index{3}}), virial({Index{3}, Index{3}});
+    const MatrixView of_atoms(forces.mutable_data(), structure.n_atoms(), 3), of_cell(virial.mutable_data(), 3, 3);
+    const WithoutInterpreter no_interpreter;
+    soap.gradient(structure, view, of_atoms, of_cell, n_threads);
+    return {forces, virial};
+}
+
 }  // namespace
 
 void register_soap(py::module_& module) {
     py::class_<Structure>(module, "Structure")
         .def(
             py::init(&make_structure), py::arg("positions"), py::arg("numbers"), py::arg("cell"), py::arg("periodic"),
-            py::arg("species"), py::arg("cutoff"), py::arg("name")
+            py::arg("species"), py::arg("cutoff"), py::arg("name"), py::arg("n_centers") = std::nullopt
         )
         .def_property_readonly("n_atoms", &Structure::n_atoms);
     py::class_<Soap>(module, "Soap")
@@ -65,6 +79,7 @@ void register_soap(py::module_& module) {
             py::arg("center"), py::arg("species")
         )
         .def("features", &features, py::arg("structures"), py::arg("n_threads"))
+        .def("gradient", &gradient, py::arg("structure"), py::arg("derivatives"), py::arg("n_threads"))
         .def_property_readonly("cutoff", &Soap::cutoff)
         .def_property_readonly("n_features", &Soap::n_features);
 }

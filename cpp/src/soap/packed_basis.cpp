@@ -18,6 +18,10 @@ constexpr Index most_radial = 1000;
 
 constexpr double most_steps = 65536.0;
 
+// At the cutoff smooth radial functions are zero but for the table's own error; this is relative to their largest
+// value.
+constexpr double smallest_step = 1e-9;
+
 constexpr double pi = 3.14159265358979323846;
 
 std::size_t at(Index i) {
@@ -55,17 +59,34 @@ void check(const RadialTable& table) {
     if (static_cast<Index>(table.center.size()) != n_center) refuse("it does not say what an atom adds to itself");
 }
 
+#if defined(LPR_FAST_HAS_X86_LEVELS)
+/// Of three tables that of the instruction set of hot_kernels().
+template <typename Table>
+const Table& chosen(const Table& baseline, const Table& v3, const Table& v4) {
+    if (&hot_kernels() == &hot_kernels_v4) return v4;
+    return &hot_kernels() == &hot_kernels_v3 ? v3 : baseline;
+}
+#endif
+
 }  // namespace
 
 const HotSoap& hot_soap() {
-    static const HotSoap& loops = [&]() -> const HotSoap& {
 #if defined(LPR_FAST_HAS_X86_LEVELS)
-        if (&hot_kernels() == &hot_kernels_v4) return hot_soap_v4;
-        if (&hot_kernels() == &hot_kernels_v3) return hot_soap_v3;
-#endif
-        return hot_soap_baseline;
-    }();
+    static const HotSoap& loops = chosen(hot_soap_baseline, hot_soap_v3, hot_soap_v4);
     return loops;
+#else
+    return hot_soap_baseline;
+#endif
+}
+
+const HotSoapGradient& hot_soap_gradient() {
+#if defined(LPR_FAST_HAS_X86_LEVELS)
+    static const HotSoapGradient& loops =
+        chosen(hot_soap_gradient_baseline, hot_soap_gradient_v3, hot_soap_gradient_v4);
+    return loops;
+#else
+    return hot_soap_gradient_baseline;
+#endif
 }
 
 PackedBasis::PackedBasis(const RadialTable& table) {
@@ -76,11 +97,47 @@ PackedBasis::PackedBasis(const RadialTable& table) {
     pack_cells();
     pack_coefficients(table);
     pack_harmonics();
+    pack_way_back();
 }
 
 Index PackedBasis::scratch_size() const {
     const Index n_harmonics = (basis_.largest_l + 1) * (basis_.largest_l + 1);
     return soap_chunk * (1 + n_harmonics + basis_.n_blocks * hot_soap().width);
+}
+
+Index PackedBasis::kept_size(Index n_neighbours) const {
+    const Index n_harmonics = (basis_.largest_l + 1) * (basis_.largest_l + 1);
+    const Index per_neighbour = 1 + n_harmonics + 2 * basis_.n_blocks * hot_soap().width;
+    return tile_count(n_neighbours, soap_chunk) * soap_chunk * per_neighbour;
+}
+
+Index PackedBasis::gradient_scratch_size() const {
+    const Index width = hot_soap().width, n_harmonics = (basis_.largest_l + 1) * (basis_.largest_l + 1);
+    Index n_padded = 0;
+    for (const SoapDegree& degree : degrees_) n_padded = std::max(n_padded, degree.n_blocks * width);
+    return std::max((basis_.n_rows + n_harmonics) * width, 2 * n_padded * n_padded);
+}
+
+bool PackedBasis::has_step() const {
+    const Index width = hot_soap().width, n_channels = basis_.n_blocks * width;
+    const auto n_cells = static_cast<Index>(middles_.size());
+    double largest = 0.0, at_cutoff = 0.0;
+    for (Index channel = 0; channel < n_channels; ++channel) {
+        const Index first = channel / width * (table_degree + 1) * width + channel % width;
+        const double* of_cell = nullptr;
+        for (Index cell = 0; cell < n_cells; ++cell) {
+            of_cell = coefficients_.data() + cell * (table_degree + 1) * n_channels + first;
+            largest = std::max(largest, std::abs(*of_cell));
+        }
+        double sum = 0.0;
+        for (Index k = 0; k <= table_degree; ++k) sum += of_cell[k * width];
+        at_cutoff = std::max(at_cutoff, std::abs(sum));
+    }
+    return at_cutoff > smallest_step * largest;
+}
+
+bool PackedBasis::has_no_center() const {
+    return std::all_of(center_.begin(), center_.end(), [](double x) { return x == 0.0; });
 }
 
 void PackedBasis::add_center(double* expansion) const {
@@ -166,6 +223,31 @@ void PackedBasis::pack_harmonics() {
         }
     }
     basis_.harmonics = harmonics_.data();
+}
+
+/// The same functions as P_lm = norm Q_lm with Q_lm = z Q_l-1,m - b^2 Q_l-2,m, whose way back takes the fewest
+/// operations. There a sum at l has the Q_l+2,m of the sum two above.
+void PackedBasis::pack_way_back() {
+    const Index largest_l = basis_.largest_l;
+    norms_.resize(at((largest_l + 1) * (largest_l + 1)));
+    const double* next = harmonics_.data();
+    for (Index m = 0; m <= largest_l; ++m) {
+        double norm = *next++;
+        for (Index l = m; l <= largest_l; ++l) {
+            norms_[at(l * l + l + m)] = norms_[at(l * l + l - m)] = norm;
+            if (l == largest_l) break;
+            norm *= next[0];
+            next += 2;
+        }
+    }
+    for (Index m = largest_l; m >= 0; --m) {
+        for (Index l = largest_l; l >= m; --l) {
+            const auto order = static_cast<double>(m), below = static_cast<double>(l + 1);
+            downwards_.push_back((below * below - order * order) / (4.0 * below * below - 1.0));
+        }
+    }
+    basis_.norms = norms_.data();
+    basis_.downwards = downwards_.data();
 }
 
 }  // namespace lpr_fast

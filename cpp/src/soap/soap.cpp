@@ -78,7 +78,6 @@ void expand(const SoapState& soap, const StructureState& structure, Index place,
     workspace.scratch.reserve(packed.scratch_size());
     workspace.expansions.reserve(soap.n_species() * size);
     workspace.is_empty.assign(soap.species.size(), 1);
-    workspace.surroundings.select(structure, place);
     for (Index s = 0; s < soap.n_species(); ++s) {
         const SoapNeighbours neighbours = workspace.surroundings.neighbours(s);
         const bool is_own = structure.species[at(place)] == s;

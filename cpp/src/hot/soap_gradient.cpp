@@ -1,0 +1,304 @@
+// Compiled once per instruction set, with LPR_FAST_LEVEL as the suffix of its table; see hot/kernels.cpp for what that
+// forbids.
+
+#include "hot/soap_gradient.hpp"
+
+#include "hot/soap_parts.hpp"
+
+namespace lpr_fast {
+namespace {
+
+/// Numbers that are kept of a chunk.
+LPR_FAST_INLINE Index kept_size(const SoapBasis& basis) {
+    return soap_chunk * (1 + (basis.largest_l + 1) * (basis.largest_l + 1) + 2 * basis.n_blocks * width);
+}
+
+LPR_FAST_INLINE Chunk chunk_in(const SoapBasis& basis, double* kept) {
+    double* harmonics = kept + soap_chunk;
+    double* radial = harmonics + soap_chunk * (basis.largest_l + 1) * (basis.largest_l + 1);
+    return {kept, harmonics, radial, radial + soap_chunk * basis.n_blocks * width};
+}
+
+/// Neighbours in lanes come in whole vectors: those that do not exist get radial functions of zero.
+LPR_FAST_INLINE void fill_up(const SoapBasis& basis, Index count, const Chunk& chunk) {
+    const Index stride = basis.n_blocks * width;
+    for (Index j = count; j % width != 0; ++j) {
+        for (Index i = 0; i < stride; ++i) chunk.radial[j * stride + i] = chunk.slopes[j * stride + i] = 0.0;
+    }
+}
+
+void expand(const SoapBasis& basis, const SoapNeighbours& neighbours, double* kept, double* expansion) {
+    for (Index first = 0; first < neighbours.count; first += soap_chunk, kept += kept_size(basis)) {
+        const Index count = neighbours.count - first < soap_chunk ? neighbours.count - first : soap_chunk;
+        const Chunk chunk = chunk_in(basis, kept);
+        harmonics_of(basis, neighbours, first, count, chunk);
+        radial_of<true>(basis, count, chunk);
+        fill_up(basis, count, chunk);
+        add_chunk(basis, count, chunk, expansion);
+    }
+}
+
+/// Derivatives with respect to the features of one degree as a matrix (n1, n2), and its transpose: products of an
+/// expansion with them are derivatives with respect to the other expansion.
+LPR_FAST_INLINE void unfold(
+    const SoapDegree& degree, bool is_folded, const double* derivatives, double* matrix, double* transposed
+) {
+    const Index stride = degree.n_blocks * width;
+    const double factor = factor_of(degree.l) * root_of_two;
+    for (Index i = 0; i < stride * stride; ++i) matrix[i] = transposed[i] = 0.0;
+    for (Index n1 = 0; n1 < degree.n_radial; ++n1) {
+        for (Index n2 = is_folded ? n1 : 0; n2 < degree.n_radial; ++n2) {
+            const double value = factor * derivatives[place_of(n1, n2, degree.n_radial, is_folded)];
+            matrix[n1 * stride + n2] = transposed[n2 * stride + n1] = value;
+            if (is_folded) matrix[n2 * stride + n1] = value;
+        }
+        // A square has twice its root as derivative, and no factor sqrt(2).
+        if (is_folded) matrix[n1 * stride + n1] *= root_of_two;
+    }
+}
+
+/// gradient += expansion times matrix, for the rows of one degree.
+LPR_FAST_INLINE void add_products(
+    const SoapBasis& basis, const SoapDegree& degree, const double* expansion, const double* matrix, double* gradient
+) {
+    const Index stride = degree.n_blocks * width;
+    const SoapBlock* blocks = basis.blocks + degree.first_block;
+    for (Index a = 0; a < degree.n_blocks; ++a) {
+        for (Index b = 0; b < degree.n_blocks; ++b) {
+            Vec rows[width];
+            LPR_FAST_UNROLL
+            for (int n = 0; n < width; ++n) rows[n] = load(matrix + (a * width + n) * stride + b * width);
+            const double* from = expansion + blocks[a].first_row * width;
+            Vec* to = reinterpret_cast<Vec*>(gradient) + blocks[b].first_row;
+            for (Index m = 0; m < 2 * degree.l + 1; ++m) {
+                Vec sum = to[m];
+                LPR_FAST_UNROLL
+                for (int n = 0; n < width; ++n) sum += from[m * width + n] * rows[n];
+                to[m] = sum;
+            }
+        }
+    }
+}
+
+void spectrum(const SoapBasis& basis, const SoapPairGradient& pair, double* scratch) {
+    const double* derivatives = pair.derivatives;
+    for (Index d = 0; d < basis.n_degrees; ++d) {
+        const SoapDegree& degree = basis.degrees[d];
+        double* transposed = scratch + degree.n_blocks * width * degree.n_blocks * width;
+        unfold(degree, pair.is_folded, derivatives, scratch, transposed);
+        if (pair.is_folded) {
+            add_products(basis, degree, pair.first, scratch, pair.first_gradient);
+        } else {
+            add_products(basis, degree, pair.second, transposed, pair.first_gradient);
+            add_products(basis, degree, pair.first, scratch, pair.second_gradient);
+        }
+        derivatives += n_features_of(degree, pair.is_folded);
+    }
+}
+
+template <int step, int k>
+LPR_FAST_INLINE double from_low(Vec a, Vec b) {
+    return k & step ? b[k & ~step] : a[k];
+}
+
+template <int step, int k>
+LPR_FAST_INLINE double from_high(Vec a, Vec b) {
+    return k & step ? b[k] : a[k | step];
+}
+
+/// Of blocks of `step` numbers, every second one of `a` changes places with the one before it of `b`. Written so that
+/// compilers see shuffles.
+template <int step>
+LPR_FAST_INLINE void exchange(Vec& a, Vec& b) {
+#if defined(__AVX512F__)
+    const Vec low = {from_low<step, 0>(a, b), from_low<step, 1>(a, b), from_low<step, 2>(a, b),
+                     from_low<step, 3>(a, b), from_low<step, 4>(a, b), from_low<step, 5>(a, b),
+                     from_low<step, 6>(a, b), from_low<step, 7>(a, b)};
+    const Vec high = {from_high<step, 0>(a, b), from_high<step, 1>(a, b), from_high<step, 2>(a, b),
+                      from_high<step, 3>(a, b), from_high<step, 4>(a, b), from_high<step, 5>(a, b),
+                      from_high<step, 6>(a, b), from_high<step, 7>(a, b)};
+#elif defined(__AVX2__) && defined(__FMA__)
+    const Vec low = {
+        from_low<step, 0>(a, b), from_low<step, 1>(a, b), from_low<step, 2>(a, b), from_low<step, 3>(a, b)
+    };
+    const Vec high = {
+        from_high<step, 0>(a, b), from_high<step, 1>(a, b), from_high<step, 2>(a, b), from_high<step, 3>(a, b)
+    };
+#else
+    const Vec low = {from_low<step, 0>(a, b), from_low<step, 1>(a, b)};
+    const Vec high = {from_high<step, 0>(a, b), from_high<step, 1>(a, b)};
+#endif
+    a = low;
+    b = high;
+}
+
+template <int step>
+LPR_FAST_INLINE void exchange_all(Vec (&rows)[width]) {
+    if constexpr (step < width) {
+        LPR_FAST_UNROLL
+        for (int i = 0; i < width; ++i)
+            if (!(i & step)) exchange<step>(rows[i], rows[i + step]);
+        exchange_all<2 * step>(rows);
+    }
+}
+
+LPR_FAST_INLINE void transpose(Vec (&rows)[width]) {
+    exchange_all<1>(rows);
+}
+
+/// What an expansion's gradient makes of neighbours in lanes.
+struct Batch {
+    const double* harmonics;     ///< ((l + 1)^2, soap_chunk), from the first of the neighbours on
+    const double* radial;        ///< (width, n_blocks, width)
+    const double* slopes;        ///< the same
+    double* harmonics_gradient;  ///< ((l + 1)^2, width): derivatives with respect to harmonics, without their norms
+};
+
+/// Adds to `sums` the derivatives of the density with respect to distances, radial function by radial function.
+LPR_FAST_INLINE void add_slopes(
+    const SoapBlock& block, const double* gradient, const Batch& batch, Index first, Index stride, Vec (&sums)[width]
+) {
+    Vec products[width];
+    LPR_FAST_UNROLL
+    for (int j = 0; j < width; ++j) products[j] = Vec{};
+    const Vec* rows = reinterpret_cast<const Vec*>(gradient) + block.first_row;
+    const double* harmonics = batch.harmonics + block.l * block.l * soap_chunk;
+    for (Index m = 0; m < 2 * block.l + 1; ++m) {
+        const Vec row = rows[m];
+        LPR_FAST_UNROLL
+        for (int j = 0; j < width; ++j) products[j] += row * harmonics[m * soap_chunk + j];
+    }
+    LPR_FAST_UNROLL
+    for (int j = 0; j < width; ++j) sums[j] += products[j] * load(batch.slopes + j * stride + first);
+}
+
+/// Adds to the gradient with respect to harmonics what the radial functions of a block make of it.
+LPR_FAST_INLINE void add_radial(
+    const SoapBlock& block, const double* scaled, const Batch& batch, Index first, Index stride, bool is_first
+) {
+    Vec radial[width];
+    LPR_FAST_UNROLL
+    for (int j = 0; j < width; ++j) radial[j] = load(batch.radial + j * stride + first);
+    transpose(radial);
+    const double* rows = scaled + block.first_row * width;
+    Vec* out = reinterpret_cast<Vec*>(batch.harmonics_gradient) + block.l * block.l;
+    for (Index m = 0; m < 2 * block.l + 1; ++m) {
+        Vec sum = is_first ? Vec{} : out[m];
+        LPR_FAST_UNROLL
+        for (int n = 0; n < width; ++n) sum += rows[m * width + n] * radial[n];
+        out[m] = sum;
+    }
+}
+
+/// Sum over l of factors times the P_l of the recurrence P_l = z P_l-1 - b_l P_l-2, and its derivative with respect to
+/// z, from the highest l downwards.
+struct Clenshaw {
+    Vec value, value_above, slope, slope_above;
+
+    LPR_FAST_INLINE void add(Vec factor, Vec z, double b) {
+        const Vec next_slope = value + z * slope - b * slope_above;
+        const Vec next_value = factor + z * value - b * value_above;
+        slope_above = slope, slope = next_slope;
+        value_above = value, value = next_value;
+    }
+};
+
+struct Complex {
+    Vec re, im;
+
+    /// Horner's step: factor + (x + i y) times this.
+    LPR_FAST_INLINE void add(Vec factor_re, Vec factor_im, Vec x, Vec y) {
+        const Vec turned = factor_re + x * re - y * im;
+        im = factor_im + x * im + y * re;
+        re = turned;
+    }
+};
+
+/// Derivatives of a sum of harmonics with respect to x, y, z of a unit vector, as if they were independent: that along
+/// the vector means nothing.
+LPR_FAST_INLINE Points harmonics_slope(const SoapBasis& basis, const double* gradient, const Points& u) {
+    const Vec* factors = reinterpret_cast<const Vec*>(gradient);
+    const double* b = basis.downwards;
+    Complex value{}, slope{}, along_z{};
+    for (Index m = basis.largest_l; m >= 0; --m) {
+        Clenshaw cosine{}, sine{};
+        for (Index l = basis.largest_l; l >= m; --l, ++b) {
+            cosine.add(factors[l * l + l + m], u.z, *b);
+            if (m > 0) sine.add(factors[l * l + l - m], u.z, *b);
+        }
+        slope.add(value.re, value.im, u.x, u.y);
+        value.add(cosine.value, -sine.value, u.x, u.y);
+        along_z.add(cosine.slope, -sine.slope, u.x, u.y);
+    }
+    return {slope.re, -slope.im, along_z.re};
+}
+
+LPR_FAST_OUTLINE void batch_density(
+    const SoapBasis& basis, const double* gradient, const double* scaled, const Batch& batch, Vec (&slopes)[width]
+) {
+    const Index stride = basis.n_blocks * width;
+    LPR_FAST_UNROLL
+    for (int j = 0; j < width; ++j) slopes[j] = Vec{};
+    for (Index d = 0; d < basis.n_degrees; ++d) {
+        const SoapDegree& degree = basis.degrees[d];
+        for (Index b = degree.first_block; b < degree.first_block + degree.n_blocks; ++b) {
+            add_slopes(basis.blocks[b], gradient, batch, b * width, stride, slopes);
+            add_radial(basis.blocks[b], scaled, batch, b * width, stride, b == degree.first_block);
+        }
+    }
+}
+
+LPR_FAST_INLINE void write(const SoapVectors& out, Index first, const Points& p) {
+    *reinterpret_cast<UnalignedVec*>(out.x + first) = p.x;
+    *reinterpret_cast<UnalignedVec*>(out.y + first) = p.y;
+    *reinterpret_cast<UnalignedVec*>(out.z + first) = p.z;
+}
+
+/// The norms of harmonics go into a copy of the gradient, so that no recurrence has to have them.
+LPR_FAST_INLINE void scale_rows(const SoapBasis& basis, const double* gradient, double* scaled) {
+    for (Index b = 0; b < basis.n_blocks; ++b) {
+        const SoapBlock& block = basis.blocks[b];
+        const Vec* from = reinterpret_cast<const Vec*>(gradient) + block.first_row;
+        Vec* to = reinterpret_cast<Vec*>(scaled) + block.first_row;
+        const double* norms = basis.norms + block.l * block.l;
+        for (Index m = 0; m < 2 * block.l + 1; ++m) to[m] = from[m] * norms[m];
+    }
+}
+
+void density(
+    const SoapBasis& basis, const SoapNeighbours& neighbours, const double* kept, const double* gradient,
+    double* scratch, const SoapVectors& out
+) {
+    const Index n_harmonics = (basis.largest_l + 1) * (basis.largest_l + 1);
+    double *scaled = scratch, *harmonics_gradient = scratch + basis.n_rows * width;
+    scale_rows(basis, gradient, scaled);
+    // Where there are no radial functions of an l, it stays like this.
+    for (Index i = 0; i < n_harmonics * width; ++i) harmonics_gradient[i] = 0.0;
+    const Index stride = basis.n_blocks * width;
+    for (Index first = 0; first < neighbours.count; first += width) {
+        const Index i = first % soap_chunk;
+        const Chunk chunk = chunk_in(basis, const_cast<double*>(kept) + first / soap_chunk * kept_size(basis));
+        const Batch batch{
+            chunk.harmonics + i, chunk.radial + i * stride, chunk.slopes + i * stride, harmonics_gradient
+        };
+        Vec slopes[width];
+        batch_density(basis, gradient, scaled, batch, slopes);
+        transpose(slopes);
+        Vec slope = slopes[0];
+        LPR_FAST_UNROLL
+        for (int n = 1; n < width; ++n) slope += slopes[n];
+        const Points p = points_of(neighbours, first, neighbours.count - first);
+        const Vec inverse = 1.0 / load(chunk.lengths + i);
+        const Points u = {p.x * inverse, p.y * inverse, p.z * inverse};
+        const Points g = harmonics_slope(basis, harmonics_gradient, u);
+        const Vec along = slope - (g.x * u.x + g.y * u.y + g.z * u.z) * inverse;
+        write(out, first, {g.x * inverse + along * u.x, g.y * inverse + along * u.y, g.z * inverse + along * u.z});
+    }
+}
+
+}  // namespace
+
+extern const HotSoapGradient LPR_FAST_JOIN(hot_soap_gradient_, LPR_FAST_LEVEL);
+const HotSoapGradient LPR_FAST_JOIN(hot_soap_gradient_, LPR_FAST_LEVEL) = {&expand, &spectrum, &density};
+
+}  // namespace lpr_fast

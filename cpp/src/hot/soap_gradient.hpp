@@ -1,0 +1,49 @@
+#pragma once
+
+#include "hot/soap.hpp"
+
+namespace lpr_fast {
+
+/// A pair of neighbour species, and the derivatives of some f with respect to its features.
+struct SoapPairGradient {
+    const double* first;  ///< expansions, aligned
+    const double* second;
+    bool is_folded;
+    const double* derivatives;  ///< as SoapPair::features
+    double* first_gradient;     ///< of expansions: what f owes to this pair is added
+    double* second_gradient;    ///< not used where both are the same
+};
+
+/// Vectors that belong to neighbours.
+struct SoapVectors {
+    double* x;
+    double* y;
+    double* z;
+};
+
+/// The way back from features to neighbours, compiled once per instruction set.
+struct HotSoapGradient {
+    /// HotSoap::expand, which also keeps what density() needs.
+    /// @param kept  for each soap_chunk of neighbours soap_chunk * (1 + (largest_l + 1)^2 + 2 n_blocks * width) numbers
+    void (*expand)(const SoapBasis& basis, const SoapNeighbours& neighbours, double* kept, double* expansion);
+
+    /// From derivatives with respect to features to those with respect to expansions.
+    /// @param scratch  2 * (largest n_radial + width)^2 numbers, aligned
+    void (*spectrum)(const SoapBasis& basis, const SoapPairGradient& pair, double* scratch);
+
+    /// From derivatives with respect to an expansion to those with respect to the vectors to its neighbours.
+    /// @param kept      what expand() left there
+    /// @param gradient  (n_rows, width)
+    /// @param scratch   (n_rows + (largest_l + 1)^2) * width numbers, aligned
+    /// @param out       room for `width` more than there are neighbours
+    void (*density)(
+        const SoapBasis& basis, const SoapNeighbours& neighbours, const double* kept, const double* gradient,
+        double* scratch, const SoapVectors& out
+    );
+};
+
+extern const HotSoapGradient hot_soap_gradient_baseline;
+extern const HotSoapGradient hot_soap_gradient_v3;
+extern const HotSoapGradient hot_soap_gradient_v4;
+
+}  // namespace lpr_fast

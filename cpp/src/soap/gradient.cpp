@@ -1,0 +1,88 @@
+#include <algorithm>
+#include <string>
+
+#include "checks.hpp"
+#include "lpr_fast/error.hpp"
+#include "lpr_fast/soap.hpp"
+#include "parallel.hpp"
+#include "soap/soap_state.hpp"
+
+namespace lpr_fast {
+namespace {
+
+// Centers that are taken together: their sums are added to the others' in order, whatever threads do.
+constexpr Index centers_together = 64;
+
+std::size_t at(Index i) {
+    return static_cast<std::size_t>(i);
+}
+
+/// What some centers add to the gradient.
+struct Share {
+    std::vector<std::int32_t> atoms;
+    std::vector<Vector3> gradient;
+    Strain strain{};
+};
+
+Share share_of(
+    const SoapState& soap, const Structure& structure, const Center* centers, Index count, ConstMatrixView derivatives,
+    bool with_strain
+) {
+    auto lease = soap.ways_back.take();
+    WayBack& way = (*lease).way;
+    TouchedAtoms& touched = (*lease).touched;
+    touched.clear();
+    touched.make_room(structure.n_atoms());
+    Share share;
+    for_each_center(
+        {{&structure}}, soap.n_species(), centers, count, way.surroundings,
+        [&](const Center& center, const StructureState& state) {
+            if (state.species[at(center.place)] == soap.n_species()) return;
+            way.expand(soap, state, center.place);
+            way.pull(soap, derivatives.row(center.row));
+            way.add_to(touched, with_strain ? &share.strain : nullptr);
+        }
+    );
+    share.atoms = touched.atoms();
+    share.gradient = touched.gradient();
+    return share;
+}
+
+void subtract(const std::vector<Share>& shares, MatrixView forces, MatrixView virial) {
+    for (Index i = 0; i < forces.rows; ++i) std::fill_n(forces.row(i), 3, 0.0);
+    for (Index i = 0; i < virial.rows; ++i) std::fill_n(virial.row(i), 3, 0.0);
+    for (const Share& share : shares) {
+        for (std::size_t i = 0; i < share.atoms.size(); ++i)
+            for (std::size_t k = 0; k < 3; ++k) forces.row(share.atoms[i])[k] -= share.gradient[i][k];
+        for (Index k = 0; k < 3 * virial.rows; ++k) virial.row(k / 3)[k % 3] -= share.strain[at(k)];
+    }
+}
+
+}  // namespace
+
+void Soap::gradient(
+    const Structure& structure, ConstMatrixView derivatives, MatrixView forces, MatrixView virial, int n_threads
+) const {
+    const SoapState& soap = *state_;
+    check_differentiable(soap);
+    check_columns("derivatives", derivatives, n_features());
+    check_finite("derivatives", derivatives);
+    if (derivatives.rows != structure.n_centers())
+        throw InvalidInput(
+            "there are derivatives of " + std::to_string(derivatives.rows) + " centers, and the structure has " +
+            std::to_string(structure.n_centers()) + "; give one row for each."
+        );
+    check_output("forces", forces, structure.n_atoms(), 3);
+    if (virial.data != nullptr) check_output("virial", virial, 3, 3);
+    const std::vector<Center> centers = centers_of({{&structure}});
+    const auto count = static_cast<Index>(centers.size());
+    std::vector<Share> shares(at(tile_count(count, centers_together)));
+    parallel_for_each(static_cast<Index>(shares.size()), n_threads, [&](Index task) {
+        const Index first = task * centers_together, last = std::min(first + centers_together, count);
+        shares[at(task)] =
+            share_of(soap, structure, centers.data() + first, last - first, derivatives, virial.data != nullptr);
+    });
+    subtract(shares, forces, virial);
+}
+
+}  // namespace lpr_fast
