@@ -6,7 +6,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['HessianAccumulator', 'HessianFactor', 'KernelScorer', 'Model', 'Trigger', 'cpu_info', 'factorize_hessian', 'factorize_prior', 'farthest_points', 'fit', 'kernel_rows', 'normalised', 'read_parts']
+__all__: list[str] = ['HessianAccumulator', 'HessianFactor', 'KernelScorer', 'Model', 'Soap', 'Structure', 'Trigger', 'cpu_info', 'factorize_hessian', 'factorize_prior', 'farthest_points', 'fit', 'kernel_rows', 'normalised', 'read_parts']
 class HessianAccumulator:
     @staticmethod
     def from_bytes(data: bytes) -> HessianAccumulator:
@@ -67,6 +67,25 @@ class KernelScorer:
     def __init__(self, active: numpy.ndarray, zeta: typing.SupportsFloat | typing.SupportsIndex, factor: HessianFactor, prior: HessianFactor | None, weights: numpy.ndarray | None) -> None:
         ...
     def score(self, features: numpy.ndarray, forms: bool, explained: bool, energies: bool, n_threads: typing.SupportsInt | typing.SupportsIndex) -> dict[str, numpy.typing.NDArray[numpy.float64]]:
+        ...
+class Structure:
+    def __init__(self, positions: numpy.ndarray, numbers: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], cell: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(9)"], periodic: typing.Annotated[collections.abc.Sequence[bool], "FixedSize(3)"], species: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], cutoff: typing.SupportsFloat | typing.SupportsIndex, name: str, n_centers: typing.SupportsInt | typing.SupportsIndex | None = None) -> None:
+        ...
+    @property
+    def n_atoms(self) -> int:
+        ...
+class Soap:
+    def __init__(self, angular: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], n_radial: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], edges: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], coefficients: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], center: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], species: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex]) -> None:
+        ...
+    def features(self, structures: collections.abc.Sequence[Structure], n_threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
+        ...
+    def gradient(self, structure: Structure, derivatives: numpy.ndarray, n_threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
+        ...
+    @property
+    def cutoff(self) -> float:
+        ...
+    @property
+    def n_features(self) -> int:
         ...
 class Model:
     @staticmethod
