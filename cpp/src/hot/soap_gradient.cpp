@@ -38,64 +38,6 @@ void expand(const SoapBasis& basis, const SoapNeighbours& neighbours, double* ke
     }
 }
 
-/// Derivatives with respect to the features of one degree as a matrix (n1, n2), and its transpose: products of an
-/// expansion with them are derivatives with respect to the other expansion.
-LPR_FAST_INLINE void unfold(
-    const SoapDegree& degree, bool is_folded, const double* derivatives, double* matrix, double* transposed
-) {
-    const Index stride = degree.n_blocks * width;
-    const double factor = factor_of(degree.l) * root_of_two;
-    for (Index i = 0; i < stride * stride; ++i) matrix[i] = transposed[i] = 0.0;
-    for (Index n1 = 0; n1 < degree.n_radial; ++n1) {
-        for (Index n2 = is_folded ? n1 : 0; n2 < degree.n_radial; ++n2) {
-            const double value = factor * derivatives[place_of(n1, n2, degree.n_radial, is_folded)];
-            matrix[n1 * stride + n2] = transposed[n2 * stride + n1] = value;
-            if (is_folded) matrix[n2 * stride + n1] = value;
-        }
-        // A square has twice its root as derivative, and no factor sqrt(2).
-        if (is_folded) matrix[n1 * stride + n1] *= root_of_two;
-    }
-}
-
-/// gradient += expansion times matrix, for the rows of one degree.
-LPR_FAST_INLINE void add_products(
-    const SoapBasis& basis, const SoapDegree& degree, const double* expansion, const double* matrix, double* gradient
-) {
-    const Index stride = degree.n_blocks * width;
-    const SoapBlock* blocks = basis.blocks + degree.first_block;
-    for (Index a = 0; a < degree.n_blocks; ++a) {
-        for (Index b = 0; b < degree.n_blocks; ++b) {
-            Vec rows[width];
-            LPR_FAST_UNROLL
-            for (int n = 0; n < width; ++n) rows[n] = load(matrix + (a * width + n) * stride + b * width);
-            const double* from = expansion + blocks[a].first_row * width;
-            Vec* to = reinterpret_cast<Vec*>(gradient) + blocks[b].first_row;
-            for (Index m = 0; m < 2 * degree.l + 1; ++m) {
-                Vec sum = to[m];
-                LPR_FAST_UNROLL
-                for (int n = 0; n < width; ++n) sum += from[m * width + n] * rows[n];
-                to[m] = sum;
-            }
-        }
-    }
-}
-
-void spectrum(const SoapBasis& basis, const SoapPairGradient& pair, double* scratch) {
-    const double* derivatives = pair.derivatives;
-    for (Index d = 0; d < basis.n_degrees; ++d) {
-        const SoapDegree& degree = basis.degrees[d];
-        double* transposed = scratch + degree.n_blocks * width * degree.n_blocks * width;
-        unfold(degree, pair.is_folded, derivatives, scratch, transposed);
-        if (pair.is_folded) {
-            add_products(basis, degree, pair.first, scratch, pair.first_gradient);
-        } else {
-            add_products(basis, degree, pair.second, transposed, pair.first_gradient);
-            add_products(basis, degree, pair.first, scratch, pair.second_gradient);
-        }
-        derivatives += n_features_of(degree, pair.is_folded);
-    }
-}
-
 template <int step, int k>
 LPR_FAST_INLINE double from_low(Vec a, Vec b) {
     return k & step ? b[k & ~step] : a[k];
@@ -144,6 +86,90 @@ LPR_FAST_INLINE void exchange_all(Vec (&rows)[width]) {
 
 LPR_FAST_INLINE void transpose(Vec (&rows)[width]) {
     exchange_all<1>(rows);
+}
+
+/// Reads what write_whole_tile() of hot/soap.cpp writes; the numbers left of the diagonal of a folded tile mean nothing.
+LPR_FAST_INLINE void read_whole_tile(const double* derivatives, bool is_folded, Vec (&rows)[width]) {
+    LPR_FAST_UNROLL
+    for (int i = 0; i < width; ++i)
+        rows[i] = load(derivatives + (is_folded ? place_of(i, i, width, true) - i : i * width));
+}
+
+LPR_FAST_INLINE void read_part(
+    const double* derivatives, Index first_row, Index first_column, Index n_radial, bool is_folded, Vec (&rows)[width]
+) {
+    for (Index i = 0; i < width; ++i) {
+        rows[i] = Vec{};
+        for (Index k = 0; k < width; ++k) {
+            const Index n1 = first_row + i, n2 = first_column + k;
+            if (n1 < n_radial && n2 < n_radial && (!is_folded || n1 <= n2))
+                rows[i][k] = derivatives[place_of(n1, n2, n_radial, is_folded)];
+        }
+    }
+}
+
+/// Multiplies by the factor of features. A tile on the diagonal becomes symmetric: a square, which has no factor sqrt(2),
+/// is a product of two that are equal.
+LPR_FAST_INLINE void scale(Vec (&rows)[width], double factor, bool is_diagonal) {
+    if (!is_diagonal) {
+        LPR_FAST_UNROLL
+        for (int i = 0; i < width; ++i) rows[i] *= factor * root_of_two;
+        return;
+    }
+    Vec mirrored[width];
+    LPR_FAST_UNROLL
+    for (int i = 0; i < width; ++i) {
+        Vec factors;
+        LPR_FAST_UNROLL
+        for (int k = 0; k < width; ++k) factors[k] = k < i ? 0.0 : k == i ? factor : factor * root_of_two;
+        mirrored[i] = rows[i] *= factors;
+    }
+    transpose(mirrored);
+    LPR_FAST_UNROLL
+    for (int i = 0; i < width; ++i) rows[i] += mirrored[i];
+}
+
+/// gradient += expansion times tile, for the rows of one block.
+LPR_FAST_INLINE void add_products(const double* expansion, const Vec (&tile)[width], Index n_rows, double* gradient) {
+    for (Index m = 0; m < n_rows; ++m) {
+        Vec sum = reinterpret_cast<const Vec*>(gradient)[m];
+        LPR_FAST_UNROLL
+        for (int n = 0; n < width; ++n) sum += expansion[m * width + n] * tile[n];
+        reinterpret_cast<Vec*>(gradient)[m] = sum;
+    }
+}
+
+void degree_gradient(
+    const SoapBasis& basis, const SoapDegree& degree, const SoapPairGradient& pair, const double* derivatives
+) {
+    const Index n_rows = 2 * degree.l + 1;
+    const double factor = factor_of(degree.l);
+    for (Index a = 0; a < degree.n_blocks; ++a) {
+        for (Index b = pair.is_folded ? a : 0; b < degree.n_blocks; ++b) {
+            const Index left = basis.blocks[degree.first_block + a].first_row * width,
+                        right = basis.blocks[degree.first_block + b].first_row * width;
+            const bool is_diagonal = pair.is_folded && a == b;
+            Vec tile[width];
+            if (degree.n_radial == width) {
+                read_whole_tile(derivatives, pair.is_folded, tile);
+            } else {
+                read_part(derivatives, a * width, b * width, degree.n_radial, pair.is_folded, tile);
+            }
+            scale(tile, factor, is_diagonal);
+            add_products(pair.first + left, tile, n_rows, pair.second_gradient + right);
+            if (is_diagonal) continue;
+            transpose(tile);
+            add_products(pair.second + right, tile, n_rows, pair.first_gradient + left);
+        }
+    }
+}
+
+void spectrum(const SoapBasis& basis, const SoapPairGradient& pair) {
+    const double* derivatives = pair.derivatives;
+    for (Index d = 0; d < basis.n_degrees; ++d) {
+        degree_gradient(basis, basis.degrees[d], pair, derivatives);
+        derivatives += n_features_of(basis.degrees[d], pair.is_folded);
+    }
 }
 
 /// What an expansion's gradient makes of neighbours in lanes.

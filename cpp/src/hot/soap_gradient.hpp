@@ -11,7 +11,7 @@ struct SoapPairGradient {
     bool is_folded;
     const double* derivatives;  ///< as SoapPair::features
     double* first_gradient;     ///< of expansions: what f owes to this pair is added
-    double* second_gradient;    ///< not used where both are the same
+    double* second_gradient;
 };
 
 /// Vectors that belong to neighbours.
@@ -28,8 +28,7 @@ struct HotSoapGradient {
     void (*expand)(const SoapBasis& basis, const SoapNeighbours& neighbours, double* kept, double* expansion);
 
     /// From derivatives with respect to features to those with respect to expansions.
-    /// @param scratch  2 * (largest n_radial + width)^2 numbers, aligned
-    void (*spectrum)(const SoapBasis& basis, const SoapPairGradient& pair, double* scratch);
+    void (*spectrum)(const SoapBasis& basis, const SoapPairGradient& pair);
 
     /// From derivatives with respect to an expansion to those with respect to the vectors to its neighbours.
     /// @param kept      what expand() left there

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <string>
 
 #include "checks.hpp"
@@ -48,6 +49,14 @@ Share share_of(
     return share;
 }
 
+bool all_finite(const std::vector<Share>& shares) {
+    for (const Share& share : shares)
+        for (const Vector3& gradient : share.gradient)
+            for (const double value : gradient)
+                if (!std::isfinite(value)) return false;
+    return true;
+}
+
 void subtract(const std::vector<Share>& shares, MatrixView forces, MatrixView virial) {
     for (Index i = 0; i < forces.rows; ++i) std::fill_n(forces.row(i), 3, 0.0);
     for (Index i = 0; i < virial.rows; ++i) std::fill_n(virial.row(i), 3, 0.0);
@@ -66,7 +75,6 @@ void Soap::gradient(
     const SoapState& soap = *state_;
     check_differentiable(soap);
     check_columns("derivatives", derivatives, n_features());
-    check_finite("derivatives", derivatives);
     if (derivatives.rows != structure.n_centers())
         throw InvalidInput(
             "there are derivatives of " + std::to_string(derivatives.rows) + " centers, and the structure has " +
@@ -82,6 +90,8 @@ void Soap::gradient(
         shares[at(task)] =
             share_of(soap, structure, centers.data() + first, last - first, derivatives, virial.data != nullptr);
     });
+    // Only then there can be something wrong with the derivatives, of which there are many.
+    if (!all_finite(shares)) check_finite("derivatives", derivatives);
     subtract(shares, forces, virial);
 }
 

@@ -68,6 +68,24 @@ const Table& chosen(const Table& baseline, const Table& v3, const Table& v4) {
 }
 #endif
 
+/// Whether radial functions jump to zero at the cutoff.
+bool is_step_at_cutoff(const RadialTable& table) {
+    constexpr Index n_powers = table_degree + 1;
+    const auto n_cells = static_cast<Index>(table.edges.size()) - 1,
+               n_channels = static_cast<Index>(table.coefficients.size()) / n_cells / n_powers;
+    const double* coefficients = table.coefficients.data();
+    double largest = 0.0, at_cutoff = 0.0;
+    for (Index channel = 0; channel < n_channels; ++channel) {
+        for (Index cell = 0; cell < n_cells; ++cell)
+            largest = std::max(largest, std::abs(coefficients[cell * n_powers * n_channels + channel]));
+        double sum = 0.0;
+        for (Index k = 0; k < n_powers; ++k)
+            sum += coefficients[((n_cells - 1) * n_powers + k) * n_channels + channel];
+        at_cutoff = std::max(at_cutoff, std::abs(sum));
+    }
+    return at_cutoff > smallest_step * largest;
+}
+
 }  // namespace
 
 const HotSoap& hot_soap() {
@@ -91,6 +109,7 @@ const HotSoapGradient& hot_soap_gradient() {
 
 PackedBasis::PackedBasis(const RadialTable& table) {
     check(table);
+    has_step_ = is_step_at_cutoff(table);
     edges_ = table.edges;
     center_ = table.center;
     pack_degrees(table);
@@ -112,28 +131,8 @@ Index PackedBasis::kept_size(Index n_neighbours) const {
 }
 
 Index PackedBasis::gradient_scratch_size() const {
-    const Index width = hot_soap().width, n_harmonics = (basis_.largest_l + 1) * (basis_.largest_l + 1);
-    Index n_padded = 0;
-    for (const SoapDegree& degree : degrees_) n_padded = std::max(n_padded, degree.n_blocks * width);
-    return std::max((basis_.n_rows + n_harmonics) * width, 2 * n_padded * n_padded);
-}
-
-bool PackedBasis::has_step() const {
-    const Index width = hot_soap().width, n_channels = basis_.n_blocks * width;
-    const auto n_cells = static_cast<Index>(middles_.size());
-    double largest = 0.0, at_cutoff = 0.0;
-    for (Index channel = 0; channel < n_channels; ++channel) {
-        const Index first = channel / width * (table_degree + 1) * width + channel % width;
-        const double* of_cell = nullptr;
-        for (Index cell = 0; cell < n_cells; ++cell) {
-            of_cell = coefficients_.data() + cell * (table_degree + 1) * n_channels + first;
-            largest = std::max(largest, std::abs(*of_cell));
-        }
-        double sum = 0.0;
-        for (Index k = 0; k <= table_degree; ++k) sum += of_cell[k * width];
-        at_cutoff = std::max(at_cutoff, std::abs(sum));
-    }
-    return at_cutoff > smallest_step * largest;
+    const Index n_harmonics = (basis_.largest_l + 1) * (basis_.largest_l + 1);
+    return (basis_.n_rows + n_harmonics) * hot_soap().width;
 }
 
 bool PackedBasis::has_no_center() const {

@@ -35,7 +35,7 @@ public:
     Index gradient_scratch_size() const;
 
     /// Whether radial functions jump to zero at the cutoff.
-    bool has_step() const;
+    bool has_step() const { return has_step_; }
     /// Whether an atom adds nothing to its own density.
     bool has_no_center() const;
 
@@ -62,6 +62,7 @@ private:
     AlignedBuffer coefficients_;
     Index n_folded_ = 0;
     Index n_plain_ = 0;
+    bool has_step_ = false;
 };
 
 }  // namespace lpr_fast

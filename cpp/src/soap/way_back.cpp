@@ -52,7 +52,6 @@ void WayBack::pull_spectra(const SoapState& soap, const double* derivatives) {
     const PackedBasis& packed = soap.packed;
     const Index size = packed.expansion_size();
     gradients_.reserve(n_species_ * size);
-    scratch_.reserve(packed.gradient_scratch_size());
     std::fill_n(gradients_.data(), n_species_ * size, 0.0);
     std::size_t pair = 0;
     for (Index a = 0; a < n_species_; ++a)
@@ -62,13 +61,14 @@ void WayBack::pull_spectra(const SoapState& soap, const double* derivatives) {
                 expansions_.data() + a * size,    expansions_.data() + b * size, a == b,
                 derivatives + soap.columns[pair], gradients_.data() + a * size,  gradients_.data() + b * size,
             };
-            hot_soap_gradient().spectrum(packed.basis(), of_pair, scratch_.data());
+            hot_soap_gradient().spectrum(packed.basis(), of_pair);
         }
 }
 
 void WayBack::pull(const SoapState& soap, const double* derivatives) {
     pull_spectra(soap, derivatives);
     const PackedBasis& packed = soap.packed;
+    scratch_.reserve(packed.gradient_scratch_size());
     first_neighbour_.assign(1, 0);
     for (Index s = 0; s < n_species_; ++s)
         first_neighbour_.push_back(first_neighbour_.back() + surroundings.neighbours(s).count);
