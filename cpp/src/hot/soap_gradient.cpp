@@ -88,7 +88,8 @@ LPR_FAST_INLINE void transpose(Vec (&rows)[width]) {
     exchange_all<1>(rows);
 }
 
-/// Reads what write_whole_tile() of hot/soap.cpp writes; the numbers left of the diagonal of a folded tile mean nothing.
+/// Reads what write_whole_tile() of hot/soap.cpp writes; the numbers left of the diagonal of a folded tile mean
+/// nothing.
 LPR_FAST_INLINE void read_whole_tile(const double* derivatives, bool is_folded, Vec (&rows)[width]) {
     LPR_FAST_UNROLL
     for (int i = 0; i < width; ++i)
@@ -108,8 +109,8 @@ LPR_FAST_INLINE void read_part(
     }
 }
 
-/// Multiplies by the factor of features. A tile on the diagonal becomes symmetric: a square, which has no factor sqrt(2),
-/// is a product of two that are equal.
+/// Multiplies by the factor of features. A tile on the diagonal becomes symmetric: a square, which has no factor
+/// sqrt(2), is a product of two that are equal.
 LPR_FAST_INLINE void scale(Vec (&rows)[width], double factor, bool is_diagonal) {
     if (!is_diagonal) {
         LPR_FAST_UNROLL

@@ -18,6 +18,9 @@ std::size_t at(Index i) {
     return static_cast<std::size_t>(i);
 }
 
+/// Derivatives with respect to a strain, (3, 3) row by row: the sum of d (x) df/dd over vectors to neighbours.
+using Strain = std::array<double, 9>;
+
 /// What some centers add to the gradient.
 struct Share {
     std::vector<std::int32_t> atoms;
@@ -25,27 +28,45 @@ struct Share {
     Strain strain{};
 };
 
+void add(const Environment& environment, const WayBack& way, TouchedAtoms& touched) {
+    Vector3 of_center{};
+    for (Index j = 0; j < environment.count(); ++j) {
+        const Vector3 gradient = way.gradient(j);
+        Vector3& of_neighbour = touched[environment.atoms[at(j)]];
+        for (std::size_t k = 0; k < 3; ++k) of_neighbour[k] += gradient[k], of_center[k] -= gradient[k];
+    }
+    Vector3& center = touched[environment.center];
+    for (std::size_t k = 0; k < 3; ++k) center[k] += of_center[k];
+}
+
+void add(const Environment& environment, const WayBack& way, Strain& strain) {
+    for (Index j = 0; j < environment.count(); ++j) {
+        const Vector3 vector = environment.vector(j), gradient = way.gradient(j);
+        for (std::size_t k = 0; k < 9; ++k) strain[k] += vector[k / 3] * gradient[k % 3];
+    }
+}
+
 Share share_of(
     const SoapState& soap, const Structure& structure, const Center* centers, Index count, ConstMatrixView derivatives,
     bool with_strain
 ) {
-    auto lease = soap.ways_back.take();
-    WayBack& way = (*lease).way;
-    TouchedAtoms& touched = (*lease).touched;
-    touched.clear();
-    touched.make_room(structure.n_atoms());
+    auto lease = soap.gradient_workspaces.take();
+    GradientWorkspace& work = *lease;
+    work.touched.clear();
+    work.touched.make_room(structure.n_atoms());
     Share share;
     for_each_center(
-        {{&structure}}, soap.n_species(), centers, count, way.surroundings,
+        {{&structure}}, soap.n_species(), centers, count, work.surroundings,
         [&](const Center& center, const StructureState& state) {
             if (state.species[at(center.place)] == soap.n_species()) return;
-            way.expand(soap, state, center.place);
-            way.pull(soap, derivatives.row(center.row));
-            way.add_to(touched, with_strain ? &share.strain : nullptr);
+            work.environment.take(soap, work.surroundings, state, center.place);
+            work.way.go(soap, work.environment, derivatives.row(center.row));
+            add(work.environment, work.way, work.touched);
+            if (with_strain) add(work.environment, work.way, share.strain);
         }
     );
-    share.atoms = touched.atoms();
-    share.gradient = touched.gradient();
+    share.atoms = work.touched.atoms();
+    share.gradient = work.touched.gradient();
     return share;
 }
 
@@ -68,6 +89,16 @@ void subtract(const std::vector<Share>& shares, MatrixView forces, MatrixView vi
 }
 
 }  // namespace
+
+Vector3& TouchedAtoms::operator[](std::int32_t atom) {
+    std::size_t& slot = slots_[at(atom)];
+    if (slot >= atoms_.size() || atoms_[slot] != atom) {
+        slot = atoms_.size();
+        atoms_.push_back(atom);
+        gradient_.push_back({});
+    }
+    return gradient_[slot];
+}
 
 void Soap::gradient(
     const Structure& structure, ConstMatrixView derivatives, MatrixView forces, MatrixView virial, int n_threads

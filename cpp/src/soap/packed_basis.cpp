@@ -79,8 +79,7 @@ bool is_step_at_cutoff(const RadialTable& table) {
         for (Index cell = 0; cell < n_cells; ++cell)
             largest = std::max(largest, std::abs(coefficients[cell * n_powers * n_channels + channel]));
         double sum = 0.0;
-        for (Index k = 0; k < n_powers; ++k)
-            sum += coefficients[((n_cells - 1) * n_powers + k) * n_channels + channel];
+        for (Index k = 0; k < n_powers; ++k) sum += coefficients[((n_cells - 1) * n_powers + k) * n_channels + channel];
         at_cutoff = std::max(at_cutoff, std::abs(sum));
     }
     return at_cutoff > smallest_step * largest;

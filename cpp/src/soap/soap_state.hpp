@@ -4,9 +4,9 @@
 
 #include "aligned_buffer.hpp"
 #include "pool.hpp"
+#include "soap/environment.hpp"
 #include "soap/packed_basis.hpp"
 #include "soap/surroundings.hpp"
-#include "soap/way_back.hpp"
 
 namespace lpr_fast {
 
@@ -18,8 +18,31 @@ struct SoapWorkspace {
     std::vector<char> is_empty;
 };
 
-/// Room for some environments on their way back to positions.
+/// Derivatives of some f with respect to the positions of atoms, of which a few are touched at a time.
+class TouchedAtoms {
+public:
+    void clear() { atoms_.clear(), gradient_.clear(); }
+
+    /// Makes room for atoms with numbers below this.
+    void make_room(Index n_atoms) { slots_.resize(static_cast<std::size_t>(n_atoms)); }
+
+    /// The derivatives of an atom, zero at first; they move when another one is asked for.
+    Vector3& operator[](std::int32_t atom);
+
+    const std::vector<std::int32_t>& atoms() const { return atoms_; }
+    const std::vector<Vector3>& gradient() const { return gradient_; }
+
+private:
+    std::vector<std::int32_t> atoms_;
+    std::vector<Vector3> gradient_;
+    // A slot counts if it is that of an atom which says the same: then nothing has to be reset.
+    std::vector<std::size_t> slots_;
+};
+
+/// Room for environments on their way back to positions.
 struct GradientWorkspace {
+    Surroundings surroundings;
+    Environment environment;
     WayBack way;
     TouchedAtoms touched;
 };
@@ -32,7 +55,7 @@ struct SoapState {
     std::vector<int> species;
     std::vector<Index> columns;  ///< first column of each pair a <= b of species, and their number
     mutable Pool<SoapWorkspace> workspaces;
-    mutable Pool<GradientWorkspace> ways_back;
+    mutable Pool<GradientWorkspace> gradient_workspaces;
 
     Index n_species() const { return static_cast<Index>(species.size()); }
     Index n_features() const { return columns.back(); }
@@ -59,8 +82,11 @@ void for_each_environment(
 /// Expands the density around a center whose neighbours are selected.
 void expand(const SoapState& soap, const StructureState& structure, Index place, SoapWorkspace& workspace);
 
-/// Features of the center that was expanded last.
-void write_features(const SoapState& soap, const SoapWorkspace& workspace, double* features);
+/// Features of a center.
+/// @param expansions  of the density of each species, which means nothing where that is empty
+void write_features(
+    const SoapState& soap, const double* expansions, const std::vector<char>& is_empty, double* features
+);
 
 template <typename Use>
 void for_each_center(
