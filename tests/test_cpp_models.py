@@ -1,22 +1,89 @@
-"""The model files that the C++ tests read: what stands beside them is what Python scores."""
+"""The model files that the C++ tests read: what stands beside them is what NumPy makes of them."""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import safetensors
+import safetensors.numpy
 
+from lpr_fast import _core
 from lpr_fast.models import _archive
 
-FOLDER = Path(__file__).resolve().parent.parent / "cpp" / "tests" / "data"
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "cpp" / "tests" / "data"
+FILES = sorted(path.relative_to(FOLDER) for path in FOLDER.rglob("*.lpr"))
+CURRENT = [name for name in FILES if name.parent == Path()]
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.lpr")), ids=lambda path: path.stem)
-def test_scores_that_cpp_is_compared_with_are_those_of_python(path: Path) -> None:
-    model, _ = _archive.read(path)
-    table = np.loadtxt(path.with_suffix(".txt"))
-    species, features, expected = table[:, 0].astype(np.int64), table[:, 1:-4], table[:, -4:]
-    scores = model.score(model.basis.prepare(features), species, 1)
+def read(path: Path) -> _core.Model:
+    return _core.Model.from_bytes(path.read_bytes(), str(path))
+
+
+def text_of(path: Path) -> dict[str, Any]:
+    with safetensors.safe_open(path, "np") as file:
+        return {**json.loads(file.metadata()["model"]), "version": file.metadata()["format_version"]}
+
+
+@pytest.fixture(scope="module")
+def made_again(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    subprocess.run([sys.executable, ROOT / "tools" / "cpp_models.py", folder], check=True)
+    return folder
+
+
+@pytest.mark.parametrize("name", FILES, ids=str)
+def test_the_tool_makes_the_same_files_again(name: Path, made_again: Path) -> None:
+    """But for what rounding differs by between instruction sets."""
+    found, expected = (safetensors.numpy.load_file(folder / name) for folder in (made_again, FOLDER))
+    assert list(found) == list(expected)
+    for array, values in expected.items():
+        np.testing.assert_allclose(found[array], values, rtol=1e-9, atol=1e-12, err_msg=array)
+    facts, facts_expected = text_of(made_again / name), text_of(FOLDER / name)
+    for parts, parts_expected in zip(
+        facts.pop("factors").values(), facts_expected.pop("factors").values(), strict=True
+    ):
+        assert parts["condition_number"] == pytest.approx(parts_expected["condition_number"], rel=1e-9)
+    assert facts == facts_expected
+
+
+@pytest.mark.parametrize("name", FILES, ids=str)
+def test_scores_are_what_numpy_makes_of_the_definitions(name: Path) -> None:
+    table = np.loadtxt((FOLDER / name.name).with_suffix(".txt"))
+    species, features, expected = table[:, 0].astype(np.int32), table[:, 1:-4].copy(), table[:, -4:]
+    scores = read(FOLDER / name).score(features, species, 1)
     found = [np.full(len(table), np.nan) if column is None else column for column in scores]
     np.testing.assert_allclose(np.stack(found, axis=1), expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", CURRENT, ids=str)
+def test_what_is_read_is_written_again_byte_by_byte(name: Path) -> None:
+    assert _archive.to_bytes(read(FOLDER / name)) == (FOLDER / name).read_bytes()
+
+
+@pytest.mark.parametrize("name", CURRENT, ids=str)
+def test_files_of_version_1_are_written_again_in_version_2(name: Path) -> None:
+    text, arrays = read(FOLDER / "v1" / name).parts()
+    facts, current = json.loads(text), text_of(FOLDER / name)
+    again = _core.Model.from_parts(text, arrays)
+    assert again.text == text
+    assert "hypers" not in facts
+    if facts["descriptor"] is not None:
+        assert facts["descriptor"].items() <= current["descriptor"].items()
+    for array, values in arrays.items():
+        np.testing.assert_array_equal(values, safetensors.numpy.load_file(FOLDER / name)[array])
+
+
+def test_sections_that_nobody_knows_are_kept() -> None:
+    text, arrays = read(FOLDER / "linear.lpr").parts()
+    extended = json.dumps(json.loads(text) | {"moon": {"phase": "full"}})
+    model = _core.Model.from_parts(extended, arrays | {"moon.craters": np.array([[1.0, np.nan]])})
+    kept_text, kept_arrays = model.parts()
+    assert json.loads(kept_text)["moon"] == {"phase": "full"}
+    np.testing.assert_array_equal(kept_arrays["moon.craters"], [[1.0, np.nan]])

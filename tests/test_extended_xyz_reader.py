@@ -1,4 +1,4 @@
-"""What the C reader makes of extended XYZ is what ASE makes of it, or is left to ASE."""
+"""What our reader makes of extended XYZ is what ASE makes of it, or is left to ASE."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.constraints import FixAtoms
+from ase.data import chemical_symbols
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from lpr_fast.trajectories import _cextxyz, _files
+from lpr_fast.trajectories import _files, _lines, _read_xyz
 
 DATA = Path(os.environ.get("LPR_FAST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 HEADER = b'Lattice="5 0 0 0 5 0 1 0 5" Properties=species:S:1:pos:R:3:q:R:1 energy=-3.25 note="a b" pbc="T F T"\n'
 
 
-def by_ase(n_atoms: int, lines: list[bytes]) -> Atoms:
-    text = f"{n_atoms}\n" + b"".join(lines).decode()
-    return ase.io.read(io.StringIO(text), format="extxyz", index=0)
+def by_ase(n_atoms: int, text: bytes) -> Atoms:
+    return ase.io.read(io.StringIO(f"{n_atoms}\n" + text.decode()), format="extxyz", index=0)
 
 
 def assert_equal(a: Any, b: Any) -> None:
@@ -36,7 +38,7 @@ def assert_equal(a: Any, b: Any) -> None:
         assert (a.dtype, a.shape) == (b.dtype, b.shape)
         np.testing.assert_array_equal(a, b)
     else:
-        assert a == b
+        assert repr(a) == repr(b)  # NaN is one, too
 
 
 def assert_same_frames(a: Atoms, b: Atoms) -> None:
@@ -61,12 +63,12 @@ def test_real_data_are_the_same(name: str) -> None:
 def compare_file(path: Path) -> None:
     with path.open("rb") as file:
         texts = _files._texts(file, str(path), range(100))
-        frames = [(text.n_atoms, text.lines) for text in texts if text.lines is not None]
+        frames = [(frame.n_atoms, frame.text) for frame in texts if frame.text is not None]
     assert frames
-    for n_atoms, lines in frames:
-        found = _cextxyz.parsed(n_atoms, lines)
+    for n_atoms, text in frames:
+        found = _read_xyz.parsed(n_atoms, text)
         assert found is not None
-        assert_same_frames(found, by_ase(n_atoms, lines))
+        assert_same_frames(found, by_ase(n_atoms, text))
 
 
 ROWS = {
@@ -82,10 +84,10 @@ ROWS = {
 
 @pytest.mark.parametrize("row", ROWS)
 def test_unusual_rows_are_read_alike(row: str) -> None:
-    lines = [HEADER, b"Si 0 0 0 1\n", ROWS[row]]
-    found = _cextxyz.parsed(2, lines)
+    text = HEADER + b"Si 0 0 0 1\n" + ROWS[row]
+    found = _read_xyz.parsed(2, text)
     assert found is not None
-    assert_same_frames(found, by_ase(2, lines))
+    assert_same_frames(found, by_ase(2, text))
 
 
 DAMAGED = {
@@ -106,25 +108,113 @@ DAMAGED = {
 
 @pytest.mark.parametrize("damage", DAMAGED)
 def test_damaged_rows_are_left_to_ase(damage: str) -> None:
-    assert _cextxyz.parsed(2, [HEADER, b"Si 0 0 0 1\n", DAMAGED[damage]]) is None
+    assert _read_xyz.parsed(2, HEADER + b"Si 0 0 0 1\n" + DAMAGED[damage]) is None
 
 
 def test_a_frame_without_atoms_is_left_to_ase() -> None:
-    assert _cextxyz.parsed(0, [b"Properties=species:S:1:pos:R:3\n"]) is None
+    assert _read_xyz.parsed(0, b"Properties=species:S:1:pos:R:3\n") is None
 
 
-def test_constraints_and_integers_are_left_to_ase() -> None:
+def written(frame: Atoms, *columns: str) -> bytes:
+    """The frame as ASE writes it, without its first line."""
+    text = io.StringIO()
+    ase.io.write(text, frame, format="extxyz", columns=["symbols", "positions", *columns])
+    return text.getvalue().partition("\n")[2].encode()
+
+
+def test_constraints_and_large_integers_are_left_to_ase() -> None:
     frame = Atoms("Si2", [[0, 0, 0], [1, 1, 1]], cell=[4, 4, 4], pbc=True)
     with_integers = frame.copy()
     with_integers.set_array("number", np.array([1, 2**40]))
     frame.set_constraint(FixAtoms([0]))
     for unusual, column in ((frame, "move_mask"), (with_integers, "number")):
-        text = io.StringIO()
-        ase.io.write(text, unusual, format="extxyz", columns=["symbols", "positions", column])
-        lines = [line.encode() + b"\n" for line in text.getvalue().splitlines()[1:]]
-        assert _cextxyz.parsed(2, lines) is None
+        assert _read_xyz.parsed(2, written(unusual, column)) is None
 
 
-def test_without_the_package_ase_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_cextxyz, "_reader", lambda: None)
-    assert _cextxyz.parsed(1, [HEADER, b"Si 0 0 0 1\n"]) is None
+def test_columns_of_all_kinds_are_the_same() -> None:
+    frame = Atoms("SiOg", [[0, 0, 0], [1, 1, 1]], cell=[4, 4, 4], pbc=True)
+    frame.set_array("label", np.array(["a", "bc"]))
+    frame.set_array("is_fixed", np.array([True, False]))
+    frame.set_array("triple", np.arange(6).reshape(2, 3))
+    frame.set_array("velocities", np.arange(6.0).reshape(2, 3) / 7)
+    frame.set_initial_charges([0.25, -1e-30])
+    text = written(frame, "label", "velocities", "is_fixed", "triple", "initial_charges")
+    found = _read_xyz.parsed(2, text)
+    assert found is not None
+    assert_same_frames(found, by_ase(2, text))
+
+
+def test_all_symbols_of_ase_are_known() -> None:
+    text = b"\n" + b"".join(f"{symbol} 0 0 {z}\n".encode() for z, symbol in enumerate(chemical_symbols))
+    found = _read_xyz.parsed(len(chemical_symbols), text)
+    assert found is not None
+    assert found.numbers.tolist() == list(range(len(chemical_symbols)))
+
+
+def test_a_text_that_threads_share_is_the_same() -> None:
+    rng = np.random.default_rng(5)
+    frame = Atoms(numbers=rng.integers(1, 100, 30_000), positions=rng.normal(size=(30_000, 3)) * 1000)
+    text = written(frame)
+    found = _read_xyz.parsed(len(frame), text)
+    assert found is not None
+    assert_same_frames(found, by_ase(len(frame), text))
+    assert _read_xyz.parsed(len(frame), text.replace(b".", b",", 1 << 16)) is None
+    assert _read_xyz.parsed(len(frame) - 1, text) is None
+
+
+def test_what_a_caller_changes_is_not_what_the_next_frame_gets() -> None:
+    text = b'Lattice="5 0 0 0 5 0 0 0 5" dipole="1 2 3" flags="T F" Properties=species:S:1:pos:R:3\nSi 0 0 0\n'
+    changed = _read_xyz.parsed(1, text)
+    assert changed is not None
+    changed.info["flags"].append(True)
+    changed.calc.results["dipole"][:] = 0.0
+    changed.cell[:] = 1.0
+    found = _read_xyz.parsed(1, text)
+    assert found is not None
+    assert_same_frames(found, by_ase(1, text))
+
+
+WORDS = st.one_of(
+    st.sampled_from(
+        ["1", "-2.5", "+3", "1e999", "0x1", "1_0", "T", "F", "true", "a", "_JSON [1, 2]", "é", "nan", "1 2"]
+    ),
+    st.text("aT1.-+eE =,_{}[]'\"\\\t", max_size=6),
+    st.floats().map(repr),
+)
+FACTS = st.tuples(st.sampled_from(["energy", "stress", "pbc", "a", "b", "uid", "Lattice", ""]), WORDS, st.booleans())
+
+
+@given(
+    facts=st.lists(FACTS, max_size=4),
+    columns=st.sampled_from(["R:1", "R:2", "L:1", "S:1", "I:1", "I:2", "R:0"]),
+    values=st.lists(WORDS, min_size=2, max_size=2),
+)
+@settings(max_examples=400, deadline=None)
+def test_whatever_is_read_is_what_ase_reads(
+    facts: list[tuple[str, str, bool]], columns: str, values: list[str]
+) -> None:
+    header = " ".join(f'{name}="{value}"' if quoted else f"{name}={value}" for name, value, quoted in facts)
+    rows = "".join(f"Si 0 {k} 0.1 {value}\n" for k, value in enumerate(values))
+    text = f"{header} Properties=species:S:1:pos:R:3:q:{columns}\n{rows}".encode()
+    found = _read_xyz.parsed(2, text)
+    if found is not None:
+        assert_same_frames(found, by_ase(2, text))
+
+
+@given(text=st.lists(st.sampled_from([b"\n", b"a", b"bcd", b" "]), max_size=30).map(b"".join), data=st.data())
+@settings(max_examples=200, deadline=None)
+def test_lines_are_those_of_the_file_however_it_is_read(text: bytes, data: st.DataObject) -> None:
+    expected = text.splitlines(keepends=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_lines, "_BLOCK", data.draw(st.integers(1, 8)))
+        lines = _lines.Lines(io.BytesIO(text), 100)
+        while expected:
+            count = data.draw(st.integers(1, 4))
+            taken, expected = expected[:count], expected[count:]
+            if data.draw(st.booleans()):
+                assert lines.some(count) == (b"".join(taken), count - len(taken))
+            else:
+                assert lines.skip(count) == count - len(taken)
+            assert lines.byte == 100 + len(text) - len(b"".join(expected))
+        assert lines.one() == b""
+        assert _lines.Lines(io.BytesIO(text)).are_blank() == (not text.strip())

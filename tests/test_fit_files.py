@@ -44,7 +44,7 @@ OPTIONS: dict[str, Any] = {"hypers": HYPERS, "n_active": 12, "regularizer": 1e-3
 # The command line, with a checkpoint after every batch, of which there are many.
 PROGRAM = """
 import lpr_fast.atoms._frames as frames, lpr_fast.trajectories._fit_job as job
-frames._BATCH_ATOMS, job._BETWEEN_CHECKPOINTS, job._CHECKPOINT_SHARE = 64, 0.0, 0.0
+frames.BATCH_ATOMS, job._BETWEEN_CHECKPOINTS, job._CHECKPOINT_SHARE = 64, 0.0, 0.0
 from lpr_fast.command_line import main
 main()
 """
@@ -249,7 +249,7 @@ def crash(*_: object, **__: object) -> None:
 def unfinished(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder in which a fit has stopped after a checkpoint of its rows."""
     with monkeypatch.context() as patch:
-        patch.setattr(_frames, "_BATCH_ATOMS", 64)
+        patch.setattr(_frames, "BATCH_ATOMS", 64)
         patch.setattr(_fit_job, "_BETWEEN_CHECKPOINTS", 0.0)
 
         def stop(stage: str, done: int, total: int | None) -> None:

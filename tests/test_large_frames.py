@@ -1,4 +1,4 @@
-"""Large structures are cut into cells, and nobody can tell from the numbers."""
+"""Large structures are scored part by part, and nobody can tell from the numbers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from ase import Atoms
 from ase.neighborlist import neighbor_list
 
 from lpr_fast import LinearModel, Scores, SparseKernelModel
-from lpr_fast.descriptors import _cells
+from lpr_fast.atoms import _pieces
+from lpr_fast.descriptors._structures import structure_of
 
 from .structures import HYPERS, fitted, gallium_arsenide, molecules, rattled, silicon
 
@@ -73,106 +74,94 @@ def chain() -> Atoms:
 STRUCTURES = [wire, triclinic, thin_cell, slab, tilted_slab, flat_slab_in_a_full_cell, cluster, chain]
 
 
-@pytest.fixture
-def small_cells(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_cells, "LARGEST_UNCUT", 100)
-    monkeypatch.setattr(_cells, "_ATOMS_PER_CELL", 12)
-
-
-def differences(a: Scores, b: Scores) -> float:
-    np.testing.assert_array_equal(a.structure, b.structure)
-    np.testing.assert_array_equal(a.atom, b.atom)
-    pairs = {name: (getattr(a, name), getattr(b, name)) for name in ("lpr", "variance", "residual", "energy")}
-    largest = 0.0
-    for name, (x, y) in pairs.items():
+def assert_same(a: Scores, b: Scores) -> None:
+    for name in Scores.__dataclass_fields__:
+        x, y = getattr(a, name), getattr(b, name)
         if x is not None:
-            np.testing.assert_array_equal(np.isnan(x), np.isnan(y))
-            scale = 1.0 if name == "residual" else np.abs(y)  # the residual is a difference from one
-            largest = max(largest, float(np.nanmax(np.abs(x - y) / scale)))
-    return largest
+            np.testing.assert_array_equal(x, y)
 
 
 @pytest.mark.parametrize("structure", STRUCTURES)
-def test_a_cut_structure_has_the_numbers_of_the_whole(structure: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_of_a_structure_have_the_bits_of_the_whole(structure: object, monkeypatch: pytest.MonkeyPatch) -> None:
     model, frames = fitted(), [silicon(1)[0], structure(), silicon(1, seed=4)[0]]  # type: ignore[operator]
     whole, features = model.score(frames), model.features(frames)
-    monkeypatch.setattr(_cells, "LARGEST_UNCUT", 100)
-    monkeypatch.setattr(_cells, "_ATOMS_PER_CELL", 12)
-    assert len(list(_cells.clusters(frames[1], CUTOFF))) > 5
-    assert differences(model.score(frames), whole) < 1e-10
-    np.testing.assert_allclose(model.features(frames), features, rtol=0, atol=1e-13)
+    monkeypatch.setattr(_pieces, "LARGEST_WHOLE", 50)
+    for limit in (1, 30, 10_000):
+        monkeypatch.setattr("lpr_fast.atoms._frames.BATCH_ATOMS", limit)
+        for n_threads in (1, 2):
+            assert_same(model.score(frames, n_threads=n_threads), whole)
+        np.testing.assert_array_equal(model.features(frames), features)
 
 
 @pytest.mark.parametrize("structure", STRUCTURES)
-def test_every_atom_is_once_at_home_and_sees_all_its_neighbours(structure: object, small_cells: None) -> None:
+def test_every_atom_sees_all_its_neighbours(structure: object) -> None:
     frame = structure()  # type: ignore[operator]
-    seen, homes = np.zeros(len(frame), dtype=int), []
-    for piece in _cells.clusters(frame, CUTOFF):
-        centres, lengths = neighbor_list("id", piece.system, CUTOFF)
-        order = np.argsort(centres, kind="stable")
-        found = np.split(lengths[order], np.cumsum(np.bincount(centres, minlength=len(piece.system)))[:-1])
-        expected_centres, expected_lengths = neighbor_list("id", frame, CUTOFF)
-        for local, atom in enumerate(piece.atoms):
-            expected = np.sort(expected_lengths[expected_centres == atom])
-            np.testing.assert_allclose(np.sort(found[local]), expected, rtol=1e-12)
-        homes.append(piece.atoms)
-        assert (np.diff(piece.atoms) > 0).all()
-    np.add.at(seen, np.concatenate(homes), 1)
-    assert (seen == 1).all()
+    bins = structure_of(frame, CUTOFF)
+    centers, others, expected = neighbor_list("ijd", frame, CUTOFF)
+    for atom in range(len(frame)):
+        atoms, vectors = bins.neighbours(atom)
+        of_atom = centers == atom
+        np.testing.assert_array_equal(np.sort(atoms), np.sort(others[of_atom]))
+        np.testing.assert_allclose(np.sort(np.linalg.norm(vectors, axis=1)), np.sort(expected[of_atom]), rtol=1e-12)
+    np.testing.assert_array_equal(np.sort(bins.order()), np.arange(len(frame)))
 
 
-def test_several_species_and_linear_models_are_cut_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    crystal = rattled(gallium_arsenide(1)[0].repeat((3, 3, 2)), 6)
-    mixture = rattled(Atoms.copy(molecules()[0]), 7)
+def mixture() -> Atoms:
+    """Molecules side by side."""
+    together = Atoms()
     for n, molecule in enumerate(molecules() * 6):
         moved = molecule.copy()
         moved.translate([4.0 * (n % 4), 4.0 * (n // 4 % 4), 4.0 * (n // 16)])
-        mixture = moved if n == 0 else mixture + moved
-    cases = [
-        (fitted(gallium_arsenide()), crystal),
-        (LinearModel.fit(gallium_arsenide(), hypers=HYPERS, regularizer=1e-2), crystal),
-        (fitted(molecules()), mixture),
-    ]
-    for model, frame in cases:
-        whole = model.score(frame)
-        with monkeypatch.context() as patch:
-            patch.setattr(_cells, "LARGEST_UNCUT", 100)
-            patch.setattr(_cells, "_ATOMS_PER_CELL", 12)
-            assert differences(model.score(frame), whole) < 1e-10
+        together += moved
+    return together
 
 
-def test_what_is_near_an_unknown_species_is_nan_in_cells_too(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", ["kernel", "linear", "molecules"])
+def test_several_species_and_linear_models_too(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if kind == "molecules":
+        model, frame = fitted(molecules()), mixture()
+    else:
+        frame = rattled(gallium_arsenide(1)[0].repeat((3, 3, 2)), 6)
+        linear = LinearModel.fit(gallium_arsenide(), hypers=HYPERS, regularizer=1e-2)
+        model = fitted(gallium_arsenide()) if kind == "kernel" else linear  # type: ignore[assignment]
+    whole = model.score(frame)
+    monkeypatch.setattr(_pieces, "LARGEST_WHOLE", 100)
+    monkeypatch.setattr("lpr_fast.atoms._frames.BATCH_ATOMS", 37)
+    assert_same(model.score(frame), whole)
+
+
+def test_what_is_near_an_unknown_species_is_nan(monkeypatch: pytest.MonkeyPatch) -> None:
     frame = rattled(ase.build.bulk("Si", cubic=True).repeat((3, 3, 3)), 8)
     frame.numbers[[5, 100]] = 32
     whole = fitted().score(frame, unknown_species="nan")
-    monkeypatch.setattr(_cells, "LARGEST_UNCUT", 100)
-    monkeypatch.setattr(_cells, "_ATOMS_PER_CELL", 12)
-    assert 2 < np.isnan(whole.lpr).sum() < len(frame)
-    assert differences(fitted().score(frame, unknown_species="nan"), whole) < 1e-10
+    centers, others = neighbor_list("ij", frame, CUTOFF)
+    expected = frame.numbers == 32
+    expected[centers[frame.numbers[others] == 32]] = True
+    np.testing.assert_array_equal(np.isnan(whole.lpr), expected)
+    assert expected.sum() < len(frame)
+    monkeypatch.setattr(_pieces, "LARGEST_WHOLE", 100)
+    monkeypatch.setattr("lpr_fast.atoms._frames.BATCH_ATOMS", 37)
+    assert_same(fitted().score(frame, unknown_species="nan"), whole)
 
 
-def test_the_cut_does_not_depend_on_how_many_cells_are_described_together(
-    small_cells: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model, frame = fitted(), triclinic()
-    expected = model.score(frame)
-    for limit in (1, 50, 10_000):
-        monkeypatch.setattr("lpr_fast.atoms._frames._BATCH_ATOMS", limit)
-        for n_threads in (1, 2):
-            scores = model.score(frame, n_threads=n_threads)
-            np.testing.assert_array_equal(scores.lpr, expected.lpr)
-            np.testing.assert_array_equal(scores.energy, expected.energy)
-
-
-def test_frames_of_4096_atoms_are_not_cut() -> None:
-    assert _cells.LARGEST_UNCUT == 4096
+def test_far_groups_of_atoms_cost_no_memory() -> None:
+    """Bins are as many as hold atoms, however far these are from one another."""
+    group = rattled(ase.build.bulk("Si", cubic=True), 1)
+    group.set_pbc(False)
+    groups = Atoms()
+    for n in range(3):
+        other = group.copy()
+        other.translate([1e5 * n, -1e5 * n, 3e4 * n])
+        groups += other
+    scores = fitted().score(groups)
+    np.testing.assert_allclose(scores.lpr[8:16], scores.lpr[:8], rtol=1e-6)
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"{DATA} is absent: these structures are not distributed")
 @pytest.mark.parametrize("name", ["big_aSi_film_35946", "big_liqSi_8000"])
-def test_a_real_snapshot_has_the_numbers_of_the_whole(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_real_snapshot_has_the_bits_of_the_whole(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     frame = ase.io.read(DATA / f"{name}.xyz")
     model = SparseKernelModel.fit(silicon(), hypers=HYPERS, n_active=12, regularizer=1e-3)
-    cut = model.score(frame)
-    monkeypatch.setattr(_cells, "LARGEST_UNCUT", 10**9)
-    assert differences(cut, model.score(frame)) < 1e-10
+    parts = model.score(frame)
+    monkeypatch.setattr(_pieces, "LARGEST_WHOLE", 10**9)
+    assert_same(parts, model.score(frame))

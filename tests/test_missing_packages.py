@@ -7,8 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from ase.io import read, write
 
 from lpr_fast import SparseKernelModel, score_trajectory
+
+from .structures import fitted, silicon
 
 # None in sys.modules makes an import fail as that of a package which is not installed.
 HIDDEN = "import sys; sys.modules[{!r}] = None; "
@@ -26,13 +29,37 @@ def run(package: str, code: str, *arguments: str) -> subprocess.CompletedProcess
 
 
 @pytest.mark.parametrize("call", CALLS)
-@pytest.mark.parametrize("package", ["ase", "featomic", "metatensor"])
-def test_models_of_structures_say_what_to_install(package: str, call: str) -> None:
+def test_models_of_structures_say_what_to_install(call: str) -> None:
+    result = run("ase", f"import lpr_fast; {call}")
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith("lpr_fast._errors.MissingPackageError: models of structures need ase (")
+    assert last.endswith("; install it with: pip install 'lpr-fast[atoms]'")
+
+
+@pytest.mark.parametrize("call", CALLS[:2])
+@pytest.mark.parametrize("package", ["featomic", "metatensor"])
+def test_a_fit_says_what_to_install(package: str, call: str) -> None:
     result = run(package, f"import lpr_fast; {call}")
     last = result.stderr.splitlines()[-1]
-    assert last.startswith("lpr_fast._errors.MissingPackageError: models of structures need ase and featomic (")
+    assert last.startswith("lpr_fast._errors.MissingPackageError: a fit samples the radial integrals")
     assert package in last
-    assert last.endswith("; install them with: pip install 'lpr-fast[atoms]'")
+    assert last.endswith("; install it with: pip install 'lpr-fast[fit]'")
+
+
+@pytest.mark.parametrize("package", ["featomic", "metatensor"])
+def test_a_model_file_is_read_and_scores_without_them(package: str, tmp_path: Path) -> None:
+    model = fitted()
+    model.save(tmp_path / "m.lpr")
+    write(tmp_path / "si.xyz", silicon(1))
+    code = f"""
+import ase.io, lpr_fast
+model = lpr_fast.load_model({str(tmp_path / "m.lpr")!r})
+print(*model.score(ase.io.read({str(tmp_path / "si.xyz")!r})).lpr)
+"""
+    result = run(package, code)
+    assert result.returncode == 0, result.stderr
+    expected = model.score(read(tmp_path / "si.xyz")).lpr
+    assert [float(text) for text in result.stdout.split()] == expected.tolist()
 
 
 @pytest.mark.parametrize("package", ["ase", "featomic", "metatensor"])

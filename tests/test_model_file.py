@@ -48,7 +48,9 @@ def test_safetensors_reads_it(content: bytes, tmp_path: Path) -> None:
     np.testing.assert_array_equal(tensors["active"], np.concatenate(list(model.active_features.values())))
     np.testing.assert_array_equal(tensors["weights"], model.rigidity.weights)
     R, columns = tensors["hessian.triangle"], tensors["hessian.columns"]
-    np.testing.assert_allclose((R.T @ R)[np.ix_(*[np.argsort(columns)] * 2)], model.rigidity.hessian(), rtol=1e-10, atol=1e-14)
+    np.testing.assert_allclose(
+        (R.T @ R)[np.ix_(*[np.argsort(columns)] * 2)], model.rigidity.hessian(), rtol=1e-10, atol=1e-14
+    )
     with safetensors.safe_open(tmp_path / "m.lpr", "np") as file:
         facts = json.loads(file.metadata()["model"])
     assert facts["descriptor"] == {"kind": "soap", "hypers": model.hypers}
@@ -195,7 +197,10 @@ def metadata_changed(**values: Any) -> Callable[[dict[str, Any]], None]:
 SMALLER = HYPERS | {"basis": {"type": "TensorProduct", "max_angular": 1, "radial": {"type": "Gto", "max_radial": 2}}}
 
 FORGED: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
-    "newer version": (metadata_changed(format_version="3"), "format version 3, this lpr_fast reads versions 1 and 2; in"),
+    "newer version": (
+        metadata_changed(format_version="3"),
+        "format version 3, this lpr_fast reads versions 1 and 2; in",
+    ),
     "another format": (metadata_changed(format="pt"), "is not a model file of lpr_fast"),
     "no metadata": (lambda header: header.__setitem__("__metadata__", {"sha256": ""}), "is not a model file"),
     "negative extent": (entry_changed("active", shape=[-1, 5]), "is not a model file"),
@@ -246,6 +251,19 @@ def test_a_file_whose_hash_is_right_but_whose_parts_disagree_is_refused(
     header, payload = header_of(content)
     change(header)
     assert expected in refused(with_header(header, payload), tmp_path)
+
+
+def test_files_of_version_1_are_read(content: bytes, tmp_path: Path) -> None:
+    header, payload = header_of(content)
+    facts = json.loads(header["__metadata__"]["model"])
+    facts["hypers"] = facts.pop("descriptor")["hypers"]
+    header["__metadata__"] |= {"format_version": "1", "model": json.dumps(facts)}
+    (tmp_path / "old.lpr").write_bytes(with_header(header, payload))
+    old, model, frames = load_model(tmp_path / "old.lpr"), fitted(molecules(), n_active=25), molecules()
+    np.testing.assert_array_equal(old.score(frames).lpr, model.score(frames).lpr)
+    assert (old.hypers, old.provenance) == (model.hypers, model.provenance)
+    old.save(tmp_path / "new.lpr")
+    np.testing.assert_array_equal(load_model(tmp_path / "new.lpr").score(frames).lpr, model.score(frames).lpr)
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:

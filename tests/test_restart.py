@@ -19,8 +19,7 @@ import pytest
 from ase.build import bulk
 
 from lpr_fast import InvalidInputError, LinearModel, cpu_info, score_trajectory
-from lpr_fast.atoms import _frames
-from lpr_fast.descriptors import _cells
+from lpr_fast.atoms import _frames, _pieces
 from lpr_fast.trajectories import _job
 from lpr_fast.trajectories._job import Run
 from lpr_fast.trajectories._spool import Spool
@@ -214,9 +213,8 @@ def test_two_processes_do_not_write_one_file(unfinished: Path) -> None:
 def test_a_large_frame_goes_on_at_the_cell_where_it_was(
     columns: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_cells, "LARGEST_UNCUT", 100)
-    monkeypatch.setattr(_cells, "_ATOMS_PER_CELL", 12)
-    monkeypatch.setattr(_frames, "_BATCH_ATOMS", 40)
+    monkeypatch.setattr(_pieces, "LARGEST_WHOLE", 100)
+    monkeypatch.setattr(_frames, "BATCH_ATOMS", 40)
     monkeypatch.setattr(_job, "_BETWEEN_CHECKPOINTS", 0.0)
     model = fitted() if columns == "kernel" else LinearModel.fit(silicon(), hypers=HYPERS, regularizer=1e-2)
     large = [rattled(bulk("Si", cubic=True).repeat((3, 3, n)), n) for n in (2, 3, 4)]
@@ -230,25 +228,24 @@ def test_a_large_frame_goes_on_at_the_cell_where_it_was(
     run("whole", 10**9)
     resumed = set()
     for stops in ([2], [4], [5], [7], [9], [13], [16], [3, 3], [7, 1, 2]):
-        monkeypatch.setattr(_frames, "_BATCH_ATOMS", 40)
+        monkeypatch.setattr(_frames, "BATCH_ATOMS", 40)
         for calls in stops:
             with suppress(EndOfPowerError):
                 run("parts", calls)
-        monkeypatch.setattr(_frames, "_BATCH_ATOMS", 55)  # another cap on memory
+        monkeypatch.setattr(_frames, "BATCH_ATOMS", 55)  # another cap on memory
         done = run("parts", 10**9)
-        resumed.add((done.resumed_at, done.resumed_at_cell > 0))
+        resumed.add((done.resumed_at, done.resumed_at_atom > 0))
         for path in done.written:
             assert path.read_bytes() == path.with_name(path.name.replace("parts", "whole")).read_bytes()
     assert {(1, True), (2, True), (5, True)} <= resumed
     assert not list(tmp_path.glob("*.unfinished"))
 
 
-def test_a_frame_left_out_before_a_large_one_does_not_move_its_cells(
+def test_a_frame_left_out_before_a_large_one_does_not_move_its_atoms(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_cells, "LARGEST_UNCUT", 100)
-    monkeypatch.setattr(_cells, "_ATOMS_PER_CELL", 12)
-    monkeypatch.setattr(_frames, "_BATCH_ATOMS", 40)
+    monkeypatch.setattr(_pieces, "LARGEST_WHOLE", 100)
+    monkeypatch.setattr(_frames, "BATCH_ATOMS", 40)
     monkeypatch.setattr(_job, "_BETWEEN_CHECKPOINTS", 0.0)
     model, unknown = fitted(), silicon(1)[0]
     unknown.numbers[0] = 6
@@ -262,7 +259,7 @@ def test_a_frame_left_out_before_a_large_one_does_not_move_its_cells(
     with pytest.raises(EndOfPowerError):
         run("parts", 4)
     done = run("parts", 10**9)
-    assert (done.resumed_at, done.resumed_at_cell > 0) == (2, True)
+    assert (done.resumed_at, done.resumed_at_atom > 0) == (2, True)
     assert done.summary.skipped == whole.summary.skipped
     for path in done.written:
         assert path.read_bytes() == path.with_name(path.name.replace("parts", "whole")).read_bytes()

@@ -50,7 +50,7 @@ def test_a_shard_that_was_ended_by_force_goes_on(folder: Path, monkeypatch: pyte
     score(folder, "whole")
     score(folder, "parts", "1/2")
     monkeypatch.setattr(_job, "_BETWEEN_CHECKPOINTS", 0.0)
-    monkeypatch.setattr("lpr_fast.atoms._frames._BATCH_ATOMS", 16)
+    monkeypatch.setattr("lpr_fast.atoms._frames.BATCH_ATOMS", 16)
     with pytest.raises(EndOfPowerError):
         score(folder, "parts", "2/2", progress=stop)
     with pytest.raises(InvalidInputError, match="is not complete; give its command again"):

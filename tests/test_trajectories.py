@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import threading
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,8 +18,11 @@ import pytest
 from ase import Atoms
 
 from lpr_fast import InvalidInputError, LprWarning, SparseKernelModel, score_trajectory
-from lpr_fast.descriptors import _cells
+from lpr_fast.atoms import _pieces
+from lpr_fast.atoms._model import Scores
 from lpr_fast.trajectories._memory import as_bytes
+from lpr_fast.trajectories._records import HDF5
+from lpr_fast.trajectories._sinks import About
 from lpr_fast.trajectories._stream import Stream
 from lpr_fast.trajectories._summary import RunSummary
 
@@ -107,8 +111,8 @@ def test_the_least_rigid_environments_are_those_of_the_sorted_list(
 def test_of_large_frames_the_surroundings_of_the_least_rigid_are_kept(
     model: SparseKernelModel, frames: list[Atoms], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_cells, "LARGEST_UNCUT", 100)
-    monkeypatch.setattr("lpr_fast.trajectories._least_rigid.LARGEST_UNCUT", 100)
+    monkeypatch.setattr(_pieces, "LARGEST_WHOLE", 100)
+    monkeypatch.setattr("lpr_fast.trajectories._least_rigid.LARGEST_WHOLE", 100)
     large = frames[0].repeat((3, 3, 2))
     large.rattle(0.1, seed=1)
     score_trajectory(model, [large], [tmp_path / "out.csv"], least_rigid=3)
@@ -245,7 +249,7 @@ def test_bad_frames_are_left_out_after_a_crash_too(
 
     whole = score_trajectory(model, path, [tmp_path / "whole.h5"], on_error="skip")
     monkeypatch.setattr("lpr_fast.trajectories._job._BETWEEN_CHECKPOINTS", 0.0)
-    monkeypatch.setattr("lpr_fast.atoms._frames._BATCH_ATOMS", 8)
+    monkeypatch.setattr("lpr_fast.atoms._frames.BATCH_ATOMS", 8)
     with pytest.raises(RuntimeError):
         score_trajectory(model, path, [tmp_path / "out.h5"], on_error="skip", progress=stop)
     run = score_trajectory(model, path, [tmp_path / "out.h5"], on_error="skip")
@@ -262,8 +266,7 @@ def test_results_do_not_depend_on_the_cap(
     memory: str | None, model: SparseKernelModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lpr_fast.trajectories._memory._used", lambda: 898 * 10**6)
-    monkeypatch.setattr(_cells, "LARGEST_UNCUT", 100)
-    monkeypatch.setattr(_cells, "_ATOMS_PER_CELL", 12)
+    monkeypatch.setattr(_pieces, "LARGEST_WHOLE", 100)
     frames = [*silicon(30, seed=3), silicon(1)[0].repeat((3, 3, 2)), *silicon(2, seed=5)]
     score_trajectory(model, frames, [tmp_path / "out.h5"], memory=memory)
     np.testing.assert_array_equal(lpr_in(tmp_path / "out.h5"), model.score(frames).lpr)
@@ -358,3 +361,33 @@ def test_quantiles_of_the_summary_are_right_to_a_quarter_of_a_percent(
     for share in (0.0, 0.05, 0.5, 0.95, 1.0):
         assert summary.quantile(share) == pytest.approx(lpr[int(share * (len(lpr) - 1))], rel=0.0025)
     assert RunSummary.from_json(json.loads(json.dumps(summary.to_json()))) == summary
+
+
+def test_hdf5_holds_the_chunks_that_its_own_filters_make(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    frames = [Atoms(numbers=rng.integers(1, 90, 20_000), positions=np.zeros((20_000, 3))) for _ in range(2)]
+    n_atoms = 40_000
+    values = rng.normal(size=(2, n_atoms))
+    structure, atom = np.divmod(np.arange(n_atoms), 20_000)
+    facts = About("", "total", 1.0, 5.0, (), "", ("lpr", "variance"), {})
+    sink = HDF5(tmp_path / "a.h5", facts)
+    sink.open(None)
+    sink.add(0, frames, Scores(values[0], values[1], None, None, structure, atom))
+    sink.checkpoint()
+    sink.assemble()
+    sink.publish()
+    with h5py.File(tmp_path / "a.h5") as found, h5py.File(tmp_path / "b.h5", "w") as expected:
+        for name, column in (("lpr", values[0]), ("variance", values[1])):
+            written = found["atoms"][name]
+            assert written[:].tolist() == column.tolist()
+            options = {"chunks": written.chunks, "compression": "gzip", "compression_opts": 4, "shuffle": True}
+            by_hdf5 = expected.create_dataset(name, data=column, **options)
+            for start in range(0, n_atoms, written.chunks[0]):
+                assert unpacked(written, start) == unpacked(by_hdf5, start)
+        assert found["atoms/species"][:].tolist() == [number for frame in frames for number in frame.numbers]
+
+
+def unpacked(dataset: h5py.Dataset, start: int) -> tuple[int, bytes]:
+    """Filters that were left out, and the chunk before it was compressed: zlib need not be the same everywhere."""
+    left_out, chunk = dataset.id.read_direct_chunk((start,))
+    return left_out, zlib.decompress(chunk)

@@ -1,20 +1,27 @@
-"""Writes the model files of the C++ tests, and what Python scores with them, to cpp/tests/data.
+"""Writes the model files of the C++ tests, and what they have to be scored to, to cpp/tests/data, or another folder.
 
 Rigidities of another instruction set or version differ in their last bits: run it only when the tests need other
-models.
+models. Files of version 1 are in the folder v1.
 """
 
 from __future__ import annotations
 
+import json
+import sys
+import warnings
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import numpy as np
-from lpr_fast.models._scores import LocalModel
+import safetensors
+import safetensors.numpy
 from numpy.typing import NDArray
 
-from lpr_fast import HessianAccumulator, Rigidity
-from lpr_fast.models import _archive
-from lpr_fast.models._basis import Basis, LinearBasis, SparseKernelBasis, normalised
+from lpr_fast import HessianAccumulator, LprWarning, Rigidity, _core
+from lpr_fast.models import _safetensors
+from lpr_fast.models._archive import Descriptor, assembled
+from lpr_fast.models._basis import Basis, LinearBasis, SparseKernelBasis
 
 FOLDER = Path(__file__).resolve().parent.parent / "cpp" / "tests" / "data"
 HYPERS = {
@@ -22,9 +29,11 @@ HYPERS = {
     "density": {"type": "Gaussian", "width": 0.5},
     "basis": {"type": "TensorProduct", "max_angular": 1, "radial": {"type": "Gto", "max_radial": 1}},
 }
+SOAP = Descriptor({"kind": "soap", "hypers": HYPERS})
 N_FEATURES = 5
 
 Array = NDArray[np.float64]
+Arrays = dict[str, NDArray[Any]]
 
 
 def environments(n: int, seed: int) -> Array:
@@ -35,14 +44,16 @@ def environments(n: int, seed: int) -> Array:
 
 def kernel_basis(sizes: dict[int, int], zeta: float) -> SparseKernelBasis:
     """A basis whose active environments are drawn at random; the last two of each species are the same."""
-    active = {s: normalised(environments(size, seed=s)) for s, size in sizes.items()}
+    active = {s: _core.normalised(environments(size, seed=s), 1) for s, size in sizes.items()}
     for rows in active.values():
         if len(rows) > 1:
             rows[-1] = rows[-2]
     return SparseKernelBasis(active, zeta)
 
 
-def fitted(basis: Basis, species: tuple[int, ...], *, has_energies: bool) -> LocalModel:
+def fitted(
+    basis: Basis, species: tuple[int, ...], *, has_energies: bool = True, descriptor: Descriptor | None = None
+) -> _core.Model:
     """A model of twenty structures with five environments each."""
     numbers = np.resize(species, 100)
     features = basis.prepare(environments(100, seed=0))
@@ -55,43 +66,134 @@ def fitted(basis: Basis, species: tuple[int, ...], *, has_energies: bool) -> Loc
         accumulator.add(rows, targets=np.random.default_rng(1).normal(size=20))
     else:
         accumulator.add(rows)
-    rigidity = Rigidity.from_accumulator(accumulator, regularizer=1e-3, prior=basis.prior(1))
-    return LocalModel.assemble(
+    prior = basis.prior(1)
+    return assembled(
         basis,
-        rigidity,
+        Rigidity.from_accumulator(accumulator, regularizer=1e-3, prior=prior),
+        prior,
         baseline={s: -0.1 * s for s in basis.species} if has_energies else None,
         loss="per_atom",
         provenance={"made by": "tools/cpp_models.py"},
+        descriptor=descriptor,
         n_threads=1,
     )
 
 
-def expected(model: LocalModel) -> str:
-    """One line for each environment: species, features, lpr, variance, residual and energy (nan: there is none)."""
+def with_more(model: _core.Model, facts: dict[str, Any], arrays: Arrays) -> bytes:
+    """The file of a model to which entries of the text, and arrays, are added."""
+    text, present = model.parts()
+    whole = _core.Model.from_parts(json.dumps(json.loads(text) | facts), present | arrays)
+    return _safetensors.to_bytes(whole.parts()[1], whole.text)
+
+
+def with_radial_table(model: _core.Model) -> bytes:
+    """Radial integrals of the right shapes; the numbers stand for nothing."""
+    numbers = np.random.default_rng(2)
+    table = {"cutoff": 3.5, "angular": [0, 1], "n_radial": [2, 2], "error": 1e-10, "scatter": 1e-12}
+    arrays = {"edges": np.array([0.0, 1.0, 3.5]), "coefficients": numbers.normal(size=(12, 4)), "center": np.ones(2)}
+    return with_more(
+        model,
+        {"descriptor": {**SOAP.facts, **table}},
+        {f"descriptor.{name}": values for name, values in arrays.items()},
+    )
+
+
+def with_all_sections(model: _core.Model) -> bytes:
+    """All sections that a model may have; the numbers stand for nothing."""
+    size = model.size
+    return with_more(
+        model,
+        {
+            "data": {"n_rows": 20, "sum_log_weights": -1.5, "rest_norm": 0.25},
+            "calibration": {"scale": 2.0},
+            "noise": {"prior_variance": 1.0, "energy": 1e-3, "force": 1e-2, "virial": 1e-1},
+        },
+        {
+            "data.triangle": np.triu(np.ones((size, size))),
+            "data.columns": np.arange(size)[::-1].copy(),
+            "training.quantiles.14": np.linspace(0.0, 1.0, 22).reshape(2, 11),
+            "held.rows": np.ones((3, size)),
+            "active.order": np.arange(size),
+        },
+    )
+
+
+def as_version_1(model: _core.Model) -> bytes:
+    """The file as the first version wrote it."""
+    text, arrays = model.parts()
+    facts = {"hypers" if name == "descriptor" else name: fact for name, fact in json.loads(text).items()}
+    facts["hypers"] = facts["hypers"] and facts["hypers"]["hypers"]
+    of_factors = [f"{name}.{part}" for name in facts["factors"] for part in ("columns", "triangle")]
+    ordered = [name for name in ("active", "weights", *of_factors) if name in arrays]
+    with mock.patch.object(_safetensors, "VERSION", 1):
+        return _safetensors.to_bytes({name: arrays[name] for name in ordered}, json.dumps(facts))
+
+
+def expected(file: Path) -> str:
+    """One line for each environment: species, features, lpr, variance, residual and energy (nan: there is none).
+
+    By NumPy, from what another package reads.
+    """
+    arrays = safetensors.numpy.load_file(file)
+    with safetensors.safe_open(file, "np") as opened:
+        facts = json.loads(opened.metadata()["model"])
     features = environments(24, seed=7)
     features[3] = 0.0
-    numbers = np.resize(np.array(model.basis.species), len(features))
-    scores = model.score(model.basis.prepare(features), numbers, 1)
-    columns = [np.full(len(features), np.nan) if column is None else column for column in scores]
+    numbers = np.resize(np.array(facts["species"]), len(features))
     lines = ["# species, features, lpr, variance, residual, energy (nan: the model has none); from tools/cpp_models.py"]
-    for number, row, values in zip(numbers, features, np.stack(columns, axis=1), strict=True):
-        lines.append(" ".join([str(number), *map(repr, [*row.tolist(), *values.tolist()])]))
+    for number, row in zip(numbers.tolist(), features, strict=True):
+        scores = scored(facts, arrays, number, row)
+        lines.append(" ".join([str(number), *map(repr, [*row.tolist(), *scores])]))
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
+def scored(facts: dict[str, Any], arrays: Arrays, species: int, x: Array) -> list[float]:
+    """What the definitions say of one environment."""
+    place = facts["species"].index(species)
+    sizes = facts.get("n_active", [facts["n_features"]] * len(facts["species"]))
+    columns = slice(sum(sizes[:place]), sum(sizes[: place + 1]))
+    phi, residual = x, np.nan
+    if facts["kind"] == "sparse_kernel":
+        norm = np.linalg.norm(x)
+        phi = (arrays["active"][columns] @ (x / norm if norm else x)) ** facts["zeta"]
+        residual = max(1.0 - form(arrays, f"prior.{species}", phi), 0.0)
+    lpr_of = f"hessian.{species}" if len(facts["species"]) > 1 else "hessian"
+    variance = facts["regularizer"] * form(arrays, lpr_of, phi)
+    energy = np.nan if facts["baseline"] is None else facts["baseline"][place] + phi @ arrays["weights"][columns]
+    lpr = facts["regularizer"] / variance if variance else np.inf
+    return [float(lpr), float(variance), float(residual), float(energy)]
+
+
+def form(arrays: Arrays, factor: str, phi: Array) -> float:
+    """|R^-T phi|^2; zero where there is no factor, because there are no active environments."""
+    if f"{factor}.triangle" not in arrays:
+        return 0.0
+    solved = np.linalg.solve(arrays[f"{factor}.triangle"].T, phi[arrays[f"{factor}.columns"]])
+    return float(solved @ solved)
+
+
+def main(folder: Path) -> None:
     """Write all of them."""
+    warnings.filterwarnings("ignore", message=".*active points are redundant", category=LprWarning)
     one, two = (14,), (14, 31)
     models = {
-        "one_species": fitted(kernel_basis({14: 8}, 2.0), one, has_energies=True),
-        "two_species": fitted(kernel_basis({8: 0, 14: 5, 31: 4}, 1.5), two, has_energies=True),
+        "one_species": fitted(kernel_basis({14: 8}, 2.0), one),
+        "two_species": fitted(kernel_basis({8: 0, 14: 5, 31: 4}, 1.5), two, descriptor=SOAP),
         "no_energies": fitted(kernel_basis({14: 6}, 3.0), one, has_energies=False),
-        "linear": fitted(LinearBasis(two, N_FEATURES), two, has_energies=True),
+        "linear": fitted(LinearBasis(two, N_FEATURES), two),
     }
+    files = {
+        "one_species": with_all_sections(models["one_species"]),
+        "two_species": with_radial_table(models["two_species"]),
+        "no_energies": with_more(models["no_energies"], {}, {}),
+        "linear": with_more(models["linear"], {"descriptor": {"kind": "array", "name": "features"}}, {}),
+    }
+    (folder / "v1").mkdir(exist_ok=True)
     for name, model in models.items():
-        (FOLDER / f"{name}.lpr").write_bytes(_archive.to_bytes(model, HYPERS if name == "two_species" else None))
-        (FOLDER / f"{name}.txt").write_text(expected(model))
+        (folder / "v1" / f"{name}.lpr").write_bytes(as_version_1(model))
+        (folder / f"{name}.lpr").write_bytes(files[name])
+        (folder / f"{name}.txt").write_text(expected(folder / f"{name}.lpr"))
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER)

@@ -47,12 +47,12 @@ def positions_case(context: Context) -> None:
     n_rows = sum(map(len, frames))
     for size in (8,) if context.toy else (300, 1000, 2000):
         model = SparseKernelModel.fit(training, hypers=hypers(context.toy), n_active=size, regularizer=MU)
-        features, species = model.features(frames), np.concatenate([frame.numbers for frame in frames])
+        features, species = model.features(frames), np.concatenate([frame.numbers for frame in frames], dtype=np.int32)
         for threads in context.thread_counts:
             jobs = [
                 Job(f"{OURS}, all", partial(model.score, frames, n_threads=threads), checked=False),
                 Job(f"{OURS}, descriptors", partial(model.features, frames), checked=False),
-                Job(f"{OURS}, scoring", partial(model._local.score, features, species, threads), checked=False),
+                Job(f"{OURS}, scoring", partial(model._model.score, features, species, threads), checked=False),
             ]
             title = f"6. From positions: silicon, {n_rows} atoms, M = {size}, D = {features.shape[1]}"
             comparison = context.clock.compare(

@@ -4,11 +4,11 @@
 
 #include <optional>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "arrays.hpp"
+#include "model_arrays.hpp"
 #include "register.hpp"
 #include "without_interpreter.hpp"
 
@@ -18,7 +18,6 @@ namespace lpr_fast::python {
 namespace {
 
 using Vector = py::array_t<double>;
-using ScoreArrays = std::tuple<Vector, Vector, std::optional<Vector>, std::optional<Vector>>;
 
 struct Content {
     const std::uint8_t* bytes;
@@ -103,15 +102,10 @@ Model from_parts(const std::string& text, const std::map<std::string, py::array>
 ScoreArrays score(const Model& self, const py::array& features, const py::array& species, int n_threads) {
     const ConstMatrixView rows = matrix_view(features, "features");
     const int* of_rows = species_of(species, rows.rows);
-    const auto view = [](Vector& array) { return VectorView{array.mutable_data(), array.shape(0)}; };
-    ScoreArrays arrays{Vector(rows.rows), Vector(rows.rows), {}, {}};
-    auto& [lpr, variance, residual, energy] = arrays;
-    Scores scores{view(lpr), view(variance), {}, {}};
-    if (self.info().has_residual) scores.residual = view(residual.emplace(rows.rows));
-    if (self.info().has_energies) scores.energy = view(energy.emplace(rows.rows));
+    auto [arrays, scores] = room_for_scores(self, rows.rows);
     const WithoutInterpreter no_interpreter;
     self.score(rows, of_rows, scores, n_threads);
-    return arrays;
+    return std::move(arrays);
 }
 
 Vector phi(const Model& self, const py::array& features, const py::array& species, int n_threads) {

@@ -9,7 +9,8 @@ PYBIND11_MODULE(_core, module) {
     lpr_fast::python::register_accumulator(module);
     lpr_fast::python::register_factor(module);
     lpr_fast::python::register_kernels(module);
-    lpr_fast::python::register_soap(module);
     lpr_fast::python::register_model(module);
+    lpr_fast::python::register_soap(module);
+    lpr_fast::python::register_text(module);
     lpr_fast::python::register_trigger(module);
 }

@@ -1,13 +1,17 @@
+#include "lpr_fast/soap.hpp"
+
 #include <pybind11/stl.h>
 
-#include <array>
+#include <algorithm>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "arrays.hpp"
-#include "lpr_fast/soap.hpp"
+#include "lpr_fast/soap_scorer.hpp"
+#include "model_arrays.hpp"
 #include "register.hpp"
 #include "without_interpreter.hpp"
 
@@ -16,40 +20,79 @@ namespace py = pybind11;
 namespace lpr_fast::python {
 namespace {
 
+/// The wanted centers of each structure: None for all, a tuple for a range of its order, or an array of atoms.
+using Chosen = std::vector<py::object>;
+
+/// Parts of structures, and the lists of atoms that they point to.
+struct Parts {
+    std::vector<Part> parts;
+    std::vector<std::vector<Index>> atoms;
+    Index n_rows = 0;
+};
+
+template <typename Number>
+std::vector<Number> copied(const py::array& array) {
+    const auto plain = py::array_t<Number, py::array::c_style | py::array::forcecast>::ensure(array);
+    return {plain.data(), plain.data() + plain.size()};
+}
+
 Structure make_structure(
-    const py::array& positions, const std::vector<int>& numbers, const std::array<double, 9>& cell,
-    const std::array<bool, 3>& periodic, const std::vector<int>& species, double cutoff, const std::string& name,
-    std::optional<Index> n_centers
+    const py::array& positions, const py::array_t<int, py::array::c_style>& numbers,
+    const py::array_t<double, py::array::c_style>& cell, const py::array_t<bool, py::array::c_style>& periodic,
+    const std::vector<int>& species, double cutoff, const std::string& name, std::optional<Index> n_centers
 ) {
     const ConstMatrixView view = matrix_view(positions, "positions");
-    if (view.rows != static_cast<Index>(numbers.size()))
-        throw InvalidInput("there are " + std::to_string(numbers.size()) + " atomic numbers for other positions.");
+    if (numbers.size() != view.rows || cell.size() != 9 || periodic.size() != 3)
+        throw InvalidInput(
+            "a structure takes positions (n, 3), n atomic numbers, a cell (3, 3) and periodicity along 3 vectors."
+        );
+    Configuration atoms{view, numbers.data(), n_centers.value_or(view.rows), {}, {}};
+    std::copy_n(cell.data(), 9, atoms.cell.begin());
+    std::copy_n(periodic.data(), 3, atoms.periodic.begin());
     const WithoutInterpreter no_interpreter;
-    const Configuration atoms{view, numbers.data(), n_centers.value_or(view.rows), cell, periodic};
     return {atoms, species, cutoff, name};
 }
 
 Soap make_soap(
-    std::vector<Index> angular, std::vector<Index> n_radial, std::vector<double> edges,
-    std::vector<double> coefficients, std::vector<double> center, std::vector<int> species
+    std::vector<Index> angular, std::vector<Index> n_radial, const py::array& edges, const py::array& coefficients,
+    const py::array& center, std::vector<int> species
 ) {
     return {
-        {std::move(angular), std::move(n_radial), std::move(edges), std::move(coefficients), std::move(center)},
+        {std::move(angular), std::move(n_radial), copied<double>(edges), copied<double>(coefficients),
+         copied<double>(center)},
         std::move(species)
     };
 }
 
-py::array_t<double> features(const Soap& soap, const std::vector<Structure>& structures, int n_threads) {
-    std::vector<Part> parts;
-    Index n_rows = 0;
-    for (const Structure& structure : structures) {
-        parts.push_back({&structure});
-        n_rows += structure.n_centers();
+Parts parts_of(const std::vector<Structure>& structures, const Chosen& chosen) {
+    if (chosen.size() != structures.size()) throw InvalidInput("give the chosen centers of every structure.");
+    Parts found;
+    found.atoms.resize(structures.size());
+    for (std::size_t i = 0; i < structures.size(); ++i) {
+        Part part{&structures[i]};
+        Index n = structures[i].n_centers();
+        if (py::isinstance<py::tuple>(chosen[i])) {
+            std::tie(part.first, part.last) = chosen[i].cast<std::pair<Index, Index>>();
+            n = part.last - part.first;
+        } else if (!chosen[i].is_none()) {
+            found.atoms[i] = copied<Index>(chosen[i].cast<py::array>());
+            part.atoms = &found.atoms[i];
+            n = static_cast<Index>(found.atoms[i].size());
+        }
+        found.parts.push_back(part);
+        found.n_rows += n;
     }
-    py::array_t<double> out({n_rows, soap.n_features()});
-    const MatrixView target(out.mutable_data(), n_rows, soap.n_features());
+    return found;
+}
+
+py::array_t<double> features(
+    const Soap& soap, const std::vector<Structure>& structures, const Chosen& chosen, int n_threads
+) {
+    const Parts wanted = parts_of(structures, chosen);
+    py::array_t<double> out({wanted.n_rows, soap.n_features()});
+    const MatrixView target(out.mutable_data(), wanted.n_rows, soap.n_features());
     const WithoutInterpreter no_interpreter;
-    soap.features(parts, target, n_threads);
+    soap.features(wanted.parts, target, n_threads);
     return out;
 }
 
@@ -64,6 +107,37 @@ std::pair<py::array_t<double>, py::array_t<double>> gradient(
     return {forces, virial};
 }
 
+ScoreArrays score(
+    const SoapScorer& scorer, const std::vector<Structure>& structures, const Chosen& chosen, bool mark_unknown,
+    int n_threads
+) {
+    const Parts wanted = parts_of(structures, chosen);
+    auto [arrays, scores] = room_for_scores(scorer.model(), wanted.n_rows);
+    const WithoutInterpreter no_interpreter;
+    scorer.score(wanted.parts, scores, mark_unknown ? UnknownSpecies::mark : UnknownSpecies::refuse, n_threads);
+    return std::move(arrays);
+}
+
+py::array_t<Index> order(const Structure& structure) {
+    const std::vector<Index> atoms = structure.order();
+    return py::array_t<Index>(static_cast<py::ssize_t>(atoms.size()), atoms.data());
+}
+
+/// Atoms within the cutoff of one, and where they are beside it.
+std::pair<py::array_t<Index>, py::array_t<double>> around(const Structure& structure, Index atom) {
+    std::vector<Index> atoms;
+    std::vector<double> vectors;
+    {
+        const WithoutInterpreter no_interpreter;
+        for (const Neighbour& neighbour : structure.neighbours(atom)) {
+            atoms.push_back(neighbour.atom);
+            vectors.insert(vectors.end(), neighbour.vector.begin(), neighbour.vector.end());
+        }
+    }
+    const auto n = static_cast<py::ssize_t>(atoms.size());
+    return {py::array_t<Index>(n, atoms.data()), py::array_t<double>({n, py::ssize_t{3}}, vectors.data())};
+}
+
 }  // namespace
 
 void register_soap(py::module_& module) {
@@ -72,16 +146,22 @@ void register_soap(py::module_& module) {
             py::init(&make_structure), py::arg("positions"), py::arg("numbers"), py::arg("cell"), py::arg("periodic"),
             py::arg("species"), py::arg("cutoff"), py::arg("name"), py::arg("n_centers") = std::nullopt
         )
-        .def_property_readonly("n_atoms", &Structure::n_atoms);
+        .def("order", &order)
+        .def("neighbours", &around, py::arg("atom"))
+        .def("__len__", &Structure::n_atoms);
     py::class_<Soap>(module, "Soap")
         .def(
             py::init(&make_soap), py::arg("angular"), py::arg("n_radial"), py::arg("edges"), py::arg("coefficients"),
             py::arg("center"), py::arg("species")
         )
-        .def("features", &features, py::arg("structures"), py::arg("n_threads"))
+        .def("features", &features, py::arg("structures"), py::arg("chosen"), py::arg("n_threads"))
         .def("gradient", &gradient, py::arg("structure"), py::arg("derivatives"), py::arg("n_threads"))
         .def_property_readonly("cutoff", &Soap::cutoff)
         .def_property_readonly("n_features", &Soap::n_features);
+    py::class_<SoapScorer>(module, "SoapScorer")
+        .def(py::init<Model>(), py::arg("model"))
+        .def("score", &score, py::arg("structures"), py::arg("chosen"), py::arg("mark_unknown"), py::arg("n_threads"))
+        .def_property_readonly("soap", [](const SoapScorer& self) { return self.soap(); });
 }
 
 }  // namespace lpr_fast::python

@@ -91,7 +91,7 @@ def main(cells: int, n_active: int) -> None:
         scored = seconds_of_lammps(folder, SCORED)
     features = model.features([frame])
     descriptors = fastest(lambda: model._soap.compute([frame]))
-    arithmetic = fastest(lambda: model._local.score(features, frame.numbers, 1))
+    arithmetic = fastest(lambda: model._model.score(features, frame.numbers.astype(np.int32), 1))
     us = 1e6 / len(frame)
     plugin = (scored - bare) / STEPS
     print(f"{len(frame)} atoms, M = {n_active}, D = {model.n_features}; microseconds per atom and step")

@@ -1,6 +1,6 @@
 #pragma once
 
-// The model files in tests/data, and what Python scores with them (tools/cpp_models.py).
+// The model files in tests/data, and what NumPy makes of them (tools/cpp_models.py).
 
 #include <fstream>
 #include <iterator>
@@ -14,6 +14,11 @@
 namespace lpr_fast::testing {
 
 inline const std::vector<std::string> model_names{"one_species", "two_species", "no_energies", "linear"};
+
+/// The same models in files of version 1.
+inline const std::vector<std::string> old_model_names{
+    "v1/one_species", "v1/two_species", "v1/no_energies", "v1/linear"
+};
 
 inline std::string data_file(const std::string& name) {
     return std::string(LPR_FAST_TEST_DATA) + "/" + name;

@@ -72,6 +72,26 @@ void unusable_kernels_are_refused() {
     CHECK(kernels(Array(0, 4), positive_rows(3, 4, 6), 1.0).values.empty());
 }
 
+void normalised_rows_have_norm_one_and_their_own_bits() {
+    Array x = positive_rows(600, 37, 9);
+    for (Index k = 0; k < x.cols; ++k) x(5, k) = 0.0;
+    Array found(x.rows, x.cols);
+    normalised_rows(x.view(), {found.values.data(), x.rows, x.cols}, 2);
+    for (Index i = 0; i < x.rows; ++i) {
+        long double square = 0.0L;
+        for (Index k = 0; k < x.cols; ++k) square += static_cast<long double>(found(i, k)) * found(i, k);
+        CHECK(std::abs(static_cast<double>(square) - (i == 5 ? 0.0 : 1.0)) <= 1e-15);
+        Array alone(1, x.cols);
+        normalised_rows(x.rows_from(i, 1), {alone.values.data(), 1, x.cols}, 1);
+        CHECK(std::equal(alone.values.begin(), alone.values.end(), &found(i, 0)));
+    }
+    x(3, 1) = std::nan("");
+    CHECK_THROWS(
+        InvalidInput, "features row 3 holds NaN", normalised_rows(x.view(), {found.values.data(), x.rows, x.cols})
+    );
+    CHECK_THROWS(InvalidInput, "out has shape (3, 37)", normalised_rows(x.view(), {found.values.data(), 3, 37}));
+}
+
 void farthest_points_on_a_line_are_known() {
     Array x(6, 1);
     x.values = {0.0, 1.0, 10.0, 4.0, 10.0, 10.0 + 1e-9};
@@ -122,6 +142,7 @@ int main() {
     run("a row has the same bits alone and among others", a_row_has_the_same_bits_alone_and_among_others);
     run("negative products have integer powers alone", negative_products_have_integer_powers_alone);
     run("unusable kernels are refused", unusable_kernels_are_refused);
+    run("normalised rows have norm one and their own bits", normalised_rows_have_norm_one_and_their_own_bits);
     run("farthest points on a line are known", farthest_points_on_a_line_are_known);
     run("farthest points are those of the definition", farthest_points_are_those_of_the_definition);
     run("unusable points are refused", unusable_points_are_refused);

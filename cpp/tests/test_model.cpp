@@ -54,7 +54,7 @@ void check_same(double found, double expected) {
     }
 }
 
-void scores_are_those_of_python() {
+void scores_are_those_of_numpy() {
     for (const std::string& name : model_names) {
         const Model model = Model::load(data_file(name + ".lpr"));
         const Environments environments = read_environments(name);
@@ -87,9 +87,15 @@ void a_model_says_what_it_is() {
     CHECK(model.factor().size() == 9 && model.factor().n_dropped() == 2);
 
     const Model linear = Model::load(data_file("linear.lpr"));
-    CHECK(linear.info().kind == "linear" && linear.info().zeta == 0.0 && linear.info().hypers.empty());
+    CHECK(info.descriptor == "soap" && info.has_radial_table && linear.info().descriptor == "array");
+    CHECK(model.weights().size == 9 && model.active().rows == 9 && model.active().cols == 5);
+    CHECK(
+        linear.info().kind == "linear" && linear.active().data == nullptr && linear.info().zeta == 0.0 &&
+        linear.info().hypers.empty()
+    );
     CHECK(linear.info().size == 10 && !linear.info().has_residual);
     const Model bare = Model::load(data_file("no_energies.lpr"));
+    CHECK(bare.info().descriptor.empty() && bare.weights().data == nullptr);
     CHECK(!bare.info().has_energies && bare.info().baseline.empty());
 }
 
@@ -132,7 +138,7 @@ void threads_can_share_a_model() {
     for (const std::string& name : model_names) {
         const Model model = Model::load(data_file(name + ".lpr"));
         const Environments many = repeated(read_environments(name), 300);
-        const Columns reference = scored(model, many, 1);
+        const Columns reference = scored(Model::load(data_file(name + ".lpr")), many, 1);
         std::vector<Columns> found(8, Columns(many.species.size()));
         std::vector<std::thread> threads;
         for (Columns& columns : found) {
@@ -185,6 +191,23 @@ void rows_of_phi_and_features_agree() {
     }
 }
 
+void phi_gives_the_same_scores_as_its_features() {
+    for (const std::string& name : model_names) {
+        const Model model = Model::load(data_file(name + ".lpr"));
+        const Environments some = read_environments(name);
+        Array phi(24, model.info().size);
+        model.phi(some.features.view(), some.species.data(), {phi.values.data(), 24, phi.cols});
+        const Columns expected = scored(model, some);
+        Columns found(24);
+        Scores wanted = found.views(model.info());
+        wanted.residual = {};
+        model.score_phi(phi.view(), wanted);
+        for (std::size_t i = 0; i < 24; ++i) {
+            CHECK(std::abs(found.variance[i] - expected.variance[i]) <= 1e-11 * expected.variance[i]);
+        }
+    }
+}
+
 void unusable_arguments_are_refused() {
     const Model model = Model::load(data_file("two_species.lpr"));
     const Model linear = Model::load(data_file("linear.lpr"));
@@ -198,6 +221,10 @@ void unusable_arguments_are_refused() {
     CHECK_THROWS(
         InvalidInput, "features have 4 columns, this model was fitted to 5",
         model.score(Array(24, 4).view(), some.species.data(), scores)
+    );
+    CHECK_THROWS(
+        InvalidInput, "out has shape (24, 5), expected (24, 9)",
+        model.phi(some.features.view(), some.species.data(), {some.features.values.data(), 24, 5})
     );
     CHECK_THROWS(
         InvalidInput, "lpr has shape (1, 3)",
@@ -230,13 +257,14 @@ void files_that_cannot_be_read_are_refused() {
 }  // namespace
 
 int main() {
-    run("scores are those of Python", scores_are_those_of_python);
+    run("scores are those of NumPy", scores_are_those_of_numpy);
     run("a model says what it is", a_model_says_what_it_is);
     run("environments that resemble nothing", environments_that_resemble_nothing_have_no_data_but_a_residual);
     run("same bits", bits_do_not_depend_on_batches_order_threads_or_what_is_wanted);
     run("threads can share a model", threads_can_share_a_model);
     run("nothing is allocated after the first calls", nothing_is_allocated_after_the_first_calls);
     run("rows of phi and features agree", rows_of_phi_and_features_agree);
+    run("phi gives the same scores as its features", phi_gives_the_same_scores_as_its_features);
     run("unusable arguments are refused", unusable_arguments_are_refused);
     run("files that cannot be read are refused", files_that_cannot_be_read_are_refused);
     return failures == 0 ? 0 : 1;

@@ -1,3 +1,4 @@
+#include <cstring>
 #include <functional>
 #include <limits>
 
@@ -72,13 +73,49 @@ void hashes_are_those_of_the_standard() {
     CHECK(in_pieces.hex_digest() == expected);
 }
 
+std::vector<std::string> all_names() {
+    std::vector<std::string> names = model_names;
+    names.insert(names.end(), old_model_names.begin(), old_model_names.end());
+    return names;
+}
+
 void files_that_were_not_touched_are_read() {
-    for (const std::string& name : model_names) {
+    for (const std::string& name : all_names()) {
         const Parts parts(name);
         model_of(read_bytes(data_file(name + ".lpr")));
         // Numbers at every kind of address.
         for (std::size_t n = 0; n < 8; ++n) model_of(forged(parts.header.dump() + std::string(n, ' '), parts.arrays));
     }
+}
+
+void files_of_version_1_give_the_same_models() {
+    for (std::size_t n = 0; n < model_names.size(); ++n) {
+        const Model old = model_of(read_bytes(data_file(old_model_names[n] + ".lpr")));
+        const Model model = model_of(read_bytes(data_file(model_names[n] + ".lpr")));
+        const OrderedJson facts = OrderedJson::parse(old.parts().text);
+        CHECK(facts.count("hypers") == 0 && facts.count("descriptor") == 1 && old.parts().version == 2);
+        CHECK(old.info().hypers == model.info().hypers && old.info().species == model.info().species);
+        CHECK(!old.info().has_radial_table);
+        for (const auto& [name, array] : old.parts().arrays) {
+            const ModelArray& other = model.parts().arrays.at(name);
+            const auto n_bytes = static_cast<std::size_t>(8 * array.rows * array.cols);
+            CHECK(array.rows == other.rows && array.cols == other.cols && array.n_extents == other.n_extents);
+            CHECK(std::memcmp(array.bytes, other.bytes, n_bytes) == 0);
+        }
+    }
+}
+
+void parts_make_the_same_model_again() {
+    for (const std::string& name : model_names) {
+        const Model model = Model::load(data_file(name + ".lpr"));
+        const Model again = Model::from_parts(model.parts());
+        CHECK(again.parts().text == model.parts().text);
+        CHECK(again.parts().arrays.size() == model.parts().arrays.size());
+        CHECK(again.info().size == model.info().size && again.weights().size == model.weights().size);
+    }
+    CHECK_THROWS(
+        InvalidInput, "what was given does not hold the parts of a model (no JSON from byte", Model::from_parts({})
+    );
 }
 
 void every_truncation_is_noticed() {
@@ -145,8 +182,12 @@ void files_whose_parts_disagree_are_refused() {
     const std::string other = "is not a model file of lpr_fast";
     const std::string parts_missing = "does not hold the parts of a model (";
     const auto huge = OrderedJson::parse("1" + std::string(300, '0'));
+    const Parts parts("two_species");
+    const auto start_of = [&](const char* array) { return parts.header[array]["data_offsets"][0].get<std::size_t>(); };
+    const std::size_t weights = start_of("weights");
     const std::vector<Forgery> forgeries{
-        {metadata("format_version", "2"), "has format version 2, this lpr_fast reads version 1; install a newer"},
+        {metadata("format_version", "3"),
+         "has format version 3, this lpr_fast reads versions 1 and 2; install a newer"},
         {metadata("format_version", "\n"), "has format version (unreadable), this"},
         {metadata("format", "pt"), other},
         {metadata("model", 3), other},
@@ -166,11 +207,11 @@ void files_whose_parts_disagree_are_refused() {
         {entry("active", "data_offsets", {360, 0}), other},
         {entry("active", "data_offsets", {0, 360, 720}), other},
         {entry("weights", "data_offsets", {0, 72}), other},
-        {entry("weights", "data_offsets", {384, std::numeric_limits<std::int64_t>::min()}), other},
-        {entry("weights", "data_offsets", {384, std::numeric_limits<std::uint64_t>::max()}), other},
+        {entry("weights", "data_offsets", {weights, std::numeric_limits<std::int64_t>::min()}), other},
+        {entry("weights", "data_offsets", {weights, std::numeric_limits<std::uint64_t>::max()}), other},
         {[](Parts& parts) { parts.header.erase("weights"); }, other},
         {[](Parts& parts) { parts.header.erase("__metadata__"); }, other},
-        {entry("active", "shape", {5, 9}), "the active set has another shape than it should"},
+        {entry("active", "shape", {5, 9}), "the array 'active' has another shape than it should"},
         {entry("active", "dtype", "I64"), "the array 'active' has another type"},
         {entry("weights", "shape", {1, 9}), "the array 'weights' has another type"},
         {entry("hessian.columns", "dtype", "F64"), "the array 'hessian.columns' has another type"},
@@ -197,18 +238,28 @@ void files_whose_parts_disagree_are_refused() {
         {fact("/regularizer", true), "the regularizer is no number"},
         {fact("/zeta", 0), "zeta is not positive"},
         {fact("/zeta", nullptr), "zeta is no number"},
-        {fact("/n_features", 6), "the active set has another shape"},
+        {fact("/n_features", 6), "the array 'active' has another shape"},
         {fact("/n_features", 1UL << 63), "n_features is no integer"},
         {fact("/n_active", {0, 5}), "n_active is no list"},
         {fact("/n_active", {0, 4, 5}), "sizes of the parts disagree at the factor 'hessian.14'"},
-        {fact("/n_active", {1, 5, 4}), "the active set has another shape"},
-        {fact("/n_active", {1 << 24, 1 << 24, 1 << 24}), "the active set has another shape"},
+        {fact("/n_active", {1, 5, 4}), "sizes of the parts disagree at the factor of the Hessian"},
+        {fact("/n_active", {1 << 24, 1 << 24, 1 << 24}), "sizes of the parts disagree at the factor of the Hessian"},
         {fact("/n_active", {-1, 5, 5}), "a number of active environments is no integer"},
         {fact("/baseline", {1.0}), "the baseline is no list"},
         {fact("/baseline", {"a", 1, 2}), "a baseline is no number"},
         {fact("/baseline", nullptr), "there are weights without a baseline"},
         {fact("/provenance", {1}), "the provenance is no dictionary"},
-        {fact("/hypers", "text"), "hypers is neither a dictionary nor null"},
+        {fact("/descriptor", "text"), "the descriptor is neither a dictionary nor null"},
+        {fact("/descriptor/kind", "ace"), "unknown kind of descriptor 'ace'"},
+        {fact("/descriptor/kind", "array"), "an entry is missing or of the wrong type"},
+        {fact("/descriptor/hypers", "text"), "hypers is no dictionary"},
+        {fact("/descriptor/cutoff", 0.0), "the cutoff of the descriptor is not positive"},
+        {fact("/descriptor/error", -1), "the error of the radial table is negative"},
+        {fact("/descriptor/angular", {0, 0}), "angular and n_radial do not list ascending channels"},
+        {fact("/descriptor/n_radial", {2}), "angular and n_radial do not list ascending channels"},
+        {fact("/descriptor/n_radial", {2, 3}), "the array 'descriptor.coefficients' has another shape"},
+        {fact("/descriptor/n_radial", {3, 1}), "the array 'descriptor.center' has another shape"},
+        {entry("descriptor.edges", "shape", {1, 3}), "the array 'descriptor.edges' has another type"},
         {fact("/factors", OrderedJson::object()), "the factor of the Hessian is missing"},
         {fact("/factors", {1}), "factors is no dictionary"},
         {fact("/factors/hessian/size", 8), parts_missing},
@@ -218,22 +269,37 @@ void files_whose_parts_disagree_are_refused() {
         {fact("/factors/hessian/error_estimate", "x"), "an error estimate is no number"},
         {fact("/factors/prior.14/size", 6), "sizes of the parts disagree at the factor 'prior.14'"},
         {fact("/factors/more", {{"size", 1}, {"condition_number", 1}, {"error_estimate", nullptr}}),
-         "there is no array 'more.columns'"},
+         "there is no array 'more.triangle'"},
     };
     for (const Forgery& forgery : forgeries) {
-        Parts parts("two_species");
-        forgery.change(parts);
-        check_refused(forged(parts.header.dump(), parts.arrays), forgery.expected);
+        Parts forged_parts = parts;
+        forgery.change(forged_parts);
+        check_refused(forged(forged_parts.header.dump(), parts.arrays), forgery.expected);
     }
-    const Parts parts("two_species");
+    const Parts sections("one_species");
+    for (const Forgery& forgery : std::vector<Forgery>{
+             {fact("/data/n_rows", -1), "n_rows is negative"},
+             {fact("/data/rest_norm", nullptr), "rest_norm is no number"},
+             {fact("/data", OrderedJson::object()), "an entry is missing or of the wrong type"},
+             {fact("/noise/force", "x"), "'force' of noise is no number"},
+             {fact("/calibration", {1}), "calibration is no dictionary"},
+             {entry("data.triangle", "shape", {4, 16}), "the array 'data.triangle' has another shape"},
+             {entry("held.rows", "shape", {8, 3}), "held.rows has another number of columns"},
+             {entry("training.quantiles.14", "shape", {22}), "the array 'training.quantiles.14' has another type"},
+             {entry("active.order", "dtype", "F64"), "the array 'active.order' has another type"},
+         }) {
+        Parts forged_parts = sections;
+        forgery.change(forged_parts);
+        check_refused(forged(forged_parts.header.dump(), sections.arrays), forgery.expected);
+    }
     std::string twice = parts.header.dump();
     twice.insert(twice.size() - 1, ",\"weights\":" + parts.header["weights"].dump());
     check_refused(forged(twice, parts.arrays), other);
     std::string nan = parts.arrays;
-    nan.replace(384, 8, "\xff\xff\xff\xff\xff\xff\xff\xff");
+    nan.replace(weights, 8, "\xff\xff\xff\xff\xff\xff\xff\xff");
     check_refused(forged(parts.header.dump(), nan), "the array 'weights' holds NaN or infinity");
     std::string column = parts.arrays;
-    column.replace(512, 8, "\xff\xff\xff\xff\xff\xff\xff\x7f");
+    column.replace(start_of("hessian.columns"), 8, "\xff\xff\xff\xff\xff\xff\xff\x7f");
     check_refused(forged(parts.header.dump(), column), "does not exist; columns must be in [0, 9)");
 }
 
@@ -312,7 +378,7 @@ bool is_refused(const std::string& content) {
 }
 
 void every_entry_can_be_anything() {
-    for (const std::string& name : model_names) {
+    for (const std::string& name : all_names()) {
         const Parts parts(name);
         for (const OrderedJson& header : mutations(parts.header)) {
             const std::string content = forged(header.dump(), parts.arrays);
@@ -332,6 +398,8 @@ void every_entry_can_be_anything() {
 int main() {
     run("hashes are those of the standard", hashes_are_those_of_the_standard);
     run("files that were not touched are read", files_that_were_not_touched_are_read);
+    run("files of version 1 give the same models", files_of_version_1_give_the_same_models);
+    run("parts make the same model again", parts_make_the_same_model_again);
     run("every truncation is noticed", every_truncation_is_noticed);
     run("every changed byte is noticed", every_changed_byte_is_noticed);
     run("other files are refused", other_files_are_refused);

@@ -3,7 +3,6 @@
 #include <memory>
 #include <vector>
 
-#include "lpr_fast/model.hpp"
 #include "lpr_fast/structure.hpp"
 
 namespace lpr_fast {

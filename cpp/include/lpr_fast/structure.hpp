@@ -18,6 +18,12 @@ struct Configuration {
     std::array<bool, 3> periodic{};  ///< along which vectors; all false for a cluster, or atoms with their ghosts
 };
 
+/// An atom or image within the cutoff of another one.
+struct Neighbour {
+    Index atom;                    ///< its number
+    std::array<double, 3> vector;  ///< from the other one to it
+};
+
 struct StructureState;
 
 /// A configuration that was checked and sorted into bins as wide as the cutoff, so that the neighbours of any atom are
@@ -39,6 +45,10 @@ public:
 
     /// Numbers of the centers in the order of the bins: those that follow one another are near each other.
     std::vector<Index> order() const;
+
+    /// Atoms and images within the cutoff of an atom, whatever their species.
+    /// @throws InvalidInput  for an atom that does not exist
+    std::vector<Neighbour> neighbours(Index atom) const;
 
     /// For the library's own use.
     const StructureState& state() const { return *state_; }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ import pytest
 from ase import Atoms
 from tests.structures import HYPERS, fitted, gallium_arsenide, labelled, molecules, rattled, silicon
 
-from lpr_fast import LinearModel, SparseKernelModel
+from lpr_fast import LinearModel, SparseKernelModel, _core
 from lpr_fast.models import _archive
 
 DRIVER = os.environ["LPR_FAST_SOAP_DRIVER"]
@@ -233,7 +234,10 @@ CUTOFF, DENSITY, BASIS = HYPERS["cutoff"], HYPERS["density"], HYPERS["basis"]
 def test_hypers_that_do_not_belong_to_the_model_are_refused(
     model: SparseKernelModel, tmp_path: Path, hypers: dict[str, Any] | None, message: str
 ) -> None:
-    (tmp_path / "model.lpr").write_bytes(_archive.to_bytes(model._local, hypers))
+    text, arrays = model._model.parts()
+    descriptor = None if hypers is None else {"kind": "soap", "hypers": hypers}
+    changed = _core.Model.from_parts(json.dumps(json.loads(text) | {"descriptor": descriptor}), arrays)
+    (tmp_path / "model.lpr").write_bytes(_archive.to_bytes(changed))
     finished = run_saved(silicon(1), tmp_path)
     assert finished.returncode == 1
     assert message in finished.stderr

@@ -4,6 +4,7 @@
 #include "hot/soap_gradient.hpp"
 
 #include "hot/soap_parts.hpp"
+#include "hot/transpose.hpp"
 
 namespace lpr_fast {
 namespace {
@@ -36,56 +37,6 @@ void expand(const SoapBasis& basis, const SoapNeighbours& neighbours, double* ke
         fill_up(basis, count, chunk);
         add_chunk(basis, count, chunk, expansion);
     }
-}
-
-template <int step, int k>
-LPR_FAST_INLINE double from_low(Vec a, Vec b) {
-    return k & step ? b[k & ~step] : a[k];
-}
-
-template <int step, int k>
-LPR_FAST_INLINE double from_high(Vec a, Vec b) {
-    return k & step ? b[k] : a[k | step];
-}
-
-/// Of blocks of `step` numbers, every second one of `a` changes places with the one before it of `b`. Written so that
-/// compilers see shuffles.
-template <int step>
-LPR_FAST_INLINE void exchange(Vec& a, Vec& b) {
-#if defined(__AVX512F__)
-    const Vec low = {from_low<step, 0>(a, b), from_low<step, 1>(a, b), from_low<step, 2>(a, b),
-                     from_low<step, 3>(a, b), from_low<step, 4>(a, b), from_low<step, 5>(a, b),
-                     from_low<step, 6>(a, b), from_low<step, 7>(a, b)};
-    const Vec high = {from_high<step, 0>(a, b), from_high<step, 1>(a, b), from_high<step, 2>(a, b),
-                      from_high<step, 3>(a, b), from_high<step, 4>(a, b), from_high<step, 5>(a, b),
-                      from_high<step, 6>(a, b), from_high<step, 7>(a, b)};
-#elif defined(__AVX2__) && defined(__FMA__)
-    const Vec low = {
-        from_low<step, 0>(a, b), from_low<step, 1>(a, b), from_low<step, 2>(a, b), from_low<step, 3>(a, b)
-    };
-    const Vec high = {
-        from_high<step, 0>(a, b), from_high<step, 1>(a, b), from_high<step, 2>(a, b), from_high<step, 3>(a, b)
-    };
-#else
-    const Vec low = {from_low<step, 0>(a, b), from_low<step, 1>(a, b)};
-    const Vec high = {from_high<step, 0>(a, b), from_high<step, 1>(a, b)};
-#endif
-    a = low;
-    b = high;
-}
-
-template <int step>
-LPR_FAST_INLINE void exchange_all(Vec (&rows)[width]) {
-    if constexpr (step < width) {
-        LPR_FAST_UNROLL
-        for (int i = 0; i < width; ++i)
-            if (!(i & step)) exchange<step>(rows[i], rows[i + step]);
-        exchange_all<2 * step>(rows);
-    }
-}
-
-LPR_FAST_INLINE void transpose(Vec (&rows)[width]) {
-    exchange_all<1>(rows);
 }
 
 /// Reads what write_whole_tile() of hot/soap.cpp writes; the numbers left of the diagonal of a folded tile mean
@@ -173,13 +124,29 @@ void spectrum(const SoapBasis& basis, const SoapPairGradient& pair) {
     }
 }
 
-/// What an expansion's gradient makes of neighbours in lanes.
+/// Neighbours in lanes, and what was kept of them.
 struct Batch {
-    const double* harmonics;     ///< ((l + 1)^2, soap_chunk), from the first of the neighbours on
-    const double* radial;        ///< (width, n_blocks, width)
-    const double* slopes;        ///< the same
-    double* harmonics_gradient;  ///< ((l + 1)^2, width): derivatives with respect to harmonics, without their norms
+    const double* harmonics;  ///< ((l + 1)^2, soap_chunk), from the first of the neighbours on
+    const double* radial;     ///< (width, n_blocks, width)
+    const double* slopes;     ///< the same
+    Points directions;
+    Vec inverse_lengths;
 };
+
+LPR_FAST_INLINE Batch
+batch_of(const SoapBasis& basis, const SoapNeighbours& neighbours, const double* kept, Index first) {
+    const Chunk chunk = chunk_in(basis, const_cast<double*>(kept) + first / soap_chunk * kept_size(basis));
+    const Index i = first % soap_chunk, stride = basis.n_blocks * width;
+    const Points p = points_of(neighbours, first, neighbours.count - first);
+    const Vec inverse = 1.0 / load(chunk.lengths + i);
+    return {
+        chunk.harmonics + i,
+        chunk.radial + i * stride,
+        chunk.slopes + i * stride,
+        {p.x * inverse, p.y * inverse, p.z * inverse},
+        inverse
+    };
+}
 
 /// Adds to `sums` the derivatives of the density with respect to distances, radial function by radial function.
 LPR_FAST_INLINE void add_slopes(
@@ -199,16 +166,18 @@ LPR_FAST_INLINE void add_slopes(
     for (int j = 0; j < width; ++j) sums[j] += products[j] * load(batch.slopes + j * stride + first);
 }
 
-/// Adds to the gradient with respect to harmonics what the radial functions of a block make of it.
+/// Adds to the gradient with respect to harmonics without their norms, ((l + 1)^2, width), what the radial functions of
+/// a block make of it.
 LPR_FAST_INLINE void add_radial(
-    const SoapBlock& block, const double* scaled, const Batch& batch, Index first, Index stride, bool is_first
+    const SoapBlock& block, const double* scaled, const Batch& batch, Index first, Index stride, bool is_first,
+    double* harmonics_gradient
 ) {
     Vec radial[width];
     LPR_FAST_UNROLL
     for (int j = 0; j < width; ++j) radial[j] = load(batch.radial + j * stride + first);
     transpose(radial);
     const double* rows = scaled + block.first_row * width;
-    Vec* out = reinterpret_cast<Vec*>(batch.harmonics_gradient) + block.l * block.l;
+    Vec* out = reinterpret_cast<Vec*>(harmonics_gradient) + block.l * block.l;
     for (Index m = 0; m < 2 * block.l + 1; ++m) {
         Vec sum = is_first ? Vec{} : out[m];
         LPR_FAST_UNROLL
@@ -261,7 +230,8 @@ LPR_FAST_INLINE Points harmonics_slope(const SoapBasis& basis, const double* gra
 }
 
 LPR_FAST_OUTLINE void batch_density(
-    const SoapBasis& basis, const double* gradient, const double* scaled, const Batch& batch, Vec (&slopes)[width]
+    const SoapBasis& basis, const double* gradient, const double* scaled, const Batch& batch,
+    double* harmonics_gradient, Vec (&slopes)[width]
 ) {
     const Index stride = basis.n_blocks * width;
     LPR_FAST_UNROLL
@@ -270,7 +240,7 @@ LPR_FAST_OUTLINE void batch_density(
         const SoapDegree& degree = basis.degrees[d];
         for (Index b = degree.first_block; b < degree.first_block + degree.n_blocks; ++b) {
             add_slopes(basis.blocks[b], gradient, batch, b * width, stride, slopes);
-            add_radial(basis.blocks[b], scaled, batch, b * width, stride, b == degree.first_block);
+            add_radial(basis.blocks[b], scaled, batch, b * width, stride, b == degree.first_block, harmonics_gradient);
         }
     }
 }
@@ -301,31 +271,90 @@ void density(
     scale_rows(basis, gradient, scaled);
     // Where there are no radial functions of an l, it stays like this.
     for (Index i = 0; i < n_harmonics * width; ++i) harmonics_gradient[i] = 0.0;
-    const Index stride = basis.n_blocks * width;
     for (Index first = 0; first < neighbours.count; first += width) {
-        const Index i = first % soap_chunk;
-        const Chunk chunk = chunk_in(basis, const_cast<double*>(kept) + first / soap_chunk * kept_size(basis));
-        const Batch batch{
-            chunk.harmonics + i, chunk.radial + i * stride, chunk.slopes + i * stride, harmonics_gradient
-        };
+        const Batch batch = batch_of(basis, neighbours, kept, first);
         Vec slopes[width];
-        batch_density(basis, gradient, scaled, batch, slopes);
+        batch_density(basis, gradient, scaled, batch, harmonics_gradient, slopes);
         transpose(slopes);
         Vec slope = slopes[0];
         LPR_FAST_UNROLL
         for (int n = 1; n < width; ++n) slope += slopes[n];
-        const Points p = points_of(neighbours, first, neighbours.count - first);
-        const Vec inverse = 1.0 / load(chunk.lengths + i);
-        const Points u = {p.x * inverse, p.y * inverse, p.z * inverse};
+        const Points& u = batch.directions;
+        const Vec& inverse = batch.inverse_lengths;
         const Points g = harmonics_slope(basis, harmonics_gradient, u);
         const Vec along = slope - (g.x * u.x + g.y * u.y + g.z * u.z) * inverse;
         write(out, first, {g.x * inverse + along * u.x, g.y * inverse + along * u.y, g.z * inverse + along * u.z});
     }
 }
 
+/// Derivatives of harmonics with respect to the vectors to neighbours in lanes, from the recurrence of the harmonics
+/// and that of its derivative: ((l + 1)^2, 3, width).
+LPR_FAST_INLINE void harmonics_jacobian(const SoapBasis& basis, const Points& u, Vec inverse, double* out) {
+    const double* next = basis.harmonics;
+    const auto store = [&](Index l, Index m, Vec x, Vec y, Vec z) {
+        const Vec along = x * u.x + y * u.y + z * u.z;
+        Vec* to = reinterpret_cast<Vec*>(out) + 3 * (l * l + l + m);
+        to[0] = (x - along * u.x) * inverse;
+        to[1] = (y - along * u.y) * inverse;
+        to[2] = (z - along * u.z) * inverse;
+    };
+    // (x + i y)^m and its derivative with respect to x.
+    Vec cosine = Vec{} + 1.0, sine = Vec{}, cosine_slope = Vec{}, sine_slope = Vec{};
+    for (Index m = 0; m <= basis.largest_l; ++m) {
+        Vec before = Vec{}, legendre = Vec{} + *next++, slope_before = Vec{}, slope = Vec{};
+        for (Index l = m;; ++l) {
+            store(l, m, legendre * cosine_slope, -legendre * sine_slope, slope * cosine);
+            if (m > 0) store(l, -m, legendre * sine_slope, legendre * cosine_slope, slope * sine);
+            if (l == basis.largest_l) break;
+            const Vec after = next[0] * u.z * legendre - next[1] * before;
+            const Vec slope_after = next[0] * (legendre + u.z * slope) - next[1] * slope_before;
+            next += 2;
+            before = legendre, legendre = after;
+            slope_before = slope, slope = slope_after;
+        }
+        const double power = static_cast<double>(m + 1);
+        cosine_slope = power * cosine, sine_slope = power * sine;
+        const Vec turned = u.x * cosine - u.y * sine;
+        sine = u.x * sine + u.y * cosine;
+        cosine = turned;
+    }
+}
+
+/// Derivatives of an expansion with respect to one component of the vector to one neighbour.
+LPR_FAST_INLINE void expansion_jacobian(
+    const SoapBasis& basis, const Batch& batch, Index j, double along, const double* harmonics_slopes, double* out
+) {
+    const Index stride = basis.n_blocks * width;
+    for (Index b = 0; b < basis.n_blocks; ++b) {
+        const SoapBlock& block = basis.blocks[b];
+        const Vec radial = load(batch.radial + j * stride + b * width);
+        const Vec slope = load(batch.slopes + j * stride + b * width) * along;
+        const double* harmonics = batch.harmonics + block.l * block.l * soap_chunk + j;
+        const double* slopes = harmonics_slopes + 3 * block.l * block.l * width + j;
+        Vec* rows = reinterpret_cast<Vec*>(out) + block.first_row;
+        for (Index m = 0; m < 2 * block.l + 1; ++m)
+            rows[m] = slope * harmonics[m * soap_chunk] + radial * slopes[3 * m * width];
+    }
+}
+
+void jacobian(
+    const SoapBasis& basis, const SoapNeighbours& neighbours, const double* kept, double* scratch, double* out
+) {
+    for (Index first = 0; first < neighbours.count; first += width) {
+        const Batch batch = batch_of(basis, neighbours, kept, first);
+        harmonics_jacobian(basis, batch.directions, batch.inverse_lengths, scratch);
+        const Index count = neighbours.count - first < width ? neighbours.count - first : width;
+        for (Index j = 0; j < count; ++j) {
+            const double along[3] = {batch.directions.x[j], batch.directions.y[j], batch.directions.z[j]};
+            for (Index k = 0; k < 3; ++k, out += basis.n_rows * width)
+                expansion_jacobian(basis, batch, j, along[k], scratch + k * width, out);
+        }
+    }
+}
+
 }  // namespace
 
 extern const HotSoapGradient LPR_FAST_JOIN(hot_soap_gradient_, LPR_FAST_LEVEL);
-const HotSoapGradient LPR_FAST_JOIN(hot_soap_gradient_, LPR_FAST_LEVEL) = {&expand, &spectrum, &density};
+const HotSoapGradient LPR_FAST_JOIN(hot_soap_gradient_, LPR_FAST_LEVEL) = {&expand, &spectrum, &density, &jacobian};
 
 }  // namespace lpr_fast

@@ -39,6 +39,14 @@ struct HotSoapGradient {
         const SoapBasis& basis, const SoapNeighbours& neighbours, const double* kept, const double* gradient,
         double* scratch, const SoapVectors& out
     );
+
+    /// Derivatives of an expansion with respect to the vectors to its neighbours.
+    /// @param kept     what expand() left there
+    /// @param scratch  3 (largest_l + 1)^2 * width numbers, aligned
+    /// @param out      (neighbours.count, 3, n_rows, width), aligned
+    void (*jacobian)(
+        const SoapBasis& basis, const SoapNeighbours& neighbours, const double* kept, double* scratch, double* out
+    );
 };
 
 extern const HotSoapGradient hot_soap_gradient_baseline;

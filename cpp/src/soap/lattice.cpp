@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iomanip>
-#include <sstream>
 #include <string>
 
 #include "lpr_fast/error.hpp"
@@ -15,8 +13,6 @@ namespace {
 // Vectors that span less than this share of the box of their lengths do not make a cell, and nothing is so dense that
 // an atom has more neighbours.
 constexpr double smallest_share = 1e-6;
-constexpr double most_neighbours = 20000.0;
-constexpr double pi = 3.14159265358979323846;
 
 Vector3 cross(const Vector3& a, const Vector3& b) {
     return {a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]};
@@ -69,38 +65,27 @@ void complete(std::array<Vector3, 3>& vectors, const std::array<bool, 3>& period
     }
 }
 
-/// Length, area or volume that the periodic vectors span, with the others completed.
-double spanned(const std::array<Vector3, 3>& vectors) {
-    return std::abs(dot(vectors[0], cross(vectors[1], vectors[2])));
-}
-
-void check_span(const Lattice& lattice, Index n_atoms, double cutoff, const std::string& name) {
+void check_span(const Lattice& lattice, const std::string& name) {
     double box = 1.0;
     for (std::size_t k = 0; k < 3; ++k)
         if (lattice.periodic[k]) box *= length(lattice.vectors[k]);
-    const double volume = spanned(lattice.vectors);
-    if (!(volume > smallest_share * box))
+    // The vectors along what is open have length one, at right angles to all others.
+    if (!(std::abs(determinant(lattice.vectors)) > smallest_share * box))
         throw InvalidInput(
             name +
             " is periodic, but its cell vectors span no volume; give the cell, or set it not periodic along what "
             "it lacks."
         );
-    // Within the cutoff along periodic vectors: a length, a disc or a ball.
-    const std::array<double, 4> within{1.0, 2.0 * cutoff, pi * cutoff * cutoff, 4.0 / 3.0 * pi * std::pow(cutoff, 3)};
-    const double atoms = static_cast<double>(n_atoms);
-    const double neighbours = atoms * std::max(1.0, within[count_periodic(lattice.periodic)] / volume);
-    if (neighbours > std::max(most_neighbours, atoms)) {
-        std::ostringstream message;
-        message << name << " has so dense or so flat a cell that each atom would have " << std::setprecision(2)
-                << neighbours << " neighbours within " << cutoff << "; check cell, units and cutoff.";
-        throw InvalidInput(message.str());
-    }
 }
 
 }  // namespace
 
 double dot(const Vector3& a, const Vector3& b) {
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+}
+
+double determinant(const std::array<Vector3, 3>& vectors) {
+    return dot(vectors[0], cross(vectors[1], vectors[2]));
 }
 
 Vector3 Lattice::coordinates(const Vector3& position) const {
@@ -118,7 +103,7 @@ double Lattice::per_length(std::size_t k) const {
     return length(inverse[k]);
 }
 
-Lattice lattice_of(const Configuration& atoms, double cutoff, const std::string& name) {
+Lattice lattice_of(const Configuration& atoms, const std::string& name) {
     Lattice lattice;
     lattice.periodic = atoms.periodic;
     for (std::size_t k = 0; k < 3; ++k) {
@@ -126,17 +111,12 @@ Lattice lattice_of(const Configuration& atoms, double cutoff, const std::string&
         for (std::size_t j = 0; j < 3; ++j) lattice.vectors[k][j] = atoms.cell[3 * k + j];
         const double size = length(lattice.vectors[k]);
         if (!std::isfinite(size)) throw InvalidInput(name + " has a cell that is not finite; mend or remove it.");
-        if (!(size > 0.0))
-            throw InvalidInput(
-                name + " is periodic along a cell vector of length zero; give the cell, or set it not periodic there."
-            );
     }
     complete(lattice.vectors, lattice.periodic);
-    check_span(lattice, atoms.positions.rows, cutoff, name);
-    const double determinant = dot(lattice.vectors[0], cross(lattice.vectors[1], lattice.vectors[2]));
+    check_span(lattice, name);
+    const double volume = determinant(lattice.vectors);
     for (std::size_t k = 0; k < 3; ++k)
-        lattice.inverse[k] =
-            scaled(cross(lattice.vectors[(k + 1) % 3], lattice.vectors[(k + 2) % 3]), 1.0 / determinant);
+        lattice.inverse[k] = scaled(cross(lattice.vectors[(k + 1) % 3], lattice.vectors[(k + 2) % 3]), 1.0 / volume);
     return lattice;
 }
 

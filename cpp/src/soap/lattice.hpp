@@ -26,10 +26,11 @@ struct Lattice {
 };
 
 /// @param name  what error messages call the structure
-/// @throws InvalidInput  for cells that are not finite, span no volume, or are so small that an atom would have more
-/// neighbours than anybody can mean
-Lattice lattice_of(const Configuration& atoms, double cutoff, const std::string& name);
+/// @throws InvalidInput  for cells that are not finite or span no volume
+Lattice lattice_of(const Configuration& atoms, const std::string& name);
 
 double dot(const Vector3& a, const Vector3& b);
+
+double determinant(const std::array<Vector3, 3>& vectors);
 
 }  // namespace lpr_fast

@@ -131,7 +131,7 @@ Index PackedBasis::kept_size(Index n_neighbours) const {
 
 Index PackedBasis::gradient_scratch_size() const {
     const Index n_harmonics = (basis_.largest_l + 1) * (basis_.largest_l + 1);
-    return (basis_.n_rows + n_harmonics) * hot_soap().width;
+    return std::max(basis_.n_rows + n_harmonics, 3 * n_harmonics) * hot_soap().width;
 }
 
 bool PackedBasis::has_no_center() const {

@@ -38,17 +38,21 @@ void add_centers(const Part& part, std::int32_t number, Index& row, std::vector<
         return;
     }
     const bool is_whole = part.last < 0;
-    Index number_of_center = 0;
-    for (Index place = 0; place < structure.n_atoms(); ++place) {
+    if (!is_whole && (part.first < 0 || part.first > part.last || part.last > structure.n_centers))
+        throw InvalidInput(
+            "centers " + std::to_string(part.first) + " to " + std::to_string(part.last) + " were asked for of " +
+            std::to_string(structure.n_centers) + "."
+        );
+    const Index last = is_whole ? structure.n_centers : part.last;
+    // Where all atoms are centers, their order is that of the places.
+    const bool all_are_centers = structure.n_centers == structure.n_atoms();
+    Index in_order = all_are_centers ? part.first : 0;
+    for (Index place = in_order; in_order < last; ++place) {
         if (!structure.is_center(place)) continue;
-        const Index in_order = number_of_center++;
-        if (is_whole) {
-            add(place, row + structure.atom[at(place)]);
-        } else if (in_order >= part.first && in_order < part.last) {
-            add(place, row + in_order - part.first);
-        }
+        if (in_order >= part.first) add(place, row + (is_whole ? structure.atom[at(place)] : in_order - part.first));
+        ++in_order;
     }
-    row += static_cast<Index>(centers.size()) - first_new;
+    row += last - part.first;
 }
 
 }  // namespace

@@ -15,6 +15,12 @@ namespace {
 constexpr Index most_atoms = (Index{1} << 31) - 1;
 constexpr Index most_bins = Index{1} << 40;
 
+// Matter has up to 0.2 atoms per cubic angstrom, and a Lennard-Jones liquid about one per unit of volume.
+constexpr double most_atoms_per_volume = 3.0;
+
+// Atoms and images that are looked at for one environment.
+constexpr double most_candidates = 1e5;
+
 // Neighbours are found by positions that are resolved to this share of the cutoff.
 constexpr double resolution = 1e-9;
 
@@ -59,23 +65,26 @@ void check_positions(const Configuration& atoms, double cutoff, const std::strin
     }
 }
 
-/// Coordinates of all atoms in units of bins, made ready to be counted: atoms of periodic directions are moved into the
-/// cell.
+/// The bin of every atom; along periodic vectors atoms are moved into the cell.
 class Binning {
 public:
     Binning(const Configuration& atoms, StructureState& state) : state_(state) {
         const auto n = at(atoms.positions.rows);
         positions_.resize(n);
         bins_.resize(n);
+        is_near_face_.resize(n);
         for (std::size_t i = 0; i < n; ++i) {
             const double* row = atoms.positions.row(static_cast<Index>(i));
             positions_[i] = {row[0], row[1], row[2]};
         }
         move_into_cell();
+        state_.bin_volume = std::abs(determinant(state_.lattice.vectors));
         for (std::size_t k = 0; k < 3; ++k) divide(k);
     }
 
     const Bin& bin(std::size_t atom) const { return bins_[atom]; }
+    /// Whether an atom at the same place may be in another bin.
+    bool is_near_face(std::size_t atom) const { return is_near_face_[atom] != 0; }
     const Vector3& position(std::size_t atom) const { return positions_[atom]; }
 
 private:
@@ -106,18 +115,72 @@ private:
         }
         const double n = std::clamp(std::floor((high - low) / reach), 1.0, static_cast<double>(most_bins));
         state_.n_bins[k] = static_cast<Index>(n);
+        const double near_face =
+            2.0 * same_place / state_.cutoff;  // in bins, which are hardly narrower than the cutoff
+        // Along what is open, coordinates are lengths.
+        state_.bin_volume *= lattice.periodic[k] ? 1.0 / n : std::max((high - low) / n, state_.cutoff);
         const double per_coordinate = high > low ? n / (high - low) : 0.0;
         state_.reach[k] = lattice.periodic[k] ? static_cast<Index>(std::ceil(reach * n)) : 1;
         for (std::size_t i = 0; i < bins_.size(); ++i) {
             const double coordinate = (dot(lattice.inverse[k], positions_[i]) - low) * per_coordinate;
             bins_[i][k] = std::clamp(static_cast<Index>(coordinate), Index{0}, state_.n_bins[k] - 1);
+            const double within = coordinate - static_cast<double>(bins_[i][k]);
+            if (std::min(within, 1.0 - within) <= near_face) is_near_face_[i] = 1;
         }
     }
 
     StructureState& state_;
     std::vector<Vector3> positions_;
     std::vector<Bin> bins_;
+    std::vector<char> is_near_face_;
 };
+
+[[noreturn]] void refuse_same_place(const StructureState& state, Index i, Index j) {
+    const auto [a, b] = std::minmax(state.atom[at(i)], state.atom[at(j)]);
+    throw InvalidInput(
+        state.name + " has atoms " + std::to_string(a) + " and " + std::to_string(b) +
+        " at the same place; mend or remove it."
+    );
+}
+
+/// Throws for two atoms at the same place, or an atom and an image. Atoms of other bins are looked at only for those
+/// that are near a face of their own.
+void check_places(const StructureState& state, const Binning& binning) {
+    for (std::size_t bin = 0; bin < state.bins.size(); ++bin) {
+        for (Index i = state.begin[bin]; i < state.begin[bin + 1]; ++i) {
+            const Vector3 position = state.position(i);
+            const auto compare = [&](Index first, Index last, const Vector3& shift) {
+                for (auto j = at(first); j < at(last); ++j) {
+                    const double x = state.x[j] + shift[0] - position[0], y = state.y[j] + shift[1] - position[1],
+                                 z = state.z[j] + shift[2] - position[2];
+                    const bool is_itself = static_cast<Index>(j) == i && shift == Vector3{};
+                    if (x * x + y * y + z * z < same_place * same_place && !is_itself)
+                        refuse_same_place(state, i, static_cast<Index>(j));
+                }
+            };
+            if (binning.is_near_face(at(state.atom[at(i)])))
+                for_each_range(state, state.bins[bin], compare);
+            else
+                compare(i + 1, state.begin[bin + 1], {});
+        }
+    }
+}
+
+/// Throws where more atoms are together than in any matter: a wrong cell, or nanometres taken for angstroms.
+void check_density(const StructureState& state) {
+    const double largest = most_atoms_per_volume * state.bin_volume;
+    double n_candidates = 1.0;
+    for (const Index reach : state.reach) n_candidates *= 2.0 * static_cast<double>(reach) + 1.0;
+    for (std::size_t bin = 0; bin < state.bins.size(); ++bin) {
+        const auto count = static_cast<double>(state.begin[bin + 1] - state.begin[bin]);
+        if (count <= std::max(largest, 1.0) && n_candidates * count <= most_candidates) continue;
+        throw InvalidInput(
+            state.name + " has so dense or so flat a cell, or atoms so near to each other, that it cannot be meant (" +
+            std::to_string(static_cast<Index>(count)) + " atoms in a volume of " + std::to_string(state.bin_volume) +
+            "); check cell, units and cutoff."
+        );
+    }
+}
 
 void sort_atoms(const Configuration& atoms, const std::vector<int>& species, StructureState& state) {
     const Binning binning(atoms, state);
@@ -147,6 +210,8 @@ void sort_atoms(const Configuration& atoms, const std::vector<int>& species, Str
     }
     state.begin.push_back(static_cast<Index>(n));
     state.atom = std::move(order);
+    check_density(state);
+    check_places(state, binning);
 }
 
 }  // namespace
@@ -181,7 +246,7 @@ Structure::Structure(
     auto state = std::make_shared<StructureState>();
     check_shapes(atoms, name);
     check_positions(atoms, cutoff, name);
-    state->lattice = lattice_of(atoms, cutoff, name);
+    state->lattice = lattice_of(atoms, name);
     state->cutoff = cutoff;
     state->n_centers = atoms.n_centers;
     state->name = name;
@@ -195,6 +260,26 @@ Index Structure::n_atoms() const {
 
 Index Structure::n_centers() const {
     return state_->n_centers;
+}
+
+std::vector<Neighbour> Structure::neighbours(Index atom) const {
+    const StructureState& state = *state_;
+    if (atom < 0 || atom >= state.n_atoms())
+        throw InvalidInput("atom " + std::to_string(atom) + " does not exist; count the atoms from 0.");
+    const Index place = state.place[at(atom)];
+    const Vector3 center = state.position(place);
+    std::vector<Neighbour> found;
+    for_each_range(state, state.bins[at(state.bin_of(place))], [&](Index first, Index last, const Vector3& shift) {
+        for (Index i = first; i < last; ++i) {
+            const Vector3 position = state.position(i);
+            Vector3 vector{};
+            for (std::size_t k = 0; k < 3; ++k) vector[k] = position[k] + shift[k] - center[k];
+            const double square = dot(vector, vector);
+            const bool is_itself = i == place && square < same_place * same_place;
+            if (square < state.cutoff * state.cutoff && !is_itself) found.push_back({state.atom[at(i)], vector});
+        }
+    });
+    return found;
 }
 
 std::vector<Index> Structure::order() const {

@@ -8,6 +8,9 @@
 
 namespace lpr_fast {
 
+/// No two atoms are nearer to each other: files with six decimals put atoms that coincide so near.
+inline constexpr double same_place = 1e-4;
+
 /// A bin of space: how many bins from the first one along each vector.
 using Bin = std::array<Index, 3>;
 
@@ -28,6 +31,7 @@ struct StructureState {
     std::vector<Bin> bins;     ///< those that hold atoms, in lexical order
     std::vector<Index> begin;  ///< of each of them among the sorted atoms, and the number of all atoms
     Bin n_bins{};
+    double bin_volume = 0.0;
     Bin reach{};  ///< bins along each vector within which all neighbours are
 
     Index n_atoms() const { return static_cast<Index>(atom.size()); }

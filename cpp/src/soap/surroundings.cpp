@@ -10,9 +10,6 @@
 namespace lpr_fast {
 namespace {
 
-// Nothing is nearer to another atom: files with six decimals put atoms that coincide so near to each other.
-constexpr double same_place = 1e-4;
-
 // Squares of distances from the box around the centers are allowed to be larger by this share: rounding loses nobody.
 constexpr double margin = 1e-9;
 
@@ -104,29 +101,16 @@ void Surroundings::select(const StructureState& structure, Index place) {
         const Candidates& of_species = candidates_[at(s)];
         begin_.push_back(static_cast<Index>(x_.size()));
         if (of_species.count == 0) continue;
-        append(structure, place, of_species, hot_soap().near(points_[at(s)], center.data(), limit, found_.data()));
+        append(center, of_species, hot_soap().near(points_[at(s)], center.data(), limit, found_.data()));
     }
     sees_unknown_ = static_cast<Index>(x_.size()) > begin_.back() || structure.species[at(place)] == n_species();
 }
 
-void Surroundings::append(const StructureState& structure, Index place, const Candidates& from, Index n_found) {
-    const Vector3 center = structure.position(place);
-    bool is_self_seen = structure.species[at(place)] != static_cast<std::int32_t>(begin_.size()) - 1;
+void Surroundings::append(const Vector3& center, const Candidates& from, Index n_found) {
     for (Index i = 0; i < n_found; ++i) {
         const auto found = at(found_[at(i)]);
         const double x = from.x[found] - center[0], y = from.y[found] - center[1], z = from.z[found] - center[2];
-        if (x * x + y * y + z * z < same_place * same_place) {
-            // One of them is the center itself; where there are two, the other one is not.
-            if (!is_self_seen && from.place[found] == place) {
-                is_self_seen = true;
-                continue;
-            }
-            const auto [a, b] = std::minmax(structure.atom[at(place)], structure.atom[at(from.place[found])]);
-            throw InvalidInput(
-                structure.name + " has atoms " + std::to_string(a) + " and " + std::to_string(b) +
-                " at the same place; mend or remove it."
-            );
-        }
+        if (x * x + y * y + z * z < same_place * same_place) continue;  // the center itself
         x_.push_back(x);
         y_.push_back(y);
         z_.push_back(z);

@@ -23,7 +23,6 @@ public:
     void gather(const StructureState& structure, Index n_species, Index bin, const Center* centers, Index count);
 
     /// Of what was gathered, selects the neighbours of one of the centers.
-    /// @throws InvalidInput  for an atom at the same place
     void select(const StructureState& structure, Index place);
 
     /// Neighbours of the species at that place in the list of those that are known.
@@ -49,7 +48,7 @@ private:
     };
 
     Index n_species() const { return static_cast<Index>(candidates_.size()) - 1; }
-    void append(const StructureState& structure, Index place, const Candidates& from, Index n_found);
+    void append(const Vector3& center, const Candidates& from, Index n_found);
 
     std::vector<Candidates> candidates_;  ///< of each species, and of all unknown ones together
     std::vector<SoapPoints> points_;

@@ -15,12 +15,12 @@ from .._arrays import Array, as_count, as_number, as_pairs
 from .._errors import InvalidInputError
 from ..models import _active_set
 from ..models._active_set import Pool
-from ..models._archive import Descriptor
 from ..models._basis import Basis, SparseKernelBasis
 from ..models._fit import Terms, as_positive, fit, provenance_of, refuse_empty
 from ..models._scores import Loss
 from ._frames import Rereadable
 from ._ranges import Chosen, features_of, rows_of
+from ._soap_part import soap_part
 from ._training_set import TrainingSet, counted_again, ignore
 
 if TYPE_CHECKING:
@@ -85,9 +85,8 @@ class Problem:
         )
         of_species = training.baseline(_by_species(baseline), baseline)
         facts = _facts_of(training, energy_key, provenance)
-        soap = Soap(hypers, training.species)
-        descriptor = Descriptor({"kind": "soap", "hypers": soap.hypers})
-        return cls(soap, training, Terms(mu, loss, of_species, facts, threads, descriptor), progress)
+        soap = Soap.from_hypers(hypers, training.species)
+        return cls(soap, training, Terms(mu, loss, of_species, facts, threads, soap_part(soap)), progress)
 
 
 def fitted(basis: Basis, problem: Problem, further_facts: dict[str, Any]) -> _core.Model:

@@ -75,7 +75,7 @@ class LinearModel(StructureModel):
             progress=progress,
         )
         basis = LinearBasis(problem.training.species, problem.soap.n_features)
-        return cls._from_parts(problem.soap, _fitting.fitted(basis, problem, {}))
+        return cls._of(_fitting.fitted(basis, problem, {}))
 
     @classmethod
     def from_arrays(
@@ -123,4 +123,4 @@ class LinearModel(StructureModel):
             n_threads=n_threads,
         )
         basis = LinearBasis(problem.structures.species, problem.features.shape[1])
-        return cls._from_parts(None, problem.fitted(basis, {}))
+        return cls._of(problem.fitted(basis, {}))

@@ -24,12 +24,10 @@ from ..models._from_arrays import checked_features
 from ..models._scores import LocalScores, Loss, scores_of
 from . import _frames
 from ._pieces import Piece, pieces
-from ._upgrade import upgraded
+from ._soap_part import upgraded
 
 if TYPE_CHECKING:
     from ase import Atoms
-
-    from ..descriptors._soap import Soap
 
 Indices = NDArray[np.int64]
 UnknownSpecies = Literal["error", "nan"]
@@ -81,16 +79,14 @@ class StructureModel:
     Objects are immutable, can be pickled, and give the same bits however frames are cut into calls.
     """
 
-    _soap: Soap | None
     _model: _core.Model
 
     def __init__(self) -> None:
         raise InvalidInputError(f"{type(self).__name__} is not built directly; use its fit, or load_model.")
 
     @classmethod
-    def _from_parts(cls: type[AnyModel], soap: Soap | None, core: _core.Model) -> AnyModel:
+    def _of(cls: type[AnyModel], core: _core.Model) -> AnyModel:
         model = cls.__new__(cls)
-        model._soap = soap
         model._model = core
         return model
 
@@ -99,8 +95,7 @@ class StructureModel:
     ) -> Scores:
         """Rigidity, variance, residual and local energy of every atom.
 
-        Frames are taken as they come: memory does not grow with their number, beyond that of the results. Frames of
-        more than 4096 atoms are cut into cells, so that all cores work on them, and memory is that of some cells.
+        Frames are taken as they come: memory does not grow with their number, beyond that of the results.
 
         Parameters
         ----------
@@ -110,7 +105,7 @@ class StructureModel:
             What to do about atoms of species that the model does not know. "nan" gives NaN for them, and for atoms
             that have one of them within the cutoff.
         n_threads : int
-            See `Rigidity`. featomic uses all cores; RAYON_NUM_THREADS limits it.
+            See `Rigidity`.
 
         Returns
         -------
@@ -180,14 +175,14 @@ class StructureModel:
 
         Normalised for kernel models: kernels are (x . x')^zeta between atoms of one species, zero between others.
         """
-        parts = ((p, self._comparable(self._features(p, "error"))) for p in self._pieces(frames, "error"))
+        parts = ((piece, self._comparable(self._features(piece))) for piece in self._pieces(frames, "error"))
         return _stacked(parts, self.n_features)
 
     def phi(self, frames: Iterable[Atoms], *, n_threads: int = 0) -> Array:
         """Derivatives of the local predictions with respect to the weights, shape (n_atoms, M); see `Rigidity`."""
         count = as_count("n_threads", n_threads)
         parts = (
-            (piece, self._model.phi(self._features(piece, "error"), piece.numbers.astype(np.int32), count))
+            (piece, self._model.phi(self._features(piece, count), piece.numbers.astype(np.int32), count))
             for piece in self._pieces(frames, "error")
         )
         return _stacked(parts, self._model.size)
@@ -249,20 +244,25 @@ class StructureModel:
         facts: dict[str, Any] = json.loads(self._model.text)
         return facts
 
-    @property
-    def _descriptor(self) -> Soap:
-        if self._soap is None:
+    @cached_property
+    def _scorer(self) -> _core.SoapScorer:
+        """What describes structures and scores them."""
+        if self.hypers is None:
             raise InvalidInputError(
                 "this model was built from arrays and has no descriptor; compute the features and use score_features."
             )
-        return self._soap
+        return _core.SoapScorer(self._model)
+
+    @property
+    def _cutoff(self) -> float:
+        return float(self._scorer.soap.cutoff)
 
     def _scored_batches(
         self, frames: Iterable[Atoms], unknown_species: UnknownSpecies, n_threads: int = 0
     ) -> Iterator[tuple[list[Atoms], Scores]]:
         """Frames, a batch at a time, with their scores."""
-        described = ((piece, self._features(piece, unknown_species)) for piece in self._pieces(frames, unknown_species))
-        return whole_frames((piece, self._scores(piece, features, n_threads)) for piece, features in described)
+        pieces = self._pieces(frames, unknown_species)
+        return whole_frames((piece, self._scores(piece, unknown_species, n_threads)) for piece in pieces)
 
     def _pieces(
         self,
@@ -271,36 +271,37 @@ class StructureModel:
         limit: int | None = None,
         start: int = 0,
         skip: Callable[[int, str], None] | None = None,
-        first_cell: int = 0,
+        first_atom: int = 0,
     ) -> Iterator[Piece]:
         """Frames, numbered from `start`, checked, in pieces of so many atoms if that is possible.
 
-        The first frame, if it is large, begins with its cell number `first_cell`.
+        Of the first frame, if it is large, so many atoms are left out as `first_atom` says.
         """
         if unknown_species not in ("error", "nan"):
             raise InvalidInputError(f"unknown_species is {unknown_species!r}; it must be 'error' or 'nan'.")
-        cutoff, species = self._descriptor.cutoff, self.species if unknown_species == "error" else None
-        usable = _frames.usable(frames, cutoff, species=species, start=start, skip=skip)
-        return pieces(usable, cutoff, self.n_features, limit=limit, start=start, first_cell=first_cell)
+        refuses = unknown_species == "error"
+        usable = _frames.usable(frames, self._cutoff, self.species, refuses_unknown=refuses, start=start, skip=skip)
+        return pieces(usable, limit or _frames.BATCH_ATOMS, start=start, first_atom=first_atom)
 
-    def _features(self, piece: Piece, unknown_species: UnknownSpecies) -> Array:
-        """Features as the descriptor gives them; rows of NaN for atoms that cannot be described."""
-        features = self._descriptor.compute(piece.systems, piece.chosen)
-        if unknown_species == "nan":
-            features[piece.of_wanted(self._descriptor.sees_unknown_species(piece.systems))] = np.nan
-        return features
+    def _features(self, piece: Piece, n_threads: int = 0) -> Array:
+        """Features as the descriptor gives them."""
+        return self._scorer.soap.features(piece.structures, piece.chosen, n_threads)
 
     def _features_of(self, frame: Atoms, atoms: Indices) -> Array:
         """Features of some atoms of a frame, ascending."""
-        return self._comparable(self._descriptor.compute([frame], [atoms]))
+        from ..descriptors._structures import structure_of
+
+        structure = structure_of(frame, self._cutoff, self.species)
+        return self._comparable(self._scorer.soap.features([structure], [atoms], 0))
 
     def _comparable(self, features: Array) -> Array:
         """Features as environments are compared by them."""
         return features
 
-    def _scores(self, piece: Piece, features: Array, n_threads: int) -> Scores:
-        local = scores_of(self._model, features, piece.numbers, as_count("n_threads", n_threads))
-        return Scores(*local, piece.structure, piece.atom)
+    def _scores(self, piece: Piece, unknown_species: UnknownSpecies, n_threads: int) -> Scores:
+        marks = unknown_species == "nan"
+        found = self._scorer.score(piece.structures, piece.chosen, marks, as_count("n_threads", n_threads))
+        return Scores(*found, piece.structure, piece.atom)
 
     def _scores_of_nothing(self) -> Scores:
         none = np.zeros(0, dtype=np.int64)
@@ -313,7 +314,7 @@ class StructureModel:
         return _from_bytes, (self._to_bytes(),)
 
     def __repr__(self) -> str:
-        species = ", ".join(map(str, self.species)) if self._soap is None else _symbols(self.species)
+        species = ", ".join(map(str, self.species)) if self.hypers is None else _symbols(self.species)
         return (
             f"{type(self).__name__}(species=[{species}], n_features={self.n_features}, "
             f"size={self.rigidity.size}, regularizer={self.regularizer:g}, loss={self.loss!r}, "
@@ -374,49 +375,45 @@ def hypers_of(facts: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _from_bytes(content: bytes) -> StructureModel:
-    """A pickled model; featomic is left alone, for it cannot work in every process that unpickles."""
-    name = "the pickled model"
-    return _assembled(_core.Model.from_bytes(content, name), name)
+    """A pickled model."""
+    return _assembled(_core.Model.from_bytes(content, "the pickled model"))
 
 
-def _assembled(core: _core.Model, name: str) -> StructureModel:
+def _assembled(core: _core.Model) -> StructureModel:
     from ._linear_model import LinearModel
     from ._sparse_kernel_model import SparseKernelModel
 
     facts = json.loads(core.text)
     kind = SparseKernelModel if facts["kind"] == "sparse_kernel" else LinearModel
-    hypers = hypers_of(facts)
-    if hypers is None:
-        return kind._from_parts(None, core)
-    from ..descriptors._soap import Soap
-
-    try:
-        soap = Soap(hypers, facts["species"])
-    except InvalidInputError as error:
-        raise InvalidInputError(f"{name} holds hypers that cannot be used: {error}") from error
-    return kind._from_parts(soap, core)
+    model = kind._of(core)
+    if model.hypers is not None:
+        _ = model._scorer  # so that a descriptor that does not fit is said now
+    return model
 
 
 def load_model(path: str | PathLike[str]) -> StructureModel:
     """The model that `save`, or ``lpr-fast fit``, wrote: the same bits, nothing is factorised.
 
+    Files of version 1 have no radial integrals: featomic samples them each time such a file is read.
+
     Raises
     ------
     InvalidInputError
         For files that are something else, truncated, changed, or from a newer version.
+    MissingPackageError
+        For files of version 1, where featomic is not installed.
     OSError
         For files that cannot be read.
     """
     path = Path(path)
     if path.exists() and not path.is_file() and not path.is_dir():
         raise InvalidInputError(f"{path} is no regular file; give a model file.")
-    model = _assembled(upgraded(_core.Model.from_bytes(path.read_bytes(), _shown(path))), str(path))
-    if model._soap is not None and model._soap.n_features != model.n_features:
-        raise InvalidInputError(
-            f"{path} has {model.n_features} features, but this featomic makes {model._soap.n_features} from its "
-            "hypers; fit it again."
-        )
-    return model
+    name = _shown(path)
+    core = _core.Model.from_bytes(path.read_bytes(), name)
+    try:
+        return _assembled(upgraded(core))
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{name} holds a descriptor that cannot be used: {error}") from error
 
 
 def _shown(path: Path) -> str:

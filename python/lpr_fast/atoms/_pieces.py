@@ -1,4 +1,4 @@
-"""What is described and scored in one go: some whole frames, or some cells of a large one."""
+"""What is scored in one go: some whole frames, or a part of a large one."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import _core
 from . import _frames
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-    from ..descriptors._cells import Cluster
-
 Indices = NDArray[np.int64]
+
+# Frames of more atoms are scored part by part: progress is seen, and what is done survives a crash.
+LARGEST_WHOLE = 4096
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Systems to be described, and what they are of the frames.
+    """Structures to be scored, and which of their atoms.
 
     Attributes
     ----------
@@ -29,23 +31,34 @@ class Piece:
         Number of the first frame.
     frames : list of ase.Atoms
         The frames; one, if it is large.
-    systems : list of ase.Atoms
-        The frames themselves, or clusters cut out of the only one.
-    chosen : list of numpy.ndarray of int, or None
-        Atoms of each system that are wanted; None for all.
+    structures : list
+        Their atoms in bins.
+    range : tuple of int, or None
+        Of a large frame, the first and the last but one of the wanted atoms in the order of the bins.
     rows : numpy.ndarray of int, or None
-        For clusters, which atoms of the frame these are.
-    is_first, is_last : bool
-        Whether no other piece of these frames comes before, and after.
+        Of a large frame, which atoms these are.
     """
 
     first: int
     frames: list[Atoms]
-    systems: list[Atoms]
-    chosen: list[Indices] | None = None
+    structures: list[_core.Structure]
+    range: tuple[int, int] | None = None
     rows: Indices | None = None
-    is_first: bool = True
-    is_last: bool = True
+
+    @property
+    def is_first(self) -> bool:
+        """Whether no other piece of these frames comes before."""
+        return self.range is None or self.range[0] == 0
+
+    @property
+    def is_last(self) -> bool:
+        """Whether no other piece of these frames comes after."""
+        return self.range is None or self.range[1] == len(self.frames[0])
+
+    @property
+    def chosen(self) -> list[tuple[int, int] | None]:
+        """Which atoms of each structure are wanted, as the core takes it."""
+        return [self.range] * len(self.structures)
 
     @property
     def numbers(self) -> Indices:
@@ -66,56 +79,23 @@ class Piece:
         """Number of each wanted atom within its frame."""
         return np.concatenate([np.arange(len(frame)) for frame in self.frames]) if self.rows is None else self.rows
 
-    def of_wanted(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """The wanted atoms' part of a mask for all atoms of all systems."""
-        if self.chosen is None:
-            return mask
-        parts = np.split(mask, np.cumsum([len(system) for system in self.systems])[:-1])
-        return np.concatenate([part[atoms] for part, atoms in zip(parts, self.chosen, strict=True)])
-
 
 def pieces(
-    frames: Iterable[Atoms | None],
-    cutoff: float,
-    n_features: int,
-    *,
-    limit: int | None = None,
-    start: int = 0,
-    first_cell: int = 0,
+    frames: Iterable[_frames.Ready | None], limit: int, *, start: int = 0, first_atom: int = 0
 ) -> Iterator[Piece]:
-    """Frames together until they have `limit` atoms; those that are large cell by cell, as many cells at a time.
+    """Frames together until they have `limit` atoms; those that are large in parts of as many.
 
-    Frames are numbered from `start`; the first one, if it is large, begins with its cell number `first_cell`.
+    Frames are numbered from `start`; of the first one, if it is large, so many atoms are left out as `first_atom` says.
     """
-    from ..descriptors._cells import LARGEST_UNCUT, clusters
-
-    limit = limit or _frames.batch_limit(n_features)
-    for first, batch in _frames.batches(frames, min(limit, LARGEST_UNCUT), start):
-        if len(batch[0]) > LARGEST_UNCUT:
-            cut = clusters(batch[0], cutoff, first_cell if first == start else 0)
-            yield from _of_cells(first, batch, cut, limit)
+    for first, batch in _frames.batches(frames, min(limit, LARGEST_WHOLE), start):
+        if len(batch[0]) > LARGEST_WHOLE:
+            yield from _parts(first, batch[0], limit, first_atom if first == start else 0)
         else:
-            yield Piece(first, batch, batch)
+            yield Piece(first, [ready.frame for ready in batch], [ready.structure for ready in batch])
 
 
-def _of_cells(first: int, batch: list[Atoms], cut: Iterator[Cluster], limit: int) -> Iterator[Piece]:
-    waiting: list[Cluster] = []
-    is_first = True
-    for cluster in cut:
-        if waiting and sum(len(c.atoms) for c in waiting) + len(cluster.atoms) > limit:
-            yield _of_clusters(first, batch, waiting, is_first=is_first, is_last=False)
-            waiting, is_first = [], False
-        waiting.append(cluster)
-    yield _of_clusters(first, batch, waiting, is_first=is_first, is_last=True)
-
-
-def _of_clusters(first: int, batch: list[Atoms], cut: list[Cluster], *, is_first: bool, is_last: bool) -> Piece:
-    return Piece(
-        first,
-        batch,
-        systems=[cluster.system for cluster in cut],
-        chosen=[np.arange(len(cluster.atoms)) for cluster in cut],
-        rows=np.concatenate([cluster.atoms for cluster in cut]),
-        is_first=is_first,
-        is_last=is_last,
-    )
+def _parts(number: int, ready: _frames.Ready, limit: int, first_atom: int) -> Iterator[Piece]:
+    order = ready.structure.order()
+    for first in range(first_atom, len(order), limit):
+        last = min(first + limit, len(order))
+        yield Piece(number, [ready.frame], [ready.structure], (first, last), order[first:last])

@@ -97,7 +97,7 @@ def features_of(
     done = 0
     for start, batch in _frames.batches(wanted, _frames.batch_limit(soap.n_features)):
         atoms = [chosen.atoms[place] for place in places[start : start + len(batch)]]
-        features = _core.normalised(soap.compute(batch, atoms), 0)
+        features = _core.normalised(soap.compute(_in_bins(batch, soap), atoms), 0)
         done += len(features)
         report("active set: descriptors", done)
         yield features
@@ -112,11 +112,17 @@ def rows_of(
 ) -> Iterator[Array]:
     """Rows X_A, a batch of structures at a time; `report` is told how many structures are done."""
     for first, batch in _frames.batches(frames, _frames.batch_limit(soap.n_features)):
-        features = basis.prepare(soap.compute(batch))
+        features = basis.prepare(soap.compute(_in_bins(batch, soap), n_threads=n_threads))
         report("rows: descriptors", first + len(batch))
         of_frames = np.split(features, np.cumsum([len(frame) for frame in batch])[:-1])
         yield structure_rows(basis, of_frames, [frame.numbers for frame in batch], n_threads)
         report("rows: kernels and sums", first + len(batch))
+
+
+def _in_bins(frames: list[Atoms], soap: Soap) -> list[_core.Structure]:
+    from ..descriptors._structures import structure_of
+
+    return [structure_of(frame, soap.cutoff, soap.species) for frame in frames]
 
 
 def sum_of(

@@ -131,7 +131,7 @@ class SparseKernelModel(StructureModel):
             assert pool is not None
             active, how = _fitting.sampled_active_set(problem, n_active, pool)
         basis = _fitting.kernel_basis(active, power)
-        return cls._from_parts(problem.soap, _fitting.fitted(basis, problem, how))
+        return cls._of(_fitting.fitted(basis, problem, how))
 
     @classmethod
     def from_arrays(
@@ -202,7 +202,7 @@ class SparseKernelModel(StructureModel):
             active, how = problem.sampled_active_set(n_active, drawn_by)
         basis = SparseKernelBasis(active, power)
         refuse_empty(basis, "all rows of X are zero")
-        return cls._from_parts(None, problem.fitted(basis, how))
+        return cls._of(problem.fitted(basis, how))
 
     @property
     def zeta(self) -> float:

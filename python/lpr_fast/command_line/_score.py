@@ -52,7 +52,7 @@ def score(model_path: Path, trajectory: tuple[str, ...], options: Options) -> in
             memory=options.memory,
             progress=watch.report_run,
         )
-    if (run.resumed_at or run.resumed_at_cell) and not options.quiet:
+    if (run.resumed_at or run.resumed_at_atom) and not options.quiet:
         say(_went_on(run, with_workers=bool(options.workers or options.scheduler)))
     if options.as_json:
         print(json.dumps(_facts(run), indent=2))
@@ -66,7 +66,7 @@ def score(model_path: Path, trajectory: tuple[str, ...], options: Options) -> in
 def _went_on(run: Run, *, with_workers: bool) -> str:
     if with_workers:
         return f"went on: {run.resumed_at} frames had been done before."
-    within = f", cell {run.resumed_at_cell}" if run.resumed_at_cell else ""
+    within = f" after {run.resumed_at_atom} of its atoms" if run.resumed_at_atom else ""
     return f"went on from frame {run.resumed_at}{within}, where an earlier run had stopped."
 
 
@@ -90,7 +90,7 @@ def _facts(run: Run) -> dict[str, Any]:
         "lpr_quantiles": {str(share): summary.quantile(share) for share in _QUANTILES} if summary.lowest else None,
         "rmse_per_atom": summary.rmse,
         "resumed_at_frame": run.resumed_at,
-        "resumed_at_cell": run.resumed_at_cell,
+        "resumed_at_atom": run.resumed_at_atom,
         "seconds": run.seconds,
         "written": [str(path) for path in run.written],
     }

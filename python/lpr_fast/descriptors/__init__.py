@@ -4,9 +4,7 @@ from .._errors import MissingPackageError
 
 try:  # here, because whatever is imported from this floor comes by
     import ase  # noqa: F401
-    import featomic  # noqa: F401
-    import metatensor  # noqa: F401
 except ImportError as error:
     raise MissingPackageError(
-        f"models of structures need ase and featomic ({error}); install them with: pip install 'lpr-fast[atoms]'"
+        f"models of structures need ase ({error}); install it with: pip install 'lpr-fast[atoms]'"
     ) from error

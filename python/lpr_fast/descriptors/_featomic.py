@@ -5,9 +5,15 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import featomic
+from .._errors import InvalidInputError, LprError, MissingPackageError
 
-from .._errors import InvalidInputError, LprError
+try:
+    import featomic
+except ImportError as error:
+    raise MissingPackageError(
+        f"a fit samples the radial integrals of its descriptor from featomic ({error}); install it with: "
+        "pip install 'lpr-fast[fit]'"
+    ) from error
 
 
 class _Process:

@@ -73,17 +73,18 @@ def assembled(
 
 
 def _factors(basis: Basis, rigidity: Rigidity, prior: Array | None, n_threads: int) -> dict[str, _core.HessianFactor]:
-    """The factor of the whole Hessian, and those for phi of each species with the factors of its prior."""
-    factors = {"hessian": rigidity._factor}
+    """The factor of the whole Hessian, those for phi of each species, and those of its prior."""
+    restricted, priors = {}, {}
     for s in basis.species:
         columns = basis.columns(s)
         if columns.start == columns.stop:
             continue
         if len(basis.species) > 1:
-            factors[f"hessian.{s}"] = rigidity.restrict(np.arange(basis.size)[columns], n_threads=n_threads)._factor
+            of_species = rigidity.restrict(np.arange(basis.size)[columns], n_threads=n_threads)
+            restricted[f"hessian.{s}"] = of_species._factor
         if prior is not None:
-            factors[f"prior.{s}"] = _core.factorize_prior(np.ascontiguousarray(prior[columns, columns]), n_threads)
-    return factors
+            priors[f"prior.{s}"] = _core.factorize_prior(np.ascontiguousarray(prior[columns, columns]), n_threads)
+    return {"hessian": rigidity._factor} | restricted | priors
 
 
 def _put_factor(name: str, factor: _core.HessianFactor, tensors: Tensors) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from ase import Atoms
 from ase.io.formats import get_compression, open_with_compression, parse_filename
 
 from .._errors import InvalidInputError
-from . import _cextxyz, _chemfiles
+from . import _chemfiles, _read_xyz
+from ._lines import Lines
 from ._sources import path_of
 
 T = TypeVar("T")
@@ -180,17 +181,17 @@ def extended_xyz(
         For a file that ends within a frame.
     """
     wanted = range(sys.maxsize) if wanted is None else wanted
-    for number, _, n_atoms, lines in _texts(file, name, wanted, last=_last(wanted), place=place):
-        if lines is not None:
+    for number, _, n_atoms, text in _texts(file, name, wanted, last=_last(wanted), place=place):
+        if text is not None:
             try:
-                yield number, _cextxyz.parsed(n_atoms, lines) or _by_ase(n_atoms, lines)
+                yield number, _read_xyz.parsed(n_atoms, text) or _by_ase(n_atoms, text)
             except Exception as error:
                 yield number, _unreadable(number, name, error)
 
 
-def _by_ase(n_atoms: int, lines: list[bytes]) -> Atoms:
-    text = io.StringIO(f"{n_atoms}\n" + b"".join(lines).decode())
-    return cast(Atoms, ase.io.read(text, format="extxyz", index=0))
+def _by_ase(n_atoms: int, text: bytes) -> Atoms:
+    file = io.StringIO(f"{n_atoms}\n" + text.decode())
+    return cast(Atoms, ase.io.read(file, format="extxyz", index=0))
 
 
 def named(frames: Iterator[tuple[int, T]], name: str) -> Iterator[T | InvalidInputError]:
@@ -258,48 +259,41 @@ def _last(wanted: range) -> int:
 
 
 class _Text(NamedTuple):
-    """A frame that is not parsed: its number, where it begins, its atoms, and the lines after the first if wanted."""
+    """A frame that is not parsed: its number, where it begins, its atoms, and the lines behind the first if wanted."""
 
     number: int
     start: int
     n_atoms: int
-    lines: list[bytes] | None
+    text: bytes | None
 
 
 def _texts(
     file: IO[bytes], name: str, wanted: range, *, last: int = sys.maxsize, place: Place = _BEGINNING
 ) -> Iterator[_Text]:
     """The frames from `place` on, where the file stands, to number `last`."""
-    start = place.byte
-    line = file.readline()
+    lines = Lines(file, place.byte)
+    start, line = lines.byte, lines.one()
     for number in itertools.count(place.number):
         if number > last:
             return
         if not line.strip():
-            if any(rest.strip() for rest in file):
-                raise InvalidInputError(
-                    f"{name} has a blank line where frame {number} should begin, and more behind it; remove the line."
-                )
-            return
+            if lines.are_blank():
+                return
+            raise InvalidInputError(
+                f"{name} has a blank line where frame {number} should begin, and more behind it; remove the line."
+            )
         try:
             n_atoms = int(line)
         except ValueError as error:
             raise _unreadable(number, name, error) from error
-        lines: list[bytes] | None = [] if number in wanted else None
-        n_lines, end = 0, start + len(line)
-        for text in itertools.islice(file, n_atoms + 1):
-            n_lines, end = n_lines + 1, end + len(text)
-            if lines is not None:
-                lines.append(text)
-        if n_lines < n_atoms + 1:
+        text, n_missing = lines.some(n_atoms + 1) if number in wanted else (None, lines.skip(n_atoms + 1))
+        if n_missing > 0:
             raise InvalidInputError(
                 f"{name} ends within frame {number}, which should have {n_atoms} atoms; it is truncated or damaged."
             )
-        line = file.readline()
+        end, line = lines.byte, lines.one()
         while line.lstrip().startswith(b"VEC"):  # cell vectors, as some programs write them
-            end += len(line)
-            if lines is not None:
-                lines.append(line)
-            line = file.readline()
-        yield _Text(number, start, n_atoms, lines)
+            text = None if text is None else text + line
+            end, line = lines.byte, lines.one()
+        yield _Text(number, start, n_atoms, text)
         start = end

@@ -209,4 +209,4 @@ def _made(
         raise
     model = solved(basis, accumulator, terms, stacklevel=stacklevel + 1)
     problem.progress("factorising", 1, 1)
-    return SparseKernelModel._from_parts(problem.soap, model)
+    return SparseKernelModel._of(model)

@@ -59,8 +59,8 @@ class Run:
         The files.
     resumed_at : int
         Frames that an earlier, interrupted run had done.
-    resumed_at_cell : int
-        Cells of the next frame that it had done, if that is a large one.
+    resumed_at_atom : int
+        Atoms of the next frame that it had done, if that is a large one.
     facts : pathlib.Path
         JSON with what is different in every run: command, host, time.
     seconds : dict of str to float
@@ -71,7 +71,7 @@ class Run:
     loss: str
     written: list[Path]
     resumed_at: int
-    resumed_at_cell: int
+    resumed_at_atom: int
     facts: Path
     seconds: dict[str, float]
 
@@ -119,14 +119,14 @@ class Job:
         self._before = journal.read() if journal else None
         self._summary = RunSummary()
         self._started = time.time()
-        self._resumed_at, self._resumed_at_cell = 0, 0
+        self._resumed_at, self._resumed_at_atom = 0, 0
         self._facts_path = sinks[0].output.with_name(sinks[0].output.name + FACTS)
         self._opened: list[Sink] = []
         self._partial = Partial(sinks[0].output, tag)
         if self._before:
             self._summary = RunSummary.from_json(self._before["summary"])
             self._resumed_at = self._summary.n_read
-            self._resumed_at_cell = self._before["partial"]["cells"]
+            self._resumed_at_atom = self._before["partial"]["atoms"]
 
     def run(self, scored: Scored, tell: Tell) -> Run:
         """Go on, or begin, and make the outputs."""
@@ -180,8 +180,8 @@ class Job:
             kept = self._journal.read() if self._journal else None
             self._give_up(remove=kept is None)
             if isinstance(error, KeyboardInterrupt) and self._journal and kept is not None:
-                n_cells = kept["partial"]["cells"]
-                within = f" and {n_cells} cells of the next" if n_cells else ""
+                n_atoms = kept["partial"]["atoms"]
+                within = f" and {n_atoms} atoms of the next" if n_atoms else ""
                 raise RunInterruptedError(
                     f"interrupted, {kept['summary']['n_read']} frames{within} are safe; give the same command again to "
                     f"go on, or delete {self._journal.path} to start afresh."
@@ -190,7 +190,7 @@ class Job:
 
     def _result(self) -> Run:
         written = [sink.output for sink in self._sinks]
-        resumed_at = (self._resumed_at, self._resumed_at_cell)
+        resumed_at = (self._resumed_at, self._resumed_at_atom)
         return Run(self._summary, self._about.loss, written, *resumed_at, self._facts_path, dict(self._clock.seconds))
 
     def _open(self) -> None:
@@ -203,7 +203,7 @@ class Job:
     def _take(self, scored: Scored, tell: Tell) -> None:
         last = time.monotonic()
         with Stream() as stream:
-            for piece, scores in scored(stream, self._first + self._resumed_at, self._resumed_at_cell):
+            for piece, scores in scored(stream, self._first + self._resumed_at, self._resumed_at_atom):
                 with self._clock.stage("writing"):
                     self._count_skipped(piece.first)
                     of_frames = self._partial.add(piece, scores)
@@ -274,7 +274,7 @@ class Job:
             "seconds": time.time() - self._started,
             "seconds_of_stages": self._clock.seconds,
             "resumed_at_frame": self._resumed_at,
-            "resumed_at_cell": self._resumed_at_cell,
+            "resumed_at_atom": self._resumed_at_atom,
             "frames": self._summary.n_frames,
             "atoms": self._summary.n_atoms,
             "skipped": self._summary.skipped,

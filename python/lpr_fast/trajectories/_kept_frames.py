@@ -6,13 +6,17 @@ import io
 from collections.abc import Iterable, Iterator
 
 import ase.io
+import numpy as np
 from ase import Atoms
+from numpy.typing import NDArray
 
 from ..atoms._model import Scores
-from ..descriptors._cells import surroundings
+from ..descriptors._structures import structure_of
 from . import _extxyz
 from ._sample import Place
 from ._sinks import columns_of
+
+Indices = NDArray[np.int64]
 
 
 class KeptFrames:
@@ -38,7 +42,7 @@ class KeptFrames:
         if len(frame) <= self._largest_whole:
             self.texts[_name(number)] = _text(frame, number, scores)
             return
-        for atom, (cluster, of_frame) in zip(atoms, surroundings(frame, atoms, self._radius), strict=True):
+        for atom, (cluster, of_frame) in zip(atoms, _surroundings(frame, atoms, self._radius), strict=True):
             self.texts[_name(number, atom)] = _text(cluster, number, scores.taken(of_frame), atom)
 
     def forget_all_but(self, places: Iterable[Place]) -> None:
@@ -57,6 +61,20 @@ class KeptFrames:
             atoms = ase.io.read(io.StringIO(self.texts[name]), format="extxyz")
             assert isinstance(atoms, Atoms)
             yield atoms, found
+
+
+def _surroundings(frame: Atoms, atoms: list[int], radius: float) -> Iterator[tuple[Atoms, Indices]]:
+    """For each of some atoms, itself and everything within a radius, the nearest first, as a structure without a cell.
+
+    With it comes which atoms of the frame its atoms are.
+    """
+    structure = structure_of(frame, radius)
+    for atom in atoms:
+        found, vectors = structure.neighbours(atom)
+        order = np.argsort((vectors * vectors).sum(axis=1), kind="stable")
+        members = np.concatenate([[atom], found[order]])
+        places = frame.positions[atom] + np.concatenate([np.zeros((1, 3)), vectors[order]])
+        yield Atoms(numbers=frame.numbers[members], positions=places), members
 
 
 def _name(frame: int, atom: int | None = None) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..descriptors._cells import LARGEST_UNCUT
+from ..atoms._pieces import LARGEST_WHOLE
 from . import _extxyz
 from ._kept_frames import KeptFrames
 from ._sample import Sample
@@ -21,7 +21,7 @@ class LeastRigid(Sampled):
     """
 
     def __init__(self, output: Path, *, count: int, cutoff: float, tag: str = "") -> None:
-        kept = KeptFrames(largest_whole=LARGEST_UNCUT, radius=2.0 * cutoff)
+        kept = KeptFrames(largest_whole=LARGEST_WHOLE, radius=2.0 * cutoff)
         super().__init__(output, Sample(count), kept, tag)
 
     def assemble(self) -> None:

@@ -1,4 +1,4 @@
-"""How many atoms are described together, for a cap on memory."""
+"""How many atoms are scored together, for a cap on memory."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import os
 import re
 
 from .._errors import InvalidInputError
-from ..atoms._frames import batch_limit
+from ..atoms import _frames
+from ..atoms._model import StructureModel
 
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
-# Copies of an atom's features at a time: the descriptor's unfolded ones, folded, normalised; those of the batch that
-# waits, and of the one that is scored; room for neighbours and texts.
-_COPIES = 12
+# An atom on its way: text, numbers and scores of the batches that wait, are scored and are written.
+_BYTES_PER_ATOM = 4000
+
+# Environments whose features a thread holds at a time, at most, and how many copies of them.
+_ENVIRONMENTS_PER_THREAD = 768
+_COPIES = 2
 
 _FEWEST_ATOMS = 64
 
@@ -33,19 +37,24 @@ def as_bytes(size: str | int) -> int:
     return int(float(match.group(1)) * _UNITS[unit])
 
 
-def atoms_together(memory: str | int | None, n_features: int) -> int:
-    """Atoms that may be described together under a cap, never more than without one. Results do not depend on it."""
-    usual = batch_limit(n_features)
+def atoms_together(memory: str | int | None, model: StructureModel) -> int:
+    """Atoms that may be scored together under a cap, never more than without one. Results do not depend on it."""
     if memory is None:
-        return usual
-    cap, used, per_atom = as_bytes(memory), _used(), 8 * n_features * _COPIES
-    if cap < used + _FEWEST_ATOMS * per_atom:
-        needed = (used + _FEWEST_ATOMS * per_atom) * 5 // 4
+        return _frames.BATCH_ATOMS
+    cap, needed = as_bytes(memory), _used() + _workspace(model)
+    if cap < needed + _FEWEST_ATOMS * _BYTES_PER_ATOM:
+        least = (needed + _FEWEST_ATOMS * _BYTES_PER_ATOM) * 5 // 4
         raise InvalidInputError(
-            f"memory is {memory}, but model and libraries alone take {used / 1e6:.0f} MB; give at least "
-            f"{needed / 1e6:.0f}MB."
+            f"memory is {memory}, but model and libraries alone take {needed / 1e6:.0f} MB; give at least "
+            f"{least / 1e6:.0f}MB."
         )
-    return min(usual, (cap - used) // per_atom)
+    return min(_frames.BATCH_ATOMS, (cap - needed) // _BYTES_PER_ATOM)
+
+
+def _workspace(model: StructureModel) -> int:
+    """Bytes that scoring takes beside the model: factors packed for it, and features of a tile for each thread."""
+    packed = 2 * 8 * model.rigidity.size**2
+    return packed + (os.cpu_count() or 1) * 8 * model.n_features * _ENVIRONMENTS_PER_THREAD * _COPIES
 
 
 def _used() -> int:

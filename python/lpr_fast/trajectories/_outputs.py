@@ -35,7 +35,7 @@ _KINDS: dict[str, Callable[[Path, About, str], Sink]] = {
 LEAST_RIGID = ".least-rigid.extxyz"
 
 # Packages that the bits of the results come from.
-PACKAGES = ("featomic", "ase")
+PACKAGES = ("ase",)
 
 
 def checked(sinks: Sequence[str | PathLike[str]] | None, source: Source, inputs: list[Path]) -> list[Path]:
@@ -96,7 +96,7 @@ def about(model: StructureModel, digest: str) -> About:
         model_sha256=digest,
         loss=model.loss,
         regularizer=model.regularizer,
-        cutoff=model._descriptor.cutoff,
+        cutoff=model._cutoff,
         species=model.species,
         energy_key=str(model.provenance.get("energy_key") or ""),
         columns=tuple(columns_of(model._scores_of_nothing())),

@@ -17,7 +17,7 @@ _NAMES = tuple(Scores.__dataclass_fields__)
 
 
 class Partial:
-    """Scores of some cells of a large frame, in memory, and on the disk up to the last checkpoint.
+    """Scores of some atoms of a large frame, in memory, and on the disk up to the last checkpoint.
 
     Parameters
     ----------
@@ -32,30 +32,28 @@ class Partial:
         self._parts: list[Scores] = []
         self._n_written = 0
         self._has: tuple[str, ...] = ()
-        self.n_cells = 0
         self.n_atoms = 0
 
     def open(self, state: dict[str, Any] | None) -> None:
         """Begin, or go on with what the checkpoint that returned `state` had kept."""
-        if state and state["cells"]:
+        if state and state["atoms"]:
             self._spool.open(state["length"])
             self._has = tuple(state["columns"])
             records = np.fromfile(self._spool.path, self._record)
             columns: dict[str, Any] = {name: records[name] if name in self._has else None for name in _NAMES}
             self._keep(Scores(**columns))
-            self.n_cells, self._n_written = state["cells"], 1
+            self._n_written = 1
 
     def add(self, piece: Piece, scores: Scores) -> Scores | None:
         """Take a piece; return the scores of its frames if no other piece of them comes."""
         if piece.rows is None:
             return scores
         self._keep(scores)
-        self.n_cells += len(piece.systems)
         if not piece.is_last:
             return None
         whole = of_whole_frame(self._parts)
         self._spool.close()
-        self._parts, self._n_written, self.n_cells, self.n_atoms = [], 0, 0, 0
+        self._parts, self._n_written, self.n_atoms = [], 0, 0
         return whole
 
     def checkpoint(self) -> dict[str, Any]:
@@ -64,14 +62,14 @@ class Partial:
         One is due when a large frame is whole: then the journal needs what was kept no more, and the next large frame
         overwrites it.
         """
-        if not self.n_cells:
-            return {"cells": 0}
+        if not self.n_atoms:
+            return {"atoms": 0}
         if not self._n_written:
             self._spool.open(0)
         if self._n_written < len(self._parts):
             self._write(joined(self._parts[self._n_written :]))
             self._n_written = len(self._parts)
-        return {"cells": self.n_cells, "columns": self._has, "length": self._spool.checkpoint()}
+        return {"atoms": self.n_atoms, "columns": self._has, "length": self._spool.checkpoint()}
 
     def close(self) -> None:
         """Let go of the file, and leave it."""

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from .. import _core
 from .._arrays import as_count
@@ -22,8 +22,6 @@ from ._journal import Journal
 from ._memory import atoms_together
 from ._shards import Shard, refuse_shards
 from ._stream import Clock, Stream
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ def score_trajectory(
 ) -> Run:
     """Score every atom of frames that need not fit in memory, into files.
 
-    Reading, descriptors, scoring and writing go on side by side. Results do not depend on `memory` or threads, and have
+    Reading, scoring and writing go on side by side. Results do not depend on `memory` or threads, and have
     the bits of `StructureModel.score`.
 
     A run from files that was ended by whatever it be goes on where it stopped when it is called again with the same
@@ -128,7 +126,7 @@ def score_trajectory(
     clock = Clock()
     with clock.stage("reading"):
         loaded, digest = _loaded(model)
-        limit = atoms_together(memory, loaded.n_features)
+        limit = atoms_together(memory, loaded)
         frames = _sources.source_of(source, topology)
         models = [] if isinstance(model, StructureModel) else [Path(model)]
         outputs = _outputs.checked(sinks, frames, models)
@@ -189,16 +187,15 @@ def score_part(work: Work, shard: str | None, clock: Clock, progress: Callable[[
     skipped: dict[int, str] = {}
     skip = skipped.__setitem__ if on_error == "skip" else None
 
-    def scored(stream: Stream, start: int, first_cell: int) -> Iterator[tuple[Piece, Scores]]:
+    def scored(stream: Stream, start: int, first_atom: int) -> Iterator[tuple[Piece, Scores]]:
         chosen = frames.frames(start) if part is None else islice(frames.frames(start), max(0, part.stop - start))
-        cut = loaded._pieces(chosen, unknown_species, limit, start, skip, first_cell)  # type: ignore[arg-type]
-        read = stream.ahead(clock.timed("reading", cut), may_wait=True)
-        described = stream.ahead((p, _during("descriptors", loaded._features, p, unknown_species)) for p in read)
-        return stream.ahead((p, _during("scoring", loaded._scores, p, x, n_threads)) for p, x in described)
+        pieces = loaded._pieces(chosen, unknown_species, limit, start, skip, first_atom)  # type: ignore[arg-type]
+        read = stream.ahead(clock.timed("reading", pieces), may_wait=True)
+        return stream.ahead((piece, score(piece)) for piece in read)
 
-    def _during(stage: str, work: Callable[..., T], *arguments: Any) -> T:
-        with clock.stage(stage):
-            return work(*arguments)
+    def score(piece: Piece) -> Scores:
+        with clock.stage("scoring"):
+            return loaded._scores(piece, unknown_species, n_threads)
 
     def tell(n_frames: int, done: int) -> None:
         if progress is not None:

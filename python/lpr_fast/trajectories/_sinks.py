@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from ase import Atoms
+from numpy.typing import NDArray
 
 from .._arrays import Array
 from ..atoms._frames import known_energy
@@ -157,24 +159,33 @@ class Table(_Text):
         return (",".join(names) + "\n").encode()
 
     def _line(self, number: int, frame: Atoms, scores: Scores) -> list[str]:
-        known = np.flatnonzero(~np.isnan(scores.lpr))
-        line = [str(number), str(len(frame)), str(len(known))]
-        lpr = scores.lpr[known]
-        if len(known):
-            lowest = int(known[lpr.argmin()])
-            line += [_real(lpr.min()), str(lowest), symbol(int(frame.numbers[lowest]))]
+        known: slice | NDArray[np.int64] = slice(None)
+        numbers, lpr = frame.numbers, scores.lpr
+        if np.isnan(lpr).any():
+            known = np.flatnonzero(~np.isnan(lpr))
+            numbers, lpr = numbers[known], lpr[known]
+        line = [str(number), str(len(frame)), str(len(lpr))]
+        if len(lpr):
+            lowest = int(lpr.argmin())
+            atom = _atom(known, lowest)
+            line += [_real(lpr[lowest]), str(atom), symbol(int(frame.numbers[atom]))]
             line += [_real(value) for value in quantiles(lpr, (0.05, 0.5, 0.95))]
         else:
             line += [""] * 6
-        numbers = frame.numbers[known]
         line += [_real(lpr[numbers == s].min() if s in numbers else np.nan) for s in self._about.species]
         line.append(_mean(scores.variance[known]))
         if scores.residual is not None:
             residual = scores.residual[known]
-            line += [_real(residual.max()), str(known[residual.argmax()])] if len(known) else ["", ""]
+            largest = int(residual.argmax()) if len(residual) else 0
+            line += [_real(residual[largest]), str(_atom(known, largest))] if len(residual) else ["", ""]
         if scores.energy is not None:
             line += [_mean(scores.energy[known]), _real(error_per_atom(frame, scores.energy, self._about.energy_key))]
         return line
+
+
+def _atom(known: slice | NDArray[np.int64], index: int) -> int:
+    """Which atom of its frame has a place among the known ones."""
+    return index if isinstance(known, slice) else int(known[index])
 
 
 def columns_of(scores: Scores) -> dict[str, Array]:
@@ -197,7 +208,8 @@ def error_per_atom(frame: Atoms, energy: Array, key: str) -> float:
 
 def _real(value: Any) -> str:
     """All digits; nothing for NaN, which readers of tables take for a missing value."""
-    return "" if np.isnan(value) else repr(float(value))
+    number = float(value)
+    return "" if math.isnan(number) else repr(number)
 
 
 def _mean(values: Array) -> str:

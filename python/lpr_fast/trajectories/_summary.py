@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,9 @@ from ._sinks import error_per_atom
 # Rigidities are counted in so many bins for each power of ten: quantiles are right to a quarter of a percent.
 _BINS_PER_DECADE = 1000
 
+# Atoms that are counted together: counting some at a time takes as long for each bin as for many atoms.
+_COUNTED_TOGETHER = 2**16
+
 _MOST_REASONS = 100
 _OUTSIDE = 10**6  # the number of the bin for infinity, and less that of the one for zero
 
@@ -30,6 +33,37 @@ class Extreme:
     frame: int
     atom: int
     species: int
+
+
+@dataclass
+class _Bins:
+    """How many rigidities fall into each bin, by the numbers of these."""
+
+    _counts: dict[int, int] = field(default_factory=dict)
+    _waiting: list[NDArray[np.int64]] = field(default_factory=list)
+    _n_waiting: int = 0
+
+    def add(self, lpr: Array) -> None:
+        """Count rigidities in, none of which is NaN."""
+        with np.errstate(divide="ignore"):
+            numbers: NDArray[np.float64] = np.floor(np.log10(lpr) * _BINS_PER_DECADE)
+        self._waiting.append(np.clip(numbers, -_OUTSIDE, _OUTSIDE).astype(np.int64))
+        self._n_waiting += len(lpr)
+        if self._n_waiting >= _COUNTED_TOGETHER:
+            self.counts()
+
+    def counts(self) -> dict[int, int]:
+        """The count of each bin that is not empty."""
+        if self._waiting:
+            found, counts = np.unique(np.concatenate(self._waiting), return_counts=True)
+            self._waiting, self._n_waiting = [], 0
+            self.merge(zip(found.tolist(), counts.tolist(), strict=True))
+        return self._counts
+
+    def merge(self, counts: Iterable[tuple[int, int]]) -> None:
+        """Count in what has been counted already."""
+        for number, count in counts:
+            self._counts[number] = self._counts.get(number, 0) + count
 
 
 @dataclass
@@ -62,7 +96,7 @@ class RunSummary:
     largest_residual: Extreme | None = None
     n_energies: int = 0
     squared_errors: float = 0.0
-    _bins: dict[int, int] = field(default_factory=dict)
+    _bins: _Bins = field(default_factory=_Bins)
 
     def add(self, frames: list[Atoms], scores: Scores, energy_key: str) -> None:
         """Count frames in, in their order."""
@@ -70,7 +104,7 @@ class RunSummary:
         known = ~np.isnan(scores.lpr)
         self.n_unknown += int(np.count_nonzero(~known))
         if known.any():
-            self._count(scores.lpr[known])
+            self._bins.add(scores.lpr[known])
             lowest = _extreme(scores.lpr, np.nanargmin(scores.lpr), numbers, scores)
             self.lowest = _lower(self.lowest, lowest, sign=1)
             if scores.residual is not None:
@@ -93,8 +127,7 @@ class RunSummary:
         """Count in the frames that come next, summed up already."""
         self.lowest = _lower(self.lowest, other.lowest, sign=1)
         self.largest_residual = _lower(self.largest_residual, other.largest_residual, sign=-1)
-        for number, count in other._bins.items():
-            self._bins[number] = self._bins.get(number, 0) + count
+        self._bins.merge(other._bins.counts().items())
         self.skipped = [*self.skipped, *other.skipped][:_MOST_REASONS]
         for name in ("n_frames", "n_atoms", "n_read", "n_skipped", "n_unknown", "n_energies", "squared_errors"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
@@ -106,31 +139,26 @@ class RunSummary:
 
     def quantile(self, share: float) -> float:
         """The LPR below which such a share of the atoms lies, to a quarter of a percent; NaN if there are none."""
-        wanted, passed = share * (sum(self._bins.values()) - 1), 0
-        for number in sorted(self._bins):
-            passed += self._bins[number]
+        counts = sorted(self._bins.counts().items())
+        wanted, passed = share * (sum(count for _, count in counts) - 1), 0
+        for number, count in counts:
+            passed += count
             if passed > wanted:
                 return _middle_of(number)
         return math.nan
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as JSON can hold it."""
-        return asdict(self) | {"_bins": [[number, self._bins[number]] for number in sorted(self._bins)]}
+        facts = {each.name: getattr(self, each.name) for each in fields(self)}
+        extremes = {name: facts[name] and asdict(facts[name]) for name in ("lowest", "largest_residual")}
+        return {**facts, **extremes, "_bins": sorted(self._bins.counts().items())}
 
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> RunSummary:
         """What `to_json` gave."""
         extremes = {name: facts[name] and Extreme(**facts[name]) for name in ("lowest", "largest_residual")}
         skipped = [(number, reason) for number, reason in facts["skipped"]]
-        return cls(**{**facts, **extremes, "skipped": skipped, "_bins": dict(facts["_bins"])})
-
-    def _count(self, lpr: Array) -> None:
-        with np.errstate(divide="ignore"):
-            numbers: NDArray[np.float64] = np.floor(np.log10(lpr) * _BINS_PER_DECADE)
-        finite = np.nan_to_num(numbers, posinf=_OUTSIDE, neginf=-_OUTSIDE).astype(np.int64)
-        found, counts = np.unique(finite, return_counts=True)
-        for number, count in zip(found.tolist(), counts.tolist(), strict=True):
-            self._bins[number] = self._bins.get(number, 0) + count
+        return cls(**{**facts, **extremes, "skipped": skipped, "_bins": _Bins(dict(facts["_bins"]))})
 
     def _compare(self, frames: list[Atoms], energy: Array, key: str) -> None:
         start = 0

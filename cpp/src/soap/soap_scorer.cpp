@@ -1,0 +1,195 @@
+#include "lpr_fast/soap_scorer.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <limits>
+#include <string>
+#include <utility>
+
+#include "checks.hpp"
+#include "json_text.hpp"
+#include "lpr_fast/error.hpp"
+#include "parallel.hpp"
+#include "soap/soap_state.hpp"
+#include "tiles.hpp"
+
+namespace lpr_fast {
+namespace {
+
+std::size_t at(Index i) {
+    return static_cast<std::size_t>(i);
+}
+
+std::vector<double> numbers_of(const ModelArrays& arrays, const char* name) {
+    const auto found = arrays.find(name);
+    if (found == arrays.end())
+        throw InvalidInput(
+            "the model file has no radial integrals, because it is of version 1; convert it with lpr-fast upgrade."
+        );
+    std::vector<double> numbers(at(found->second.rows * found->second.cols));
+    std::memcpy(numbers.data(), found->second.bytes, numbers.size() * sizeof(double));
+    return numbers;
+}
+
+constexpr std::size_t n_scores = 4;
+constexpr std::array<const char*, n_scores> names{"lpr", "variance", "residual", "energy"};
+
+std::array<VectorView, n_scores> views_of(const Scores& scores) {
+    return {scores.lpr, scores.variance, scores.residual, scores.energy};
+}
+
+/// Room for some environments and what they are scored to.
+struct ScoringWorkspace {
+    SoapWorkspace soap;
+    AlignedBuffer features;
+    std::vector<int> species;
+    std::vector<Index> rows;
+    std::array<std::vector<double>, n_scores> scores;
+
+    /// Room for the scores of all rows, where they are wanted.
+    Scores room_for(const std::array<VectorView, n_scores>& wanted) {
+        std::array<VectorView, n_scores> views;
+        for (std::size_t k = 0; k < n_scores; ++k) {
+            if (wanted[k].data == nullptr) continue;
+            scores[k].resize(rows.size());
+            views[k] = {scores[k].data(), static_cast<Index>(rows.size())};
+        }
+        return {views[0], views[1], views[2], views[3]};
+    }
+};
+
+void check_outputs(const std::array<VectorView, n_scores>& outputs, Index n_centers) {
+    for (std::size_t k = 0; k < n_scores; ++k)
+        if (outputs[k].data != nullptr && outputs[k].size != n_centers)
+            throw InvalidInput(
+                std::string(names[k]) + " has room for " + std::to_string(outputs[k].size) + " centers; there are " +
+                std::to_string(n_centers) + "."
+            );
+}
+
+}  // namespace
+
+RadialTable radial_table_of(const Model& model) {
+    if (model.info().descriptor != "soap")
+        throw InvalidInput(
+            "the model was fitted to features of another origin than SOAP power spectra; compute its features yourself "
+            "and call Model::score."
+        );
+    const ModelParts& parts = model.parts();
+    RadialTable table;
+    table.edges = numbers_of(parts.arrays, "descriptor.edges");
+    table.coefficients = numbers_of(parts.arrays, "descriptor.coefficients");
+    table.center = numbers_of(parts.arrays, "descriptor.center");
+    const Json facts = parse_json(parts.text.data(), parts.text.data() + parts.text.size()).at("descriptor");
+    table.angular = facts.at("angular").get<std::vector<Index>>();
+    table.n_radial = facts.at("n_radial").get<std::vector<Index>>();
+    return table;
+}
+
+struct SoapScorer::State {
+    explicit State(Model fitted) : model(std::move(fitted)), soap(radial_table_of(model), model.info().species) {}
+
+    /// Environments that a thread describes before it scores them: enough of each species for whole tiles.
+    Index centers_together() const {
+        constexpr Index most_species = 4;
+        return tile_columns() * std::min(soap.state().n_species(), most_species);
+    }
+
+    void score(
+        const std::vector<Part>& parts, const Center* centers, Index count, UnknownSpecies unknown,
+        const std::array<VectorView, n_scores>& outputs, ScoringWorkspace& workspace
+    ) const;
+
+    Model model;
+    Soap soap;
+    mutable Pool<ScoringWorkspace> workspaces;
+};
+
+void SoapScorer::State::score(
+    const std::vector<Part>& parts, const Center* centers, Index count, UnknownSpecies unknown,
+    const std::array<VectorView, n_scores>& outputs, ScoringWorkspace& workspace
+) const {
+    const SoapState& described = soap.state();
+    const Index n_features = described.n_features();
+    workspace.features.reserve(count * n_features);
+    workspace.species.clear();
+    workspace.rows.clear();
+    const auto describe = [&](const Center& center, const SoapWorkspace& used) {
+        if (unknown == UnknownSpecies::mark && used.surroundings.sees_unknown()) {
+            for (const VectorView& output : outputs)
+                if (output.data != nullptr) output.data[center.row] = std::numeric_limits<double>::quiet_NaN();
+            return;
+        }
+        const StructureState& structure = parts[at(center.part)].structure->state();
+        const std::int32_t known = structure.species[at(center.place)];
+        if (known == described.n_species())
+            throw InvalidInput(
+                structure.name + " has a center, atom " + std::to_string(structure.atom[at(center.place)]) +
+                ", of a species that the model does not know; leave it out of the centers."
+            );
+        write_features(
+            described, used.expansions.data(), used.is_empty,
+            workspace.features.data() + static_cast<Index>(workspace.rows.size()) * n_features
+        );
+        workspace.species.push_back(described.species[at(known)]);
+        workspace.rows.push_back(center.row);
+    };
+    for_each_environment(described, parts, centers, count, workspace.soap, describe);
+    const Scores scores = workspace.room_for(outputs);
+    const ConstMatrixView rows(workspace.features.data(), static_cast<Index>(workspace.rows.size()), n_features);
+    model.score(rows, workspace.species.data(), scores, 1);
+    for (std::size_t k = 0; k < n_scores; ++k) {
+        if (outputs[k].data == nullptr) continue;
+        for (std::size_t i = 0; i < workspace.rows.size(); ++i)
+            outputs[k].data[workspace.rows[i]] = workspace.scores[k][i];
+    }
+}
+
+SoapScorer::SoapScorer(Model model) : state_(std::make_shared<const State>(std::move(model))) {
+    const Index expected = state_->model.info().n_features;
+    if (expected != n_features())
+        throw InvalidInput(
+            "the model has " + std::to_string(expected) + " features, but its radial table makes " +
+            std::to_string(n_features()) + "; fit it again."
+        );
+}
+
+const Model& SoapScorer::model() const& {
+    return state_->model;
+}
+
+const Soap& SoapScorer::soap() const& {
+    return state_->soap;
+}
+
+void SoapScorer::features(const Configuration& atoms, MatrixView out, int n_threads) const {
+    const Structure structure(atoms, soap().species(), cutoff());
+    soap().features({{&structure}}, out, n_threads);
+}
+
+void SoapScorer::score(const Configuration& atoms, const Scores& scores, int n_threads) const {
+    const Structure structure(atoms, soap().species(), cutoff());
+    score({{&structure}}, scores, UnknownSpecies::refuse, n_threads);
+}
+
+void SoapScorer::score(
+    const std::vector<Part>& parts, const Scores& scores, UnknownSpecies unknown, int n_threads
+) const {
+    const State& state = *state_;
+    const auto outputs = views_of(scores);
+    const std::vector<Center> centers = centers_of(parts);
+    const auto count = static_cast<Index>(centers.size());
+    check_outputs(outputs, count);
+    const int threads = resolve_threads(n_threads);
+    // As many tasks for each thread as for any other, none larger than the caches like.
+    const Index share = std::max<Index>(1, tile_count(count, threads));
+    const Index size = tile_count(share, tile_count(share, state.centers_together()));
+    parallel_for_each(tile_count(count, size), threads, [&](Index task) {
+        auto lease = state.workspaces.take();
+        const Index first = task * size, last = std::min(first + size, count);
+        state.score(parts, centers.data() + first, last - first, unknown, outputs, *lease);
+    });
+}
+
+}  // namespace lpr_fast

@@ -1,0 +1,142 @@
+"""Frames of extended XYZ, their columns read by the core, and their headers word by word."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.io.extxyz import key_val_str_to_dict, parse_properties, set_calc_and_arrays
+from numpy.typing import NDArray
+
+from .. import _core
+
+_DEFAULT_COLUMNS = "species:S:1:pos:R:3"
+
+# A fact of a header that means the same whatever stands beside it, and a header of nothing else.
+_FACT = r"""[^\s"'\\{}\[\]=]+=(?:"[^"\\]+"|[^\s"'\\{}\[\]=]+)"""
+_FACTS = re.compile(_FACT)
+_HEADER = re.compile(rf"(?:{_FACT}(?:\s+|$))+")
+
+# A number as most programs write it, and names whose values are something else all the same.
+_NUMBER = re.compile(r"-?\d{1,18}(\.\d*(?:[eE][-+]?\d+)?)?", re.ASCII)
+_NO_NUMBERS = {"lattice", "virial", "stress", "uid"}
+
+# Headers repeat themselves: so many different facts, and lists of columns, are remembered.
+_REMEMBERED = 1024
+
+# What ASE makes of words that are no reals, and the type of their array.
+_VALUES: dict[str, tuple[Callable[[str], object], Any]] = {
+    "S": (str, object),
+    "I": (int, "i"),
+    "L": ({"T", "True"}.__contains__, bool),
+}
+
+
+def parsed(n_atoms: int, text: bytes) -> Atoms | None:
+    """A frame, from its text behind the first line, as ASE reads it; None where ASE had better read it itself.
+
+    Everything that is unusual, or wrong, is left to ASE, and so are its messages.
+    """
+    if n_atoms < 1:
+        return None
+    try:
+        return _parsed(n_atoms, text)
+    except Exception:  # whatever it is, ASE says it better
+        return None
+
+
+def _parsed(n_atoms: int, text: bytes) -> Atoms | None:
+    start = text.index(b"\n") + 1
+    info = _facts(text[:start].decode().strip())
+    layout = _Layout.of(info.pop("Properties", _DEFAULT_COLUMNS))
+    lattice = info.pop("Lattice", None)
+    pbc = info.pop("pbc", None if lattice is None else (True, True, True))
+    found = _core.read_atom_lines(text, start, n_atoms, layout.kinds, 0)
+    if found is None:
+        return None
+    numbers, reals = found
+    words = text[start:].decode().split() if layout.has_words else []
+    arrays = {name: layout.array(column, reals, words) for name, column in layout.columns.items()}
+    atoms = Atoms(
+        numbers=arrays.pop("numbers", numbers[:, 0]),
+        positions=arrays.pop("positions", None),
+        charges=arrays.pop("initial_charges", None),
+        cell=None if lattice is None else lattice.T,
+        pbc=pbc,
+        info=info,
+    )
+    set_calc_and_arrays(atoms, arrays)  # type: ignore[no-untyped-call]
+    return atoms
+
+
+def _facts(header: str) -> dict[str, Any]:
+    """What ASE makes of a header; it is asked once for what comes again and again."""
+    if not _HEADER.fullmatch(header):
+        return dict(key_val_str_to_dict(header)) if header else {}  # type: ignore[no-untyped-call]
+    return dict(map(_fact, _FACTS.findall(header)))
+
+
+def _fact(text: str) -> tuple[str, Any]:
+    name, _, value = text.partition("=")
+    number = _NUMBER.fullmatch(value)
+    if number and name.lower() not in _NO_NUMBERS:
+        return name, np.float64(value) if number[1] else np.int64(value)
+    name, value = _fact_by_ase(text)
+    return name, copy.deepcopy(value)
+
+
+@lru_cache(_REMEMBERED)
+def _fact_by_ase(text: str) -> tuple[str, Any]:
+    ((name, value),) = key_val_str_to_dict(text).items()  # type: ignore[no-untyped-call]
+    return name, value
+
+
+@dataclass(frozen=True)
+class _Column:
+    """One of ASE's arrays: its type, the first of its words in a line, the first of its reals, and how many."""
+
+    kind: str
+    word: int
+    real: int
+    width: int
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """The words of a line: a letter for each, as the core takes them, and the arrays, except that of symbols."""
+
+    kinds: str
+    columns: dict[str, _Column]
+    has_words: bool
+
+    @classmethod
+    @lru_cache(_REMEMBERED)
+    def of(cls, properties: str) -> _Layout:
+        """The layout that the header's list of columns describes; what the core cannot read is refused."""
+        names = parse_properties(properties)[0]  # type: ignore[no-untyped-call]
+        kinds, columns = "", {}
+        for (name, width), kind in zip(names.values(), properties.split(":")[1::3], strict=True):
+            if width < 1 or name == "move_mask" or (name == "symbols" and (kind, width) != ("S", 1)):
+                raise ValueError(name)
+            if name != "symbols":
+                columns[name] = _Column(kind, len(kinds), kinds.count("R"), width)
+            kinds += (kind if name == "symbols" or kind == "R" else "-") * width
+        if kinds.count("S") != 1:
+            raise ValueError(properties)
+        return cls(kinds, columns, "-" in kinds)
+
+    def array(self, column: _Column, reals: NDArray[np.float64], words: list[str]) -> NDArray[Any]:
+        """An array out of what was read; words are those of all lines."""
+        if column.kind == "R":
+            values: NDArray[Any] = reals[:, column.real : column.real + column.width]
+        else:
+            value, kind = _VALUES[column.kind]
+            places = range(column.word, column.word + column.width)
+            values = np.array([[value(word) for word in words[k :: len(self.kinds)]] for k in places], kind).T
+        return values[:, 0] if column.width == 1 else values
