@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "arrays.hpp"
+#include "lpr_fast/kernel_gradients.hpp"
 #include "lpr_fast/soap_scorer.hpp"
 #include "model_arrays.hpp"
 #include "register.hpp"
@@ -107,6 +108,22 @@ std::pair<py::array_t<double>, py::array_t<double>> gradient(
     return {forces, virial};
 }
 
+std::pair<py::array_t<double>, py::array_t<double>> gradients_of_kernels(
+    const Soap& soap, const Structure& structure, const py::array& active, std::vector<Index> first, double zeta,
+    const std::string& route, int n_threads
+) {
+    const ConstMatrixView view = matrix_view(active, "active");
+    py::array_t<double> forces({3 * structure.n_atoms(), view.rows}), virial({Index{9}, view.rows});
+    const MatrixView of_atoms(forces.mutable_data(), 3 * structure.n_atoms(), view.rows),
+        of_cell(virial.mutable_data(), 9, view.rows);
+    const GradientRoute chosen = route == "features"    ? GradientRoute::features
+                                 : route == "positions" ? GradientRoute::positions
+                                                        : GradientRoute::cheaper;
+    const WithoutInterpreter no_interpreter;
+    kernel_gradients(soap, structure, {view, std::move(first), zeta}, of_atoms, of_cell, n_threads, chosen);
+    return {forces, virial};
+}
+
 ScoreArrays score(
     const SoapScorer& scorer, const std::vector<Structure>& structures, const Chosen& chosen, bool mark_unknown,
     int n_threads
@@ -158,6 +175,10 @@ void register_soap(py::module_& module) {
         .def("gradient", &gradient, py::arg("structure"), py::arg("derivatives"), py::arg("n_threads"))
         .def_property_readonly("cutoff", &Soap::cutoff)
         .def_property_readonly("n_features", &Soap::n_features);
+    module.def(
+        "kernel_gradients", &gradients_of_kernels, py::arg("soap"), py::arg("structure"), py::arg("active"),
+        py::arg("first"), py::arg("zeta"), py::arg("route"), py::arg("n_threads")
+    );
     py::class_<SoapScorer>(module, "SoapScorer")
         .def(py::init<Model>(), py::arg("model"))
         .def("score", &score, py::arg("structures"), py::arg("chosen"), py::arg("mark_unknown"), py::arg("n_threads"))

@@ -1,6 +1,7 @@
 #include "soap/environment.hpp"
 
 #include <algorithm>
+#include <string>
 
 #include "lpr_fast/error.hpp"
 #include "soap/soap_state.hpp"
@@ -101,7 +102,7 @@ Vector3 WayBack::gradient(Index neighbour) const {
     return {x_[at(neighbour)], y_[at(neighbour)], z_[at(neighbour)]};
 }
 
-void check_differentiable(const SoapState& soap) {
+void check_way_back(const SoapState& soap, const StructureState& structure) {
     if (soap.packed.has_step())
         throw InvalidInput(
             "the cutoff of the descriptor is a step, where features jump and have no gradient; use a smooth one, such "
@@ -111,6 +112,11 @@ void check_differentiable(const SoapState& soap) {
         throw InvalidInput(
             "an atom adds nothing to its own density (center_atom_weight is 0, or there is no l = 0), so that features "
             "may vanish and have no direction and no gradient; use another center_atom_weight, and l = 0."
+        );
+    if (structure.cutoff != soap.packed.cutoff())
+        throw InvalidInput(
+            structure.name + " was made for a cutoff of " + std::to_string(structure.cutoff) + ", and that of the " +
+            "descriptor is " + std::to_string(soap.packed.cutoff()) + "; make it with that one."
         );
 }
 

@@ -104,7 +104,7 @@ void Soap::gradient(
     const Structure& structure, ConstMatrixView derivatives, MatrixView forces, MatrixView virial, int n_threads
 ) const {
     const SoapState& soap = *state_;
-    check_differentiable(soap);
+    check_way_back(soap, structure.state());
     check_columns("derivatives", derivatives, n_features());
     if (derivatives.rows != structure.n_centers())
         throw InvalidInput(
