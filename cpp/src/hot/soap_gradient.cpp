@@ -270,7 +270,8 @@ void density(
     double *scaled = scratch, *harmonics_gradient = scratch + basis.n_rows * width;
     scale_rows(basis, gradient, scaled);
     // Where there are no radial functions of an l, it stays like this.
-    for (Index i = 0; i < n_harmonics * width; ++i) harmonics_gradient[i] = 0.0;
+    if (basis.n_degrees <= basis.largest_l)
+        for (Index i = 0; i < n_harmonics * width; ++i) harmonics_gradient[i] = 0.0;
     for (Index first = 0; first < neighbours.count; first += width) {
         const Batch batch = batch_of(basis, neighbours, kept, first);
         Vec slopes[width];
@@ -285,6 +286,23 @@ void density(
         const Vec along = slope - (g.x * u.x + g.y * u.y + g.z * u.z) * inverse;
         write(out, first, {g.x * inverse + along * u.x, g.y * inverse + along * u.y, g.z * inverse + along * u.z});
     }
+}
+
+void add_strain(const SoapNeighbours& neighbours, const SoapVectors& gradient, double* strain) {
+    Vec sums[9];
+    LPR_FAST_UNROLL
+    for (int k = 0; k < 9; ++k) sums[k] = Vec{};
+    for (Index i = 0; i < neighbours.count; i += width) {
+        const Points p = points_of(neighbours, i, neighbours.count - i);
+        const SoapNeighbours changes = {gradient.x, gradient.y, gradient.z, neighbours.count};
+        Points g = points_of(changes, i, neighbours.count - i);
+        for (Index k = neighbours.count - i; k < width; ++k) g.x[k] = g.y[k] = g.z[k] = 0.0;
+        sums[0] += p.x * g.x, sums[1] += p.x * g.y, sums[2] += p.x * g.z;
+        sums[3] += p.y * g.x, sums[4] += p.y * g.y, sums[5] += p.y * g.z;
+        sums[6] += p.z * g.x, sums[7] += p.z * g.y, sums[8] += p.z * g.z;
+    }
+    for (int k = 0; k < 9; ++k)
+        for (int i = 0; i < width; ++i) strain[k] += sums[k][i];
 }
 
 /// Derivatives of harmonics with respect to the vectors to neighbours in lanes, from the recurrence of the harmonics
@@ -355,6 +373,8 @@ void jacobian(
 }  // namespace
 
 extern const HotSoapGradient LPR_FAST_JOIN(hot_soap_gradient_, LPR_FAST_LEVEL);
-const HotSoapGradient LPR_FAST_JOIN(hot_soap_gradient_, LPR_FAST_LEVEL) = {&expand, &spectrum, &density, &jacobian};
+const HotSoapGradient LPR_FAST_JOIN(hot_soap_gradient_, LPR_FAST_LEVEL) = {
+    &expand, &spectrum, &density, &add_strain, &jacobian
+};
 
 }  // namespace lpr_fast

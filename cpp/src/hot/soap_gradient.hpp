@@ -40,6 +40,9 @@ struct HotSoapGradient {
         double* scratch, const SoapVectors& out
     );
 
+    /// Adds the sum over neighbours of vectors (x) gradients, (3, 3) row by row.
+    void (*add_strain)(const SoapNeighbours& neighbours, const SoapVectors& gradient, double* strain);
+
     /// Derivatives of an expansion with respect to the vectors to its neighbours.
     /// @param kept     what expand() left there
     /// @param scratch  3 (largest_l + 1)^2 * width numbers, aligned

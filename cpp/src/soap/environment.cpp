@@ -24,6 +24,10 @@ SoapNeighbours Environment::neighbours(Index of_species) const {
     return {x.data() + begin, y.data() + begin, z.data() + begin, first[at(of_species + 1)] - begin};
 }
 
+SoapNeighbours Environment::all_neighbours() const {
+    return {x.data(), y.data(), z.data(), count()};
+}
+
 void Environment::copy_neighbours(
     const SoapState& soap, const Surroundings& selected, const StructureState& structure
 ) {
@@ -98,8 +102,8 @@ void WayBack::go(const SoapState& soap, const Environment& environment, const do
     }
 }
 
-Vector3 WayBack::gradient(Index neighbour) const {
-    return {x_[at(neighbour)], y_[at(neighbour)], z_[at(neighbour)]};
+void WayBack::add_strain(const Environment& environment, double* strain) {
+    hot_soap_gradient().add_strain(environment.all_neighbours(), {x_.data(), y_.data(), z_.data()}, strain);
 }
 
 void check_way_back(const SoapState& soap, const StructureState& structure) {

@@ -31,6 +31,7 @@ struct Environment {
     Index count() const { return static_cast<Index>(atoms.size()); }
     Vector3 vector(Index neighbour) const;
     SoapNeighbours neighbours(Index of_species) const;
+    SoapNeighbours all_neighbours() const;
 
     /// Copies the selected neighbours of a center of a species that is known, and expands their density.
     void take(const SoapState& soap, const Surroundings& selected, const StructureState& structure, Index place);
@@ -45,7 +46,13 @@ public:
     void go(const SoapState& soap, const Environment& environment, const double* derivatives);
 
     /// What came of it for a neighbour.
-    Vector3 gradient(Index neighbour) const;
+    Vector3 gradient(Index neighbour) const {
+        const auto i = static_cast<std::size_t>(neighbour);
+        return {x_[i], y_[i], z_[i]};
+    }
+
+    /// Adds the derivatives with respect to a strain, (3, 3) row by row: the sum of d (x) df/dd over vectors d.
+    void add_strain(const Environment& environment, double* strain);
 
 private:
     void pull_spectra(const SoapState& soap, const Environment& environment, const double* derivatives);

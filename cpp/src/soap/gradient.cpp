@@ -18,14 +18,11 @@ std::size_t at(Index i) {
     return static_cast<std::size_t>(i);
 }
 
-/// Derivatives with respect to a strain, (3, 3) row by row: the sum of d (x) df/dd over vectors to neighbours.
-using Strain = std::array<double, 9>;
-
 /// What some centers add to the gradient.
 struct Share {
     std::vector<std::int32_t> atoms;
     std::vector<Vector3> gradient;
-    Strain strain{};
+    std::array<double, 9> strain{};  ///< derivatives with respect to a strain
 };
 
 void add(const Environment& environment, const WayBack& way, TouchedAtoms& touched) {
@@ -37,13 +34,6 @@ void add(const Environment& environment, const WayBack& way, TouchedAtoms& touch
     }
     Vector3& center = touched[environment.center];
     for (std::size_t k = 0; k < 3; ++k) center[k] += of_center[k];
-}
-
-void add(const Environment& environment, const WayBack& way, Strain& strain) {
-    for (Index j = 0; j < environment.count(); ++j) {
-        const Vector3 vector = environment.vector(j), gradient = way.gradient(j);
-        for (std::size_t k = 0; k < 9; ++k) strain[k] += vector[k / 3] * gradient[k % 3];
-    }
 }
 
 Share share_of(
@@ -62,7 +52,7 @@ Share share_of(
             work.environment.take(soap, work.surroundings, state, center.place);
             work.way.go(soap, work.environment, derivatives.row(center.row));
             add(work.environment, work.way, work.touched);
-            if (with_strain) add(work.environment, work.way, share.strain);
+            if (with_strain) work.way.add_strain(work.environment, share.strain.data());
         }
     );
     share.atoms = work.touched.atoms();
