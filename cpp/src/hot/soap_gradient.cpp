@@ -95,7 +95,7 @@ void degree_gradient(
     const SoapBasis& basis, const SoapDegree& degree, const SoapPairGradient& pair, const double* derivatives
 ) {
     const Index n_rows = 2 * degree.l + 1;
-    const double factor = factor_of(degree.l);
+    const double factor = degree.factor;
     for (Index a = 0; a < degree.n_blocks; ++a) {
         for (Index b = pair.is_folded ? a : 0; b < degree.n_blocks; ++b) {
             const Index left = basis.blocks[degree.first_block + a].first_row * width,

@@ -181,12 +181,6 @@ LPR_FAST_INLINE void add_chunk(const SoapBasis& basis, Index count, const Chunk&
 LPR_FAST_INLINE Index place_of(Index n1, Index n2, Index n_radial, bool is_folded) {
     return is_folded ? n1 * n_radial - n1 * (n1 - 1) / 2 + n2 - n1 : n1 * n_radial + n2;
 }
-
-/// (-1)^l / sqrt(2 l + 1)
-LPR_FAST_INLINE double factor_of(Index l) {
-    return (l % 2 == 0 ? 1.0 : -1.0) / __builtin_sqrt(static_cast<double>(2 * l + 1));
-}
-
 /// How many features a degree has.
 LPR_FAST_INLINE Index n_features_of(const SoapDegree& degree, bool is_folded) {
     const Index n = degree.n_radial;
