@@ -214,6 +214,12 @@ class StructureModel:
         return copy.deepcopy(hypers_of(self._facts))
 
     @property
+    def descriptor(self) -> dict[str, Any] | None:
+        """What the model says of its descriptor: kind, parameters, error of its radial table; None for arrays."""
+        facts: dict[str, Any] | None = copy.deepcopy(self._facts["descriptor"])
+        return facts
+
+    @property
     def n_features(self) -> int:
         """D, the number of folded features of an environment."""
         return int(self._facts["n_features"])

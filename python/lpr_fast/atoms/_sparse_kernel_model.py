@@ -94,7 +94,7 @@ class SparseKernelModel(StructureModel):
         provenance : mapping, optional
             Further facts, such as the name of the training file, to keep in the model; JSON has to be able to hold it.
         n_threads : int
-            See `Rigidity`; featomic uses all cores.
+            See `Rigidity`.
         progress : callable, optional
             Called as ``progress(stage, atoms_done, atoms_in_all)``.
 

@@ -40,8 +40,20 @@ def info(path: Path) -> None:
     if model.hypers is None:
         print(f"features  {model.n_features}, computed elsewhere: the model was built from arrays")
     else:
-        print(f"features  {model.n_features} folded ones, featomic {facts.get('featomic_version', '?')}, hypers:")
+        print(
+            f"features  {model.n_features} of a SOAP power spectrum, folded; radial integrals from {table_line(model)}; hypers:"
+        )
         print(json.dumps(model.hypers, indent=2))
+
+
+def table_line(model: StructureModel) -> str:
+    """Where the radial integrals come from, and how good the table of them is."""
+    facts = model.descriptor
+    assert facts is not None
+    return (
+        f"featomic {facts.get('featomic_version', '?')}, tabulated to {facts['error']:.0e} of the largest "
+        f"(featomic's own values scatter by {facts['scatter']:.0e})"
+    )
 
 
 def active_set_line(model: SparseKernelModel) -> str:

@@ -39,7 +39,7 @@ _PATIENCE_WITH_WORKERS = 60.0
 _BETWEEN_LOOKS = 20.0
 
 # Each local worker computes on one thread, whatever its libraries would like.
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "RAYON_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 # On a worker: what was told to stop, and what each thread is working for.
 _stopped: set[str] = set()

@@ -62,10 +62,7 @@ def passes(scheduler: Any, workers: int) -> Iterator[Passes]:
 
 
 class Here:
-    """In this process, a thread reads, one describes, and the caller's adds rows.
-
-    An interrupt reaches the caller's thread alone; in featomic's callbacks it would be lost.
-    """
+    """In this process, a thread reads, one describes, and the caller's adds rows."""
 
     def features(self, problem: Problem, environments: Indices) -> Array:
         """See `Passes`."""
