@@ -12,10 +12,10 @@ SOURCES := $(shell find cpp/include cpp/src cpp/bindings -type f) $(shell find p
            CMakeLists.txt cpp/CMakeLists.txt cpp/install.cmake cpp/lpr_fast-config.cmake.in pyproject.toml
 OTHER_LEVELS = $(shell $(BIN)/python -c "import lpr_fast; print(*lpr_fast.cpu_info().available[:-1])")
 NUMERICAL_TESTS := $(wildcard tests/test_oracle_*.py) $(addprefix tests/test_,accumulator.py large_frames.py models.py paper.py \
-                   real_data.py rigidity.py soap_gradients.py kernel_gradients.py)
-WITH_SOAP = -DLPR_FAST_SOAP=ON -DPython3_EXECUTABLE="$(CURDIR)/$(BIN)/python"
-LAMMPS_SOURCES := $(shell find cpp/lammps/src cpp/lammps/cmake cpp/lammps/python cpp/soap/src cpp/soap/include -type f \
-                  -not -name '*.pyc') cpp/lammps/CMakeLists.txt cpp/lammps/pyproject.toml cpp/soap/CMakeLists.txt
+                   real_data.py rigidity.py soap.py soap_gradients.py kernel_gradients.py)
+ORACLE = -DLPR_FAST_TEST_PYTHON="$(CURDIR)/$(BIN)/python"
+LAMMPS_SOURCES := $(shell find cpp/lammps/src cpp/lammps/cmake cpp/lammps/python -type f -not -name '*.pyc') \
+                  cpp/lammps/CMakeLists.txt cpp/lammps/pyproject.toml
 CPP_FILES := $(shell find cpp tests -name '*.cpp' -o -name '*.hpp' -o -name '*.c' -o -name '*.h')
 
 .PHONY: demo test test-cpp test-threads test-fuzz test-python test-lammps lint format stubs clean
@@ -28,7 +28,7 @@ test: test-cpp test-threads test-fuzz test-python test-lammps
 # The C++ tests, optimised and again under AddressSanitizer and UndefinedBehaviorSanitizer.
 test-cpp: $(VENV)/dev
 	for preset in release sanitize; do \
-	  $(CMAKE) --preset $$preset $(WITH_SOAP) > build-$$preset.log 2>&1 || { cat build-$$preset.log; exit 1; }; \
+	  $(CMAKE) --preset $$preset $(ORACLE) > build-$$preset.log 2>&1 || { cat build-$$preset.log; exit 1; }; \
 	  rm build-$$preset.log; \
 	  $(CMAKE) --build --preset $$preset --parallel $(JOBS) || exit 1; \
 	  $(CTEST) --preset $$preset || exit 1; \
@@ -38,8 +38,8 @@ test-cpp: $(VENV)/dev
 # Threads that share one scorer, under ThreadSanitizer.
 test-threads: $(VENV)/dev
 	$(CMAKE) --preset tsan > build-tsan.log 2>&1 || { cat build-tsan.log; exit 1; }; rm build-tsan.log
-	$(CMAKE) --build --preset tsan --parallel $(JOBS) --target test_model test_scorer test_parallel
-	$(CTEST) --preset tsan --tests-regex '^(model|scorer|parallel)$$'
+	$(CMAKE) --build --preset tsan --parallel $(JOBS) --target test_model test_scorer test_soap_scorer test_parallel
+	$(CTEST) --preset tsan --tests-regex '^(model|scorer|soap_scorer|parallel)$$'
 
 # Forged model files, for FUZZ_SECONDS; needs clang (Debian: apt-get install clang).
 FUZZ_SECONDS ?= 20

@@ -14,8 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ase import Atoms
 
 import lpr_fast
+
+from .structures import fitted
 
 ROOT = Path(__file__).parents[1]
 CONSUMER = Path(__file__).parent / "consumer"
@@ -128,6 +131,16 @@ def test_a_program_in_c_scores_with_a_model_file(consumer: Path, tmp_path: Path)
     assert "none.lpr" in refused.stdout
 
 
+def test_a_program_scores_structures_with_a_model_file_alone(consumer: Path, tmp_path: Path) -> None:
+    model = fitted()
+    model.save(tmp_path / "model.lpr")
+    positions = [[0.0, 0.0, 0.0], [1.25, 1.5, 1.25], [0.0, 2.75, 2.5], [2.5, 0.25, 2.75]]
+    frame = Atoms("Si4", positions, cell=[5.5, 5.5, 5.5], pbc=True)
+    program = consumer / "structure_driver"
+    np.testing.assert_array_equal(numbers(program, tmp_path / "model.lpr"), model.score(frame).lpr)
+    assert not re.search("featomic|metatensor", succeed("ldd", program))
+
+
 def test_a_program_with_another_eigen_changes_no_bit_and_is_changed_in_none(consumer: Path) -> None:
     printed = numbers(consumer / "eigen_driver")
     assert printed[:70] == numbers(consumer / "driver")
@@ -199,6 +212,7 @@ def found(folder: Path, request: str, languages: str) -> subprocess.CompletedPro
     [
         ("0.1 COMPONENTS soup", "CXX", "lacks one of the components 'soup'"),
         ("0.1 OPTIONAL_COMPONENTS soup", "CXX", "found (1|TRUE) because"),
+        ("0.1 COMPONENTS soap", "CXX", "found (1|TRUE) because"),
         ("0.1", "C", "found (0|FALSE) because lpr_fast is linked as C\\+\\+: add CXX to the languages of the project"),
         ("0.0", "NONE", "version: 0.1.0"),
         ("0.2", "NONE", "version: 0.1.0"),

@@ -18,7 +18,10 @@ from lpr_fast.models import _archive
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "cpp" / "tests" / "data"
-FILES = sorted(path.relative_to(FOLDER) for path in FOLDER.rglob("*.lpr"))
+# An earlier version made this one: the tool cannot.
+OLD = Path("v1", "structures", "soap.lpr")
+FILES = sorted(path.relative_to(FOLDER) for path in FOLDER.rglob("*.lpr") if path.relative_to(FOLDER) != OLD)
+FEATURES = [name for name in FILES if name.parent.name != "structures"]
 CURRENT = [name for name in FILES if name.parent == Path()]
 
 
@@ -53,13 +56,31 @@ def test_the_tool_makes_the_same_files_again(name: Path, made_again: Path) -> No
     assert facts == facts_expected
 
 
-@pytest.mark.parametrize("name", FILES, ids=str)
+@pytest.mark.parametrize("name", FEATURES, ids=str)
 def test_scores_are_what_numpy_makes_of_the_definitions(name: Path) -> None:
     table = np.loadtxt((FOLDER / name.name).with_suffix(".txt"))
     species, features, expected = table[:, 0].astype(np.int32), table[:, 1:-4].copy(), table[:, -4:]
     scores = read(FOLDER / name).score(features, species, 1)
     found = [np.full(len(table), np.nan) if column is None else column for column in scores]
     np.testing.assert_allclose(np.stack(found, axis=1), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_structures_have_the_scores_that_numpy_makes_of_the_definitions() -> None:
+    _, sizes, cell, periodic, *lines = (FOLDER / "structures" / "soap.txt").read_text().splitlines()
+    n_atoms, n_centers = map(int, sizes.split())
+    atoms = np.loadtxt(lines[:n_atoms])
+    structure = _core.Structure(
+        atoms[:, 1:].copy(),
+        atoms[:, 0].astype(np.int32),
+        np.array(cell.split(), dtype=float).reshape(3, 3),
+        np.array(periodic.split(), dtype=int).astype(bool),
+        [14, 31],
+        3.5,
+        "the structure",
+    )
+    scorer = _core.SoapScorer(read(FOLDER / "structures" / "soap.lpr"))
+    scores = scorer.score([structure], [list(range(n_centers))], mark_unknown=False, n_threads=1)
+    np.testing.assert_allclose(np.stack(scores, axis=1), np.loadtxt(lines[n_atoms:]), rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", CURRENT, ids=str)

@@ -1,11 +1,12 @@
 """Writes the model files of the C++ tests, and what they have to be scored to, to cpp/tests/data, or another folder.
 
 Rigidities of another instruction set or version differ in their last bits: run it only when the tests need other
-models. Files of version 1 are in the folder v1.
+models. Files of version 1 are in the folder v1, models that describe structures in the folder structures.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 import warnings
@@ -16,6 +17,7 @@ from unittest import mock
 import numpy as np
 import safetensors
 import safetensors.numpy
+from numpy.polynomial import Legendre, Polynomial
 from numpy.typing import NDArray
 
 from lpr_fast import HessianAccumulator, LprWarning, Rigidity, _core
@@ -31,9 +33,12 @@ HYPERS = {
 }
 SOAP = Descriptor({"kind": "soap", "hypers": HYPERS})
 N_FEATURES = 5
+PAIR = (14, 31)
+CUTOFF, ANGULAR, N_RADIAL = 3.5, [0, 1, 2], [3, 2, 2]
 
 Array = NDArray[np.float64]
 Arrays = dict[str, NDArray[Any]]
+Structure = tuple[Array, NDArray[np.int32], Array, NDArray[np.bool_]]
 
 
 def environments(n: int, seed: int) -> Array:
@@ -52,11 +57,16 @@ def kernel_basis(sizes: dict[int, int], zeta: float) -> SparseKernelBasis:
 
 
 def fitted(
-    basis: Basis, species: tuple[int, ...], *, has_energies: bool = True, descriptor: Descriptor | None = None
+    basis: Basis,
+    species: tuple[int, ...],
+    *,
+    has_energies: bool = True,
+    descriptor: Descriptor | None = None,
+    features: Array | None = None,
 ) -> _core.Model:
-    """A model of twenty structures with five environments each."""
+    """A model of twenty structures with five environments each, whose species take turns."""
     numbers = np.resize(species, 100)
-    features = basis.prepare(environments(100, seed=0))
+    features = basis.prepare(environments(100, seed=0) if features is None else features)
     phi = np.zeros((100, basis.size))
     for s in species:
         phi[numbers == s, basis.columns(s)] = basis.rows(s, features[numbers == s], 1)
@@ -116,6 +126,103 @@ def with_all_sections(model: _core.Model) -> bytes:
             "active.order": np.arange(size),
         },
     )
+
+
+def structure(seed: int) -> Structure:
+    """Twenty atoms of two species that take turns, in a skewed cell that is periodic along two of its vectors."""
+    generator = np.random.default_rng(seed)
+    cell = np.array([[6.0, 0.0, 0.5], [2.5, 5.5, 0.0], [0.0, 0.0, 0.0]])
+    positions = generator.uniform(-0.5, 1.5, size=(20, 2)) @ cell[:2] + [0.0, 0.0, 1.0] * generator.uniform(
+        0, 7, (20, 1)
+    )
+    return positions, np.resize(np.array(PAIR, dtype=np.int32), 20), cell, np.array([True, True, False])
+
+
+def made_up_table() -> tuple[list[Polynomial], Array]:
+    """Radial functions of the distance, (1 - r / cutoff)^2 times a cubic, and what an atom adds itself."""
+    numbers = np.random.default_rng(3)
+    to_zero = Polynomial([1.0, -1.0 / CUTOFF]) ** 2
+    functions = [to_zero * Polynomial(numbers.normal(size=4)) for _ in range(sum(N_RADIAL))]
+    return functions, numbers.normal(size=N_RADIAL[0])
+
+
+def soap_descriptor() -> Descriptor:
+    """The made-up table in cells, as a model's file has it."""
+    functions, center = made_up_table()
+    edges = np.array([0.0, 1.0, 1.5, CUTOFF])
+    rows = []
+    for low, high in itertools.pairwise(edges):
+        in_cell = [f(Polynomial([(low + high) / 2, (high - low) / 2])).coef for f in functions]
+        rows.append(np.array([np.pad(powers, (0, 6 - len(powers))) for powers in in_cell]).T)
+    facts = {"kind": "soap", "hypers": HYPERS, "cutoff": CUTOFF, "angular": ANGULAR, "n_radial": N_RADIAL}
+    arrays = {"edges": edges, "coefficients": np.ascontiguousarray(np.concatenate(rows)), "center": center}
+    return Descriptor(
+        facts | {"error": 1e-10, "scatter": 1e-12}, {f"descriptor.{name}": values for name, values in arrays.items()}
+    )
+
+
+def soap_model() -> bytes:
+    """A model that describes structures; its active environments are some of those that it was fitted to."""
+    descriptor = soap_descriptor()
+    table = [descriptor.arrays[f"descriptor.{name}"] for name in ("edges", "coefficients", "center")]
+    soap = _core.Soap(ANGULAR, N_RADIAL, *table, PAIR)
+    structures = [_core.Structure(*structure(seed), PAIR, CUTOFF, "it") for seed in range(5)]
+    features = soap.features(structures, [None] * 5, 1)
+    comparable = _core.normalised(features, 1)
+    basis = SparseKernelBasis({s: comparable[k:60:10].copy() for k, s in enumerate(PAIR)}, 2.0)
+    return with_more(fitted(basis, PAIR, descriptor=descriptor, features=features), {}, {})
+
+
+def expected_of_structure(file: Path) -> str:
+    """A structure, of which the first atoms are centers, and their lpr, variance, residual and energy.
+
+    By NumPy, from what another package reads.
+    """
+    arrays = safetensors.numpy.load_file(file)
+    with safetensors.safe_open(file, "np") as opened:
+        facts = json.loads(opened.metadata()["model"])
+    atoms = structure(seed=9)
+    positions, numbers, cell, periodic = atoms
+    n_centers = 14
+    lines = [
+        "# atoms, centers; cell; periodic; species and position of each atom; lpr, variance, residual, energy of each"
+        " center; from tools/cpp_models.py",
+        f"{len(numbers)} {n_centers}",
+        " ".join(map(repr, cell.ravel().tolist())),
+        " ".join(str(int(p)) for p in periodic),
+    ]
+    for number, position in zip(numbers.tolist(), positions.tolist(), strict=True):
+        lines.append(" ".join([str(number), *map(repr, position)]))
+    for i in range(n_centers):
+        lines.append(" ".join(map(repr, scored(facts, arrays, int(numbers[i]), spectrum(atoms, i)))))
+    return "\n".join(lines) + "\n"
+
+
+def spectrum(atoms: Structure, center: int) -> Array:
+    """Folded power spectrum of an atom, by the addition theorem from all pairs of its neighbours."""
+    functions, own = made_up_table()
+    positions, numbers, cell, _ = atoms
+    images = np.array([[a, b, 0] for a in range(-5, 6) for b in range(-5, 6)]) @ cell
+    vectors = (positions - positions[center])[:, None] + images
+    lengths = np.linalg.norm(vectors, axis=-1)
+    near = {s: np.nonzero((lengths < CUTOFF) & (lengths > 0) & (numbers == s)[:, None]) for s in PAIR}
+    parts = []
+    for s, t in itertools.combinations_with_replacement(PAIR, 2):
+        cosines = vectors[near[s]] @ vectors[near[t]].T / np.outer(lengths[near[s]], lengths[near[t]])
+        first = 0
+        for degree, n in zip(ANGULAR, N_RADIAL, strict=True):
+            chosen = functions[first : first + n]
+            first += n
+            of_s, of_t = (np.array([f(lengths[near[species]]) for f in chosen]) for species in (s, t))
+            sums = (2 * degree + 1) / (4 * np.pi) * of_s @ Legendre.basis(degree)(cosines) @ of_t.T
+            if degree == 0:
+                own_s, own_t = (own * (numbers[center] == species) for species in (s, t))
+                plain_s, plain_t = (values.sum(axis=1) / np.sqrt(4 * np.pi) for values in (of_s, of_t))
+                sums = np.outer(plain_s + own_s, plain_t + own_t)
+            scaled = (-1) ** degree / np.sqrt(2 * degree + 1) * sums
+            folded = np.sqrt(2) * scaled + (1 - np.sqrt(2)) * np.diag(np.diag(scaled))
+            parts.append(folded[np.triu_indices(n)] if s == t else np.sqrt(2) * scaled.ravel())
+    return np.concatenate(parts)
 
 
 def as_version_1(model: _core.Model) -> bytes:
@@ -193,6 +300,9 @@ def main(folder: Path) -> None:
         (folder / "v1" / f"{name}.lpr").write_bytes(as_version_1(model))
         (folder / f"{name}.lpr").write_bytes(files[name])
         (folder / f"{name}.txt").write_text(expected(folder / f"{name}.lpr"))
+    (folder / "structures").mkdir(exist_ok=True)
+    (folder / "structures" / "soap.lpr").write_bytes(soap_model())
+    (folder / "structures" / "soap.txt").write_text(expected_of_structure(folder / "structures" / "soap.lpr"))
 
 
 if __name__ == "__main__":

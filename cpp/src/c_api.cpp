@@ -1,18 +1,34 @@
 #include "lpr_fast/lpr_fast.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <limits>
 #include <memory>
+#include <mutex>
 #include <new>
+#include <optional>
 #include <string>
 
 #include "lpr_fast/error.hpp"
-#include "lpr_fast/model.hpp"
+#include "lpr_fast/soap_scorer.hpp"
 #include "lpr_fast/version.hpp"
 
 struct lpr_fast_model {
+    explicit lpr_fast_model(const char* path) : model(lpr_fast::Model::load(path)) {}
+
+    /// @throws InvalidInput  for a model that describes no structures
+    const lpr_fast::SoapScorer& scorer() const {
+        std::call_once(once, [&] { made.emplace(model); });
+        return *made;
+    }
+
     lpr_fast::Model model;
+
+private:
+    // Made when the first structure comes: a model of features has none.
+    mutable std::once_flag once;
+    mutable std::optional<lpr_fast::SoapScorer> made;
 };
 
 namespace {
@@ -70,6 +86,34 @@ std::size_t checked_species(const ModelInfo& info, ptrdiff_t index) {
     );
 }
 
+void check_size(std::size_t given, std::size_t expected, const char* type) {
+    if (given != expected)
+        throw InvalidInput(
+            "the size of " + std::string(type) + " is " + std::to_string(given) +
+            ", but this version of lpr_fast knows " + std::to_string(expected) + "; set it to sizeof(" + type +
+            "), with the header of the same version."
+        );
+}
+
+lpr_fast::Configuration configuration_of(const lpr_fast_structure& structure) {
+    check_size(structure.size, sizeof(lpr_fast_structure), "lpr_fast_structure");
+    lpr_fast::Configuration atoms;
+    atoms.positions = {structure.positions, structure.n_atoms, 3};
+    atoms.species = structure.species;
+    atoms.n_centers = structure.n_centers;
+    for (std::size_t k = 0; k < 3; ++k) atoms.periodic[k] = structure.periodic[k] != 0;
+    const bool is_periodic =
+        std::any_of(atoms.periodic.begin(), atoms.periodic.end(), [](bool along) { return along; });
+    if (is_periodic) refuse_null(structure.cell, "cell");
+    if (structure.cell != nullptr) std::copy_n(structure.cell, 9, atoms.cell.begin());
+    return atoms;
+}
+
+lpr_fast::Scores scores_of(const lpr_fast_scores& scores, ptrdiff_t n) {
+    check_size(scores.size, sizeof(lpr_fast_scores), "lpr_fast_scores");
+    return {{scores.lpr, n}, {scores.variance, n}, {scores.residual, n}, {scores.energy, n}};
+}
+
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 constexpr ptrdiff_t no_size = -1;
 
@@ -80,7 +124,7 @@ lpr_fast_status lpr_fast_load(const char* path, lpr_fast_model** model) {
         refuse_null(model, "model");
         *model = nullptr;
         refuse_null(path, "path");
-        *model = std::make_unique<lpr_fast_model>(lpr_fast_model{lpr_fast::Model::load(path)}).release();
+        *model = std::make_unique<lpr_fast_model>(path).release();
     });
 }
 
@@ -171,6 +215,27 @@ lpr_fast_status lpr_fast_score_phi(
         const lpr_fast::ConstMatrixView rows{phi, n, model->model.info().size, stride};
         model->model.score_phi(rows, {{lpr, n}, {variance, n}, {}, {energy, n}}, n_threads);
     });
+}
+
+lpr_fast_status lpr_fast_score_structure(
+    const lpr_fast_model* model, const lpr_fast_structure* structure, const lpr_fast_scores* scores, int n_threads
+) {
+    return guarded([&] {
+        refuse_null(model, "model");
+        refuse_null(structure, "structure");
+        refuse_null(scores, "scores");
+        const lpr_fast::Scores outputs = scores_of(*scores, structure->n_centers);
+        model->scorer().score(configuration_of(*structure), outputs, n_threads);
+    });
+}
+
+double lpr_fast_cutoff(const lpr_fast_model* model) {
+    double cutoff = not_a_number;
+    guarded([&] {
+        refuse_null(model, "model");
+        cutoff = model->scorer().cutoff();
+    });
+    return cutoff;
 }
 
 const char* lpr_fast_last_error(void) {

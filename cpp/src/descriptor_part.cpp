@@ -21,20 +21,19 @@ std::vector<double> copied(ConstVectorView values) {
     return {values.data, values.data + values.size};
 }
 
-RadialTablePart read_table(const Json& facts, const ModelParts& parts) {
-    RadialTablePart table;
-    table.cutoff = as_positive(facts.at("cutoff"), "the cutoff of the descriptor");
+RadialTable read_table(const Json& facts, const ModelParts& parts) {
+    RadialTable table;
+    const double cutoff = as_positive(facts.at("cutoff"), "the cutoff of the descriptor");
     table.error = as_not_negative(facts.at("error"), "the error of the radial table");
     table.scatter = as_not_negative(facts.at("scatter"), "the scatter of the radial table");
-    for (const Index l : as_sizes(facts.at("angular"), "angular", "an angular channel")) {
-        table.angular.push_back(static_cast<int>(l));
-    }
+    table.angular = as_sizes(facts.at("angular"), "angular", "an angular channel");
     table.n_radial = as_sizes(facts.at("n_radial"), "n_radial", "a number of radial functions");
     if (table.angular.empty() || table.n_radial.size() != table.angular.size() || !ascends(table.angular)) {
         refuse_parts("angular and n_radial do not list ascending channels with one number each");
     }
     table.edges = copied(finite_vector(parts, "descriptor.edges").vector());
     if (table.edges.size() < 2 || !ascends(table.edges)) refuse_parts("the edges of the radial table do not ascend");
+    if (table.edges.back() != cutoff) refuse_parts("the radial table does not end at the cutoff");
     const auto n_cells = static_cast<Index>(table.edges.size()) - 1;
     const Index n_functions = std::accumulate(table.n_radial.begin(), table.n_radial.end(), Index{0});
     const auto coefficients = finite_matrix(parts, "descriptor.coefficients", n_cells * n_powers, n_functions);

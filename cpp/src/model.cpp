@@ -254,6 +254,20 @@ void Model::phi(ConstMatrixView features, const int* species, MatrixView out, in
     );
 }
 
+const RadialTable& Model::radial_table() const& {
+    const DescriptorPart& descriptor = state_->descriptor;
+    if (descriptor.kind != "soap")
+        throw InvalidInput(
+            "the model was fitted to features of another origin than SOAP power spectra; compute its features yourself "
+            "and call Model::score."
+        );
+    if (!descriptor.table)
+        throw InvalidInput(
+            "the model file has no radial integrals, because it is of version 1; convert it with lpr-fast upgrade."
+        );
+    return *descriptor.table;
+}
+
 void Model::score_phi(ConstMatrixView phi, const Scores& scores, int n_threads) const {
     const ModelInfo& info = state_->info;
     check_columns("phi", phi, info.size);

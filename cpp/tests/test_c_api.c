@@ -16,7 +16,7 @@ static void check(int passed, int line, const char* what) {
 
 #define CHECK(condition) check((condition) ? 1 : 0, __LINE__, #condition)
 
-enum { n_rows = 24, n_features = 5 };
+enum { n_rows = 24, n_features = 5, n_atoms = 20, n_centers = 14 };
 
 /* One environment for each line of the text file; see tools/cpp_models.py. */
 static int read_rows(const char* path, int* species, double* features, double (*expected)[4]) {
@@ -88,6 +88,98 @@ static void check_scores(const lpr_fast_model* model, const char* text_path) {
     CHECK(lpr_fast_score(model, NULL, 0, n_features, NULL, NULL, NULL, NULL, NULL, 1) == LPR_FAST_OK);
 }
 
+/* A structure, and what its centers are scored to; see tools/cpp_models.py. */
+typedef struct {
+    int species[n_atoms];
+    double positions[n_atoms][3], cell[9], expected[n_centers][4];
+    lpr_fast_structure structure;
+} described;
+
+static int read_structure(const char* path, described* atoms) {
+    char comment[300];
+    FILE* file = fopen(path, "r");
+    int row, k, n_read = 0, sizes[2];
+    if (file == NULL || fgets(comment, sizeof(comment), file) == NULL) return 0;
+    memset(atoms, 0, sizeof(*atoms));
+    n_read += fscanf(file, "%d %d", &sizes[0], &sizes[1]);
+    for (k = 0; k < 9; ++k) n_read += fscanf(file, "%lf", &atoms->cell[k]);
+    for (k = 0; k < 3; ++k) n_read += fscanf(file, "%d", &atoms->structure.periodic[k]);
+    for (row = 0; row < n_atoms; ++row) {
+        n_read += fscanf(file, "%d", &atoms->species[row]);
+        for (k = 0; k < 3; ++k) n_read += fscanf(file, "%lf", &atoms->positions[row][k]);
+    }
+    for (row = 0; row < n_centers; ++row) {
+        for (k = 0; k < 4; ++k) n_read += fscanf(file, "%lf", &atoms->expected[row][k]);
+    }
+    fclose(file);
+    atoms->structure.size = sizeof(lpr_fast_structure);
+    atoms->structure.n_atoms = n_atoms;
+    atoms->structure.n_centers = n_centers;
+    atoms->structure.positions = atoms->positions[0];
+    atoms->structure.species = atoms->species;
+    atoms->structure.cell = atoms->cell;
+    return n_read == 2 + 12 + 4 * n_atoms + 4 * n_centers && sizes[0] == n_atoms && sizes[1] == n_centers;
+}
+
+static int is_refused(
+    const lpr_fast_model* model, const lpr_fast_structure* structure, const lpr_fast_scores* scores, const char* why
+) {
+    return lpr_fast_score_structure(model, structure, scores, 1) == LPR_FAST_INVALID_INPUT &&
+           strstr(lpr_fast_last_error(), why) != NULL;
+}
+
+static void check_structures(const lpr_fast_model* model, const char* text_path) {
+    described atoms;
+    double lpr[n_centers], variance[n_centers], residual[n_centers], energy[n_centers], alone[n_centers];
+    lpr_fast_scores scores = {sizeof(lpr_fast_scores), NULL, NULL, NULL, NULL};
+    lpr_fast_structure changed;
+    int row;
+    CHECK(read_structure(text_path, &atoms));
+    CHECK(lpr_fast_cutoff(model) == 3.5);
+    scores.lpr = lpr, scores.variance = variance, scores.residual = residual, scores.energy = energy;
+    CHECK(lpr_fast_score_structure(model, &atoms.structure, &scores, 2) == LPR_FAST_OK);
+    for (row = 0; row < n_centers; ++row) {
+        CHECK(fabs(lpr[row] / atoms.expected[row][0] - 1.0) < 1e-9);
+        CHECK(fabs(variance[row] / atoms.expected[row][1] - 1.0) < 1e-9);
+        CHECK(fabs(residual[row] - atoms.expected[row][2]) < 1e-9);
+        CHECK(fabs(energy[row] - atoms.expected[row][3]) < 1e-9);
+    }
+    scores.lpr = alone, scores.variance = scores.residual = scores.energy = NULL;
+    CHECK(lpr_fast_score_structure(model, &atoms.structure, &scores, 1) == LPR_FAST_OK);
+    CHECK(memcmp(lpr, alone, sizeof(lpr)) == 0);
+
+    changed = atoms.structure;
+    changed.cell = NULL;
+    CHECK(is_refused(model, &changed, &scores, "cell is NULL; give a pointer to something."));
+    memset(changed.periodic, 0, sizeof(changed.periodic));
+    CHECK(lpr_fast_score_structure(model, &changed, &scores, 1) == LPR_FAST_OK);
+    changed.size = 8;
+    CHECK(is_refused(model, &changed, &scores, "the size of lpr_fast_structure is 8, but this version"));
+    changed = atoms.structure;
+    changed.n_centers = n_atoms + 1;
+    CHECK(is_refused(model, &changed, &scores, "21 centers among 20 atoms"));
+    changed.n_centers = -1;
+    CHECK(is_refused(model, &changed, &scores, "-1 centers among 20 atoms"));
+    changed = atoms.structure;
+    changed.species = NULL;
+    CHECK(is_refused(model, &changed, &scores, "no positions or no species"));
+    atoms.species[3] = 79;
+    CHECK(is_refused(model, &atoms.structure, &scores, "atom 3, of a species that the model does not know"));
+    scores.size = 0;
+    CHECK(is_refused(model, &atoms.structure, &scores, "the size of lpr_fast_scores is 0, but this version"));
+    CHECK(is_refused(model, NULL, &scores, "structure is NULL") && is_refused(model, &changed, NULL, "scores is NULL"));
+    CHECK(is_refused(NULL, &changed, &scores, "model is NULL") && isnan(lpr_fast_cutoff(NULL)));
+}
+
+/* Twice, for the first refusal must not be taken for a scorer. */
+static void check_that_no_structure_is_described(const lpr_fast_model* model) {
+    lpr_fast_structure none = {sizeof(lpr_fast_structure), 0, 0, NULL, NULL, NULL, {0, 0, 0}};
+    lpr_fast_scores scores = {sizeof(lpr_fast_scores), NULL, NULL, NULL, NULL};
+    const char* const why = "the model has 5 features, but its radial table makes";
+    CHECK(is_refused(model, &none, &scores, why) && is_refused(model, &none, &scores, why));
+    CHECK(isnan(lpr_fast_cutoff(model)));
+}
+
 static void check_null(void) {
     double number;
     int species = 14;
@@ -118,7 +210,7 @@ static void check_long_message(void) {
 
 int main(int n_arguments, char** arguments) {
     lpr_fast_model* model = NULL;
-    if (n_arguments != 4) return 2;
+    if (n_arguments != 6) return 2;
     CHECK(strcmp(lpr_fast_last_error(), "") == 0);
     CHECK(strcmp(lpr_fast_version(), arguments[3]) == 0);
     CHECK(lpr_fast_load(arguments[2], &model) == LPR_FAST_INVALID_INPUT && model == NULL);
@@ -127,7 +219,11 @@ int main(int n_arguments, char** arguments) {
     if (model != NULL) {
         check_description(model);
         check_scores(model, arguments[2]);
+        check_that_no_structure_is_described(model);
     }
+    lpr_fast_free(model);
+    CHECK(lpr_fast_load(arguments[4], &model) == LPR_FAST_OK && model != NULL);
+    if (model != NULL) check_structures(model, arguments[5]);
     lpr_fast_free(model);
     check_null();
     check_long_message();

@@ -14,7 +14,8 @@ from ._errors import InvalidInputError, LprError, LprWarning, MissingPackageErro
 from ._rigidity import Rigidity
 from ._trigger import Trigger
 from .atoms._linear_model import LinearModel
-from .atoms._model import Scores, load_model
+from .atoms._load import load_model
+from .atoms._model import Scores
 from .atoms._sparse_kernel_model import SparseKernelModel
 from .trajectories._fit_files import fit_files
 from .trajectories._job import Run

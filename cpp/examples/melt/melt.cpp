@@ -15,7 +15,6 @@
 #include <vector>
 
 #include "lpr_fast/lpr_fast.hpp"
-#include "lpr_fast/soap.hpp"
 #include "stillinger_weber.hpp"
 
 namespace {

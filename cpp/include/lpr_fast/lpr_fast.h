@@ -101,6 +101,45 @@ lpr_fast_status lpr_fast_score_phi(
     double* energy, int n_threads
 );
 
+/** Atoms, of which the first n_centers are described and scored; the others are neighbours alone (ghost atoms, halos).
+ *
+ * Begin with `lpr_fast_structure atoms = {sizeof(lpr_fast_structure)};`: later versions may add members, for which zero
+ * means what there was before. */
+typedef struct {
+    size_t size; /**< sizeof(lpr_fast_structure) */
+    ptrdiff_t n_atoms;
+    ptrdiff_t n_centers;     /**< at most n_atoms */
+    const double* positions; /**< (n_atoms, 3), in the unit of the model's cutoff (usually Angstrom) */
+    const int* species;      /**< (n_atoms,) atomic numbers */
+    const double* cell;      /**< (3, 3) three vectors, row by row; NULL is allowed where nothing is periodic */
+    int periodic[3];         /**< along which vectors; all 0 for a cluster, or atoms with their ghosts */
+} lpr_fast_structure;
+
+/** Where scores go: one number for each center. What is NULL is not computed. The members are explained at
+ * lpr_fast_score(). */
+typedef struct {
+    size_t size; /**< sizeof(lpr_fast_scores) */
+    double* lpr;
+    double* variance;
+    double* residual;
+    double* energy;
+} lpr_fast_scores;
+
+/** Describes the centers of a structure by the model's SOAP power spectrum and scores them.
+ *
+ * @param n_threads  0: OMP_NUM_THREADS, or the cores in the affinity mask
+ * @return LPR_FAST_INVALID_INPUT for models of features of another origin and of files of version 1, positions and
+ *         cells that are not finite, atoms at the same place, cells that span no volume, centers of unknown species
+ *         (naming the atom), scores that this model cannot give, and sizes that are not those of this header
+ */
+lpr_fast_status lpr_fast_score_structure(
+    const lpr_fast_model* model, const lpr_fast_structure* structure, const lpr_fast_scores* scores, int n_threads
+);
+
+/** Atoms farther apart do not see each other; NaN for a model that describes no structures, for which
+ * lpr_fast_last_error() says why. */
+double lpr_fast_cutoff(const lpr_fast_model* model);
+
 /** What went wrong in the last call on this thread that failed: one sentence, "" if none did. The text lives until the
  * next call on this thread that fails, and is cut after some hundred bytes. */
 const char* lpr_fast_last_error(void);

@@ -1,6 +1,7 @@
 #pragma once
 
-// Everything at once: accumulate training rows, factorize the Hessian, score local predictions, load fitted models.
+// Everything at once: accumulate training rows, factorize the Hessian, score local predictions, load fitted models,
+// describe and score structures.
 
 #include "lpr_fast/cpu_info.hpp"
 #include "lpr_fast/error.hpp"
@@ -9,6 +10,9 @@
 #include "lpr_fast/kernel_scorer.hpp"
 #include "lpr_fast/kernels.hpp"
 #include "lpr_fast/model.hpp"
+#include "lpr_fast/soap.hpp"
+#include "lpr_fast/soap_scorer.hpp"
+#include "lpr_fast/structure.hpp"
 #include "lpr_fast/trigger.hpp"
 #include "lpr_fast/version.hpp"
 #include "lpr_fast/view.hpp"

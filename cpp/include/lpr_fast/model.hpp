@@ -8,6 +8,7 @@
 
 #include "lpr_fast/hessian_factor.hpp"
 #include "lpr_fast/model_parts.hpp"
+#include "lpr_fast/radial_table.hpp"
 #include "lpr_fast/view.hpp"
 
 namespace lpr_fast {
@@ -100,6 +101,11 @@ public:
     /// model.
     ConstMatrixView active() const&;
     ConstMatrixView active() const&& = delete;
+
+    /// Radial integrals of the model's SOAP power spectrum. Belongs to the model.
+    /// @throws InvalidInput  for a model that was fitted to features of another origin, or whose file is of version 1
+    const RadialTable& radial_table() const&;
+    const RadialTable& radial_table() const&& = delete;
 
 private:
     explicit Model(std::shared_ptr<const ModelState> state);

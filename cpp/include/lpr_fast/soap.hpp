@@ -3,19 +3,10 @@
 #include <memory>
 #include <vector>
 
+#include "lpr_fast/radial_table.hpp"
 #include "lpr_fast/structure.hpp"
 
 namespace lpr_fast {
-
-/// Radial integrals of a SOAP basis, cutoff function and density scaling included, as polynomials on cells of the
-/// distance. Python samples them from featomic, whose parameters define them.
-struct RadialTable {
-    std::vector<Index> angular;        ///< l, ascending
-    std::vector<Index> n_radial;       ///< radial functions of each l
-    std::vector<double> edges;         ///< (n_cells + 1,), from 0 to the cutoff
-    std::vector<double> coefficients;  ///< (n_cells, 6, sum of n_radial): of t^0 ... t^5, with t from -1 to 1 in a cell
-    std::vector<double> center;  ///< what an atom adds to the coefficients of l = 0 of its own species; empty without
-};
 
 /// Which centers of a structure are wanted.
 struct Part {

@@ -14,10 +14,6 @@ enum class UnknownSpecies {
     mark     ///< NaN for centers, and for those that have such an atom within the cutoff
 };
 
-/// The radial table that a model's file holds.
-/// @throws InvalidInput  for a model without one
-RadialTable radial_table_of(const Model& model);
-
 /// Describes atoms by the model's SOAP power spectrum and scores them, some environments at a time: nothing of the size
 /// of atoms times features exists.
 ///

@@ -92,10 +92,11 @@ void check_arguments(const Arguments& arguments, const ModelInfo& model) {
         throw InvalidInput("the model is linear and has no residual; choose among lpr, variance and energy.");
     if (wants(Quantity::energy) && !model.has_energies)
         throw InvalidInput("the model was fitted without energies; choose among lpr, variance and residual.");
-    if (model.hypers.empty() && arguments.features.empty())
-        throw InvalidInput("the model was fitted to features of another origin than featomic's; add 'features c_ID'.");
-    if (!model.hypers.empty() && !arguments.features.empty())
-        throw InvalidInput("the model takes featomic's SOAP power spectrum; leave 'features c_ID' out.");
+    const bool describes_atoms = model.descriptor == "soap";
+    if (!describes_atoms && arguments.features.empty())
+        throw InvalidInput("the model was fitted to features that it cannot compute itself; add 'features c_ID'.");
+    if (describes_atoms && !arguments.features.empty())
+        throw InvalidInput("the model describes atoms itself, by SOAP power spectra; leave 'features c_ID' out.");
 }
 
 }  // namespace lpr_fast

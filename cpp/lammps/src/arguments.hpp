@@ -14,7 +14,7 @@ struct Arguments {
     std::string model;
     std::vector<int> species;          ///< atomic number of each type; 0 for types that are neither scored nor seen
     std::vector<Quantity> quantities;  ///< at least one
-    std::string features;              ///< compute that gives the features; empty if they are featomic's
+    std::string features;              ///< compute that gives the features; empty if the model describes atoms itself
 };
 
 /// @throws InvalidInput  in one sentence

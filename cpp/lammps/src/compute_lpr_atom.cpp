@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <exception>
 
 #include "lpr_fast/error.hpp"
@@ -21,11 +20,6 @@ namespace {
 
 std::vector<std::string> words_after_style(int n_arguments, char** arguments) {
     return {arguments + 3, arguments + n_arguments};
-}
-
-/// featomic takes as many threads as LAMMPS gives this processor, unless the user has said otherwise.
-void limit_featomic_threads(int n_threads) {
-    setenv("RAYON_NUM_THREADS", std::to_string(n_threads).c_str(), 0);
 }
 
 std::size_t at(int i) {
@@ -72,9 +66,7 @@ void ComputeLprAtom::on_all(const Action& action) {
 void ComputeLprAtom::load_model() {
     model_ = Model::load(arguments_.model);
     check_arguments(arguments_, model_->info());
-    if (!arguments_.features.empty()) return;
-    limit_featomic_threads(comm->nthreads);
-    scorer_.emplace(*model_);
+    if (arguments_.features.empty()) scorer_.emplace(*model_);
 }
 
 void ComputeLprAtom::init() {

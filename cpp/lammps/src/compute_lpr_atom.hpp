@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "arguments.hpp"
-#include "lpr_fast/soap.hpp"
+#include "lpr_fast/soap_scorer.hpp"
 
 namespace lpr_fast {
 

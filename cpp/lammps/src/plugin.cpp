@@ -55,8 +55,7 @@ void lammpsplugin_init(void* lammps, void* handle, void* register_function) {
     lammpsplugin_factory2* const factory = open_factory();
     if (factory == nullptr)
         return warn(
-            lammps, "compute lpr/atom is not available: " + std::string(dlerror()) +
-                        "; install the plugin again, with featomic and metatensor-core beside it."
+            lammps, "compute lpr/atom is not available: " + std::string(dlerror()) + "; install the plugin again."
         );
     lammpsplugin_t plugin{};
     plugin.version = LPR_FAST_LAMMPS_VERSION_TEXT;

@@ -10,6 +10,8 @@ import pytest
 from lammps_runs import Lammps, silicon
 from tests.structures import fitted
 
+VERSION_1 = Path(__file__).resolve().parents[2] / "tests" / "data" / "v1" / "two_species.lpr"
+
 
 @pytest.fixture(autouse=True)
 def _model(lammps: Lammps) -> None:
@@ -31,6 +33,7 @@ def _model(lammps: Lammps) -> None:
         ("model.lpr Si quantity stress", "'stress' is no quantity"),
         ("model.lpr Si features c_other", "leave 'features c_ID' out"),
         ("without_energies.lpr Si quantity energy", "fitted without energies"),
+        (f"{VERSION_1} Si", "no radial integrals, because it is of version 1; convert it with lpr-fast upgrade"),
     ],
 )
 def test_arguments_that_cannot_be_meant(lammps: Lammps, arguments: str, message: str) -> None:
@@ -71,6 +74,6 @@ def test_a_plugin_for_another_version_says_so_and_leaves_other_runs_alone(lammps
     other = lammps.folder / "plugins/otherplugin.so"
     other.write_bytes(code.replace(version, struct.pack("<i", 20240829)))
     script = "plugin clear\nplugin load plugins/otherplugin.so\nplugin list\n" + silicon()
-    run = lammps.succeed(script + "run 0\n", LD_LIBRARY_PATH=str(plugin.parent.parent / "featomic/lib"))
+    run = lammps.succeed(script + "run 0\n")
     assert "was built for LAMMPS 20240829, but this is LAMMPS 20250722" in run.output
     assert lammps.run(script + "compute lpr all lpr/atom model.lpr Si\n").code != 0

@@ -80,14 +80,13 @@ LPR_FAST_INLINE void scale(Vec (&sums)[width], double factor, bool has_diagonal)
 
 void degree_products(const SoapBasis& basis, const SoapDegree& degree, const SoapPair& pair, double* out) {
     const Index n_rows = 2 * degree.l + 1;
-    const double factor = factor_of(degree.l);
     for (Index a = 0; a < degree.n_blocks; ++a) {
         for (Index b = pair.is_folded ? a : 0; b < degree.n_blocks; ++b) {
             const SoapBlock *left = basis.blocks + degree.first_block + a,
                             *right = basis.blocks + degree.first_block + b;
             Vec sums[width];
             tile_products(pair.first + left->first_row * width, pair.second + right->first_row * width, n_rows, sums);
-            scale(sums, factor, pair.is_folded && a == b);
+            scale(sums, degree.factor, pair.is_folded && a == b);
             if (degree.n_radial == width) {
                 write_whole_tile(sums, pair.is_folded, out);
             } else {

@@ -19,6 +19,7 @@ struct SoapDegree {
     std::ptrdiff_t n_radial;
     std::ptrdiff_t first_block;
     std::ptrdiff_t n_blocks;
+    double factor;  ///< (-1)^l / sqrt(2 l + 1)
 };
 
 /// A radial table and everything else about a basis, as the innermost loops take it.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <sstream>
 #include <string>
 
 #include "lpr_fast/error.hpp"
@@ -65,6 +66,16 @@ void complete(std::array<Vector3, 3>& vectors, const std::array<bool, 3>& period
     }
 }
 
+/// The periodic vectors, for a message.
+std::string shown(const Lattice& lattice) {
+    std::ostringstream text;
+    for (std::size_t k = 0; k < 3; ++k) {
+        const Vector3& vector = lattice.vectors[k];
+        if (lattice.periodic[k]) text << "(" << vector[0] << ", " << vector[1] << ", " << vector[2] << ")";
+    }
+    return text.str();
+}
+
 void check_span(const Lattice& lattice, const std::string& name) {
     double box = 1.0;
     for (std::size_t k = 0; k < 3; ++k)
@@ -72,9 +83,8 @@ void check_span(const Lattice& lattice, const std::string& name) {
     // The vectors along what is open have length one, at right angles to all others.
     if (!(std::abs(determinant(lattice.vectors)) > smallest_share * box))
         throw InvalidInput(
-            name +
-            " is periodic, but its cell vectors span no volume; give the cell, or set it not periodic along what "
-            "it lacks."
+            name + " is periodic, but its cell vectors " + shown(lattice) +
+            " span no volume; give the cell, or set it not periodic along what it lacks."
         );
 }
 

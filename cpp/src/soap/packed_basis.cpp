@@ -147,7 +147,8 @@ void PackedBasis::pack_degrees(const RadialTable& table) {
     const Index width = hot_soap().width;
     for (std::size_t d = 0; d < table.angular.size(); ++d) {
         const Index l = table.angular[d], n = table.n_radial[d];
-        degrees_.push_back({l, n, static_cast<Index>(blocks_.size()), tile_count(n, width)});
+        const double factor = (l % 2 == 0 ? 1.0 : -1.0) / std::sqrt(2.0 * static_cast<double>(l) + 1.0);
+        degrees_.push_back({l, n, static_cast<Index>(blocks_.size()), tile_count(n, width), factor});
         for (Index first = 0; first < n; first += width) {
             blocks_.push_back({l, basis_.n_rows, std::min(width, n - first)});
             basis_.n_rows += 2 * l + 1;

@@ -2,13 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <limits>
 #include <string>
 #include <utility>
 
 #include "checks.hpp"
-#include "json_text.hpp"
 #include "lpr_fast/error.hpp"
 #include "parallel.hpp"
 #include "soap/soap_state.hpp"
@@ -19,17 +17,6 @@ namespace {
 
 std::size_t at(Index i) {
     return static_cast<std::size_t>(i);
-}
-
-std::vector<double> numbers_of(const ModelArrays& arrays, const char* name) {
-    const auto found = arrays.find(name);
-    if (found == arrays.end())
-        throw InvalidInput(
-            "the model file has no radial integrals, because it is of version 1; convert it with lpr-fast upgrade."
-        );
-    std::vector<double> numbers(at(found->second.rows * found->second.cols));
-    std::memcpy(numbers.data(), found->second.bytes, numbers.size() * sizeof(double));
-    return numbers;
 }
 
 constexpr std::size_t n_scores = 4;
@@ -70,25 +57,8 @@ void check_outputs(const std::array<VectorView, n_scores>& outputs, Index n_cent
 
 }  // namespace
 
-RadialTable radial_table_of(const Model& model) {
-    if (model.info().descriptor != "soap")
-        throw InvalidInput(
-            "the model was fitted to features of another origin than SOAP power spectra; compute its features yourself "
-            "and call Model::score."
-        );
-    const ModelParts& parts = model.parts();
-    RadialTable table;
-    table.edges = numbers_of(parts.arrays, "descriptor.edges");
-    table.coefficients = numbers_of(parts.arrays, "descriptor.coefficients");
-    table.center = numbers_of(parts.arrays, "descriptor.center");
-    const Json facts = parse_json(parts.text.data(), parts.text.data() + parts.text.size()).at("descriptor");
-    table.angular = facts.at("angular").get<std::vector<Index>>();
-    table.n_radial = facts.at("n_radial").get<std::vector<Index>>();
-    return table;
-}
-
 struct SoapScorer::State {
-    explicit State(Model fitted) : model(std::move(fitted)), soap(radial_table_of(model), model.info().species) {}
+    explicit State(Model fitted) : model(std::move(fitted)), soap(model.radial_table(), model.info().species) {}
 
     /// Environments that a thread describes before it scores them: enough of each species for whole tiles.
     Index centers_together() const {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
@@ -23,8 +23,8 @@ from ..models import _archive
 from ..models._from_arrays import checked_features
 from ..models._scores import LocalScores, Loss, scores_of
 from . import _frames
+from ._load import from_pickle, hypers_of
 from ._pieces import Piece, pieces
-from ._soap_part import upgraded
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -311,7 +311,7 @@ class StructureModel:
         return _archive.to_bytes(self._model)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _from_bytes, (self._to_bytes(),)
+        return from_pickle, (self._to_bytes(),)
 
     def __repr__(self) -> str:
         species = ", ".join(map(str, self.species)) if self.hypers is None else _symbols(self.species)
@@ -366,56 +366,3 @@ def joined(parts: list[Scores]) -> Scores:
         return None if values[0] is None else np.concatenate(values)
 
     return Scores(*(join(name) for name in Scores.__dataclass_fields__))
-
-
-def hypers_of(facts: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Parameters of the descriptor that a model's text names, if it is featomic's."""
-    descriptor = facts["descriptor"]
-    return descriptor["hypers"] if descriptor is not None and descriptor["kind"] == "soap" else None
-
-
-def _from_bytes(content: bytes) -> StructureModel:
-    """A pickled model."""
-    return _assembled(_core.Model.from_bytes(content, "the pickled model"))
-
-
-def _assembled(core: _core.Model) -> StructureModel:
-    from ._linear_model import LinearModel
-    from ._sparse_kernel_model import SparseKernelModel
-
-    facts = json.loads(core.text)
-    kind = SparseKernelModel if facts["kind"] == "sparse_kernel" else LinearModel
-    model = kind._of(core)
-    if model.hypers is not None:
-        _ = model._scorer  # so that a descriptor that does not fit is said now
-    return model
-
-
-def load_model(path: str | PathLike[str]) -> StructureModel:
-    """The model that `save`, or ``lpr-fast fit``, wrote: the same bits, nothing is factorised.
-
-    Files of version 1 have no radial integrals: featomic samples them each time such a file is read.
-
-    Raises
-    ------
-    InvalidInputError
-        For files that are something else, truncated, changed, or from a newer version.
-    MissingPackageError
-        For files of version 1, where featomic is not installed.
-    OSError
-        For files that cannot be read.
-    """
-    path = Path(path)
-    if path.exists() and not path.is_file() and not path.is_dir():
-        raise InvalidInputError(f"{path} is no regular file; give a model file.")
-    name = _shown(path)
-    core = _core.Model.from_bytes(path.read_bytes(), name)
-    try:
-        return _assembled(upgraded(core))
-    except InvalidInputError as error:
-        raise InvalidInputError(f"{name} holds a descriptor that cannot be used: {error}") from error
-
-
-def _shown(path: Path) -> str:
-    """A path as C++ can name it, whatever its bytes."""
-    return str(path).encode(errors="backslashreplace").decode()

@@ -13,7 +13,9 @@ import click
 
 from .. import __version__
 from .._errors import LprError, LprWarning
+from .._files import refuse_output
 from ..atoms._frames import DEFAULT_ENERGY_KEY
+from ..atoms._load import load_model
 from ..trajectories._plots import plot_scores
 from . import _fit, _info, _score, missing
 from ._log import logging_to
@@ -254,6 +256,21 @@ def plot(scores: Path, output: Path | None) -> None:
 def info(model: Path) -> None:
     """Say what MODEL is and where it comes from."""
     _info.info(model)
+
+
+@lpr_fast.command()
+@click.argument("old", metavar="OLD", type=click.Path(path_type=Path))
+@click.argument("new", metavar="NEW", type=click.Path(path_type=Path))
+@_one_sentence
+def upgrade(old: Path, new: Path) -> None:
+    """Write the model in OLD to NEW, in the current version of the format.
+
+    A file of version 1 holds no radial integrals: featomic samples them here. Programs in C++ and C, and LAMMPS, score
+    structures with NEW alone.
+    """
+    refuse_output(new, [old])
+    load_model(old).save(new)
+    print(f"written   {new}")
 
 
 @lpr_fast.command("demo")

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 from .._cpu import cpu_info
-from ..atoms._model import StructureModel, load_model
+from ..atoms._load import load_model
+from ..atoms._model import StructureModel
 from ..atoms._sparse_kernel_model import SparseKernelModel
 from ..descriptors._elements import symbol, symbols
 from ..models._scores import LOSS_NAMES

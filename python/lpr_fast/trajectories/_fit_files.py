@@ -15,7 +15,7 @@ from .._errors import InvalidInputError
 from .._files import refuse_output
 from ..atoms import _frames
 from ..atoms._fitting import Problem, kernel_basis, no_progress, pool_for, sampled_active_set
-from ..atoms._model import load_model
+from ..atoms._load import load_model
 from ..atoms._sparse_kernel_model import SparseKernelModel
 from ..atoms._training_set import TrainingSet
 from ..models._active_set import as_seed, as_size

@@ -14,7 +14,8 @@ from .. import _core
 from .._arrays import as_count
 from .._errors import InvalidInputError
 from .._files import sha256_of
-from ..atoms._model import Scores, StructureModel, UnknownSpecies, load_model
+from ..atoms._load import load_model
+from ..atoms._model import Scores, StructureModel, UnknownSpecies
 from ..atoms._pieces import Piece
 from . import _sources
 from ._job import Job, Run

@@ -1,4 +1,4 @@
-// Describes and scores the structures of a file, for test_soap_scorer.py: soap_driver MODEL INPUT OUTPUT.
+// Describes and scores the structures of a file, for test_soap_scorer.py: soap_driver MODEL INPUT OUTPUT N_THREADS.
 // Input: per structure n_atoms, n_centers, cell, periodicity, and a line of atomic number and position for each atom.
 // Output: per structure features, lpr, variance, residual and energy of the centers, in binary; zeros where a model has
 // none.
@@ -10,13 +10,13 @@
 #include <vector>
 
 #include "lpr_fast/error.hpp"
-#include "lpr_fast/soap.hpp"
+#include "lpr_fast/soap_scorer.hpp"
 
 namespace {
 
 using namespace lpr_fast;
 
-struct Structure {
+struct Input {
     std::vector<double> positions;
     std::vector<int> species;
     Configuration atoms;
@@ -29,7 +29,7 @@ double read_number(std::istream& in) {
     return std::strtod(word.c_str(), nullptr);
 }
 
-bool read_structure(std::istream& in, Structure& structure) {
+bool read_structure(std::istream& in, Input& structure) {
     Index n_atoms = 0;
     if (!(in >> n_atoms >> structure.atoms.n_centers)) return false;
     for (double& entry : structure.atoms.cell) in >> entry;
@@ -52,28 +52,29 @@ void write(std::ostream& out, const std::vector<double>& values) {
     );
 }
 
-void describe_and_score(SoapScorer& scorer, const Structure& structure, std::ostream& out) {
+void describe_and_score(const SoapScorer& scorer, const Input& structure, int n_threads, std::ostream& out) {
     const Index n = structure.atoms.n_centers;
     const auto size = static_cast<std::size_t>(n);
     std::vector<double> features(size * static_cast<std::size_t>(scorer.n_features()));
-    scorer.features(structure.atoms, {features.data(), n, scorer.n_features()});
+    scorer.features(structure.atoms, {features.data(), n, scorer.n_features()}, n_threads);
     std::vector<double> lpr(size), variance(size), residual(size), energy(size);
     Scores scores{{lpr.data(), n}, {variance.data(), n}, {}, {}};
     if (scorer.model().info().has_residual) scores.residual = {residual.data(), n};
     if (scorer.model().info().has_energies) scores.energy = {energy.data(), n};
-    scorer.score(structure.atoms, scores);
+    scorer.score(structure.atoms, scores, n_threads);
     for (const auto* values : {&features, &lpr, &variance, &residual, &energy}) write(out, *values);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 4) return 2;
+    if (argc != 5) return 2;
     try {
-        SoapScorer scorer(Model::load(argv[1]));
+        const SoapScorer scorer(Model::load(argv[1]));
         std::ifstream in(argv[2]);
         std::ofstream out(argv[3], std::ios::binary);
-        for (Structure structure; read_structure(in, structure);) describe_and_score(scorer, structure, out);
+        for (Input structure; read_structure(in, structure);)
+            describe_and_score(scorer, structure, std::atoi(argv[4]), out);
     } catch (const Error& error) {
         std::fprintf(stderr, "%s\n", error.what());
         return 1;
