@@ -38,8 +38,9 @@ test-cpp: $(VENV)/dev
 # Threads that share one scorer, under ThreadSanitizer.
 test-threads: $(VENV)/dev
 	$(CMAKE) --preset tsan > build-tsan.log 2>&1 || { cat build-tsan.log; exit 1; }; rm build-tsan.log
-	$(CMAKE) --build --preset tsan --parallel $(JOBS) --target test_model test_scorer test_soap_scorer test_parallel
-	$(CTEST) --preset tsan --tests-regex '^(model|scorer|soap_scorer|parallel)$$'
+	$(CMAKE) --build --preset tsan --parallel $(JOBS) --target test_model test_scorer test_soap_scorer \
+	  test_soap_gradient test_parallel
+	$(CTEST) --preset tsan --tests-regex '^(model|scorer|soap_scorer|soap_gradient|parallel)$$'
 
 # Forged model files, for FUZZ_SECONDS; needs clang (Debian: apt-get install clang).
 FUZZ_SECONDS ?= 20
