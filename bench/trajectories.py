@@ -81,7 +81,6 @@ def compare_stages(folder: Path, model: SparseKernelModel, repeats: int, *, toy:
     n_atoms = write(path, 4 if toy else 800, 1, toy=toy)
     frames = list(readable(Files([str(path)])))
     pieces = list(model._pieces(frames, "error"))
-    features = [model._features(piece, "error") for piece in pieces]
     scores = model.score(frames)
 
     def writing() -> None:
@@ -89,8 +88,7 @@ def compare_stages(folder: Path, model: SparseKernelModel, repeats: int, *, toy:
             _extxyz.write_frames(file, frames, {"lpr": scores.lpr, "variance": scores.variance})
 
     jobs = {
-        "descriptors": lambda: [model._features(piece, "error") for piece in pieces],
-        "scoring": lambda: [model._scores(p, x, 0) for p, x in zip(pieces, features, strict=True)],
+        "scoring": lambda: [model._scores(piece, "error", 0) for piece in pieces],
         "reading": lambda: list(readable(Files([str(path)]))),
         "writing extended XYZ": writing,
         "all, from file to .h5 and .csv": lambda: score_trajectory(model, path, [folder / "s.h5", folder / "s.csv"]),
@@ -102,13 +100,13 @@ def compare_stages(folder: Path, model: SparseKernelModel, repeats: int, *, toy:
 
 
 def compare_large(folder: Path, model: SparseKernelModel, repeats: int, *, toy: bool) -> None:
-    """One large frame: featomic by itself, and the whole way."""
+    """One large frame: scoring by itself, and the whole way."""
     frame = tiled(2 if toy else 9, 0, toy=toy)
     path = folder / "large.xyz"
     with path.open("wb") as file:
         _extxyz.write_frame(file, frame, {})
     jobs = {
-        "featomic alone": lambda: model._descriptor.compute([frame]),
+        "scoring": lambda: model.score(frame),
         "all, from file to .h5 and .csv": lambda: score_trajectory(model, path, [folder / "l.h5", folder / "l.csv"]),
     }
     compare(f"one frame of {len(frame)} atoms", jobs, repeats)

@@ -341,7 +341,7 @@ def test_a_scheduler_without_workers_is_told(folder: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("version", lambda _: "0.0.1", "has featomic .*, but here it is 0.0.1; install the same version everywhere"),
+        ("version", lambda _: "0.0.1", "has ase .*, but here it is 0.0.1; install the same version everywhere"),
         ("_core", SimpleNamespace(cpu_info=lambda: ("mmx", [])), "but this process with mmx, which gives other bits"),
     ],
 )

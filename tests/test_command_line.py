@@ -64,7 +64,7 @@ def test_the_commands_give_the_numbers_of_the_calls(folder: Path) -> None:
     assert "3 frames, 24 atoms" in printed
     errors = fitted(train).predict(md) - [frame.get_potential_energy() for frame in md]
     assert f"root mean square error {np.sqrt(np.mean((errors / 8) ** 2)):.4g} per atom, of 3 frames" in printed
-    for stage in ("reading", "descriptors", "scoring", "writing"):
+    for stage in ("reading", "scoring", "writing"):
         assert f"{stage} " in printed.splitlines()[-2]
     assert printed.splitlines()[-1].endswith("out.npz")
 
@@ -179,7 +179,7 @@ def test_a_log_says_what_was_asked_how_far_it_is_and_what_came_of_it(
     log = (folder / "run.log").read_text().splitlines()
     assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (INFO   |ERROR  ) ", line) for line in log)
     assert sum("command: lpr-fast score 'a file'" in line for line in log) == 2
-    assert any(re.search(r"scoring: 24 of 24 atoms.*; 3 frames; .*descriptors \d+%", line) for line in log)
+    assert any(re.search(r"scoring: 24 of 24 atoms.*; 3 frames; .*scoring \d+%", line) for line in log)
     assert any("lowest" in line for line in log)
     assert f"written   {folder / 'out.npz'}" in "\n".join(log)
     assert log[-1].endswith("ERROR   " + failed.stderr.removeprefix("lpr-fast: ").rstrip("\n"))
@@ -218,7 +218,7 @@ def test_progress_is_drawn_on_a_terminal_and_nowhere_else(command: str, folder: 
     bars = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn.stderr)
     assert re.search(rf"{PROGRESS[command]} .* 9600/9600 +[1-9][0-9,]* atoms/s +\d+:\d\d:\d\d", bars)
     if command == "score":
-        assert re.search(r"1200 frames; .*descriptors \d+%", bars.replace(",", ""))
+        assert re.search(r"1200 frames; .*scoring \d+%", bars.replace(",", ""))
     for result in (quiet, drawn):
         assert "atoms/s" not in result.stdout
         assert "written   " in result.stdout

@@ -329,7 +329,7 @@ def test_a_deleted_journal_starts_afresh(unfinished: Path) -> None:
 def test_a_crash_between_steps_loses_nothing(step: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fit_files(folder / "train.xyz", folder / "whole.lpr", **OPTIONS)
     owner: Any = {"solve": SparseKernelModel, "remove": Journal}.get(step, FitJob)
-    name = {"solve": "_from_parts"}.get(step, step)
+    name = {"solve": "_of"}.get(step, step)
     with monkeypatch.context() as patch:
         patch.setattr(owner, name, crash)
         with pytest.raises(EndOfPowerError):
@@ -406,7 +406,7 @@ BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "NaN positions": (
         lambda f: [f / "train.xyz", write(f / "n.xyz", Atoms("Si", [[np.nan, 0, 0]]))],
-        "frame 60, atom 0 has a position that is not finite; mend or remove the frame",
+        "frame 60, atom 0 has a position that is not finite; mend or remove it",
     ),
     "a frame without atoms": (lambda f: [f / "train.xyz", write(f / "n.xyz", Atoms())], "frame 60 has no atoms"),
     "standard input": (lambda _: "-", "standard input cannot be read again, as a fit does; give files"),

@@ -69,7 +69,7 @@ def test_arrays_need_none_of_them(package: str) -> None:
     assert (result.returncode, result.stdout, result.stderr) == (0, "[2.]\n", "")
 
 
-@pytest.mark.parametrize("package", ["ase", "click", "featomic", "matplotlib", "metatensor", "rich", "yaml"])
+@pytest.mark.parametrize("package", ["ase", "click", "matplotlib", "rich", "yaml"])
 def test_the_command_line_says_what_to_install(package: str, tmp_path: Path) -> None:
     result = run(package, "from lpr_fast.command_line import main; main()", "demo", str(tmp_path / "demo"))
     assert result.returncode == 2
@@ -79,6 +79,17 @@ def test_the_command_line_says_what_to_install(package: str, tmp_path: Path) -> 
     assert package in sentence
     assert sentence.count("install them with") == 1
     assert sentence.endswith("; install them with: pip install 'lpr-fast[cli]'")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("package", ["featomic", "metatensor"])
+def test_commands_that_fit_say_what_to_install(package: str, tmp_path: Path) -> None:
+    result = run(package, "from lpr_fast.command_line import main; main()", "demo", str(tmp_path / "demo"))
+    (sentence,) = result.stderr.splitlines()
+    assert (result.returncode, result.stdout) == (2, "")
+    assert sentence.startswith("lpr-fast: a fit samples the radial integrals")
+    assert package in sentence
+    assert sentence.endswith("pip install 'lpr-fast[fit]'")
     assert not list(tmp_path.iterdir())
 
 

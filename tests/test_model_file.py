@@ -53,7 +53,15 @@ def test_safetensors_reads_it(content: bytes, tmp_path: Path) -> None:
     )
     with safetensors.safe_open(tmp_path / "m.lpr", "np") as file:
         facts = json.loads(file.metadata()["model"])
-    assert facts["descriptor"] == {"kind": "soap", "hypers": model.hypers}
+    descriptor = facts["descriptor"]
+    assert (descriptor["kind"], descriptor["hypers"], descriptor["cutoff"]) == ("soap", model.hypers, 3.5)
+    assert (descriptor["angular"], descriptor["n_radial"]) == ([0, 1, 2, 3], [3, 3, 3, 3])
+    assert 0.0 <= descriptor["scatter"] < 1e-12
+    assert 0.0 < descriptor["error"] < 1e-12
+    assert tensors["descriptor.edges"][[0, -1]].tolist() == [0.0, 3.5]
+    n_cells = len(tensors["descriptor.edges"]) - 1
+    assert tensors["descriptor.coefficients"].shape == (6 * n_cells, 12)
+    assert tensors["descriptor.center"].shape == (3,)
     assert facts["species"] == [1, 6, 7, 8]
     assert facts["provenance"]["n_structures"] == 8
 
@@ -237,9 +245,9 @@ FORGED: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "no descriptor": (model_changed(descriptor=1), "the descriptor is neither a dictionary nor null"),
     "unknown descriptor": (model_changed(descriptor={"kind": "ace"}), "unknown kind of descriptor 'ace'"),
     "half a table": (model_changed(descriptor={"kind": "soap", "hypers": {}, "cutoff": 5}), "an entry is missing"),
-    "empty hypers": (soap_changed({}), "holds hypers that cannot be used: hypers has no"),
+    "empty hypers": (soap_changed({}), "holds a descriptor that cannot be used: hypers has no"),
     "hypers as text": (soap_changed("soap"), "hypers is no dictionary"),
-    "hypers of another model": (soap_changed(SMALLER), "has 312 features, but this featomic makes"),
+    "hypers of another model": (soap_changed(SMALLER), "has 312 features, but its radial table makes 156"),
 }
 
 

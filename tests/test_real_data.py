@@ -7,6 +7,7 @@ disagreements and the errors of the models.
 
 from __future__ import annotations
 
+import itertools
 import os
 import pickle
 from collections.abc import Sequence
@@ -72,9 +73,9 @@ CASES = {
 
 
 def unfolded(frames: Sequence[Atoms], species: Sequence[int], hypers: dict[str, Any]) -> Array:
-    """Features of all atoms, for all pairs of neighbour species in one layout, as featomic gives them."""
+    """Features of all atoms, for all pairs of neighbour species in one layout, by featomic without splines."""
     pairs = np.array([(a, b) for a in species for b in species if a <= b], dtype=np.int32)
-    spectra = SoapPowerSpectrum(**hypers).compute(frames)
+    spectra = SoapPowerSpectrum(**hypers | {"basis": {**hypers["basis"], "spline_accuracy": None}}).compute(frames)
     spectra = spectra.keys_to_properties(Labels(["neighbor_1_type", "neighbor_2_type"], pairs))
     block = spectra.keys_to_samples("center_type").block()
     order = np.lexsort((block.samples.column("atom"), block.samples.column("system")))
@@ -312,9 +313,30 @@ def test_folding_features_does_not_change_their_scalar_products(file: str, speci
     frames = [frame for frame in io.read(DATA / f"{file}.xyz", case.frames) if set(frame.numbers) <= set(species)][:30]
     model = SparseKernelModel.fit(frames, hypers=case.hypers, regularizer=1.0, n_active=8, energy_key=None)
     assert model.species == tuple(species)
-    plain = unfolded(frames, species, case.hypers)
-    plain /= np.linalg.norm(plain, axis=1)[:, None]
     folded = model.features(frames)
+    plain = spread_out(folded, len(species), case.hypers)
     assert folded.shape[1] < plain.shape[1]
     wrong = np.abs(folded @ folded.T - plain @ plain.T).max()
     assert report(f"folding, {len(species)} species", wrong) < 1e-14
+    theirs = unfolded(frames, species, case.hypers)
+    theirs /= np.linalg.norm(theirs, axis=1)[:, None]
+    assert report(f"featomic, {len(species)} species", np.abs(folded @ folded.T - theirs @ theirs.T).max()) < 1e-12
+
+
+def spread_out(folded: Array, n_species: int, hypers: dict[str, Any]) -> Array:
+    """Folded features, with both of each pair that had been one."""
+    n_l, n = hypers["basis"]["max_angular"] + 1, hypers["basis"]["radial"]["max_radial"] + 1
+    upper = np.triu_indices(n)
+    parts, start = [], 0
+    for a, b in itertools.combinations_with_replacement(range(n_species), 2):
+        width = n * (n + 1) // 2 if a == b else n * n
+        for _ in range(n_l):
+            block = folded[:, start : start + width]
+            start += width
+            if a == b:
+                square = np.zeros((len(folded), n, n))
+                square[:, upper[0], upper[1]] = block / np.where(upper[0] == upper[1], 1.0, np.sqrt(2.0))
+                square[:, upper[1], upper[0]] = square[:, upper[0], upper[1]]
+                block = square.reshape(len(folded), -1)
+            parts.append(block)
+    return np.hstack(parts)

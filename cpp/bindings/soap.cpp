@@ -3,12 +3,14 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
 
 #include "arrays.hpp"
+#include "lpr_fast/kernel_gradients.hpp"
 #include "lpr_fast/soap_scorer.hpp"
 #include "model_arrays.hpp"
 #include "register.hpp"
@@ -38,14 +40,14 @@ std::vector<Number> copied(const py::array& array) {
 Structure make_structure(
     const py::array& positions, const py::array_t<int, py::array::c_style>& numbers,
     const py::array_t<double, py::array::c_style>& cell, const py::array_t<bool, py::array::c_style>& periodic,
-    const std::vector<int>& species, double cutoff, const std::string& name
+    const std::vector<int>& species, double cutoff, const std::string& name, std::optional<Index> n_centers
 ) {
     const ConstMatrixView view = matrix_view(positions, "positions");
     if (numbers.size() != view.rows || cell.size() != 9 || periodic.size() != 3)
         throw InvalidInput(
             "a structure takes positions (n, 3), n atomic numbers, a cell (3, 3) and periodicity along 3 vectors."
         );
-    Configuration atoms{view, numbers.data(), view.rows, {}, {}};
+    Configuration atoms{view, numbers.data(), n_centers.value_or(view.rows), {}, {}};
     std::copy_n(cell.data(), 9, atoms.cell.begin());
     std::copy_n(periodic.data(), 3, atoms.periodic.begin());
     const WithoutInterpreter no_interpreter;
@@ -95,6 +97,33 @@ py::array_t<double> features(
     return out;
 }
 
+std::pair<py::array_t<double>, py::array_t<double>> gradient(
+    const Soap& soap, const Structure& structure, const py::array& derivatives, int n_threads
+) {
+    const ConstMatrixView view = matrix_view(derivatives, "derivatives");
+    py::array_t<double> forces({structure.n_atoms(), Index{3}}), virial({Index{3}, Index{3}});
+    const MatrixView of_atoms(forces.mutable_data(), structure.n_atoms(), 3), of_cell(virial.mutable_data(), 3, 3);
+    const WithoutInterpreter no_interpreter;
+    soap.gradient(structure, view, of_atoms, of_cell, n_threads);
+    return {forces, virial};
+}
+
+std::pair<py::array_t<double>, py::array_t<double>> gradients_of_kernels(
+    const Soap& soap, const Structure& structure, const py::array& active, std::vector<Index> first, double zeta,
+    const std::string& route, int n_threads
+) {
+    const ConstMatrixView view = matrix_view(active, "active");
+    py::array_t<double> forces({3 * structure.n_atoms(), view.rows}), virial({Index{9}, view.rows});
+    const MatrixView of_atoms(forces.mutable_data(), 3 * structure.n_atoms(), view.rows),
+        of_cell(virial.mutable_data(), 9, view.rows);
+    const GradientRoute chosen = route == "features"    ? GradientRoute::features
+                                 : route == "positions" ? GradientRoute::positions
+                                                        : GradientRoute::cheaper;
+    const WithoutInterpreter no_interpreter;
+    kernel_gradients(soap, structure, {view, std::move(first), zeta}, of_atoms, of_cell, n_threads, chosen);
+    return {forces, virial};
+}
+
 ScoreArrays score(
     const SoapScorer& scorer, const std::vector<Structure>& structures, const Chosen& chosen, bool mark_unknown,
     int n_threads
@@ -132,7 +161,7 @@ void register_soap(py::module_& module) {
     py::class_<Structure>(module, "Structure")
         .def(
             py::init(&make_structure), py::arg("positions"), py::arg("numbers"), py::arg("cell"), py::arg("periodic"),
-            py::arg("species"), py::arg("cutoff"), py::arg("name")
+            py::arg("species"), py::arg("cutoff"), py::arg("name"), py::arg("n_centers") = std::nullopt
         )
         .def("order", &order)
         .def("neighbours", &around, py::arg("atom"))
@@ -143,8 +172,13 @@ void register_soap(py::module_& module) {
             py::arg("center"), py::arg("species")
         )
         .def("features", &features, py::arg("structures"), py::arg("chosen"), py::arg("n_threads"))
+        .def("gradient", &gradient, py::arg("structure"), py::arg("derivatives"), py::arg("n_threads"))
         .def_property_readonly("cutoff", &Soap::cutoff)
         .def_property_readonly("n_features", &Soap::n_features);
+    module.def(
+        "kernel_gradients", &gradients_of_kernels, py::arg("soap"), py::arg("structure"), py::arg("active"),
+        py::arg("first"), py::arg("zeta"), py::arg("route"), py::arg("n_threads")
+    );
     py::class_<SoapScorer>(module, "SoapScorer")
         .def(py::init<Model>(), py::arg("model"))
         .def("score", &score, py::arg("structures"), py::arg("chosen"), py::arg("mark_unknown"), py::arg("n_threads"))

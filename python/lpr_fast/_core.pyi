@@ -6,7 +6,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['HessianAccumulator', 'HessianFactor', 'KernelScorer', 'Model', 'Soap', 'SoapScorer', 'Structure', 'Trigger', 'cpu_info', 'factorize_hessian', 'factorize_prior', 'farthest_points', 'fit', 'kernel_rows', 'normalised', 'read_atom_lines', 'read_parts']
+__all__: list[str] = ['HessianAccumulator', 'HessianFactor', 'KernelScorer', 'Model', 'Soap', 'SoapScorer', 'Structure', 'Trigger', 'cpu_info', 'factorize_hessian', 'factorize_prior', 'farthest_points', 'fit', 'kernel_gradients', 'kernel_rows', 'normalised', 'read_atom_lines', 'read_parts']
 class HessianAccumulator:
     @staticmethod
     def from_bytes(data: bytes) -> HessianAccumulator:
@@ -97,7 +97,7 @@ class Model:
     def weights(self) -> numpy.typing.NDArray[numpy.float64] | None:
         ...
 class Structure:
-    def __init__(self, positions: numpy.ndarray, numbers: typing.Annotated[numpy.typing.ArrayLike, numpy.int32], cell: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], periodic: typing.Annotated[numpy.typing.ArrayLike, numpy.bool], species: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], cutoff: typing.SupportsFloat | typing.SupportsIndex, name: str) -> None:
+    def __init__(self, positions: numpy.ndarray, numbers: typing.Annotated[numpy.typing.ArrayLike, numpy.int32], cell: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], periodic: typing.Annotated[numpy.typing.ArrayLike, numpy.bool], species: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], cutoff: typing.SupportsFloat | typing.SupportsIndex, name: str, n_centers: typing.SupportsInt | typing.SupportsIndex | None = None) -> None:
         ...
     def __len__(self) -> int:
         ...
@@ -109,6 +109,8 @@ class Soap:
     def __init__(self, angular: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], n_radial: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], edges: numpy.ndarray, coefficients: numpy.ndarray, center: numpy.ndarray, species: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex]) -> None:
         ...
     def features(self, structures: collections.abc.Sequence[Structure], chosen: collections.abc.Sequence[typing.Any], n_threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
+        ...
+    def gradient(self, structure: Structure, derivatives: numpy.ndarray, n_threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
         ...
     @property
     def cutoff(self) -> float:
@@ -144,6 +146,8 @@ def factorize_prior(prior: numpy.ndarray, n_threads: typing.SupportsInt | typing
 def farthest_points(points: numpy.ndarray, count: typing.SupportsInt | typing.SupportsIndex, first: typing.SupportsInt | typing.SupportsIndex, tolerance: typing.SupportsFloat | typing.SupportsIndex, n_threads: typing.SupportsInt | typing.SupportsIndex) -> list[int]:
     ...
 def fit(accumulator: HessianAccumulator, regularizer: typing.SupportsFloat | typing.SupportsIndex, prior: numpy.ndarray | None, n_threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[HessianFactor, numpy.typing.NDArray[numpy.float64]]:
+    ...
+def kernel_gradients(soap: Soap, structure: Structure, active: numpy.ndarray, first: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], zeta: typing.SupportsFloat | typing.SupportsIndex, route: str, n_threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
     ...
 def kernel_rows(features: numpy.ndarray, active: numpy.ndarray, zeta: typing.SupportsFloat | typing.SupportsIndex, n_threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
     ...

@@ -41,6 +41,19 @@ public:
     /// @throws InvalidInput  for atoms at the same place, and shapes that do not fit
     void features(const std::vector<Part>& parts, MatrixView out, int n_threads = 0) const;
 
+    /// What some f, of which derivatives with respect to features are given, makes of the atoms. The bits do not depend
+    /// on the number of threads.
+    /// @param derivatives  df / d features, (n_centers, D), with centers in the order of the atoms
+    /// @param forces       - df / d positions, (n_atoms, 3): of atoms that are no centers too
+    /// @param virial       - df / d strain, (3, 3): minus the sum of d (x) df/dd over all vectors d to neighbours; not
+    /// wanted without data
+    /// @throws InvalidInput  for descriptors that are not differentiable (a step as cutoff, a center_atom_weight of 0),
+    /// NaN, atoms at the same place, and shapes that do not fit
+    void gradient(
+        const Structure& structure, ConstMatrixView derivatives, MatrixView forces, MatrixView virial = {},
+        int n_threads = 0
+    ) const;
+
     /// Whether centers are of a species that is not in the list, or have such an atom within the cutoff.
     std::vector<bool> sees_unknown_species(const Structure& structure) const;
 

@@ -30,7 +30,9 @@ struct SoapBasis {
     const double* coefficients;      ///< (n_cells, n_blocks, degree + 1, width): of t^k with t in [-1, 1]
     const std::int32_t* first_cell;  ///< cell in which a step of the distance begins
     double steps_per_length;
-    const double* harmonics;  ///< recurrence of normalised Legendre functions, see soap/basis.cpp
+    const double* harmonics;  ///< recurrence of normalised Legendre functions, see soap/packed_basis.cpp
+    const double* norms;      ///< ((l + 1)^2,): P_lm over the polynomial whose highest power has the factor 1
+    const double* downwards;  ///< recurrence of such polynomials in the order of the way back
     const SoapBlock* blocks;
     const SoapDegree* degrees;
     std::ptrdiff_t n_blocks;

@@ -18,6 +18,10 @@ constexpr Index most_radial = 1000;
 
 constexpr double most_steps = 65536.0;
 
+// At the cutoff smooth radial functions are zero but for the table's own error; this is relative to their largest
+// value.
+constexpr double smallest_step = 1e-9;
+
 constexpr double pi = 3.14159265358979323846;
 
 std::size_t at(Index i) {
@@ -55,32 +59,83 @@ void check(const RadialTable& table) {
     if (static_cast<Index>(table.center.size()) != n_center) refuse("it does not say what an atom adds to itself");
 }
 
+#if defined(LPR_FAST_HAS_X86_LEVELS)
+/// Of three tables that of the instruction set of hot_kernels().
+template <typename Table>
+const Table& chosen(const Table& baseline, const Table& v3, const Table& v4) {
+    if (&hot_kernels() == &hot_kernels_v4) return v4;
+    return &hot_kernels() == &hot_kernels_v3 ? v3 : baseline;
+}
+#endif
+
+/// Whether radial functions jump to zero at the cutoff.
+bool is_step_at_cutoff(const RadialTable& table) {
+    constexpr Index n_powers = table_degree + 1;
+    const auto n_cells = static_cast<Index>(table.edges.size()) - 1,
+               n_channels = static_cast<Index>(table.coefficients.size()) / n_cells / n_powers;
+    const double* coefficients = table.coefficients.data();
+    double largest = 0.0, at_cutoff = 0.0;
+    for (Index channel = 0; channel < n_channels; ++channel) {
+        for (Index cell = 0; cell < n_cells; ++cell)
+            largest = std::max(largest, std::abs(coefficients[cell * n_powers * n_channels + channel]));
+        double sum = 0.0;
+        for (Index k = 0; k < n_powers; ++k) sum += coefficients[((n_cells - 1) * n_powers + k) * n_channels + channel];
+        at_cutoff = std::max(at_cutoff, std::abs(sum));
+    }
+    return at_cutoff > smallest_step * largest;
+}
+
 }  // namespace
 
 const HotSoap& hot_soap() {
-    static const HotSoap& loops = [&]() -> const HotSoap& {
 #if defined(LPR_FAST_HAS_X86_LEVELS)
-        if (&hot_kernels() == &hot_kernels_v4) return hot_soap_v4;
-        if (&hot_kernels() == &hot_kernels_v3) return hot_soap_v3;
-#endif
-        return hot_soap_baseline;
-    }();
+    static const HotSoap& loops = chosen(hot_soap_baseline, hot_soap_v3, hot_soap_v4);
     return loops;
+#else
+    return hot_soap_baseline;
+#endif
+}
+
+const HotSoapGradient& hot_soap_gradient() {
+#if defined(LPR_FAST_HAS_X86_LEVELS)
+    static const HotSoapGradient& loops =
+        chosen(hot_soap_gradient_baseline, hot_soap_gradient_v3, hot_soap_gradient_v4);
+    return loops;
+#else
+    return hot_soap_gradient_baseline;
+#endif
 }
 
 PackedBasis::PackedBasis(const RadialTable& table) {
     check(table);
+    has_step_ = is_step_at_cutoff(table);
     edges_ = table.edges;
     center_ = table.center;
     pack_degrees(table);
     pack_cells();
     pack_coefficients(table);
     pack_harmonics();
+    pack_way_back();
 }
 
 Index PackedBasis::scratch_size() const {
     const Index n_harmonics = (basis_.largest_l + 1) * (basis_.largest_l + 1);
     return soap_chunk * (1 + n_harmonics + basis_.n_blocks * hot_soap().width);
+}
+
+Index PackedBasis::kept_size(Index n_neighbours) const {
+    const Index n_harmonics = (basis_.largest_l + 1) * (basis_.largest_l + 1);
+    const Index per_neighbour = 1 + n_harmonics + 2 * basis_.n_blocks * hot_soap().width;
+    return tile_count(n_neighbours, soap_chunk) * soap_chunk * per_neighbour;
+}
+
+Index PackedBasis::gradient_scratch_size() const {
+    const Index n_harmonics = (basis_.largest_l + 1) * (basis_.largest_l + 1);
+    return std::max(basis_.n_rows + n_harmonics, 3 * n_harmonics) * hot_soap().width;
+}
+
+bool PackedBasis::has_no_center() const {
+    return std::all_of(center_.begin(), center_.end(), [](double x) { return x == 0.0; });
 }
 
 void PackedBasis::add_center(double* expansion) const {
@@ -167,6 +222,31 @@ void PackedBasis::pack_harmonics() {
         }
     }
     basis_.harmonics = harmonics_.data();
+}
+
+/// The same functions as P_lm = norm Q_lm with Q_lm = z Q_l-1,m - b^2 Q_l-2,m, whose way back takes the fewest
+/// operations. There a sum at l has the Q_l+2,m of the sum two above.
+void PackedBasis::pack_way_back() {
+    const Index largest_l = basis_.largest_l;
+    norms_.resize(at((largest_l + 1) * (largest_l + 1)));
+    const double* next = harmonics_.data();
+    for (Index m = 0; m <= largest_l; ++m) {
+        double norm = *next++;
+        for (Index l = m; l <= largest_l; ++l) {
+            norms_[at(l * l + l + m)] = norms_[at(l * l + l - m)] = norm;
+            if (l == largest_l) break;
+            norm *= next[0];
+            next += 2;
+        }
+    }
+    for (Index m = largest_l; m >= 0; --m) {
+        for (Index l = largest_l; l >= m; --l) {
+            const auto order = static_cast<double>(m), below = static_cast<double>(l + 1);
+            downwards_.push_back((below * below - order * order) / (4.0 * below * below - 1.0));
+        }
+    }
+    basis_.norms = norms_.data();
+    basis_.downwards = downwards_.data();
 }
 
 }  // namespace lpr_fast

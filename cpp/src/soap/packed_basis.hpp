@@ -4,13 +4,14 @@
 #include <vector>
 
 #include "aligned_buffer.hpp"
-#include "hot/soap.hpp"
+#include "hot/soap_gradient.hpp"
 #include "lpr_fast/soap.hpp"
 
 namespace lpr_fast {
 
 /// The innermost loops of SOAP for this processor, of the instruction set of hot_kernels().
 const HotSoap& hot_soap();
+const HotSoapGradient& hot_soap_gradient();
 
 /// A radial table, and what else the hot loops need of a basis, packed for their vectors.
 class PackedBasis {
@@ -29,6 +30,15 @@ public:
     /// Numbers that an expansion needs as scratch.
     Index scratch_size() const;
 
+    /// Numbers that are kept of neighbours of one species for the way back, and its scratch.
+    Index kept_size(Index n_neighbours) const;
+    Index gradient_scratch_size() const;
+
+    /// Whether radial functions jump to zero at the cutoff.
+    bool has_step() const { return has_step_; }
+    /// Whether an atom adds nothing to its own density.
+    bool has_no_center() const;
+
     /// Adds what an atom adds to the density of its own species.
     void add_center(double* expansion) const;
 
@@ -41,15 +51,18 @@ private:
     void pack_cells();
     void pack_coefficients(const RadialTable& table);
     void pack_harmonics();
+    void pack_way_back();
 
     SoapBasis basis_{};
     std::vector<SoapBlock> blocks_;
     std::vector<SoapDegree> degrees_;
-    std::vector<double> edges_, middles_, inverse_halves_, harmonics_, center_;
+    std::vector<double> edges_, middles_, inverse_halves_, center_;
+    std::vector<double> harmonics_, norms_, downwards_;
     std::vector<std::int32_t> first_cell_;
     AlignedBuffer coefficients_;
     Index n_folded_ = 0;
     Index n_plain_ = 0;
+    bool has_step_ = false;
 };
 
 }  // namespace lpr_fast

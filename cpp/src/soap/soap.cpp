@@ -82,7 +82,6 @@ void expand(const SoapState& soap, const StructureState& structure, Index place,
     workspace.scratch.reserve(packed.scratch_size());
     workspace.expansions.reserve(soap.n_species() * size);
     workspace.is_empty.assign(soap.species.size(), 1);
-    workspace.surroundings.select(structure, place);
     for (Index s = 0; s < soap.n_species(); ++s) {
         const SoapNeighbours neighbours = workspace.surroundings.neighbours(s);
         const bool is_own = structure.species[at(place)] == s;
@@ -95,14 +94,15 @@ void expand(const SoapState& soap, const StructureState& structure, Index place,
     }
 }
 
-void write_features(const SoapState& soap, const SoapWorkspace& workspace, double* features) {
+void write_features(
+    const SoapState& soap, const double* expansions, const std::vector<char>& is_empty, double* features
+) {
     const Index size = soap.packed.expansion_size();
-    const double* expansions = workspace.expansions.data();
     std::size_t pair = 0;
     for (Index a = 0; a < soap.n_species(); ++a)
         for (Index b = a; b < soap.n_species(); ++b, ++pair) {
             double* of_pair = features + soap.columns[pair];
-            if (workspace.is_empty[at(a)] || workspace.is_empty[at(b)])
+            if (is_empty[at(a)] || is_empty[at(b)])
                 std::fill_n(of_pair, soap.columns[pair + 1] - soap.columns[pair], 0.0);
             else
                 hot_soap().spectrum(
@@ -141,7 +141,7 @@ void Soap::features(const std::vector<Part>& parts, MatrixView out, int n_thread
                 if (structure.species[at(center.place)] == soap.n_species())
                     std::fill_n(out.row(center.row), out.cols, 0.0);
                 else
-                    write_features(soap, workspace, out.row(center.row));
+                    write_features(soap, workspace.expansions.data(), workspace.is_empty, out.row(center.row));
             }
         );
     });

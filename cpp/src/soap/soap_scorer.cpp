@@ -99,7 +99,8 @@ void SoapScorer::State::score(
                 ", of a species that the model does not know; leave it out of the centers."
             );
         write_features(
-            described, used, workspace.features.data() + static_cast<Index>(workspace.rows.size()) * n_features
+            described, used.expansions.data(), used.is_empty,
+            workspace.features.data() + static_cast<Index>(workspace.rows.size()) * n_features
         );
         workspace.species.push_back(described.species[at(known)]);
         workspace.rows.push_back(center.row);

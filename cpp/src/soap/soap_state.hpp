@@ -4,6 +4,7 @@
 
 #include "aligned_buffer.hpp"
 #include "pool.hpp"
+#include "soap/environment.hpp"
 #include "soap/packed_basis.hpp"
 #include "soap/surroundings.hpp"
 
@@ -17,6 +18,35 @@ struct SoapWorkspace {
     std::vector<char> is_empty;
 };
 
+/// Derivatives of some f with respect to the positions of atoms, of which a few are touched at a time.
+class TouchedAtoms {
+public:
+    void clear() { atoms_.clear(), gradient_.clear(); }
+
+    /// Makes room for atoms with numbers below this.
+    void make_room(Index n_atoms) { slots_.resize(static_cast<std::size_t>(n_atoms)); }
+
+    /// The derivatives of an atom, zero at first; they move when another one is asked for.
+    Vector3& operator[](std::int32_t atom);
+
+    const std::vector<std::int32_t>& atoms() const { return atoms_; }
+    const std::vector<Vector3>& gradient() const { return gradient_; }
+
+private:
+    std::vector<std::int32_t> atoms_;
+    std::vector<Vector3> gradient_;
+    // A slot counts if it is that of an atom which says the same: then nothing has to be reset.
+    std::vector<std::size_t> slots_;
+};
+
+/// Room for environments on their way back to positions.
+struct GradientWorkspace {
+    Surroundings surroundings;
+    Environment environment;
+    WayBack way;
+    TouchedAtoms touched;
+};
+
 /// What a Soap holds.
 struct SoapState {
     SoapState(const RadialTable& table, std::vector<int> known);
@@ -25,6 +55,7 @@ struct SoapState {
     std::vector<int> species;
     std::vector<Index> columns;  ///< first column of each pair a <= b of species, and their number
     mutable Pool<SoapWorkspace> workspaces;
+    mutable Pool<GradientWorkspace> gradient_workspaces;
 
     Index n_species() const { return static_cast<Index>(species.size()); }
     Index n_features() const { return columns.back(); }
@@ -34,6 +65,13 @@ struct SoapState {
 /// @throws InvalidInput  for parts that name centers which do not exist
 std::vector<Center> centers_of(const std::vector<Part>& parts);
 
+/// Calls use(center, structure) for some centers, sorted, with the neighbours of each selected.
+template <typename Use>
+void for_each_center(
+    const std::vector<Part>& parts, Index n_species, const Center* centers, Index count, Surroundings& surroundings,
+    const Use& use
+);
+
 /// Calls use(center, workspace) for some centers, sorted, with the expansions of each in the workspace.
 template <typename Use>
 void for_each_environment(
@@ -41,15 +79,18 @@ void for_each_environment(
     const Use& use
 );
 
-/// Expands the density around a center that was gathered for.
+/// Expands the density around a center whose neighbours are selected.
 void expand(const SoapState& soap, const StructureState& structure, Index place, SoapWorkspace& workspace);
 
-/// Features of the center that was expanded last.
-void write_features(const SoapState& soap, const SoapWorkspace& workspace, double* features);
+/// Features of a center.
+/// @param expansions  of the density of each species, which means nothing where that is empty
+void write_features(
+    const SoapState& soap, const double* expansions, const std::vector<char>& is_empty, double* features
+);
 
 template <typename Use>
-void for_each_environment(
-    const SoapState& soap, const std::vector<Part>& parts, const Center* centers, Index count, SoapWorkspace& workspace,
+void for_each_center(
+    const std::vector<Part>& parts, Index n_species, const Center* centers, Index count, Surroundings& surroundings,
     const Use& use
 ) {
     for (Index first = 0; first < count;) {
@@ -58,12 +99,26 @@ void for_each_environment(
         const Index end = structure.begin[static_cast<std::size_t>(bin) + 1];
         Index last = first + 1;
         while (last < count && centers[last].part == centers[first].part && centers[last].place < end) ++last;
-        workspace.surroundings.gather(structure, soap.n_species(), bin, centers + first, last - first);
+        surroundings.gather(structure, n_species, bin, centers + first, last - first);
         for (; first < last; ++first) {
-            expand(soap, structure, centers[first].place, workspace);
-            use(centers[first], workspace);
+            surroundings.select(structure, centers[first].place);
+            use(centers[first], structure);
         }
     }
+}
+
+template <typename Use>
+void for_each_environment(
+    const SoapState& soap, const std::vector<Part>& parts, const Center* centers, Index count, SoapWorkspace& workspace,
+    const Use& use
+) {
+    for_each_center(
+        parts, soap.n_species(), centers, count, workspace.surroundings,
+        [&](const Center& center, const StructureState& structure) {
+            expand(soap, structure, center.place, workspace);
+            use(center, workspace);
+        }
+    );
 }
 
 }  // namespace lpr_fast

@@ -31,11 +31,10 @@ def demo(folder: Path) -> None:
     """Fit, score, print a table, save the scored trajectory and a picture."""
     data = Path(str(resources.files("lpr_fast") / "demo_data"))
     training, trajectory = (list(readable(Files([str(data / name)]))) for name in ("train.xyz", "trajectory.xyz"))
-    folder.mkdir(parents=True, exist_ok=True)
-
     model = SparseKernelModel.fit(
         training, hypers=soap_hypers(), n_active=_N_ACTIVE, regularizer=_REGULARIZER, zeta=4, loss="total"
     )
+    folder.mkdir(parents=True, exist_ok=True)
     model.save(folder / "silicon.lpr")
     scores = model.score(trajectory)
     coordination = np.concatenate([coordination_of(frame) for frame in trajectory])

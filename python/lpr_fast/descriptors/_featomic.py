@@ -9,11 +9,17 @@ from .._errors import InvalidInputError, LprError, MissingPackageError
 
 try:
     import featomic
+    from featomic import SphericalExpansionByPair
+    from featomic._hypers import hypers_to_json
+    from featomic.systems import SystemBase
+    from metatensor import Labels
 except ImportError as error:
     raise MissingPackageError(
         f"a fit samples the radial integrals of its descriptor from featomic ({error}); install it with: "
         "pip install 'lpr-fast[fit]'"
     ) from error
+
+__all__ = ["Labels", "SphericalExpansionByPair", "SystemBase", "hypers_to_json", "run"]
 
 
 class _Process:

@@ -7,9 +7,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from featomic._hypers import hypers_to_json
-
 from .._errors import InvalidInputError
+from ._featomic import hypers_to_json
 
 _WHAT = "the dictionary of keyword arguments of featomic's SoapPowerSpectrum: cutoff, density and basis"
 _ENTRIES = {"cutoff", "density", "basis"}

@@ -6,14 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from featomic import SphericalExpansionByPair
-from featomic.systems import SystemBase
-from metatensor import Labels
 from numpy.typing import NDArray
 
 from .._arrays import LARGEST_ENTRY, Array
 from .._errors import InvalidInputError
-from ._featomic import run
+from ._featomic import Labels, SphericalExpansionByPair, SystemBase, run
 
 _CENTER, _NEIGHBOUR = 1, 2
 
