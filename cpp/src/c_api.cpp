@@ -19,7 +19,8 @@ struct lpr_fast_model {
 
     /// @throws InvalidInput  for a model that describes no structures
     const lpr_fast::SoapScorer& scorer() const {
-        std::call_once(once, [&] { made.emplace(model); });
+        const std::lock_guard<std::mutex> lock(mutex);
+        if (!made) made.emplace(model);
         return *made;
     }
 
@@ -27,7 +28,7 @@ struct lpr_fast_model {
 
 private:
     // Made when the first structure comes: a model of features has none.
-    mutable std::once_flag once;
+    mutable std::mutex mutex;
     mutable std::optional<lpr_fast::SoapScorer> made;
 };
 

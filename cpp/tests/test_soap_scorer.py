@@ -199,7 +199,7 @@ def broken(change: str) -> Atoms:
         ("coincident", "same place"),
         ("images coincide", "same place"),
         ("flat cell", "span no volume"),
-        ("no cell", "length zero"),
+        ("no cell", "span no volume"),
         ("dense", "so dense or so flat a cell"),
         ("species", "atom 6, of a species that the model does not know"),
     ],

@@ -121,12 +121,20 @@ void what_is_not_finite_or_not_resolved_is_refused() {
 }
 
 void cells_that_cannot_be_meant_are_refused() {
-    refuses("cell vectors span no volume", [](Atoms& atoms) { atoms.cell = {5, 0, 0, 0, 5, 0, 5, 5, 0}; });
-    refuses("cell vectors span no volume", [](Atoms& atoms) {
+    refuses("cell vectors (5, 0, 0)(0, 5, 0)(5, 5, 0) span no volume", [](Atoms& atoms) {
+        atoms.cell = {5, 0, 0, 0, 5, 0, 5, 5, 0};
+    });
+    refuses("cell vectors (5, 0, 0)(10, 0, 0) span no volume", [](Atoms& atoms) {
         atoms.cell = {5, 0, 0, 10, 0, 0, 0, 0, 0};
         atoms.periodic = {true, true, false};
     });
-    refuses("along a cell vector of length zero", [](Atoms& atoms) { atoms.cell = {5, 0, 0, 0, 5, 0, 0, 0, 0}; });
+    refuses("cell vectors (5, 0, 0)(0, 5, 0)(0, 0, 0) span no volume", [](Atoms& atoms) {
+        atoms.cell = {5, 0, 0, 0, 5, 0, 0, 0, 0};
+    });
+    refuses("cell vectors (0, 0, 0) span no volume", [](Atoms& atoms) {
+        atoms.cell = {};
+        atoms.periodic = {false, true, false};
+    });
     refuses("so dense or so flat a cell", [](Atoms& atoms) {
         for (double& entry : atoms.cell) entry *= 0.01;
     });
