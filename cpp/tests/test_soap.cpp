@@ -307,6 +307,9 @@ void parts_that_do_not_exist_are_refused() {
     CHECK_THROWS(InvalidInput, "were asked for of", with({&structure, 1, n + 1}, n));
     CHECK_THROWS(InvalidInput, "were asked for of", with({&structure, 3, 2}, 0));
     CHECK_THROWS(InvalidInput, "out", with({&structure}, n - 1));
+    const Structure wider(atoms.configuration(), known, 2.0 * cutoff), of_others(atoms.configuration(), {14}, cutoff);
+    for (const Structure* other : {&wider, &of_others})
+        CHECK_THROWS(InvalidInput, "was made for other species, or another cutoff", with({other}, n));
 }
 
 }  // namespace

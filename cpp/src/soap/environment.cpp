@@ -106,7 +106,7 @@ void WayBack::add_strain(const Environment& environment, double* strain) {
     hot_soap_gradient().add_strain(environment.all_neighbours(), {x_.data(), y_.data(), z_.data()}, strain);
 }
 
-void check_way_back(const SoapState& soap, const StructureState& structure) {
+void check_way_back(const SoapState& soap) {
     if (soap.packed.has_step())
         throw InvalidInput(
             "the cutoff of the descriptor is a step, where features jump and have no gradient; use a smooth one, such "
@@ -116,11 +116,6 @@ void check_way_back(const SoapState& soap, const StructureState& structure) {
         throw InvalidInput(
             "an atom adds nothing to its own density (center_atom_weight is 0, or there is no l = 0), so that features "
             "may vanish and have no direction and no gradient; use another center_atom_weight, and l = 0."
-        );
-    if (structure.cutoff != soap.packed.cutoff())
-        throw InvalidInput(
-            structure.name + " was made for a cutoff of " + std::to_string(structure.cutoff) + ", and that of the " +
-            "descriptor is " + std::to_string(soap.packed.cutoff()) + "; make it with that one."
         );
 }
 

@@ -61,8 +61,7 @@ private:
     std::vector<double> x_, y_, z_;
 };
 
-/// Throws InvalidInput for a descriptor whose features are not differentiable everywhere, and for a structure that was
-/// made for another cutoff.
-void check_way_back(const SoapState& soap, const StructureState& structure);
+/// Throws InvalidInput for a descriptor whose features are not differentiable everywhere.
+void check_way_back(const SoapState& soap);
 
 }  // namespace lpr_fast

@@ -94,7 +94,7 @@ void Soap::gradient(
     const Structure& structure, ConstMatrixView derivatives, MatrixView forces, MatrixView virial, int n_threads
 ) const {
     const SoapState& soap = *state_;
-    check_way_back(soap, structure.state());
+    check_way_back(soap);
     check_columns("derivatives", derivatives, n_features());
     if (derivatives.rows != structure.n_centers())
         throw InvalidInput(
@@ -103,7 +103,7 @@ void Soap::gradient(
         );
     check_output("forces", forces, structure.n_atoms(), 3);
     if (virial.data != nullptr) check_output("virial", virial, 3, 3);
-    const std::vector<Center> centers = centers_of({{&structure}});
+    const std::vector<Center> centers = centers_of(soap, {{&structure}});
     const auto count = static_cast<Index>(centers.size());
     std::vector<Share> shares(at(tile_count(count, centers_together)));
     parallel_for_each(static_cast<Index>(shares.size()), n_threads, [&](Index task) {

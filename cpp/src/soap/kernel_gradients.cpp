@@ -57,7 +57,7 @@ struct Scratch {
 };
 
 void check(const SoapState& soap, const Structure& structure, const ActiveEnvironments& active) {
-    check_way_back(soap, structure.state());
+    check_way_back(soap);
     check_columns("the active set", active.features, soap.n_features());
     check_finite("the active set", active.features);
     if (!(active.zeta > 0.0) || !std::isfinite(active.zeta))
@@ -136,7 +136,7 @@ public:
     void run(int n_threads) {
         for (Index i = 0; i < forces_.rows; ++i) std::fill_n(forces_.row(i), forces_.cols, 0.0);
         for (Index i = 0; i < virial_.rows; ++i) std::fill_n(virial_.row(i), virial_.cols, 0.0);
-        const std::vector<Center> centers = centers_of({{&structure_}});
+        const std::vector<Center> centers = centers_of(soap_, {{&structure_}});
         const auto n = static_cast<Index>(centers.size());
         for (Index begin = 0; begin < n; begin += centers_together) {
             const Index count = std::min(centers_together, n - begin);

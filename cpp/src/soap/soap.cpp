@@ -57,10 +57,19 @@ void add_centers(const Part& part, std::int32_t number, Index& row, std::vector<
 
 }  // namespace
 
-std::vector<Center> centers_of(const std::vector<Part>& parts) {
+std::vector<Center> centers_of(const SoapState& soap, const std::vector<Part>& parts) {
     std::vector<Center> centers;
     Index row = 0;
-    for (std::size_t i = 0; i < parts.size(); ++i) add_centers(parts[i], static_cast<std::int32_t>(i), row, centers);
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        const StructureState& structure = parts[i].structure->state();
+        if (structure.cutoff != soap.packed.cutoff() || structure.known != soap.species)
+            throw InvalidInput(
+                structure.name +
+                " was made for other species, or another cutoff, than those of the descriptor; make it "
+                "with these."
+            );
+        add_centers(parts[i], static_cast<std::int32_t>(i), row, centers);
+    }
     return centers;
 }
 
@@ -128,7 +137,7 @@ const std::vector<int>& Soap::species() const& {
 
 void Soap::features(const std::vector<Part>& parts, MatrixView out, int n_threads) const {
     const SoapState& soap = *state_;
-    const std::vector<Center> centers = centers_of(parts);
+    const std::vector<Center> centers = centers_of(soap, parts);
     const auto count = static_cast<Index>(centers.size());
     check_output("out", out, count, n_features());
     parallel_for_each(tile_count(count, centers_together), n_threads, [&](Index task) {
@@ -150,7 +159,7 @@ void Soap::features(const std::vector<Part>& parts, MatrixView out, int n_thread
 std::vector<bool> Soap::sees_unknown_species(const Structure& structure) const {
     const SoapState& soap = *state_;
     const std::vector<Part> parts{{&structure}};
-    const std::vector<Center> centers = centers_of(parts);
+    const std::vector<Center> centers = centers_of(soap, parts);
     std::vector<bool> seen(at(structure.n_centers()));
     SoapWorkspace workspace;
     for_each_environment(

@@ -148,7 +148,7 @@ void SoapScorer::score(
 ) const {
     const State& state = *state_;
     const auto outputs = views_of(scores);
-    const std::vector<Center> centers = centers_of(parts);
+    const std::vector<Center> centers = centers_of(state.soap.state(), parts);
     const auto count = static_cast<Index>(centers.size());
     check_outputs(outputs, count);
     const int threads = resolve_threads(n_threads);

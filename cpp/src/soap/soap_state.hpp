@@ -62,8 +62,9 @@ struct SoapState {
 };
 
 /// The wanted centers of all parts, sorted by part and by place in the order of the bins.
-/// @throws InvalidInput  for parts that name centers which do not exist
-std::vector<Center> centers_of(const std::vector<Part>& parts);
+/// @throws InvalidInput  for structures that were made for other species or another cutoff, and centers that do not
+/// exist
+std::vector<Center> centers_of(const SoapState& soap, const std::vector<Part>& parts);
 
 /// Calls use(center, structure) for some centers, sorted, with the neighbours of each selected.
 template <typename Use>

@@ -250,6 +250,7 @@ Structure::Structure(
     state->cutoff = cutoff;
     state->n_centers = atoms.n_centers;
     state->name = name;
+    state->known = species;
     sort_atoms(atoms, species, *state);
     state_ = std::move(state);
 }

@@ -20,6 +20,7 @@ struct StructureState {
     double cutoff = 0.0;
     Index n_centers = 0;
     std::string name;
+    std::vector<int> known;  ///< species, ascending
 
     // Sorted by bin, and by number within a bin.
     std::vector<double> x, y, z;
