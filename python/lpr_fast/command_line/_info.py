@@ -40,9 +40,9 @@ def info(path: Path) -> None:
     if model.hypers is None:
         print(f"features  {model.n_features}, computed elsewhere: the model was built from arrays")
     else:
-        print(
-            f"features  {model.n_features} of a SOAP power spectrum, folded; radial integrals from {table_line(model)}; hypers:"
-        )
+        print(f"features  {model.n_features} of a folded SOAP power spectrum")
+        print(f"radial    {table_line(model)}")
+        print("hypers")
         print(json.dumps(model.hypers, indent=2))
 
 
@@ -51,8 +51,8 @@ def table_line(model: StructureModel) -> str:
     facts = model.descriptor
     assert facts is not None
     return (
-        f"featomic {facts.get('featomic_version', '?')}, tabulated to {facts['error']:.0e} of the largest "
-        f"(featomic's own values scatter by {facts['scatter']:.0e})"
+        f"integrals of featomic {facts.get('featomic_version', '?')}, tabulated to {facts['error']:.0e} of the largest; "
+        f"its own values scatter by {facts['scatter']:.0e}"
     )
 
 
