@@ -56,7 +56,7 @@ struct Scratch {
     std::vector<double> factors;      ///< derivatives of kernels with respect to x . x_m, over |p|
 };
 
-void check(const SoapState& soap, const Structure& structure, const ActiveEnvironments& active) {
+void check(const SoapState& soap, const ActiveEnvironments& active) {
     check_way_back(soap);
     check_columns("the active set", active.features, soap.n_features());
     check_finite("the active set", active.features);
@@ -272,7 +272,7 @@ void kernel_gradients(
     const Soap& soap, const Structure& structure, const ActiveEnvironments& active, MatrixView forces,
     MatrixView virial, int n_threads, GradientRoute route
 ) {
-    check(soap.state(), structure, active);
+    check(soap.state(), active);
     check_output("forces", forces, 3 * structure.n_atoms(), active.features.rows);
     if (virial.data != nullptr) check_output("virial", virial, 9, active.features.rows);
     KernelGradients(soap, structure, active, forces, virial, route).run(n_threads);

@@ -51,7 +51,7 @@ def table_line(model: StructureModel) -> str:
     facts = model.descriptor
     assert facts is not None
     return (
-        f"integrals of featomic {facts.get('featomic_version', '?')}, tabulated to {facts['error']:.0e} of the largest; "
+        f"featomic {facts.get('featomic_version', '?')}'s integrals, tabulated to {facts['error']:.0e} of the largest; "
         f"its own values scatter by {facts['scatter']:.0e}"
     )
 
