@@ -19,6 +19,7 @@ from measure import Job, compare, finish, parser, print_machine
 from suite.peak import Peak
 from suite.structure_cases import silicon
 
+from lpr_fast.atoms._frames import batch_limit, batches
 from lpr_fast.descriptors._soap import Soap
 from lpr_fast.descriptors._structures import structure_of
 
@@ -70,8 +71,10 @@ def frames_of(name: str, data: Path | None, *, toy: bool) -> tuple[list[Atoms], 
 def jobs_of(soap: Soap, frames: list[Atoms], calculators: dict[str, Any]) -> dict[str, Job]:
     """What is timed, ours first."""
 
-    def ours() -> Any:
-        return soap.compute([structure_of(f, soap.cutoff, soap.species) for f in frames], n_threads=1)
+    def ours() -> None:
+        """Batches as a fit takes them."""
+        for _, batch in batches(frames, batch_limit(soap.n_features)):
+            soap.compute([structure_of(f, soap.cutoff, soap.species) for f in batch], n_threads=1)
 
     featomic = SoapPowerSpectrum(**soap.hypers)
     jobs: dict[str, Job] = {"lpr_fast": ours, "featomic": lambda: featomic.compute(frames)}

@@ -24,6 +24,24 @@ Index near(const SoapPoints& points, const double* center, double limit, std::in
     return count;
 }
 
+LPR_FAST_INLINE Vec positive(Vec v) {
+    return v > 0.0 ? v : Vec{};
+}
+
+/// How far beyond an interval coordinates are.
+LPR_FAST_INLINE Vec beyond(Vec v, double low, double high) {
+    return positive(low - v) + positive(v - high);
+}
+
+void box_squares(const SoapPoints& points, const SoapBox& box, double* squares) {
+    for (Index i = 0; i < points.count; i += width) {
+        const Vec x = beyond(load(points.x + i), box.low[0], box.high[0]);
+        const Vec y = beyond(load(points.y + i), box.low[1], box.high[1]);
+        const Vec z = beyond(load(points.z + i), box.low[2], box.high[2]);
+        *reinterpret_cast<UnalignedVec*>(squares + i) = x * x + y * y + z * z;
+    }
+}
+
 void expand(const SoapBasis& basis, const SoapNeighbours& neighbours, double* scratch, double* expansion) {
     const Index n_harmonics = (basis.largest_l + 1) * (basis.largest_l + 1);
     const Chunk chunk{scratch, scratch + soap_chunk, scratch + soap_chunk * (1 + n_harmonics), nullptr};
@@ -46,27 +64,6 @@ LPR_FAST_INLINE void tile_products(const double* first, const double* second, In
     }
 }
 
-/// Writes a tile whose rows and columns all exist: rows go from the last to the first, so that what of a folded row
-/// stands left of the diagonal is overwritten.
-LPR_FAST_INLINE void write_whole_tile(const Vec (&sums)[width], bool is_folded, double* out) {
-    LPR_FAST_UNROLL
-    for (int i = width - 1; i >= 0; --i) {
-        const Index place = is_folded ? place_of(i, i, width, true) - i : i * width;
-        *reinterpret_cast<UnalignedVec*>(out + place) = sums[i];
-    }
-}
-
-LPR_FAST_INLINE void write_part(
-    const Vec (&sums)[width], Index first_row, Index first_column, Index n_radial, bool is_folded, double* out
-) {
-    for (Index i = 0; i < width && first_row + i < n_radial; ++i) {
-        for (Index k = 0; k < width && first_column + k < n_radial; ++k) {
-            const Index n1 = first_row + i, n2 = first_column + k;
-            if (!is_folded || n1 <= n2) out[place_of(n1, n2, n_radial, is_folded)] = sums[i][k];
-        }
-    }
-}
-
 /// Multiplies by a factor, and by sqrt(2) but where both species and both radial functions are equal.
 LPR_FAST_INLINE void scale(Vec (&sums)[width], double factor, bool has_diagonal) {
     const double diagonal = has_diagonal ? factor : factor * root_of_two;
@@ -78,22 +75,53 @@ LPR_FAST_INLINE void scale(Vec (&sums)[width], double factor, bool has_diagonal)
     }
 }
 
-void degree_products(const SoapBasis& basis, const SoapDegree& degree, const SoapPair& pair, double* out) {
-    const Index n_rows = 2 * degree.l + 1;
-    for (Index a = 0; a < degree.n_blocks; ++a) {
-        for (Index b = pair.is_folded ? a : 0; b < degree.n_blocks; ++b) {
-            const SoapBlock *left = basis.blocks + degree.first_block + a,
-                            *right = basis.blocks + degree.first_block + b;
-            Vec sums[width];
-            tile_products(pair.first + left->first_row * width, pair.second + right->first_row * width, n_rows, sums);
-            scale(sums, degree.factor, pair.is_folded && a == b);
-            if (degree.n_radial == width) {
-                write_whole_tile(sums, pair.is_folded, out);
-            } else {
-                write_part(sums, a * width, b * width, degree.n_radial, pair.is_folded, out);
-            }
-        }
+/// Features of as many radial functions as a vector holds. Rows are written from the last to the first, so that what of
+/// a folded row stands left of the diagonal is overwritten.
+template <bool is_folded>
+LPR_FAST_INLINE void whole_tile(const double* first, const double* second, const SoapDegree& degree, double* out) {
+    Vec sums[width];
+    tile_products(first, second, 2 * degree.l + 1, sums);
+    scale(sums, degree.factor, is_folded);
+    LPR_FAST_UNROLL
+    for (int i = width - 1; i >= 0; --i) {
+        const Index place = is_folded ? place_of(i, i, width, true) - i : i * width;
+        *reinterpret_cast<UnalignedVec*>(out + place) = sums[i];
     }
+}
+
+/// Features of the radial functions of block a with those of block b, wherever they exist.
+LPR_FAST_OUTLINE void part_of_tile(
+    const double* first, const double* second, const SoapDegree& degree, Index a, Index b, bool is_folded, double* out
+) {
+    Vec sums[width];
+    tile_products(first, second, 2 * degree.l + 1, sums);
+    scale(sums, degree.factor, is_folded && a == b);
+    const Index n = degree.n_radial, first_column = b * width;
+    const Index n_columns = n - first_column < width ? n - first_column : width;
+    for (Index i = 0; i < width && a * width + i < n; ++i) {
+        const double* row = reinterpret_cast<const double*>(sums + i);
+        const Index n1 = a * width + i, begin = is_folded && a == b ? i : 0;
+        double* to = out + place_of(n1, first_column, n, is_folded);
+        for (Index k = begin; k < n_columns; ++k) to[k] = row[k];
+    }
+}
+
+void degree_products(const SoapBasis& basis, const SoapDegree& degree, const SoapPair& pair, double* out) {
+    const SoapBlock* blocks = basis.blocks + degree.first_block;
+    const auto rows_of = [&](const double* expansion, Index block) {
+        return expansion + blocks[block].first_row * width;
+    };
+    if (degree.n_radial == width) {
+        const double *first = rows_of(pair.first, 0), *second = rows_of(pair.second, 0);
+        if (pair.is_folded)
+            whole_tile<true>(first, second, degree, out);
+        else
+            whole_tile<false>(first, second, degree, out);
+        return;
+    }
+    for (Index a = 0; a < degree.n_blocks; ++a)
+        for (Index b = pair.is_folded ? a : 0; b < degree.n_blocks; ++b)
+            part_of_tile(rows_of(pair.first, a), rows_of(pair.second, b), degree, a, b, pair.is_folded, out);
 }
 
 void spectrum(const SoapBasis& basis, const SoapPair& pair) {
@@ -108,6 +136,6 @@ void spectrum(const SoapBasis& basis, const SoapPair& pair) {
 }  // namespace
 
 extern const HotSoap LPR_FAST_JOIN(hot_soap_, LPR_FAST_LEVEL);
-const HotSoap LPR_FAST_JOIN(hot_soap_, LPR_FAST_LEVEL) = {width, &near, &expand, &spectrum};
+const HotSoap LPR_FAST_JOIN(hot_soap_, LPR_FAST_LEVEL) = {width, &near, &box_squares, &expand, &spectrum};
 
 }  // namespace lpr_fast

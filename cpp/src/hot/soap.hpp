@@ -47,12 +47,18 @@ inline constexpr int table_degree = 5;
 /// Neighbours that are expanded together.
 inline constexpr std::ptrdiff_t soap_chunk = 32;
 
-/// Positions side by side; `count` is a multiple of the width, and what fills it up is far away.
+/// Positions side by side. For `near`, `count` is a multiple of the width, and what fills it up is far away.
 struct SoapPoints {
     const double* x;
     const double* y;
     const double* z;
     std::ptrdiff_t count;
+};
+
+/// A box, by the lowest and the highest of its coordinates.
+struct SoapBox {
+    double low[3];
+    double high[3];
 };
 
 /// Vectors from a center to its neighbours of one species.
@@ -81,6 +87,10 @@ struct HotSoap {
     /// Numbers of the points nearer than sqrt(limit) to a center, in order; returns how many.
     /// @param found  (points.count + 1,)
     std::ptrdiff_t (*near)(const SoapPoints& points, const double* center, double limit, std::int32_t* found);
+
+    /// Squares of the distances of points from a box; their addresses need not be aligned, and whole vectors of squares
+    /// are written.
+    void (*box_squares)(const SoapPoints& points, const SoapBox& box, double* squares);
 
     /// Adds the neighbours' density to an expansion, (n_rows, width).
     /// @param scratch  soap_chunk * (1 + (largest_l + 1)^2 + n_blocks * width) numbers, aligned

@@ -27,6 +27,9 @@ constexpr double resolution = 1e-9;
 // Reach is a little longer than the cutoff, so that rounding of coordinates loses nobody.
 constexpr double margin = 1e-9;
 
+// Behind the last of the sorted atoms: loads of vectors may go that far.
+constexpr std::size_t padding = 8;
+
 std::size_t at(Index i) {
     return static_cast<std::size_t>(i);
 }
@@ -191,7 +194,7 @@ void sort_atoms(const Configuration& atoms, const std::vector<int>& species, Str
         const Bin &left = binning.bin(at(a)), &right = binning.bin(at(b));
         return left != right ? left < right : a < b;
     });
-    for (auto* values : {&state.x, &state.y, &state.z}) values->resize(n);
+    for (auto* values : {&state.x, &state.y, &state.z}) values->resize(n + padding);
     state.species.resize(n);
     state.place.resize(n);
     for (std::size_t i = 0; i < n; ++i) {

@@ -22,7 +22,7 @@ struct StructureState {
     std::string name;
     std::vector<int> known;  ///< species, ascending
 
-    // Sorted by bin, and by number within a bin.
+    // Sorted by bin, and by number within a bin; behind the last one there is room for a vector of any instruction set.
     std::vector<double> x, y, z;
     std::vector<std::int32_t> species;  ///< place in the list of known species, and behind all of them what is unknown
     std::vector<std::int32_t> atom;     ///< number in the configuration

@@ -13,6 +13,9 @@ namespace {
 // Squares of distances from the box around the centers are allowed to be larger by this share: rounding loses nobody.
 constexpr double margin = 1e-9;
 
+// Coordinates of sorted atoms have room for a vector of the widest instruction set behind the last.
+constexpr Index widest_vector = 8;
+
 constexpr double far_away = 1e200;
 
 std::size_t at(Index i) {
@@ -20,27 +23,25 @@ std::size_t at(Index i) {
 }
 
 /// The box around some atoms.
-struct Box {
-    Vector3 low, high;
-
-    Box(const StructureState& structure, const Center* centers, Index count) {
-        low.fill(std::numeric_limits<double>::infinity());
-        high.fill(-std::numeric_limits<double>::infinity());
-        for (Index i = 0; i < count; ++i) {
-            const Vector3 position = structure.position(centers[i].place);
-            for (std::size_t k = 0; k < 3; ++k) {
-                low[k] = std::min(low[k], position[k]);
-                high[k] = std::max(high[k], position[k]);
-            }
+SoapBox box_around(const StructureState& structure, const Center* centers, Index count) {
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    SoapBox box{{infinity, infinity, infinity}, {-infinity, -infinity, -infinity}};
+    for (Index i = 0; i < count; ++i) {
+        const Vector3 position = structure.position(centers[i].place);
+        for (std::size_t k = 0; k < 3; ++k) {
+            box.low[k] = std::min(box.low[k], position[k]);
+            box.high[k] = std::max(box.high[k], position[k]);
         }
     }
+    return box;
+}
 
-    double distance_squared(double x, double y, double z) const {
-        const double dx = std::max({low[0] - x, x - high[0], 0.0}), dy = std::max({low[1] - y, y - high[1], 0.0}),
-                     dz = std::max({low[2] - z, z - high[2], 0.0});
-        return dx * dx + dy * dy + dz * dz;
-    }
-};
+/// The same box moved back by a shift.
+SoapBox moved_back(const SoapBox& box, const Vector3& shift) {
+    SoapBox moved = box;
+    for (std::size_t k = 0; k < 3; ++k) moved.low[k] -= shift[k], moved.high[k] -= shift[k];
+    return moved;
+}
 
 }  // namespace
 
@@ -66,20 +67,24 @@ void Surroundings::gather(
 ) {
     candidates_.resize(at(n_species + 1));
     for (Candidates& of_species : candidates_) of_species.count = 0;
-    const Box box(structure, centers, count);
-    const double limit = structure.cutoff * structure.cutoff * (1.0 + margin);
+    const SoapBox box = box_around(structure, centers, count);
+    const double limit = structure.cutoff * structure.cutoff * (1.0 + margin) + margin;
     for_each_range(structure, structure.bins[at(bin)], [&](Index first, Index last, const Vector3& shift) {
         for (Candidates& of_species : candidates_) of_species.make_room(at(last - first));
+        if (squares_.size() < at(last - first + widest_vector)) squares_.resize(2 * at(last - first + widest_vector));
+        const SoapPoints points{
+            &structure.x[at(first)], &structure.y[at(first)], &structure.z[at(first)], last - first
+        };
+        hot_soap().box_squares(points, moved_back(box, shift), squares_.data());
         for (auto i = at(first); i < at(last); ++i) {
-            const double x = structure.x[i] + shift[0], y = structure.y[i] + shift[1], z = structure.z[i] + shift[2];
             Candidates& of_species = candidates_[at(structure.species[i])];
             // Written in any case, and kept if it is near: most are.
             const std::size_t next = of_species.count;
-            of_species.x[next] = x;
-            of_species.y[next] = y;
-            of_species.z[next] = z;
+            of_species.x[next] = structure.x[i] + shift[0];
+            of_species.y[next] = structure.y[i] + shift[1];
+            of_species.z[next] = structure.z[i] + shift[2];
             of_species.place[next] = static_cast<std::int32_t>(i);
-            of_species.count += box.distance_squared(x, y, z) <= limit ? 1 : 0;
+            of_species.count += squares_[i - at(first)] <= limit ? 1 : 0;
         }
     });
     points_.clear();

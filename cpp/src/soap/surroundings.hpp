@@ -52,6 +52,7 @@ private:
 
     std::vector<Candidates> candidates_;  ///< of each species, and of all unknown ones together
     std::vector<SoapPoints> points_;
+    std::vector<double> squares_;  ///< of distances of atoms from the box around the centers
     std::vector<std::int32_t> found_;
     std::vector<double> x_, y_, z_;
     std::vector<std::int32_t> place_;
