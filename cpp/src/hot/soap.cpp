@@ -8,18 +8,26 @@
 namespace lpr_fast {
 namespace {
 
-Index near(const SoapPoints& points, const double* center, double limit, std::int32_t* found) {
+Index near(const SoapPoints& points, const double* center, const SoapShell& shell, const SoapFound& found) {
     Index count = 0;
     for (Index i = 0; i < points.count; i += width) {
         const Vec x = load(points.x + i) - center[0];
         const Vec y = load(points.y + i) - center[1];
         const Vec z = load(points.z + i) - center[2];
         const Vec squares = x * x + y * y + z * z;
+        const auto inside = (squares < shell.limit) & (squares >= shell.lowest);
         LPR_FAST_UNROLL
         for (int k = 0; k < width; ++k) {
-            found[count] = static_cast<std::int32_t>(i + k);
-            count += squares[k] < limit;
+            // Written in any case, and overwritten by the next one if it is not in the shell.
+            found.number[count] = static_cast<std::int32_t>(i + k);
+            count -= inside[k];
         }
+    }
+    for (Index i = 0; i < count; ++i) {
+        const std::int32_t number = found.number[i];
+        found.x[i] = points.x[number] - center[0];
+        found.y[i] = points.y[number] - center[1];
+        found.z[i] = points.z[number] - center[2];
     }
     return count;
 }

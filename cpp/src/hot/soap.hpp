@@ -55,6 +55,20 @@ struct SoapPoints {
     std::ptrdiff_t count;
 };
 
+/// Squares of distances from `lowest` to below `limit`.
+struct SoapShell {
+    double lowest;
+    double limit;
+};
+
+/// Where vectors to points go, and the numbers of these.
+struct SoapFound {
+    double* x;
+    double* y;
+    double* z;
+    std::int32_t* number;
+};
+
 /// A box, by the lowest and the highest of its coordinates.
 struct SoapBox {
     double low[3];
@@ -84,9 +98,11 @@ struct SoapPair {
 struct HotSoap {
     std::ptrdiff_t width;  ///< numbers in a vector
 
-    /// Numbers of the points nearer than sqrt(limit) to a center, in order; returns how many.
-    /// @param found  (points.count + 1,)
-    std::ptrdiff_t (*near)(const SoapPoints& points, const double* center, double limit, std::int32_t* found);
+    /// Vectors from a center to the points in a shell around it, in order, and the numbers of these; returns how many.
+    /// @param found  room for one vector more than there are points
+    std::ptrdiff_t (*near)(
+        const SoapPoints& points, const double* center, const SoapShell& shell, const SoapFound& found
+    );
 
     /// Squares of the distances of points from a box; their addresses need not be aligned, and whole vectors of squares
     /// are written.

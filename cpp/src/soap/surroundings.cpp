@@ -13,7 +13,7 @@ namespace {
 // Squares of distances from the box around the centers are allowed to be larger by this share: rounding loses nobody.
 constexpr double margin = 1e-9;
 
-// Coordinates of sorted atoms have room for a vector of the widest instruction set behind the last.
+// Arrays have room for a vector of the widest instruction set behind the last number.
 constexpr Index widest_vector = 8;
 
 constexpr double far_away = 1e200;
@@ -88,39 +88,32 @@ void Surroundings::gather(
         }
     });
     points_.clear();
-    Index most = 0;
+    Index n_points = widest_vector;
     for (Candidates& of_species : candidates_) {
         points_.push_back(of_species.padded());
-        most = std::max(most, points_.back().count);
+        n_points += points_.back().count;
     }
-    found_.resize(at(most + 1));
+    for (auto* values : {&x_, &y_, &z_})
+        if (values->size() < at(n_points)) values->resize(at(n_points));
+    if (place_.size() < at(n_points)) place_.resize(at(n_points));
 }
 
 void Surroundings::select(const StructureState& structure, Index place) {
-    for (auto* values : {&x_, &y_, &z_}) values->clear();
-    place_.clear();
     begin_.clear();
     const Vector3 center = structure.position(place);
-    const double limit = structure.cutoff * structure.cutoff;
+    // Nothing is as near as the center to itself: structures were checked.
+    const SoapShell shell{same_place * same_place, structure.cutoff * structure.cutoff};
+    std::size_t count = 0;
     for (Index s = 0; s <= n_species(); ++s) {
         const Candidates& of_species = candidates_[at(s)];
-        begin_.push_back(static_cast<Index>(x_.size()));
+        begin_.push_back(static_cast<Index>(count));
         if (of_species.count == 0) continue;
-        append(center, of_species, hot_soap().near(points_[at(s)], center.data(), limit, found_.data()));
+        const SoapFound found{&x_[count], &y_[count], &z_[count], &place_[count]};
+        const Index n = hot_soap().near(points_[at(s)], center.data(), shell, found);
+        for (Index i = 0; i < n; ++i) found.number[i] = of_species.place[at(found.number[i])];
+        count += at(n);
     }
-    sees_unknown_ = static_cast<Index>(x_.size()) > begin_.back() || structure.species[at(place)] == n_species();
-}
-
-void Surroundings::append(const Vector3& center, const Candidates& from, Index n_found) {
-    for (Index i = 0; i < n_found; ++i) {
-        const auto found = at(found_[at(i)]);
-        const double x = from.x[found] - center[0], y = from.y[found] - center[1], z = from.z[found] - center[2];
-        if (x * x + y * y + z * z < same_place * same_place) continue;  // the center itself
-        x_.push_back(x);
-        y_.push_back(y);
-        z_.push_back(z);
-        place_.push_back(from.place[found]);
-    }
+    sees_unknown_ = static_cast<Index>(count) > begin_.back() || structure.species[at(place)] == n_species();
 }
 
 SoapNeighbours Surroundings::neighbours(Index species) const {

@@ -48,12 +48,10 @@ private:
     };
 
     Index n_species() const { return static_cast<Index>(candidates_.size()) - 1; }
-    void append(const Vector3& center, const Candidates& from, Index n_found);
 
     std::vector<Candidates> candidates_;  ///< of each species, and of all unknown ones together
     std::vector<SoapPoints> points_;
     std::vector<double> squares_;  ///< of distances of atoms from the box around the centers
-    std::vector<std::int32_t> found_;
     std::vector<double> x_, y_, z_;
     std::vector<std::int32_t> place_;
     std::vector<Index> begin_;  ///< of each species among the neighbours, and their number

@@ -28,7 +28,7 @@ DEFAULT_ENERGY_KEY = "energy"
 BATCH_ATOMS = 4096
 
 # Features that exist at a time.
-_BATCH_VALUES = 2**22
+_BATCH_VALUES = 2**21
 
 
 class Rereadable(ABC):
