@@ -89,6 +89,18 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: score([Atoms("Si2", [[0, 0, 1], [1e9, 0, 0]])]),
         "frame 0, atom 1 is so far from the origin that float64 does not resolve",
     ),
+    "a cell that float64 does not resolve": (
+        lambda: score([Atoms("Si2", [[-1.1, 0, 0], [1.2, 0, 0]], cell=[1e15] * 3, pbc=True)]),
+        "frame 0 has so large a cell that float64 does not resolve the environments",
+    ),
+    "one place in a cell narrower than the cutoff": (
+        lambda: score([Atoms("Si2", [[4e-5, 0, 0], [0.8 - 4e-5, 0, 0]], cell=[0.8, 12, 12], pbc=True)]),
+        "frame 0 has atoms 0 and 1 at the same place",
+    ),
+    "an atomic number beyond all": (
+        lambda: score([Atoms([2**32 + 14, 14], [[0, 0, 0], [2, 0, 0]])], unknown_species="nan"),
+        "frame 0 has an atomic number 4294967310",
+    ),
     "nanometres in a large cell": (
         lambda: score([Atoms("Si1000", np.indices((10, 10, 10)).reshape(3, -1).T / 4, cell=[2.5] * 3, pbc=True)]),
         "frame 0 has so dense or so flat a cell",

@@ -181,5 +181,5 @@ def test_a_structure_that_was_made_for_another_cutoff_is_refused() -> None:
     problem = Problem("bulk silicon")
     longer = soap([14], hypers(radius=5.0))
     made = structure(problem.frame, longer, [14])
-    with pytest.raises(InvalidInputError, match=r"cutoff of 5\.0+, and that of the descriptor is 4\.0"):
+    with pytest.raises(InvalidInputError, match="was made for other species, or another cutoff"):
         _core.kernel_gradients(problem.soap, made, problem.active, problem.first, 1.0, "cheaper", 1)

@@ -302,3 +302,38 @@ print("featomic" in sys.modules)
     command = [sys.executable, "-c", code, str(tmp_path / "m.lpr")]
     finished = subprocess.run(command, capture_output=True, check=True)
     assert finished.stdout.decode().strip() == "False"
+
+
+@pytest.mark.parametrize("kind", ["small", "step"])
+@pytest.mark.parametrize("radius", [2.5, 4.5, 5.0, 5.5, 10.0])
+def test_a_neighbour_at_the_cutoff_to_rounding_is_at_the_end_of_the_table(kind: str, radius: float) -> None:
+    """Squares below that of these cutoffs have the cutoff itself as their root."""
+    smoothing = {"type": "Step"} if kind == "step" else HYPERS["cutoff"]["smoothing"]
+    soap = Soap.from_hypers(HYPERS | {"cutoff": {"radius": radius, "smoothing": smoothing}}, [14])
+    lone = features([Atoms("Si")], soap)
+    vectors = np.random.default_rng(0).normal(size=(4000, 3))
+    vectors *= radius / np.linalg.norm(vectors, axis=1, keepdims=True)
+    found = features([Atoms("Si2", [[0, 0, 0], vector]) for vector in vectors], soap)[::2]
+    nearer = features([Atoms("Si2", [[0, 0, 0], [0, 0, radius * (1 - 1e-12)]])], soap)[:1]
+    distances = np.minimum(np.abs(found - lone).max(axis=1), np.abs(found - nearer).max(axis=1))
+    assert distances.max() < 1e-9
+
+
+def test_an_interrupt_while_integrals_are_sampled_is_an_interrupt() -> None:
+    code = """
+import _thread, threading, time
+from lpr_fast.descriptors._soap import Soap
+hypers = {
+    "cutoff": {"radius": 5.0, "smoothing": {"type": "ShiftedCosine", "width": 0.5}},
+    "density": {"type": "Gaussian", "width": 0.4},
+    "basis": {"type": "TensorProduct", "max_angular": 10, "radial": {"type": "Gto", "max_radial": 11}},
+}
+threading.Timer(0.15, _thread.interrupt_main).start()
+try:
+    for _ in range(1000):
+        Soap.from_hypers(hypers, [14])
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (finished.returncode, finished.stdout, finished.stderr) == (0, "interrupted\n", "")

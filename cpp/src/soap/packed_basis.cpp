@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <string>
 
@@ -15,6 +16,7 @@ namespace {
 // Larger ones are taken for damage.
 constexpr Index largest_l = 100;
 constexpr Index most_radial = 1000;
+constexpr double largest_cutoff = 1000.0;
 
 constexpr double most_steps = 65536.0;
 
@@ -47,6 +49,7 @@ void check(const RadialTable& table) {
     if (n_cells == 0 || table.edges.front() != 0.0 || !std::isfinite(table.edges.back()) ||
         std::adjacent_find(table.edges.begin(), table.edges.end(), std::greater_equal<>()) != table.edges.end())
         refuse("its cells must go up from 0");
+    if (table.edges.back() > largest_cutoff) refuse("it ends beyond 1000");
     if (table.coefficients.size() != n_cells * (table_degree + 1) * at(n_channels))
         refuse(
             "it has " + std::to_string(table.coefficients.size()) + " coefficients and not as many as its cells need"
@@ -110,6 +113,7 @@ PackedBasis::PackedBasis(const RadialTable& table) {
     check(table);
     has_step_ = is_step_at_cutoff(table);
     edges_ = table.edges;
+    cutoff_ = edges_.back();
     center_ = table.center;
     pack_degrees(table);
     pack_cells();
@@ -181,6 +185,8 @@ void PackedBasis::pack_cells() {
         while (cell + 1 < n_cells && edges_[cell + 1] <= begin) ++cell;
         first_cell_.push_back(static_cast<std::int32_t>(cell));
     }
+    // A square below that of the cutoff may have the cutoff as its root: the last cell takes whatever is left.
+    edges_.back() = std::numeric_limits<double>::infinity();
     basis_.edges = edges_.data();
     basis_.middles = middles_.data();
     basis_.inverse_halves = inverse_halves_.data();

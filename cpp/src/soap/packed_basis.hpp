@@ -23,7 +23,7 @@ public:
 
     /// As the hot loops take it; it lives as long as this object.
     const SoapBasis& basis() const { return basis_; }
-    double cutoff() const { return edges_.back(); }
+    double cutoff() const { return cutoff_; }
 
     /// Numbers of the expansion of the density of one species.
     Index expansion_size() const { return basis_.n_rows * hot_soap().width; }
@@ -60,6 +60,7 @@ private:
     std::vector<double> harmonics_, norms_, downwards_;
     std::vector<std::int32_t> first_cell_;
     AlignedBuffer coefficients_;
+    double cutoff_ = 0.0;
     Index n_folded_ = 0;
     Index n_plain_ = 0;
     bool has_step_ = false;

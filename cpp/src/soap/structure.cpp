@@ -18,8 +18,11 @@ constexpr Index most_bins = Index{1} << 40;
 // Matter has up to 0.2 atoms per cubic angstrom, and a Lennard-Jones liquid about one per unit of volume.
 constexpr double most_atoms_per_volume = 3.0;
 
-// Atoms and images that are looked at for one environment.
-constexpr double most_candidates = 1e5;
+// Copies of a cell within the cutoff; only cells that are flat have more.
+constexpr double most_images = 1e5;
+
+// Longer ones are taken for damage.
+constexpr double largest_cutoff = 1e4;
 
 // Neighbours are found by positions that are resolved to this share of the cutoff.
 constexpr double resolution = 1e-9;
@@ -50,8 +53,18 @@ void check_shapes(const Configuration& atoms, const std::string& name) {
         );
 }
 
+/// Coordinates beyond this are not resolved well enough.
+double largest_coordinate(double cutoff) {
+    return resolution * cutoff / std::numeric_limits<double>::epsilon();
+}
+
+void check_cutoff(double cutoff) {
+    if (!(cutoff > 0.0 && cutoff <= largest_cutoff))
+        throw InvalidInput("the cutoff is " + std::to_string(cutoff) + "; it must be a length of at most 10000.");
+}
+
 void check_positions(const Configuration& atoms, double cutoff, const std::string& name) {
-    const double largest = resolution * cutoff / std::numeric_limits<double>::epsilon();
+    const double largest = largest_coordinate(cutoff);
     for (Index i = 0; i < atoms.positions.rows; ++i) {
         const double* row = atoms.positions.row(i);
         for (int k = 0; k < 3; ++k) {
@@ -100,7 +113,15 @@ private:
                 if (lattice.periodic[k]) by[k] = static_cast<Index>(std::floor(coordinates[k]));
             if (by == std::array<Index, 3>{}) continue;
             const Vector3 shift = lattice.shift(by);
-            for (std::size_t j = 0; j < 3; ++j) position[j] -= shift[j];
+            for (std::size_t j = 0; j < 3; ++j) {
+                position[j] -= shift[j];
+                if (!(std::abs(position[j]) <= largest_coordinate(state_.cutoff)))
+                    throw InvalidInput(
+                        state_.name +
+                        " has so large a cell that float64 does not resolve the environments of its atoms; "
+                        "check the cell, or set it not periodic."
+                    );
+            }
         }
     }
 
@@ -118,11 +139,11 @@ private:
         }
         const double n = std::clamp(std::floor((high - low) / reach), 1.0, static_cast<double>(most_bins));
         state_.n_bins[k] = static_cast<Index>(n);
-        const double near_face =
-            2.0 * same_place / state_.cutoff;  // in bins, which are hardly narrower than the cutoff
         // Along what is open, coordinates are lengths.
-        state_.bin_volume *= lattice.periodic[k] ? 1.0 / n : std::max((high - low) / n, state_.cutoff);
+        state_.bin_volume *= lattice.periodic[k] ? 1.0 / n : std::max({(high - low) / n, state_.cutoff, 1.0});
         const double per_coordinate = high > low ? n / (high - low) : 0.0;
+        // In bins, which are narrower than the cutoff where the cell is.
+        const double near_face = 2.0 * same_place * lattice.per_length(k) * per_coordinate;
         state_.reach[k] = lattice.periodic[k] ? static_cast<Index>(std::ceil(reach * n)) : 1;
         for (std::size_t i = 0; i < bins_.size(); ++i) {
             const double coordinate = (dot(lattice.inverse[k], positions_[i]) - low) * per_coordinate;
@@ -171,12 +192,14 @@ void check_places(const StructureState& state, const Binning& binning) {
 
 /// Throws where more atoms are together than in any matter: a wrong cell, or nanometres taken for angstroms.
 void check_density(const StructureState& state) {
-    const double largest = most_atoms_per_volume * state.bin_volume;
-    double n_candidates = 1.0;
-    for (const Index reach : state.reach) n_candidates *= 2.0 * static_cast<double>(reach) + 1.0;
+    double n_images = 1.0;
+    for (std::size_t k = 0; k < 3; ++k)
+        if (state.lattice.periodic[k])
+            n_images *=
+                std::ceil((2.0 * static_cast<double>(state.reach[k]) + 1.0) / static_cast<double>(state.n_bins[k]));
     for (std::size_t bin = 0; bin < state.bins.size(); ++bin) {
         const auto count = static_cast<double>(state.begin[bin + 1] - state.begin[bin]);
-        if (count <= std::max(largest, 1.0) && n_candidates * count <= most_candidates) continue;
+        if (count <= most_atoms_per_volume * state.bin_volume && n_images <= most_images) continue;
         throw InvalidInput(
             state.name + " has so dense or so flat a cell, or atoms so near to each other, that it cannot be meant (" +
             std::to_string(static_cast<Index>(count)) + " atoms in a volume of " + std::to_string(state.bin_volume) +
@@ -247,6 +270,7 @@ Structure::Structure(
     const Configuration& atoms, const std::vector<int>& species, double cutoff, const std::string& name
 ) {
     auto state = std::make_shared<StructureState>();
+    check_cutoff(cutoff);
     check_shapes(atoms, name);
     check_positions(atoms, cutoff, name);
     state->lattice = lattice_of(atoms, name);

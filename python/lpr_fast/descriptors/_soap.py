@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -44,7 +45,10 @@ class Soap:
     def from_hypers(cls, hypers: Mapping[str, Any], species: Sequence[int]) -> Soap:
         """Sample the radial integrals that featomic has for some parameters."""
         checked = checked_hypers(hypers)
-        return cls(checked, tuple(sorted({int(s) for s in species})), radial_table(checked))
+        # featomic calls back into Python, where an interrupt of the main thread would be swallowed.
+        with ThreadPoolExecutor(1) as thread:
+            table = thread.submit(radial_table, checked).result()
+        return cls(checked, tuple(sorted({int(s) for s in species})), table)
 
     @property
     def cutoff(self) -> float:

@@ -8,6 +8,9 @@ import numpy as np
 from ase import Atoms
 
 from .. import _core
+from .._errors import InvalidInputError
+
+_LARGEST_NUMBER = 2**24
 
 
 def structure_of(
@@ -28,6 +31,9 @@ def structure_of(
         For positions and cells that are not finite, atoms at the same place, and cells that span no volume or are too
         dense.
     """
+    strange = frame.numbers[(frame.numbers < 0) | (frame.numbers > _LARGEST_NUMBER)]
+    if strange.size:
+        raise InvalidInputError(f"{name} has an atomic number {strange[0]}; they go from 0 to {_LARGEST_NUMBER}.")
     return _core.Structure(
         np.ascontiguousarray(frame.positions, dtype=np.float64),
         frame.numbers.astype(np.int32),
