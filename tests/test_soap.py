@@ -150,7 +150,8 @@ def test_eight_species_have_the_features_of_featomic() -> None:
     "name",
     [
         "alloys_ss_mota", "big_aC_4001", "big_aSi_4096", "big_liqSi_8000", "carbon_gap17test_dft", "carbon_gap20u_dft",
-        "carbon_gap20u_unlabelled", "gaas_cookbook", "gaas_dos_samples", "molecules_small1000", "si_defects_mogroup", "si_gap18_partial", "si_mlearn",
+        "carbon_gap20u_unlabelled", "gaas_cookbook", "gaas_dos_samples",
+        "molecules_small1000", "si_defects_mogroup", "si_gap18_partial", "si_mlearn",
     ],
 )  # fmt: skip
 def test_real_structures_have_the_features_of_featomic(name: str) -> None:
