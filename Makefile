@@ -45,7 +45,9 @@ test-threads: $(VENV)/dev
 # Forged model files, for FUZZ_SECONDS; needs clang (Debian: apt-get install clang).
 FUZZ_SECONDS ?= 20
 test-fuzz: $(VENV)/dev
-	if ! command -v clang++ > /dev/null; then echo "no clang++: model files are not fuzzed"; exit 0; fi; \
+	if ! echo 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }' | \
+	    clang++ -fsanitize=fuzzer,address -x c++ - -o /dev/null 2> /dev/null; then \
+	  echo "no clang++ with libFuzzer (Debian: clang, libclang-rt-14-dev): model files are not fuzzed"; exit 0; fi; \
 	$(CMAKE) --preset fuzz > build-fuzz.log 2>&1 || { cat build-fuzz.log; exit 1; }; rm build-fuzz.log; \
 	$(CMAKE) --build --preset fuzz --parallel $(JOBS) && mkdir -p build/fuzz/corpus && \
 	build/fuzz/cpp/tests/fuzz_model -max_total_time=$(FUZZ_SECONDS) -dict=cpp/tests/fuzz_model.dict -print_final_stats=1 -print_funcs=0 \
