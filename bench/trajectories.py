@@ -61,8 +61,10 @@ def print_peak(model: str, path: str, cap: str) -> None:
     over = threading.Event()
 
     def sample() -> None:
-        while not over.wait(0.05):
+        is_over = False
+        while not is_over:  # once at least, however short the run is
             samples.append(int(Path("/proc/self/statm").read_text().split()[1]) * 4096 >> 20)
+            is_over = over.wait(0.05)
 
     watcher = threading.Thread(target=sample)
     watcher.start()
