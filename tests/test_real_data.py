@@ -7,7 +7,6 @@ disagreements and the errors of the models.
 
 from __future__ import annotations
 
-import itertools
 import os
 import pickle
 from collections.abc import Sequence
@@ -26,6 +25,7 @@ from scipy.linalg import cholesky, solve_triangular
 from lpr_fast import LinearModel, LprWarning, SparseKernelModel, load_model
 
 from .oracle.problems import Array
+from .oracle.soap import spread_out
 
 DATA = Path(os.environ.get("LPR_FAST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 pytestmark = pytest.mark.skipif(
@@ -321,22 +321,3 @@ def test_folding_features_does_not_change_their_scalar_products(file: str, speci
     theirs = unfolded(frames, species, case.hypers)
     theirs /= np.linalg.norm(theirs, axis=1)[:, None]
     assert report(f"featomic, {len(species)} species", np.abs(folded @ folded.T - theirs @ theirs.T).max()) < 1e-12
-
-
-def spread_out(folded: Array, n_species: int, hypers: dict[str, Any]) -> Array:
-    """Folded features, with both of each pair that had been one."""
-    n_l, n = hypers["basis"]["max_angular"] + 1, hypers["basis"]["radial"]["max_radial"] + 1
-    upper = np.triu_indices(n)
-    parts, start = [], 0
-    for a, b in itertools.combinations_with_replacement(range(n_species), 2):
-        width = n * (n + 1) // 2 if a == b else n * n
-        for _ in range(n_l):
-            block = folded[:, start : start + width]
-            start += width
-            if a == b:
-                square = np.zeros((len(folded), n, n))
-                square[:, upper[0], upper[1]] = block / np.where(upper[0] == upper[1], 1.0, np.sqrt(2.0))
-                square[:, upper[1], upper[0]] = square[:, upper[0], upper[1]]
-                block = square.reshape(len(folded), -1)
-            parts.append(block)
-    return np.hstack(parts)

@@ -7,6 +7,7 @@ a != b.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -97,3 +98,22 @@ def _folded(products: Array, is_same: bool) -> Array:  # noqa: FBT001
         return np.sqrt(2) * products.ravel()
     rows, columns = np.triu_indices(len(products))
     return products[rows, columns] * np.where(rows == columns, 1.0, np.sqrt(2))
+
+
+def spread_out(folded: Array, n_species: int, hypers: dict[str, Any]) -> Array:
+    """Folded features, with both of each pair that had been one."""
+    n_l, n = hypers["basis"]["max_angular"] + 1, hypers["basis"]["radial"]["max_radial"] + 1
+    upper = np.triu_indices(n)
+    parts, start = [], 0
+    for a, b in itertools.combinations_with_replacement(range(n_species), 2):
+        width = n * (n + 1) // 2 if a == b else n * n
+        for _ in range(n_l):
+            block = folded[:, start : start + width]
+            start += width
+            if a == b:
+                square = np.zeros((len(folded), n, n))
+                square[:, upper[0], upper[1]] = block / np.where(upper[0] == upper[1], 1.0, np.sqrt(2.0))
+                square[:, upper[1], upper[0]] = square[:, upper[0], upper[1]]
+                block = square.reshape(len(folded), -1)
+            parts.append(block)
+    return np.hstack(parts)
