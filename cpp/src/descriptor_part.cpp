@@ -4,13 +4,14 @@
 #include <functional>
 #include <numeric>
 
+#include "hot/soap.hpp"
 #include "model_entries.hpp"
 
 namespace lpr_fast {
 namespace {
 
-// Coefficients of a polynomial of degree 5.
-constexpr Index n_powers = 6;
+// Coefficients of a polynomial of the radial table.
+constexpr Index n_powers = table_degree + 1;
 
 template <typename Value>
 bool ascends(const std::vector<Value>& values) {

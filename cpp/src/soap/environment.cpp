@@ -3,17 +3,12 @@
 #include <algorithm>
 #include <string>
 
+#include "at.hpp"
 #include "lpr_fast/error.hpp"
 #include "soap/soap_state.hpp"
 
 namespace lpr_fast {
-namespace {
-
-std::size_t at(Index i) {
-    return static_cast<std::size_t>(i);
-}
-
-}  // namespace
+namespace {}  // namespace
 
 Vector3 Environment::vector(Index neighbour) const {
     return {x[at(neighbour)], y[at(neighbour)], z[at(neighbour)]};

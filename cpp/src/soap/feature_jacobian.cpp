@@ -3,16 +3,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "at.hpp"
 #include "soap/soap_state.hpp"
 
 namespace lpr_fast {
-namespace {
-
-std::size_t at(Index i) {
-    return static_cast<std::size_t>(i);
-}
-
-}  // namespace
+namespace {}  // namespace
 
 void FeatureJacobian::write(const SoapState& soap, const Environment& environment, double* out) {
     const PackedBasis& packed = soap.packed;

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <string>
 
+#include "at.hpp"
 #include "checks.hpp"
 #include "lpr_fast/error.hpp"
 #include "lpr_fast/soap.hpp"
@@ -13,10 +14,6 @@ namespace {
 
 // Centers that are taken together: their sums are added to the others' in order, whatever threads do.
 constexpr Index centers_together = 64;
-
-std::size_t at(Index i) {
-    return static_cast<std::size_t>(i);
-}
 
 /// What some centers add to the gradient.
 struct Share {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <string>
 
+#include "at.hpp"
 #include "checks.hpp"
 #include "instruction_set.hpp"
 #include "lpr_fast/error.hpp"
@@ -23,10 +24,6 @@ constexpr Index columns_of_task = 32;
 
 // Integer powers up to this are products, others are left to std::pow.
 constexpr double largest_product = 1024.0;
-
-std::size_t at(Index i) {
-    return static_cast<std::size_t>(i);
-}
 
 /// A center, and what all active environments of its species need of it. Keeps its memory.
 struct Prepared {

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <string>
 
+#include "at.hpp"
 #include "instruction_set.hpp"
 #include "lpr_fast/error.hpp"
 #include "parallel.hpp"
@@ -25,10 +26,6 @@ constexpr double most_steps = 65536.0;
 constexpr double smallest_step = 1e-9;
 
 constexpr double pi = 3.14159265358979323846;
-
-std::size_t at(Index i) {
-    return static_cast<std::size_t>(i);
-}
 
 [[noreturn]] void refuse(const std::string& what) {
     throw InvalidInput("the radial table of the descriptor cannot be used: " + what + "; fit the model again.");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "at.hpp"
 #include "checks.hpp"
 #include "lpr_fast/error.hpp"
 #include "parallel.hpp"
@@ -13,10 +14,6 @@ namespace {
 
 // Centers that a thread takes together.
 constexpr Index centers_together = 64;
-
-std::size_t at(Index i) {
-    return static_cast<std::size_t>(i);
-}
 
 void add_centers(const Part& part, std::int32_t number, Index& row, std::vector<Center>& centers) {
     const StructureState& structure = part.structure->state();

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "at.hpp"
 #include "checks.hpp"
 #include "lpr_fast/error.hpp"
 #include "parallel.hpp"
@@ -14,10 +15,6 @@
 
 namespace lpr_fast {
 namespace {
-
-std::size_t at(Index i) {
-    return static_cast<std::size_t>(i);
-}
 
 constexpr std::size_t n_scores = 4;
 constexpr std::array<const char*, n_scores> names{"lpr", "variance", "residual", "energy"};

@@ -5,6 +5,7 @@
 #include <limits>
 #include <numeric>
 
+#include "at.hpp"
 #include "lpr_fast/error.hpp"
 #include "soap/structure_state.hpp"
 
@@ -32,10 +33,6 @@ constexpr double margin = 1e-9;
 
 // Behind the last of the sorted atoms: loads of vectors may go that far.
 constexpr std::size_t padding = 8;
-
-std::size_t at(Index i) {
-    return static_cast<std::size_t>(i);
-}
 
 void check_shapes(const Configuration& atoms, const std::string& name) {
     const Index n_atoms = atoms.positions.rows;

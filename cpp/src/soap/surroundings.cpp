@@ -4,6 +4,7 @@
 #include <limits>
 #include <string>
 
+#include "at.hpp"
 #include "lpr_fast/error.hpp"
 #include "soap/packed_basis.hpp"
 
@@ -17,10 +18,6 @@ constexpr double margin = 1e-9;
 constexpr Index widest_vector = 8;
 
 constexpr double far_away = 1e200;
-
-std::size_t at(Index i) {
-    return static_cast<std::size_t>(i);
-}
 
 /// The box around some atoms.
 SoapBox box_around(const StructureState& structure, const Center* centers, Index count) {

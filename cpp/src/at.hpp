@@ -1,0 +1,14 @@
+#pragma once
+
+#include <cstddef>
+
+#include "lpr_fast/view.hpp"
+
+namespace lpr_fast {
+
+/// A position, as containers of the standard library take it.
+inline std::size_t at(Index i) {
+    return static_cast<std::size_t>(i);
+}
+
+}  // namespace lpr_fast
