@@ -15,8 +15,8 @@ from ase import Atoms
 
 from lpr_fast import SparseKernelModel, score_trajectory
 from lpr_fast.models._principal_components import principal_components
-from lpr_fast.trajectories import _chemiscope
-from lpr_fast.trajectories._sample import Sample
+from lpr_fast.writing import _chemiscope
+from lpr_fast.writing._sample import Sample
 
 from .structures import HYPERS, fitted, gallium_arsenide, silicon
 

@@ -20,11 +20,11 @@ from ase import Atoms
 from lpr_fast import InvalidInputError, LprWarning, SparseKernelModel, score_trajectory
 from lpr_fast.atoms import _pieces
 from lpr_fast.atoms._model import Scores
-from lpr_fast.trajectories._memory import as_bytes
-from lpr_fast.trajectories._records import HDF5
-from lpr_fast.trajectories._sinks import About
-from lpr_fast.trajectories._stream import Stream
-from lpr_fast.trajectories._summary import RunSummary
+from lpr_fast.jobs._memory import as_bytes
+from lpr_fast.jobs._stream import Stream
+from lpr_fast.writing._records import HDF5
+from lpr_fast.writing._sinks import About
+from lpr_fast.writing._summary import RunSummary
 
 from .structures import HYPERS, fitted, gallium_arsenide, molecules, silicon
 
@@ -112,7 +112,7 @@ def test_of_large_frames_the_surroundings_of_the_least_rigid_are_kept(
     model: SparseKernelModel, frames: list[Atoms], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_pieces, "LARGEST_WHOLE", 100)
-    monkeypatch.setattr("lpr_fast.trajectories._least_rigid.LARGEST_WHOLE", 100)
+    monkeypatch.setattr("lpr_fast.writing._least_rigid.LARGEST_WHOLE", 100)
     large = frames[0].repeat((3, 3, 2))
     large.rattle(0.1, seed=1)
     score_trajectory(model, [large], [tmp_path / "out.csv"], least_rigid=3)
@@ -248,7 +248,7 @@ def test_bad_frames_are_left_out_after_a_crash_too(
             raise RuntimeError
 
     whole = score_trajectory(model, path, [tmp_path / "whole.h5"], on_error="skip")
-    monkeypatch.setattr("lpr_fast.trajectories._job._BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr("lpr_fast.jobs._job._BETWEEN_CHECKPOINTS", 0.0)
     monkeypatch.setattr("lpr_fast.atoms._frames.BATCH_ATOMS", 8)
     with pytest.raises(RuntimeError):
         score_trajectory(model, path, [tmp_path / "out.h5"], on_error="skip", progress=stop)
@@ -265,7 +265,7 @@ def test_bad_frames_are_left_out_after_a_crash_too(
 def test_results_do_not_depend_on_the_cap(
     memory: str | None, model: SparseKernelModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lpr_fast.trajectories._memory._used", lambda: 898 * 10**6)
+    monkeypatch.setattr("lpr_fast.jobs._memory._used", lambda: 898 * 10**6)
     monkeypatch.setattr(_pieces, "LARGEST_WHOLE", 100)
     frames = [*silicon(30, seed=3), silicon(1)[0].repeat((3, 3, 2)), *silicon(2, seed=5)]
     score_trajectory(model, frames, [tmp_path / "out.h5"], memory=memory)
@@ -308,7 +308,7 @@ def test_a_failing_sink_stops_all_threads(
         raise OSError(28, "No space left on device")
 
     before = threading.active_count()
-    monkeypatch.setattr("lpr_fast.trajectories._spool.Spool.write", fail)
+    monkeypatch.setattr("lpr_fast.writing._spool.Spool.write", fail)
     with pytest.raises(OSError, match="No space left"):
         score_trajectory(model, frames * 2000, [tmp_path / "out.npz"])
     assert threading.active_count() == before

@@ -14,9 +14,9 @@ from .._arrays import Array
 from .._files import replacing
 from ..atoms._model import Scores
 from ..atoms._sparse_kernel_model import SparseKernelModel
-from ..trajectories import _extxyz
-from ..trajectories._sinks import columns_of
-from ..trajectories._sources import Files, readable
+from ..reading._sources import Files, readable
+from ..writing import _extxyz
+from ..writing._sinks import columns_of
 from . import _demo_picture
 from ._fit import soap_hypers
 

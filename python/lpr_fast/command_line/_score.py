@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ..descriptors._elements import symbol
+from ..jobs._job import Run
+from ..jobs._run import score_trajectory
+from ..jobs._shards import merge_shards
 from ..models._scores import LOSS_NAMES
-from ..trajectories._job import Run
-from ..trajectories._run import score_trajectory
-from ..trajectories._shards import merge_shards
-from ..trajectories._summary import Extreme, RunSummary
+from ..writing._summary import Extreme, RunSummary
 from ._terminal import say, shares, tell, watching
 
 _QUANTILES = (0.05, 0.5, 0.95)

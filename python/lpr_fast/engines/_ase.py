@@ -16,7 +16,7 @@ from .._errors import InvalidInputError
 from .._files import refuse_output
 from .._trigger import Trigger
 from ..atoms._model import StructureModel
-from ..trajectories._extxyz import write_frame
+from ..writing._extxyz import write_frame
 
 _COLUMNS = {"lpr": "lpr", "lpr_variance": "variance", "lpr_residual": "residual"}
 Columns = dict[str, Array]

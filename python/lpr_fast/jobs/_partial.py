@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..atoms._model import Scores, joined, of_whole_frame
-from ._spool import Spool
+from ..writing._spool import Spool
 
 if TYPE_CHECKING:
     from ..atoms._pieces import Piece
