@@ -92,4 +92,4 @@ class Partial:
 
     @property
     def _record(self) -> np.dtype[Any]:
-        return np.dtype([(name, "<i8" if name in ("structure", "atom") else "<f8") for name in self._has])
+        return np.dtype([(name, "<i8" if name in ("frame", "atom") else "<f8") for name in self._has])

@@ -13,6 +13,7 @@ from .. import __version__
 from .._errors import InvalidInputError
 from .._files import refuse_output
 from ..atoms._model import StructureModel
+from ..models._columns import columns_of
 from ..reading._sources import Files, Source
 from ._chemiscope import SUFFIXES as CHEMISCOPE
 from ._chemiscope import Chemiscope, Describe
@@ -89,8 +90,6 @@ def sinks_of(
 
 def about(model: StructureModel, digest: str) -> About:
     """What files say of a model."""
-    from ._sinks import columns_of
-
     return About(
         model_sha256=digest,
         loss=model.loss,
