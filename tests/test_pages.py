@@ -141,7 +141,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", [name for name, page in PAGES.items() if RUN & {block[1] for block in blocks_of(page)}])
+@pytest.mark.parametrize(
+    "name", [name for name, page in PAGES.items() if RUN & {block[1] for block in blocks_of(page)}]
+)
 def test_the_blocks_of_the_page_run(
     name: str, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
