@@ -26,7 +26,9 @@ def main() -> None:
 
         command_line()
     elif len(sys.argv) > 2:
-        print(f"lpr-fast: {asked[0]} stands alone, but {' '.join(sys.argv[2:])} follows; leave it out.", file=sys.stderr)
+        print(
+            f"lpr-fast: {asked[0]} stands alone, but {' '.join(sys.argv[2:])} follows; leave it out.", file=sys.stderr
+        )
         sys.exit(2)
     else:
         print(ANSWERS[asked[0]])

@@ -23,11 +23,14 @@ from ..models import _archive
 from ..models._from_arrays import checked_features
 from ..models._scores import LocalScores, Loss, scores_of
 from . import _frames
+from ._describing import Describing, OtherDescribing, Ready, SoapDescribing
 from ._load import from_pickle, hypers_of
 from ._pieces import Piece, pieces
 
 if TYPE_CHECKING:
     from ase import Atoms
+
+    from ..descriptors._descriptor import Descriptor
 
 Indices = NDArray[np.int64]
 UnknownSpecies = Literal["error", "nan"]
@@ -57,14 +60,15 @@ class StructureModel:
     """
 
     _model: _core.Model
+    _outside: Descriptor | None
 
     def __init__(self) -> None:
         raise InvalidInputError(f"{type(self).__name__} is not built directly; use its fit, or load_model.")
 
     @classmethod
-    def _of(cls: type[AnyModel], core: _core.Model) -> AnyModel:
+    def _of(cls: type[AnyModel], core: _core.Model, descriptor: Descriptor | None = None) -> AnyModel:
         model = cls.__new__(cls)
-        model._model = core
+        model._model, model._outside = core, descriptor
         return model
 
     def score(
@@ -227,18 +231,36 @@ class StructureModel:
         facts: dict[str, Any] = json.loads(self._model.text)
         return facts
 
+    @property
+    def cutoff(self) -> float | None:
+        """Range of the environments in Å; None if it is not known."""
+        return None if self._facts["descriptor"] is None else self._facts["descriptor"].get("cutoff")
+
     @cached_property
     def _scorer(self) -> _core.SoapScorer:
-        """What describes structures and scores them."""
-        if self.hypers is None:
+        """What describes structures by SOAP and scores them."""
+        return _core.SoapScorer(self._model)
+
+    @cached_property
+    def _describing(self) -> Describing:
+        """What describes structures."""
+        facts = self._facts["descriptor"]
+        if facts is None:
             raise InvalidInputError(
                 "this model was built from arrays and has no descriptor; compute the features and use score_features."
             )
-        return _core.SoapScorer(self._model)
+        if facts["kind"] == "soap":
+            return SoapDescribing.of(self._scorer.soap, self.species)
+        if self._outside is not None:
+            return OtherDescribing(self._outside)
+        if facts["kind"] == "external":
+            raise InvalidInputError(
+                f"this model was fitted with the descriptor {facts['name']!r}, which is not in its file; give it to "
+                "load_model (on the command line: --descriptor)."
+            )
+        from ..descriptors._descriptor import FrameFeatures
 
-    @property
-    def _cutoff(self) -> float:
-        return float(self._scorer.soap.cutoff)
+        return OtherDescribing(FrameFeatures(facts["name"], facts.get("cutoff"), None, self.n_features))
 
     def _scored_batches(
         self, frames: Iterable[Atoms], unknown_species: UnknownSpecies, n_threads: int = 0
@@ -262,29 +284,42 @@ class StructureModel:
         """
         if unknown_species not in ("error", "nan"):
             raise InvalidInputError(f"unknown_species is {unknown_species!r}; it must be 'error' or 'nan'.")
-        refuses = unknown_species == "error"
-        usable = _frames.usable(frames, self._cutoff, self.species, refuses_unknown=refuses, start=start, skip=skip)
-        return pieces(usable, limit or _frames.BATCH_ATOMS, start=start, first_atom=first_atom)
+        refuses, describing = unknown_species == "error", self._describing
+        usable = _frames.usable(frames, describing.ready, self.species, refuses_unknown=refuses, start=start, skip=skip)
+        most = limit or _frames.BATCH_ATOMS
+        if not describing.is_local:
+            most = min(most, _frames.batch_limit(self.n_features))
+        return pieces(usable, most, start=start, first_atom=first_atom, is_local=describing.is_local)
 
     def _features(self, piece: Piece, n_threads: int = 0) -> Array:
         """Features as the descriptor gives them."""
-        return self._scorer.soap.features(piece.structures, piece.chosen, n_threads)
+        features = self._describing.features(piece.batch, piece.chosen, n_threads, piece.first)
+        if features.shape[1] != self.n_features:
+            raise InvalidInputError(
+                f"frame {piece.first} has {features.shape[1]} features, but the model has {self.n_features}; describe "
+                "structures as those that it was fitted to."
+            )
+        return features
 
     def _features_of(self, frame: Atoms, atoms: Indices) -> Array:
         """Features of some atoms of a frame, ascending."""
-        from ..descriptors._structures import structure_of
-
-        structure = structure_of(frame, self._cutoff, self.species)
-        return self._comparable(self._scorer.soap.features([structure], [atoms], 0))
+        ready = self._describing.ready(frame, "the structure")
+        return self._comparable(self._describing.features([ready], [atoms], 0))
 
     def _comparable(self, features: Array) -> Array:
         """Features as environments are compared by them."""
         return features
 
     def _scores(self, piece: Piece, unknown_species: UnknownSpecies, n_threads: int) -> Scores:
-        marks = unknown_species == "nan"
-        found = self._scorer.score(piece.structures, piece.chosen, marks, as_count("n_threads", n_threads))
-        return Scores(*found, piece.frame, piece.atom)
+        marks, count = unknown_species == "nan", as_count("n_threads", n_threads)
+        if self.hypers is not None:
+            found = self._scorer.score(piece.structures, piece.chosen, marks, count)
+            return Scores(*found, piece.frame, piece.atom)
+        features = self._features(piece, count)
+        if marks:
+            features[np.concatenate([_sees_others(ready, self.species) for ready in piece.batch])] = np.nan
+        scores = scores_of(self._model, features, piece.numbers, count)
+        return Scores(**vars(scores), frame=piece.frame, atom=piece.atom)
 
     def _scores_of_nothing(self) -> Scores:
         none = np.zeros(0, dtype=np.int64)
@@ -294,10 +329,10 @@ class StructureModel:
         return _archive.to_bytes(self._model)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return from_pickle, (self._to_bytes(),)
+        return from_pickle, (self._to_bytes(), self._outside)
 
     def __repr__(self) -> str:
-        species = ", ".join(map(str, self.species)) if self.hypers is None else _symbols(self.species)
+        species = ", ".join(map(str, self.species)) if self.descriptor is None else _symbols(self.species)
         return (
             f"{type(self).__name__}(species=[{species}], n_features={self.n_features}, "
             f"size={self.rigidity.size}, regularizer={self.regularizer:g}, loss={self.loss!r}, "
@@ -309,6 +344,15 @@ def _symbols(species: tuple[int, ...]) -> str:
     from ..descriptors._elements import symbols
 
     return symbols(species)
+
+
+def _sees_others(ready: Ready, known: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Which atoms are of unknown species, or have one within the cutoff, as far as that is known."""
+    marked = ~np.isin(ready.frame.numbers, known)
+    if ready.structure is not None:
+        for atom in np.flatnonzero(marked).tolist():
+            marked[ready.structure.neighbours(atom)[0]] = True
+    return marked
 
 
 def _stacked(parts: Iterable[tuple[Piece, Array]], width: int) -> Array:
