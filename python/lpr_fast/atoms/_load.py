@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from os import PathLike
@@ -53,13 +54,17 @@ def load_model(path: str | PathLike[str]) -> StructureModel:
     OSError
         For files that cannot be read.
     """
-    path = Path(path)
+    return read_model(Path(path))[0]
+
+
+def read_model(path: Path) -> tuple[StructureModel, str]:
+    """See `load_model`; with the model comes the hash of its file."""
     if path.exists() and not path.is_file() and not path.is_dir():
         raise InvalidInputError(f"{path} is no regular file; give a model file.")
-    name = _shown(path)
-    core = _core.Model.from_bytes(path.read_bytes(), name)
+    name, content = _shown(path), path.read_bytes()
+    core = _core.Model.from_bytes(content, name)
     try:
-        return _assembled(upgraded(core))
+        return _assembled(upgraded(core)), hashlib.sha256(content).hexdigest()
     except InvalidInputError as error:
         raise InvalidInputError(f"{name} holds a descriptor that cannot be used: {error}") from error
 

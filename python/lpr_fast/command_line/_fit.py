@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ import yaml
 from .._errors import InvalidInputError
 from .._files import refuse_output, sha256_of
 from ..jobs import _fit_files
+from ..jobs._executors import executor_of
 from ..reading._sources import path_of
 from ._info import active_set_line, rigidity_line
 from ._terminal import say, tell, watching
@@ -78,16 +79,14 @@ def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
             "training_selection": ", ".join(train),
             "training_sha256": ", ".join(map(sha256_of, paths)),
         },
-        scheduler=options.scheduler,
-        workers=options.workers,
     )
-    with watching() as watch:
+    with executor_of(workers=options.workers, scheduler=options.scheduler) as executor, watching() as watch:
 
         def progress(stage: str, done: int, total: int | None) -> None:
             watch.lap(stage)
             watch.report(stage, done, total)
 
-        fitted = _fit_files.fitted(list(train), output, chosen, progress)
+        fitted = _fit_files.fitted(list(train), output, replace(chosen, executor=executor), progress)
         watch.lap("writing")
     if fitted.resumed_at is not None:
         say(f"went on from structure {fitted.resumed_at} of the second pass, where an earlier run had stopped.")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..descriptors._elements import symbol
+from ..jobs._executors import executor_of
 from ..jobs._job import Run
 from ..jobs._run import score_trajectory
 from ..jobs._shards import merge_shards
@@ -37,7 +38,10 @@ class Options:
 
 def score(model_path: Path, trajectory: tuple[str, ...], options: Options) -> int:
     """Read, score, write, and say what came of it; return the number of frames that were skipped."""
-    with watching(hidden=options.quiet) as watch:
+    with (
+        executor_of(workers=options.workers, scheduler=options.scheduler) as executor,
+        watching(hidden=options.quiet) as watch,
+    ):
         run = score_trajectory(
             model_path,
             list(trajectory),
@@ -47,8 +51,7 @@ def score(model_path: Path, trajectory: tuple[str, ...], options: Options) -> in
             on_error=options.on_error,
             topology=options.topology,
             shard=options.shard,
-            scheduler=options.scheduler,
-            workers=options.workers,
+            executor=executor,
             memory=options.memory,
             progress=watch.report_run,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from os import PathLike
@@ -22,8 +23,10 @@ from ..models._active_set import as_seed, as_size
 from ..models._fit import as_positive, as_zeta, checked_provenance, solved
 from ..models._scores import Loss
 from ._fit_job import FitJob
-from ._fit_passes import Passes, passes
-from ._training_files import TrainingFiles
+from ._fit_passes import Passes, passes, row_numbers
+from ._journal import of_versions
+from ._lock import locked
+from ._training_files import TrainingFiles, reread_files
 
 #: Called with the name of a stage, the atoms that are done, and of all if that is known.
 Progress = Callable[[str, int, "int | None"], None]
@@ -41,8 +44,7 @@ class Options:
     energy_key: str | None
     seed: int
     provenance: Mapping[str, Any] | None
-    scheduler: Any = None
-    workers: int = 0
+    executor: Executor | None = None
     n_threads: int = 0
 
     def settings(self) -> dict[str, Any]:
@@ -107,8 +109,7 @@ def fit_files(
     energy_key: str | None = _frames.DEFAULT_ENERGY_KEY,
     seed: int = 0,
     provenance: Mapping[str, Any] | None = None,
-    scheduler: Any = None,
-    workers: int = 0,
+    executor: Executor | None = None,
     n_threads: int = 0,
     progress: Progress | None = None,
 ) -> SparseKernelModel:
@@ -129,11 +130,9 @@ def fit_files(
         The model file.
     hypers, regularizer, n_active, zeta, loss, energy_key, seed, provenance, n_threads
         As for `SparseKernelModel.fit`.
-    scheduler : str, path, distributed.Client or cluster of Dask, optional
-        Workers that compute descriptors and rows of ranges of structures: see `score_trajectory`. The bits are the
+    executor : concurrent.futures.Executor, optional
+        Processes that compute descriptors and rows of ranges of structures: see `score_trajectory`. The bits are the
         same.
-    workers : int
-        Instead of a scheduler: so many processes of one thread each, on this machine.
     progress : callable, optional
         Called as ``progress(stage, atoms_done, atoms_in_all)``; the last is None if nobody knows.
 
@@ -147,37 +146,41 @@ def fit_files(
         For what `SparseKernelModel.fit` refuses, frames that cannot be read, files that change meanwhile, and an
         unfinished run with other arguments.
     """
-    options = Options(
-        hypers, regularizer, n_active, zeta, loss, energy_key, seed, provenance, scheduler, workers, n_threads
-    )
+    options = Options(hypers, regularizer, n_active, zeta, loss, energy_key, seed, provenance, executor, n_threads)
     return fitted(source, Path(output), options, progress or no_progress, stacklevel=3).model
 
 
 def fitted(source: Any, output: Path, options: Options, tell: Progress, *, stacklevel: int = 2) -> Fitted:
     """What `fit_files` does; warnings point `stacklevel` calls up."""
-    from ..writing._outputs import versions
-
-    frames = TrainingFiles.of(source)
-    refuse_output(output, frames.files.paths)
+    files = reread_files(source)
+    refuse_output(output, files.paths)
     if output.exists() and not output.is_file():
         raise InvalidInputError(f"{output} exists and is no regular file; give the name of a file to write.")
+    with locked([output], stacklevel=stacklevel + 1):
+        job = _fit_job(TrainingFiles.of(files), output, options, tell, stacklevel + 1)
+    loaded = load_model(output)
+    assert isinstance(loaded, SparseKernelModel)
+    return Fitted(loaded, job.resumed_at)
+
+
+def _fit_job(frames: TrainingFiles, output: Path, options: Options, tell: Progress, stacklevel: int) -> FitJob:
+    """Make the model file, or what is left to do of it."""
+    from ..writing._outputs import versions
+
     settings = {
         "input": frames.identity,
         **options.settings(),
-        **{f"version of {name}": version for name, version in versions().items()},
-        "instruction set": _core.cpu_info()[0],
+        **of_versions(versions()),
+        "instruction_set": _core.cpu_info()[0],
     }
     job = FitJob(output, settings)
     with job.consistent():
         if not job.is_assembled:
-            job.open()
-            with passes(options.scheduler, options.workers) as work:
-                model = _made(frames, job, options, work, tell, stacklevel + 1)
+            work = passes(options.executor, output)
+            model = _made(frames, job, options, work, tell, stacklevel + 1)
             job.assemble(model._to_bytes())
         job.publish()
-    loaded = load_model(output)
-    assert isinstance(loaded, SparseKernelModel)
-    return Fitted(loaded, job.resumed_at)
+    return job
 
 
 def _made(
@@ -199,14 +202,11 @@ def _made(
         job.keep_first_pass(problem.training, active_set)
     terms = problem.terms.with_facts(active_set[1])
     targets = problem.training.targets(terms.baseline)
-    accumulator = job.rows(basis.size, labelled=targets is not None)
+    accumulator = job.rows(basis.size, row_numbers(problem.training), labelled=targets is not None)
     for _ in work.add_rows(accumulator, problem, basis, targets):
         job.checkpoint_if_due()
-    try:
+    with job.refused_for_good():
         frames.refuse_changes()
-    except InvalidInputError:
-        job.forget()
-        raise
-    model = solved(basis, accumulator, terms, stacklevel=stacklevel + 1)
+        model = solved(basis, accumulator, terms, stacklevel=stacklevel + 1)
     problem.progress("factorising", 1, 1)
     return SparseKernelModel._of(model)

@@ -13,14 +13,16 @@ from numpy.typing import NDArray
 
 from .. import _core
 from .._accumulator import HessianAccumulator
-from .._errors import InvalidInputError
+from .._errors import InvalidInputError, LprError
+from .._files import publish, remove_whole, write_whole
 from ..atoms._fitting import ActiveSet
 from ..atoms._frames import Rereadable
 from ..atoms._training_set import TrainingSet
 from ..models import _safetensors
-from ..writing._spool import SUFFIX, Spool, beside, publish, remove_whole, write_whole
-from ._job import RunInterruptedError
+from ..writing._spool import SUFFIX, beside
 from ._journal import Journal
+from ._restart import Restartable
+from ._row_ranges import RowNumbers
 
 # Seconds between checkpoints of the rows, and how many times longer than a checkpoint they have to be: a state can
 # have hundreds of megabytes.
@@ -31,7 +33,7 @@ _CHECKPOINT_SHARE = 20.0
 _ROWS, _ASSEMBLED = "rows", "assembled"
 
 
-class FitJob:
+class FitJob(Restartable):
     """Journal, active set, rows so far, and the model until it has its name.
 
     Parameters
@@ -43,14 +45,14 @@ class FitJob:
     """
 
     def __init__(self, output: Path, settings: dict[str, Any]) -> None:
+        self._journal: Journal
+        super().__init__(Journal(output, settings))
         self._output = output
-        self._journal = Journal(output, settings)
-        self._before = self._journal.read()
-        self._model = Spool(output)  # also keeps other processes away
+        self._model = beside(output, SUFFIX)
         self._first_pass = beside(output, ".active" + SUFFIX)
         self._rows = beside(output, ".rows" + SUFFIX)
-        self._is_open = False
         self._accumulator: HessianAccumulator | None = None
+        self._numbers: RowNumbers | None = None
         self._n_safe = 0
         self.resumed_at: int | None = None
         self._next_checkpoint = 0.0
@@ -63,38 +65,7 @@ class FitJob:
     @property
     def is_assembled(self) -> bool:
         """Whether an earlier run has made the model, and only `publish` is left."""
-        return self._before is not None and self._before["state"] == _ASSEMBLED
-
-    @contextmanager
-    def consistent(self) -> Iterator[None]:
-        """Whatever happens within, either nothing is left of the run, or it can go on."""
-        try:
-            yield
-        except BaseException as error:
-            if self._is_open and self._journal.read() is None:
-                self._model.remove()
-                self._remove_parts()
-                raise
-            if isinstance(error, KeyboardInterrupt) and self._is_open:
-                self._checkpoint()
-                raise RunInterruptedError(
-                    f"interrupted, the active set and {self._n_safe} structures are safe; give the same command again "
-                    f"to go on, or delete {self._journal.path} to start afresh."
-                ) from None
-            raise
-        finally:
-            self._model.close()
-
-    def open(self) -> None:
-        """Begin, or go on.
-
-        Raises
-        ------
-        InvalidInputError
-            If another process fits this model.
-        """
-        self._model.open(None)
-        self._is_open = True
+        return self._is(_ASSEMBLED)
 
     def keep_first_pass(self, training: TrainingSet, active_set: ActiveSet) -> None:
         """Remember what the structures are made of, and the active set."""
@@ -123,14 +94,15 @@ class FitJob:
         training = TrainingSet(species, tensors["counts"], tensors["weights"], tensors.get("energies"), source)
         return training, ({s: tensors[f"active.{s}"] for s in species}, facts["facts"])
 
-    def rows(self, size: int, *, labelled: bool) -> HessianAccumulator:
-        """The rows that are safe: those of as many structures. From now on `checkpoint` is about them."""
+    def rows(self, size: int, numbers: RowNumbers, *, labelled: bool) -> HessianAccumulator:
+        """The rows that are safe. From now on `checkpoint` is about them."""
+        self._numbers = numbers
         self._accumulator = HessianAccumulator(size, labelled=labelled)
         if self._rows.exists():
             with self._told(self._rows):
                 self._accumulator = HessianAccumulator.from_bytes(self._rows.read_bytes())
         self._n_safe = self._accumulator.n_rows
-        self.resumed_at = self._n_safe if self.is_resumed else None
+        self.resumed_at = numbers.n_whole(self._n_safe) if self.is_resumed else None
         self._next_checkpoint = time.monotonic() + _BETWEEN_CHECKPOINTS
         return self._accumulator
 
@@ -144,17 +116,21 @@ class FitJob:
 
     def assemble(self, model: bytes) -> None:
         """Take the content of the model file."""
-        self._model.write(model)
-        self._model.checkpoint()
+        write_whole(self._model, model)
         self._journal.write({"state": _ASSEMBLED})
 
-    def forget(self) -> None:
-        """What was remembered is of no use any more."""
-        self._journal.remove()
+    @contextmanager
+    def refused_for_good(self) -> Iterator[None]:
+        """What is refused within would be refused again: nothing is left that other arguments would be measured by."""
+        try:
+            yield
+        except LprError:
+            self._journal.remove()
+            raise
 
     def publish(self) -> None:
         """Give the model its name, and leave nothing else."""
-        publish(self._model.path, self._output)
+        publish(self._model, self._output)
         self._remove_parts()
         self._journal.remove()
 
@@ -164,8 +140,17 @@ class FitJob:
             self._n_safe = self._accumulator.n_rows
 
     def _remove_parts(self) -> None:
-        for path in (self._rows, self._first_pass):
+        for path in (self._rows, self._first_pass, self._model):
             remove_whole(path)
+
+    def _give_up(self, *, remove: bool) -> None:
+        if remove:
+            self._remove_parts()
+
+    def _safe(self, kept: dict[str, Any]) -> str:  # noqa: ARG002
+        self._checkpoint()
+        n_structures = self._numbers.n_whole(self._n_safe) if self._numbers else 0
+        return f"the active set and {n_structures} structures"
 
     @contextmanager
     def _told(self, path: Path) -> Iterator[None]:

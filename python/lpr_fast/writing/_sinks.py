@@ -13,11 +13,12 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from .._arrays import Array
+from .._files import publish
 from ..atoms._frames import known_energy
 from ..atoms._model import Scores
 from ..descriptors._elements import symbol
 from . import _extxyz
-from ._spool import SUFFIX, Spool, beside, publish
+from ._spool import SUFFIX, Spool, beside
 
 # Names of the columns in files: plain "energy" would be taken for the total by those who read extended XYZ.
 _COLUMNS = {"lpr": "lpr", "variance": "variance", "residual": "residual", "energy": "local_energy"}
