@@ -70,7 +70,7 @@ def wanted_descriptor(hypers: Mapping[str, Any] | None, descriptor: Any) -> Mapp
 
 def looking(wanted: Mapping[str, Any] | Descriptor) -> Bins | Describing:
     """What looks at frames before their species are known."""
-    return Bins(wanted["cutoff"]["radius"]) if isinstance(wanted, Mapping) else _describing(wanted, ())
+    return Bins(wanted["cutoff"]["radius"]) if isinstance(wanted, Mapping) else _describing(wanted)
 
 
 def frames_problem(
@@ -92,7 +92,7 @@ def frames_problem(
     baseline = structures.baseline(settings.baseline, settings.baseline)
     descriptor = _built(wanted, structures.species)
     facts = ModelFacts(baseline, _provenance(structures, settings), descriptor_part(descriptor))
-    describing = _describing(descriptor, structures.species)
+    describing = _describing(descriptor)
     environments = FrameEnvironments(training, describing, _n_features(descriptor, training), settings.n_threads)
     given = None if settings.active_set is None else _environments(settings.active_set, structures)
     return Problem(structures, environments, settings, facts, progress, pool, given)
@@ -113,7 +113,7 @@ def _built(wanted: Mapping[str, Any] | Descriptor, species: tuple[int, ...]) -> 
     return wanted
 
 
-def _describing(descriptor: Descriptor, species: tuple[int, ...]) -> Describing:
+def _describing(descriptor: Descriptor) -> Describing:
     from ..descriptors._soap import Soap
 
     if isinstance(descriptor, Soap):

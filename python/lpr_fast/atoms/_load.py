@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from os import PathLike
@@ -36,7 +37,7 @@ def _assembled(core: _core.Model, descriptor: Descriptor | None) -> StructureMod
     kind = SparseKernelModel if facts["kind"] == "sparse_kernel" else LinearModel
     model = kind._of(core, descriptor)
     if model.hypers is not None:
-        _ = model._scorer  # so that a descriptor that does not fit is said now
+        _ = model.pipeline  # so that a descriptor that does not fit is said now
     return model
 
 
@@ -61,14 +62,18 @@ def load_model(path: str | PathLike[str], descriptor: Any = None) -> StructureMo
     OSError
         For files that cannot be read.
     """
-    path = Path(path)
+    return read_model(Path(path), descriptor)[0]
+
+
+def read_model(path: Path, descriptor: Any = None) -> tuple[StructureModel, str]:
+    """See `load_model`; with the model comes the hash of its file."""
     if path.exists() and not path.is_file() and not path.is_dir():
         raise InvalidInputError(f"{path} is no regular file; give a model file.")
-    name = _shown(path)
-    core = _core.Model.from_bytes(path.read_bytes(), name)
+    name, content = _shown(path), path.read_bytes()
+    core = _core.Model.from_bytes(content, name)
     attached = None if descriptor is None else fitting_descriptor(core, descriptor, name)
     try:
-        return _assembled(upgraded(core), attached)
+        return _assembled(upgraded(core), attached), hashlib.sha256(content).hexdigest()
     except InvalidInputError as error:
         raise InvalidInputError(f"{name} holds a descriptor that cannot be used: {error}") from error
 
@@ -92,8 +97,8 @@ def fitting_descriptor(core: _core.Model, given: Any, name: str) -> Descriptor:
     if found != expected:
         differing = next(key for key in {**expected, **found} if expected.get(key) != found.get(key))
         raise InvalidInputError(
-            f"{name} was fitted with a descriptor whose {differing} is {expected.get(differing)!r}, but the one that was "
-            f"given has {found.get(differing)!r}; give the same one."
+            f"{name} was fitted with a descriptor whose {differing} is {expected.get(differing)!r}, but that of the "
+            f"given one is {found.get(differing)!r}; give the same one."
         )
     return descriptor
 

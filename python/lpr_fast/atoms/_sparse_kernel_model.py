@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _core
 from .._arrays import Array
 from ..models._from_arrays import array_problem
 from ..models._memory import as_bytes
@@ -223,6 +222,3 @@ class SparseKernelModel(StructureModel):
         assert features is not None
         of_species = np.split(features, np.cumsum(self._facts["n_active"])[:-1])
         return dict(zip(self.species, of_species, strict=True))
-
-    def _comparable(self, features: Array) -> Array:
-        return _core.normalised(features, 0)

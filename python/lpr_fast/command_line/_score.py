@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..descriptors._descriptor import imported
 from ..descriptors._elements import symbol
+from ..jobs._executors import executor_of
 from ..jobs._job import Run
 from ..jobs._run import score_trajectory
 from ..jobs._shards import merge_shards
@@ -27,6 +29,7 @@ class Options:
     least_rigid: int
     on_error: Any
     topology: Path | None
+    descriptor: str | None
     shard: str | None
     workers: int
     scheduler: str | None
@@ -37,7 +40,10 @@ class Options:
 
 def score(model_path: Path, trajectory: tuple[str, ...], options: Options) -> int:
     """Read, score, write, and say what came of it; return the number of frames that were skipped."""
-    with watching(hidden=options.quiet) as watch:
+    with (
+        executor_of(workers=options.workers, scheduler=options.scheduler) as executor,
+        watching(hidden=options.quiet) as watch,
+    ):
         run = score_trajectory(
             model_path,
             list(trajectory),
@@ -46,9 +52,9 @@ def score(model_path: Path, trajectory: tuple[str, ...], options: Options) -> in
             unknown_species=options.unknown_species,
             on_error=options.on_error,
             topology=options.topology,
+            descriptor=None if options.descriptor is None else imported(options.descriptor),
             shard=options.shard,
-            scheduler=options.scheduler,
-            workers=options.workers,
+            executor=executor,
             memory=options.memory,
             progress=watch.report_run,
         )

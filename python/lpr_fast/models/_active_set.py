@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -115,12 +116,16 @@ def sampled(
     active: dict[int, Array] = {}
     done = 0
     for block in _blocks(pools, cap // (8 * n_features)):
-        features = _features_of(block, describe, n_features, lambda n, before=done: report(before + n))
+        features = _features_of(block, describe, n_features, partial(_report_more, report, done))
         for s in block:
             normalised = _core.normalised(features.pop(s), n_threads)
             active[s] = normalised[choose(normalised, wanted[s], n_threads)]
         done += sum(map(len, block.values()))
     return Sample({s: active[s] for s in pools}, {s: len(pool) for s, pool in pools.items()})
+
+
+def _report_more(report: Callable[[int], None], before: int, done: int) -> None:
+    report(before + done)
 
 
 def _blocks(pools: Mapping[int, Indices], limit: int) -> Iterator[dict[int, Indices]]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from .._arrays import Array
 from .._errors import MissingPackageError
+from .._files import remove_whole, write_whole
 from ..descriptors._elements import symbol
 from ..models._columns import COLUMNS
 from ..models._principal_components import principal_components
@@ -22,7 +23,7 @@ from ._kept_frames import KeptFrames
 from ._sample import Place, Sample
 from ._sampled import Sampled
 from ._sinks import About
-from ._spool import beside, remove_whole, write_whole
+from ._spool import beside
 
 # Features of some atoms of a frame, in their order: (n, D).
 Describe: TypeAlias = Callable[[Atoms, NDArray[np.int64]], Array]

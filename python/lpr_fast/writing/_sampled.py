@@ -7,17 +7,18 @@ from pathlib import Path
 
 from ase import Atoms
 
-from ..atoms._model import Scores
+from .._files import remove_whole, write_whole
+from ..atoms._pipeline import Scores
 from ._kept_frames import KeptFrames
 from ._sample import Sample
 from ._sinks import Spooled
-from ._spool import beside, remove_whole, write_whole
+from ._spool import beside
 
 
 class Sampled(Spooled):
     """Chosen environments and the frames that hold them, in memory, and in a file beside the output.
 
-    Nothing is written to the spool until the end: it keeps other processes away.
+    Nothing is written to the spool until the end.
     """
 
     def __init__(self, output: Path, sample: Sample, kept: KeptFrames, tag: str) -> None:

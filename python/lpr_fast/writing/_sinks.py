@@ -13,12 +13,13 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from .._arrays import Array
+from .._files import publish
 from ..atoms._frames import known_energy
-from ..atoms._model import Scores
+from ..atoms._pipeline import Scores
 from ..descriptors._elements import symbol
 from ..models._columns import prefixed_columns_of
 from . import _extxyz
-from ._spool import SUFFIX, Spool, beside, publish
+from ._spool import SUFFIX, Spool, beside
 
 
 @dataclass(frozen=True)

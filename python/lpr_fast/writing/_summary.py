@@ -12,7 +12,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from .._arrays import Array
-from ..atoms._model import Scores
+from ..atoms._pipeline import Scores
 from ._sinks import error_per_atom
 
 # Rigidities are counted in so many bins for each power of ten: quantiles are right to a quarter of a percent.
