@@ -76,8 +76,8 @@ def counted(path: Path) -> Counts:
     h5py = _h5py()
     if not h5py.is_hdf5(path):
         raise InvalidInputError(
-            f"{path} is no HDF5 file; pictures are drawn from the scores of all atoms, which lpr-fast score writes with "
-            f"-o {path.stem.removesuffix('.chemiscope')}.h5."
+            f"{path} is no HDF5 file; pictures are drawn from the scores of all atoms, which lpr-fast score writes "
+            f"with -o {path.stem.removesuffix('.chemiscope')}.h5."
         )
     try:
         with h5py.File(path, "r") as file:
