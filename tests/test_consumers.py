@@ -45,8 +45,15 @@ def test_ase_opens_the_frames(written: tuple[Path, Scores]) -> None:
         found = np.concatenate([frame.arrays[column] for frame in frames])
         np.testing.assert_array_equal(found, getattr(scores, name))
     least = ase.io.read(folder / "md.h5.least-rigid.extxyz", ":")
-    ranked = [(frame.arrays["lpr_rank"][i], frame.arrays["lpr"][i]) for frame in least for i in range(8)]
-    assert [lpr for rank, lpr in sorted(ranked) if rank] == np.sort(scores.lpr)[:3].tolist()
+    ranked = {
+        int(frame.arrays["lpr_rank"][i]): (frame.arrays["lpr"][i], scores.lpr[8 * frame.info["lpr_frame"] + i])
+        for frame in least
+        for i in range(8)
+        if frame.arrays["lpr_rank"][i]
+    }
+    assert sorted(ranked) == [1, 2, 3]
+    assert ranked[1][0] == scores.lpr.min()
+    assert all(found == expected for found, expected in ranked.values())
 
 
 def test_extxyz_opens_the_frames(written: tuple[Path, Scores]) -> None:

@@ -51,6 +51,29 @@ def test_every_public_name_is_documented() -> None:
                     assert getattr(thing, member).__doc__ or value.__doc__, f"{name}.{member}"
 
 
+USER_CODE = """
+from pathlib import Path
+from lpr_fast import LocalScores, Run, RunSummary, Scores, StructureModel, load_model, score_trajectory
+
+def lowest(path: Path) -> float:
+    model: StructureModel = load_model(path)
+    scores: Scores = model.score([])
+    local: LocalScores = scores
+    others: LocalScores = model.score_features([[1.0]], [14])
+    run: Run = score_trajectory(model, "md.xyz")
+    summary: RunSummary = run.summary
+    print(scores.frame, scores.atom, local.variance, others.residual, local.local_energy)
+    return summary.quantile(0.05) if summary.lpr_lowest is None else summary.lpr_lowest.value
+"""
+
+
+def test_the_types_of_what_is_exported_can_be_named(tmp_path: Path) -> None:
+    (tmp_path / "user.py").write_text(USER_CODE)
+    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", tmp_path / "cache", tmp_path / "user.py"]
+    checked = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
+
+
 def test_the_extension_exports_nothing_of_the_core_or_of_eigen() -> None:
     command = ["nm", "-D", "--defined-only", lpr_fast._core.__file__]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout

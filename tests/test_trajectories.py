@@ -92,39 +92,6 @@ def test_the_table_has_a_line_for_each_frame(tmp_path: Path) -> None:
     assert float(lines[1]["energy_error_per_atom"]) == pytest.approx(error, rel=1e-10)
 
 
-@pytest.mark.parametrize("count", [1, 4, 100])
-def test_the_least_rigid_environments_are_those_of_the_sorted_list(
-    count: int, model: SparseKernelModel, frames: list[Atoms], tmp_path: Path
-) -> None:
-    score_trajectory(model, iter(frames), [tmp_path / "out.csv"], least_rigid=count)
-    scores = model.score(frames)
-    expected = [(int(scores.frame[i]), int(scores.atom[i])) for i in np.argsort(scores.lpr)[:count]]
-    found = {}
-    for frame in ase.io.read(tmp_path / "out.csv.least-rigid.extxyz", ":"):
-        number = frame.info["lpr_frame"]
-        np.testing.assert_array_equal(frame.positions, frames[number].positions)
-        for atom in np.flatnonzero(frame.arrays["lpr_rank"]):
-            found[int(frame.arrays["lpr_rank"][atom])] = (number, int(atom))
-    assert [found[rank] for rank in sorted(found)] == expected
-
-
-def test_of_large_frames_the_surroundings_of_the_least_rigid_are_kept(
-    model: SparseKernelModel, frames: list[Atoms], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(_pieces, "LARGEST_WHOLE", 100)
-    monkeypatch.setattr("lpr_fast.writing._least_rigid.LARGEST_WHOLE", 100)
-    large = frames[0].repeat((3, 3, 2))
-    large.rattle(0.1, seed=1)
-    score_trajectory(model, [large], [tmp_path / "out.csv"], least_rigid=3)
-    clusters = ase.io.read(tmp_path / "out.csv.least-rigid.extxyz", ":")
-    scores = model.score(large)
-    assert sorted(cluster.info["lpr_atom"] for cluster in clusters) == sorted(np.argsort(scores.lpr)[:3])
-    for cluster in clusters:
-        again = model.score(cluster).lpr[0]
-        assert again == pytest.approx(scores.lpr[cluster.info["lpr_atom"]], rel=1e-10)
-        assert cluster.arrays["lpr"][0] == scores.lpr[cluster.info["lpr_atom"]]
-
-
 def test_unknown_species_are_nan_in_every_sink(model: SparseKernelModel, tmp_path: Path) -> None:
     frames = [*silicon(1), *gallium_arsenide(1)]
     outputs = [tmp_path / f"out.{suffix}" for suffix in ("h5", "csv", "extxyz", "npz")]

@@ -15,6 +15,7 @@ from ._rigidity import Rigidity
 from ._trigger import Trigger
 from .atoms._linear_model import LinearModel
 from .atoms._load import load_model
+from .atoms._model import StructureModel
 from .atoms._pipeline import Scores
 from .atoms._sparse_kernel_model import SparseKernelModel
 from .jobs._fit_files import fit_files
@@ -22,16 +23,19 @@ from .jobs._job import Run
 from .jobs._run import score_trajectory
 from .jobs._scoring import RunProgress
 from .jobs._shards import merge_shards
+from .models._scores import LocalScores
 from .writing._plots import plot_scores
 
 if TYPE_CHECKING:
     from .engines._ase import LprCalculator, LprObserver
+    from .writing._summary import RunSummary
 
 __all__ = [
     "CpuInfo",
     "HessianAccumulator",
     "InvalidInputError",
     "LinearModel",
+    "LocalScores",
     "LprCalculator",
     "LprError",
     "LprObserver",
@@ -41,8 +45,10 @@ __all__ = [
     "Rigidity",
     "Run",
     "RunProgress",
+    "RunSummary",
     "Scores",
     "SparseKernelModel",
+    "StructureModel",
     "Trigger",
     "__version__",
     "cpu_info",
@@ -55,9 +61,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # What derives from classes of ASE is loaded when it is asked for.
+    # What loads ASE is loaded when it is asked for.
     if name in ("LprCalculator", "LprObserver"):
         from .engines import _ase
 
         return getattr(_ase, name)
+    if name == "RunSummary":
+        from .writing._summary import RunSummary
+
+        return RunSummary
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -214,7 +214,7 @@ def fit(train: tuple[str, ...], output: Path, **options: Any) -> None:
     metavar="K",
     type=int,
     default=0,
-    help="Write the K least rigid environments too, with the frames around them, to OUT.least-rigid.extxyz.",
+    help="Write the K least rigid environments that differ too, with what is around them, to OUT.least-rigid.extxyz.",
 )
 @click.option(
     "--unknown-species",

@@ -62,7 +62,7 @@ def score_trajectory(
         ``.chemiscope.json.gz`` (some environments on a map). By default, for ``traj.xyz``, ``traj.lpr.h5`` and
         ``traj.lpr.csv`` beside it.
     least_rigid : int
-        So many environments of lowest LPR are written too, with the frames around them, to
+        So many environments of lowest LPR that are unlike one another are written too, with what is around them, to
         ``<first output>.least-rigid.extxyz``.
     unknown_species, n_threads
         As for `StructureModel.score`.

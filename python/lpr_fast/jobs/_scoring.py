@@ -115,7 +115,7 @@ class _Scoring:
             settings.outputs,
             about,
             least_rigid=settings.least_rigid,
-            describe=settings.model.pipeline.features_of,
+            describe=describe,
             tag=tag,
         )
         named = {

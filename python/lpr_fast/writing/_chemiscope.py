@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from ase import Atoms
-from numpy.typing import NDArray
 
 from .._arrays import Array
 from .._errors import MissingPackageError
-from .._files import remove_whole, write_whole
 from ..descriptors._elements import symbol
 from ..models._columns import COLUMNS
 from ..models._principal_components import principal_components
 from ._kept_frames import KeptFrames
 from ._sample import Place, Sample
-from ._sampled import Sampled
+from ._sampled import Describe, Sampled
 from ._sinks import About
-from ._spool import beside
-
-# Features of some atoms of a frame, in their order: (n, D).
-Describe: TypeAlias = Callable[[Atoms, NDArray[np.int64]], Array]
 
 SUFFIXES = (".chemiscope.json", ".chemiscope.json.gz")
 
@@ -43,39 +35,13 @@ _COLOUR = "log10 lpr"
 
 
 class Chemiscope(Sampled):
-    """The environments of lowest LPR and a fair sample of all others, on a map of their features.
-
-    Parameters
-    ----------
-    describe : callable, optional
-        Gives the features. Not needed to merge shards, which have left them.
-    """
+    """The environments of lowest LPR and a fair sample of all others, on a map of their features."""
 
     def __init__(self, output: Path, about: About, *, describe: Describe | None = None, tag: str = "") -> None:
         kept = KeptFrames(largest_whole=_LARGEST_WHOLE, radius=about.cutoff)
-        super().__init__(output, Sample(_COUNT, _COUNT), kept, tag)
+        super().__init__(output, Sample(_COUNT, _COUNT), kept, describe, tag)
         self._about = about
-        self._describe = describe
-        self._features: dict[Place, Array] = {}
-        self._features_path = beside(output, tag + ".features")
         _chemiscope()  # better now than after hours
-
-    def complete(self) -> None:
-        """Describe what is chosen, by what is kept of it, and leave the features for a merge."""
-        assert self._describe is not None
-        for atoms, members in self._kept.structures(self._sample.places):
-            described = self._describe(atoms, np.array(list(members.values())))
-            self._features |= dict(zip(members, described, strict=True))
-        content = io.BytesIO()
-        np.savez(content, places=np.array([*self._features]), rows=np.array([*self._features.values()]))
-        write_whole(self._features_path, content.getvalue())
-
-    def absorb(self, tag: str) -> None:
-        """Take the next shard's."""
-        super().absorb(tag)
-        with np.load(beside(self.output, tag + ".features")) as found:
-            self._features |= {(int(frame), int(atom)): row for (frame, atom), row in zip(*found.values(), strict=True)}
-        self._features = {place: self._features[place] for place in self._sample.places}
 
     def assemble(self) -> None:
         """Write everything, without a time stamp."""
@@ -84,11 +50,6 @@ class Chemiscope(Sampled):
         self._spool.write(gzip.compress(content, mtime=0) if packed else content)
         self._spool.checkpoint()
         self._spool.close()
-
-    def remove(self) -> None:
-        """See `Sink`."""
-        super().remove()
-        remove_whole(self._features_path)
 
     def _content(self, found: list[tuple[Atoms, dict[Place, int]]]) -> dict[str, Any]:
         """What chemiscope reads; it cannot take a run in which nothing was scored, and gets nothing to show then."""

@@ -16,9 +16,10 @@ from ..atoms._model import StructureModel
 from ..models._columns import columns_of
 from ..reading._sources import Files, Source
 from ._chemiscope import SUFFIXES as CHEMISCOPE
-from ._chemiscope import Chemiscope, Describe
+from ._chemiscope import Chemiscope
 from ._least_rigid import LeastRigid
 from ._records import HDF5, NumPyArrays
+from ._sampled import Describe
 from ._sinks import About, ExtendedXYZ, Sink, Table
 from ._spool import FACTS, beside
 
@@ -84,7 +85,7 @@ def sinks_of(
             sinks.append(_KINDS[output.suffix](output, about, tag))
     if least_rigid:
         output = outputs[0].with_name(outputs[0].name + LEAST_RIGID)
-        sinks.append(LeastRigid(output, count=least_rigid, cutoff=about.cutoff, tag=tag))
+        sinks.append(LeastRigid(output, count=least_rigid, cutoff=about.cutoff, describe=describe, tag=tag))
     return sinks
 
 
