@@ -102,7 +102,7 @@ def test_nothing_is_factorised_when_it_is_read(kind: str, tmp_path: Path, monkey
     with pytest.raises(AssertionError, match="something was factorised"):
         FITS[kind]()
     for read in (load_model(tmp_path / "m.lpr"), pickle.loads(pickled)):
-        for name in ("lpr", "variance", "residual", "energy"):
+        for name in ("lpr", "variance", "residual", "local_energy"):
             np.testing.assert_array_equal(getattr(read.score(frames), name), getattr(expected, name))
 
 

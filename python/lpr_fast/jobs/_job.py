@@ -1,0 +1,282 @@
+"""One run: sinks, journal and summary, from the first frame to the last rename."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from .. import _core
+from ..atoms._model import Scores
+from ..writing._spool import FACTS, write_whole
+from ._journal import Journal
+from ._partial import Partial
+from ._stream import Clock, Stream
+
+if TYPE_CHECKING:
+    from ..atoms._pieces import Piece
+    from ..writing._sinks import About, Sink
+    from ..writing._summary import RunSummary
+
+# Scored pieces from a frame on, the first of it from a cell on, made in the threads of a stream.
+Scored: TypeAlias = "Callable[[Stream, int, int], Iterator[tuple[Piece, Scores]]]"
+
+# Told how many frames, and how many atoms, are done.
+Tell: TypeAlias = "Callable[[int, int], None]"
+
+# Seconds between checkpoints: what a crash costs, at most, beside what was under way.
+_BETWEEN_CHECKPOINTS = 2.0
+
+# States of a run in its journal: under way; a shard that waits to be merged; outputs that only lack their names.
+_RUNNING, COMPLETE, ASSEMBLED = "running", "complete", "assembled"
+
+
+class RunInterruptedError(KeyboardInterrupt):
+    """Ctrl-C, with a sentence that says how to go on."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that is over.
+
+    Attributes
+    ----------
+    summary : RunSummary
+        What it came to.
+    loss : str
+        Of the model: what the rigidities are on the scale of.
+    written : list of pathlib.Path
+        The files.
+    resumed_at : int
+        Frames that an earlier, interrupted run had done.
+    resumed_at_atom : int
+        Atoms of the next frame that it had done, if that is a large one.
+    facts : pathlib.Path
+        JSON with what is different in every run: command, host, time.
+    seconds : dict of str to float
+        What each kind of work took; they go on side by side.
+    """
+
+    summary: RunSummary
+    loss: str
+    written: list[Path]
+    resumed_at: int
+    resumed_at_atom: int
+    facts: Path
+    seconds: dict[str, float]
+
+
+class Job:
+    """Sinks, journal and summary of one run.
+
+    Parameters
+    ----------
+    sinks : list of Sink
+        What takes the scored frames.
+    journal : Journal or None
+        Where to go on from; None if that is not possible.
+    about : About
+        What files say of the model.
+    clock : Clock
+        Counts the seconds.
+    tag : str
+        What tells the files of shards apart.
+    first : int
+        Number of the first frame: not zero for shards.
+    skipped : dict of int to str
+        Frames that are left out, and why; filled by what makes the scored frames.
+    """
+
+    def __init__(
+        self,
+        sinks: list[Sink],
+        journal: Journal | None,
+        about: About,
+        clock: Clock,
+        *,
+        tag: str = "",
+        first: int = 0,
+        skipped: dict[int, str],
+    ) -> None:
+        from ..writing._summary import RunSummary
+
+        self._sinks = sinks
+        self._journal = journal
+        self._about = about
+        self._clock = clock
+        self._first = first
+        self._skipped = skipped
+        self._before = journal.read() if journal else None
+        self._summary = RunSummary()
+        self._started = time.time()
+        self._resumed_at, self._resumed_at_atom = 0, 0
+        self._facts_path = sinks[0].output.with_name(sinks[0].output.name + FACTS)
+        self._opened: list[Sink] = []
+        self._partial = Partial(sinks[0].output, tag)
+        if self._before:
+            self._summary = RunSummary.from_json(self._before["summary"])
+            self._resumed_at = self._summary.n_read
+            self._resumed_at_atom = self._before["partial"]["atoms"]
+
+    def run(self, scored: Scored, tell: Tell) -> Run:
+        """Go on, or begin, and make the outputs."""
+        with self._consistent():
+            if not self._is(ASSEMBLED):
+                self._open()
+                self._take(scored, tell)
+                self._assemble()
+            self._publish()
+        return self._result()
+
+    def run_shard(self, scored: Scored, tell: Tell) -> Run:
+        """Go on, or begin, and leave what `merge` takes."""
+        with self._consistent():
+            if not self._is(COMPLETE):
+                self._open()
+                self._take(scored, tell)
+                self._checkpoint(COMPLETE)
+                self._partial.remove()
+                for sink in self._sinks:
+                    sink.close()
+        return self._result()
+
+    def merge(self, shards: list[tuple[str, RunSummary]], tidy: Callable[[], None]) -> Run:
+        """Make the outputs from what shards left, given by their tags, in order; `tidy` removes that."""
+        from ..writing._summary import RunSummary
+
+        with self._consistent():
+            if not self._is(ASSEMBLED):
+                self._before, self._summary = None, RunSummary()
+                self._open()
+                with self._clock.stage("writing"):
+                    for tag, summary in shards:
+                        for sink in self._sinks:
+                            sink.absorb(tag)
+                        self._summary.merge(summary)
+                self._assemble()
+            self._publish(tidy)
+        return self._result()
+
+    def _is(self, state: str) -> bool:
+        return self._before is not None and self._before["state"] == state
+
+    @contextmanager
+    def _consistent(self) -> Iterator[None]:
+        """Whatever happens within, either all is left as it was before the run, or it can go on."""
+        try:
+            yield
+        except BaseException as error:
+            # The file itself is asked: an interrupt may come just after it was written.
+            kept = self._journal.read() if self._journal else None
+            self._give_up(remove=kept is None)
+            if isinstance(error, KeyboardInterrupt) and self._journal and kept is not None:
+                n_atoms = kept["partial"]["atoms"]
+                within = f" and {n_atoms} atoms of the next" if n_atoms else ""
+                raise RunInterruptedError(
+                    f"interrupted, {kept['summary']['n_read']} frames{within} are safe; give the same command again to "
+                    f"go on, or delete {self._journal.path} to start afresh."
+                ) from None
+            raise
+
+    def _result(self) -> Run:
+        written = [sink.output for sink in self._sinks]
+        resumed_at = (self._resumed_at, self._resumed_at_atom)
+        return Run(self._summary, self._about.loss, written, *resumed_at, self._facts_path, dict(self._clock.seconds))
+
+    def _open(self) -> None:
+        lengths = self._before["lengths"] if self._before else [None] * len(self._sinks)
+        for sink, length in zip(self._sinks, lengths, strict=True):
+            sink.open(length)
+            self._opened.append(sink)
+        self._partial.open(self._before["partial"] if self._before else None)
+
+    def _take(self, scored: Scored, tell: Tell) -> None:
+        last = time.monotonic()
+        with Stream() as stream:
+            for piece, scores in scored(stream, self._first + self._resumed_at, self._resumed_at_atom):
+                with self._clock.stage("writing"):
+                    self._count_skipped(piece.first)
+                    of_frames = self._partial.add(piece, scores)
+                    if of_frames is not None:
+                        self._write(piece, of_frames)
+                    is_whole_and_large = of_frames is not None and piece.rows is not None
+                    if is_whole_and_large or time.monotonic() - last > _BETWEEN_CHECKPOINTS:
+                        self._checkpoint()
+                        last = time.monotonic()
+                tell(self._summary.n_frames, self._summary.n_atoms + self._partial.n_atoms)
+        self._count_skipped(self._first + self._summary.n_read + len(self._skipped))
+        with self._clock.stage("writing"):
+            for sink in self._sinks:
+                sink.complete()
+
+    def _write(self, piece: Piece, scores: Scores) -> None:
+        for sink in self._sinks:
+            sink.add(piece.first, piece.frames, scores)
+        self._summary.add(piece.frames, scores, self._about.energy_key)
+
+    def _count_skipped(self, up_to: int) -> None:
+        for number in range(self._first + self._summary.n_read, up_to):
+            self._summary.skip(number, self._skipped.pop(number))
+
+    def _checkpoint(self, state: str = _RUNNING) -> None:
+        lengths = [] if state == ASSEMBLED else [sink.checkpoint() for sink in self._sinks]
+        if self._journal:
+            partial = self._partial.checkpoint()
+            self._journal.write(
+                {"state": state, "lengths": lengths, "summary": self._summary.to_json(), "partial": partial}
+            )
+
+    def _assemble(self) -> None:
+        with self._clock.stage("writing"):
+            self._checkpoint()
+            for sink in self._sinks:
+                sink.assemble()
+            self._checkpoint(ASSEMBLED)
+
+    def _publish(self, tidy: Callable[[], None] = lambda: None) -> None:
+        for sink in self._sinks:
+            sink.publish()
+        write_whole(self._facts_path.resolve(), json.dumps(self._facts(), indent=2).encode() + b"\n")
+        for sink in self._sinks:
+            sink.remove()
+        self._partial.remove()
+        tidy()
+        if self._journal:
+            self._journal.remove()
+
+    def _give_up(self, *, remove: bool) -> None:
+        if remove and self._opened:
+            self._partial.remove()
+        else:
+            self._partial.close()
+        for sink in self._opened:  # what was not opened may be another process's
+            if remove:
+                sink.remove()
+            else:
+                sink.close()
+
+    def _facts(self) -> dict[str, Any]:
+        """What is different in every run, and therefore stands in no other file."""
+        return {
+            "command": sys.argv,
+            "host": platform.node(),
+            "started": datetime.fromtimestamp(self._started, timezone.utc).isoformat(timespec="seconds"),
+            "seconds": time.time() - self._started,
+            "seconds_of_stages": self._clock.seconds,
+            "resumed_at_frame": self._resumed_at,
+            "resumed_at_atom": self._resumed_at_atom,
+            "frames": self._summary.n_frames,
+            "atoms": self._summary.n_atoms,
+            "skipped": self._summary.skipped,
+            "model_sha256": self._about.model_sha256,
+            "versions": self._about.versions,
+            "instruction_set": _core.cpu_info()[0],
+            "outputs": [str(sink.output) for sink in self._sinks],
+        }

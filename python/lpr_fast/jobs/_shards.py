@@ -1,0 +1,195 @@
+"""One run as many jobs that know nothing of one another, and their results as one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from .._errors import InvalidInputError
+from ..reading._sources import Files, Source
+from ..writing._spool import beside
+from ._job import ASSEMBLED, COMPLETE, Job, Run
+from ._journal import SUFFIX, Journal, stored
+from ._stream import Clock
+
+if TYPE_CHECKING:
+    from ..writing._summary import RunSummary
+
+# Tags of shards, and what each came to.
+_Parts: TypeAlias = "list[tuple[str, RunSummary]]"
+
+# What a journal says in place of the shard when all are put together.
+_MERGED = "merged"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of `count` equal ranges of frames, from `first` to before `stop`; `index` counts from one."""
+
+    index: int
+    count: int
+    first: int
+    stop: int
+
+    @classmethod
+    def of(cls, text: str, source: Source) -> Shard:
+        """The shard that a text such as "3/100" means.
+
+        Raises
+        ------
+        InvalidInputError
+            For other texts, and for sources that cannot be read twice.
+        """
+        match = re.fullmatch(r"(\d+)/(\d+)", str(text))
+        index, count = (int(match.group(1)), int(match.group(2))) if match else (0, 0)
+        if not 1 <= index <= count:
+            raise InvalidInputError(f"shard is {text!r}; give for instance 3/100, the third of a hundred.")
+        if not isinstance(source, Files):
+            raise InvalidInputError(f"{source.name} cannot be read by several jobs; give files.")
+        n_frames = source.n_frames()
+        return cls(index, count, (index - 1) * n_frames // count, index * n_frames // count)
+
+    @property
+    def tag(self) -> str:
+        """What tells its files apart."""
+        return f".shard-{self.index}-of-{self.count}"
+
+
+def merge_shards(output: str | PathLike[str]) -> Run:
+    """Make the outputs of a run that was done in shards: the same bytes as of one run.
+
+    Parameters
+    ----------
+    output : path
+        The first output of the run.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    InvalidInputError
+        If shards are missing, not complete, or of different runs.
+    """
+    return merged(output, Clock())
+
+
+def merged(output: str | PathLike[str], clock: Clock) -> Run:
+    """See `merge_shards`; `clock` has counted what the shards took."""
+    from ..writing import _outputs
+    from ..writing._sinks import About
+
+    first = Path(output)
+    settings, parts = _tidying(first) or _complete(first)
+    facts = settings["facts about the model"]
+    about = About(**{**facts, "species": tuple(facts["species"]), "columns": tuple(facts["columns"])})
+    outputs = [Path(path) for path in settings["list of outputs"]]
+    sinks = _outputs.sinks_of(outputs, about, least_rigid=settings["least rigid"])
+    job = Job(sinks, Journal(first, settings), about, clock, skipped={})
+    return job.merge(parts, lambda: _remove([sink.output for sink in sinks]))
+
+
+def _tidying(output: Path) -> tuple[dict[str, Any], _Parts] | None:
+    """Settings of a merge that was ended when all was done but removing the shards; some may be gone already."""
+    journal = beside(output, SUFFIX)
+    if not journal.exists():
+        return None
+    settings, progress = stored(journal)
+    return (settings, []) if progress.get("state") == ASSEMBLED and settings.get("shard") == _MERGED else None
+
+
+def _complete(output: Path) -> tuple[dict[str, Any], _Parts]:
+    """Settings of all shards, and the tag and summary of each."""
+    from ..writing._summary import RunSummary
+
+    journals = _journals(output)
+    found = [stored(path) for path in journals]
+    settings = _common(found, journals)
+    tags = [path.name.removeprefix(output.resolve().name).removesuffix(SUFFIX) for path in journals]
+    summaries = [RunSummary.from_json(progress["summary"]) for _, progress in found]
+    return settings, list(zip(tags, summaries, strict=True))
+
+
+def _remove(outputs: list[Path]) -> None:
+    """Remove whatever shards have left."""
+    for output in outputs:
+        for path in _files_of_shards(output):
+            path.unlink()
+
+
+def _journals(output: Path) -> list[Path]:
+    """Journals of all shards, in order."""
+    matches = _found(output)
+    if not matches:
+        raise InvalidInputError(f"there are no shards of {output}; give the first output of a run with --shard.")
+    counts = {int(match.group(2)) for match in matches}
+    if len(counts) > 1:
+        numbers = ", ".join(map(str, sorted(counts)))
+        raise InvalidInputError(f"{output} has shards of runs of {numbers} shards; delete those that are not meant.")
+    count = counts.pop()
+    missing = sorted(set(range(1, count + 1)) - {int(match.group(1)) for match in matches})
+    if missing:
+        raise InvalidInputError(f"shard {missing[0]}/{count} of {output} is missing; run it first.")
+    return [beside(output, f".shard-{index}-of-{count}{SUFFIX}") for index in range(1, count + 1)]
+
+
+def _found(output: Path) -> list[re.Match[str]]:
+    """Names of the journals that there are, with index and count."""
+    name = output.resolve().name
+    pattern = re.compile(re.escape(name) + r"\.shard-(\d+)-of-(\d+)" + re.escape(SUFFIX))
+    return [match for path in output.resolve().parent.iterdir() if (match := pattern.fullmatch(path.name))]
+
+
+def has_shards(output: Path) -> bool:
+    """Whether there are any files of shards beside an output."""
+    return bool(_files_of_shards(output))
+
+
+def _files_of_shards(output: Path) -> list[Path]:
+    name = output.resolve().name + ".shard-"
+    return [path for path in output.resolve().parent.iterdir() if path.name.startswith(name)]
+
+
+def frames_done(output: Path) -> int:
+    """Frames that shards have done so far."""
+    return sum(stored(output.resolve().with_name(match.string))[1]["summary"]["n_read"] for match in _found(output))
+
+
+def refuse_shards(output: Path) -> None:
+    """Throw if a run in shards was begun, for one without would leave their files."""
+    if has_shards(output):
+        raise InvalidInputError(
+            f"a run of {output} was begun in shards, or with workers; go on like that, or delete {output}.shard-* to "
+            "start afresh."
+        )
+
+
+def refuse_other_runs(output: Path, count: int) -> None:
+    """Throw if what is left of another run will be in the way of merging `count` shards."""
+    journal = beside(output, SUFFIX)
+    if journal.exists() and stored(journal)[0].get("shard") != _MERGED:
+        raise InvalidInputError(
+            f"the unfinished run of {journal} was begun without workers; go on without, or delete that file to start "
+            "afresh."
+        )
+    others = {int(match.group(2)) for match in _found(output)} - {count}
+    if others:
+        raise InvalidInputError(
+            f"{output} has shards of a run of {min(others)} shards, but this one has {count}; merge or delete them."
+        )
+
+
+def _common(found: list[tuple[dict[str, Any], dict[str, Any]]], journals: list[Path]) -> dict[str, Any]:
+    """Settings of all shards."""
+    common = {**found[0][0], "shard": _MERGED}
+    for (settings, progress), path in zip(found, journals, strict=True):
+        if progress["state"] != COMPLETE:
+            raise InvalidInputError(f"the shard of {path} is not complete; give its command again.")
+        for name, value in {**settings, "shard": _MERGED}.items():
+            if common.get(name) != value:
+                raise InvalidInputError(f"the shard of {path} is of a run with another {name}; run it again.")
+    return common

@@ -1,0 +1,287 @@
+"""Where frames come from: files, several of them, standard input, or any iterable."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import platform
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+
+from .._errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from ._formats import Contents
+
+STANDARD_INPUT = "-"
+
+# What is hashed of a file's beginning and of its end, to tell it from another one.
+_SAMPLE_BYTES = 65536
+
+# What may follow the last @ of a file's name: a number, or a slice whose step is not zero.
+_SELECTION = re.compile(r"-?\d+|-?\d*:-?\d*(:(-?0*[1-9]\d*)?)?")
+
+
+class Source(Protocol):
+    """Frames, and what a summary says of them."""
+
+    @property
+    def name(self) -> str:
+        """What to call it in messages."""
+        ...
+
+    def frames(self, start: int = 0) -> Iterator[Atoms | InvalidInputError]:
+        """The frames from number `start` on; exceptions in the place of those that cannot be read."""
+        ...
+
+    def identity(self) -> Any:
+        """What tells it from another source, as JSON can hold it; None if it cannot be read twice."""
+        ...
+
+    def n_atoms(self) -> int | None:
+        """Atoms that will come, where that is known."""
+        ...
+
+
+def source_of(given: Any, topology: str | PathLike[str] | None = None) -> Source:
+    """A source from what a caller passed: a path, several, "-" for standard input, or any iterable of `ase.Atoms`.
+
+    `topology` is a file with the species of what `given` names.
+    """
+    if isinstance(given, Files):
+        return given
+    if isinstance(given, str | PathLike):
+        given = [given]
+    if isinstance(given, list | tuple) and given and all(isinstance(item, str | PathLike) for item in given):
+        names = [str(item) for item in given]
+        if STANDARD_INPUT not in names:
+            return Files(names, None if topology is None else str(topology))
+        if len(names) == 1 and topology is None:
+            return StandardInput(sys.stdin.buffer)
+        raise InvalidInputError("standard input (-) cannot be joined with files or a topology; give one or the other.")
+    if topology is not None:
+        raise InvalidInputError("a topology is for files without species; frames in memory have them.")
+    return InMemory(given)
+
+
+@dataclass(frozen=True)
+class InMemory:
+    """Any iterable of `ase.Atoms`; they are checked when they are scored."""
+
+    given: Iterable[Atoms]
+    name: str = "frames in memory"
+
+    def frames(self, start: int = 0) -> Iterator[Atoms | InvalidInputError]:
+        """Frames as they come, or the iterable itself where it is none: what comes after says so."""
+        from ase import Atoms
+
+        if isinstance(self.given, Atoms):
+            return itertools.islice([self.given], start, None)
+        if not isinstance(self.given, Iterable) or isinstance(self.given, bytes):
+            raise InvalidInputError(
+                f"source is a {type(self.given).__name__}; give paths, or ase.Atoms, for instance ase.io.iread(file)."
+            )
+        return itertools.islice(self.given, start, None)
+
+    def identity(self) -> None:
+        """It cannot be read twice."""
+
+    def n_atoms(self) -> int | None:
+        """A single structure's and a list's atoms are counted."""
+        from ase import Atoms
+
+        if isinstance(self.given, Atoms):
+            return len(self.given)
+        if isinstance(self.given, list | tuple) and all(isinstance(frame, Atoms) for frame in self.given):
+            return sum(map(len, self.given))
+        return None
+
+
+@dataclass(frozen=True)
+class StandardInput:
+    """Extended XYZ from a pipe."""
+
+    file: BinaryIO
+    name: str = "standard input"
+
+    def frames(self, start: int = 0) -> Iterator[Atoms | InvalidInputError]:
+        """Frames as they come."""
+        from . import _formats
+
+        return itertools.islice(_formats.named(_formats.extended_xyz(self.file, self.name), self.name), start, None)
+
+    def identity(self) -> None:
+        """It cannot be read twice."""
+
+    def n_atoms(self) -> None:
+        """Nobody knows."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """Files, one after the other; each may have a selection of frames, as ASE writes it: ``md.xyz@::10``.
+
+    `contents` says of each what reading it once has found; None, or nothing at all, if it has not been read.
+    """
+
+    specifications: list[str]
+    topology: str | None = None
+    contents: tuple[Contents | None, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The files as they were given."""
+        return ", ".join(self.specifications)
+
+    @property
+    def paths(self) -> list[Path]:
+        """Files without selections, and the topology's."""
+        given = [*self.specifications, *([self.topology] if self.topology else [])]
+        return [path_of(specification) for specification in given]
+
+    def frames(self, start: int = 0) -> Iterator[Atoms | InvalidInputError]:
+        """Frames of all files in turn; exceptions in the place of those that cannot be read.
+
+        Raises
+        ------
+        InvalidInputError
+            For folders, and selections of nothing.
+        """
+        from . import _formats
+
+        topology = self._read_topology()
+        for specification, contents in zip(self.specifications, self._known(), strict=True):
+            if contents and start >= contents.n_frames > 0:
+                start -= contents.n_frames
+                continue
+            number, found = 0, _formats.frames_of(specification, start, topology, contents)
+            for number, frame in enumerate(found, start=1):  # noqa: B007
+                yield frame
+            if number == 0:
+                n_frames = _formats.contents_of(specification, topology).n_frames if start else 0
+                _refuse_none(n_frames, specification)
+                start -= n_frames
+            else:
+                start = 0
+
+    def n_frames(self) -> int:
+        """Frames in all, by reading the files if need be."""
+        from . import _formats
+
+        topology = self._read_topology()
+        return sum(
+            (contents or _formats.contents_of(specification, topology)).n_frames
+            for specification, contents in zip(self.specifications, self._known(), strict=True)
+        )
+
+    def read_through(self, *, only_quick: bool = False, on_error: str = "stop") -> Files:
+        """The same files, of which is known now what they hold, and where.
+
+        With `only_quick` that is found out of plain XYZ files alone.
+
+        Raises
+        ------
+        InvalidInputError
+            For files that hold nothing, and unless `on_error` is "skip" for those that are truncated: better now than
+            after hours.
+        """
+        from . import _formats
+
+        if self.contents and (only_quick or None not in self.contents):
+            return self
+        topology = self._read_topology()
+        found = tuple(
+            None if only_quick and not _formats.is_quickly_read(name) else _formats.contents_of(name, topology)
+            for name in self.specifications
+        )
+        for specification, contents in zip(self.specifications, found, strict=True):
+            if contents is not None:
+                if contents.error and on_error != "skip":
+                    raise contents.error
+                _refuse_none(contents.n_frames, specification)
+        return replace(self, contents=found)
+
+    def seen_from(self, folder: Path, identity: Any) -> Files:
+        """The same files for a process on whatever machine, which may be in another folder than `folder`.
+
+        Raises
+        ------
+        InvalidInputError
+            If what stands there under their names is something else.
+        """
+        seen = self
+        if Path.cwd() != folder:
+            topology = None if self.topology is None else str(folder / self.topology)
+            seen = replace(self, specifications=[str(folder / name) for name in self.specifications], topology=topology)
+        if seen.identity() != identity:
+            raise InvalidInputError(
+                f"a worker on {platform.node()} sees other files as {seen.name}; give files of a file system that all "
+                "machines share."
+            )
+        return seen
+
+    def _known(self) -> tuple[Contents | None, ...]:
+        return self.contents or (None,) * len(self.specifications)
+
+    def _read_topology(self) -> Atoms | None:
+        if self.topology is None:
+            return None
+        return next(readable(Files([self.topology])))
+
+    def identity(self) -> list[dict[str, Any]]:
+        """Names, sizes, times of change, and hashes of a sample of each file's bytes."""
+        given = [*self.specifications, *([self.topology] if self.topology else [])]
+        return [
+            {"source": str(path.resolve()), "selection": specification.removeprefix(str(path)), **_stamp(path)}
+            for path, specification in zip(self.paths, given, strict=True)
+        ]
+
+    def n_atoms(self) -> int | None:
+        """Atoms of files that have been read through."""
+        counts = [contents.n_atoms for contents in self._known() if contents]
+        return sum(counts) if len(counts) == len(self.specifications) else None
+
+
+def _refuse_none(n_frames: int, specification: str) -> None:
+    if n_frames == 0:
+        raise InvalidInputError(f"{specification} holds no structures; give a file, and a selection, that has some.")
+
+
+def readable(source: Source, start: int = 0) -> Iterator[Atoms]:
+    """The frames of a source from number `start` on, as long as they can be read."""
+    for frame in source.frames(start):
+        if isinstance(frame, InvalidInputError):
+            raise frame
+        yield frame
+
+
+def path_of(specification: str) -> Path:
+    """The file that ``file@selection`` names; folders are refused."""
+    from ase.io.formats import parse_filename
+
+    name, at, selection = Path(specification).name.rpartition("@")
+    if at and not _SELECTION.fullmatch(selection):
+        raise InvalidInputError(
+            f"{specification} selects no frames by {selection!r}; give for instance {name}@100: or {name}@::10."
+        )
+    path = Path(parse_filename(specification)[0])  # type: ignore[no-untyped-call]
+    if path.is_dir():
+        raise InvalidInputError(f"{path} is a folder; give a file of structures.")
+    return path
+
+
+def _stamp(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        sample = hashlib.sha256()
+        for offset in (0, max(0, size - _SAMPLE_BYTES)):
+            file.seek(offset)
+            sample.update(file.read(_SAMPLE_BYTES))
+    return {"bytes": size, "changed": path.stat().st_mtime_ns, "sample_sha256": sample.hexdigest()}

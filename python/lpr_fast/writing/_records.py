@@ -1,0 +1,190 @@
+"""Sinks for bulk: numbers of all atoms, kept on the disk as records until the run is over."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+from .. import _core
+from .._errors import MissingPackageError
+from ..atoms._model import Scores
+from ..models._columns import COLUMNS, columns_of
+from ._sinks import About
+from ._spool import SUFFIX, Spool, beside, publish
+
+T = TypeVar("T")
+
+FORMAT = "lpr_fast scores"
+FORMAT_VERSION = 1
+
+# Atoms that are copied at a time, and stand in one compressed chunk.
+_CHUNK = 2**14
+
+# Of compression, between 1 and 9.
+_LEVEL = 4
+
+_UNITS = {column.name: column.unit for column in COLUMNS}
+
+
+class _Records:
+    """Records of all atoms, one after the other, from which the file is made in the end."""
+
+    def __init__(self, output: Path, about: About, tag: str = "") -> None:
+        self.output = output
+        self._about = about
+        self._spool = Spool(output, tag)
+        self._staged = beside(output, ".assembled")
+        reals = [(name, "<f8") for name in about.columns]
+        self._type = np.dtype([*reals, ("frame", "<i8"), ("atom", "<i8"), ("species", "<i4")])
+
+    def open(self, length: int | None) -> None:
+        self._spool.open(length)
+
+    def add(self, first: int, frames: list[Atoms], scores: Scores) -> None:  # noqa: ARG002
+        records = np.empty(len(scores), self._type)
+        for name, values in columns_of(scores).items():
+            records[name] = values
+        records["frame"] = scores.frame
+        records["atom"] = scores.atom
+        records["species"] = np.concatenate([frame.numbers for frame in frames])
+        self._spool.write(records.tobytes())
+
+    def complete(self) -> None:
+        pass
+
+    def checkpoint(self) -> int:
+        return self._spool.checkpoint()
+
+    def absorb(self, tag: str) -> None:
+        self._spool.append(beside(self.output, tag + SUFFIX), 0)
+
+    def assemble(self) -> None:
+        self._spool.close()
+        self._write(self._staged, _Atoms(self._spool.path, self._type))
+        with self._staged.open("rb") as file:
+            os.fsync(file.fileno())
+
+    def publish(self) -> None:
+        publish(self._staged, self.output)
+
+    def close(self) -> None:
+        self._spool.close()
+
+    def remove(self) -> None:
+        self._staged.unlink(missing_ok=True)
+        self._spool.remove()
+
+    def _write(self, path: Path, atoms: _Atoms) -> None:
+        raise NotImplementedError
+
+
+class _Atoms:
+    """Records on the disk, a chunk at a time."""
+
+    def __init__(self, path: Path, kind: np.dtype[Any]) -> None:
+        self._path = path
+        self._type = kind
+        self.count = path.stat().st_size // kind.itemsize
+
+    def chunks(self) -> Iterator[tuple[slice, NDArray[Any]]]:
+        with self._path.open("rb") as file:
+            start = 0
+            while len(records := np.fromfile(file, self._type, _CHUNK)):
+                yield slice(start, start + len(records)), records
+                start += len(records)
+
+    def frames(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Numbers of the frames; and of the first atom of each among all atoms, and their count at the end."""
+        none = np.zeros(0, dtype=np.int64)
+        numbers, first = [none], [none]
+        for part, records in self.chunks():
+            starts = np.flatnonzero(records["atom"] == 0)
+            numbers.append(records["frame"][starts])
+            first.append(part.start + starts)
+        return np.concatenate(numbers), np.concatenate([*first, [self.count]])
+
+
+class HDF5(_Records):
+    """Compressed columns; docs/trajectories.md describes them."""
+
+    def __init__(self, output: Path, about: About, tag: str = "") -> None:
+        super().__init__(output, about, tag)
+        _h5py()  # better now than after hours
+
+    def _write(self, path: Path, atoms: _Atoms) -> None:
+        with _h5py().File(path, "w") as file:
+            self._describe(file)
+            group = file.create_group("atoms")
+            columns = {name: self._column(group, name, atoms.count) for name in (*self._about.columns, "species")}
+            n_threads = len(os.sched_getaffinity(0))
+            with ThreadPoolExecutor(n_threads) as pool:
+                for chunks in _together(atoms.chunks(), n_threads):
+                    places = [(column, part.start) for part, _ in chunks for column in columns.values()]
+                    values = [records[name].astype(columns[name].dtype) for _, records in chunks for name in columns]
+                    for (column, start), packed in zip(places, pool.map(_packed, values), strict=True):
+                        column.id.write_direct_chunk((start,), packed)
+            numbers, first = atoms.frames()
+            group = file.create_group("frames")
+            group["number"], group["first_atom"] = numbers, first
+
+    def _column(self, group: Any, name: str, count: int) -> Any:
+        kind = "<i2" if name == "species" else "<f8"
+        options = {"chunks": (_CHUNK,), "compression": "gzip", "compression_opts": _LEVEL, "shuffle": True}
+        column = group.create_dataset(name, (count,), kind, maxshape=(None,), **options)
+        if name in _UNITS:
+            column.attrs["unit"] = _UNITS[name]
+        return column
+
+    def _describe(self, file: Any) -> None:
+        about = self._about
+        file.attrs["format"] = FORMAT
+        file.attrs["format_version"] = FORMAT_VERSION
+        file.attrs["model_sha256"] = about.model_sha256
+        file.attrs["loss"] = about.loss
+        file.attrs["regularizer"] = about.regularizer
+        file.attrs["instruction_set"] = _core.cpu_info()[0]
+        for name, version in about.versions.items():
+            file.attrs[f"{name}_version"] = version
+
+
+class NumPyArrays(_Records):
+    """The arrays of `Scores` in a ``.npz`` file."""
+
+    def _write(self, path: Path, atoms: _Atoms) -> None:
+        count = (atoms.count,)
+        records = np.memmap(self._spool.path, self._type, "r") if atoms.count else np.empty(count, self._type)
+        arrays: dict[str, Any] = {name: records[name] for name in self._about.columns}
+        arrays |= {"frame": records["frame"], "atom": records["atom"]}
+        arrays["species"] = records["species"].astype(np.int64)
+        with path.open("wb") as file:
+            np.savez(file, **arrays)
+
+
+def _together(items: Iterator[T], count: int) -> Iterator[list[T]]:
+    """So many items at a time."""
+    while found := list(islice(items, count)):
+        yield found
+
+
+def _packed(values: NDArray[Any]) -> bytes:
+    """A chunk as HDF5's own filters, shuffle and gzip, make it; they would keep to one core."""
+    whole = np.zeros(_CHUNK, values.dtype)
+    whole[: len(values)] = values
+    return zlib.compress(whole.view(np.uint8).reshape(_CHUNK, -1).T.tobytes(), _LEVEL)
+
+
+def _h5py() -> Any:
+    try:
+        import h5py
+    except ImportError as error:
+        raise MissingPackageError("HDF5 files need h5py; install it with: pip install 'lpr-fast[cli]'") from error
+    return h5py

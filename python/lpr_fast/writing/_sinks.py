@@ -1,0 +1,209 @@
+"""What scored frames are written to: the text formats, and what all sinks have in common."""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+from .._arrays import Array
+from ..atoms._frames import known_energy
+from ..atoms._model import Scores
+from ..descriptors._elements import symbol
+from ..models._columns import prefixed_columns_of
+from . import _extxyz
+from ._spool import SUFFIX, Spool, beside, publish
+
+
+@dataclass(frozen=True)
+class About:
+    """What files say of the model that made them: nothing that changes from one run to the next."""
+
+    model_sha256: str
+    loss: str
+    regularizer: float
+    cutoff: float
+    species: tuple[int, ...]
+    energy_key: str
+    columns: tuple[str, ...]
+    versions: dict[str, str]
+
+
+class Sink(Protocol):
+    """Takes scored frames as they come, and makes one file of them."""
+
+    output: Path
+
+    def open(self, length: int | None) -> None:
+        """Begin, or go on after the checkpoint that returned `length`."""
+        ...
+
+    def add(self, first: int, frames: list[Atoms], scores: Scores) -> None:
+        """Take a batch, the first frame of which has the number `first`."""
+        ...
+
+    def complete(self) -> None:
+        """All frames of this run, or of this shard, have been taken."""
+        ...
+
+    def checkpoint(self) -> int:
+        """Bring everything that was taken to the disk."""
+        ...
+
+    def absorb(self, tag: str) -> None:
+        """Take the next shard, all at once."""
+        ...
+
+    def assemble(self) -> None:
+        """All frames have come: make the whole file, under another name, from what is on the disk."""
+        ...
+
+    def publish(self) -> None:
+        """Give the file its name; called again if the process was killed meanwhile."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files, and leave them."""
+        ...
+
+    def remove(self) -> None:
+        """Leave nothing but the output behind."""
+        ...
+
+
+class Spooled:
+    """A sink whose file grows in a spool until it gets its name."""
+
+    def __init__(self, output: Path, tag: str) -> None:
+        self.output = output
+        self._spool = Spool(output, tag)
+
+    def complete(self) -> None:
+        """See `Sink`."""
+
+    def publish(self) -> None:
+        """See `Sink`."""
+        publish(self._spool.path, self.output)
+
+    def close(self) -> None:
+        """See `Sink`."""
+        self._spool.close()
+
+    def remove(self) -> None:
+        """See `Sink`."""
+        self._spool.remove()
+
+
+class _Text(Spooled):
+    """A file that is complete when the last frame has been appended."""
+
+    def __init__(self, output: Path, about: About, tag: str = "") -> None:
+        super().__init__(output, tag)
+        self._about = about
+
+    def open(self, length: int | None) -> None:
+        self._spool.open(length)
+        if not length:
+            self._spool.write(self._heading())
+
+    def checkpoint(self) -> int:
+        return self._spool.checkpoint()
+
+    def absorb(self, tag: str) -> None:
+        self._spool.append(beside(self.output, tag + SUFFIX), len(self._heading()))
+
+    def assemble(self) -> None:
+        self._spool.close()
+
+    def _heading(self) -> bytes:
+        return b""
+
+
+class ExtendedXYZ(_Text):
+    """All that the frames hold, and columns of scores."""
+
+    def add(self, first: int, frames: list[Atoms], scores: Scores) -> None:  # noqa: ARG002
+        """Append the frames."""
+        _extxyz.write_frames(self._spool, frames, prefixed_columns_of(scores))
+
+
+class Table(_Text):
+    """Comma-separated values, a line for each frame."""
+
+    def add(self, first: int, frames: list[Atoms], scores: Scores) -> None:
+        """Append the lines."""
+        start = 0
+        lines = io.StringIO()
+        for number, frame in enumerate(frames, start=first):
+            of_frame = scores.taken(slice(start, start + len(frame)))
+            start += len(frame)
+            print(*self._line(number, frame, of_frame), sep=",", file=lines)
+        self._spool.write(lines.getvalue().encode())
+
+    def _heading(self) -> bytes:
+        names = ["frame", "atoms", "scored", "lpr_lowest", "lpr_lowest_atom", "lpr_lowest_species"]
+        names += ["lpr_5", "lpr_50", "lpr_95", *(f"lpr_lowest_{symbol(s)}" for s in self._about.species)]
+        names += ["variance_mean"]
+        if "residual" in self._about.columns:
+            names += ["residual_largest", "residual_largest_atom"]
+        if "local_energy" in self._about.columns:
+            names += ["local_energy_mean", "energy_error_per_atom"]
+        return (",".join(names) + "\n").encode()
+
+    def _line(self, number: int, frame: Atoms, scores: Scores) -> list[str]:
+        known: slice | NDArray[np.int64] = slice(None)
+        numbers, lpr = frame.numbers, scores.lpr
+        if np.isnan(lpr).any():
+            known = np.flatnonzero(~np.isnan(lpr))
+            numbers, lpr = numbers[known], lpr[known]
+        line = [str(number), str(len(frame)), str(len(lpr))]
+        if len(lpr):
+            lowest = int(lpr.argmin())
+            atom = _atom(known, lowest)
+            line += [_real(lpr[lowest]), str(atom), symbol(int(frame.numbers[atom]))]
+            line += [_real(value) for value in quantiles(lpr, (0.05, 0.5, 0.95))]
+        else:
+            line += [""] * 6
+        line += [_real(lpr[numbers == s].min() if s in numbers else np.nan) for s in self._about.species]
+        line.append(_mean(scores.variance[known]))
+        if scores.residual is not None:
+            residual = scores.residual[known]
+            largest = int(residual.argmax()) if len(residual) else 0
+            line += [_real(residual[largest]), str(_atom(known, largest))] if len(residual) else ["", ""]
+        if scores.local_energy is not None:
+            line += [_mean(scores.local_energy[known])]
+            line += [_real(error_per_atom(frame, scores.local_energy, self._about.energy_key))]
+        return line
+
+
+def _atom(known: slice | NDArray[np.int64], index: int) -> int:
+    """Which atom of its frame has a place among the known ones."""
+    return index if isinstance(known, slice) else int(known[index])
+
+
+def quantiles(values: Array, shares: tuple[float, ...]) -> list[float]:
+    """The values below which so large shares of all lie, each of them one that occurs."""
+    ordered = np.sort(values)
+    return [float(ordered[round(share * (len(ordered) - 1))]) for share in shares]
+
+
+def error_per_atom(frame: Atoms, local_energy: Array, key: str) -> float:
+    """Error of the predicted energy, where the frame says what it should be; NaN elsewhere."""
+    known = known_energy(frame, key)
+    return float("nan") if known is None else (float(local_energy.sum()) - known) / len(frame)
+
+
+def _real(value: Any) -> str:
+    """All digits; nothing for NaN, which readers of tables take for a missing value."""
+    number = float(value)
+    return "" if math.isnan(number) else repr(number)
+
+
+def _mean(values: Array) -> str:
+    return _real(values.mean()) if len(values) else ""
