@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.metadata import metadata
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,12 @@ def test_one_version_is_told_everywhere() -> None:
     assert ".".join(numbers) == lpr_fast.__version__
     assert found("CITATION.cff", r"(?m)^version: (\S+)") == lpr_fast.__version__
     assert lpr_fast.__version__ in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_the_readme_says_what_every_extra_is_for() -> None:
+    rows = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| `'.[")]
+    told = {extra for row in rows for extra in re.findall(r"'\.\[(\w+)\]'", row)}
+    assert told == set(metadata("lpr-fast").get_all("Provides-Extra"))
 
 
 def test_every_public_name_is_documented() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from ase import Atoms
 from tools import chemiscope_picture, demo_data, stubs
 
+ROOT = Path(__file__).parents[1]
 DATA = demo_data.OUTPUT_FOLDER
 
 # As few steps, and snapshots, as there can be.
@@ -82,3 +85,17 @@ def test_without_a_browser_the_tool_says_which(
     monkeypatch.setenv("PATH", str(tmp_path))
     assert chemiscope_picture.main() == 2
     assert capsys.readouterr().err == "no chromium is installed (Debian: apt-get install chromium).\n"
+
+
+def test_make_test_runs_every_part_and_names_those_that_failed(tmp_path: Path) -> None:
+    (tmp_path / "parts.mk").write_text("good fine: ; @echo $@ ran\nbad: ; @false\n")
+    variables = {**os.environ, "MAKEFILES": str(tmp_path / "parts.mk"), "MAKEFLAGS": ""}
+    command = ["make", "--directory", str(ROOT), "--assume-old", ".venv/dev", "test"]
+    for parts, code, summary in (
+        ("good bad fine", 2, "passed: good fine; failed: bad"),
+        ("good fine", 0, "passed: good fine; failed: none"),
+    ):
+        done = subprocess.run([*command, f"PARTS={parts}"], env=variables, capture_output=True, text=True, check=False)
+        assert done.returncode == code
+        lines = [line for line in done.stdout.splitlines() if not line.startswith("make")]
+        assert lines == ["good ran", "fine ran", summary]
