@@ -29,7 +29,7 @@ class About:
     model_sha256: str
     loss: str
     regularizer: float
-    cutoff: float
+    cutoff: float | None
     species: tuple[int, ...]
     energy_key: str
     columns: tuple[str, ...]
