@@ -15,8 +15,8 @@ from measure import compare, finish, parser, peak_memory, print_machine
 from suite.structure_cases import hypers, silicon
 
 from lpr_fast import SparseKernelModel, load_model, score_trajectory
-from lpr_fast.trajectories import _extxyz
-from lpr_fast.trajectories._sources import Files, readable
+from lpr_fast.reading._sources import Files, readable
+from lpr_fast.writing import _extxyz
 
 RATTLE = 0.05  # Å
 

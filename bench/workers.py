@@ -16,8 +16,8 @@ from measure import arguments, compare, finish, print_machine
 from structures import disordered, fit
 
 from lpr_fast import score_trajectory
-from lpr_fast.trajectories import _workers
-from lpr_fast.trajectories._cluster import Cluster, connected
+from lpr_fast.jobs import _workers
+from lpr_fast.jobs._cluster import Cluster, connected
 
 
 def start(count: int, until: ExitStack) -> Cluster:

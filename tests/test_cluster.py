@@ -23,9 +23,9 @@ from ase.constraints import FixBondLengths
 from distributed import LocalCluster
 
 from lpr_fast import InvalidInputError, LprError, LprWarning, Run, RunProgress, score_trajectory
-from lpr_fast.trajectories import _cluster, _workers
-from lpr_fast.trajectories._cluster import Cluster, connected
-from lpr_fast.trajectories._journal import Journal
+from lpr_fast.jobs import _cluster, _workers
+from lpr_fast.jobs._cluster import Cluster, connected
+from lpr_fast.jobs._journal import Journal
 
 from .structures import fitted, gallium_arsenide, silicon
 from .test_command_line import run
@@ -35,7 +35,7 @@ SUFFIXES = ("csv", "h5", "extxyz", "npz", "chemiscope.json.gz")
 
 # The command line, with ranges so small that there are many of them, and frequent checkpoints.
 PROGRAM = """
-import lpr_fast.trajectories._workers as workers
+import lpr_fast.jobs._workers as workers
 workers._ATOMS_OF_RANGE = 2000
 from lpr_fast.command_line import main
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ def test_the_observer_saves_what_fires_and_ends_the_run(model: SparseKernelModel
     assert dynamics.nsteps == fired < 400
     (frame,) = ase.io.read(tmp_path / "saved.xyz", ":")
     assert frame.info["step"] == fired
-    assert frame.info["lowest_lpr"] == frame.arrays["lpr"].min() == lowest[fired]
+    assert frame.info["lpr_lowest"] == frame.arrays["lpr"].min() == lowest[fired]
     np.testing.assert_allclose(frame.arrays["lpr"], model.score(frame).lpr, rtol=1e-9)
 
 

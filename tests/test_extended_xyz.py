@@ -13,7 +13,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.constraints import FixAtoms, FixCartesian
 
 from lpr_fast import LprWarning
-from lpr_fast.trajectories._extxyz import write_frame
+from lpr_fast.writing._extxyz import write_frame
 
 
 def test_infinite_rigidities_are_read_by_both_readers(tmp_path: Path) -> None:

@@ -30,11 +30,11 @@ from lpr_fast import (
 )
 from lpr_fast.atoms import _frames, _ranges
 from lpr_fast.atoms._fitting import Problem, kernel_basis, no_progress, pool_for, rows_from, sampled_active_set
+from lpr_fast.jobs import _fit_job
+from lpr_fast.jobs._cluster import connected
+from lpr_fast.jobs._fit_job import FitJob
+from lpr_fast.jobs._journal import Journal
 from lpr_fast.models._active_set import Pool, draw, pool_size
-from lpr_fast.trajectories import _fit_job
-from lpr_fast.trajectories._cluster import connected
-from lpr_fast.trajectories._fit_job import FitJob
-from lpr_fast.trajectories._journal import Journal
 
 from .processes import EndOfPowerError, forge_setting, killed
 from .structures import HYPERS, fitted, gallium_arsenide, molecules, silicon
@@ -43,7 +43,7 @@ OPTIONS: dict[str, Any] = {"hypers": HYPERS, "n_active": 12, "regularizer": 1e-3
 
 # The command line, with a checkpoint after every batch, of which there are many.
 PROGRAM = """
-import lpr_fast.atoms._frames as frames, lpr_fast.trajectories._fit_job as job
+import lpr_fast.atoms._frames as frames, lpr_fast.jobs._fit_job as job
 frames.BATCH_ATOMS, job._BETWEEN_CHECKPOINTS, job._CHECKPOINT_SHARE = 64, 0.0, 0.0
 from lpr_fast.command_line import main
 main()

@@ -13,7 +13,7 @@ import pytest
 from ase import Atoms
 
 from lpr_fast import InvalidInputError, LinearModel, plot_scores, score_trajectory
-from lpr_fast.trajectories import _histograms
+from lpr_fast.writing import _histograms
 
 from .structures import HYPERS, fitted, gallium_arsenide, molecules, silicon
 

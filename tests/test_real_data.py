@@ -261,7 +261,7 @@ def test_energies_are_those_of_plain_least_squares(fitted: Fitted) -> None:
     assert model.baseline is not None
     assert list(model.baseline) == reference.species
     np.testing.assert_allclose(list(model.baseline.values()), reference.baseline, rtol=0, atol=1e-8)
-    local = model.score(reference.test).energy
+    local = model.score(reference.test).local_energy
     wrong = np.abs(local - reference.local_energies).max()
     assert report(f"{fitted.name}, local energies", wrong, " eV") < 1e-7
     totals = model.predict(reference.test)
@@ -299,7 +299,7 @@ def test_bits_survive_files_pickles_and_other_orders(fitted: Fitted, tmp_path: P
     fitted.model.save(tmp_path / "model.lpr")
     for model in (fitted.model, load_model(tmp_path / "model.lpr"), pickle.loads(pickle.dumps(fitted.model))):
         alone = [model.score(frame) for frame in reversed(frames)][::-1]
-        for name in ("lpr", "variance", "residual", "energy", "atom"):
+        for name in ("lpr", "variance", "residual", "local_energy", "atom"):
             if getattr(expected, name) is not None:
                 together = np.concatenate([getattr(scores, name) for scores in alone])
                 np.testing.assert_array_equal(together, getattr(expected, name))

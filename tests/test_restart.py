@@ -20,17 +20,17 @@ from ase.build import bulk
 
 from lpr_fast import InvalidInputError, LinearModel, cpu_info, score_trajectory
 from lpr_fast.atoms import _frames, _pieces
-from lpr_fast.trajectories import _job
-from lpr_fast.trajectories._job import Run
-from lpr_fast.trajectories._spool import Spool
+from lpr_fast.jobs import _job
+from lpr_fast.jobs._job import Run
+from lpr_fast.writing._spool import Spool
 
 from .processes import EndOfPowerError, forge_setting, killed
 from .structures import HYPERS, fitted, rattled, silicon
 
 # The command line, with checkpoints so often that there are some in a short run.
 PROGRAM = """
-import lpr_fast.trajectories._job as job
-import lpr_fast.trajectories._chemiscope as chemiscope
+import lpr_fast.jobs._job as job
+import lpr_fast.writing._chemiscope as chemiscope
 job._BETWEEN_CHECKPOINTS, chemiscope._COUNT = 0.02, 20
 from lpr_fast.command_line import main
 main()
@@ -131,7 +131,7 @@ def unfinished(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_an_interrupt_just_after_a_checkpoint_loses_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lpr_fast.trajectories._journal import Journal
+    from lpr_fast.jobs._journal import Journal
 
     write = Journal.write
 
@@ -294,10 +294,10 @@ def test_a_crash_while_files_are_finished_loses_nothing(
         raise EndOfPowerError
 
     place = {
-        "assemble": "lpr_fast.trajectories._records.HDF5._write",
-        "publish": "lpr_fast.trajectories._records._Records.publish",
-        "facts": "lpr_fast.trajectories._job.Job._facts",
-        "remove": "lpr_fast.trajectories._sinks._Text.remove",
+        "assemble": "lpr_fast.writing._records.HDF5._write",
+        "publish": "lpr_fast.writing._records._Records.publish",
+        "facts": "lpr_fast.jobs._job.Job._facts",
+        "remove": "lpr_fast.writing._sinks._Text.remove",
     }[step]
     source = f"{folder / 'md.xyz'}@:300"
     with monkeypatch.context() as patch:

@@ -8,7 +8,7 @@ import ase.io
 import pytest
 
 from lpr_fast import InvalidInputError, LprError, merge_shards, score_trajectory
-from lpr_fast.trajectories import _job
+from lpr_fast.jobs import _job
 
 from .processes import EndOfPowerError
 from .structures import fitted, silicon
@@ -19,7 +19,7 @@ SUFFIXES = ("csv", "h5", "extxyz", "npz", "chemiscope.json.gz")
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("lpr_fast.trajectories._chemiscope._COUNT", 3)
+    monkeypatch.setattr("lpr_fast.writing._chemiscope._COUNT", 3)
     fitted().save(tmp_path / "m.lpr")
     ase.io.write(tmp_path / "a.xyz", silicon(11, seed=50))
     ase.io.write(tmp_path / "b.xyz.gz", silicon(8, seed=70), format="extxyz")
@@ -69,13 +69,13 @@ def test_a_merge_that_was_ended_by_force_can_be_repeated(folder: Path, monkeypat
     for index in (1, 2):
         score(folder, "parts", f"{index}/2")
     for place in (
-        "_chemiscope.Chemiscope.absorb",
-        "_least_rigid.LeastRigid.absorb",
-        "_records.HDF5._write",
-        "_records._Records.publish",
+        "writing._chemiscope.Chemiscope.absorb",
+        "writing._least_rigid.LeastRigid.absorb",
+        "writing._records.HDF5._write",
+        "writing._records._Records.publish",
     ):
         with monkeypatch.context() as patch:
-            patch.setattr(f"lpr_fast.trajectories.{place}", stop)
+            patch.setattr(f"lpr_fast.{place}", stop)
             with pytest.raises(EndOfPowerError):
                 merge_shards(folder / "parts" / "md.csv")
     merge_shards(folder / "parts" / "md.csv")

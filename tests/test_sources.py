@@ -16,7 +16,7 @@ import pytest
 from ase import Atoms
 
 from lpr_fast import InvalidInputError, SparseKernelModel, score_trajectory
-from lpr_fast.trajectories import _sources
+from lpr_fast.reading import _sources
 
 from .structures import gallium_arsenide
 
@@ -73,7 +73,7 @@ def test_cell_vectors_below_the_atoms_are_read(tmp_path: Path, monkeypatch: pyte
     frames = list(_sources.source_of(tmp_path / "vec.xyz").frames())
     assert frames == ase.io.read(tmp_path / "vec.xyz", ":")
     assert frames[0].cell.lengths().tolist() == [3, 3, 3]
-    monkeypatch.setattr("lpr_fast.trajectories._files._BETWEEN_PLACES", 1)
+    monkeypatch.setattr("lpr_fast.reading._formats._BETWEEN_PLACES", 1)
     assert list(_sources.source_of(tmp_path / "vec.xyz").read_through().frames(1)) == frames[1:]
 
 
@@ -85,7 +85,7 @@ PRECISIONS = {".xtc": 6e-3, ".trr": 1e-5, ".dcd": 1e-5, ".nc": 1e-5}
 def test_files_that_have_been_read_through_give_the_same_frames(
     suffix: str, selection: str, frames: list[Atoms], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lpr_fast.trajectories._files._BETWEEN_PLACES", 1)
+    monkeypatch.setattr("lpr_fast.reading._formats._BETWEEN_PLACES", 1)
     sized = [frame[: 8 - n] if suffix != "xtc" else frame for n, frame in enumerate(frames)]
     path, topology = tmp_path / f"md.{suffix}", None
     if suffix == "xtc":

@@ -20,11 +20,11 @@ from ase import Atoms
 from lpr_fast import InvalidInputError, LprWarning, SparseKernelModel, score_trajectory
 from lpr_fast.atoms import _pieces
 from lpr_fast.atoms._model import Scores
-from lpr_fast.trajectories._memory import as_bytes
-from lpr_fast.trajectories._records import HDF5
-from lpr_fast.trajectories._sinks import About
-from lpr_fast.trajectories._stream import Stream
-from lpr_fast.trajectories._summary import RunSummary
+from lpr_fast.jobs._memory import as_bytes
+from lpr_fast.jobs._stream import Stream
+from lpr_fast.writing._records import HDF5
+from lpr_fast.writing._sinks import About
+from lpr_fast.writing._summary import RunSummary
 
 from .structures import HYPERS, fitted, gallium_arsenide, molecules, silicon
 
@@ -48,17 +48,17 @@ def test_all_sinks_hold_the_numbers_of_the_call(model: SparseKernelModel, trajec
     arrays, written = np.load(outputs[3]), ase.io.read(outputs[2], ":")
     with h5py.File(outputs[0]) as file:
         for name in ("lpr", "variance", "residual", "local_energy"):
-            values = getattr(expected, name.removeprefix("local_"))
+            values, column = getattr(expected, name), name if name == "lpr" else f"lpr_{name}"
             np.testing.assert_array_equal(file["atoms"][name], values)
             np.testing.assert_array_equal(arrays[name], values)
-            np.testing.assert_array_equal(np.concatenate([frame.arrays[name] for frame in written]), values)
+            np.testing.assert_array_equal(np.concatenate([frame.arrays[column] for frame in written]), values)
         assert file["frames/first_atom"][:].tolist() == [0, 8, 16, 24, 32, 40]
         assert file["atoms/species"][:].tolist() == [14] * 40
         assert file["atoms/lpr"].dtype == np.float64
         assert file.attrs["loss"] == "total"
         assert len(file.attrs["model_sha256"]) == 64
         assert file["atoms/lpr"].attrs["unit"]
-    np.testing.assert_array_equal(arrays["structure"], expected.structure)
+    np.testing.assert_array_equal(arrays["frame"], expected.frame)
     np.testing.assert_array_equal(arrays["atom"], expected.atom)
     assert run.summary.n_atoms == 40
     assert run.written[:4] == outputs
@@ -77,7 +77,7 @@ def test_the_table_has_a_line_for_each_frame(tmp_path: Path) -> None:
     for frame, line in zip(frames, lines, strict=True):
         scores = model.score(frame)
         assert scores.residual is not None
-        assert scores.energy is not None
+        assert scores.local_energy is not None
         assert int(line["atoms"]) == int(line["scored"]) == 8
         assert float(line["lpr_lowest"]) == scores.lpr.min()
         assert int(line["lpr_lowest_atom"]) == scores.lpr.argmin()
@@ -86,7 +86,7 @@ def test_the_table_has_a_line_for_each_frame(tmp_path: Path) -> None:
         assert float(line["lpr_50"]) in scores.lpr
         assert float(line["variance_mean"]) == pytest.approx(scores.variance.mean(), rel=1e-14)
         assert float(line["residual_largest"]) == scores.residual.max()
-        assert float(line["local_energy_mean"]) == pytest.approx(scores.energy.mean(), rel=1e-14)
+        assert float(line["local_energy_mean"]) == pytest.approx(scores.local_energy.mean(), rel=1e-14)
     assert lines[2]["energy_error_per_atom"] == ""
     error = (model.predict(frames[1])[0] - frames[1].get_potential_energy()) / 8
     assert float(lines[1]["energy_error_per_atom"]) == pytest.approx(error, rel=1e-10)
@@ -98,13 +98,13 @@ def test_the_least_rigid_environments_are_those_of_the_sorted_list(
 ) -> None:
     score_trajectory(model, iter(frames), [tmp_path / "out.csv"], least_rigid=count)
     scores = model.score(frames)
-    expected = [(int(scores.structure[i]), int(scores.atom[i])) for i in np.argsort(scores.lpr)[:count]]
+    expected = [(int(scores.frame[i]), int(scores.atom[i])) for i in np.argsort(scores.lpr)[:count]]
     found = {}
     for frame in ase.io.read(tmp_path / "out.csv.least-rigid.extxyz", ":"):
-        number = frame.info["frame"]
+        number = frame.info["lpr_frame"]
         np.testing.assert_array_equal(frame.positions, frames[number].positions)
-        for atom in np.flatnonzero(frame.arrays["rank"]):
-            found[int(frame.arrays["rank"][atom])] = (number, int(atom))
+        for atom in np.flatnonzero(frame.arrays["lpr_rank"]):
+            found[int(frame.arrays["lpr_rank"][atom])] = (number, int(atom))
     assert [found[rank] for rank in sorted(found)] == expected
 
 
@@ -112,17 +112,17 @@ def test_of_large_frames_the_surroundings_of_the_least_rigid_are_kept(
     model: SparseKernelModel, frames: list[Atoms], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_pieces, "LARGEST_WHOLE", 100)
-    monkeypatch.setattr("lpr_fast.trajectories._least_rigid.LARGEST_WHOLE", 100)
+    monkeypatch.setattr("lpr_fast.writing._least_rigid.LARGEST_WHOLE", 100)
     large = frames[0].repeat((3, 3, 2))
     large.rattle(0.1, seed=1)
     score_trajectory(model, [large], [tmp_path / "out.csv"], least_rigid=3)
     clusters = ase.io.read(tmp_path / "out.csv.least-rigid.extxyz", ":")
     scores = model.score(large)
-    assert sorted(cluster.info["atom"] for cluster in clusters) == sorted(np.argsort(scores.lpr)[:3])
+    assert sorted(cluster.info["lpr_atom"] for cluster in clusters) == sorted(np.argsort(scores.lpr)[:3])
     for cluster in clusters:
         again = model.score(cluster).lpr[0]
-        assert again == pytest.approx(scores.lpr[cluster.info["atom"]], rel=1e-10)
-        assert cluster.arrays["lpr"][0] == scores.lpr[cluster.info["atom"]]
+        assert again == pytest.approx(scores.lpr[cluster.info["lpr_atom"]], rel=1e-10)
+        assert cluster.arrays["lpr"][0] == scores.lpr[cluster.info["lpr_atom"]]
 
 
 def test_unknown_species_are_nan_in_every_sink(model: SparseKernelModel, tmp_path: Path) -> None:
@@ -230,9 +230,9 @@ def test_bad_frames_can_be_left_out_and_are_told(model: SparseKernelModel, tmp_p
         assert np.diff(file["frames/first_atom"]).tolist() == [8] * 6
     assert [int(line["frame"]) for line in lines_of(outputs[1])] == numbers
     assert len(ase.io.read(outputs[2], ":")) == 6
-    np.testing.assert_array_equal(np.load(outputs[3])["structure"], np.repeat(numbers, 8))
+    np.testing.assert_array_equal(np.load(outputs[3])["frame"], np.repeat(numbers, 8))
     found = ase.io.read(tmp_path / "out.h5.least-rigid.extxyz", ":")
-    assert [frame.info["frame"] for frame in found] == numbers
+    assert [frame.info["lpr_frame"] for frame in found] == numbers
 
 
 @pytest.mark.parametrize("stop_after", range(1, 6))
@@ -248,7 +248,7 @@ def test_bad_frames_are_left_out_after_a_crash_too(
             raise RuntimeError
 
     whole = score_trajectory(model, path, [tmp_path / "whole.h5"], on_error="skip")
-    monkeypatch.setattr("lpr_fast.trajectories._job._BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr("lpr_fast.jobs._job._BETWEEN_CHECKPOINTS", 0.0)
     monkeypatch.setattr("lpr_fast.atoms._frames.BATCH_ATOMS", 8)
     with pytest.raises(RuntimeError):
         score_trajectory(model, path, [tmp_path / "out.h5"], on_error="skip", progress=stop)
@@ -265,7 +265,7 @@ def test_bad_frames_are_left_out_after_a_crash_too(
 def test_results_do_not_depend_on_the_cap(
     memory: str | None, model: SparseKernelModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lpr_fast.trajectories._memory._used", lambda: 898 * 10**6)
+    monkeypatch.setattr("lpr_fast.jobs._memory._used", lambda: 898 * 10**6)
     monkeypatch.setattr(_pieces, "LARGEST_WHOLE", 100)
     frames = [*silicon(30, seed=3), silicon(1)[0].repeat((3, 3, 2)), *silicon(2, seed=5)]
     score_trajectory(model, frames, [tmp_path / "out.h5"], memory=memory)
@@ -308,7 +308,7 @@ def test_a_failing_sink_stops_all_threads(
         raise OSError(28, "No space left on device")
 
     before = threading.active_count()
-    monkeypatch.setattr("lpr_fast.trajectories._spool.Spool.write", fail)
+    monkeypatch.setattr("lpr_fast.writing._spool.Spool.write", fail)
     with pytest.raises(OSError, match="No space left"):
         score_trajectory(model, frames * 2000, [tmp_path / "out.npz"])
     assert threading.active_count() == before

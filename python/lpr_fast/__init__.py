@@ -17,11 +17,11 @@ from .atoms._linear_model import LinearModel
 from .atoms._load import load_model
 from .atoms._model import Scores
 from .atoms._sparse_kernel_model import SparseKernelModel
-from .trajectories._fit_files import fit_files
-from .trajectories._job import Run
-from .trajectories._plots import plot_scores
-from .trajectories._run import RunProgress, score_trajectory
-from .trajectories._shards import merge_shards
+from .jobs._fit_files import fit_files
+from .jobs._job import Run
+from .jobs._run import RunProgress, score_trajectory
+from .jobs._shards import merge_shards
+from .writing._plots import plot_scores
 
 if TYPE_CHECKING:
     from .engines._ase import LprCalculator, LprObserver

@@ -145,7 +145,7 @@ def test_a_lone_atom_on_one_of_four_processors_has_no_rigidity(lammps: Lammps, m
         mass 1 28
         pair_style zero 4.0
         pair_coeff * *
-        compute lpr all lpr/atom model.lpr Si quantity lpr variance residual energy
+        compute lpr all lpr/atom model.lpr Si quantity lpr variance residual local_energy
     """
     check(lammps.succeed(script + dump("c_lpr[*]") + "run 0\n", ranks=4), model)
 

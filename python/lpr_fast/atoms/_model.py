@@ -35,40 +35,17 @@ AnyModel = TypeVar("AnyModel", bound="StructureModel")
 
 
 @dataclass(frozen=True)
-class Scores:
-    """Numbers for each atom of the frames that were scored, all of shape (n_atoms,).
+class Scores(LocalScores):
+    """Numbers for each atom of the frames that were scored, all of shape (n_atoms,): those of `LocalScores`, and where.
 
     Attributes
     ----------
-    lpr : numpy.ndarray
-        Local prediction rigidity, on the scale of the model's loss; infinite where phi vanishes.
-    variance : numpy.ndarray
-        Subset-of-regressors variance mu / LPR, in units of the kernel's prior variance.
-    residual : numpy.ndarray or None
-        k(i,i) - k_Mi^T K_MM^-1 k_Mi, between 0 and 1: what the active set cannot see. None for linear models.
-    energy : numpy.ndarray or None
-        Local energies in the unit of the training energies, the baseline of the species included. None for models
-        without energies.
-    structure, atom : numpy.ndarray of int
-        Frame, and atom within it, counted from 0.
+    frame, atom : numpy.ndarray of int
+        Number of the frame, and of the atom within it, counted from 0.
     """
 
-    lpr: Array
-    variance: Array
-    residual: Array | None
-    energy: Array | None
-    structure: Indices
+    frame: Indices
     atom: Indices
-
-    def __len__(self) -> int:
-        """Return the number of atoms."""
-        return len(self.lpr)
-
-    def taken(self, order: Indices | slice) -> Scores:
-        """Some of the atoms, in an order."""
-        residual = None if self.residual is None else self.residual[order]
-        energy = None if self.energy is None else self.energy[order]
-        return Scores(self.lpr[order], self.variance[order], residual, energy, self.structure[order], self.atom[order])
 
 
 class StructureModel:
@@ -165,9 +142,9 @@ class StructureModel:
             raise InvalidInputError("this model was fitted without energies; it predicts none.")
         totals: list[float] = []
         for batch, scores in self._scored_batches(frames, "error", n_threads):
-            assert scores.energy is not None
+            assert scores.local_energy is not None
             sizes = [len(frame) for frame in batch]
-            totals += [float(local.sum()) for local in np.split(scores.energy, np.cumsum(sizes)[:-1])]
+            totals += [float(local.sum()) for local in np.split(scores.local_energy, np.cumsum(sizes)[:-1])]
         return np.array(totals)
 
     def features(self, frames: Iterable[Atoms]) -> Array:
@@ -307,11 +284,11 @@ class StructureModel:
     def _scores(self, piece: Piece, unknown_species: UnknownSpecies, n_threads: int) -> Scores:
         marks = unknown_species == "nan"
         found = self._scorer.score(piece.structures, piece.chosen, marks, as_count("n_threads", n_threads))
-        return Scores(*found, piece.structure, piece.atom)
+        return Scores(*found, piece.frame, piece.atom)
 
     def _scores_of_nothing(self) -> Scores:
         none = np.zeros(0, dtype=np.int64)
-        return Scores(*scores_of(self._model, np.zeros((0, self.n_features)), none, 1), none, none)
+        return Scores(**vars(scores_of(self._model, np.zeros((0, self.n_features)), none, 1)), frame=none, atom=none)
 
     def _to_bytes(self) -> bytes:
         return _archive.to_bytes(self._model)

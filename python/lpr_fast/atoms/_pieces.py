@@ -68,7 +68,7 @@ class Piece:
         return np.concatenate([frame.numbers for frame in self.frames]).astype(np.int64)
 
     @property
-    def structure(self) -> Indices:
+    def frame(self) -> Indices:
         """Number of the frame of each wanted atom."""
         if self.rows is not None:
             return np.full(len(self.rows), self.first)

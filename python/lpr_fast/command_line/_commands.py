@@ -16,7 +16,7 @@ from .._errors import LprError, LprWarning
 from .._files import refuse_output
 from ..atoms._frames import DEFAULT_ENERGY_KEY
 from ..atoms._load import load_model
-from ..trajectories._plots import plot_scores
+from ..writing._plots import plot_scores
 from . import _fit, _info, _score, missing
 from ._log import logging_to
 from ._terminal import say

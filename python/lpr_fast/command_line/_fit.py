@@ -11,8 +11,8 @@ import yaml
 
 from .._errors import InvalidInputError
 from .._files import refuse_output, sha256_of
-from ..trajectories import _fit_files
-from ..trajectories._sources import path_of
+from ..jobs import _fit_files
+from ..reading._sources import path_of
 from ._info import active_set_line, rigidity_line
 from ._terminal import say, tell, watching
 

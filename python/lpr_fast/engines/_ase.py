@@ -16,25 +16,23 @@ from .._errors import InvalidInputError
 from .._files import refuse_output
 from .._trigger import Trigger
 from ..atoms._model import StructureModel
-from ..trajectories._extxyz import write_frame
+from ..models._columns import COLUMNS, prefixed_columns_of
+from ..writing._extxyz import write_frame
 
-_COLUMNS = {"lpr": "lpr", "lpr_variance": "variance", "lpr_residual": "residual"}
 Columns = dict[str, Array]
 
 
 def _scored(atoms: Atoms, model: StructureModel, n_threads: int) -> Columns:
     """What becomes arrays of the structure."""
-    scores = model.score(atoms, n_threads=n_threads)
-    named = {column: getattr(scores, name) for column, name in _COLUMNS.items()}
-    return {column: values for column, values in named.items() if values is not None}
+    return prefixed_columns_of(model.score(atoms, n_threads=n_threads))
 
 
 def _put(atoms: Atoms, columns: Columns) -> None:
     """Make these the structure's scores, from where writers take them; without any it has none."""
-    for column in _COLUMNS:
-        atoms.arrays.pop(column, None)
-    for column, values in columns.items():
-        atoms.set_array(column, values)  # type: ignore[no-untyped-call]
+    for column in COLUMNS:
+        atoms.arrays.pop(column.prefixed, None)
+    for name, values in columns.items():
+        atoms.set_array(name, values)  # type: ignore[no-untyped-call]
 
 
 def _check_model(model: object) -> None:
@@ -47,9 +45,9 @@ def _check_model(model: object) -> None:
 class LprCalculator(Calculator):
     """Another calculator's energies and forces, with the rigidity of every atom beside them.
 
-    Whatever it is asked for, it sets the arrays ``lpr``, ``lpr_variance`` and, for kernel models, ``lpr_residual`` of
-    the structure, which writers of extended XYZ keep. See `Scores` for their meaning. Each configuration is scored
-    once.
+    Whatever it is asked for, it sets the arrays ``lpr``, ``lpr_variance`` and, where the model has them,
+    ``lpr_residual`` and ``lpr_local_energy`` of the structure, which writers of extended XYZ keep. See `Scores` for
+    their meaning. Each configuration is scored once.
 
     Parameters
     ----------
@@ -179,6 +177,6 @@ class LprObserver:
 
 def _save(path: Path, atoms: Atoms, step: int) -> None:
     frame = atoms.copy()  # type: ignore[no-untyped-call]
-    frame.info |= {"step": step, "lowest_lpr": float(frame.arrays["lpr"].min())}
+    frame.info |= {"step": step, "lpr_lowest": float(frame.arrays["lpr"].min())}
     with path.open("ab") as file:
         write_frame(file, frame, {})

@@ -155,7 +155,7 @@ def fit_files(
 
 def fitted(source: Any, output: Path, options: Options, tell: Progress, *, stacklevel: int = 2) -> Fitted:
     """What `fit_files` does; warnings point `stacklevel` calls up."""
-    from ._outputs import versions
+    from ..writing._outputs import versions
 
     frames = TrainingFiles.of(source)
     refuse_output(output, frames.files.paths)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._errors import InvalidInputError
 from ..atoms import _frames
-from ._sources import Files, readable, source_of
+from ..reading._sources import Files, readable, source_of
 from ._stream import Stream
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from .._errors import InvalidInputError, LprWarning
+from ..reading._sources import Files
+from ..writing._spool import InUseError
 from ._cluster import Cluster, check, check_wanted, connected
 from ._job import Run, RunInterruptedError
 from ._run import RunProgress, Work, score_part
 from ._shards import frames_done, has_shards, merged, refuse_other_runs
-from ._sources import Files
-from ._spool import InUseError
 from ._stream import Clock
 
 # So much work that the files of a range and its messages do not matter, and so many that a folder can hold their files.

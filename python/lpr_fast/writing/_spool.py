@@ -13,6 +13,9 @@ from .._errors import InvalidInputError
 
 SUFFIX = ".unfinished"
 
+# What the file with facts about the run adds to the name of the first output.
+FACTS = ".json"
+
 _BLOCK = 1 << 20
 
 

@@ -18,9 +18,9 @@ from ..atoms._fitting import ActiveSet
 from ..atoms._frames import Rereadable
 from ..atoms._training_set import TrainingSet
 from ..models import _safetensors
+from ..writing._spool import SUFFIX, Spool, beside, publish, remove_whole, write_whole
 from ._job import RunInterruptedError
 from ._journal import Journal
-from ._spool import SUFFIX, Spool, beside, publish, remove_whole, write_whole
 
 # Seconds between checkpoints of the rows, and how many times longer than a checkpoint they have to be: a state can
 # have hundreds of megabytes.

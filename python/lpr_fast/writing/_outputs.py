@@ -13,14 +13,14 @@ from .. import __version__
 from .._errors import InvalidInputError
 from .._files import refuse_output
 from ..atoms._model import StructureModel
+from ..models._columns import columns_of
+from ..reading._sources import Files, Source
 from ._chemiscope import SUFFIXES as CHEMISCOPE
 from ._chemiscope import Chemiscope, Describe
-from ._job import FACTS
 from ._least_rigid import LeastRigid
 from ._records import HDF5, NumPyArrays
 from ._sinks import About, ExtendedXYZ, Sink, Table
-from ._sources import Files, Source
-from ._spool import beside
+from ._spool import FACTS, beside
 
 _KINDS: dict[str, Callable[[Path, About, str], Sink]] = {
     ".h5": HDF5,
@@ -90,8 +90,6 @@ def sinks_of(
 
 def about(model: StructureModel, digest: str) -> About:
     """What files say of a model."""
-    from ._sinks import columns_of
-
     return About(
         model_sha256=digest,
         loss=model.loss,

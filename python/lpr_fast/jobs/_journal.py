@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .._errors import InvalidInputError
-from ._spool import beside, remove_whole, write_whole
+from ..writing._spool import beside, remove_whole, write_whole
 
 SUFFIX = ".journal"
 

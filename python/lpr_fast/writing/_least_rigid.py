@@ -16,8 +16,8 @@ from ._sampled import Sampled
 class LeastRigid(Sampled):
     """The `count` environments of lowest LPR, written as the frames that hold them.
 
-    Of a large frame only what is around each of the atoms is kept, as a cluster. The arrays ``rank`` (1 for the lowest
-    of all, 0 for atoms that are not meant) and ``frame`` in the header say what is what.
+    Of a large frame only what is around each of the atoms is kept, as a cluster. The array ``lpr_rank`` (1 for the
+    lowest of all, 0 for atoms that are not meant) and ``lpr_frame`` in the header say what is what.
     """
 
     def __init__(self, output: Path, *, count: int, cutoff: float, tag: str = "") -> None:
@@ -31,6 +31,6 @@ class LeastRigid(Sampled):
             rank = np.zeros(len(atoms), dtype=np.int64)
             for place, index in members.items():
                 rank[index] = ranks[place]
-            _extxyz.write_frame(self._spool, atoms, {"rank": rank})
+            _extxyz.write_frame(self._spool, atoms, {"lpr_rank": rank})
         self._spool.checkpoint()
         self._spool.close()

@@ -17,7 +17,7 @@ from .._files import sha256_of
 from ..atoms._load import load_model
 from ..atoms._model import Scores, StructureModel, UnknownSpecies
 from ..atoms._pieces import Piece
-from . import _sources
+from ..reading import _sources
 from ._job import Job, Run
 from ._journal import Journal
 from ._memory import atoms_together
@@ -117,7 +117,7 @@ def score_trajectory(
         For frames that cannot be read or scored, outputs that cannot be written, an unfinished run with other
         arguments, and workers that cannot be reached or would compute other bits.
     """
-    from . import _outputs
+    from ..writing import _outputs
 
     if on_error not in ("stop", "skip"):
         raise InvalidInputError(f"on_error is {on_error!r}; it must be 'stop' or 'skip'.")
@@ -157,7 +157,7 @@ class Work:
 
 def score_part(work: Work, shard: str | None, clock: Clock, progress: Callable[[RunProgress], None] | None) -> Run:
     """Do a whole run, or a shard of it, in this process."""
-    from . import _outputs
+    from ..writing import _outputs
 
     loaded, digest, limit, frames, outputs = work.model, work.digest, work.limit, work.source, work.outputs
     count, unknown_species, on_error, n_threads = work.least_rigid, work.unknown_species, work.on_error, work.n_threads

@@ -24,7 +24,7 @@ from weakref import WeakSet
 
 from .. import __version__, _core
 from .._errors import InvalidInputError, LprError, LprWarning, MissingPackageError
-from ._outputs import PACKAGES
+from ..writing._outputs import PACKAGES
 
 if TYPE_CHECKING:
     from distributed import Client, Future, LocalCluster

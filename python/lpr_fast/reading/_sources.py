@@ -18,7 +18,7 @@ from .._errors import InvalidInputError
 if TYPE_CHECKING:
     from ase import Atoms
 
-    from ._files import Contents
+    from ._formats import Contents
 
 STANDARD_INPUT = "-"
 
@@ -113,9 +113,9 @@ class StandardInput:
 
     def frames(self, start: int = 0) -> Iterator[Atoms | InvalidInputError]:
         """Frames as they come."""
-        from . import _files
+        from . import _formats
 
-        return itertools.islice(_files.named(_files.extended_xyz(self.file, self.name), self.name), start, None)
+        return itertools.islice(_formats.named(_formats.extended_xyz(self.file, self.name), self.name), start, None)
 
     def identity(self) -> None:
         """It cannot be read twice."""
@@ -154,18 +154,18 @@ class Files:
         InvalidInputError
             For folders, and selections of nothing.
         """
-        from . import _files
+        from . import _formats
 
         topology = self._read_topology()
         for specification, contents in zip(self.specifications, self._known(), strict=True):
             if contents and start >= contents.n_frames > 0:
                 start -= contents.n_frames
                 continue
-            number, found = 0, _files.frames_of(specification, start, topology, contents)
+            number, found = 0, _formats.frames_of(specification, start, topology, contents)
             for number, frame in enumerate(found, start=1):  # noqa: B007
                 yield frame
             if number == 0:
-                n_frames = _files.contents_of(specification, topology).n_frames if start else 0
+                n_frames = _formats.contents_of(specification, topology).n_frames if start else 0
                 _refuse_none(n_frames, specification)
                 start -= n_frames
             else:
@@ -173,11 +173,11 @@ class Files:
 
     def n_frames(self) -> int:
         """Frames in all, by reading the files if need be."""
-        from . import _files
+        from . import _formats
 
         topology = self._read_topology()
         return sum(
-            (contents or _files.contents_of(specification, topology)).n_frames
+            (contents or _formats.contents_of(specification, topology)).n_frames
             for specification, contents in zip(self.specifications, self._known(), strict=True)
         )
 
@@ -192,13 +192,13 @@ class Files:
             For files that hold nothing, and unless `on_error` is "skip" for those that are truncated: better now than
             after hours.
         """
-        from . import _files
+        from . import _formats
 
         if self.contents and (only_quick or None not in self.contents):
             return self
         topology = self._read_topology()
         found = tuple(
-            None if only_quick and not _files.is_quickly_read(name) else _files.contents_of(name, topology)
+            None if only_quick and not _formats.is_quickly_read(name) else _formats.contents_of(name, topology)
             for name in self.specifications
         )
         for specification, contents in zip(self.specifications, found, strict=True):

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ..atoms._model import Scores
 from ..descriptors._structures import structure_of
+from ..models._columns import prefixed_columns_of
 from . import _extxyz
 from ._sample import Place
-from ._sinks import columns_of
 
 Indices = NDArray[np.int64]
 
@@ -85,9 +85,9 @@ def _text(frame: Atoms, number: int, scores: Scores, atom: int | None = None) ->
     """The frame with its scores, and where it is from, as extended XYZ."""
     labelled = frame.copy()  # type: ignore[no-untyped-call]
     labelled.calc = frame.calc
-    labelled.info["frame"] = number
+    labelled.info["lpr_frame"] = number
     if atom is not None:
-        labelled.info["atom"] = atom
+        labelled.info["lpr_atom"] = atom
     file = io.BytesIO()
-    _extxyz.write_frame(file, labelled, columns_of(scores))
+    _extxyz.write_frame(file, labelled, prefixed_columns_of(scores))
     return file.getvalue().decode()

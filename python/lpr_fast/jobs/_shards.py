@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .._errors import InvalidInputError
+from ..reading._sources import Files, Source
+from ..writing._spool import beside
 from ._job import ASSEMBLED, COMPLETE, Job, Run
 from ._journal import SUFFIX, Journal, stored
-from ._sources import Files, Source
-from ._spool import beside
 from ._stream import Clock
 
 if TYPE_CHECKING:
-    from ._summary import RunSummary
+    from ..writing._summary import RunSummary
 
 # Tags of shards, and what each came to.
 _Parts: TypeAlias = "list[tuple[str, RunSummary]]"
@@ -80,8 +80,8 @@ def merge_shards(output: str | PathLike[str]) -> Run:
 
 def merged(output: str | PathLike[str], clock: Clock) -> Run:
     """See `merge_shards`; `clock` has counted what the shards took."""
-    from . import _outputs
-    from ._sinks import About
+    from ..writing import _outputs
+    from ..writing._sinks import About
 
     first = Path(output)
     settings, parts = _tidying(first) or _complete(first)
@@ -104,7 +104,7 @@ def _tidying(output: Path) -> tuple[dict[str, Any], _Parts] | None:
 
 def _complete(output: Path) -> tuple[dict[str, Any], _Parts]:
     """Settings of all shards, and the tag and summary of each."""
-    from ._summary import RunSummary
+    from ..writing._summary import RunSummary
 
     journals = _journals(output)
     found = [stored(path) for path in journals]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from .._arrays import Array
 from .._errors import MissingPackageError
 from ..descriptors._elements import symbol
+from ..models._columns import COLUMNS
 from ..models._principal_components import principal_components
 from ._kept_frames import KeptFrames
 from ._sample import Place, Sample
@@ -36,13 +37,8 @@ _LARGEST_WHOLE = 256
 
 _N_COMPONENTS = 3
 
-# Names and descriptions of the columns.
-_PROPERTIES = {
-    "lpr": ("LPR", "local prediction rigidity: small where the training data do not pin the prediction down"),
-    "variance": ("variance", "regularizer / LPR, in units of the prior variance"),
-    "residual": ("residual", "what the active set does not see: 0 for nothing, 1 for all of the environment"),
-    "local_energy": ("local energy", "in the unit of the training energies"),
-}
+# The property that colours the map.
+_COLOUR = "log10 lpr"
 
 
 class Chemiscope(Sampled):
@@ -110,23 +106,25 @@ class Chemiscope(Sampled):
 
     def _properties(self, frames: list[Atoms], members: list[tuple[int, int, Place]]) -> dict[str, Any]:
         indices, places = [index for _, index, _ in members], [place for _, _, place in members]
+        columns = [column for column in COLUMNS if column.name in self._about.columns]
         scores = {
-            name: np.array([frame.arrays[name][index] for frame, index in zip(frames, indices, strict=True)])
-            for name in self._about.columns
+            column.name: np.array(
+                [frame.arrays[column.prefixed][index] for frame, index in zip(frames, indices, strict=True)]
+            )
+            for column in columns
         }
-        finite = np.where(np.isinf(scores["lpr"]), np.nan, scores["lpr"])  # JSON knows no infinity
+        scores["lpr"] = np.where(np.isinf(scores["lpr"]), np.nan, scores["lpr"])  # JSON knows no infinity
         lowest = set(self._sample.lowest)
-        columns = {
+        properties = {
             "PCA": (self._map(places), "principal components of the features of these environments"),
-            "log10 LPR": (np.log10(finite), "decadic logarithm of the LPR"),
-            **{label: (scores[name], text) for name, (label, text) in _PROPERTIES.items() if name in scores},
-            "LPR": (finite, _PROPERTIES["lpr"][1]),
+            _COLOUR: (np.log10(scores["lpr"]), "decadic logarithm of the LPR"),
+            **{column.name: (scores[column.name], f"{column.text}; unit: {column.unit}") for column in columns},
             "frame": (np.array([frame for frame, _ in places]), "number of the frame, counted from 0"),
             "atom": (np.array([atom for _, atom in places]), "number of the atom in its frame, counted from 0"),
             "element": ([symbol(int(f.numbers[i])) for f, i in zip(frames, indices, strict=True)], "of the atom"),
             "chosen": (["lowest LPR" if place in lowest else "fair sample" for place in places], "for what it is here"),
         }
-        return {name: {"target": "atom", "values": v, "description": text} for name, (v, text) in columns.items()}
+        return {name: {"target": "atom", "values": v, "description": text} for name, (v, text) in properties.items()}
 
     def _map(self, places: list[Place]) -> Array:
         return principal_components(np.array([self._features[place] for place in places]), _N_COMPONENTS)
@@ -142,7 +140,7 @@ class Chemiscope(Sampled):
 def _settings(pinned: int) -> dict[str, Any]:
     """What is shown first: the map coloured by LPR, and the least rigid environment."""
     axes = {name: {"property": f"PCA[{k}]"} for k, name in enumerate("xy", start=1)}
-    colour = {"color": {"property": "log10 LPR"}, "palette": "viridis", "symbol": "chosen"}
+    colour = {"color": {"property": _COLOUR}, "palette": "viridis", "symbol": "chosen"}
     return {"target": "atom", "map": {**axes, **colour}, "structure": [{"unitCell": True}], "pinned": [pinned]}
 
 

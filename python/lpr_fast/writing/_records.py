@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from .. import _core
 from .._errors import MissingPackageError
 from ..atoms._model import Scores
-from ._sinks import About, columns_of
+from ..models._columns import COLUMNS, columns_of
+from ._sinks import About
 from ._spool import SUFFIX, Spool, beside, publish
 
 T = TypeVar("T")
@@ -31,12 +32,7 @@ _CHUNK = 2**14
 # Of compression, between 1 and 9.
 _LEVEL = 4
 
-_UNITS = {
-    "lpr": "regularizer / variance",
-    "variance": "prior variance of the kernel (linear models: of the weights)",
-    "residual": "prior variance of the kernel",
-    "local_energy": "unit of the training energies",
-}
+_UNITS = {column.name: column.unit for column in COLUMNS}
 
 
 class _Records:
@@ -57,7 +53,7 @@ class _Records:
         records = np.empty(len(scores), self._type)
         for name, values in columns_of(scores).items():
             records[name] = values
-        records["frame"] = scores.structure
+        records["frame"] = scores.frame
         records["atom"] = scores.atom
         records["species"] = np.concatenate([frame.numbers for frame in frames])
         self._spool.write(records.tobytes())
@@ -167,7 +163,7 @@ class NumPyArrays(_Records):
         count = (atoms.count,)
         records = np.memmap(self._spool.path, self._type, "r") if atoms.count else np.empty(count, self._type)
         arrays: dict[str, Any] = {name: records[name] for name in self._about.columns}
-        arrays |= {"structure": records["frame"], "atom": records["atom"]}
+        arrays |= {"frame": records["frame"], "atom": records["atom"]}
         arrays["species"] = records["species"].astype(np.int64)
         with path.open("wb") as file:
             np.savez(file, **arrays)

@@ -15,24 +15,21 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .. import _core
 from ..atoms._model import Scores
+from ..writing._spool import FACTS, write_whole
 from ._journal import Journal
 from ._partial import Partial
-from ._spool import write_whole
 from ._stream import Clock, Stream
 
 if TYPE_CHECKING:
     from ..atoms._pieces import Piece
-    from ._sinks import About, Sink
-    from ._summary import RunSummary
+    from ..writing._sinks import About, Sink
+    from ..writing._summary import RunSummary
 
 # Scored pieces from a frame on, the first of it from a cell on, made in the threads of a stream.
 Scored: TypeAlias = "Callable[[Stream, int, int], Iterator[tuple[Piece, Scores]]]"
 
 # Told how many frames, and how many atoms, are done.
 Tell: TypeAlias = "Callable[[int, int], None]"
-
-# What the file with facts about the run adds to the name of the first output.
-FACTS = ".json"
 
 # Seconds between checkpoints: what a crash costs, at most, beside what was under way.
 _BETWEEN_CHECKPOINTS = 2.0
@@ -108,7 +105,7 @@ class Job:
         first: int = 0,
         skipped: dict[int, str],
     ) -> None:
-        from ._summary import RunSummary
+        from ..writing._summary import RunSummary
 
         self._sinks = sinks
         self._journal = journal
@@ -152,7 +149,7 @@ class Job:
 
     def merge(self, shards: list[tuple[str, RunSummary]], tidy: Callable[[], None]) -> Run:
         """Make the outputs from what shards left, given by their tags, in order; `tidy` removes that."""
-        from ._summary import RunSummary
+        from ..writing._summary import RunSummary
 
         with self._consistent():
             if not self._is(ASSEMBLED):

@@ -1,0 +1,1 @@
+"""Runs over any number of frames: streams, restart, shards, workers; scoring and fitting."""

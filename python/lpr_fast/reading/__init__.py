@@ -1,0 +1,1 @@
+"""Frames out of files: formats, several files as one source. Floors above the models, below the jobs."""

@@ -1,0 +1,1 @@
+"""Scores into files: formats, samples of environments, summaries, pictures."""
