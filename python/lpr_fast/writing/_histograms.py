@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,10 +75,12 @@ def counted(path: Path) -> Counts:
     with path.open("rb"):  # what the system says of files that are not there is better than what HDF5 says
         pass
     try:
-        with _h5py().File(path, "r") as file:
+        with _h5py().File(path, "r", locking=False) as file:  # it has its name since it is whole
             _check(path, file)
             return _counted(path, file)
     except (OSError, KeyError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
         reason = " ".join(str(error).split()).rstrip(".")
         raise InvalidInputError(
             f"{path} cannot be read ({reason}); give the HDF5 file that lpr-fast score wrote."
