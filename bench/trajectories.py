@@ -82,7 +82,7 @@ def compare_stages(folder: Path, model: SparseKernelModel, repeats: int, *, toy:
     path = folder / "stages.xyz"
     n_atoms = write(path, 4 if toy else 800, 1, toy=toy)
     frames = list(readable(Files([str(path)])))
-    pieces = list(model._pieces(frames, "error"))
+    pieces = list(model.pipeline.pieces(frames, "error"))
     scores = model.score(frames)
 
     def writing() -> None:
@@ -90,7 +90,7 @@ def compare_stages(folder: Path, model: SparseKernelModel, repeats: int, *, toy:
             _extxyz.write_frames(file, frames, {"lpr": scores.lpr, "variance": scores.variance})
 
     jobs = {
-        "scoring": lambda: [model._scores(piece, "error", 0) for piece in pieces],
+        "scoring": lambda: [model.pipeline.scores(piece, "error", 0) for piece in pieces],
         "reading": lambda: list(readable(Files([str(path)]))),
         "writing extended XYZ": writing,
         "all, from file to .h5 and .csv": lambda: score_trajectory(model, path, [folder / "s.h5", folder / "s.csv"]),

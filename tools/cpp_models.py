@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from lpr_fast import HessianAccumulator, LprWarning, Rigidity, _core
 from lpr_fast.models import _safetensors
-from lpr_fast.models._archive import Descriptor, assembled
+from lpr_fast.models._archive import DescriptorPart, assembled
 from lpr_fast.models._basis import Basis, LinearBasis, SparseKernelBasis
 
 FOLDER = Path(__file__).resolve().parent.parent / "cpp" / "tests" / "data"
@@ -31,7 +31,7 @@ HYPERS = {
     "density": {"type": "Gaussian", "width": 0.5},
     "basis": {"type": "TensorProduct", "max_angular": 1, "radial": {"type": "Gto", "max_radial": 1}},
 }
-SOAP = Descriptor({"kind": "soap", "hypers": HYPERS})
+SOAP = DescriptorPart({"kind": "soap", "hypers": HYPERS})
 N_FEATURES = 5
 PAIR = (14, 31)
 CUTOFF, ANGULAR, N_RADIAL = 3.5, [0, 1, 2], [3, 2, 2]
@@ -61,7 +61,7 @@ def fitted(
     species: tuple[int, ...],
     *,
     has_energies: bool = True,
-    descriptor: Descriptor | None = None,
+    descriptor: DescriptorPart | None = None,
     features: Array | None = None,
 ) -> _core.Model:
     """A model of twenty structures with five environments each, whose species take turns."""
@@ -146,7 +146,7 @@ def made_up_table() -> tuple[list[Polynomial], Array]:
     return functions, numbers.normal(size=N_RADIAL[0])
 
 
-def soap_descriptor() -> Descriptor:
+def soap_descriptor() -> DescriptorPart:
     """The made-up table in cells, as a model's file has it."""
     functions, center = made_up_table()
     edges = np.array([0.0, 1.0, 1.5, CUTOFF])
@@ -156,7 +156,7 @@ def soap_descriptor() -> Descriptor:
         rows.append(np.array([np.pad(powers, (0, 6 - len(powers))) for powers in in_cell]).T)
     facts = {"kind": "soap", "hypers": HYPERS, "cutoff": CUTOFF, "angular": ANGULAR, "n_radial": N_RADIAL}
     arrays = {"edges": edges, "coefficients": np.ascontiguousarray(np.concatenate(rows)), "center": center}
-    return Descriptor(
+    return DescriptorPart(
         facts | {"error": 1e-10, "scatter": 1e-12}, {f"descriptor.{name}": values for name, values in arrays.items()}
     )
 

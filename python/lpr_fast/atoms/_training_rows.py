@@ -150,8 +150,9 @@ class TrainingRows:
         InvalidInputError
             For structures that there are not, and what a fit refuses.
         """
-        changes = {"n_threads": n_threads, **({} if regularizer is None else {"regularizer": regularizer})}
-        settings = replace(self._head.settings, **changes)
+        kept = self._head.settings
+        mu = kept.regularizer if regularizer is None else regularizer
+        settings = replace(kept, regularizer=mu, n_threads=n_threads)
         chosen = self._chosen(structures)
         given = None if weights is None else checked_weights(weights, self.n_structures, "structure")
         of_chosen = self._structures(chosen, given)

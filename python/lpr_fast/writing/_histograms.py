@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,12 +81,12 @@ def counted(path: Path) -> Counts:
             f"with -o {path.stem.removesuffix('.chemiscope')}.h5."
         )
     try:
-        with h5py.File(path, "r") as file:
+        with h5py.File(path, "r", locking=False) as file:  # it has its name since it is whole
             _check(path, file)
             return _counted(path, file)
     except (OSError, KeyError) as error:
-        if getattr(error, "errno", None) is not None:
-            raise
+        if isinstance(error, OSError) and error.errno is not None:
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
         raise InvalidInputError(f"{path} is damaged, or not whole; let lpr-fast score write it again.") from error
 
 
