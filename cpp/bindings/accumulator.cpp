@@ -2,8 +2,8 @@
 #include <optional>
 #include <utility>
 
-#include "accumulator.hpp"
 #include "arrays.hpp"
+#include "exclusive.hpp"
 #include "register.hpp"
 
 namespace py = pybind11;

@@ -4,8 +4,8 @@
 #include <utility>
 #include <vector>
 
-#include "accumulator.hpp"
 #include "arrays.hpp"
+#include "exclusive.hpp"
 #include "lpr_fast/hessian_factor.hpp"
 #include "register.hpp"
 #include "without_interpreter.hpp"

@@ -23,7 +23,7 @@ inline std::pair<ScoreArrays, Scores> room_for_scores(const Model& model, Index 
     auto& [lpr, variance, residual, energy] = arrays;
     Scores scores{view(lpr), view(variance), {}, {}};
     if (model.info().has_residual) scores.residual = view(residual.emplace(n_rows));
-    if (model.info().has_energies) scores.energy = view(energy.emplace(n_rows));
+    if (model.info().has_energies) scores.local_energy = view(energy.emplace(n_rows));
     return {std::move(arrays), scores};
 }
 

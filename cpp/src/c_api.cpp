@@ -50,8 +50,6 @@ lpr_fast_status guarded(const Body& body) noexcept {
     try {
         body();
         return LPR_FAST_OK;
-    } catch (const lpr_fast::NotPositiveDefinite& error) {
-        return failed(LPR_FAST_NOT_POSITIVE_DEFINITE, error.what());
     } catch (const lpr_fast::Error& error) {
         return failed(LPR_FAST_INVALID_INPUT, error.what());
     } catch (const std::bad_alloc&) {
@@ -112,7 +110,7 @@ lpr_fast::Configuration configuration_of(const lpr_fast_structure& structure) {
 
 lpr_fast::Scores scores_of(const lpr_fast_scores& scores, ptrdiff_t n) {
     check_size(scores.size, sizeof(lpr_fast_scores), "lpr_fast_scores");
-    return {{scores.lpr, n}, {scores.variance, n}, {scores.residual, n}, {scores.energy, n}};
+    return {{scores.lpr, n}, {scores.variance, n}, {scores.residual, n}, {scores.local_energy, n}};
 }
 
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
@@ -197,24 +195,26 @@ const char* lpr_fast_provenance(const lpr_fast_model* model) {
 }
 
 lpr_fast_status lpr_fast_score(
-    const lpr_fast_model* model, const double* features, ptrdiff_t n, ptrdiff_t stride, const int* species, double* lpr,
-    double* variance, double* residual, double* energy, int n_threads
+    const lpr_fast_model* model, const double* features, ptrdiff_t n, ptrdiff_t stride, const int* species,
+    const lpr_fast_scores* scores, int n_threads
 ) {
     return guarded([&] {
         refuse_null(model, "model");
+        refuse_null(scores, "scores");
         const lpr_fast::ConstMatrixView rows{features, n, model->model.info().n_features, stride};
-        model->model.score(rows, species, {{lpr, n}, {variance, n}, {residual, n}, {energy, n}}, n_threads);
+        model->model.score(rows, species, scores_of(*scores, n), n_threads);
     });
 }
 
 lpr_fast_status lpr_fast_score_phi(
-    const lpr_fast_model* model, const double* phi, ptrdiff_t n, ptrdiff_t stride, double* lpr, double* variance,
-    double* energy, int n_threads
+    const lpr_fast_model* model, const double* phi, ptrdiff_t n, ptrdiff_t stride, const lpr_fast_scores* scores,
+    int n_threads
 ) {
     return guarded([&] {
         refuse_null(model, "model");
+        refuse_null(scores, "scores");
         const lpr_fast::ConstMatrixView rows{phi, n, model->model.info().size, stride};
-        model->model.score_phi(rows, {{lpr, n}, {variance, n}, {}, {energy, n}}, n_threads);
+        model->model.score_phi(rows, scores_of(*scores, n), n_threads);
     });
 }
 

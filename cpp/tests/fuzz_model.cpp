@@ -31,7 +31,7 @@ void score_something(const Model& model) {
     std::vector<double> of_features(phi.size());
     double out[4][n_rows];
     Scores scores{{out[0], n_rows}, {out[1], n_rows}, {}, {}};
-    if (info.has_energies) scores.energy = {out[2], n_rows};
+    if (info.has_energies) scores.local_energy = {out[2], n_rows};
     model.score_phi({phi.data(), n_rows, info.size}, scores, 1);
     if (info.has_residual) scores.residual = {out[3], n_rows};
     model.score({features.data(), n_rows, info.n_features}, species.data(), scores, 1);

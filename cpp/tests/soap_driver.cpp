@@ -60,7 +60,7 @@ void describe_and_score(const SoapScorer& scorer, const Input& structure, int n_
     std::vector<double> lpr(size), variance(size), residual(size), energy(size);
     Scores scores{{lpr.data(), n}, {variance.data(), n}, {}, {}};
     if (scorer.model().info().has_residual) scores.residual = {residual.data(), n};
-    if (scorer.model().info().has_energies) scores.energy = {energy.data(), n};
+    if (scorer.model().info().has_energies) scores.local_energy = {energy.data(), n};
     scorer.score(structure.atoms, scores, n_threads);
     for (const auto* values : {&features, &lpr, &variance, &residual, &energy}) write(out, *values);
 }

@@ -52,40 +52,64 @@ static void check_description(const lpr_fast_model* model) {
     CHECK(isnan(lpr_fast_baseline(model, -1)));
 }
 
+static lpr_fast_status score(const lpr_fast_model* model, const double* features, ptrdiff_t n, const int* species) {
+    double lpr[n_rows];
+    lpr_fast_scores scores = {sizeof(lpr_fast_scores), NULL, NULL, NULL, NULL};
+    scores.lpr = lpr;
+    return lpr_fast_score(model, features, n, n_features, species, &scores, 1);
+}
+
+static void check_refusals(const lpr_fast_model* model, int* species, const double* features) {
+    double lpr[n_rows];
+    lpr_fast_scores scores = {sizeof(lpr_fast_scores), NULL, NULL, NULL, NULL};
+    CHECK(lpr_fast_score(model, NULL, 0, n_features, NULL, &scores, 1) == LPR_FAST_OK);
+    scores.lpr = lpr;
+    CHECK(score(model, features, -1, species) == LPR_FAST_INVALID_INPUT);
+    CHECK(score(model, NULL, 2, species) == LPR_FAST_INVALID_INPUT);
+    CHECK(score(model, features, 2, NULL) == LPR_FAST_INVALID_INPUT);
+    CHECK(lpr_fast_score(model, features, 2, 3, species, &scores, 1) == LPR_FAST_INVALID_INPUT);
+    CHECK(lpr_fast_score(model, features, 2, n_features, species, &scores, -1) == LPR_FAST_INVALID_INPUT);
+    CHECK(lpr_fast_score_phi(model, NULL, 2, 9, &scores, 1) == LPR_FAST_INVALID_INPUT);
+    CHECK(lpr_fast_score(model, features, 2, n_features, species, NULL, 1) == LPR_FAST_INVALID_INPUT);
+    CHECK(strcmp(lpr_fast_last_error(), "scores is NULL; give a pointer to something.") == 0);
+    scores.size = 0;
+    CHECK(lpr_fast_score(model, features, 2, n_features, species, &scores, 1) == LPR_FAST_INVALID_INPUT);
+    CHECK(strstr(lpr_fast_last_error(), "the size of lpr_fast_scores is 0, but this version") != NULL);
+    CHECK(lpr_fast_score_phi(model, features, 0, 9, &scores, 1) == LPR_FAST_INVALID_INPUT);
+    species[4] = 79;
+    CHECK(score(model, features, n_rows, species) == LPR_FAST_INVALID_INPUT);
+    CHECK(strstr(lpr_fast_last_error(), "row 4 is an environment of species 79") != NULL);
+}
+
+static void check_phi(const lpr_fast_model* model) {
+    double phi[2 * 9] = {1.0}, lpr[2], variance[2], local_energy[2];
+    lpr_fast_scores scores = {sizeof(lpr_fast_scores), NULL, NULL, NULL, NULL};
+    scores.lpr = lpr, scores.variance = variance, scores.local_energy = local_energy;
+    CHECK(lpr_fast_score_phi(model, phi, 2, 9, &scores, 1) == LPR_FAST_OK);
+    CHECK(is_close(variance[0] * lpr[0], 1e-3) && isinf(lpr[1]) && variance[1] == 0.0 && local_energy[1] == 0.0);
+    scores.residual = variance;
+    CHECK(lpr_fast_score_phi(model, phi, 2, 9, &scores, 1) == LPR_FAST_INVALID_INPUT);
+    CHECK(strstr(lpr_fast_last_error(), "residual cannot be scored from phi") != NULL);
+}
+
 static void check_scores(const lpr_fast_model* model, const char* text_path) {
     int species[n_rows], row;
     double features[n_rows * n_features], expected[n_rows][4];
-    double lpr[n_rows], variance[n_rows], residual[n_rows], energy[n_rows], alone[n_rows];
-    double phi[2 * 9] = {0.0};
+    double lpr[n_rows], variance[n_rows], residual[n_rows], local_energy[n_rows], alone[n_rows];
+    lpr_fast_scores scores = {sizeof(lpr_fast_scores), NULL, NULL, NULL, NULL};
     CHECK(read_rows(text_path, species, features, expected));
-    CHECK(
-        lpr_fast_score(model, features, n_rows, n_features, species, lpr, variance, residual, energy, 0) == LPR_FAST_OK
-    );
+    scores.lpr = lpr, scores.variance = variance, scores.residual = residual, scores.local_energy = local_energy;
+    CHECK(lpr_fast_score(model, features, n_rows, n_features, species, &scores, 0) == LPR_FAST_OK);
     for (row = 0; row < n_rows; ++row) {
         CHECK(is_close(lpr[row], expected[row][0]) && is_close(variance[row], expected[row][1]));
-        CHECK(fabs(residual[row] - expected[row][2]) <= 1e-12 && is_close(energy[row], expected[row][3]));
+        CHECK(fabs(residual[row] - expected[row][2]) <= 1e-12 && is_close(local_energy[row], expected[row][3]));
     }
     /* Every second row, one output. */
-    CHECK(
-        lpr_fast_score(model, features, 1, 2 * n_features, species, NULL, alone, NULL, NULL, 1) == LPR_FAST_OK &&
-        alone[0] == variance[0]
-    );
-    phi[0] = 1.0;
-    CHECK(lpr_fast_score_phi(model, phi, 2, 9, lpr, variance, energy, 1) == LPR_FAST_OK);
-    CHECK(is_close(variance[0] * lpr[0], 1e-3) && isinf(lpr[1]) && variance[1] == 0.0 && energy[1] == 0.0);
-
-    species[4] = 79;
-    CHECK(
-        lpr_fast_score(model, features, n_rows, n_features, species, lpr, NULL, NULL, NULL, 1) == LPR_FAST_INVALID_INPUT
-    );
-    CHECK(strstr(lpr_fast_last_error(), "row 4 is an environment of species 79") != NULL);
-    CHECK(lpr_fast_score(model, features, -1, n_features, species, lpr, NULL, NULL, NULL, 1) == LPR_FAST_INVALID_INPUT);
-    CHECK(lpr_fast_score(model, features, 2, 3, species, lpr, NULL, NULL, NULL, 1) == LPR_FAST_INVALID_INPUT);
-    CHECK(lpr_fast_score(model, NULL, 2, n_features, species, lpr, NULL, NULL, NULL, 1) == LPR_FAST_INVALID_INPUT);
-    CHECK(lpr_fast_score(model, features, 2, n_features, NULL, lpr, NULL, NULL, NULL, 1) == LPR_FAST_INVALID_INPUT);
-    CHECK(lpr_fast_score(model, features, 2, n_features, species, lpr, NULL, NULL, NULL, -1) == LPR_FAST_INVALID_INPUT);
-    CHECK(lpr_fast_score_phi(model, NULL, 2, 9, lpr, NULL, NULL, 1) == LPR_FAST_INVALID_INPUT);
-    CHECK(lpr_fast_score(model, NULL, 0, n_features, NULL, NULL, NULL, NULL, NULL, 1) == LPR_FAST_OK);
+    scores.lpr = scores.residual = scores.local_energy = NULL, scores.variance = alone;
+    CHECK(lpr_fast_score(model, features, 1, 2 * n_features, species, &scores, 1) == LPR_FAST_OK);
+    CHECK(alone[0] == variance[0]);
+    check_phi(model);
+    check_refusals(model, species, features);
 }
 
 /* A structure, and what its centers are scored to; see tools/cpp_models.py. */
@@ -130,21 +154,21 @@ static int is_refused(
 
 static void check_structures(const lpr_fast_model* model, const char* text_path) {
     described atoms;
-    double lpr[n_centers], variance[n_centers], residual[n_centers], energy[n_centers], alone[n_centers];
+    double lpr[n_centers], variance[n_centers], residual[n_centers], local_energy[n_centers], alone[n_centers];
     lpr_fast_scores scores = {sizeof(lpr_fast_scores), NULL, NULL, NULL, NULL};
     lpr_fast_structure changed;
     int row;
     CHECK(read_structure(text_path, &atoms));
     CHECK(lpr_fast_cutoff(model) == 3.5);
-    scores.lpr = lpr, scores.variance = variance, scores.residual = residual, scores.energy = energy;
+    scores.lpr = lpr, scores.variance = variance, scores.residual = residual, scores.local_energy = local_energy;
     CHECK(lpr_fast_score_structure(model, &atoms.structure, &scores, 2) == LPR_FAST_OK);
     for (row = 0; row < n_centers; ++row) {
         CHECK(fabs(lpr[row] / atoms.expected[row][0] - 1.0) < 1e-9);
         CHECK(fabs(variance[row] / atoms.expected[row][1] - 1.0) < 1e-9);
         CHECK(fabs(residual[row] - atoms.expected[row][2]) < 1e-9);
-        CHECK(fabs(energy[row] - atoms.expected[row][3]) < 1e-9);
+        CHECK(fabs(local_energy[row] - atoms.expected[row][3]) < 1e-9);
     }
-    scores.lpr = alone, scores.variance = scores.residual = scores.energy = NULL;
+    scores.lpr = alone, scores.variance = scores.residual = scores.local_energy = NULL;
     CHECK(lpr_fast_score_structure(model, &atoms.structure, &scores, 1) == LPR_FAST_OK);
     CHECK(memcmp(lpr, alone, sizeof(lpr)) == 0);
 
@@ -181,15 +205,16 @@ static void check_that_no_structure_is_described(const lpr_fast_model* model) {
 }
 
 static void check_null(void) {
-    double number;
-    int species = 14;
+    const double number = 0.0;
+    const int species = 14;
+    const lpr_fast_scores scores = {sizeof(lpr_fast_scores), NULL, NULL, NULL, NULL};
     lpr_fast_model* model = NULL;
     CHECK(lpr_fast_load(NULL, &model) == LPR_FAST_INVALID_INPUT && model == NULL);
     CHECK(strcmp(lpr_fast_last_error(), "path is NULL; give a pointer to something.") == 0);
     CHECK(lpr_fast_load("x", NULL) == LPR_FAST_INVALID_INPUT);
-    CHECK(lpr_fast_score(NULL, &number, 1, 1, &species, &number, NULL, NULL, NULL, 1) == LPR_FAST_INVALID_INPUT);
+    CHECK(lpr_fast_score(NULL, &number, 1, 1, &species, &scores, 1) == LPR_FAST_INVALID_INPUT);
     CHECK(strcmp(lpr_fast_last_error(), "model is NULL; give a pointer to something.") == 0);
-    CHECK(lpr_fast_score_phi(NULL, &number, 1, 1, &number, NULL, NULL, 1) == LPR_FAST_INVALID_INPUT);
+    CHECK(lpr_fast_score_phi(NULL, &number, 1, 1, &scores, 1) == LPR_FAST_INVALID_INPUT);
     CHECK(lpr_fast_size(NULL) == -1 && lpr_fast_n_features(NULL) == -1 && lpr_fast_n_dropped(NULL) == -1);
     CHECK(lpr_fast_n_species(NULL) == -1 && lpr_fast_species(NULL, 0) == -1 && isnan(lpr_fast_baseline(NULL, 0)));
     CHECK(isnan(lpr_fast_regularizer(NULL)) && isnan(lpr_fast_zeta(NULL)) && isnan(lpr_fast_condition_number(NULL)));

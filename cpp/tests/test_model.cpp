@@ -21,7 +21,7 @@ struct Columns {
         const auto n = static_cast<Index>(lpr.size());
         Scores scores{{lpr.data(), n}, {variance.data(), n}, {}, {}};
         if (info.has_residual) scores.residual = {residual.data(), n};
-        if (info.has_energies) scores.energy = {energy.data(), n};
+        if (info.has_energies) scores.local_energy = {energy.data(), n};
         return scores;
     }
     bool operator==(const Columns& other) const {

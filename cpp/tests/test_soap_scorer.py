@@ -62,7 +62,9 @@ def scored(
         size = n * model.n_features
         features, values = values[:size].reshape(n, -1), values[size:]
         scores, values = values[: 4 * n].reshape(4, n), values[4 * n :]
-        parts.append({"features": features} | dict(zip(("lpr", "variance", "residual", "energy"), scores, strict=True)))
+        parts.append(
+            {"features": features} | dict(zip(("lpr", "variance", "residual", "local_energy"), scores, strict=True))
+        )
     assert not values.size
     return parts
 
@@ -78,7 +80,7 @@ def check(model: Model, frames: Sequence[Atoms], folder: Path, n_centers: int | 
     for frame, part in zip(frames, scored(model, frames, folder, n_centers), strict=True):
         np.testing.assert_array_equal(part["features"], features(model, frame)[chosen])
         scores = model.score(frame)
-        for name in ("lpr", "variance", "residual", "energy"):
+        for name in ("lpr", "variance", "residual", "local_energy"):
             values = getattr(scores, name)
             if values is not None:
                 np.testing.assert_array_equal(part[name], values[chosen], err_msg=name)

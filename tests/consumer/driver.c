@@ -9,6 +9,7 @@ enum { most_features = 64 };
 
 int main(int argc, char** argv) {
     lpr_fast_model* model = NULL;
+    lpr_fast_scores scores = {sizeof(lpr_fast_scores)};
     double features[most_features], lpr;
     int i, species, n_features = argc - 3;
     lpr_fast_status status;
@@ -17,7 +18,8 @@ int main(int argc, char** argv) {
     for (i = 0; i < n_features; ++i) features[i] = atof(argv[3 + i]);
     status = lpr_fast_load(argv[1], &model);
     if (status == LPR_FAST_OK) {
-        status = lpr_fast_score(model, features, 1, n_features, &species, &lpr, NULL, NULL, NULL, 1);
+        scores.lpr = &lpr;
+        status = lpr_fast_score(model, features, 1, n_features, &species, &scores, 1);
     }
     if (status == LPR_FAST_OK) {
         printf("%.17g\n", lpr);

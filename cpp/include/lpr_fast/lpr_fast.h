@@ -18,10 +18,9 @@ typedef struct lpr_fast_model lpr_fast_model;
 
 typedef enum {
     LPR_FAST_OK = 0,
-    LPR_FAST_INVALID_INPUT = 1,         /**< an argument or a file that cannot be used */
-    LPR_FAST_NOT_POSITIVE_DEFINITE = 2, /**< a matrix is not, to the precision of float64 */
-    LPR_FAST_OUT_OF_MEMORY = 3,
-    LPR_FAST_INTERNAL_ERROR = 4 /**< anything else: a mistake in lpr_fast */
+    LPR_FAST_INVALID_INPUT = 1, /**< an argument or a file that cannot be used */
+    LPR_FAST_OUT_OF_MEMORY = 2,
+    LPR_FAST_INTERNAL_ERROR = 3 /**< anything else: a mistake in lpr_fast */
 } lpr_fast_status;
 
 /** Reads the model file that Python's `save` or `lpr-fast fit` wrote.
@@ -69,42 +68,51 @@ const char* lpr_fast_hypers(const lpr_fast_model* model);
 /** Where the model comes from, as JSON. */
 const char* lpr_fast_provenance(const lpr_fast_model* model);
 
-/** Scores n environments from their features. Outputs that are NULL are not computed.
+/** Where scores go: one number for each environment, row or center. What is NULL is not computed.
+ *
+ * Begin with `lpr_fast_scores scores = {sizeof(lpr_fast_scores)};`, here as with lpr_fast_structure: later versions may
+ * add members at the end, for which zero means what there was before. */
+typedef struct {
+    size_t size;          /**< sizeof(lpr_fast_scores) */
+    double* lpr;          /**< local prediction rigidity; infinite where phi vanishes */
+    double* variance;     /**< mu / LPR, in units of the kernel's prior variance */
+    double* residual;     /**< what the active set cannot see, from 0 to 1; kernel models */
+    double* local_energy; /**< baseline included, in the unit of the training energies; models with energies */
+} lpr_fast_scores;
+
+/** Scores n environments from their features.
  *
  * @param features   environment i begins at features + i * stride and has lpr_fast_n_features() numbers, as the
  *                   descriptor gives them: kernel models normalise them
  * @param n          number of environments; 0 is allowed
  * @param stride     numbers from one environment to the next, at least lpr_fast_n_features()
  * @param species    atomic numbers of the n centres
- * @param lpr        (n,) local prediction rigidity; infinite where phi vanishes
- * @param variance   (n,) mu / LPR, in units of the kernel's prior variance
- * @param residual   (n,) what the active set cannot see, from 0 to 1; kernel models
- * @param energy     (n,) local energies, baseline included; models with energies
+ * @param scores     n numbers of each kind that is wanted
  * @param n_threads  0: OMP_NUM_THREADS, or the cores in the affinity mask
- * @return LPR_FAST_INVALID_INPUT for NaN, infinity and entries above 1e140, unknown species (both naming the row), and
- *         scores that this model cannot give
+ * @return LPR_FAST_INVALID_INPUT for NaN, infinity and entries above 1e140, unknown species (both naming the row),
+ *         scores that this model cannot give, and sizes that are not those of this header
  */
 lpr_fast_status lpr_fast_score(
-    const lpr_fast_model* model, const double* features, ptrdiff_t n, ptrdiff_t stride, const int* species, double* lpr,
-    double* variance, double* residual, double* energy, int n_threads
+    const lpr_fast_model* model, const double* features, ptrdiff_t n, ptrdiff_t stride, const int* species,
+    const lpr_fast_scores* scores, int n_threads
 );
 
-/** Scores n rows of phi, (M,) each, of any origin: sums over atoms among them. Outputs that are NULL are not computed.
+/** Scores n rows of phi, (M,) each, of any origin: sums over atoms among them.
  *
  * @param phi     row i begins at phi + i * stride and has lpr_fast_size() numbers
  * @param stride  numbers from one row to the next, at least lpr_fast_size()
- * @param energy  (n,) weights times phi: no baseline
+ * @param scores  n numbers of each kind; local_energy is weights times phi, without a baseline, and rows of phi have no
+ *                residual
  * The other arguments, and what is returned, are as for lpr_fast_score().
  */
 lpr_fast_status lpr_fast_score_phi(
-    const lpr_fast_model* model, const double* phi, ptrdiff_t n, ptrdiff_t stride, double* lpr, double* variance,
-    double* energy, int n_threads
+    const lpr_fast_model* model, const double* phi, ptrdiff_t n, ptrdiff_t stride, const lpr_fast_scores* scores,
+    int n_threads
 );
 
 /** Atoms, of which the first n_centers are described and scored; the others are neighbours alone (ghost atoms, halos).
  *
- * Begin with `lpr_fast_structure atoms = {sizeof(lpr_fast_structure)};`: later versions may add members, for which zero
- * means what there was before. */
+ * Begin with `lpr_fast_structure atoms = {sizeof(lpr_fast_structure)};`. */
 typedef struct {
     size_t size; /**< sizeof(lpr_fast_structure) */
     ptrdiff_t n_atoms;
@@ -115,18 +123,9 @@ typedef struct {
     int periodic[3];         /**< along which vectors; all 0 for a cluster, or atoms with their ghosts */
 } lpr_fast_structure;
 
-/** Where scores go: one number for each center. What is NULL is not computed. The members are explained at
- * lpr_fast_score(). */
-typedef struct {
-    size_t size; /**< sizeof(lpr_fast_scores) */
-    double* lpr;
-    double* variance;
-    double* residual;
-    double* energy;
-} lpr_fast_scores;
-
 /** Describes the centers of a structure by the model's SOAP power spectrum and scores them.
  *
+ * @param scores     n_centers numbers of each kind that is wanted
  * @param n_threads  0: OMP_NUM_THREADS, or the cores in the affinity mask
  * @return LPR_FAST_INVALID_INPUT for models of features of another origin and of files of version 1, positions and
  *         cells that are not finite, atoms at the same place, cells that span no volume, centers of unknown species

@@ -36,10 +36,10 @@ struct ModelInfo {
 
 /// Where scores go: one number for each environment. What has no data is not computed.
 struct Scores {
-    VectorView lpr;       ///< 1 / (phi^T H^-1 phi); infinite where phi vanishes
-    VectorView variance;  ///< mu / lpr, in units of the kernel's prior variance
-    VectorView residual;  ///< k(i,i) - k_Mi^T K_MM^-1 k_Mi, between 0 and 1; kernel models
-    VectorView energy;    ///< local energy, the baseline of the species included; models with energies
+    VectorView lpr;           ///< 1 / (phi^T H^-1 phi); infinite where phi vanishes
+    VectorView variance;      ///< mu / lpr, in units of the kernel's prior variance
+    VectorView residual;      ///< k(i,i) - k_Mi^T K_MM^-1 k_Mi, between 0 and 1; kernel models
+    VectorView local_energy;  ///< the baseline of the species included; models with energies
 };
 
 struct ModelState;
@@ -73,7 +73,7 @@ public:
     const ModelInfo& info() const&& = delete;
 
     /// Scores of environments. Where features are zero, or the species has no active environments, phi vanishes: lpr is
-    /// infinite, variance 0, residual 1 and energy the baseline.
+    /// infinite, variance 0, residual 1 and the baseline as local energy.
     /// @param features  (n, D), as the descriptor gives them: kernel models normalise them here
     /// @param species   (n,), atomic numbers of the centres
     /// @throws InvalidInput  for NaN, infinity and entries above 1e140, species that the model does not know (naming
@@ -86,7 +86,7 @@ public:
     void phi(ConstMatrixView features, const int* species, MatrixView out, int n_threads = 0) const;
 
     /// phi^T H^-1 phi and what follows for rows phi (n, M) of any origin, sums over atoms among them: lpr, variance,
-    /// and the sum of weights times phi as energy (no baseline). There is no residual.
+    /// and the sum of weights times phi as local energy (no baseline). There is no residual.
     void score_phi(ConstMatrixView phi, const Scores& scores, int n_threads = 0) const;
 
     /// R of the whole model, for covariances and updates.

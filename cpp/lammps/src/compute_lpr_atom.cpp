@@ -154,7 +154,7 @@ void ComputeLprAtom::collect_centers() {
 
 Scores ComputeLprAtom::room_for_scores() {
     Scores scores;
-    VectorView* const views[] = {&scores.lpr, &scores.variance, &scores.residual, &scores.energy};
+    VectorView* const views[] = {&scores.lpr, &scores.variance, &scores.residual, &scores.local_energy};
     for (const Quantity quantity : arguments_.quantities) {
         const auto k = static_cast<std::size_t>(quantity);
         scores_[k].resize(std::max<std::size_t>(centers_.size(), 1));

@@ -42,7 +42,8 @@ void check_wanted(const ModelInfo& info, const Scores& scores, Index n_rows) {
         "residual", scores.residual, n_rows, info.has_residual, "linear models have no residual; ask for the others."
     );
     check_wanted(
-        "energy", scores.energy, n_rows, info.has_energies, "the model was fitted without energies; ask for the others."
+        "local_energy", scores.local_energy, n_rows, info.has_energies,
+        "the model was fitted without energies; ask for the others."
     );
 }
 
@@ -113,7 +114,7 @@ public:
 private:
     bool wants_forms() const { return scores_.lpr.data != nullptr || scores_.variance.data != nullptr; }
     bool wants_residual() const { return scores_.residual.data != nullptr; }
-    bool wants_energy() const { return scores_.energy.data != nullptr; }
+    bool wants_energy() const { return scores_.local_energy.data != nullptr; }
 
     ConstMatrixView gathered(Index count, const SpeciesTile& tile) const {
         return {tile.features.data(), count, features_.cols};
@@ -145,7 +146,7 @@ private:
     void write(const SpeciesTile& tile, Index i, Index row) const {
         if (wants_forms()) write_forms(tile.forms.data()[i], state_.info.regularizer, scores_, row);
         if (wants_residual()) scores_.residual.data[row] = std::max(1.0 - tile.explained.data()[i], 0.0);
-        if (wants_energy()) scores_.energy.data[row] = part_.baseline + tile.energies.data()[i];
+        if (wants_energy()) scores_.local_energy.data[row] = part_.baseline + tile.energies.data()[i];
     }
 
     const ModelState& state_;
@@ -283,8 +284,8 @@ void Model::score_phi(ConstMatrixView phi, const Scores& scores, int n_threads) 
         factor().quadratic_forms(rows, {tile.forms.data(), count}, 1);
         for (Index i = 0; i < count; ++i) {
             write_forms(tile.forms.data()[i], info.regularizer, scores, first + i);
-            if (scores.energy.data != nullptr) {
-                scores.energy.data[first + i] = dot(rows.row(i), state_->weights.data, info.size);
+            if (scores.local_energy.data != nullptr) {
+                scores.local_energy.data[first + i] = dot(rows.row(i), state_->weights.data, info.size);
             }
         }
     });

@@ -17,10 +17,10 @@ namespace lpr_fast {
 namespace {
 
 constexpr std::size_t n_scores = 4;
-constexpr std::array<const char*, n_scores> names{"lpr", "variance", "residual", "energy"};
+constexpr std::array<const char*, n_scores> names{"lpr", "variance", "residual", "local_energy"};
 
 std::array<VectorView, n_scores> views_of(const Scores& scores) {
-    return {scores.lpr, scores.variance, scores.residual, scores.energy};
+    return {scores.lpr, scores.variance, scores.residual, scores.local_energy};
 }
 
 /// Room for some environments and what they are scored to.

@@ -1,0 +1,228 @@
+! Scores of a fitted model from Fortran 2018: compile this file with your program, and link the library.
+!
+! Names and meanings are those of lpr_fast.h. Arrays are Fortran's: what has shape (n, D) there is (D, n) here, and what
+! is counted from 0 there is counted from 1 here. Outputs that are left out are not computed. Functions that return a
+! status leave outputs as they were, or in part written, unless it is LPR_FAST_OK; lpr_fast_last_error() says why then.
+module lpr_fast
+    use, intrinsic :: iso_c_binding
+    implicit none
+    private
+
+    public :: lpr_fast_model, lpr_fast_load, lpr_fast_free
+    public :: lpr_fast_size, lpr_fast_n_features, lpr_fast_n_species, lpr_fast_species, lpr_fast_cutoff
+    public :: lpr_fast_score, lpr_fast_score_structure
+    public :: lpr_fast_last_error, lpr_fast_version
+
+    integer(c_int), parameter, public :: LPR_FAST_OK = 0, LPR_FAST_INVALID_INPUT = 1, LPR_FAST_OUT_OF_MEMORY = 2, &
+                                         LPR_FAST_INTERNAL_ERROR = 3
+
+    !> A fitted model, to be given to lpr_fast_free() once.
+    type :: lpr_fast_model
+        private
+        type(c_ptr) :: handle = c_null_ptr
+    end type
+
+    type, bind(c) :: c_structure
+        integer(c_size_t) :: size
+        integer(c_ptrdiff_t) :: n_atoms, n_centers
+        type(c_ptr) :: positions, species, cell
+        integer(c_int) :: periodic(3)
+    end type
+
+    type, bind(c) :: c_scores
+        integer(c_size_t) :: size
+        type(c_ptr) :: lpr, variance, residual, local_energy
+    end type
+
+    interface
+        integer(c_int) function c_load(path, model) bind(c, name="lpr_fast_load")
+            import
+            character(kind=c_char), intent(in) :: path(*)
+            type(c_ptr), intent(out) :: model
+        end function
+        subroutine c_free(model) bind(c, name="lpr_fast_free")
+            import
+            type(c_ptr), value :: model
+        end subroutine
+        integer(c_ptrdiff_t) function c_size(model) bind(c, name="lpr_fast_size")
+            import
+            type(c_ptr), value :: model
+        end function
+        integer(c_ptrdiff_t) function c_n_features(model) bind(c, name="lpr_fast_n_features")
+            import
+            type(c_ptr), value :: model
+        end function
+        integer(c_ptrdiff_t) function c_n_species(model) bind(c, name="lpr_fast_n_species")
+            import
+            type(c_ptr), value :: model
+        end function
+        integer(c_int) function c_species(model, place) bind(c, name="lpr_fast_species")
+            import
+            type(c_ptr), value :: model
+            integer(c_ptrdiff_t), value :: place
+        end function
+        real(c_double) function c_cutoff(model) bind(c, name="lpr_fast_cutoff")
+            import
+            type(c_ptr), value :: model
+        end function
+        integer(c_int) function c_score(model, features, n, stride, species, scores, n_threads) &
+            bind(c, name="lpr_fast_score")
+            import
+            type(c_ptr), value :: model
+            real(c_double), intent(in) :: features(*)
+            integer(c_ptrdiff_t), value :: n, stride
+            integer(c_int), intent(in) :: species(*)
+            type(c_scores), intent(in) :: scores
+            integer(c_int), value :: n_threads
+        end function
+        integer(c_int) function c_score_structure(model, structure, scores, n_threads) &
+            bind(c, name="lpr_fast_score_structure")
+            import
+            type(c_ptr), value :: model
+            type(c_structure), intent(in) :: structure
+            type(c_scores), intent(in) :: scores
+            integer(c_int), value :: n_threads
+        end function
+        type(c_ptr) function c_last_error() bind(c, name="lpr_fast_last_error")
+            import
+        end function
+        type(c_ptr) function c_version() bind(c, name="lpr_fast_version")
+            import
+        end function
+        integer(c_size_t) function c_length(text) bind(c, name="strlen")
+            import
+            type(c_ptr), value :: text
+        end function
+    end interface
+
+contains
+
+    integer(c_int) function lpr_fast_load(path, model) result(status)
+        character(*), intent(in) :: path
+        type(lpr_fast_model), intent(out) :: model
+        status = c_load(trim(path)//c_null_char, model%handle)
+    end function
+
+    subroutine lpr_fast_free(model)
+        type(lpr_fast_model), intent(inout) :: model
+        call c_free(model%handle)
+        model%handle = c_null_ptr
+    end subroutine
+
+    !> M, the number of weights.
+    integer(c_ptrdiff_t) function lpr_fast_size(model)
+        type(lpr_fast_model), intent(in) :: model
+        lpr_fast_size = c_size(model%handle)
+    end function
+
+    !> D, the number of features of an environment.
+    integer(c_ptrdiff_t) function lpr_fast_n_features(model)
+        type(lpr_fast_model), intent(in) :: model
+        lpr_fast_n_features = c_n_features(model%handle)
+    end function
+
+    integer(c_ptrdiff_t) function lpr_fast_n_species(model)
+        type(lpr_fast_model), intent(in) :: model
+        lpr_fast_n_species = c_n_species(model%handle)
+    end function
+
+    !> Atomic number of a species, 1 <= place <= lpr_fast_n_species(); -1 for others.
+    integer(c_int) function lpr_fast_species(model, place)
+        type(lpr_fast_model), intent(in) :: model
+        integer, intent(in) :: place
+        lpr_fast_species = c_species(model%handle, int(place - 1, c_ptrdiff_t))
+    end function
+
+    !> Atoms farther apart do not see each other; NaN for a model that describes no structures.
+    real(c_double) function lpr_fast_cutoff(model)
+        type(lpr_fast_model), intent(in) :: model
+        lpr_fast_cutoff = c_cutoff(model%handle)
+    end function
+
+    !> Scores the environments whose features are the columns of `features`, (D, n).
+    integer(c_int) function lpr_fast_score( &
+        model, features, species, lpr, variance, residual, local_energy, n_threads) result(status)
+        type(lpr_fast_model), intent(in) :: model
+        real(c_double), intent(in), contiguous :: features(:, :)
+        integer(c_int), intent(in) :: species(size(features, 2))
+        real(c_double), intent(inout), optional, target, dimension(size(features, 2)) :: &
+            lpr, variance, residual, local_energy
+        integer(c_int), intent(in), optional :: n_threads
+        status = c_score(model%handle, features, size(features, 2, c_ptrdiff_t), size(features, 1, c_ptrdiff_t), &
+                         species, scores_of(lpr, variance, residual, local_energy), number_of(n_threads))
+    end function
+
+    !> Scores the first n_centers atoms of a structure; the others are neighbours alone, such as ghost atoms.
+    !! @param positions  (3, n_atoms), in the unit of the model's cutoff
+    !! @param n_centers  all atoms if it is left out, at most as many
+    !! @param cell       (3, 3), a vector in each column; together with `periodic`, along which of them atoms repeat
+    integer(c_int) function lpr_fast_score_structure( &
+        model, positions, species, lpr, variance, residual, local_energy, n_centers, cell, periodic, n_threads) &
+        result(status)
+        type(lpr_fast_model), intent(in) :: model
+        real(c_double), intent(in), contiguous, target :: positions(:, :)
+        integer(c_int), intent(in), target :: species(size(positions, 2))
+        real(c_double), intent(inout), optional, target, dimension(*) :: lpr, variance, residual, local_energy
+        integer, intent(in), optional :: n_centers
+        real(c_double), intent(in), optional, target :: cell(3, 3)
+        logical, intent(in), optional :: periodic(3)
+        integer(c_int), intent(in), optional :: n_threads
+        type(c_structure) :: atoms
+        atoms%size = c_sizeof(atoms)
+        atoms%n_atoms = size(positions, 2)
+        atoms%n_centers = atoms%n_atoms
+        if (present(n_centers)) atoms%n_centers = n_centers
+        atoms%positions = c_loc(positions)
+        atoms%species = c_loc(species)
+        atoms%cell = c_null_ptr
+        if (present(cell)) atoms%cell = c_loc(cell)
+        atoms%periodic = 0
+        if (present(periodic)) atoms%periodic = merge(1, 0, periodic)
+        status = c_score_structure(model%handle, atoms, scores_of(lpr, variance, residual, local_energy), &
+                                   number_of(n_threads))
+    end function
+
+    !> What went wrong in the last call on this thread that failed: one sentence.
+    function lpr_fast_last_error() result(text)
+        character(:), allocatable :: text
+        text = text_at(c_last_error())
+    end function
+
+    !> Version of the library, such as "0.1.0".
+    function lpr_fast_version() result(text)
+        character(:), allocatable :: text
+        text = text_at(c_version())
+    end function
+
+    type(c_scores) function scores_of(lpr, variance, residual, local_energy) result(scores)
+        real(c_double), intent(in), optional, target, dimension(*) :: lpr, variance, residual, local_energy
+        scores%size = c_sizeof(scores)
+        scores%lpr = c_null_ptr
+        scores%variance = c_null_ptr
+        scores%residual = c_null_ptr
+        scores%local_energy = c_null_ptr
+        if (present(lpr)) scores%lpr = c_loc(lpr)
+        if (present(variance)) scores%variance = c_loc(variance)
+        if (present(residual)) scores%residual = c_loc(residual)
+        if (present(local_energy)) scores%local_energy = c_loc(local_energy)
+    end function
+
+    integer(c_int) function number_of(n_threads)
+        integer(c_int), intent(in), optional :: n_threads
+        number_of = 0
+        if (present(n_threads)) number_of = n_threads
+    end function
+
+    function text_at(place) result(text)
+        type(c_ptr), intent(in) :: place
+        character(:), allocatable :: text
+        character(kind=c_char), pointer :: letters(:)
+        integer(c_size_t) :: i
+        call c_f_pointer(place, letters, [c_length(place)])
+        allocate (character(size(letters)) :: text)
+        do i = 1, size(letters, kind=c_size_t)
+            text(i:i) = letters(i)
+        end do
+    end function
+
+end module
