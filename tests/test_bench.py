@@ -1,4 +1,4 @@
-"""The benchmarks at toy size, so that they cannot rot: every row of theirs has its numbers. How large decides nothing."""
+"""The benchmarks at toy size, so that they cannot rot: all rows have their numbers. How large decides nothing."""
 
 from __future__ import annotations
 

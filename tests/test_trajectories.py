@@ -19,7 +19,7 @@ from ase import Atoms
 
 from lpr_fast import InvalidInputError, LprWarning, SparseKernelModel, score_trajectory
 from lpr_fast.atoms import _pieces
-from lpr_fast.atoms._model import Scores
+from lpr_fast.atoms._pipeline import Scores
 from lpr_fast.jobs._memory import as_bytes
 from lpr_fast.jobs._stream import Stream
 from lpr_fast.writing._records import HDF5

@@ -15,11 +15,13 @@ from ._rigidity import Rigidity
 from ._trigger import Trigger
 from .atoms._linear_model import LinearModel
 from .atoms._load import load_model
-from .atoms._model import Scores, StructureModel
+from .atoms._model import StructureModel
+from .atoms._pipeline import Scores
 from .atoms._sparse_kernel_model import SparseKernelModel
 from .jobs._fit_files import fit_files
 from .jobs._job import Run
-from .jobs._run import RunProgress, score_trajectory
+from .jobs._run import score_trajectory
+from .jobs._scoring import RunProgress
 from .jobs._shards import merge_shards
 from .models._scores import LocalScores
 from .writing._plots import plot_scores

@@ -1,4 +1,4 @@
-"""``python -m lpr_fast``: the command ``lpr-fast``, and where the C++ library is (``--cmake-dir``, ``--include-dir``)."""
+"""``python -m lpr_fast``: the command ``lpr-fast``; with ``--cmake-dir``, where the C++ library is."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def main() -> None:
 
         command_line()
     elif len(sys.argv) > 2:
-        print(f"lpr-fast: {asked[0]} stands alone, but {' '.join(sys.argv[2:])} follows; leave it out.", file=sys.stderr)
+        more = " ".join(sys.argv[2:])
+        print(f"lpr-fast: {asked[0]} stands alone, but {more} follows; leave it out.", file=sys.stderr)
         sys.exit(2)
     else:
         print(ANSWERS[asked[0]])

@@ -51,7 +51,7 @@ DescriptorPart read_descriptor(const Json& facts, const ModelParts& parts) {
     if (facts.is_null()) return descriptor;
     if (!facts.is_object()) refuse_parts("the descriptor is neither a dictionary nor null");
     descriptor.kind = facts.at("kind").get_ref<const std::string&>();
-    if (descriptor.kind == "array") {
+    if (descriptor.kind == "array" || descriptor.kind == "external") {
         descriptor.name = facts.at("name").get_ref<const std::string&>();
     } else if (descriptor.kind == "soap") {
         if (!facts.at("hypers").is_object()) refuse_parts("hypers is no dictionary");

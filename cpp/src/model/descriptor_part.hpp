@@ -11,9 +11,9 @@ namespace lpr_fast {
 
 /// What turns structures into features, as far as a model says it.
 struct DescriptorPart {
-    std::string kind;    ///< "soap" or "array"; empty where nothing is known
+    std::string kind;    ///< "soap", "array" or "external"; empty where nothing is known
     std::string hypers;  ///< of featomic's SOAP power spectrum, as JSON ("soap")
-    std::string name;    ///< of the array with the features ("array")
+    std::string name;    ///< of the array with the features ("array"), or of what describes atoms elsewhere ("external")
     std::optional<RadialTable> table;
 };
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 from . import _frames
+from ._describing import Ready
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -29,10 +31,8 @@ class Piece:
     ----------
     first : int
         Number of the first frame.
-    frames : list of ase.Atoms
-        The frames; one, if it is large.
-    structures : list
-        Their atoms in bins.
+    batch : list of Ready
+        The frames, ready to be described; one, if it is large.
     range : tuple of int, or None
         Of a large frame, the first and the last but one of the wanted atoms in the order of the bins.
     rows : numpy.ndarray of int, or None
@@ -40,10 +40,19 @@ class Piece:
     """
 
     first: int
-    frames: list[Atoms]
-    structures: list[_core.Structure]
+    batch: list[Ready]
     range: tuple[int, int] | None = None
     rows: Indices | None = None
+
+    @cached_property
+    def frames(self) -> list[Atoms]:
+        """The frames themselves."""
+        return [ready.frame for ready in self.batch]
+
+    @cached_property
+    def structures(self) -> list[_core.Structure]:
+        """Their atoms in bins, for a descriptor of the core."""
+        return [ready.structure for ready in self.batch if ready.structure is not None]
 
     @property
     def is_first(self) -> bool:
@@ -58,7 +67,7 @@ class Piece:
     @property
     def chosen(self) -> list[tuple[int, int] | None]:
         """Which atoms of each structure are wanted, as the core takes it."""
-        return [self.range] * len(self.structures)
+        return [self.range] * len(self.batch)
 
     @property
     def numbers(self) -> Indices:
@@ -81,21 +90,22 @@ class Piece:
 
 
 def pieces(
-    frames: Iterable[_frames.Ready | None], limit: int, *, start: int = 0, first_atom: int = 0
+    frames: Iterable[Ready | None], limit: int, *, start: int = 0, first_atom: int = 0, is_local: bool = True
 ) -> Iterator[Piece]:
-    """Frames together until they have `limit` atoms; those that are large in parts of as many.
+    """Frames together until they have `limit` atoms; those that are large in parts of as many, if that `is_local`.
 
     Frames are numbered from `start`; of the first one, if it is large, so many atoms are left out as `first_atom` says.
     """
     for first, batch in _frames.batches(frames, min(limit, LARGEST_WHOLE), start):
-        if len(batch[0]) > LARGEST_WHOLE:
+        if is_local and len(batch[0]) > LARGEST_WHOLE:
             yield from _parts(first, batch[0], limit, first_atom if first == start else 0)
         else:
-            yield Piece(first, [ready.frame for ready in batch], [ready.structure for ready in batch])
+            yield Piece(first, batch)
 
 
-def _parts(number: int, ready: _frames.Ready, limit: int, first_atom: int) -> Iterator[Piece]:
+def _parts(number: int, ready: Ready, limit: int, first_atom: int) -> Iterator[Piece]:
+    assert ready.structure is not None
     order = ready.structure.order()
     for first in range(first_atom, len(order), limit):
         last = min(first + limit, len(order))
-        yield Piece(number, [ready.frame], [ready.structure], (first, last), order[first:last])
+        yield Piece(number, [ready], (first, last), order[first:last])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .._arrays import Array
 from .._files import replacing
-from ..atoms._model import Scores
+from ..atoms._pipeline import Scores
 from ..atoms._sparse_kernel_model import SparseKernelModel
 from ..models._columns import prefixed_columns_of
 from ..reading._sources import Files, readable

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from .._arrays import Array
-from ..atoms._model import Scores
+from ..atoms._pipeline import Scores
 
 _COLOURS = ("#0072B2", "#D55E00")  # Okabe and Ito: distinct for all common kinds of colour vision
 

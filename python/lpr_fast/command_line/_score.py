@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..descriptors._descriptor import imported
+from ..jobs._executors import executor_of
 from ..jobs._job import Run
 from ..jobs._run import score_trajectory
 from ..jobs._shards import merge_shards
@@ -23,6 +25,7 @@ class Options:
     least_rigid: int
     on_error: Any
     topology: Path | None
+    descriptor: str | None
     shard: str | None
     workers: int
     scheduler: str | None
@@ -33,7 +36,10 @@ class Options:
 
 def score(model_path: Path, trajectory: tuple[str, ...], options: Options) -> int:
     """Read, score, write, and say what came of it; return the number of frames that were skipped."""
-    with watching(hidden=options.quiet) as watch:
+    with (
+        executor_of(workers=options.workers, scheduler=options.scheduler) as executor,
+        watching(hidden=options.quiet) as watch,
+    ):
         run = score_trajectory(
             model_path,
             list(trajectory),
@@ -42,9 +48,9 @@ def score(model_path: Path, trajectory: tuple[str, ...], options: Options) -> in
             unknown_species=options.unknown_species,
             on_error=options.on_error,
             topology=options.topology,
+            descriptor=None if options.descriptor is None else imported(options.descriptor),
             shard=options.shard,
-            scheduler=options.scheduler,
-            workers=options.workers,
+            executor=executor,
             memory=options.memory,
             progress=watch.report_run,
         )

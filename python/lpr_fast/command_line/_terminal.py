@@ -12,7 +12,7 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from ..jobs._run import RunProgress
+from ..jobs._scoring import RunProgress
 from ._log import note
 
 # Seconds between two lines about progress in a log.

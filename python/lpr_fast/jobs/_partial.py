@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..atoms._model import Scores, joined, of_whole_frame
+from ..atoms._pipeline import Scores, joined, of_whole_frame
 from ..writing._spool import Spool
 
 if TYPE_CHECKING:

@@ -297,3 +297,15 @@ def _texts(
             end, line = lines.byte, lines.one()
         yield _Text(number, start, n_atoms, text)
         start = end
+
+
+def byte_of(specification: str, number: int, contents: Contents) -> int:
+    """Where frame `number` begins in plain XYZ that is read as a whole; the end of the file behind the last frame."""
+    place = contents.place_before(number)
+    path = path_of(specification)
+    with path.open("rb") as file:
+        file.seek(place.byte)
+        for text in _texts(file, str(path), range(0), last=number, place=place):
+            if text.number == number:
+                return text.start
+        return file.seek(0, io.SEEK_END)

@@ -10,7 +10,7 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-from ..atoms._model import Scores
+from ..atoms._pipeline import Scores
 from ..descriptors._structures import structure_of
 from ..models._columns import prefixed_columns_of
 from . import _extxyz

@@ -95,10 +95,10 @@ def about(model: StructureModel, digest: str) -> About:
         model_sha256=digest,
         loss=model.loss,
         regularizer=model.regularizer,
-        cutoff=model._cutoff,
+        cutoff=model.cutoff,
         species=model.species,
         energy_key=str(model.provenance.get("energy_key") or ""),
-        columns=tuple(columns_of(model._scores_of_nothing())),
+        columns=tuple(columns_of(model.pipeline.scores_of_nothing())),
         versions=versions(),
     )
 

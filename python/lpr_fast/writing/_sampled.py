@@ -13,11 +13,12 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from .._arrays import Array
-from ..atoms._model import Scores
+from .._files import remove_whole, write_whole
+from ..atoms._pipeline import Scores
 from ._kept_frames import KeptFrames
 from ._sample import Place, Sample
 from ._sinks import Spooled
-from ._spool import beside, remove_whole, write_whole
+from ._spool import beside
 
 # Features of some atoms of a frame, in their order: (n, D).
 Describe: TypeAlias = Callable[[Atoms, NDArray[np.int64]], Array]
@@ -26,7 +27,7 @@ Describe: TypeAlias = Callable[[Atoms, NDArray[np.int64]], Array]
 class Sampled(Spooled):
     """Chosen environments and the frames that hold them, in memory, and in a file beside the output.
 
-    Nothing is written to the spool until the end: it keeps other processes away.
+    Nothing is written to the spool until the end.
 
     Parameters
     ----------

@@ -14,12 +14,13 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from .._arrays import Array
+from .._files import publish
 from ..atoms._frames import known_energy
-from ..atoms._model import Scores
+from ..atoms._pipeline import Scores
 from ..descriptors._elements import symbol
 from ..models._columns import prefixed_columns_of
 from . import _extxyz
-from ._spool import SUFFIX, Spool, beside, publish
+from ._spool import SUFFIX, Spool, beside
 
 # Under this name data sets say which frames belong together.
 GROUP_KEY = "config_type"
@@ -32,7 +33,7 @@ class About:
     model_sha256: str
     loss: str
     regularizer: float
-    cutoff: float
+    cutoff: float | None
     species: tuple[int, ...]
     energy_key: str
     columns: tuple[str, ...]

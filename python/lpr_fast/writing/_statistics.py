@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._arrays import Array
-from ..atoms._model import Scores
+from ..atoms._pipeline import Scores
 
 # Rigidities are counted in so many bins for each power of ten: quantiles are right to a quarter of a percent.
 _BINS_PER_DECADE = 1000

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from ase import Atoms
 
-from ..atoms._model import Scores
+from ..atoms._pipeline import Scores
 from ._sinks import error_per_atom, group_of
 from ._statistics import Statistics
 

@@ -6,13 +6,24 @@ import json
 from typing import TYPE_CHECKING
 
 from .. import _core
-from ..models._archive import Descriptor
+from ..models._archive import DescriptorPart
 
 if TYPE_CHECKING:
+    from ..descriptors._descriptor import Descriptor
     from ..descriptors._soap import Soap
 
 
-def soap_part(soap: Soap) -> Descriptor:
+def descriptor_part(descriptor: Descriptor) -> DescriptorPart:
+    """The descriptor's part of a model: of a descriptor that only Python knows, what tells it from others."""
+    from ..descriptors._descriptor import check_identity
+    from ..descriptors._soap import Soap
+
+    if isinstance(descriptor, Soap):
+        return _soap_part(descriptor)
+    return DescriptorPart({**check_identity(descriptor), "cutoff": descriptor.cutoff})
+
+
+def _soap_part(soap: Soap) -> DescriptorPart:
     """The descriptor's part of a model: parameters, radial table, and how good that is."""
     import featomic
 
@@ -32,7 +43,7 @@ def soap_part(soap: Soap) -> Descriptor:
         "descriptor.coefficients": table.coefficients,
         "descriptor.center": table.center,
     }
-    return Descriptor(facts, arrays)
+    return DescriptorPart(facts, arrays)
 
 
 def upgraded(model: _core.Model) -> _core.Model:
@@ -43,6 +54,6 @@ def upgraded(model: _core.Model) -> _core.Model:
         return model
     from ..descriptors._soap import Soap
 
-    part = soap_part(Soap.from_hypers(descriptor["hypers"], facts["species"]))
+    part = _soap_part(Soap.from_hypers(descriptor["hypers"], facts["species"]))
     _, arrays = model.parts()
     return _core.Model.from_parts(json.dumps(facts | {"descriptor": dict(part.facts)}), {**arrays, **part.arrays})
