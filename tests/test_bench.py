@@ -80,7 +80,7 @@ def test_the_benchmark_has_numbers_for_every_row_and_repeats_its_command(script:
         assert lines, f"no row {row}"
         for numbers in lines:
             assert all(map(math.isfinite, numbers))
-            assert len(numbers) == sum(groups), f"{row}: {numbers}"
+            assert len(numbers) >= sum(groups), f"{row}: {numbers}"  # a peer's name behind them may hold more
             for size in groups:
                 group, numbers = numbers[:size], numbers[size:]
                 assert group == sorted(group), f"{row}: {group}"

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,6 @@ import pytest
 from ase import Atoms
 
 from lpr_fast import (
-    HessianAccumulator,
     InvalidInputError,
     LinearModel,
     LprError,
@@ -30,13 +29,11 @@ from lpr_fast import (
     fit_files,
     load_model,
 )
-from lpr_fast.atoms import _frames, _ranges
-from lpr_fast.atoms._fitting import Problem, kernel_basis, no_progress, pool_for, rows_from, sampled_active_set
+from lpr_fast.atoms import _frames
 from lpr_fast.jobs import _fit_job, _fit_passes
 from lpr_fast.jobs._executors import local_processes
 from lpr_fast.jobs._fit_job import FitJob
 from lpr_fast.jobs._journal import Journal
-from lpr_fast.jobs._row_ranges import RowNumbers
 from lpr_fast.models._active_set import Pool, draw, pool_size
 
 from .processes import EndOfPowerError, forge_setting, killed
@@ -137,7 +134,7 @@ def test_a_pool_drawn_from_what_goes_by_is_that_drawn_from_all(together: int, mo
     for part in np.split(numbers, [3, 700, 701, 5000]):
         pool.add(part)
     drawn = pool.drawn({1: 500, 6: 2, 8: 1})
-    for s, size in {1: 2500, 6: 2000, 8: 2000}.items():
+    for s, size in {1: 2500, 6: 100, 8: 50}.items():
         np.testing.assert_array_equal(drawn[s], draw(np.flatnonzero(numbers == s), size, 5))
 
 
@@ -146,76 +143,24 @@ def tiny(n_structures: int) -> list[Atoms]:
     return [Atoms("Si2", [[0, 0, 0], [0, 0, 1.8 + 1.5 * n / n_structures]]) for n in range(n_structures)]
 
 
-@pytest.fixture(scope="module")
-def problem() -> tuple[Problem, Any]:
-    """2000 structures and eight active environments: many leaves of 256 rows."""
-    pool = pool_for(8, 0)
-    problem = Problem.checked(
-        tiny(2000),
-        **dict.fromkeys(("weights", "energy_key", "baseline", "provenance")),
-        hypers=HYPERS,
-        regularizer=1e-3,
-        loss="total",
-        n_threads=1,
-        progress=no_progress,
-        pool=pool,
-    )
-    return problem, kernel_basis(sampled_active_set(problem, 8, pool)[0], 2.0)
+class Inline(Executor):
+    """Does everything at once, as if each task came out of a pickle."""
+
+    def submit(self, function: Any, /, *arguments: Any, **_: Any) -> Any:
+        future: Future[Any] = Future()
+        future.set_result(function(*pickle.loads(pickle.dumps(arguments))))
+        return future
 
 
-@pytest.mark.parametrize("start", [0, 100, 256, 700])
-def test_ranges_merged_in_order_have_the_bits_of_one_pass(start: int, problem: tuple[Problem, Any]) -> None:
-    whole, basis = problem
-    expected = HessianAccumulator(basis.size)
-    for rows in rows_from(0, basis, whole):
-        expected.add(rows)
-    found = HessianAccumulator(basis.size)
-    assert found.leaf_rows == 256
-    for rows in rows_from(0, basis, whole):
-        found.add(rows[: max(0, start - found.n_rows)])
-    numbers = _fit_passes.row_numbers(whole.training)
-    for part in numbers.ranges(start, found.leaf_rows, largest=100):
-        wanted = _fit_passes._rows_of(whole.training, None, part)
-        work = _fit_passes._Work(ReadHere(whole.training.source), Path(), whole.soap, basis)  # type: ignore[arg-type]
-        found.merge(_fit_passes._sum_of(*pickle.loads(pickle.dumps((work, wanted)))))
-    assert found.to_bytes() == expected.to_bytes()
-
-
-@dataclass(frozen=True)
-class ReadHere:
-    """Structures in memory in place of files."""
-
-    source: Any
-
-    def seen_from(self, _: Path) -> Any:
-        return self.source
-
-
-@pytest.mark.parametrize("start", [0, 5, 23, 64, 79])
-def test_structures_of_many_rows_are_cut_at_leaves_and_nothing_is_lost(start: int) -> None:
-    counts = np.array([3, 1, 20, 7, 0, 30, 16, 1, 2])
-    rows = np.arange(80.0)[:, None]
-    of_structures = np.split(rows, np.cumsum(counts)[:-1])
-    numbers = RowNumbers(counts)
-    parts = list(numbers.ranges(start, 16, largest=3))
-    assert [number for part in parts for number in part.rows] == list(range(start, 80))
-    for part in parts:
-        assert len({number // 16 for number in part.rows}) == 1
-        blocks = [of_structures[a] for a in part.structures]
-        np.testing.assert_array_equal(np.concatenate(list(part.trimmed(blocks))).ravel(), part.rows)
-
-
-def test_features_of_ranges_are_those_of_all(problem: tuple[Problem, Any]) -> None:
-    training, soap = problem[0].training, problem[0].soap
-    environments = np.sort(np.random.default_rng(0).choice(4000, 300, replace=False))
-
-    def features_of(start: int, stop: int) -> Any:
-        chosen = _ranges.Chosen.among(training, environments, start, stop)
-        return np.concatenate(list(_ranges.features_of(chosen, training.source, soap)))
-
-    parts = [features_of(start, min(start + 256, 2000)) for start in range(0, 2000, 256)]
-    np.testing.assert_array_equal(np.concatenate(parts), features_of(0, 2000))
-    assert len(np.concatenate(parts)) == 300
+def test_ranges_of_structures_have_the_bits_of_one_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ase.io.write(tmp_path / "train.xyz", tiny(600))
+    settings: dict[str, Any] = {"hypers": HYPERS, "n_active": 8, "regularizer": 1e-3}
+    fit_files(tmp_path / "train.xyz", tmp_path / "whole.lpr", keep_rows=tmp_path / "whole.rows", **settings)
+    monkeypatch.setattr(_fit_passes, "_TOGETHER", 70)
+    parts = {"keep_rows": tmp_path / "parts.rows", "executor": Inline(), **settings}
+    fit_files(tmp_path / "train.xyz", tmp_path / "parts.lpr", **parts)
+    for suffix in ("lpr", "rows"):
+        assert (tmp_path / f"whole.{suffix}").read_bytes() == (tmp_path / f"parts.{suffix}").read_bytes()
 
 
 def command(folder: Path, out: str, *options: str) -> list[str]:

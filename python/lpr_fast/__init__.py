@@ -18,6 +18,7 @@ from .atoms._load import load_model
 from .atoms._model import StructureModel
 from .atoms._pipeline import Scores
 from .atoms._sparse_kernel_model import SparseKernelModel
+from .atoms._training_rows import TrainingRows
 from .jobs._fit_files import fit_files
 from .jobs._job import Run
 from .jobs._run import score_trajectory
@@ -27,11 +28,13 @@ from .models._scores import LocalScores
 from .writing._plots import plot_scores
 
 if TYPE_CHECKING:
+    from .descriptors._descriptor import Descriptor
     from .engines._ase import LprCalculator, LprObserver
     from .writing._summary import RunSummary
 
 __all__ = [
     "CpuInfo",
+    "Descriptor",
     "HessianAccumulator",
     "InvalidInputError",
     "LinearModel",
@@ -49,6 +52,7 @@ __all__ = [
     "Scores",
     "SparseKernelModel",
     "StructureModel",
+    "TrainingRows",
     "Trigger",
     "__version__",
     "cpu_info",
@@ -70,4 +74,8 @@ def __getattr__(name: str) -> Any:
         from .writing._summary import RunSummary
 
         return RunSummary
+    if name == "Descriptor":
+        from .descriptors import _descriptor
+
+        return _descriptor.Descriptor
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

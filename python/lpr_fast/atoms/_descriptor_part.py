@@ -46,6 +46,24 @@ def _soap_part(soap: Soap) -> DescriptorPart:
     return DescriptorPart(facts, arrays)
 
 
+def soap_of(part: DescriptorPart, species: tuple[int, ...]) -> Soap:
+    """The descriptor of which a file keeps the part."""
+    from ..descriptors._radial_table import RadialTable
+    from ..descriptors._soap import Soap
+
+    facts, arrays = part.facts, part.arrays
+    table = RadialTable(
+        tuple(facts["angular"]),
+        tuple(facts["n_radial"]),
+        arrays["descriptor.edges"],
+        arrays["descriptor.coefficients"],
+        arrays["descriptor.center"],
+        facts["error"],
+        facts["scatter"],
+    )
+    return Soap(facts["hypers"], species, table)
+
+
 def upgraded(model: _core.Model) -> _core.Model:
     """The model as the current version has it: files of version 1 lack the radial table, which featomic gives."""
     facts = json.loads(model.text)

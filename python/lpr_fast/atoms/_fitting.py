@@ -14,10 +14,11 @@ from .._errors import InvalidInputError
 from ..models._active_set import Pool, pool_size
 from ..models._fit import ModelFacts, provenance_of
 from ..models._problem import Problem, Progress
+from ..models._rows_file import Head
 from ..models._settings import FitSettings
 from ..models._structures import Structures
 from ._describing import Bins, Describing, OtherDescribing, SoapDescribing
-from ._descriptor_part import descriptor_part
+from ._descriptor_part import descriptor_part, soap_of
 from ._environments import FrameEnvironments
 from ._frames import Rereadable
 from ._training_set import TrainingSet, ignore, looked_through
@@ -119,6 +120,26 @@ def _describing(descriptor: Descriptor) -> Describing:
     if isinstance(descriptor, Soap):
         return SoapDescribing.of(descriptor.core, descriptor.species)
     return OtherDescribing(descriptor)
+
+
+def attached_describing(head: Head, outside: Descriptor | None) -> Describing:
+    """What describes structures as those whose rows were kept."""
+    from ..descriptors._descriptor import FrameFeatures
+
+    part = head.facts.descriptor
+    if part is None:
+        raise InvalidInputError("these rows were made from arrays; structures cannot be described for them.")
+    facts = part.facts
+    if facts["kind"] == "soap":
+        return SoapDescribing.of(soap_of(part, head.basis.species).core, head.basis.species)
+    if outside is not None:
+        return OtherDescribing(outside)
+    if facts["kind"] == "array":
+        return OtherDescribing(FrameFeatures(facts["name"], facts.get("cutoff"), None, head.basis.n_features))
+    raise InvalidInputError(
+        f"these rows were made with the descriptor {facts['name']!r}, which is not in their file; give it to "
+        "TrainingRows."
+    )
 
 
 def _n_features(descriptor: Descriptor, training: TrainingSet) -> int:

@@ -71,15 +71,16 @@ def read_model(path: Path, descriptor: Any = None) -> tuple[StructureModel, str]
         raise InvalidInputError(f"{path} is no regular file; give a model file.")
     name, content = _shown(path), path.read_bytes()
     core = _core.Model.from_bytes(content, name)
-    attached = None if descriptor is None else fitting_descriptor(core, descriptor, name)
+    facts = json.loads(core.text)["descriptor"]
+    attached = None if descriptor is None else matching_descriptor(facts, descriptor, name)
     try:
         return _assembled(upgraded(core), attached), hashlib.sha256(content).hexdigest()
     except InvalidInputError as error:
         raise InvalidInputError(f"{name} holds a descriptor that cannot be used: {error}") from error
 
 
-def fitting_descriptor(core: _core.Model, given: Any, name: str) -> Descriptor:
-    """A descriptor for a model, if it is the one that the model was fitted with.
+def matching_descriptor(facts: Mapping[str, Any] | None, given: Any, name: str) -> Descriptor:
+    """A descriptor for a file, if it is the one that the file says it was made with.
 
     Raises
     ------
@@ -89,7 +90,6 @@ def fitting_descriptor(core: _core.Model, given: Any, name: str) -> Descriptor:
     from ..descriptors._descriptor import as_descriptor, check_identity
 
     descriptor = as_descriptor(given)
-    facts = json.loads(core.text)["descriptor"]
     if facts is None or facts["kind"] != "external":
         raise InvalidInputError(f"{name} has no use for a descriptor: {_of_what(facts)}; leave it out.")
     expected = {key: value for key, value in facts.items() if key != "cutoff"}
@@ -97,7 +97,7 @@ def fitting_descriptor(core: _core.Model, given: Any, name: str) -> Descriptor:
     if found != expected:
         differing = next(key for key in {**expected, **found} if expected.get(key) != found.get(key))
         raise InvalidInputError(
-            f"{name} was fitted with a descriptor whose {differing} is {expected.get(differing)!r}, but that of the "
+            f"{name} was made with a descriptor whose {differing} is {expected.get(differing)!r}, but that of the "
             f"given one is {found.get(differing)!r}; give the same one."
         )
     return descriptor

@@ -107,7 +107,7 @@ class FitJob(Restartable):
         self._n_structures = self._n_safe_structures = problem.structures.owner_of_row(self._n_safe_rows)
         if self._kept_rows is not None:
             head = Head(basis, problem.settings, problem.facts.with_provenance(further))
-            self._writer = RowsWriter(beside(self._kept_rows, SUFFIX), head)
+            self._writer = RowsWriter(beside(self._kept_rows, SUFFIX), head.to_bytes(), head.record)
             self._writer.begin(self._n_safe_rows)
         self.resumed_at = self._n_structures if self.is_resumed else None
         self._next_checkpoint = time.monotonic() + _BETWEEN_CHECKPOINTS

@@ -11,7 +11,7 @@ import json
 import os
 import secrets
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,10 +122,10 @@ class Head:
 class RowsWriter:
     """A file of rows that grows; `path` is not the name that it gets in the end."""
 
-    def __init__(self, path: Path, head: Head) -> None:
+    def __init__(self, path: Path, head: bytes, record: np.dtype[Any]) -> None:
         self._path = path
-        self._head = head.to_bytes()
-        self._record = head.record
+        self._head = head
+        self._record = record
         exists = path.exists() and path.stat().st_size >= len(self._head)
         self._file = path.open("r+b" if exists else "w+b")
 
@@ -179,7 +179,8 @@ def rows_file(path: Path | None, settings: FitSettings, basis: Basis, facts: Mod
         yield lambda rows: None  # noqa: ARG005
         return
     part = path.resolve().with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.part")
-    writer = RowsWriter(part, Head(basis, settings, facts))
+    head = Head(basis, settings, facts)
+    writer = RowsWriter(part, head.to_bytes(), head.record)
     try:
         writer.begin(0)
         yield writer.write
@@ -199,9 +200,3 @@ def mapped(path: Path, head: Head, begin: int) -> NDArray[Any]:
     last = records[-1]
     whole = count if last["index"] + 1 == last["count"] else count - int(last["index"]) - 1
     return records[:whole]
-
-
-def settings_of(head: Head, changes: Mapping[str, Any]) -> FitSettings:
-    """The settings of the first fit, but for what is changed."""
-    kept = {name: getattr(head.settings, name) for name in _SETTINGS}
-    return FitSettings(**{**kept, "n_active": head.settings.n_active, "provenance": head.facts.provenance, **changes})
