@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import hashlib
 import json
@@ -157,6 +158,54 @@ def test_a_summary_can_be_json_or_nothing(folder: Path) -> None:
     assert facts["lpr_lowest"]["value"] == expected.lpr.min()
     assert facts["written"] == [str(folder / "md.lpr.h5"), str(folder / "md.lpr.csv")]
     assert succeed(*command, "--quiet").output == ""
+
+
+def test_a_summary_has_a_line_for_each_species_and_kind_of_frames(tmp_path: Path) -> None:
+    frames = [*gallium_arsenide(3), *gallium_arsenide(2, seed=9)]
+    model = fitted(gallium_arsenide())
+    model.save(tmp_path / "m.lpr")
+    kinds = ["bulk", "bulk", "hot, fast", None, "bulk"]
+    for frame, kind in zip(frames, kinds, strict=True):
+        if kind is not None:
+            frame.info["config_type"] = kind
+    write_frames(tmp_path / "md.xyz", *frames)
+    frames = ase.io.read(tmp_path / "md.xyz", ":")
+    command = ("score", tmp_path / "m.lpr", tmp_path / "md.xyz", "-o", tmp_path / "out.csv")
+    lines = [line.split() for line in succeed(*command).stdout.splitlines()]
+    facts = json.loads(succeed(*command, "--json").stdout)
+    scores = model.score(frames)
+    numbers = np.concatenate([frame.numbers for frame in frames])
+    of_frame = np.array([str(kind) for kind in kinds])[scores.frame]
+    error = (model.predict(frames) - [frame.get_potential_energy() for frame in frames]) / 8
+    chosen = {
+        "Ga": numbers == 31,
+        "As": numbers == 33,
+        "bulk": of_frame == "bulk",
+        "hot, fast": of_frame == "hot, fast",
+    }
+    for name, atoms in chosen.items():
+        found = (facts["species"] | facts["config_type"])[name]
+        lowest = np.flatnonzero(atoms)[scores.lpr[atoms].argmin()]
+        assert found["atoms"] == atoms.sum()
+        assert found["lpr_lowest"]["value"] == scores.lpr[lowest]
+        assert (found["lpr_lowest"]["frame"], found["lpr_lowest"]["atom"]) == (
+            scores.frame[lowest],
+            scores.atom[lowest],
+        )
+        assert found["residual_largest"]["value"] == scores.residual[atoms].max()
+        ordered = np.sort(scores.lpr[atoms])
+        for share in (5, 50, 95):
+            expected = ordered[int(share / 100 * (len(ordered) - 1))]
+            assert found[f"lpr_{share}"] == pytest.approx(expected, rel=0.0025)
+        (line,) = (line for line in lines if line[: len(name.split())] == name.split() and f"{atoms.sum()}" in line)
+        assert f"{scores.lpr[lowest]:.3g}" in line
+    assert facts["species"]["Ga"]["atomic_number"] == facts["species"]["Ga"]["lpr_lowest"]["atomic_number"] == 31
+    assert facts["config_type"]["bulk"]["frames_with_energy"] == 3
+    of_bulk = np.sqrt(np.mean(error[[0, 1, 4]] ** 2))
+    assert facts["config_type"]["bulk"]["energy_rmse_per_atom"] == pytest.approx(of_bulk, rel=1e-9)
+    assert set(facts["species"]["Ga"]) - {"atomic_number"} == set(facts["config_type"]["bulk"]) <= set(facts)
+    with (tmp_path / "out.csv").open() as file:
+        assert [line["config_type"] for line in csv.DictReader(file)] == [kind or "" for kind in kinds]
 
 
 def test_shards_are_merged_by_a_command(folder: Path) -> None:

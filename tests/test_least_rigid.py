@@ -12,6 +12,7 @@ from ase.build import bulk
 from ase.neighborlist import neighbor_list
 
 from lpr_fast import SparseKernelModel, merge_shards, score_trajectory
+from lpr_fast.descriptors._descriptor import FrameFeatures
 
 from .structures import HYPERS, fitted, gallium_arsenide, rattled, silicon
 
@@ -139,3 +140,31 @@ def test_shards_give_the_same_bytes_where_much_is_alike(
     merge_shards(outputs[1][0])
     whole, parts = (output[0].with_name("out.csv.least-rigid.extxyz").read_bytes() for output in outputs)
     assert whole == parts
+
+
+@pytest.mark.parametrize("cutoff", [None, CUTOFF])
+def test_features_that_frames_carry_may_have_a_cutoff_or_none(
+    cutoff: float | None, model: SparseKernelModel, tmp_path: Path
+) -> None:
+    frames = [*silicon(4), large(1), large(2)]
+    for frame in frames:
+        frame.set_array("soap", model.features(frame))
+        frame.info["energy"] = 0.1
+    carried = SparseKernelModel.fit(
+        frames, descriptor=FrameFeatures("soap", cutoff), n_active=20, regularizer=1e-3, energy_key=None
+    )
+    outputs = [tmp_path / "out.csv", tmp_path / "out.chemiscope.json"]
+    score_trajectory(carried, frames, outputs, least_rigid=3)
+    found = ase.io.read(tmp_path / "out.csv.least-rigid.extxyz", ":")
+    assert sum((frame.arrays["lpr_rank"] > 0).sum() for frame in found) == 3
+    lpr = carried.score(frames)
+    for frame in found:
+        number = frame.info["lpr_frame"]
+        if cutoff is None:  # an environment is a frame
+            assert len(frame) == len(frames[number])
+            assert (frame.arrays["lpr_rank"] > 0).sum() == 1
+        chosen = int(np.argmax(frame.arrays["lpr_rank"]))
+        atom = frame.info.get("lpr_atom", chosen)
+        of_atom = (lpr.frame == number) & (lpr.atom == atom)
+        assert frame.arrays["lpr"][chosen] == lpr.lpr[of_atom][0]
+        np.testing.assert_array_equal(frame.arrays["soap"][chosen], frames[number].arrays["soap"][atom])

@@ -330,6 +330,25 @@ def test_quantiles_of_the_summary_are_right_to_a_quarter_of_a_percent(
     assert RunSummary.from_json(json.loads(json.dumps(summary.to_json()))) == summary
 
 
+def test_a_name_for_each_frame_does_not_fill_the_memory(model: SparseKernelModel) -> None:
+    frames = silicon(5, seed=3)
+    scores = [model.score(frame) for frame in frames]
+    whole, parts = RunSummary(), [RunSummary(), RunSummary()]
+    for number in range(230):
+        frame = frames[number % 5]
+        frame.info["config_type"] = f"kind {number % 115}"
+        for summary in (whole, parts[number >= 90]):
+            summary.add([frame], scores[number % 5], "energy")
+    merged = RunSummary.from_json(json.loads(json.dumps(parts[0].to_json())))
+    merged.merge(parts[1])
+    assert list(merged.groups) == list(whole.groups) == [*(f"kind {k}" for k in range(100)), "all others"]
+    assert sum(group.n_atoms for group in whole.groups.values()) == whole.n_atoms == merged.n_atoms == 230 * 8
+    whole_facts, merged_facts = (json.loads(json.dumps(summary.to_json())) for summary in (whole, merged))
+    assert merged_facts.keys() == whole_facts.keys()
+    for name in ("n_frames", "n_atoms", "lpr_lowest", "residual_largest", "species", "_bins"):
+        assert merged_facts[name] == whole_facts[name]
+
+
 def test_hdf5_holds_the_chunks_that_its_own_filters_make(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     frames = [Atoms(numbers=rng.integers(1, 90, 20_000), positions=np.zeros((20_000, 3))) for _ in range(2)]

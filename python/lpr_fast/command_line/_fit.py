@@ -84,7 +84,7 @@ class Options:
         return FitSettings(
             "linear" if is_linear else "sparse_kernel",
             regularizer=self.regularizer,
-            n_active=(self.n_active or _N_ACTIVE) if is_sampled else None,
+            n_active=(_N_ACTIVE if self.n_active is None else self.n_active) if is_sampled else None,
             active_set=None if self.active_set is None else _read_active_set(self.active_set),
             zeta=self.zeta,
             loss=self.loss,

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..descriptors._descriptor import imported
-from ..descriptors._elements import symbol
 from ..jobs._executors import executor_of
 from ..jobs._job import Run
 from ..jobs._run import score_trajectory
 from ..jobs._shards import merge_shards
-from ..models._scores import LOSS_NAMES
-from ..writing._summary import Extreme, RunSummary
-from ._terminal import say, shares, tell, watching
-
-_QUANTILES = (0.05, 0.5, 0.95)
+from ._summary import as_facts, as_lines
+from ._terminal import say, tell, watching
 
 
 @dataclass(frozen=True)
@@ -61,10 +57,9 @@ def score(model_path: Path, trajectory: tuple[str, ...], options: Options) -> in
     if (run.resumed_at or run.resumed_at_atom) and not options.quiet:
         say(_went_on(run, with_workers=bool(options.workers or options.scheduler)))
     if options.as_json:
-        print(json.dumps(_facts(run), indent=2))
+        print(json.dumps(as_facts(run), indent=2))
         return run.summary.n_skipped
-    lines = _lines(run, LOSS_NAMES[run.loss], ", ".join(trajectory))
-    for line in [*lines, _end(run, options.shard)]:
+    for line in [*as_lines(run, ", ".join(trajectory)), _end(run, options.shard)]:
         tell(line, quiet=options.quiet)
     return run.summary.n_skipped
 
@@ -83,25 +78,6 @@ def merge(output: Path) -> None:
     tell(_written(run))
 
 
-def _facts(run: Run) -> dict[str, Any]:
-    summary = run.summary
-    return {
-        "frames": summary.n_frames,
-        "atoms": summary.n_atoms,
-        "skipped": [{"frame": number, "reason": reason} for number, reason in summary.skipped],
-        "skipped_frames": summary.n_skipped,
-        "unknown": summary.n_unknown,
-        "lpr_lowest": summary.lpr_lowest and asdict(summary.lpr_lowest),
-        "residual_largest": summary.residual_largest and asdict(summary.residual_largest),
-        "lpr_quantiles": {str(share): summary.quantile(share) for share in _QUANTILES} if summary.lpr_lowest else None,
-        "energy_rmse_per_atom": summary.energy_rmse,
-        "resumed_at_frame": run.resumed_at,
-        "resumed_at_atom": run.resumed_at_atom,
-        "seconds": run.seconds,
-        "written": [str(path) for path in run.written],
-    }
-
-
 def _end(run: Run, shard: str | None) -> str:
     if shard is None:
         return _written(run)
@@ -110,40 +86,3 @@ def _end(run: Run, shard: str | None) -> str:
 
 def _written(run: Run) -> str:
     return f"written   {', '.join(map(str, run.written))}"
-
-
-def _lines(run: Run, loss: str, source: str) -> list[str]:
-    summary = run.summary
-    plural = "s" * (summary.n_frames != 1)
-    lines = [f"scored    {summary.n_frames} frame{plural}, {summary.n_atoms} atoms, from {source}"]
-    if summary.n_skipped:
-        plural = "s" * (summary.n_skipped != 1)
-        lines.append(f"skipped   {summary.n_skipped} frame{plural}, the first because {summary.skipped[0][1]}")
-    if summary.n_unknown:
-        lines.append(f"unknown   {summary.n_unknown} atoms are, or are near, species that the model does not know: NaN")
-    lines += _about_rigidity(summary, loss)
-    if summary.energy_rmse is not None:
-        lines.append(
-            f"energies  root mean square error {summary.energy_rmse:.4g} per atom, of {summary.n_energies} frames that "
-            "have energies"
-        )
-    lines.append(f"seconds   {shares(run.seconds)}")
-    return lines
-
-
-def _about_rigidity(summary: RunSummary, loss: str) -> list[str]:
-    if summary.lpr_lowest is None:
-        return []
-    low, middle, high = (summary.quantile(share) for share in _QUANTILES)
-    lines = [
-        f"LPR       lowest {_where(summary.lpr_lowest)}",
-        f"          5 %, 50 %, 95 % of atoms: {low:.3g}, {middle:.3g}, {high:.3g} (loss on {loss})",
-    ]
-    if summary.residual_largest is not None:
-        lines.append(f"residual  largest {_where(summary.residual_largest)}; 1 is unlike anything in the active set")
-    return lines
-
-
-def _where(extreme: Extreme) -> str:
-    element = symbol(extreme.species)
-    return f"{extreme.value:.4g} at frame {extreme.frame}, atom {extreme.atom} ({element}), counted from 0"

@@ -30,6 +30,9 @@ _LARGEST_WHOLE = 256
 
 _N_COMPONENTS = 3
 
+# Å around an atom that are shown where the descriptor does not say how far it sees.
+_SHOWN = 5.0
+
 # The property that colours the map.
 _COLOUR = "log10 lpr"
 
@@ -60,7 +63,7 @@ class Chemiscope(Sampled):
         content: dict[str, Any] = _chemiscope().create_input(
             structures=[Atoms(f.numbers, f.positions, cell=f.cell, pbc=f.pbc) for f, _ in found],
             metadata=meta,
-            environments=[(n, index, self._about.cutoff) for n, index, _ in members],
+            environments=[(n, index, self._about.cutoff or _SHOWN) for n, index, _ in members],
             properties=self._properties([found[n][0] for n, _, _ in members], members),
             settings=_settings([place for _, _, place in members].index(self._sample.lowest[0])),
         )

@@ -84,7 +84,10 @@ def _surroundings(frame: Atoms, atoms: list[int], radius: float) -> Iterator[tup
         order = np.argsort((vectors * vectors).sum(axis=1), kind="stable")
         members = np.concatenate([[atom], found[order]])
         places = frame.positions[atom] + np.concatenate([np.zeros((1, 3)), vectors[order]])
-        yield Atoms(numbers=frame.numbers[members], positions=places), members
+        cluster = Atoms(numbers=frame.numbers[members], positions=places)
+        for name in [name for name in frame.arrays if name not in cluster.arrays]:  # features may be among them
+            cluster.set_array(name, frame.arrays[name][members])  # type: ignore[no-untyped-call]
+        yield cluster, members
 
 
 def _name(frame: int, atom: int | None = None) -> str:

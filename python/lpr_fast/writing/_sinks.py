@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import math
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from ..descriptors._elements import symbol
 from ..models._columns import prefixed_columns_of
 from . import _extxyz
 from ._spool import SUFFIX, Spool, beside
+
+# Under this name data sets say which frames belong together.
+GROUP_KEY = "config_type"
 
 
 @dataclass(frozen=True)
@@ -141,14 +145,15 @@ class Table(_Text):
         """Append the lines."""
         start = 0
         lines = io.StringIO()
+        writer = csv.writer(lines, lineterminator="\n")
         for number, frame in enumerate(frames, start=first):
             of_frame = scores.taken(slice(start, start + len(frame)))
             start += len(frame)
-            print(*self._line(number, frame, of_frame), sep=",", file=lines)
+            writer.writerow(self._line(number, frame, of_frame))
         self._spool.write(lines.getvalue().encode())
 
     def _heading(self) -> bytes:
-        names = ["frame", "atoms", "scored", "lpr_lowest", "lpr_lowest_atom", "lpr_lowest_species"]
+        names = ["frame", GROUP_KEY, "atoms", "scored", "lpr_lowest", "lpr_lowest_atom", "lpr_lowest_species"]
         names += ["lpr_5", "lpr_50", "lpr_95", *(f"lpr_lowest_{symbol(s)}" for s in self._about.species)]
         names += ["variance_mean"]
         if "residual" in self._about.columns:
@@ -163,7 +168,7 @@ class Table(_Text):
         if np.isnan(lpr).any():
             known = np.flatnonzero(~np.isnan(lpr))
             numbers, lpr = numbers[known], lpr[known]
-        line = [str(number), str(len(frame)), str(len(lpr))]
+        line = [str(number), group_of(frame) or "", str(len(frame)), str(len(lpr))]
         if len(lpr):
             lowest = int(lpr.argmin())
             atom = _atom(known, lowest)
@@ -186,6 +191,12 @@ class Table(_Text):
 def _atom(known: slice | NDArray[np.int64], index: int) -> int:
     """Which atom of its frame has a place among the known ones."""
     return index if isinstance(known, slice) else int(known[index])
+
+
+def group_of(frame: Atoms) -> str | None:
+    """Which kind of configurations a frame says that it is of."""
+    name = frame.info.get(GROUP_KEY)
+    return None if name is None else " ".join(str(name).split())
 
 
 def quantiles(values: Array, shares: tuple[float, ...]) -> list[float]:

@@ -1,0 +1,130 @@
+"""The summary of a run: lines for people, facts for programs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from ..descriptors._elements import symbol
+from ..jobs._job import Run
+from ..models._scores import LOSS_NAMES
+from ..writing._sinks import GROUP_KEY
+from ..writing._statistics import Extreme, Statistics
+from ..writing._summary import RunSummary
+from ._terminal import shares
+
+# Shares of the atoms, in percent.
+_QUANTILES = (5, 50, 95)
+
+
+def as_facts(run: Run) -> dict[str, Any]:
+    """What ``--json`` prints; None stands for what there is not, and for infinity, which JSON does not know."""
+    summary = run.summary
+    return {
+        "frames": summary.n_frames,
+        "loss": run.loss,
+        **_facts_of(summary),
+        "species": {symbol(n): {"atomic_number": n, **_facts_of(summary.species[n])} for n in sorted(summary.species)},
+        GROUP_KEY: {name: _facts_of(part) for name, part in summary.groups.items()},
+        "skipped_frames": summary.n_skipped,
+        "skipped": [{"frame": number, "reason": reason} for number, reason in summary.skipped],
+        "resumed_at_frame": run.resumed_at,
+        "resumed_at_atom": run.resumed_at_atom,
+        "seconds": run.seconds,
+        "written": [str(path) for path in run.written],
+    }
+
+
+def _facts_of(part: Statistics) -> dict[str, Any]:
+    return {
+        "atoms": part.n_atoms,
+        "unknown_atoms": part.n_unknown,
+        "lpr_lowest": _place(part.lpr_lowest),
+        **{f"lpr_{share}": _finite(part.quantile(share / 100)) for share in _QUANTILES},
+        "residual_largest": _place(part.residual_largest),
+        "frames_with_energy": part.n_energies,
+        "energy_rmse_per_atom": part.energy_rmse,
+    }
+
+
+def _place(extreme: Extreme | None) -> dict[str, Any] | None:
+    if extreme is None:
+        return None
+    where = {"frame": extreme.frame, "atom": extreme.atom}
+    what = {"species": symbol(extreme.species), "atomic_number": extreme.species}
+    return {"value": _finite(extreme.value), **where, **what}
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def as_lines(run: Run, source: str) -> list[str]:
+    """What is printed."""
+    summary = run.summary
+    plural = "s" * (summary.n_frames != 1)
+    lines = [f"scored    {summary.n_frames} frame{plural}, {summary.n_atoms} atoms, from {source}"]
+    if summary.n_skipped:
+        plural = "s" * (summary.n_skipped != 1)
+        lines.append(f"skipped   {summary.n_skipped} frame{plural}, the first because {summary.skipped[0][1]}")
+    if summary.n_unknown:
+        lines.append(f"unknown   {summary.n_unknown} atoms are, or are near, species that the model does not know: NaN")
+    if summary.lpr_lowest is not None:
+        lines += _about_rigidity(summary, LOSS_NAMES[run.loss])
+    if summary.energy_rmse is not None:
+        lines.append(
+            f"energies  root mean square error {summary.energy_rmse:.4g} per atom, of {summary.n_energies} frames that "
+            "have energies"
+        )
+    lines.append(f"seconds   {shares(run.seconds)}")
+    return lines
+
+
+def _about_rigidity(summary: RunSummary, loss: str) -> list[str]:
+    assert summary.lpr_lowest is not None
+    lines = [
+        f"LPR       lowest {_where(summary.lpr_lowest)}",
+        f"          loss on {loss}; where it is low beside others, the data do not pin the atom's energy down",
+    ]
+    if summary.residual_largest is not None:
+        lines.append(f"residual  largest {_where(summary.residual_largest)}")
+        lines.append("          0 is seen, 1 unlike anything in the active set: near 1 a high LPR means nothing")
+    species = {symbol(number): summary.species[number] for number in sorted(summary.species)}
+    parts = {"all": summary, **species} if len(species) > 1 else species
+    lines += _table("species", parts)
+    if summary.groups:
+        lines += _table(GROUP_KEY, summary.groups)
+    return lines
+
+
+def _where(extreme: Extreme) -> str:
+    element = symbol(extreme.species)
+    return f"{extreme.value:.4g} at frame {extreme.frame}, atom {extreme.atom} ({element}), counted from 0"
+
+
+def _table(what: str, parts: Mapping[str, Statistics]) -> list[str]:
+    """A line for each part: atoms, quantiles of the LPR, extremes. Columns that are empty throughout are left out."""
+    heads = [
+        what,
+        "atoms",
+        "LPR lowest",
+        *(f"{share} % below" for share in _QUANTILES),
+        "residual largest",
+        "energy RMSE",
+    ]
+    rows = [
+        [
+            name,
+            str(part.n_atoms),
+            "" if part.lpr_lowest is None else f"{part.lpr_lowest.value:.3g}",
+            *("" if part.lpr_lowest is None else f"{part.quantile(share / 100):.3g}" for share in _QUANTILES),
+            "" if part.residual_largest is None else f"{part.residual_largest.value:.3g}",
+            "" if part.energy_rmse is None else f"{part.energy_rmse:.3g}",
+        ]
+        for name, part in parts.items()
+    ]
+    columns = [column for column in zip(heads, *rows, strict=True) if any(column[1:])]
+    widths = [max(map(len, column)) for column in columns]
+    lines = zip(*columns, strict=True)
+    return ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in lines]

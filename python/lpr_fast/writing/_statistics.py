@@ -1,0 +1,162 @@
+"""What some of the atoms of a run came to, in memory that does not grow with their number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._arrays import Array
+from ..atoms._pipeline import Scores
+
+# Rigidities are counted in so many bins for each power of ten: quantiles are right to a quarter of a percent.
+_BINS_PER_DECADE = 1000
+
+# Atoms that are counted together: counting some at a time takes as long for each bin as for many atoms.
+_COUNTED_TOGETHER = 2**16
+
+_OUTSIDE = 10**6  # the number of the bin for infinity, and less that of the one for zero
+
+AnyStatistics = TypeVar("AnyStatistics", bound="Statistics")
+
+
+@dataclass(frozen=True)
+class Extreme:
+    """A value, and the atom that has it."""
+
+    value: float
+    frame: int
+    atom: int
+    species: int
+
+
+@dataclass
+class _Bins:
+    """How many rigidities fall into each bin, by the numbers of these."""
+
+    _counts: dict[int, int] = field(default_factory=dict)
+    _waiting: list[NDArray[np.int64]] = field(default_factory=list)
+    _n_waiting: int = 0
+
+    def add(self, lpr: Array) -> None:
+        """Count rigidities in, none of which is NaN."""
+        with np.errstate(divide="ignore"):
+            numbers: NDArray[np.float64] = np.floor(np.log10(lpr) * _BINS_PER_DECADE)
+        self._waiting.append(np.clip(numbers, -_OUTSIDE, _OUTSIDE).astype(np.int64))
+        self._n_waiting += len(lpr)
+        if self._n_waiting >= _COUNTED_TOGETHER:
+            self.counts()
+
+    def counts(self) -> dict[int, int]:
+        """The count of each bin that is not empty."""
+        if self._waiting:
+            found, counts = np.unique(np.concatenate(self._waiting), return_counts=True)
+            self._waiting, self._n_waiting = [], 0
+            self.merge(zip(found.tolist(), counts.tolist(), strict=True))
+        return self._counts
+
+    def merge(self, counts: Iterable[tuple[int, int]]) -> None:
+        """Count in what has been counted already."""
+        for number, count in counts:
+            self._counts[number] = self._counts.get(number, 0) + count
+
+
+@dataclass
+class Statistics:
+    """Counts, extremes and quantiles.
+
+    Attributes
+    ----------
+    n_atoms, n_unknown : int
+        How many were scored, and how many of them are NaN: of species that the model does not know, or near them.
+    lpr_lowest, residual_largest : Extreme or None
+        The least rigid atom, and the one that the active set describes worst; frames and atoms are counted from 0.
+    n_energies, squared_errors : int and float
+        Frames that came with an energy, and the sum of their squared errors per atom.
+    """
+
+    n_atoms: int = 0
+    n_unknown: int = 0
+    lpr_lowest: Extreme | None = None
+    residual_largest: Extreme | None = None
+    n_energies: int = 0
+    squared_errors: float = 0.0
+    _bins: _Bins = field(default_factory=_Bins)
+
+    def add_atoms(self, scores: Scores, numbers: NDArray[Any]) -> None:
+        """Count atoms in, that have these atomic numbers."""
+        known = ~np.isnan(scores.lpr)
+        self.n_atoms += len(scores)
+        self.n_unknown += int(np.count_nonzero(~known))
+        if not known.any():
+            return
+        self._bins.add(scores.lpr[known])
+        lowest = _extreme(scores.lpr, np.nanargmin(scores.lpr), numbers, scores)
+        self.lpr_lowest = _lower(self.lpr_lowest, lowest, sign=1)
+        if scores.residual is not None:
+            largest = _extreme(scores.residual, np.nanargmax(scores.residual), numbers, scores)
+            self.residual_largest = _lower(self.residual_largest, largest, sign=-1)
+
+    def add_error(self, error: float) -> None:
+        """Count the error of a frame's energy per atom in, if that is known."""
+        if math.isfinite(error):
+            self.n_energies += 1
+            self.squared_errors += error**2
+
+    def merge(self, other: Statistics) -> None:
+        """Count in what comes next, counted already."""
+        self.n_atoms += other.n_atoms
+        self.n_unknown += other.n_unknown
+        self.lpr_lowest = _lower(self.lpr_lowest, other.lpr_lowest, sign=1)
+        self.residual_largest = _lower(self.residual_largest, other.residual_largest, sign=-1)
+        self.n_energies += other.n_energies
+        self.squared_errors += other.squared_errors
+        self._bins.merge(other._bins.counts().items())
+
+    @property
+    def energy_rmse(self) -> float | None:
+        """Root mean square error of energies per atom, if frames came with energies."""
+        return math.sqrt(self.squared_errors / self.n_energies) if self.n_energies else None
+
+    def quantile(self, share: float) -> float:
+        """The LPR below which such a share of the atoms lies, to a quarter of a percent; NaN if there are none."""
+        counts = sorted(self._bins.counts().items())
+        wanted, passed = share * (sum(count for _, count in counts) - 1), 0
+        for number, count in counts:
+            passed += count
+            if passed > wanted:
+                return _middle_of(number)
+        return math.nan
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, as JSON can hold it."""
+        facts = {name: getattr(self, name) for name in Statistics.__dataclass_fields__}
+        extremes = {name: facts[name] and asdict(facts[name]) for name in ("lpr_lowest", "residual_largest")}
+        return {**facts, **extremes, "_bins": sorted(self._bins.counts().items())}
+
+    @classmethod
+    def from_json(cls: type[AnyStatistics], facts: Mapping[str, Any]) -> AnyStatistics:
+        """What `to_json` gave."""
+        extremes = {name: facts[name] and Extreme(**facts[name]) for name in ("lpr_lowest", "residual_largest")}
+        return cls(**{**facts, **extremes, "_bins": _Bins(dict(facts["_bins"]))})
+
+
+def _middle_of(number: int) -> float:
+    if abs(number) == _OUTSIDE:
+        return math.inf if number > 0 else 0.0
+    return float(10.0 ** ((number + 0.5) / _BINS_PER_DECADE))
+
+
+def _extreme(values: Array, index: Any, numbers: NDArray[Any], scores: Scores) -> Extreme:
+    return Extreme(float(values[index]), int(scores.frame[index]), int(scores.atom[index]), int(numbers[index]))
+
+
+def _lower(so_far: Extreme | None, found: Extreme | None, *, sign: int) -> Extreme | None:
+    """The lower of two, or with a sign of -1 the higher; the first if they are equal."""
+    if so_far is None or found is None:
+        return so_far or found
+    return found if sign * found.value < sign * so_far.value else so_far
