@@ -233,4 +233,5 @@ def _facts_of(training: TrainingSet, energy_key: str | None, given: Mapping[str,
     return provenance_of(training, given) | {
         "featomic_version": featomic.__version__,
         "energy_key": None if training.energies is None else energy_key,
+        "periodic": training.periodic,
     }

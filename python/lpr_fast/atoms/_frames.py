@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Indices = NDArray[np.int64]
 Item = TypeVar("Item", bound=Sized)
+
+#: How many frames something holds for.
+Share: TypeAlias = Literal["all", "some", "none"]
 
 DEFAULT_ENERGY_KEY = "energy"
 
@@ -214,6 +217,6 @@ def refuse_unknown_species(frame: Atoms, number: int, species: Sequence[int]) ->
         atom = int(np.flatnonzero(~np.isin(frame.numbers, species))[0])
         raise InvalidInputError(
             f"frame {number}, atom {atom} is {symbol(frame.numbers[atom])}, but the model knows only "
-            f"{symbols(species)}; remove the frame, or ask for NaN where such atoms are near (unknown_species='nan', "
-            "--unknown-species nan)."
+            f"{symbols(species)}; remove the frame, leave such atoms out (ignore, --ignore), or ask for NaN where they "
+            "are near (unknown_species='nan', --unknown-species nan)."
         )

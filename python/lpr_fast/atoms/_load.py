@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from .._errors import InvalidInputError
+from .._files import shown
 from ._soap_part import upgraded
 
 if TYPE_CHECKING:
@@ -56,14 +57,9 @@ def load_model(path: str | PathLike[str]) -> StructureModel:
     path = Path(path)
     if path.exists() and not path.is_file() and not path.is_dir():
         raise InvalidInputError(f"{path} is no regular file; give a model file.")
-    name = _shown(path)
+    name = shown(path)
     core = _core.Model.from_bytes(path.read_bytes(), name)
     try:
         return _assembled(upgraded(core))
     except InvalidInputError as error:
         raise InvalidInputError(f"{name} holds a descriptor that cannot be used: {error}") from error
-
-
-def _shown(path: Path) -> str:
-    """A path as C++ can name it, whatever its bytes."""
-    return str(path).encode(errors="backslashreplace").decode()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
+from .._errors import LprWarning
 from . import _frames
 
 if TYPE_CHECKING:
@@ -99,3 +101,27 @@ def _parts(number: int, ready: _frames.Ready, limit: int, first_atom: int) -> It
     for first in range(first_atom, len(order), limit):
         last = min(first + limit, len(order))
         yield Piece(number, [ready.frame], [ready.structure], (first, last), order[first:last])
+
+
+def periodicity_told(pieces: Iterable[Piece], facts: Mapping[str, Any], *, is_shard: bool) -> Iterator[Piece]:
+    """The pieces; the first open frame brings a warning if a model's training structures were all periodic.
+
+    Models whose provenance does not say so are silent. Shards of a run say the same, whichever frame it is.
+    """
+    is_looked_for = facts.get("periodic") == "all"
+    for piece in pieces:
+        first = _first_open(piece) if is_looked_for else None
+        if first is not None:
+            is_looked_for = False
+            which = "a frame" if is_shard else f"frame {first}"
+            warnings.warn(
+                f"{which} is not periodic, but all training structures were: its atoms are scored as a cluster in "
+                "empty space; give the cell (cell, --cell) if the file does not hold it.",
+                LprWarning,
+                stacklevel=2,
+            )
+        yield piece
+
+
+def _first_open(piece: Piece) -> int | None:
+    return next((number for number, frame in enumerate(piece.frames, piece.first) if not frame.pbc.any()), None)

@@ -31,6 +31,7 @@ class TrainingSet(Structures):
     """What one look through the structures has found, and where they come from."""
 
     source: _frames.Rereadable
+    periodic: _frames.Share
 
     @classmethod
     def from_frames(
@@ -51,11 +52,12 @@ class TrainingSet(Structures):
         """
         is_kept = isinstance(frames, Iterator)
         kept: list[Atoms] = []
-        counts, energies = _Counts(), _frames.Energies(energy_key)
+        counts, energies, n_periodic = _Counts(), _frames.Energies(energy_key), 0
         given = frames.frames() if isinstance(frames, _frames.Rereadable) else frames
         for frame in _frames.checked(given, cutoff):
             counts.add(frame.numbers)
             energies.add(frame)
+            n_periodic += bool(frame.pbc.any())
             if pool is not None:
                 pool.add(frame.numbers)
             if is_kept:
@@ -66,7 +68,8 @@ class TrainingSet(Structures):
         species, table = counts.table()
         of_loss = checked_weights(weights, table.sum(axis=1), loss, "frame")
         source = _source(kept if is_kept else frames)
-        return cls(species, table, of_loss, energies.all(), source)
+        periodic: _frames.Share = "none" if n_periodic == 0 else "all" if n_periodic == len(table) else "some"
+        return cls(species, table, of_loss, energies.all(), source, periodic)
 
 
 def counted_again(source: _frames.Rereadable, species: tuple[int, ...], counts: Indices, start: int) -> Iterator[Atoms]:

@@ -10,9 +10,10 @@ from typing import Any, Literal
 import yaml
 
 from .._errors import InvalidInputError
-from .._files import refuse_output, sha256_of
+from .._files import refuse_output, sha256_of, shown
 from ..jobs import _fit_files
-from ..reading._sources import path_of
+from ..reading._options import ReadOptions
+from ..reading._specification import path_of
 from ._info import active_set_line, rigidity_line
 from ._terminal import say, tell, watching
 
@@ -35,6 +36,7 @@ class Options:
     seed: int
     workers: int
     scheduler: str | None
+    reading: dict[str, Any]
 
 
 class _PlainLoader(yaml.SafeLoader):
@@ -74,12 +76,13 @@ def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
         energy_key=None if options.no_energies else options.energy_key,
         seed=options.seed,
         provenance={
-            "training_file": ", ".join(path.name for path in paths),
-            "training_selection": ", ".join(train),
+            "training_file": ", ".join(shown(path.name) for path in paths),
+            "training_selection": ", ".join(map(shown, train)),
             "training_sha256": ", ".join(map(sha256_of, paths)),
         },
         scheduler=options.scheduler,
         workers=options.workers,
+        reading=ReadOptions.of(**options.reading),
     )
     with watching() as watch:
 

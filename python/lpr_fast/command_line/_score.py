@@ -26,7 +26,7 @@ class Options:
     unknown_species: Any
     least_rigid: int
     on_error: Any
-    topology: Path | None
+    reading: dict[str, Any]
     shard: str | None
     workers: int
     scheduler: str | None
@@ -45,7 +45,7 @@ def score(model_path: Path, trajectory: tuple[str, ...], options: Options) -> in
             least_rigid=options.least_rigid,
             unknown_species=options.unknown_species,
             on_error=options.on_error,
-            topology=options.topology,
+            **options.reading,
             shard=options.shard,
             scheduler=options.scheduler,
             workers=options.workers,

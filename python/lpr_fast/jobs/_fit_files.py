@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
+
+from numpy.typing import ArrayLike
 
 from .. import _core
 from .._arrays import as_count
@@ -21,6 +23,7 @@ from ..atoms._training_set import TrainingSet
 from ..models._active_set import as_seed, as_size
 from ..models._fit import as_positive, as_zeta, checked_provenance, solved
 from ..models._scores import Loss
+from ..reading._options import ReadOptions, SpeciesOption
 from ._fit_job import FitJob
 from ._fit_passes import Passes, passes
 from ._training_files import TrainingFiles
@@ -44,6 +47,7 @@ class Options:
     scheduler: Any = None
     workers: int = 0
     n_threads: int = 0
+    reading: ReadOptions = field(default_factory=ReadOptions)
 
     def settings(self) -> dict[str, Any]:
         """Everything that the model's bytes depend on, by names that a message can use.
@@ -107,6 +111,11 @@ def fit_files(
     energy_key: str | None = _frames.DEFAULT_ENERGY_KEY,
     seed: int = 0,
     provenance: Mapping[str, Any] | None = None,
+    format: str | None = None,  # noqa: A002 (the name that ASE has for it)
+    topology: str | PathLike[str] | None = None,
+    species: SpeciesOption = None,
+    cell: str | ArrayLike | None = None,
+    ignore: str | Iterable[str] = (),
     scheduler: Any = None,
     workers: int = 0,
     n_threads: int = 0,
@@ -129,6 +138,8 @@ def fit_files(
         The model file.
     hypers, regularizer, n_active, zeta, loss, energy_key, seed, provenance, n_threads
         As for `SparseKernelModel.fit`.
+    format, topology, species, cell, ignore
+        How to read the files: see `score_trajectory`.
     scheduler : str, path, distributed.Client or cluster of Dask, optional
         Workers that compute descriptors and rows of ranges of structures: see `score_trajectory`. The bits are the
         same.
@@ -147,8 +158,9 @@ def fit_files(
         For what `SparseKernelModel.fit` refuses, frames that cannot be read, files that change meanwhile, and an
         unfinished run with other arguments.
     """
+    reading = ReadOptions.of(format=format, topology=topology, species=species, cell=cell, ignore=ignore)
     options = Options(
-        hypers, regularizer, n_active, zeta, loss, energy_key, seed, provenance, scheduler, workers, n_threads
+        hypers, regularizer, n_active, zeta, loss, energy_key, seed, provenance, scheduler, workers, n_threads, reading
     )
     return fitted(source, Path(output), options, progress or no_progress, stacklevel=3).model
 
@@ -157,7 +169,7 @@ def fitted(source: Any, output: Path, options: Options, tell: Progress, *, stack
     """What `fit_files` does; warnings point `stacklevel` calls up."""
     from ..writing._outputs import versions
 
-    frames = TrainingFiles.of(source)
+    frames = TrainingFiles.of(source, options.reading)
     refuse_output(output, frames.files.paths)
     if output.exists() and not output.is_file():
         raise InvalidInputError(f"{output} exists and is no regular file; give the name of a file to write.")

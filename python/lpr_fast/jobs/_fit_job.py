@@ -103,7 +103,7 @@ class FitJob:
         tensors |= {"counts": training.counts, "weights": training.weights}
         if training.energies is not None:
             tensors["energies"] = training.energies
-        text = json.dumps({"species": training.species, "facts": facts})
+        text = json.dumps({"species": training.species, "periodic": training.periodic, "facts": facts})
         remove_whole(self._rows)  # of a run whose journal was deleted
         write_whole(self._first_pass, _safetensors.to_bytes(tensors, text))
         self._journal.write({"state": _ROWS})
@@ -120,7 +120,8 @@ class FitJob:
             text, tensors = _core.read_parts(self._first_pass.read_bytes(), str(self._first_pass))
         facts = json.loads(text)
         species = tuple(facts["species"])
-        training = TrainingSet(species, tensors["counts"], tensors["weights"], tensors.get("energies"), source)
+        energies, periodic = tensors.get("energies"), facts["periodic"]
+        training = TrainingSet(species, tensors["counts"], tensors["weights"], energies, source, periodic)
         return training, ({s: tensors[f"active.{s}"] for s in species}, facts["facts"])
 
     def rows(self, size: int, *, labelled: bool) -> HessianAccumulator:

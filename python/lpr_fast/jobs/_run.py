@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
+
+from numpy.typing import ArrayLike
 
 from .. import _core
 from .._arrays import as_count
@@ -16,8 +18,9 @@ from .._errors import InvalidInputError
 from .._files import sha256_of
 from ..atoms._load import load_model
 from ..atoms._model import Scores, StructureModel, UnknownSpecies
-from ..atoms._pieces import Piece
+from ..atoms._pieces import Piece, periodicity_told
 from ..reading import _sources
+from ..reading._options import ReadOptions, SpeciesOption
 from ._job import Job, Run
 from ._journal import Journal
 from ._memory import atoms_together
@@ -53,7 +56,11 @@ def score_trajectory(
     least_rigid: int = 0,
     unknown_species: UnknownSpecies = "error",
     on_error: Literal["stop", "skip"] = "stop",
+    format: str | None = None,  # noqa: A002 (the name that ASE has for it)
     topology: str | PathLike[str] | None = None,
+    species: SpeciesOption = None,
+    cell: str | ArrayLike | None = None,
+    ignore: str | Iterable[str] = (),
     shard: str | None = None,
     scheduler: Any = None,
     workers: int = 0,
@@ -90,9 +97,19 @@ def score_trajectory(
     on_error : {"stop", "skip"}
         What to do about frames that cannot be read or scored: stop with the number of the first, or leave them out; the
         summary lists them.
+    format : str, optional
+        Format of all files, by its name in ASE; by default each file's name and content tell.
     topology : path, optional
-        A structure that ASE reads, with the atoms of every frame in their order: the species for files that hold none.
-        XTC, TRR, DCD and NetCDF need chemfiles.
+        A structure with the atoms of every frame in their order: the species for files that hold none, and the cell
+        of frames that have none. XTC, TRR, DCD and NetCDF need it, and chemfiles.
+    species : str, list or dict, optional
+        Elements of the types 1, 2, ... of LAMMPS and VASP (``"In,P"``), or of labels (``"OW=O,HW=H"``).
+    cell : str or array, optional
+        Cell, in Å, of frames that have none, periodic along all its vectors: three lengths, three lengths and three
+        angles, or three vectors.
+    ignore : str or list of str, optional
+        Elements and labels of atoms that are left out before anything else, such as ``"X,Mw"``; atoms are numbered
+        without them.
     shard : str, optional
         Such as ``"3/100"``: score only the third of so many equal ranges of frames, and leave what `merge_shards` makes
         the outputs from.
@@ -128,7 +145,8 @@ def score_trajectory(
     with clock.stage("reading"):
         loaded, digest = _loaded(model)
         limit = atoms_together(memory, loaded)
-        frames = _sources.source_of(source, topology)
+        options = ReadOptions.of(format=format, topology=topology, species=species, cell=cell, ignore=ignore)
+        frames = _sources.source_of(source, options)
         models = [] if isinstance(model, StructureModel) else [Path(model)]
         outputs = _outputs.checked(sinks, frames, models)
     count = as_count("least_rigid", least_rigid)
@@ -191,6 +209,7 @@ def score_part(work: Work, shard: str | None, clock: Clock, progress: Callable[[
     def scored(stream: Stream, start: int, first_atom: int) -> Iterator[tuple[Piece, Scores]]:
         chosen = frames.frames(start) if part is None else islice(frames.frames(start), max(0, part.stop - start))
         pieces = loaded._pieces(chosen, unknown_species, limit, start, skip, first_atom)  # type: ignore[arg-type]
+        pieces = periodicity_told(pieces, loaded.provenance, is_shard=part is not None)
         read = stream.ahead(clock.timed("reading", pieces), may_wait=True)
         return stream.ahead((piece, score(piece)) for piece in read)
 

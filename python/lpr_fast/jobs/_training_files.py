@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._errors import InvalidInputError
 from ..atoms import _frames
+from ..reading._options import ReadOptions
 from ..reading._sources import Files, readable, source_of
 from ._stream import Stream
 
@@ -27,15 +28,15 @@ class TrainingFiles(_frames.Rereadable):
     identity: Any
 
     @classmethod
-    def of(cls, given: Any) -> TrainingFiles:
-        """The files that a caller named.
+    def of(cls, given: Any, options: ReadOptions) -> TrainingFiles:
+        """The files that a caller named, and how to read them.
 
         Raises
         ------
         InvalidInputError
             For what can be read only once, frames in memory, and files that are truncated or hold nothing.
         """
-        found = source_of(given)
+        found = source_of(given, options)
         if not isinstance(found, Files):
             raise InvalidInputError(
                 f"{found.name} cannot be read again, as a fit does; give files (structures in memory are for "
