@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import warnings
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -58,16 +57,14 @@ def _read(given: Specification, format_name: str, options: ReadOptions) -> Itera
         from ase.io.runner.runneratoms import Units
 
         every |= {"format": RUNNER, "input_units": Units.ASE}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what ASE thinks of a file's style
-        if given.query is not None:
-            yield from ase.io.iread(source, given.query, **every)
-        elif ioformats[every["format"]].single:
-            yield from list(ase.io.iread(source, **every))[given.frames]
-        elif format_name in _DATA_BASES:
-            yield from _sliced(ase.io.iread(source, ":", **every), given.frames)
-        else:
-            yield from ase.io.iread(source, given.frames, **every)
+    if given.query is not None:
+        yield from ase.io.iread(source, given.query, **every)
+    elif ioformats[every["format"]].single:
+        yield from list(ase.io.iread(source, **every))[given.frames]
+    elif format_name in _DATA_BASES:
+        yield from _sliced(ase.io.iread(source, ":", **every), given.frames)
+    else:
+        yield from ase.io.iread(source, given.frames, **every)
 
 
 def _sliced(frames: Iterator[Atoms], wanted: slice) -> Iterator[Atoms]:

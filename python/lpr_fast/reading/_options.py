@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._arrays import Array
 from .._errors import InvalidInputError
 
 #: Elements of the types 1, 2, ... (``"In,P"``), or of labels (``"Si1=Si,OW=O"``), as text, list or dictionary.
@@ -127,8 +128,6 @@ def _number_of(element: str) -> int:
 
 
 def _cell_of(given: Any) -> tuple[float, ...]:
-    from ase.cell import Cell
-
     try:
         if isinstance(given, str):
             given = [float(word) for word in re.split(r"[\s,]+", given.strip())]
@@ -137,16 +136,22 @@ def _cell_of(given: Any) -> tuple[float, ...]:
         raise InvalidInputError(f"cell is {given!r}; {_CELL}.") from None
     if numbers.size not in (3, 6, 9) or not np.isfinite(numbers).all():
         raise InvalidInputError(f"cell is {given!r}; {_CELL}.")
-    if numbers.size == 9:
-        vectors = numbers.reshape(3, 3)
-    elif numbers.size == 3:
-        vectors = np.diag(numbers)
-    else:
-        with np.errstate(all="ignore"):
-            is_positive = numbers.min() > 0
-            vectors = Cell.new(numbers).array if is_positive else np.zeros((3, 3))  # type: ignore[no-untyped-call]
+    vectors = numbers.reshape(3, 3) if numbers.size == 9 else _vectors_of(numbers)
     volume = abs(np.linalg.det(vectors)) if np.isfinite(vectors).all() else 0.0
     lengths = np.linalg.norm(vectors, axis=1).prod() if volume else 0.0
-    if not volume > 1e-9 * lengths or (numbers.size != 9 and numbers.min() <= 0):
+    if not volume > 1e-9 * lengths:
         raise InvalidInputError(f"cell is {given!r}, which spans no volume; {_CELL}.")
     return tuple(vectors.ravel().tolist())
+
+
+def _vectors_of(parameters: Array) -> Array:
+    """Vectors of so many lengths, and angles if there are any; zeros where there are none."""
+    from ase.cell import Cell
+
+    if parameters.min() <= 0.0:
+        return np.zeros((3, 3))
+    try:
+        vectors: Array = Cell.new(parameters).array  # type: ignore[no-untyped-call]
+    except AssertionError:  # angles that go beyond a full circle, or leave no space
+        return np.zeros((3, 3))
+    return vectors
