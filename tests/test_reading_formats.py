@@ -45,6 +45,20 @@ def test_names_of_atoms_are_no_elements_unless_they_can_mean_only_one(write: Any
     assert list(read(path, ignore="NA,CL")[0].symbols) == ["C", "H", "O"]
 
 
+def test_names_of_gromos_are_read_alike(tmp_path: Path) -> None:
+    rows = "".join(f"    1 SOL   {name:<6s}{n:6d}{n:15.9f}{0:15.9f}{0:15.9f}\n" for n, name in enumerate(["OW", "HW1"]))
+    (tmp_path / "md.g96").write_text(f"TITLE\nwater\nEND\nPOSITION\n{rows}END\nBOX\n 20.0 20.0 20.0\nEND\n")
+    assert "called 'OW'" in refusal(tmp_path / "md.g96")
+    (frame,) = read(tmp_path / "md.g96", species="OW=O,HW1=H")
+    assert list(frame.symbols) == ["O", "H"]
+
+
+def test_net_cdf_is_never_of_hydrogen_alone(tmp_path: Path) -> None:
+    (tmp_path / "md.nc").write_bytes(b"CDF\x01")
+    assert "holds no species" in refusal(tmp_path / "md.nc")
+    assert "holds no species" in refusal(tmp_path / "md.nc", format="netcdftrajectory")
+
+
 def test_columns_of_elements_count_more_than_names_and_a_cell_of_one_is_none(tmp_path: Path) -> None:
     frame = Atoms("CCa", [[0, 0, 0], [3, 0, 0]], cell=[1, 1, 1], pbc=True)
     (found,) = read(pdb(tmp_path / "md.pdb", ["CA", "CA"], frame, elements=True))

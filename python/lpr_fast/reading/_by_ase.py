@@ -87,13 +87,8 @@ def _unguarded(_: Path) -> _Guard:
     return Found
 
 
-def _named_atoms(array: str) -> Callable[[Path], _Guard]:
-    """Formats with names of atoms, of which ASE takes the first letters for elements."""
-
-    def guard(_: Path) -> _Guard:
-        return lambda frame: Found(frame, frame.arrays[array].tolist(), are_names=True)
-
-    return guard
+def _gromacs(_: Path) -> _Guard:
+    return lambda frame: Found(frame, frame.arrays["atomtypes"].tolist(), are_names=True)
 
 
 def _dl_poly(_: Path) -> _Guard:
@@ -126,6 +121,12 @@ def _binary_dump(_: Path) -> _Guard:
     return guard
 
 
+def _gromos(path: Path) -> _Guard:
+    block = _text(path).partition("POSITION")[2].partition("END")[0]
+    names = [line.split()[2] for line in block.splitlines() if len(line.split()) >= 7]
+    return lambda frame: Found(frame, names, are_names=True)
+
+
 def _without_species(_: Path) -> _Guard:
     return lambda frame: Found(frame, ["X"] * len(frame))
 
@@ -142,8 +143,8 @@ def _crystal(_: Path) -> _Guard:
 
 
 _GUARDS: dict[str, Callable[[Path], _Guard]] = {
-    "gromacs": _named_atoms("atomtypes"),
-    "gromos": _named_atoms("atomtypes"),
+    "gromacs": _gromacs,
+    "gromos": _gromos,
     "dlp4": _dl_poly,
     "dlp-history": _dl_poly,
     "proteindatabank": _protein,

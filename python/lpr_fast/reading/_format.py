@@ -17,8 +17,8 @@ LAMMPS_DATA = "lammps-data"
 RUNNER = "runnerdata"
 N2P2 = "n2p2"
 
-# Our own readers take these names of ASE's for one.
-_ALIASES = {"xyz": XYZ, "exyz": XYZ, "lammpstrj": DUMP}
+# Names that stand for others. ASE's reader of NetCDF takes atoms without species for hydrogen.
+_ALIASES = {"xyz": XYZ, "exyz": XYZ, "lammpstrj": DUMP, "netcdftrajectory": "amber-netcdf"}
 _SUFFIXES = {".xyz": XYZ, ".extxyz": XYZ, ".exyz": XYZ, ".lammpstrj": DUMP}
 
 _PEEKED = 4096
@@ -41,7 +41,7 @@ def format_of(path: Path, options: ReadOptions) -> str:
     suffix = Path(get_compression(path.name)[0]).suffix.lower()
     if suffix in _SUFFIXES:
         return _SUFFIXES[suffix]
-    if suffix in _chemfiles.FORMATS and (suffix != ".nc" or options.topology is not None):
+    if suffix in _chemfiles.FORMATS:
         return _chemfiles.FORMATS[suffix]
     return _by_content(path) or _by_ase(path)
 
