@@ -31,7 +31,7 @@ LEAF = 256
 def sorted_qr(*blocks: Array) -> Array:
     """R of the stacked rows in order of decreasing norm."""
     rows = np.vstack(blocks)
-    return np.linalg.qr(rows[np.argsort(-np.linalg.norm(rows, axis=1), kind="stable")], mode="r")
+    return np.linalg.qr(rows[np.argsort(-np.linalg.norm(rows, axis=1), kind="stable")])[1]
 
 
 def chain(rows: Array) -> Array:
@@ -115,7 +115,7 @@ def compare_estimates(problems: list[Problem]) -> None:
         assert problem.prior is not None
         hessian = problem.rows.T @ problem.rows + problem.regularizer * problem.prior
         try:
-            triangle = np.linalg.cholesky(hessian).T
+            triangle = np.asarray(np.linalg.cholesky(hessian).T, dtype=np.float64)
             model = rigidity_of(problem, "gram")
         except (np.linalg.LinAlgError, LprError):
             continue

@@ -29,7 +29,7 @@ def hypers(radius: float, *, toy: bool) -> dict[str, Any]:
 
 def silicon() -> Atoms:
     """A frame of the demo."""
-    return ase.io.read(str(resources.files("lpr_fast") / "demo_data" / "trajectory.xyz"))
+    return next(ase.io.iread(str(resources.files("lpr_fast") / "demo_data" / "trajectory.xyz")))
 
 
 def alloy() -> Atoms:

@@ -14,7 +14,7 @@ from ase import Atoms
 from measure import compare, finish, parser, peak_memory, print_machine
 from suite.structure_cases import hypers, silicon
 
-from lpr_fast import SparseKernelModel, load_model, score_trajectory
+from lpr_fast import SparseKernelModel, score_trajectory
 from lpr_fast.reading._sources import Files, readable
 from lpr_fast.writing import _extxyz
 
@@ -117,8 +117,9 @@ def compare_large(folder: Path, model: SparseKernelModel, repeats: int, *, toy: 
 def fitted(path: Path, *, toy: bool) -> SparseKernelModel:
     """A model of the silicon that comes with the package."""
     training = silicon("train", toy=toy)
-    SparseKernelModel.fit(training, hypers=hypers(toy), n_active=8 if toy else 500, regularizer=1e-3).save(path)
-    return load_model(path)
+    model = SparseKernelModel.fit(training, hypers=hypers(toy), n_active=8 if toy else 500, regularizer=1e-3)
+    model.save(path)
+    return model
 
 
 def main() -> None:

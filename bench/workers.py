@@ -12,12 +12,12 @@ from time import perf_counter
 import ase.io
 import dask
 import distributed
+from lpr_fast.jobs._cluster import Cluster, connected
 from measure import arguments, compare, finish, print_machine
 from structures import disordered, fit
 
 from lpr_fast import score_trajectory
 from lpr_fast.jobs import _workers
-from lpr_fast.jobs._cluster import Cluster, connected
 
 
 def start(count: int, until: ExitStack) -> Cluster:

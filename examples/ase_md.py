@@ -1,10 +1,11 @@
 """Argon is heated in ASE; the run saves a frame and ends when an atom's rigidity falls below a threshold."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from ase import units
+from ase import Atoms, units
 from ase.build import bulk
 from ase.calculators.lj import LennardJones
 from ase.md.langevin import Langevin
@@ -18,12 +19,12 @@ HYPERS = {
 }
 
 
-def crystal():
+def crystal() -> Atoms:
     """Argon, 108 atoms."""
     return bulk("Ar", cubic=True).repeat(3)
 
 
-def warm_crystals(n_structures):
+def warm_crystals(n_structures: int) -> Iterator[Atoms]:
     """Crystals whose atoms are off their sites as they are at some tens of kelvin."""
     generator = np.random.default_rng(0)
     for _ in range(n_structures):
@@ -32,7 +33,7 @@ def warm_crystals(n_structures):
         yield frame
 
 
-def main(folder):
+def main(folder: Path) -> None:
     """Fit, heat, stop."""
     model = SparseKernelModel.fit(warm_crystals(30), hypers=HYPERS, n_active=200, regularizer=1e-3)
     lowest = model.score(warm_crystals(30)).lpr.min()

@@ -103,8 +103,8 @@ def print_tables(structures: list[np.ndarray]) -> None:
         lpr = profile(structures, mu, [x])[0]
         print(f"{name:>12} {x:5.2f} {measured:14.10f} {lpr:14.10f} {abs(measured / lpr - 1):11.0e}")
 
-    x = np.linspace(*SAMPLED, 161)
-    away = x[np.abs(x - REPLICATED) > 2 * WIDTH]
+    sampled = np.linspace(*SAMPLED, 161)
+    away = sampled[np.abs(sampled - REPLICATED) > 2 * WIDTH]
     print(f"\nThe peak at the replicated environment x = {REPLICATED:g}, and the effect of the regularizer mu")
     print(f"{'mu':>12} {'peak':>9} {'median away':>12} {'peak / median':>14} {f'outside, x = {OUTSIDE}':>18}")
     for mu in REGULARIZERS:

@@ -32,6 +32,6 @@ def killed(arguments: list[str], seconds: float, after: Path | None = None) -> b
 def forge_setting(journal: Path, change: str) -> None:
     """Have the journal say another instruction set ("level"), or another version of lpr_fast."""
     content = json.loads(journal.read_text())
-    name, value = ("instruction set", "mmx") if change == "level" else ("version of lpr_fast", "0.0.1")
+    name, value = ("instruction_set", "mmx") if change == "level" else ("version_of_lpr_fast", "0.0.1")
     content["settings"][name] = value
     journal.write_text(json.dumps(content))

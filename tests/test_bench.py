@@ -1,7 +1,9 @@
-"""The benchmarks at toy size, so that they cannot rot; what they measure decides nothing here."""
+"""The benchmarks at toy size, so that they cannot rot: all rows have their numbers. How large decides nothing."""
 
 from __future__ import annotations
 
+import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,11 +12,75 @@ import pytest
 
 BENCH = Path(__file__).parents[1] / "bench"
 SCRIPTS = sorted(path.name for path in BENCH.glob("*.py") if path.name != "measure.py")
+NUMBER = re.compile(r"(?<![\w.-])-?\d[\d.]*(?:e[+-]?\d+)?(?![\w.])")
+
+# Sizes of the groups of numbers that follow the name of a row; those of one group ascend.
+SECONDS_AND_RATIOS = (3, 3)  # least, median and largest of each
+QUANTILES = (5,)
+US_PER_ROW = (3,)
+
+ROWS: dict[str, dict[str, tuple[int, ...]]] = {
+    "fit_memory.py": {"10 ": (1, 1), "100 ": (1, 1)},
+    "import_time.py": dict.fromkeys(["import numpy", "import lpr_fast"], SECONDS_AND_RATIOS),
+    "kernel.py": dict.fromkeys(
+        ["lpr_fast  ", "inv(H), einsum", "dtrsm, 1 of BLAS, 16 rows", "scikit-matter's loop", "the factor of all"],
+        US_PER_ROW,
+    )
+    | {"16 -> 64": (1,), "multiply-adds, 1 threads": (1, 2), "16     8": (1, 1, 1, 1, 1, 2)},
+    "numerics.py": dict.fromkeys(
+        [
+            "chain",
+            "tree",
+            "one QR of all rows",
+            "lpr_fast  ",
+            "rows sorted  ",
+            "rows sorted, columns pivoted (lpr_fast)",
+            "M = 300, rank 290",
+            "eps cond(H)",
+            "first order, columns of K_MM",
+            "first order, the test phi",
+            "error_estimate",
+            "s over 3 perturbations",
+            "s over 16 perturbations",
+        ],
+        QUANTILES,
+    ),
+    "soap.py": dict.fromkeys(["lpr_fast  ", "featomic"], SECONDS_AND_RATIOS),
+    "soap_gradient.py": dict.fromkeys(["features  ", "features and gradient"], SECONDS_AND_RATIOS),
+    "structures.py": {"2 ": (1, 1, 1), "4 ": (1, 1, 1)},
+    "trajectories.py": {"1        1728    2GB": (1,) * 12}
+    | dict.fromkeys(
+        ["scoring", "reading", "writing extended XYZ", "all, from file to .h5 and .csv", "all, and extended XYZ"],
+        SECONDS_AND_RATIOS,
+    ),
+    "whole_way.py": dict.fromkeys(["score one frame", "score frames of 64", "fit  "], (1, 1, 1, 1)),
+    "workers.py": dict.fromkeys(["1 worker  ", "2 workers", "no workers, all cores"], SECONDS_AND_RATIOS)
+    | {"start-up of 1 worker:": (1,)},
+}
+
+
+def numbers_of(printed: str, row: str) -> list[list[float]]:
+    """The numbers behind the name, in each line that begins with it."""
+    found = [line.strip().removeprefix(row) for line in printed.splitlines() if line.strip().startswith(row)]
+    return [[float(number) for number in NUMBER.findall(line)] for line in found]
+
+
+def test_the_rows_of_all_benchmarks_are_known() -> None:
+    assert list(ROWS) == SCRIPTS
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_the_benchmark_runs_and_repeats_its_command(script: str) -> None:
+def test_the_benchmark_has_numbers_for_every_row_and_repeats_its_command(script: str) -> None:
     command = [sys.executable, "-W", "error", script, "--toy", "--repeats", "2"]
     result = subprocess.run(command, cwd=BENCH, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert result.stdout.endswith(f"command: python {script} --toy --repeats 2\n")
+    for row, groups in ROWS[script].items():
+        lines = numbers_of(result.stdout, row)
+        assert lines, f"no row {row}"
+        for numbers in lines:
+            assert all(map(math.isfinite, numbers))
+            assert len(numbers) >= sum(groups), f"{row}: {numbers}"  # a peer's name behind them may hold more
+            for size in groups:
+                group, numbers = numbers[:size], numbers[size:]
+                assert group == sorted(group), f"{row}: {group}"

@@ -161,11 +161,10 @@ def test_the_file_holds_the_numbers_of_the_call(tmp_path: Path, monkeypatch: pyt
     data, scores = opened(run.written[0]), model.score(frames)
     index = [8 * frame + atom for frame, atom in places(data)]
     assert len(set(index)) == 20
-    assert values(data, "LPR") == scores.lpr[index].tolist()
-    assert values(data, "log10 LPR") == np.log10(scores.lpr[index]).tolist()
-    for name, column in (("variance", scores.variance), ("residual", scores.residual), ("local energy", scores.energy)):
-        assert column is not None
-        assert values(data, name) == column[index].tolist()
+    assert values(data, "lpr") == scores.lpr[index].tolist()
+    assert values(data, "log10 lpr") == np.log10(scores.lpr[index]).tolist()
+    for name in ("variance", "residual", "local_energy"):
+        assert values(data, name) == getattr(scores, name)[index].tolist()
     numbers = np.concatenate([frame.numbers for frame in frames])[index]
     assert values(data, "element") == [{31: "Ga", 33: "As"}[number] for number in numbers]
     lowest = [place for place, chosen in zip(places(data), values(data, "chosen"), strict=True) if "lowest" in chosen]
@@ -199,7 +198,7 @@ def test_of_large_frames_only_environments_are_shown(
         assert distances.max() <= HYPERS["cutoff"]["radius"]
         around = ase.neighborlist.neighbor_list("i", frames[frame], HYPERS["cutoff"]["radius"])
         assert len(distances) == 1 + np.count_nonzero(around == atom)
-    for name in ("LPR", "frame", "atom"):
+    for name in ("lpr", "frame", "atom"):
         assert values(cut, name) == values(whole, name)
     for k in (1, 2):
         np.testing.assert_allclose(values(cut, f"PCA[{k}]"), values(whole, f"PCA[{k}]"), atol=1e-8)
@@ -209,7 +208,7 @@ def test_environments_without_a_finite_rigidity_are_left_open_or_out(model: Spar
     frames = [*silicon(1, seed=95), Atoms("Si", pbc=False)]
     data = opened(score_trajectory(model, frames, [tmp_path / "a.chemiscope.json"]).written[0])
     infinite = np.isinf(model.score(frames).lpr)
-    assert np.isnan(values(data, "LPR")).tolist() == infinite.tolist()
+    assert np.isnan(values(data, "lpr")).tolist() == infinite.tolist()
     unknown = score_trajectory(
         model, gallium_arsenide(1), [tmp_path / "b.chemiscope.json"], unknown_species="nan"
     ).written[0]

@@ -21,10 +21,10 @@ import dask
 import pytest
 from ase.constraints import FixBondLengths
 from distributed import LocalCluster
+from lpr_fast.jobs._cluster import Cluster, connected
 
 from lpr_fast import InvalidInputError, LprError, LprWarning, Run, RunProgress, score_trajectory
 from lpr_fast.jobs import _cluster, _workers
-from lpr_fast.jobs._cluster import Cluster, connected
 from lpr_fast.jobs._journal import Journal
 
 from .structures import fitted, gallium_arsenide, silicon

@@ -54,12 +54,12 @@ def test_the_commands_give_the_numbers_of_the_calls(folder: Path) -> None:
     expected = fitted(train).score(md)
     printed = succeed("score", folder / "m.lpr", folder / "md.xyz", "-o", folder / "out.npz").output
     arrays = np.load(folder / "out.npz")
-    for name in ("lpr", "variance", "residual", "structure", "atom"):
+    for name in ("lpr", "variance", "residual", "frame", "atom"):
         np.testing.assert_array_equal(arrays[name], getattr(expected, name))
-    np.testing.assert_array_equal(arrays["local_energy"], expected.energy)
+    np.testing.assert_array_equal(arrays["local_energy"], expected.local_energy)
     np.testing.assert_array_equal(arrays["species"], 14)
     lowest = int(expected.lpr.argmin())
-    where = f"frame {expected.structure[lowest]}, atom {expected.atom[lowest]} (Si)"
+    where = f"frame {expected.frame[lowest]}, atom {expected.atom[lowest]} (Si)"
     assert f"lowest {expected.lpr[lowest]:.4g} at {where}" in printed
     assert "3 frames, 24 atoms" in printed
     errors = fitted(train).predict(md) - [frame.get_potential_energy() for frame in md]
@@ -78,9 +78,10 @@ def test_extended_xyz_reads_back_with_all_digits(folder: Path, suffix: str) -> N
     by_ase = ase.io.read(path, ":", format="extxyz")
     by_extxyz = extxyz.read_dicts(path)
     for name in ("lpr", "variance", "residual", "local_energy"):
-        values = getattr(expected, "energy" if name == "local_energy" else name)
+        column = name if name == "lpr" else f"lpr_{name}"
         for read in (by_ase, by_extxyz):
-            np.testing.assert_array_equal(np.concatenate([frame.arrays[name] for frame in read]), values)
+            found = np.concatenate([frame.arrays[column] for frame in read])
+            np.testing.assert_array_equal(found, getattr(expected, name))
     for original, a, b in zip(md, by_ase, by_extxyz, strict=True):
         np.testing.assert_array_equal(a.positions, original.positions)
         np.testing.assert_array_equal(b.arrays["pos"], original.positions)
@@ -153,7 +154,7 @@ def test_a_summary_can_be_json_or_nothing(folder: Path) -> None:
     command = ("score", folder / "m.lpr", folder / "md.xyz")
     facts = json.loads(succeed(*command, "--json").stdout)
     expected = load_model(folder / "m.lpr").score(ase.io.read(folder / "md.xyz", ":"))
-    assert facts["lowest_lpr"]["value"] == expected.lpr.min()
+    assert facts["lpr_lowest"]["value"] == expected.lpr.min()
     assert facts["written"] == [str(folder / "md.lpr.h5"), str(folder / "md.lpr.csv")]
     assert succeed(*command, "--quiet").output == ""
 

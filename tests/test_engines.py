@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Thread
 from typing import Any
+from uuid import uuid4
 
+import ase.db
 import ase.io
 import numpy as np
 import pytest
 from ase import Atom, Atoms, units
 from ase.build import bulk
 from ase.calculators.lj import LennardJones
+from ase.calculators.socketio import SocketClient, SocketIOCalculator
+from ase.io import Trajectory
 from ase.md.verlet import VelocityVerlet
 
 from lpr_fast import InvalidInputError, LprCalculator, LprObserver, SparseKernelModel, Trigger
@@ -105,7 +110,7 @@ def test_the_observer_saves_what_fires_and_ends_the_run(model: SparseKernelModel
     assert dynamics.nsteps == fired < 400
     (frame,) = ase.io.read(tmp_path / "saved.xyz", ":")
     assert frame.info["step"] == fired
-    assert frame.info["lowest_lpr"] == frame.arrays["lpr"].min() == lowest[fired]
+    assert frame.info["lpr_lowest"] == frame.arrays["lpr"].min() == lowest[fired]
     np.testing.assert_allclose(frame.arrays["lpr"], model.score(frame).lpr, rtol=1e-9)
 
 
@@ -126,7 +131,7 @@ def test_structures_of_other_species_are_refused(model: SparseKernelModel) -> No
     atoms.calc = LprCalculator(lennard_jones(), model)
     with pytest.raises(InvalidInputError, match="atom 0 is Ne, but the model knows only Ar"):
         atoms.get_potential_energy()
-    with pytest.raises(InvalidInputError, match="model is a str; give a SparseKernelModel"):
+    with pytest.raises(InvalidInputError, match=r"model is 'si\.lpr'; give a SparseKernelModel"):
         LprCalculator(lennard_jones(), "si.lpr")  # type: ignore[arg-type]
 
 
@@ -171,9 +176,9 @@ def test_a_frame_that_cannot_be_saved_does_not_keep_the_run_going(model: SparseK
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((None, "model", "trigger"), "dynamics is a NoneType; give a run of ase.md"),
-        (("run", None, "trigger"), "model is a NoneType; give a SparseKernelModel or LinearModel"),
-        (("run", "model", 0.01), "trigger is a float; give a Trigger"),
+        ((None, "model", "trigger"), "dynamics is None; give a run of ASE that moves atoms step by step"),
+        (("run", None, "trigger"), "model is None; give a SparseKernelModel or LinearModel"),
+        (("run", "model", 0.01), "trigger is 0.01; give a Trigger"),
     ],
 )
 def test_an_observer_says_what_it_needs(
@@ -201,3 +206,51 @@ def test_the_trigger_takes_what_the_core_takes() -> None:
     assert not trigger.update(2**40, 1.0)
     with pytest.raises(InvalidInputError, match="threshold is 'low'; it must be a real number"):
         Trigger("low")  # type: ignore[arg-type]
+
+
+def test_info_brings_all_digits_through_the_files_of_ase(model: SparseKernelModel, tmp_path: Path) -> None:
+    atoms = rattled(argon(), 5)
+    atoms.calc = LprCalculator(lennard_jones(), model, in_info=True)
+    with Trajectory(tmp_path / "md.traj", "w", atoms) as trajectory:
+        for _ in range(2):
+            atoms.positions[0, 0] += 0.1
+            atoms.get_forces()
+            trajectory.write()
+            ase.io.write(tmp_path / "md.xyz", atoms, append=True)
+    for name in ("md.traj", "md.xyz"):
+        for frame in ase.io.read(tmp_path / name, ":"):
+            expected = model.score(frame) if name == "md.traj" else None
+            assert frame.get_forces().shape == (32, 3)
+            for key in ("lpr", "lpr_variance", "lpr_residual"):
+                if expected is not None:
+                    np.testing.assert_array_equal(frame.info[key], getattr(expected, key.removeprefix("lpr_")))
+    np.testing.assert_array_equal(frame.info["lpr"], atoms.arrays["lpr"])
+    with ase.db.connect(tmp_path / "md.db") as database:
+        database.write(atoms, data={"lpr": atoms.arrays["lpr"]})
+        np.testing.assert_array_equal(database.get(1).data["lpr"], atoms.arrays["lpr"])
+    atoms.positions[0, 0] += 0.1
+    atoms.calc.model = None  # cannot score
+    with pytest.raises(AttributeError):
+        atoms.get_forces()
+    assert not {"lpr", "lpr_variance"} & (set(atoms.info) | set(atoms.arrays))
+
+
+def test_a_calculator_around_a_socket_scores_what_it_sends(model: SparseKernelModel, tmp_path: Path) -> None:
+    name = f"lpr_fast_test_{uuid4().hex[:8]}"
+    with SocketIOCalculator(unixsocket=name) as server:
+
+        def serve() -> None:
+            distant = argon()
+            distant.calc = lennard_jones()
+            SocketClient(unixsocket=name).run(distant, use_stress=True)
+
+        client = Thread(target=serve, daemon=True)
+        client.start()
+        atoms = rattled(argon(), 2)
+        expected = model.score(atoms)
+        atoms.calc = LprCalculator(server, model)
+        forces = atoms.get_forces()
+    client.join(30)
+    np.testing.assert_array_equal(atoms.arrays["lpr"], expected.lpr)
+    atoms.calc = lennard_jones()
+    np.testing.assert_allclose(forces, atoms.get_forces(), rtol=1e-9, atol=1e-12)

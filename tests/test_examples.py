@@ -27,7 +27,7 @@ def test_a_run_in_ase_saves_a_frame_and_ends(tmp_path: Path) -> None:
     assert printed.endswith("wrote saved.xyz\n")
     threshold = float(printed.splitlines()[-1].split()[4].rstrip(":"))
     (frame,) = ase.io.read(tmp_path / "saved.xyz", ":")
-    assert frame.arrays["lpr"].min() == frame.info["lowest_lpr"] < threshold
+    assert frame.arrays["lpr"].min() == frame.info["lpr_lowest"] < threshold
 
 
 def test_the_program_in_the_reference_page_is_the_one_that_is_built_and_run() -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +21,17 @@ import pytest
 from ase import Atoms
 
 from lpr_fast import (
-    HessianAccumulator,
     InvalidInputError,
     LinearModel,
+    LprError,
     LprWarning,
     SparseKernelModel,
     fit_files,
     load_model,
 )
-from lpr_fast.atoms import _frames, _ranges
-from lpr_fast.atoms._fitting import Problem, kernel_basis, no_progress, pool_for, rows_from, sampled_active_set
-from lpr_fast.jobs import _fit_job
-from lpr_fast.jobs._cluster import connected
+from lpr_fast.atoms import _frames
+from lpr_fast.jobs import _fit_job, _fit_passes
+from lpr_fast.jobs._executors import local_processes
 from lpr_fast.jobs._fit_job import FitJob
 from lpr_fast.jobs._journal import Journal
 from lpr_fast.models._active_set import Pool, draw, pool_size
@@ -134,7 +134,7 @@ def test_a_pool_drawn_from_what_goes_by_is_that_drawn_from_all(together: int, mo
     for part in np.split(numbers, [3, 700, 701, 5000]):
         pool.add(part)
     drawn = pool.drawn({1: 500, 6: 2, 8: 1})
-    for s, size in {1: 2500, 6: 2000, 8: 2000}.items():
+    for s, size in {1: 2500, 6: 100, 8: 50}.items():
         np.testing.assert_array_equal(drawn[s], draw(np.flatnonzero(numbers == s), size, 5))
 
 
@@ -143,55 +143,24 @@ def tiny(n_structures: int) -> list[Atoms]:
     return [Atoms("Si2", [[0, 0, 0], [0, 0, 1.8 + 1.5 * n / n_structures]]) for n in range(n_structures)]
 
 
-@pytest.fixture(scope="module")
-def problem() -> tuple[Problem, Any]:
-    """2000 structures and eight active environments: many leaves of 256 rows."""
-    pool = pool_for(8, 0)
-    problem = Problem.checked(
-        tiny(2000),
-        **dict.fromkeys(("weights", "energy_key", "baseline", "provenance")),
-        hypers=HYPERS,
-        regularizer=1e-3,
-        loss="total",
-        n_threads=1,
-        progress=no_progress,
-        pool=pool,
-    )
-    return problem, kernel_basis(sampled_active_set(problem, 8, pool)[0], 2.0)
+class Inline(Executor):
+    """Does everything at once, as if each task came out of a pickle."""
+
+    def submit(self, function: Any, /, *arguments: Any, **_: Any) -> Any:
+        future: Future[Any] = Future()
+        future.set_result(function(*pickle.loads(pickle.dumps(arguments))))
+        return future
 
 
-@pytest.mark.parametrize("start", [0, 100, 256, 700])
-def test_ranges_merged_leaf_by_leaf_have_the_bits_of_one_pass(start: int, problem: tuple[Problem, Any]) -> None:
-    whole, basis = problem
-    expected = HessianAccumulator(basis.size)
-    for rows in rows_from(0, basis, whole):
-        expected.add(rows)
-    n_leaves = 0
-    found = HessianAccumulator(basis.size)
-    assert found.leaf_rows == 256
-    for rows in rows_from(0, basis, whole):
-        found.add(rows[: max(0, start - found.n_rows)])
-    for leaf in _ranges.leaves(start, 2000, found.leaf_rows, largest=100):
-        parts = [_ranges.Labelled.among(whole.training, None, part.start, part.stop) for part in leaf]
-        sent = pickle.loads(pickle.dumps((parts, whole.training.source, whole.soap, basis)))
-        states = [_ranges.sum_of(part, *sent[1:]) for part in sent[0]]
-        found.merge(_ranges.merged(*states))
-        n_leaves += 1
-    assert n_leaves == 8 - start // 256
-    assert found.to_bytes() == expected.to_bytes()
-
-
-def test_features_of_ranges_are_those_of_all(problem: tuple[Problem, Any]) -> None:
-    training, soap = problem[0].training, problem[0].soap
-    environments = np.sort(np.random.default_rng(0).choice(4000, 300, replace=False))
-
-    def features_of(start: int, stop: int) -> Any:
-        chosen = _ranges.Chosen.among(training, environments, start, stop)
-        return np.concatenate(list(_ranges.features_of(chosen, training.source, soap)))
-
-    parts = [features_of(start, min(start + 256, 2000)) for start in range(0, 2000, 256)]
-    np.testing.assert_array_equal(np.concatenate(parts), features_of(0, 2000))
-    assert len(np.concatenate(parts)) == 300
+def test_ranges_of_structures_have_the_bits_of_one_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ase.io.write(tmp_path / "train.xyz", tiny(600))
+    settings: dict[str, Any] = {"hypers": HYPERS, "n_active": 8, "regularizer": 1e-3}
+    fit_files(tmp_path / "train.xyz", tmp_path / "whole.lpr", keep_rows=tmp_path / "whole.rows", **settings)
+    monkeypatch.setattr(_fit_passes, "_TOGETHER", 70)
+    parts = {"keep_rows": tmp_path / "parts.rows", "executor": Inline(), **settings}
+    fit_files(tmp_path / "train.xyz", tmp_path / "parts.lpr", **parts)
+    for suffix in ("lpr", "rows"):
+        assert (tmp_path / f"whole.{suffix}").read_bytes() == (tmp_path / f"parts.{suffix}").read_bytes()
 
 
 def command(folder: Path, out: str, *options: str) -> list[str]:
@@ -258,7 +227,7 @@ def unfinished(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
         with pytest.raises(EndOfPowerError):
             fit_files(folder / "train.xyz", folder / "m.lpr", **OPTIONS, progress=stop)
-    sides = {f"m.lpr{end}" for end in (".unfinished", ".active.unfinished", ".rows.unfinished", ".journal")}
+    sides = {f"m.lpr{end}" for end in (".active.unfinished", ".rows.unfinished", ".journal")}
     assert names(folder) == {"train.xyz", *sides}
     return folder
 
@@ -276,10 +245,10 @@ def test_an_unfinished_fit_goes_on(unfinished: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ("input", "begun with another input; give the same command again, or delete"),
-        ("selection", "begun with another input; give the same command again"),
-        ("hypers", "begun with another hypers; give the same"),
-        ("n_active", r"another n_active \(12 then, 13 now\)"),
+        ("input", r"begun with another input \(.*train.xyz has changed\); give the same files again, as they were, or"),
+        ("selection", r"begun with another input \(.*train.xyz then, .*train.xyz@:30 now\); give the same files"),
+        ("hypers", "begun with another set of descriptor parameters; give the same"),
+        ("n_active", r"another size of the active set \(12 then, 13 now\)"),
         ("loss", r"another loss \(total then, per_atom now\)"),
         ("provenance", "begun with another provenance;"),
         ("version", r"another version of lpr_fast \(0.0.1 then, .* now\); install that version"),
@@ -337,18 +306,6 @@ def test_a_crash_between_steps_loses_nothing(step: str, folder: Path, monkeypatc
     fit_files(folder / "train.xyz", folder / "m.lpr", **OPTIONS)
     assert (folder / "m.lpr").read_bytes() == (folder / "whole.lpr").read_bytes()
     assert names(folder) == {"train.xyz", "whole.lpr", "m.lpr"}
-
-
-def test_two_processes_do_not_fit_one_model(unfinished: Path) -> None:
-    import fcntl
-
-    with (unfinished / "m.lpr.unfinished").open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        (unfinished / "m.lpr.journal").unlink()  # the other one may be in its first pass
-        before = contents(unfinished)
-        with pytest.raises(InvalidInputError, match="another process is writing"):
-            fit_files(unfinished / "train.xyz", unfinished / "m.lpr", **OPTIONS)
-        assert contents(unfinished) == before
 
 
 def test_a_full_disk_is_told_and_the_fit_goes_on_later(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -424,50 +381,51 @@ def test_bad_files_are_explained_in_one_sentence_and_nothing_stays(name: str, fo
     assert names(folder) == before
 
 
-def test_workers_make_the_same_bytes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_arguments_that_were_refused_leave_nothing_that_others_are_measured_by(folder: Path) -> None:
+    with pytest.raises(InvalidInputError, match=r"with zeta = 0\.3 the kernel is not positive definite"):
+        fit_files(folder / "train.xyz", folder / "m.lpr", **(OPTIONS | {"zeta": 0.3, "n_active": 40}))
+    assert names(folder) == {"train.xyz"}
+    fit_files(folder / "train.xyz", folder / "m.lpr", **OPTIONS)
+
+
+def test_workers_make_the_same_bytes(folder: Path) -> None:
     ase.io.write(folder / "more.xyz.gz", gallium_arsenide(20), format="extxyz")
     ase.io.write(folder / "train.xyz", tiny(700) + silicon(20), format="extxyz")
     chosen: dict[str, Any] = {"n_active": {"Si": 4, "Ga": 2, "As": 2}, "energy_key": None}
     options, files = OPTIONS | chosen, [folder / "train.xyz", folder / "more.xyz.gz"]
     fit_files(files, folder / "here.lpr", **options)
-    expected = (folder / "here.lpr").read_bytes()
-    for workers in (1, 2, 4):
-        fit_files(files, folder / "there.lpr", **options, workers=workers)
-        assert (folder / "there.lpr").read_bytes() == expected
+    for workers in (1, 3):
+        with local_processes(workers) as executor:
+            fit_files(files, folder / "there.lpr", **options, executor=executor)
+        assert (folder / "there.lpr").read_bytes() == (folder / "here.lpr").read_bytes()
         (folder / "there.lpr").unlink()
     assert names(folder) == {"train.xyz", "more.xyz.gz", "here.lpr"}
 
 
-def test_a_worker_that_is_killed_costs_only_its_range(folder: Path) -> None:
+def test_a_fit_whose_worker_dies_goes_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ase.io.write(folder / "train.xyz", silicon(60) * 40)
     fit_files(folder / "train.xyz", folder / "here.lpr", **OPTIONS)
-    with connected(None, 2) as cluster:
-        pids = list(cluster.client.run(os.getpid).values())
+    monkeypatch.setattr(_fit_job, "_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr(_fit_job, "_CHECKPOINT_SHARE", 0.0)
+    with local_processes(2) as executor:
+        pid = executor.submit(os.getpid).result()
 
-        def kill_one(stage: str, *_: object) -> None:
-            if stage.startswith("rows") and pids:
-                os.kill(pids.pop(), signal.SIGKILL)
-                pids.clear()
+        def kill_one(stage: str, done: int, _: int | None) -> None:
+            if stage.startswith("rows") and done > 512 * 8:
+                os.kill(pid, signal.SIGKILL)
 
-        fit_files(folder / "train.xyz", folder / "there.lpr", **OPTIONS, scheduler=cluster.client, progress=kill_one)
-        assert not pids
+        with pytest.raises(
+            LprError, match=r"a worker died, or the executor gave up \(.*\); what is done is safe: give"
+        ):
+            fit_files(folder / "train.xyz", folder / "there.lpr", **OPTIONS, executor=executor, progress=kill_one)
+    assert (folder / "there.lpr.rows.unfinished").exists()
+    fit_files(folder / "train.xyz", folder / "there.lpr", **OPTIONS)
     assert (folder / "there.lpr").read_bytes() == (folder / "here.lpr").read_bytes()
+    assert names(folder) == {"train.xyz", "here.lpr", "there.lpr"}
 
 
 def test_a_fit_goes_on_with_workers_and_without(unfinished: Path) -> None:
-    fit_files(unfinished / "train.xyz", unfinished / "m.lpr", **OPTIONS, workers=1)
+    with local_processes(1) as executor:
+        fit_files(unfinished / "train.xyz", unfinished / "m.lpr", **OPTIONS, executor=executor)
     fit_files(unfinished / "train.xyz", unfinished / "new.lpr", **OPTIONS)
     assert (unfinished / "m.lpr").read_bytes() == (unfinished / "new.lpr").read_bytes()
-
-
-@pytest.mark.parametrize(
-    ("wanted", "expected"),
-    [
-        ({"scheduler": "tcp://here:1", "workers": 2}, "a scheduler has its own workers; give a scheduler, or a number"),
-        ({"workers": -1}, "workers is -1; it must not be negative"),
-    ],
-)
-def test_workers_that_nobody_can_want_are_refused(wanted: dict[str, Any], expected: str, folder: Path) -> None:
-    with pytest.raises(InvalidInputError, match=expected):
-        fit_files(folder / "train.xyz", folder / "m.lpr", **OPTIONS, **wanted)
-    assert names(folder) == {"train.xyz"}

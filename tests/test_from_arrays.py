@@ -59,7 +59,9 @@ def test_a_linear_model_follows_its_definition(loss: Any) -> None:
     c = np.linalg.solve(H, rows.T @ (weights * (ENERGIES - counts @ baseline)))
     scores = model.score_features(X, SPECIES)
     np.testing.assert_allclose(scores.lpr, 1 / np.einsum("ij,ji->i", phi, np.linalg.solve(H, phi.T)), rtol=1e-10)
-    np.testing.assert_allclose(scores.energy, phi @ c + baseline[(SPECIES == 14).astype(int)], rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(
+        scores.local_energy, phi @ c + baseline[(SPECIES == 14).astype(int)], rtol=1e-9, atol=1e-12
+    )
     assert scores.residual is None
 
 
@@ -95,7 +97,7 @@ def test_features_of_structures_give_the_model_of_the_structures() -> None:
     )
     others = rattled(frames[0], seed=99)
     a, b = model.score(others), same.score_features(model.features(others), others.numbers)
-    for name in ("lpr", "variance", "residual", "energy"):
+    for name in ("lpr", "variance", "residual", "local_energy"):
         np.testing.assert_allclose(getattr(b, name), getattr(a, name), rtol=1e-9, atol=1e-13)
 
 
@@ -106,8 +108,9 @@ def test_a_saved_model_gives_the_same_bits(tmp_path: Path) -> None:
             assert type(copy) is type(model)
             assert copy.hypers is None
             assert copy.species == (6, 14)
-            for a, b in zip(copy.score_features(X, SPECIES), model.score_features(X, SPECIES), strict=True):
-                np.testing.assert_array_equal(a, b)
+            found, expected = copy.score_features(X, SPECIES), model.score_features(X, SPECIES)
+            for name, values in vars(expected).items():
+                np.testing.assert_array_equal(getattr(found, name), values)
 
 
 def test_neither_ase_nor_featomic_is_needed(tmp_path: Path) -> None:
@@ -140,7 +143,7 @@ def test_the_command_line_knows_such_models(tmp_path: Path) -> None:
 
 def test_no_environments_have_no_scores() -> None:
     scores = linear(energies=ENERGIES).score_features(np.zeros((0, 6)), np.zeros(0, dtype=int))
-    assert scores.lpr.shape == scores.energy.shape == (0,)
+    assert scores.lpr.shape == scores.local_energy.shape == (0,)
 
 
 def test_the_order_of_environments_does_not_matter_to_a_linear_model() -> None:

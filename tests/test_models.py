@@ -87,7 +87,7 @@ def test_predictions_are_those_of_plain_least_squares(name: str, loss: str) -> N
         right = np.concatenate([w * (energies - counts @ baseline), np.zeros(len(root))])
         solution = np.linalg.lstsq(stacked, right, rcond=1e-15)[0]
         np.testing.assert_allclose(model.predict(frames), counts @ baseline + rows @ solution, atol=1e-6)
-        local = model.score(frames).energy
+        local = model.score(frames).local_energy
         totals = [part.sum() for part in np.split(local, np.cumsum(sizes)[:-1])]
         np.testing.assert_allclose(model.predict(frames), totals, rtol=1e-14)
 
@@ -105,9 +105,9 @@ def test_bits_do_not_depend_on_batches_or_copies(name: str, tmp_path: Path, monk
             assert copy.provenance == model.provenance
             assert copy.hypers == model.hypers
         for number, frame in enumerate(frames):
-            alone, chosen = model.score(frame), expected.structure == number
+            alone, chosen = model.score(frame), expected.frame == number
             np.testing.assert_array_equal(alone.lpr, expected.lpr[chosen])
-            np.testing.assert_array_equal(alone.energy, expected.energy[chosen])
+            np.testing.assert_array_equal(alone.local_energy, expected.local_energy[chosen])
             np.testing.assert_array_equal(alone.atom, expected.atom[chosen])
         monkeypatch.setattr("lpr_fast.atoms._frames.BATCH_ATOMS", 3)
         again = fitted(frames, n_active=25) if isinstance(model, SparseKernelModel) else linear(frames)
@@ -138,7 +138,7 @@ def test_without_energies_rigidities_are_the_same_and_energies_absent() -> None:
         frame.calc = None
     for model in (without, fitted(bare)):
         scores = model.score(frames)
-        assert scores.energy is None
+        assert scores.local_energy is None
         assert not model.has_energies
         assert model.baseline is None
         np.testing.assert_array_equal(scores.lpr, with_energies.score(frames).lpr)
@@ -213,7 +213,7 @@ def test_one_composition_shares_the_energy_out_evenly() -> None:
     np.testing.assert_allclose(*(model.baseline[s] for s in (31, 33)))
     scores = model.score(gallium_arsenide(2, seed=50))
     assert np.isfinite(scores.lpr).all()
-    assert np.isfinite(scores.energy).all()
+    assert np.isfinite(scores.local_energy).all()
 
 
 def test_an_atom_without_features_has_infinite_rigidity_and_residual_one() -> None:
@@ -225,7 +225,7 @@ def test_an_atom_without_features_has_infinite_rigidity_and_residual_one() -> No
     assert scores.lpr[0] == np.inf
     assert scores.variance[0] == 0.0
     assert scores.residual[0] == 1.0
-    assert scores.energy[0] == model.baseline[14]
+    assert scores.local_energy[0] == model.baseline[14]
     assert np.isfinite(scores.lpr[1:]).all()
 
 
@@ -240,7 +240,7 @@ def test_isolated_atoms_one_atom_cells_and_slabs_can_be_fitted_and_scored() -> N
         scores = model.score(frames)
         assert len(scores) == 10
         assert np.isfinite(scores.lpr).all()
-        assert np.isfinite(scores.energy).all()
+        assert np.isfinite(scores.local_energy).all()
 
 
 def test_a_species_may_occur_in_training_only_or_once() -> None:
@@ -330,7 +330,7 @@ def test_unknown_species_are_an_error_or_nan_where_they_are_seen() -> None:
     with pytest.raises(InvalidInputError, match="frame 1, atom 2 is O, but the model knows only Si"):
         model.score([silicon(1)[0], frame])
     scores = model.score([silicon(1)[0], frame], unknown_species="nan")
-    for values in (scores.lpr, scores.variance, scores.residual, scores.energy):
+    for values in (scores.lpr, scores.variance, scores.residual, scores.local_energy):
         assert np.isnan(values[8:]).tolist() == [False, True, True, False]
         assert np.isfinite(values[:8]).all()
     without = frame[[0, 1, 3]]
@@ -342,7 +342,7 @@ def test_a_single_structure_and_no_structure_can_be_scored() -> None:
     assert len(model.score(silicon(1)[0])) == 8
     for result in (model.score([]), model.score(iter(()))):
         assert len(result) == 0
-        assert result.energy.shape == (0,)
+        assert result.local_energy.shape == (0,)
     assert model.predict([]).shape == (0,)
     assert model.phi([]).shape == (0, 12)
     assert model.features([]).shape == (0, model.n_features)

@@ -6,7 +6,10 @@ import os
 import re
 import subprocess
 import sys
+from importlib.metadata import metadata
 from pathlib import Path
+
+import pytest
 
 import lpr_fast
 
@@ -40,6 +43,12 @@ def test_one_version_is_told_everywhere() -> None:
     assert lpr_fast.__version__ in (ROOT / "CHANGELOG.md").read_text()
 
 
+def test_the_readme_says_what_every_extra_is_for() -> None:
+    rows = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| `'.[")]
+    told = {extra for row in rows for extra in re.findall(r"'\.\[(\w+)\]'", row)}
+    assert told == set(metadata("lpr-fast").get_all("Provides-Extra"))
+
+
 def test_every_public_name_is_documented() -> None:
     assert lpr_fast.__doc__
     for name in lpr_fast.__all__:
@@ -49,6 +58,29 @@ def test_every_public_name_is_documented() -> None:
             for member, value in vars(thing).items():
                 if not member.startswith("_") and (callable(value) or isinstance(value, property | classmethod)):
                     assert getattr(thing, member).__doc__ or value.__doc__, f"{name}.{member}"
+
+
+USER_CODE = """
+from pathlib import Path
+from lpr_fast import LocalScores, Run, RunSummary, Scores, StructureModel, load_model, score_trajectory
+
+def lowest(path: Path) -> float:
+    model: StructureModel = load_model(path)
+    scores: Scores = model.score([])
+    local: LocalScores = scores
+    others: LocalScores = model.score_features([[1.0]], [14])
+    run: Run = score_trajectory(model, "md.xyz")
+    summary: RunSummary = run.summary
+    print(scores.frame, scores.atom, local.variance, others.residual, local.local_energy)
+    return summary.quantile(0.05) if summary.lpr_lowest is None else summary.lpr_lowest.value
+"""
+
+
+def test_the_types_of_what_is_exported_can_be_named(tmp_path: Path) -> None:
+    (tmp_path / "user.py").write_text(USER_CODE)
+    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", tmp_path / "cache", tmp_path / "user.py"]
+    checked = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
 
 
 def test_the_extension_exports_nothing_of_the_core_or_of_eigen() -> None:
@@ -83,3 +115,42 @@ def test_all_that_is_compiled_is_small() -> None:
     compiled = [*package.rglob("*.so"), *package.rglob("*.a")]
     assert len(compiled) >= 2
     assert sum(path.stat().st_size for path in compiled) < 5_000_000
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["score", "--help"], ["info", "nowhere.lpr"], ["nonsense"]])
+def test_the_module_is_the_command_line(arguments: list[str]) -> None:
+    command = Path(sys.executable).with_name("lpr-fast")
+    of_command, of_module = (
+        subprocess.run([*program, *arguments], capture_output=True, text=True, check=False)
+        for program in ([str(command)], [sys.executable, "-m", "lpr_fast"])
+    )
+    assert (of_module.returncode, of_module.stdout, of_module.stderr) == (
+        of_command.returncode,
+        of_command.stdout,
+        of_command.stderr,
+    )
+
+
+@pytest.mark.parametrize("option", ["--cmake-dir", "--include-dir", "--version"])
+def test_build_systems_are_answered_without_the_packages_of_the_command_line(option: str) -> None:
+    hidden = "import sys; sys.modules['click'] = sys.modules['ase'] = None"
+    code = f"{hidden}; sys.argv[1:] = [{option!r}]; import runpy; runpy.run_module('lpr_fast', run_name='__main__')"
+    printed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert printed.strip() == lpr_fast.__version__ or Path(printed.strip()).is_dir()
+
+
+@pytest.mark.parametrize(
+    ("shell", "words", "expected"),
+    [
+        ("bash", "lpr-fast sc", ["score"]),
+        ("zsh", "lpr-fast me", ["merge"]),
+        ("fish", "lpr-fast score --least", ["--least-rigid"]),
+    ],
+)
+def test_shells_complete_commands_and_options(shell: str, words: str, expected: list[str]) -> None:
+    last = words.split()[-1] if shell == "fish" else str(len(words.split()) - 1)
+    variables = {**os.environ, "_LPR_FAST_COMPLETE": f"{shell}_complete", "COMP_WORDS": words, "COMP_CWORD": last}
+    command = Path(sys.executable).with_name("lpr-fast")
+    printed = subprocess.run([command], env=variables, check=True, capture_output=True, text=True).stdout
+    found = [word for word in printed.replace(",", " ").split() if word in {"score", "merge", "fit", "--least-rigid"}]
+    assert found == expected

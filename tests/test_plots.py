@@ -98,6 +98,22 @@ def test_linear_models_have_two_panels_and_one_atom_is_enough(tmp_path: Path) ->
     plot_scores(str(tmp_path / "out.h5"), str(tmp_path / "out.png"))
 
 
+@pytest.mark.parametrize(("n_species", "n_atoms"), [(1, 1), (2, 3), (10, 40)])
+def test_any_number_of_species_is_drawn(scores: Path, n_species: int, n_atoms: int) -> None:
+    rng = np.random.default_rng(n_species)
+    columns = {"lpr": 10.0 ** rng.normal(size=n_atoms), "residual": rng.random(n_atoms)}
+    columns["lpr"][2:3] = np.nan
+    columns["residual"][2:3] = np.nan
+    columns["species"] = (np.arange(n_atoms) % n_species + 1).astype("i2")
+    with h5py.File(scores, "a") as file:
+        del file["atoms"], file["frames"]
+        for name, values in columns.items():
+            file[f"atoms/{name}"] = values
+        file["frames/number"], file["frames/first_atom"] = np.array([4]), np.array([0, n_atoms])
+    assert len(_histograms.counted(scores).of_species) == n_species
+    assert plot_scores(scores).stat().st_size > 1000
+
+
 def rewritten(change: Callable[[h5py.File], object]) -> Callable[[Path], Path]:
     def rewrite(path: Path) -> Path:
         with h5py.File(path, "a") as file:
@@ -120,11 +136,11 @@ def text(path: Path) -> Path:
 @pytest.mark.parametrize(
     ("prepare", "output", "expected"),
     [
-        (text, None, "cannot be read"),
-        (cut, None, "cannot be read"),
+        (text, None, "is no HDF5 file; pictures are drawn from .* with -o md.lpr.h5"),
+        (cut, None, "is damaged, or not whole; let lpr-fast score write it again"),
         (rewritten(lambda f: f.attrs.pop("format")), None, "holds no scores of lpr_fast; give the HDF5 file"),
         (rewritten(lambda f: f.attrs.modify("format_version", 99)), None, "has version 99 of the format"),
-        (rewritten(lambda f: f.pop("frames")), None, "cannot be read"),
+        (rewritten(lambda f: f.pop("frames")), None, "is damaged, or not whole"),
         (rewritten(lambda f: f["atoms/lpr"].__setitem__(slice(None), np.nan)), None, "no atom with a finite LPR"),
         (lambda path: path, "out.jpg", "must end in .png, .pdf or .svg"),
         (lambda path: path, "none/out.png", "does not exist; make it first"),

@@ -102,11 +102,11 @@ def test_a_lost_periodicity_is_told_once_and_only_if_all_training_structures_had
 ) -> None:
     bare = [Atoms(frame.symbols, frame.positions) for frame in frames]
     ase.io.write(tmp_path / "md.xyz", [frames[0], *bare], format="extxyz")
-    with pytest.warns(LprWarning, match="frame 1 is not periodic, but all training structures were") as told:
+    with pytest.warns(LprWarning, match="frame 1 is not periodic along all cell vectors") as told:
         score_trajectory(model, tmp_path / "md.xyz", [tmp_path / "out.npz"])
     assert len(told) == 1
     mixed = fitted([*silicon(5), Atoms("Si2", [[0, 0, 0], [0, 0, 2.3]])], energy_key=None)
-    assert mixed.provenance["periodic"] == "some"
+    assert mixed.provenance["periodic"] == [False, False, False]
     score_trajectory(mixed, tmp_path / "md.xyz", [tmp_path / "out.npz"])
 
 
@@ -214,7 +214,7 @@ def test_fit_files_reads_as_score_does(tmp_path: Path) -> None:
     model = fit_files(path, tmp_path / "m.lpr", species="Ga,As", **settings)
     expected = SparseKernelModel.fit(frames, energy_key=None, **settings)
     assert not model.has_energies
-    assert model.provenance["periodic"] == "all"
+    assert model.provenance["periodic"] == [True, True, True]
     np.testing.assert_allclose(model.score(frames).lpr, expected.score(frames).lpr, rtol=1e-8)
     with pytest.raises(InvalidInputError, match="names no element"):
         fit_files(path, tmp_path / "n.lpr", **settings)
@@ -250,7 +250,7 @@ def test_ways_of_reading_are_options_of_fit_and_score(tmp_path: Path) -> None:
         return CliRunner().invoke(lpr_fast, [str(argument) for argument in arguments], prog_name="lpr-fast")
 
     assert run("fit", path, "-o", tmp_path / "m.lpr", *small, *reading).exit_code == 0
-    assert load_model(tmp_path / "m.lpr").provenance["periodic"] == "all"
+    assert load_model(tmp_path / "m.lpr").provenance["periodic"] == [True, True, True]
     assert run("score", tmp_path / "m.lpr", path, "-o", tmp_path / "out.npz", *reading).exit_code == 0
     with np.load(tmp_path / "out.npz") as found:
         np.testing.assert_array_equal(found["lpr"], load_model(tmp_path / "m.lpr").score(crystal("SiSiSiSi")).lpr)

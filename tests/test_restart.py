@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import ase.io
 import pytest
@@ -158,9 +159,9 @@ def test_an_unfinished_run_goes_on_in_the_same_process(unfinished: Path) -> None
     ("change", "expected"),
     [
         ("model", "begun with another model; give the same command again, or delete"),
-        ("input", "begun with another input; give the same command"),
-        ("selection", "begun with another input; give the same command"),
-        ("option", r"another unknown species \(error then, nan now\)"),
+        ("input", r"begun with another input \(.*/md.xyz has changed\); give the same files again, as they were, or"),
+        ("selection", r"begun with another input \(.*/md.xyz then, .*/md.xyz@:100 now\); give the same files again"),
+        ("option", r"another number of least rigid environments \(0 then, 3 now\); give the same command again"),
         ("outputs", "another list of outputs"),
         ("version", r"another version of lpr_fast \(0.0.1 then, .* now\); install that version"),
         ("level", r"another instruction set \(mmx then, .* now\); set LPR_FAST_INSTRUCTION_SET=mmx"),
@@ -174,11 +175,11 @@ def test_another_command_is_refused_and_harms_nothing(change: str, expected: str
     if change == "model":
         fitted(regularizer=1e-2).save(unfinished / "m.lpr")
     elif change == "input":
-        ase.io.write(unfinished / "md.xyz", silicon(1), append=True)
+        ase.io.write(unfinished / "md.xyz", [*silicon(1, seed=1), *silicon(5, seed=40) * 300])
     elif change == "selection":
         source += "@:100"
     elif change == "option":
-        options = {"unknown_species": "nan"}
+        options = {"least_rigid": 3}
     elif change == "outputs":
         outputs += [unfinished / "out.csv"]
     elif change == "damage":
@@ -195,18 +196,7 @@ def test_another_command_is_refused_and_harms_nothing(change: str, expected: str
 
 def test_the_journal_knows_the_instruction_set(unfinished: Path) -> None:
     settings = json.loads((unfinished / "out.h5.journal").read_text())["settings"]
-    assert settings["instruction set"] == cpu_info().instruction_set
-
-
-def test_two_processes_do_not_write_one_file(unfinished: Path) -> None:
-    with (unfinished / "out.h5.unfinished").open("ab") as file:
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX)
-        before = contents(unfinished)
-        with pytest.raises(InvalidInputError, match="another process is writing"):
-            score_trajectory(unfinished / "m.lpr", unfinished / "md.xyz", [unfinished / "out.h5"])
-        assert contents(unfinished) == before
+    assert settings["instruction_set"] == cpu_info().instruction_set
 
 
 @pytest.mark.parametrize("columns", ["kernel", "linear"])
@@ -276,6 +266,73 @@ def test_a_spool_that_was_cut_knows_its_length_before_anything_is_written(tmp_pa
     assert spool.checkpoint() == 5
     assert spool.path.read_bytes() == b"kept!"
     spool.close()
+
+
+def score(folder: Path, out: str, **options: Any) -> Run:
+    outputs = [folder / f"{out}.{suffix}" for suffix in ("h5", "csv")]
+    return score_trajectory(folder / "m.lpr", folder / "md.xyz", outputs, **options)
+
+
+def bytes_of(run: Run) -> list[bytes]:
+    return [path.read_bytes() for path in run.written]
+
+
+@pytest.fixture
+def damaged(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a run that has stopped at a frame that cannot be scored; 40 frames come before it, 9 behind."""
+    monkeypatch.setattr(_job, "_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr(_frames, "BATCH_ATOMS", 64)
+    frames = [frame.copy() for frame in silicon(5, seed=40) * 10]
+    frames[40].numbers[3] = 6
+    ase.io.write(folder / "md.xyz", frames)
+    with pytest.raises(InvalidInputError, match="frame 40, atom 3 is C"):
+        score(folder, "out")
+    assert (folder / "out.h5.journal").exists()
+    return folder
+
+
+@pytest.mark.parametrize("remedy", [{"on_error": "skip"}, {"unknown_species": "nan"}, "mend", "grow"])
+def test_the_remedy_for_a_bad_frame_loses_nothing_of_what_is_done(remedy: Any, damaged: Path) -> None:
+    if isinstance(remedy, str):
+        more = 3 if remedy == "grow" else 0
+        ase.io.write(damaged / "md.xyz", [frame.copy() for frame in silicon(5, seed=40) * (10 + more)])
+    options = {} if isinstance(remedy, str) else remedy
+    run = score(damaged, "out", **options)
+    assert run.resumed_at >= 32
+    assert bytes_of(run) == bytes_of(score(damaged, "new", **options))
+    assert run.summary.n_read == (65 if remedy == "grow" else 50)
+
+
+def test_a_remedy_that_changes_what_is_done_is_refused(damaged: Path) -> None:
+    text = (damaged / "md.xyz").read_text()
+    (damaged / "md.xyz").write_text(text.replace("0.", "1.", 1))
+    with pytest.raises(InvalidInputError, match=r"another input \(.*/md.xyz has changed\)"):
+        score(damaged, "out", on_error="skip")
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"), [("on_error", "skip", "stop"), ("unknown_species", "nan", "error")]
+)
+def test_what_was_left_out_or_marked_stays_so(
+    name: str, before: Any, after: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_job, "_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr(_frames, "BATCH_ATOMS", 64)
+    frames = [frame.copy() for frame in silicon(5, seed=40) * 10]
+    frames[4].numbers[3] = 6
+    ase.io.write(folder / "md.xyz", frames)
+    with pytest.raises(EndOfPowerError):
+        score(folder, "out", progress=crash_after(3), **{name: before})
+    with pytest.raises(InvalidInputError, match=rf"begun with another treatment .* \({before} then, {after} now\)"):
+        score(folder, "out", **{name: after})
+    assert score(folder, "out", **{name: before}).resumed_at > 4
+
+
+def test_a_pipe_does_not_overwrite_what_an_unfinished_run_has_left(unfinished: Path) -> None:
+    before = contents(unfinished)
+    with pytest.raises(InvalidInputError, match=r"out.h5.journal is of an unfinished run of .*out.h5; give its"):
+        score_trajectory(unfinished / "m.lpr", silicon(2), [unfinished / "out.h5"])
+    assert contents(unfinished) == before
 
 
 def test_a_deleted_journal_starts_afresh(unfinished: Path) -> None:

@@ -19,7 +19,7 @@ from ase import Atoms
 
 from lpr_fast import InvalidInputError, LprWarning, SparseKernelModel, score_trajectory
 from lpr_fast.atoms import _pieces
-from lpr_fast.atoms._model import Scores
+from lpr_fast.atoms._pipeline import Scores
 from lpr_fast.jobs._memory import as_bytes
 from lpr_fast.jobs._stream import Stream
 from lpr_fast.writing._records import HDF5
@@ -48,17 +48,17 @@ def test_all_sinks_hold_the_numbers_of_the_call(model: SparseKernelModel, trajec
     arrays, written = np.load(outputs[3]), ase.io.read(outputs[2], ":")
     with h5py.File(outputs[0]) as file:
         for name in ("lpr", "variance", "residual", "local_energy"):
-            values = getattr(expected, name.removeprefix("local_"))
+            values, column = getattr(expected, name), name if name == "lpr" else f"lpr_{name}"
             np.testing.assert_array_equal(file["atoms"][name], values)
             np.testing.assert_array_equal(arrays[name], values)
-            np.testing.assert_array_equal(np.concatenate([frame.arrays[name] for frame in written]), values)
+            np.testing.assert_array_equal(np.concatenate([frame.arrays[column] for frame in written]), values)
         assert file["frames/first_atom"][:].tolist() == [0, 8, 16, 24, 32, 40]
         assert file["atoms/species"][:].tolist() == [14] * 40
         assert file["atoms/lpr"].dtype == np.float64
         assert file.attrs["loss"] == "total"
         assert len(file.attrs["model_sha256"]) == 64
         assert file["atoms/lpr"].attrs["unit"]
-    np.testing.assert_array_equal(arrays["structure"], expected.structure)
+    np.testing.assert_array_equal(arrays["frame"], expected.frame)
     np.testing.assert_array_equal(arrays["atom"], expected.atom)
     assert run.summary.n_atoms == 40
     assert run.written[:4] == outputs
@@ -77,7 +77,7 @@ def test_the_table_has_a_line_for_each_frame(tmp_path: Path) -> None:
     for frame, line in zip(frames, lines, strict=True):
         scores = model.score(frame)
         assert scores.residual is not None
-        assert scores.energy is not None
+        assert scores.local_energy is not None
         assert int(line["atoms"]) == int(line["scored"]) == 8
         assert float(line["lpr_lowest"]) == scores.lpr.min()
         assert int(line["lpr_lowest_atom"]) == scores.lpr.argmin()
@@ -86,43 +86,10 @@ def test_the_table_has_a_line_for_each_frame(tmp_path: Path) -> None:
         assert float(line["lpr_50"]) in scores.lpr
         assert float(line["variance_mean"]) == pytest.approx(scores.variance.mean(), rel=1e-14)
         assert float(line["residual_largest"]) == scores.residual.max()
-        assert float(line["local_energy_mean"]) == pytest.approx(scores.energy.mean(), rel=1e-14)
+        assert float(line["local_energy_mean"]) == pytest.approx(scores.local_energy.mean(), rel=1e-14)
     assert lines[2]["energy_error_per_atom"] == ""
     error = (model.predict(frames[1])[0] - frames[1].get_potential_energy()) / 8
     assert float(lines[1]["energy_error_per_atom"]) == pytest.approx(error, rel=1e-10)
-
-
-@pytest.mark.parametrize("count", [1, 4, 100])
-def test_the_least_rigid_environments_are_those_of_the_sorted_list(
-    count: int, model: SparseKernelModel, frames: list[Atoms], tmp_path: Path
-) -> None:
-    score_trajectory(model, iter(frames), [tmp_path / "out.csv"], least_rigid=count)
-    scores = model.score(frames)
-    expected = [(int(scores.structure[i]), int(scores.atom[i])) for i in np.argsort(scores.lpr)[:count]]
-    found = {}
-    for frame in ase.io.read(tmp_path / "out.csv.least-rigid.extxyz", ":"):
-        number = frame.info["frame"]
-        np.testing.assert_array_equal(frame.positions, frames[number].positions)
-        for atom in np.flatnonzero(frame.arrays["rank"]):
-            found[int(frame.arrays["rank"][atom])] = (number, int(atom))
-    assert [found[rank] for rank in sorted(found)] == expected
-
-
-def test_of_large_frames_the_surroundings_of_the_least_rigid_are_kept(
-    model: SparseKernelModel, frames: list[Atoms], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(_pieces, "LARGEST_WHOLE", 100)
-    monkeypatch.setattr("lpr_fast.writing._least_rigid.LARGEST_WHOLE", 100)
-    large = frames[0].repeat((3, 3, 2))
-    large.rattle(0.1, seed=1)
-    score_trajectory(model, [large], [tmp_path / "out.csv"], least_rigid=3)
-    clusters = ase.io.read(tmp_path / "out.csv.least-rigid.extxyz", ":")
-    scores = model.score(large)
-    assert sorted(cluster.info["atom"] for cluster in clusters) == sorted(np.argsort(scores.lpr)[:3])
-    for cluster in clusters:
-        again = model.score(cluster).lpr[0]
-        assert again == pytest.approx(scores.lpr[cluster.info["atom"]], rel=1e-10)
-        assert cluster.arrays["lpr"][0] == scores.lpr[cluster.info["atom"]]
 
 
 def test_unknown_species_are_nan_in_every_sink(model: SparseKernelModel, tmp_path: Path) -> None:
@@ -230,9 +197,9 @@ def test_bad_frames_can_be_left_out_and_are_told(model: SparseKernelModel, tmp_p
         assert np.diff(file["frames/first_atom"]).tolist() == [8] * 6
     assert [int(line["frame"]) for line in lines_of(outputs[1])] == numbers
     assert len(ase.io.read(outputs[2], ":")) == 6
-    np.testing.assert_array_equal(np.load(outputs[3])["structure"], np.repeat(numbers, 8))
+    np.testing.assert_array_equal(np.load(outputs[3])["frame"], np.repeat(numbers, 8))
     found = ase.io.read(tmp_path / "out.h5.least-rigid.extxyz", ":")
-    assert [frame.info["frame"] for frame in found] == numbers
+    assert [frame.info["lpr_frame"] for frame in found] == numbers
 
 
 @pytest.mark.parametrize("stop_after", range(1, 6))

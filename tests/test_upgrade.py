@@ -57,7 +57,7 @@ def test_a_model_of_structures_scores_as_it_did(tmp_path: Path) -> None:
     frame, expected = scored_by_version_1()
     for model in (load_model(SOAP), load_model(tmp_path / "new.lpr")):
         scores = model.score(frame)
-        for k, name in enumerate(("lpr", "variance", "residual", "energy")):
+        for k, name in enumerate(("lpr", "variance", "residual", "local_energy")):
             np.testing.assert_allclose(getattr(scores, name), expected[:, k], rtol=1e-5, atol=1e-9, err_msg=name)
 
 

@@ -50,8 +50,9 @@ def dataset(folder: Path) -> str:
     """The demo's trajectory, scored by the demo's model, as chemiscope reads it."""
     data = Path(str(resources.files("lpr_fast") / "demo_data"))
     training = ase.io.read(data / "train.xyz", ":")
-    options = {"n_active": _N_ACTIVE, "regularizer": _REGULARIZER, "zeta": 4, "loss": "total"}
-    model = SparseKernelModel.fit(training, hypers=soap_hypers(), **options)
+    model = SparseKernelModel.fit(
+        training, hypers=soap_hypers(), n_active=_N_ACTIVE, regularizer=_REGULARIZER, zeta=4, loss="total"
+    )
     score_trajectory(model, data / "trajectory.xyz", [folder / "melt.chemiscope.json"])
     return (folder / "melt.chemiscope.json").read_text()
 

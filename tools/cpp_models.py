@@ -164,8 +164,10 @@ def soap_descriptor() -> Descriptor:
 def soap_model() -> bytes:
     """A model that describes structures; its active environments are some of those that it was fitted to."""
     descriptor = soap_descriptor()
-    table = [descriptor.arrays[f"descriptor.{name}"] for name in ("edges", "coefficients", "center")]
-    soap = _core.Soap(ANGULAR, N_RADIAL, *table, PAIR)
+    edges, coefficients, center = (
+        descriptor.arrays[f"descriptor.{name}"] for name in ("edges", "coefficients", "center")
+    )
+    soap = _core.Soap(ANGULAR, N_RADIAL, edges, coefficients, center, PAIR)
     structures = [_core.Structure(*structure(seed), PAIR, CUTOFF, "it") for seed in range(5)]
     features = soap.features(structures, [None] * 5, 1)
     comparable = _core.normalised(features, 1)

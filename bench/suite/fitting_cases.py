@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Literal, get_args
 
 import numpy as np
 from measure import peak_memory
@@ -12,6 +13,8 @@ from lpr_fast import Rigidity
 
 from .context import MU, Context, in_child, print_comparison
 from .timing import OURS, Array, Job
+
+Method = Literal["qr", "gram"]
 
 
 def factorization_case(context: Context) -> None:
@@ -46,7 +49,7 @@ def factorization_case(context: Context) -> None:
         print_memory(context, n_rows, size)
 
 
-def ours(rows: Array, method: str, threads: int) -> Rigidity:
+def ours(rows: Array, method: Method, threads: int) -> Rigidity:
     """The constructor that people call."""
     return Rigidity.from_features(rows, regularizer=MU, method=method, n_threads=threads)
 
@@ -63,7 +66,7 @@ def lapack_gram(rows: Array) -> Array:
     return cholesky(hessian, overwrite_a=True, check_finite=False)
 
 
-def memory_of_fit(n_rows: int, size: int, method: str, threads: int) -> int:
+def memory_of_fit(n_rows: int, size: int, method: Method, threads: int) -> int:
     """Bytes beyond the input; in a process of its own."""
     rows = np.empty((n_rows, size))
     np.random.default_rng(4).standard_normal(out=rows)
@@ -74,7 +77,7 @@ def memory_of_fit(n_rows: int, size: int, method: str, threads: int) -> int:
 
 def print_memory(context: Context, n_rows: int, size: int) -> None:
     """Peak beyond the input, in units of the factor."""
-    for method in ("qr", "gram"):
+    for method in get_args(Method):
         used = in_child(memory_of_fit, n_rows, size, method, context.threads)
         context.extra.setdefault("memory_of_fit", []).append({"N": n_rows, "M": size, "method": method, "bytes": used})
         part = used / (8 * size * size)

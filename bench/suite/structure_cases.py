@@ -38,7 +38,7 @@ def hypers(toy: bool) -> dict[str, object]:  # noqa: FBT001
 def silicon(name: str, *, toy: bool) -> list[Atoms]:
     """The structures that the demonstration of the package comes with."""
     path = resources.files("lpr_fast") / "demo_data" / f"{name}.xyz"
-    return ase.io.read(str(path), index=":2" if toy else ":")
+    return list(ase.io.iread(str(path), index=":2" if toy else ":"))
 
 
 def positions_case(context: Context) -> None:

@@ -8,8 +8,8 @@
 #include <string>
 #include <system_error>
 
+#include "base/parallel.hpp"
 #include "lpr_fast/error.hpp"
-#include "parallel.hpp"
 
 namespace lpr_fast {
 namespace {

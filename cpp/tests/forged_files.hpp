@@ -6,7 +6,7 @@
 #include <string>
 
 #include "lpr_fast/model.hpp"
-#include "sha256.hpp"
+#include "model/sha256.hpp"
 
 namespace lpr_fast::testing {
 

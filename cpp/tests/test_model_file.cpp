@@ -4,7 +4,7 @@
 
 #include "check.hpp"
 #include "forged_files.hpp"
-#include "json_text.hpp"
+#include "model/json_text.hpp"
 #include "model_files.hpp"
 
 using namespace lpr_fast;

@@ -1,4 +1,4 @@
-#include "pivoted_cholesky.hpp"
+#include "linear_algebra/pivoted_cholesky.hpp"
 
 #include <algorithm>
 #include <cmath>

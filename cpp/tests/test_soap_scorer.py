@@ -69,7 +69,7 @@ def scored(
 
 def features(model: Model, frame: Atoms) -> np.ndarray:
     """Those of Python, not normalised."""
-    structure = structure_of(frame, model._cutoff, model.species)
+    structure = structure_of(frame, model.cutoff, model.species)
     return np.asarray(model._scorer.soap.features([structure], [None], 1))
 
 

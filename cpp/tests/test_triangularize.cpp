@@ -1,4 +1,4 @@
-#include "triangularize.hpp"
+#include "linear_algebra/triangularize.hpp"
 
 #include <algorithm>
 #include <cmath>

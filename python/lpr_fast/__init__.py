@@ -15,22 +15,30 @@ from ._rigidity import Rigidity
 from ._trigger import Trigger
 from .atoms._linear_model import LinearModel
 from .atoms._load import load_model
-from .atoms._model import Scores
+from .atoms._model import StructureModel
+from .atoms._pipeline import Scores
 from .atoms._sparse_kernel_model import SparseKernelModel
+from .atoms._training_rows import TrainingRows
 from .jobs._fit_files import fit_files
 from .jobs._job import Run
-from .jobs._run import RunProgress, score_trajectory
+from .jobs._run import score_trajectory
+from .jobs._scoring import RunProgress
 from .jobs._shards import merge_shards
+from .models._scores import LocalScores
 from .writing._plots import plot_scores
 
 if TYPE_CHECKING:
+    from .descriptors._descriptor import Descriptor
     from .engines._ase import LprCalculator, LprObserver
+    from .writing._summary import RunSummary
 
 __all__ = [
     "CpuInfo",
+    "Descriptor",
     "HessianAccumulator",
     "InvalidInputError",
     "LinearModel",
+    "LocalScores",
     "LprCalculator",
     "LprError",
     "LprObserver",
@@ -40,8 +48,11 @@ __all__ = [
     "Rigidity",
     "Run",
     "RunProgress",
+    "RunSummary",
     "Scores",
     "SparseKernelModel",
+    "StructureModel",
+    "TrainingRows",
     "Trigger",
     "__version__",
     "cpu_info",
@@ -54,9 +65,17 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # What derives from classes of ASE is loaded when it is asked for.
+    # What loads ASE is loaded when it is asked for.
     if name in ("LprCalculator", "LprObserver"):
         from .engines import _ase
 
         return getattr(_ase, name)
+    if name == "RunSummary":
+        from .writing._summary import RunSummary
+
+        return RunSummary
+    if name == "Descriptor":
+        from .descriptors import _descriptor
+
+        return _descriptor.Descriptor
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

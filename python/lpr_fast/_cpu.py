@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import NamedTuple
 
 from . import _core
@@ -31,3 +32,10 @@ def cpu_info() -> CpuInfo:
         If the variable names something that is not available.
     """
     return CpuInfo(*_core.cpu_info())
+
+
+def n_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

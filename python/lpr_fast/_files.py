@@ -40,23 +40,66 @@ def sha256_of(path: Path) -> str:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path, part: Path | None = None) -> Iterator[BinaryIO]:
     """A file that takes the place of `path` when all has gone well; otherwise what was there before stays.
 
-    Links are followed, and the permissions of a file that is replaced are kept.
+    Links are followed, and the permissions of a file that is replaced are kept. Until then it is `part`, which is
+    overwritten, or a file with a name of its own.
     """
     target = path.resolve()
     if target.exists() and not target.is_file() and not target.is_dir():
         raise InvalidInputError(f"{path} exists and is no regular file; give the name of a file to write.")
-    part = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.part")
-    with part.open("xb") as file:
+    part = part or target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.part")
+    with named_errors(path), part.open("wb") as file:
         try:
-            if target.is_file():
-                shutil.copymode(target, part)
             yield file
             file.flush()
             os.fsync(file.fileno())
-            part.replace(target)
+            _rename(part, target)
         except BaseException:
             part.unlink(missing_ok=True)
             raise
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Replace a file at once. What a kill leaves behind has a fixed name: the next write takes it away."""
+    with replacing(path, _part_of(path)) as file:
+        file.write(content)
+
+
+def remove_whole(path: Path) -> None:
+    """Remove a file that `write_whole` wrote, or was about to write."""
+    path.unlink(missing_ok=True)
+    _part_of(path).unlink(missing_ok=True)
+
+
+def publish(staged: Path, output: Path) -> None:
+    """Give a file that is complete its final name; nothing is to be done if that has happened before."""
+    target = output.resolve()
+    try:
+        _rename(staged, target)
+    except FileNotFoundError:
+        if not target.is_file():
+            raise
+
+
+def _rename(part: Path, target: Path) -> None:
+    if target.is_file():
+        shutil.copymode(target, part)
+    part.replace(target)
+
+
+@contextmanager
+def named_errors(path: Path) -> Iterator[None]:
+    """Have errors of the operating system tell the file, which those of an open one do not."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _part_of(path: Path) -> Path:
+    target = path.resolve()
+    return target.with_name(target.name + ".part")

@@ -7,6 +7,7 @@ rows differ in norm by many orders of magnitude, and training sets are much smal
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -75,16 +76,51 @@ def perturbed(problem: Problem, rng: np.random.Generator) -> Problem:
     )
 
 
+# Inputs have the same bits on every machine: a last bit decides whether K_MM is singular. No product, factorisation or
+# power of NumPy is used, whose last bits depend on the processor.
+
+_exp = np.vectorize(math.exp)
+_pow = np.vectorize(math.pow)
+
+
+def _product(a: Array, b: Array) -> Array:
+    """Return a @ b, summed term by term."""
+    total = np.zeros((len(a), b.shape[1]))
+    for column, row in zip(a.T, b, strict=True):
+        total += column[:, None] * row
+    return total
+
+
+def _power(base: Array, exponent: int) -> Array:
+    """Base to an integer power, by multiplications."""
+    return np.multiply.reduce([base] * exponent)
+
+
+def _powers(base: float, count: int) -> Array:
+    """1, base, base^2, ..."""
+    return np.multiply.accumulate(np.array([1.0, *[base] * (count - 1)]))
+
+
+def _rotation(rng: np.random.Generator, m: int) -> Array:
+    """A random orthogonal matrix, by Gram and Schmidt, twice."""
+    rows = rng.normal(size=(m, m))
+    for i in range(m):
+        for _ in range(2):
+            rows[i] -= _product(_product(rows[i : i + 1], rows[:i].T), rows[:i])[0]
+        rows[i] /= np.sqrt(_product(rows[i : i + 1], rows[i : i + 1].T)[0, 0])
+    return rows
+
+
 def _environments(rng: np.random.Generator, n: int, noise: float, decay: float) -> Array:
     """Normalised SOAP-like features: a few prototypes plus noise whose components decay geometrically."""
-    spectrum = decay ** np.arange(40)
+    spectrum = _powers(decay, 40)
     prototypes = np.abs(rng.normal(size=(4, 40))) * np.sqrt(spectrum)
     features = prototypes[rng.integers(4, size=n)] + noise * rng.normal(size=(n, 40)) * np.sqrt(spectrum)
-    return features / np.linalg.norm(features, axis=1, keepdims=True)
+    return features / np.sqrt((features**2).sum(axis=1, keepdims=True))
 
 
 def _kernel(a: Array, b: Array, zeta: int) -> Array:
-    return (a @ b.T) ** zeta
+    return _power(_product(a, b.T), zeta)
 
 
 def sparse_kernel(
@@ -105,13 +141,9 @@ def sparse_kernel(
     active = _environments(rng, m, noise, decay)
     active[m - duplicates :] = active[:duplicates]
     training = _environments(rng, n * atoms, noise, decay)
-    kernel = _kernel(active, active, zeta)
-    prior = np.tril(kernel) + np.tril(kernel, -1).T
+    prior = _kernel(active, active, zeta)
     k_nm = _kernel(training, active, zeta).reshape(n, atoms, m).sum(axis=1)
     phi = _kernel(_environments(rng, 12, noise, decay), active, zeta)
-    for matrix in (prior, k_nm, phi):  # matrix products give other bits for equal columns: make them equal
-        matrix[:, m - duplicates :] = matrix[:, :duplicates]
-    prior[m - duplicates :, :] = prior[:duplicates, :]
     return Problem(
         name=name,
         phi=phi,
@@ -152,25 +184,24 @@ def linear(
 ) -> Problem:
     """A linear model; the spreads are decades over which row norms and weights are drawn."""
     rng = np.random.default_rng(zlib.crc32(name.encode()))
-    mixing = np.linalg.qr(rng.normal(size=(m, m)))[0]
-    spectrum = decay ** np.arange(m)
-    rows = rng.normal(size=(n, m)) * spectrum @ mixing
-    rows *= 10.0 ** (-row_spread * rng.random((n, 1)))
+    mixing = _rotation(rng, m)
+    spectrum = _powers(decay, m)
+    rows = _product(rng.normal(size=(n, m)) * spectrum, mixing)
+    rows *= _pow(10.0, -row_spread * rng.random((n, 1)))
     return Problem(
         name=name,
-        phi=rng.normal(size=(12, m)) * spectrum @ mixing,
+        phi=_product(rng.normal(size=(12, m)) * spectrum, mixing),
         regularizer=regularizer,
         rows=rows,
-        weights=10.0 ** (-weight_spread * rng.random(n)) if weight_spread else None,
+        weights=_pow(10.0, -weight_spread * rng.random(n)) if weight_spread else None,
     )
 
 
 def dense_hessian(name: str, *, m: int, condition: float, regularizer: float) -> Problem:
     """A symmetric positive definite Hessian with a geometric spectrum, as a neural network's would be given."""
     rng = np.random.default_rng(zlib.crc32(name.encode()))
-    vectors = np.linalg.qr(rng.normal(size=(m, m)))[0]
-    spectrum = condition ** -np.linspace(0.0, 1.0, m)
-    hessian = (vectors * spectrum) @ vectors.T
+    vectors = _rotation(rng, m)
+    hessian = _product(vectors * _powers(condition ** (-1 / (m - 1)), m), vectors.T)
     return Problem(
         name=name,
         phi=rng.normal(size=(12, m)),
@@ -200,7 +231,6 @@ def two_species(name: str, *, n: int, regularizer: float, heavy: float = 1.0) ->
         columns = slice(i % 2 * m, (i % 2 + 1) * m)
         phi[i, columns] = _kernel(_environments(rng, 1, 0.1, 0.5), active[i % 2], 2)
     weights = np.where(np.arange(n) % 3 == 0, heavy, 1.0)
-    prior = np.tril(prior) + np.tril(prior, -1).T
     return Problem(name=name, phi=phi, regularizer=regularizer, rows=rows, weights=weights, prior=prior)
 
 
@@ -212,13 +242,13 @@ def kahan(name: str, *, m: int, n_dependent: int, cosine: float, left: float) ->
     """
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     triangle = np.eye(m) - cosine * np.triu(np.ones((m, m)), 1)
-    triangle *= ((1 - cosine**2) ** (0.5 * np.arange(m)))[:, None] * (1 - 1e-3 * np.arange(m) / m)
+    triangle *= _powers(math.sqrt(1 - cosine**2), m)[:, None] * (1 - 1e-3 * np.arange(m) / m)
     mixing = rng.normal(size=(m, n_dependent))
     mixing /= 1.5 * np.abs(mixing).sum(axis=0)
     rows = np.block(
-        [[triangle, triangle @ mixing], [np.zeros((n_dependent, m)), left * np.eye(n_dependent)]],
+        [[triangle, _product(triangle, mixing)], [np.zeros((n_dependent, m)), left * np.eye(n_dependent)]],
     )
-    phi = rng.normal(size=(8, len(rows))) @ rows
+    phi = _product(rng.normal(size=(8, len(rows))), rows)
     return Problem(name=name, phi=phi, regularizer=1e-60, rows=rows)
 
 
@@ -236,8 +266,8 @@ def structured_problems() -> Iterator[Problem]:
         yield two_species(f"kernel two species N=6 mu={mu:g}", n=6, regularizer=mu)
         yield two_species(f"kernel two species N=16 heavy mu={mu:g}", n=16, regularizer=mu, heavy=1e8)
         line = np.linspace(0, 4, 16)
-        laplacian = np.exp(-np.abs(line[:, None] - line) / 4)
-        rows = np.exp(-np.abs(np.linspace(0.1, 3.9, 10)[:, None] - line) / 4)
+        laplacian = _exp(-np.abs(line[:, None] - line) / 4)
+        rows = _exp(-np.abs(np.linspace(0.1, 3.9, 10)[:, None] - line) / 4)
         yield replace(given_rows(f"kernel Laplacian mu={mu:g}", rows.tolist(), mu, laplacian), phi=rows[:, ::-1].copy())
         yield given_rows(
             f"linear dependent first columns mu={mu:g}", [[1, 2, 0, 1, 3], [2, 4, 1, 0, 1], [3, 6, 1, 1, 1]], mu

@@ -10,7 +10,7 @@ namespace lpr_fast {
 
 namespace {
 
-constexpr std::array<const char*, 4> quantity_names{"lpr", "variance", "residual", "energy"};
+constexpr std::array<const char*, 4> quantity_names{"lpr", "variance", "residual", "local_energy"};
 
 bool is_keyword(const std::string& word) {
     return word == "quantity" || word == "features";
@@ -31,7 +31,7 @@ int parse_element(const std::string& word) {
 Quantity parse_quantity(const std::string& word) {
     const auto found = std::find(quantity_names.begin(), quantity_names.end(), word);
     if (found == quantity_names.end())
-        throw InvalidInput("'" + word + "' is no quantity; choose among lpr, variance, residual and energy.");
+        throw InvalidInput("'" + word + "' is no quantity; choose among lpr, variance, residual and local_energy.");
     return static_cast<Quantity>(found - quantity_names.begin());
 }
 
@@ -89,8 +89,8 @@ void check_arguments(const Arguments& arguments, const ModelInfo& model) {
         return std::count(arguments.quantities.begin(), arguments.quantities.end(), quantity) > 0;
     };
     if (wants(Quantity::residual) && !model.has_residual)
-        throw InvalidInput("the model is linear and has no residual; choose among lpr, variance and energy.");
-    if (wants(Quantity::energy) && !model.has_energies)
+        throw InvalidInput("the model is linear and has no residual; choose among lpr, variance and local_energy.");
+    if (wants(Quantity::local_energy) && !model.has_energies)
         throw InvalidInput("the model was fitted without energies; choose among lpr, variance and residual.");
     const bool describes_atoms = model.descriptor == "soap";
     if (!describes_atoms && arguments.features.empty())

@@ -7,7 +7,7 @@
 
 namespace lpr_fast {
 
-enum class Quantity { lpr, variance, residual, energy };
+enum class Quantity { lpr, variance, residual, local_energy };
 
 /// What stands in the input script after `compute ID group lpr/atom`.
 struct Arguments {

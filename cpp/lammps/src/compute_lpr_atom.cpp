@@ -107,6 +107,7 @@ void ComputeLprAtom::check_ghost_cutoff() {
 void ComputeLprAtom::compute_peratom() {
     invoked_peratom = update->ntimestep;
     check_ghost_cutoff();
+    refresh_ghosts();
     grow();
     collect_centers();
     if (features_compute_ != nullptr && !(features_compute_->invoked_flag & INVOKED_PERATOM)) {
@@ -121,6 +122,12 @@ void ComputeLprAtom::compute_peratom() {
             score_features(scores);
     });
     write_out();
+}
+
+/// What changes the box or moves atoms at the end of a step, such as fix deform, leaves ghost atoms where they were
+/// before. Which they are does not change until the next reneighboring.
+void ComputeLprAtom::refresh_ghosts() {
+    comm->forward_comm();
 }
 
 void ComputeLprAtom::grow() {

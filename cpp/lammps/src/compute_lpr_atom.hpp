@@ -15,7 +15,7 @@ namespace lpr_fast {
 /// Rigidity, variance, residual and local energy of the atoms of a group, as a per-atom vector or array of LAMMPS.
 ///
 /// Ghost atoms take the place of periodic images and of other processors' atoms: each processor describes its own atoms
-/// within a cluster of all that it has, and no communication is needed.
+/// within a cluster of all that it has.
 class ComputeLprAtom : public LAMMPS_NS::Compute {
 public:
     ComputeLprAtom(LAMMPS_NS::LAMMPS* lammps, int n_arguments, char** arguments);
@@ -33,6 +33,7 @@ private:
 
     void load_model();
     void check_ghost_cutoff();
+    void refresh_ghosts();
     void grow();
     void collect_centers();
     Scores room_for_scores();

@@ -32,7 +32,7 @@ def _model(lammps: Lammps) -> None:
         ("model.lpr Si quantity", "nothing follows 'quantity'"),
         ("model.lpr Si quantity stress", "'stress' is no quantity"),
         ("model.lpr Si features c_other", "leave 'features c_ID' out"),
-        ("without_energies.lpr Si quantity energy", "fitted without energies"),
+        ("without_energies.lpr Si quantity local_energy", "fitted without energies"),
         (f"{VERSION_1} Si", "no radial integrals, because it is of version 1; convert it with lpr-fast upgrade"),
     ],
 )

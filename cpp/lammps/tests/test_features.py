@@ -38,11 +38,13 @@ def model(lammps: Lammps) -> LinearModel:
 
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_a_model_of_snap_components(lammps: Lammps, model: LinearModel, ranks: int) -> None:
-    script = NITRIDE + SNAP + "compute lpr all lpr/atom model.lpr Ga N features c_snap quantity energy variance lpr\n"
+    script = (
+        NITRIDE + SNAP + "compute lpr all lpr/atom model.lpr Ga N features c_snap quantity local_energy variance lpr\n"
+    )
     script += dump("c_lpr[*] c_snap[*]", "Ga N") + "run 0\n"
     run = lammps.succeed(script, ranks=ranks)
     expected = model.score_features(components(run), run.frames[0].numbers)
-    for column, name in enumerate(("energy", "variance", "lpr"), start=1):
+    for column, name in enumerate(("local_energy", "variance", "lpr"), start=1):
         np.testing.assert_allclose(run.column(f"c_lpr[{column}]"), getattr(expected, name), rtol=1e-8, err_msg=name)
 
 

@@ -67,6 +67,48 @@ def test_processors_newton_and_tilt_change_nothing(
             np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
 
 
+MOVES = {
+    "deform": "fix n all nve\nfix d all deform 1 x erate 2 remap x",
+    "deform without remap": "fix n all nve\nfix d all deform 1 x erate 2 remap none",
+    "deform every fifth step": "neigh_modify delay 10 every 5\nfix n all nve\nfix d all deform 5 x erate 2 remap x",
+    "deform in levels of respa": "run_style respa 2 2\nfix n all nve\nfix d all deform 1 y erate -2 remap x",
+    "shear with flips": f"{TILTED}\nfix n all nve\nfix d all deform 1 xy erate 40 remap x flip yes",
+    "shear of velocities": f"{TILTED}\nfix n all nvt/sllod temp 300 300 0.1\nfix d all deform 1 xy erate 3 remap v",
+    "barostat of Berendsen": "fix n all nve\nfix p all press/berendsen iso 0 1000 0.01 modulus 10000",
+    "barostat of Nose and Hoover": f"{TILTED}\nfix n all nph tri 0 50000 0.1",
+    "prescribed motion": "fix m all move linear 30 20 10",
+}
+
+
+@pytest.mark.parametrize("ranks", [1, 4])
+@pytest.mark.parametrize("newton", ["on", "off"])
+@pytest.mark.parametrize("moves", MOVES.values(), ids=MOVES)
+def test_a_box_that_changes_during_a_step_is_scored_as_it_is_at_its_end(
+    lammps: Lammps, model: SparseKernelModel, moves: str, newton: str, ranks: int
+) -> None:
+    """Some fixes change it at the end of a step, when ghost atoms have been communicated already."""
+    script = silicon(newton).replace("sw\n", "zero 3.8\n", 1).replace("{pot}/Si.sw Si", "")
+    script += f"compute lpr all lpr/atom model.lpr Si {ALL}\nvelocity all create 300 1\n{moves}\n"
+    run = lammps.succeed(script + dump("c_lpr[*]") + "run 40\n", ranks=ranks)
+    assert len(run.frames) == 3
+    check(run, model)
+
+
+@pytest.mark.parametrize("style", ["iso", "tri"])
+def test_a_box_that_is_relaxed_is_scored_as_it_is(lammps: Lammps, model: SparseKernelModel, style: str) -> None:
+    script = silicon("on", TILTED) + f"compute lpr all lpr/atom model.lpr Si {ALL}\n"
+    script += f"fix b all box/relax {style} 20000\n" + dump("c_lpr[*]", every=5) + "minimize 0 0 10 50\n"
+    check(lammps.succeed(script, ranks=2), model)
+
+
+def test_what_changes_between_runs_is_seen(lammps: Lammps, model: SparseKernelModel) -> None:
+    script = silicon() + f"compute lpr all lpr/atom model.lpr Si {ALL}\n" + dump("c_lpr[*]", every=1)
+    script += "run 1\ndisplace_atoms all random 0.1 0.1 0.1 11\nrun 1\n"
+    script += "change_box all x scale 1.03 y scale 0.98 remap\nrun 1\n"
+    run = lammps.succeed(script, ranks=2)
+    check(run, model)
+
+
 def test_two_species(lammps: Lammps, nitride_model: SparseKernelModel) -> None:
     nitride_model.save(lammps.folder / "model.lpr")
     script = GALLIUM_NITRIDE + f"compute lpr all lpr/atom model.lpr Ga N {ALL}\n" + dump("c_lpr[*]", "Ga N")
@@ -103,7 +145,7 @@ def test_a_lone_atom_on_one_of_four_processors_has_no_rigidity(lammps: Lammps, m
         mass 1 28
         pair_style zero 4.0
         pair_coeff * *
-        compute lpr all lpr/atom model.lpr Si quantity lpr variance residual energy
+        compute lpr all lpr/atom model.lpr Si quantity lpr variance residual local_energy
     """
     check(lammps.succeed(script + dump("c_lpr[*]") + "run 0\n", ranks=4), model)
 

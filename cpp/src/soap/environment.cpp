@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string>
 
-#include "at.hpp"
+#include "base/at.hpp"
 #include "lpr_fast/error.hpp"
 #include "soap/soap_state.hpp"
 

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "aligned_buffer.hpp"
+#include "base/aligned_buffer.hpp"
 #include "lpr_fast/view.hpp"
 #include "soap/surroundings.hpp"
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "at.hpp"
+#include "base/at.hpp"
 #include "soap/soap_state.hpp"
 
 namespace lpr_fast {

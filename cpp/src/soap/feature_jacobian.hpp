@@ -1,6 +1,6 @@
 #pragma once
 
-#include "aligned_buffer.hpp"
+#include "base/aligned_buffer.hpp"
 #include "soap/environment.hpp"
 
 namespace lpr_fast {

@@ -2,11 +2,11 @@
 #include <cmath>
 #include <string>
 
-#include "at.hpp"
-#include "checks.hpp"
+#include "base/at.hpp"
+#include "base/checks.hpp"
+#include "base/parallel.hpp"
 #include "lpr_fast/error.hpp"
 #include "lpr_fast/soap.hpp"
-#include "parallel.hpp"
 #include "soap/soap_state.hpp"
 
 namespace lpr_fast {

@@ -4,11 +4,11 @@
 #include <cmath>
 #include <string>
 
-#include "at.hpp"
-#include "checks.hpp"
-#include "instruction_set.hpp"
+#include "base/at.hpp"
+#include "base/checks.hpp"
+#include "base/parallel.hpp"
+#include "hot/instruction_set.hpp"
 #include "lpr_fast/error.hpp"
-#include "parallel.hpp"
 #include "soap/feature_jacobian.hpp"
 #include "soap/soap_state.hpp"
 

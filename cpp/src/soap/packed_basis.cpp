@@ -6,10 +6,10 @@
 #include <numeric>
 #include <string>
 
-#include "at.hpp"
-#include "instruction_set.hpp"
+#include "base/at.hpp"
+#include "base/parallel.hpp"
+#include "hot/instruction_set.hpp"
 #include "lpr_fast/error.hpp"
-#include "parallel.hpp"
 
 namespace lpr_fast {
 namespace {

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "aligned_buffer.hpp"
+#include "base/aligned_buffer.hpp"
 #include "hot/soap_gradient.hpp"
 #include "lpr_fast/soap.hpp"
 

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <string>
 
-#include "at.hpp"
-#include "checks.hpp"
+#include "base/at.hpp"
+#include "base/checks.hpp"
+#include "base/parallel.hpp"
 #include "lpr_fast/error.hpp"
-#include "parallel.hpp"
 #include "soap/soap_state.hpp"
 
 namespace lpr_fast {

@@ -6,12 +6,12 @@
 #include <string>
 #include <utility>
 
-#include "at.hpp"
-#include "checks.hpp"
+#include "base/at.hpp"
+#include "base/checks.hpp"
+#include "base/parallel.hpp"
+#include "linear_algebra/tiles.hpp"
 #include "lpr_fast/error.hpp"
-#include "parallel.hpp"
 #include "soap/soap_state.hpp"
-#include "tiles.hpp"
 
 namespace lpr_fast {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <vector>
 
-#include "aligned_buffer.hpp"
-#include "pool.hpp"
+#include "base/aligned_buffer.hpp"
+#include "base/pool.hpp"
 #include "soap/environment.hpp"
 #include "soap/packed_basis.hpp"
 #include "soap/surroundings.hpp"

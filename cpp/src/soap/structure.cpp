@@ -5,7 +5,7 @@
 #include <limits>
 #include <numeric>
 
-#include "at.hpp"
+#include "base/at.hpp"
 #include "lpr_fast/error.hpp"
 #include "soap/structure_state.hpp"
 

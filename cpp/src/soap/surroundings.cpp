@@ -4,7 +4,7 @@
 #include <limits>
 #include <string>
 
-#include "at.hpp"
+#include "base/at.hpp"
 #include "lpr_fast/error.hpp"
 #include "soap/packed_basis.hpp"
 

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
-from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
-from .._arrays import LARGEST_ENTRY, Array, as_number
 from .._errors import InvalidInputError
+from ._describing import Ready
 
 if TYPE_CHECKING:
     from ase import Atoms
 
 Indices = NDArray[np.int64]
+# What makes a frame ready, under a name that errors call it by.
+GetReady: TypeAlias = "Callable[[Atoms, str], Ready]"
 Item = TypeVar("Item", bound=Sized)
-
-#: How many frames something holds for.
-Share: TypeAlias = Literal["all", "some", "none"]
 
 DEFAULT_ENERGY_KEY = "energy"
 
@@ -53,26 +50,14 @@ class Kept(Rereadable):
         return itertools.islice(self.given, start, None)
 
 
-@dataclass(frozen=True)
-class Ready:
-    """A frame that was checked, and its atoms in bins."""
-
-    frame: Atoms
-    structure: _core.Structure
-
-    def __len__(self) -> int:
-        """Return the number of atoms."""
-        return len(self.frame)
-
-
-def checked(frames: Iterable[Atoms], cutoff: float) -> Iterator[Atoms]:
+def checked(frames: Iterable[Atoms], ready: GetReady) -> Iterator[Atoms]:
     """The frames, each of them looked at when its turn comes."""
-    return (ready.frame for ready in usable(frames, cutoff) if ready is not None)
+    return (found.frame for found in usable(frames, ready) if found is not None)
 
 
 def usable(
     frames: Iterable[Atoms],
-    cutoff: float,
+    ready: GetReady,
     species: Sequence[int] = (),
     *,
     refuses_unknown: bool = False,
@@ -85,8 +70,6 @@ def usable(
     `refuses_unknown`, frames with other species are refused too. With `skip`, what is wrong with a frame is told to it,
     and None takes the frame's place.
     """
-    from ..descriptors._structures import structure_of  # before ASE: it says so if that is missing
-
     # isort: split
     from ase import Atoms
 
@@ -97,10 +80,10 @@ def usable(
             raise InvalidInputError(f"frame {number} is a {type(frame).__name__}; it must be an ase.Atoms.")
         if not len(frame):
             raise InvalidInputError(f"frame {number} has no atoms; leave it out.")
-        structure = structure_of(frame, cutoff, species, f"frame {number}")
+        found = ready(frame, f"frame {number}")
         if refuses_unknown:
             refuse_unknown_species(frame, number, species)
-        return Ready(frame, structure)
+        return found
 
     if isinstance(frames, Atoms):
         frames = [frames]
@@ -143,67 +126,15 @@ def batches(frames: Iterable[Item | None], limit: int, start: int = 0) -> Iterat
         yield first, batch
 
 
-class Energies:
-    """Total energies of frames that come one after the other, under a name."""
-
-    def __init__(self, key: str | None) -> None:
-        if key is not None and not isinstance(key, str):
-            raise InvalidInputError(f"energy_key is {key!r}; give the name under which frames hold energies, or None.")
-        self._key = key
-        self._found = array("d")
-        self._first_missing = 0
-        self._n_missing = 0
-
-    def add(self, frame: Atoms) -> None:
-        """Take what the next frame has."""
-        if self._key is None:
-            return
-        number = len(self._found)
-        energy = _energy_of(frame, number, self._key)
-        if energy is None:
-            self._first_missing = self._first_missing if self._n_missing else number
-            self._n_missing += 1
-        self._found.append(np.nan if energy is None else as_number(f"the energy of frame {number}", energy))
-
-    def all(self) -> Array | None:
-        """Every frame's; None where no frame has one and the key is the default, which nobody may have asked for."""
-        energies = np.array(self._found)
-        if self._key is None or (self._n_missing == len(energies) and self._key == DEFAULT_ENERGY_KEY):
-            return None
-        if self._n_missing:
-            raise InvalidInputError(
-                f"frame {self._first_missing} has no energy named {self._key!r} ({self._n_missing} of {len(energies)} "
-                "frames have none); remove these frames, correct the name, or give energy_key=None (--no-energies) to "
-                "fit without energies."
-            )
-        wrong = np.flatnonzero(~(np.abs(energies) <= LARGEST_ENTRY))
-        if wrong.size:
-            raise InvalidInputError(
-                f"the energy of frame {wrong[0]} is {energies[wrong[0]]}; mend or remove the frame."
-            )
-        return energies
-
-
 def known_energy(frame: Atoms, key: str) -> float | None:
     """The total energy that a frame comes with, if it is one: here nothing depends on it."""
-    energy = _stored(frame, key)
+    energy = stored(frame, key)
     if isinstance(energy, int | float | np.number) and not isinstance(energy, bool) and np.isfinite(energy):
         return float(energy)
     return None
 
 
-def _energy_of(frame: Atoms, number: int, key: str) -> Any:
-    """What is stored of an energy, unless the frame has changed since a calculator stored it."""
-    energy, check_state = _stored(frame, key), getattr(frame.calc, "check_state", None)
-    is_result = energy is not None and frame.info.get(key) is None
-    if is_result and check_state is not None and check_state(frame):
-        raise InvalidInputError(
-            f"frame {number} was changed after its {key!r} was calculated; if that still holds, put it into Atoms.info."
-        )
-    return energy
-
-
-def _stored(frame: Atoms, key: str) -> Any:
+def stored(frame: Atoms, key: str) -> Any:
     """What `Atoms.info` holds, or a result that the frame's calculator holds already: nothing is calculated."""
     in_info = frame.info.get(key)
     return getattr(frame.calc, "results", {}).get(key) if in_info is None else in_info

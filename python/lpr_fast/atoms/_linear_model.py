@@ -1,16 +1,19 @@
-"""Linear models on SOAP power spectra."""
+"""Linear models."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Literal
 
 from numpy.typing import ArrayLike
 
-from ..models._basis import LinearBasis
-from ..models._from_arrays import ArrayProblem
+from ..models._from_arrays import array_problem
+from ..models._problem import Progress, fit
 from ..models._scores import Loss
-from . import _fitting
+from ..models._settings import FitSettings
+from ._fit_frames import fit_frames
+from ._fitting import no_progress, wanted_descriptor
 from ._frames import DEFAULT_ENERGY_KEY
 from ._model import StructureModel
 
@@ -19,9 +22,9 @@ if TYPE_CHECKING:
 
 
 class LinearModel(StructureModel):
-    r"""Linear model on SOAP power spectra, with weights of its own for each centre species.
+    r"""Linear model of features, such as SOAP power spectra, with weights of its own for each centre species.
 
-    The features are featomic's, folded, and not normalised. The weights minimise
+    The features are not normalised. The weights minimise
 
     .. math::
         \sum_A w_A (y_A - X_A \cdot c)^2 + \mu\, |c|^2, \qquad X_A = \sum_{i \in A} \phi_i
@@ -34,21 +37,26 @@ class LinearModel(StructureModel):
         cls,
         frames: Iterable[Atoms],
         *,
-        hypers: Mapping[str, Any],
         regularizer: float,
+        hypers: Mapping[str, Any] | None = None,
+        descriptor: Any = None,
         loss: Loss = "total",
-        weights: ArrayLike | None = None,
+        weights: ArrayLike | str | None = None,
+        sigmas: ArrayLike | str | None = None,
         energy_key: str | None = DEFAULT_ENERGY_KEY,
-        baseline: Mapping[Any, float] | None = None,
+        group_key: str = "config_type",
+        baseline: Mapping[Any, float] | Literal["isolated"] | None = None,
         provenance: Mapping[str, Any] | None = None,
+        keep_rows: str | PathLike[str] | None = None,
         n_threads: int = 0,
-        progress: _fitting.Progress = _fitting.no_progress,
+        progress: Progress = no_progress,
     ) -> LinearModel:
         """Fit to structures; with energies the model predicts them, without it gives rigidities all the same.
 
         Parameters
         ----------
-        frames, hypers, loss, weights, energy_key, baseline, provenance, n_threads, progress
+        frames, hypers, descriptor, loss, weights, sigmas, energy_key, group_key, baseline, provenance, keep_rows, \
+        n_threads, progress
             As for `SparseKernelModel.fit`.
         regularizer : float
             mu > 0, in units of squared energies (of the loss) times squared features.
@@ -62,20 +70,19 @@ class LinearModel(StructureModel):
         InvalidInputError
             Naming what cannot be used, where possible by frame, atom and element.
         """
-        problem = _fitting.Problem.checked(
-            frames,
-            hypers=hypers,
+        settings = FitSettings(
+            "linear",
             regularizer=regularizer,
             loss=loss,
             weights=weights,
+            sigmas=sigmas,
             energy_key=energy_key,
+            group_key=group_key,
             baseline=baseline,
             provenance=provenance,
             n_threads=n_threads,
-            progress=progress,
         )
-        basis = LinearBasis(problem.training.species, problem.soap.n_features)
-        return cls._of(_fitting.fitted(basis, problem, {}))
+        return fit_frames(cls, frames, wanted_descriptor(hypers, descriptor), settings, progress, keep_rows)
 
     @classmethod
     def from_arrays(
@@ -87,6 +94,7 @@ class LinearModel(StructureModel):
         regularizer: float,
         loss: Loss = "total",
         weights: ArrayLike | None = None,
+        sigmas: ArrayLike | None = None,
         energies: ArrayLike | None = None,
         baseline: Mapping[int, float] | None = None,
         provenance: Mapping[str, Any] | None = None,
@@ -96,7 +104,7 @@ class LinearModel(StructureModel):
 
         Parameters
         ----------
-        X, species, structure, energies, loss, weights, baseline, provenance, n_threads
+        X, species, structure, energies, loss, weights, sigmas, baseline, provenance, n_threads
             As for `SparseKernelModel.from_arrays`; the features are taken as they are.
         regularizer : float
             As for `fit`.
@@ -110,17 +118,14 @@ class LinearModel(StructureModel):
         InvalidInputError
             Naming what cannot be used, and its row.
         """
-        problem = ArrayProblem.checked(
-            X,
-            species,
-            structure,
+        settings = FitSettings(
+            "linear",
             regularizer=regularizer,
             loss=loss,
             weights=weights,
-            energies=energies,
+            sigmas=sigmas,
             baseline=baseline,
             provenance=provenance,
             n_threads=n_threads,
         )
-        basis = LinearBasis(problem.structures.species, problem.features.shape[1])
-        return cls._of(problem.fitted(basis, {}))
+        return cls._of(fit(array_problem(X, species, structure, energies, settings), stacklevel=3))

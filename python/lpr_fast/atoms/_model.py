@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,53 +21,17 @@ from .._rigidity import Rigidity
 from ..models import _archive
 from ..models._from_arrays import checked_features
 from ..models._scores import LocalScores, Loss, scores_of
-from . import _frames
+from ._describing import OtherDescribing, SoapDescribing
 from ._load import from_pickle, hypers_of
-from ._pieces import Piece, pieces
+from ._pipeline import Pipeline, Scores, UnknownSpecies, joined, stacked, whole_frames
 
 if TYPE_CHECKING:
     from ase import Atoms
 
+    from ..descriptors._descriptor import Descriptor
+
 Indices = NDArray[np.int64]
-UnknownSpecies = Literal["error", "nan"]
 AnyModel = TypeVar("AnyModel", bound="StructureModel")
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Numbers for each atom of the frames that were scored, all of shape (n_atoms,).
-
-    Attributes
-    ----------
-    lpr : numpy.ndarray
-        Local prediction rigidity, on the scale of the model's loss; infinite where phi vanishes.
-    variance : numpy.ndarray
-        Subset-of-regressors variance mu / LPR, in units of the kernel's prior variance.
-    residual : numpy.ndarray or None
-        k(i,i) - k_Mi^T K_MM^-1 k_Mi, between 0 and 1: what the active set cannot see. None for linear models.
-    energy : numpy.ndarray or None
-        Local energies in the unit of the training energies, the baseline of the species included. None for models
-        without energies.
-    structure, atom : numpy.ndarray of int
-        Frame, and atom within it, counted from 0.
-    """
-
-    lpr: Array
-    variance: Array
-    residual: Array | None
-    energy: Array | None
-    structure: Indices
-    atom: Indices
-
-    def __len__(self) -> int:
-        """Return the number of atoms."""
-        return len(self.lpr)
-
-    def taken(self, order: Indices | slice) -> Scores:
-        """Some of the atoms, in an order."""
-        residual = None if self.residual is None else self.residual[order]
-        energy = None if self.energy is None else self.energy[order]
-        return Scores(self.lpr[order], self.variance[order], residual, energy, self.structure[order], self.atom[order])
 
 
 class StructureModel:
@@ -80,14 +43,15 @@ class StructureModel:
     """
 
     _model: _core.Model
+    _outside: Descriptor | None
 
     def __init__(self) -> None:
         raise InvalidInputError(f"{type(self).__name__} is not built directly; use its fit, or load_model.")
 
     @classmethod
-    def _of(cls: type[AnyModel], core: _core.Model) -> AnyModel:
+    def _of(cls: type[AnyModel], core: _core.Model, descriptor: Descriptor | None = None) -> AnyModel:
         model = cls.__new__(cls)
-        model._model = core
+        model._model, model._outside = core, descriptor
         return model
 
     def score(
@@ -117,7 +81,7 @@ class StructureModel:
             For frames that cannot be scored, naming frame, atom and element.
         """
         parts = [scores for _, scores in self._scored_batches(frames, unknown_species, n_threads)]
-        return joined([self._scores_of_nothing(), *parts])
+        return joined([self.pipeline.scores_of_nothing(), *parts])
 
     def score_features(self, X: ArrayLike, species: ArrayLike, *, n_threads: int = 0) -> LocalScores:
         """Rigidity, variance, residual and local energy of environments from their features.
@@ -165,9 +129,9 @@ class StructureModel:
             raise InvalidInputError("this model was fitted without energies; it predicts none.")
         totals: list[float] = []
         for batch, scores in self._scored_batches(frames, "error", n_threads):
-            assert scores.energy is not None
+            assert scores.local_energy is not None
             sizes = [len(frame) for frame in batch]
-            totals += [float(local.sum()) for local in np.split(scores.energy, np.cumsum(sizes)[:-1])]
+            totals += [float(local.sum()) for local in np.split(scores.local_energy, np.cumsum(sizes)[:-1])]
         return np.array(totals)
 
     def features(self, frames: Iterable[Atoms]) -> Array:
@@ -175,17 +139,20 @@ class StructureModel:
 
         Normalised for kernel models: kernels are (x . x')^zeta between atoms of one species, zero between others.
         """
-        parts = ((piece, self._comparable(self._features(piece))) for piece in self._pieces(frames, "error"))
-        return _stacked(parts, self.n_features)
+        parts = (
+            (piece, self.pipeline.comparable(self.pipeline.features(piece)))
+            for piece in self.pipeline.pieces(frames, "error")
+        )
+        return stacked(parts, self.n_features)
 
     def phi(self, frames: Iterable[Atoms], *, n_threads: int = 0) -> Array:
         """Derivatives of the local predictions with respect to the weights, shape (n_atoms, M); see `Rigidity`."""
         count = as_count("n_threads", n_threads)
         parts = (
-            (piece, self._model.phi(self._features(piece, count), piece.numbers.astype(np.int32), count))
-            for piece in self._pieces(frames, "error")
+            (piece, self._model.phi(self.pipeline.features(piece, count), piece.numbers.astype(np.int32), count))
+            for piece in self.pipeline.pieces(frames, "error")
         )
-        return _stacked(parts, self._model.size)
+        return stacked(parts, self._model.size)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model file, whole or not at all; `load_model` reads it."""
@@ -250,77 +217,53 @@ class StructureModel:
         facts: dict[str, Any] = json.loads(self._model.text)
         return facts
 
+    @property
+    def cutoff(self) -> float | None:
+        """Range of the environments in Å; None if it is not known."""
+        return None if self._facts["descriptor"] is None else self._facts["descriptor"].get("cutoff")
+
     @cached_property
-    def _scorer(self) -> _core.SoapScorer:
-        """What describes structures and scores them."""
-        if self.hypers is None:
+    def pipeline(self) -> Pipeline:
+        """The way of frames through the model, for the floors above."""
+        scorer = None if self.hypers is None else _core.SoapScorer(self._model)
+        describing = self._describing() if scorer is None else SoapDescribing.of(scorer.soap, self.species)
+        is_kernel = self._facts["kind"] == "sparse_kernel"
+        return Pipeline(self._model, describing, scorer, self.species, self.n_features, is_kernel)
+
+    def _describing(self) -> OtherDescribing:
+        """What describes structures outside the core."""
+        facts = self._facts["descriptor"]
+        if facts is None:
             raise InvalidInputError(
                 "this model was built from arrays and has no descriptor; compute the features and use score_features."
             )
-        return _core.SoapScorer(self._model)
+        if self._outside is not None:
+            return OtherDescribing(self._outside)
+        if facts["kind"] == "external":
+            raise InvalidInputError(
+                f"this model was fitted with the descriptor {facts['name']!r}, which is not in its file; give it to "
+                "load_model (on the command line: --descriptor)."
+            )
+        from ..descriptors._descriptor import FrameFeatures
 
-    @property
-    def _cutoff(self) -> float:
-        return float(self._scorer.soap.cutoff)
+        return OtherDescribing(FrameFeatures(facts["name"], facts.get("cutoff"), None, self.n_features))
 
     def _scored_batches(
         self, frames: Iterable[Atoms], unknown_species: UnknownSpecies, n_threads: int = 0
     ) -> Iterator[tuple[list[Atoms], Scores]]:
         """Frames, a batch at a time, with their scores."""
-        pieces = self._pieces(frames, unknown_species)
-        return whole_frames((piece, self._scores(piece, unknown_species, n_threads)) for piece in pieces)
-
-    def _pieces(
-        self,
-        frames: Iterable[Atoms],
-        unknown_species: UnknownSpecies,
-        limit: int | None = None,
-        start: int = 0,
-        skip: Callable[[int, str], None] | None = None,
-        first_atom: int = 0,
-    ) -> Iterator[Piece]:
-        """Frames, numbered from `start`, checked, in pieces of so many atoms if that is possible.
-
-        Of the first frame, if it is large, so many atoms are left out as `first_atom` says.
-        """
-        if unknown_species not in ("error", "nan"):
-            raise InvalidInputError(f"unknown_species is {unknown_species!r}; it must be 'error' or 'nan'.")
-        refuses = unknown_species == "error"
-        usable = _frames.usable(frames, self._cutoff, self.species, refuses_unknown=refuses, start=start, skip=skip)
-        return pieces(usable, limit or _frames.BATCH_ATOMS, start=start, first_atom=first_atom)
-
-    def _features(self, piece: Piece, n_threads: int = 0) -> Array:
-        """Features as the descriptor gives them."""
-        return self._scorer.soap.features(piece.structures, piece.chosen, n_threads)
-
-    def _features_of(self, frame: Atoms, atoms: Indices) -> Array:
-        """Features of some atoms of a frame, ascending."""
-        from ..descriptors._structures import structure_of
-
-        structure = structure_of(frame, self._cutoff, self.species)
-        return self._comparable(self._scorer.soap.features([structure], [atoms], 0))
-
-    def _comparable(self, features: Array) -> Array:
-        """Features as environments are compared by them."""
-        return features
-
-    def _scores(self, piece: Piece, unknown_species: UnknownSpecies, n_threads: int) -> Scores:
-        marks = unknown_species == "nan"
-        found = self._scorer.score(piece.structures, piece.chosen, marks, as_count("n_threads", n_threads))
-        return Scores(*found, piece.structure, piece.atom)
-
-    def _scores_of_nothing(self) -> Scores:
-        none = np.zeros(0, dtype=np.int64)
-        return Scores(*scores_of(self._model, np.zeros((0, self.n_features)), none, 1), none, none)
+        count = as_count("n_threads", n_threads)
+        pieces = self.pipeline.pieces(frames, unknown_species)
+        return whole_frames((piece, self.pipeline.scores(piece, unknown_species, count)) for piece in pieces)
 
     def _to_bytes(self) -> bytes:
         return _archive.to_bytes(self._model)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return from_pickle, (self._to_bytes(),)
+        return from_pickle, (self._to_bytes(), self._outside)
 
     def __repr__(self) -> str:
-        species = ", ".join(map(str, self.species)) if self.hypers is None else _symbols(self.species)
+        species = ", ".join(map(str, self.species)) if self.descriptor is None else _symbols(self.species)
         return (
             f"{type(self).__name__}(species=[{species}], n_features={self.n_features}, "
             f"size={self.rigidity.size}, regularizer={self.regularizer:g}, loss={self.loss!r}, "
@@ -332,43 +275,3 @@ def _symbols(species: tuple[int, ...]) -> str:
     from ..descriptors._elements import symbols
 
     return symbols(species)
-
-
-def _stacked(parts: Iterable[tuple[Piece, Array]], width: int) -> Array:
-    """Rows of all pieces, atoms in order."""
-    found = [np.zeros((0, width))]
-    for piece, rows in parts:
-        if piece.rows is None:
-            found.append(rows)
-            continue
-        if piece.is_first:
-            found.append(np.empty((len(piece.frames[0]), width)))
-        found[-1][piece.rows] = rows
-    return np.concatenate(found)
-
-
-def whole_frames(parts: Iterable[tuple[Piece, Scores]]) -> Iterator[tuple[list[Atoms], Scores]]:
-    """Frames with their scores, of pieces with theirs; those of a large frame are collected first."""
-    waiting: list[Scores] = []
-    for piece, scores in parts:
-        waiting.append(scores)
-        if not piece.is_last:
-            continue
-        yield piece.frames, scores if piece.rows is None else of_whole_frame(waiting)
-        waiting = []
-
-
-def of_whole_frame(parts: list[Scores]) -> Scores:
-    """Scores of one frame's atoms in their order, from those of its pieces."""
-    together = joined(parts)
-    return together.taken(np.argsort(together.atom))
-
-
-def joined(parts: list[Scores]) -> Scores:
-    """All scores as one."""
-
-    def join(name: str) -> Any:
-        values = [getattr(part, name) for part in parts]
-        return None if values[0] is None else np.concatenate(values)
-
-    return Scores(*(join(name) for name in Scores.__dataclass_fields__))

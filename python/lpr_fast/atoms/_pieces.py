@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from .. import _core
 from .._errors import LprWarning
 from . import _frames
+from ._describing import Ready
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -31,10 +33,8 @@ class Piece:
     ----------
     first : int
         Number of the first frame.
-    frames : list of ase.Atoms
-        The frames; one, if it is large.
-    structures : list
-        Their atoms in bins.
+    batch : list of Ready
+        The frames, ready to be described; one, if it is large.
     range : tuple of int, or None
         Of a large frame, the first and the last but one of the wanted atoms in the order of the bins.
     rows : numpy.ndarray of int, or None
@@ -42,10 +42,19 @@ class Piece:
     """
 
     first: int
-    frames: list[Atoms]
-    structures: list[_core.Structure]
+    batch: list[Ready]
     range: tuple[int, int] | None = None
     rows: Indices | None = None
+
+    @cached_property
+    def frames(self) -> list[Atoms]:
+        """The frames themselves."""
+        return [ready.frame for ready in self.batch]
+
+    @cached_property
+    def structures(self) -> list[_core.Structure]:
+        """Their atoms in bins, for a descriptor of the core."""
+        return [ready.structure for ready in self.batch if ready.structure is not None]
 
     @property
     def is_first(self) -> bool:
@@ -60,7 +69,7 @@ class Piece:
     @property
     def chosen(self) -> list[tuple[int, int] | None]:
         """Which atoms of each structure are wanted, as the core takes it."""
-        return [self.range] * len(self.structures)
+        return [self.range] * len(self.batch)
 
     @property
     def numbers(self) -> Indices:
@@ -70,7 +79,7 @@ class Piece:
         return np.concatenate([frame.numbers for frame in self.frames]).astype(np.int64)
 
     @property
-    def structure(self) -> Indices:
+    def frame(self) -> Indices:
         """Number of the frame of each wanted atom."""
         if self.rows is not None:
             return np.full(len(self.rows), self.first)
@@ -83,45 +92,46 @@ class Piece:
 
 
 def pieces(
-    frames: Iterable[_frames.Ready | None], limit: int, *, start: int = 0, first_atom: int = 0
+    frames: Iterable[Ready | None], limit: int, *, start: int = 0, first_atom: int = 0, is_local: bool = True
 ) -> Iterator[Piece]:
-    """Frames together until they have `limit` atoms; those that are large in parts of as many.
+    """Frames together until they have `limit` atoms; those that are large in parts of as many, if that `is_local`.
 
     Frames are numbered from `start`; of the first one, if it is large, so many atoms are left out as `first_atom` says.
     """
     for first, batch in _frames.batches(frames, min(limit, LARGEST_WHOLE), start):
-        if len(batch[0]) > LARGEST_WHOLE:
+        if is_local and len(batch[0]) > LARGEST_WHOLE:
             yield from _parts(first, batch[0], limit, first_atom if first == start else 0)
         else:
-            yield Piece(first, [ready.frame for ready in batch], [ready.structure for ready in batch])
+            yield Piece(first, batch)
 
 
-def _parts(number: int, ready: _frames.Ready, limit: int, first_atom: int) -> Iterator[Piece]:
+def _parts(number: int, ready: Ready, limit: int, first_atom: int) -> Iterator[Piece]:
+    assert ready.structure is not None
     order = ready.structure.order()
     for first in range(first_atom, len(order), limit):
         last = min(first + limit, len(order))
-        yield Piece(number, [ready.frame], [ready.structure], (first, last), order[first:last])
+        yield Piece(number, [ready], (first, last), order[first:last])
 
 
 def periodicity_told(pieces: Iterable[Piece], facts: Mapping[str, Any], *, is_shard: bool) -> Iterator[Piece]:
-    """The pieces; the first open frame brings a warning if a model's training structures were all periodic.
+    """The pieces; the first frame that is open where all training structures were periodic brings a warning.
 
     Models whose provenance does not say so are silent. Shards of a run say the same, whichever frame it is.
     """
-    is_looked_for = facts.get("periodic") == "all"
+    expected = np.array(facts.get("periodic") or [False] * 3, dtype=bool)
     for piece in pieces:
-        first = _first_open(piece) if is_looked_for else None
+        first = _first_open(piece, expected) if expected.any() else None
         if first is not None:
-            is_looked_for = False
             which = "a frame" if is_shard else f"frame {first}"
             warnings.warn(
-                f"{which} is not periodic, but all training structures were: its atoms are scored as a cluster in "
-                "empty space; give the cell (cell, --cell) if the file does not hold it.",
+                f"{which} is not periodic along all cell vectors along which the training structures were: its atoms "
+                "are scored as at a surface; give the cell (cell, --cell) if the file does not hold it.",
                 LprWarning,
                 stacklevel=2,
             )
+            expected[:] = False
         yield piece
 
 
-def _first_open(piece: Piece) -> int | None:
-    return next((number for number, frame in enumerate(piece.frames, piece.first) if not frame.pbc.any()), None)
+def _first_open(piece: Piece, expected: NDArray[np.bool_]) -> int | None:
+    return next((n for n, frame in enumerate(piece.frames, piece.first) if (expected & ~frame.pbc).any()), None)

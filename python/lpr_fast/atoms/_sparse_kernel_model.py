@@ -1,22 +1,22 @@
-"""Sparse kernel models on SOAP power spectra."""
+"""Sparse kernel models."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _core
 from .._arrays import Array
-from .._errors import InvalidInputError
-from ..models._active_set import as_seed
-from ..models._basis import SparseKernelBasis
-from ..models._fit import as_zeta, refuse_empty
-from ..models._from_arrays import ArrayProblem
+from ..models._from_arrays import array_problem
+from ..models._memory import as_bytes
+from ..models._problem import Progress, fit
 from ..models._scores import Loss
-from . import _fitting
+from ..models._settings import FitSettings
+from ._fit_frames import fit_frames
+from ._fitting import no_progress, wanted_descriptor
 from ._frames import DEFAULT_ENERGY_KEY
 from ._model import StructureModel
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class SparseKernelModel(StructureModel):
-    r"""Sparse kernel model on SOAP power spectra, with kernel (x . x')^zeta of normalised features.
+    r"""Sparse kernel model with kernel (x . x')^zeta of normalised features, such as SOAP power spectra.
 
     The kernel is zero between atoms of different species. The weights minimise
 
@@ -40,19 +40,24 @@ class SparseKernelModel(StructureModel):
         cls,
         frames: Iterable[Atoms],
         *,
-        hypers: Mapping[str, Any],
         regularizer: float,
+        hypers: Mapping[str, Any] | None = None,
+        descriptor: Any = None,
         n_active: int | Mapping[Any, int] | None = None,
         active_set: ArrayLike | None = None,
         zeta: float = 4,
         loss: Loss = "total",
-        weights: ArrayLike | None = None,
+        weights: ArrayLike | str | None = None,
+        sigmas: ArrayLike | str | None = None,
         energy_key: str | None = DEFAULT_ENERGY_KEY,
-        baseline: Mapping[Any, float] | None = None,
+        group_key: str = "config_type",
+        baseline: Mapping[Any, float] | Literal["isolated"] | None = None,
         seed: int = 0,
         provenance: Mapping[str, Any] | None = None,
+        keep_rows: str | PathLike[str] | None = None,
+        memory: str | int | None = None,
         n_threads: int = 0,
-        progress: _fitting.Progress = _fitting.no_progress,
+        progress: Progress = no_progress,
     ) -> SparseKernelModel:
         """Fit to structures; with energies the model predicts them, without it gives rigidities all the same.
 
@@ -64,11 +69,15 @@ class SparseKernelModel(StructureModel):
         frames : iterable of ase.Atoms
             Training structures. What can be run through more than once, such as a list, is not copied, but run through
             again and again; of an iterator, the structures are kept.
-        hypers : mapping
-            Keyword arguments of featomic's ``SoapPowerSpectrum``: ``cutoff``, ``density`` and ``basis``. featomic's
-            ``max_radial=7`` means 8 radial functions.
         regularizer : float
             mu > 0, in units of squared energies (of the loss) over the kernel's prior variance.
+        hypers : mapping, optional
+            Keyword arguments of featomic's ``SoapPowerSpectrum``: ``cutoff``, ``density`` and ``basis``. featomic's
+            ``max_radial=7`` means 8 radial functions.
+        descriptor : str, callable or Descriptor, optional
+            Instead of `hypers`, what gives features of any other kind: the name of an array of shape (n_atoms, D) that
+            the structures carry (``Atoms.arrays``), a function that takes a list of structures and returns features of
+            all their atoms, or a `Descriptor`.
         n_active : int or mapping
             M: in total, shared out among the species in proportion to their atoms, or for each element. They are
             chosen by farthest-point sampling from a pool of at most 5 times as many environments of each species (but
@@ -81,18 +90,28 @@ class SparseKernelModel(StructureModel):
         loss : {"total", "per_atom"}
             Whether residuals of total energies are squared, or of energies per atom: w_A = 1 or 1 / N_A^2. It sets the
             scale of the rigidities.
-        weights : array_like, shape (n_frames,), optional
-            Further weight of each structure's squared residual, not negative.
+        weights : array_like, shape (n_frames,), or str, optional
+            Further weight of each structure's squared residual, not negative; or where `Atoms.info` has it.
+        sigmas : array_like, shape (n_frames,), or str, optional
+            Instead of weights, the standard deviation of each structure's label, in its unit: the weight is
+            1 / sigma^2. Of GAP's training files ``"energy_sigma"``.
         energy_key : str or None
             Where `Atoms.info`, or the results that the calculator holds, have total energies. With None, or if no
             frame has the default "energy", the model has no energies.
-        baseline : mapping, optional
-            Energy per atom of each element to be taken off first; the default fits them by least squares of minimum
-            norm. It is not part of the rigidity.
+        group_key : str
+            Where `Atoms.info` says what kind of structure each is.
+        baseline : mapping or "isolated", optional
+            Energy per atom of each element to be taken off first; "isolated" takes those of the isolated atoms among
+            the structures (one atom without periodicity, or of the group ``isolated_atom``). The default fits them by
+            least squares of minimum norm. It is not part of the rigidity.
         seed : int
             Draws the pool.
         provenance : mapping, optional
             Further facts, such as the name of the training file, to keep in the model; JSON has to be able to hold it.
+        keep_rows : path, optional
+            File to keep the training rows in; see `TrainingRows`.
+        memory : str or int, optional
+            Cap such as ``"2GB"``: environments that the active set is chosen from are described in several passes.
         n_threads : int
             See `Rigidity`.
         progress : callable, optional
@@ -107,31 +126,24 @@ class SparseKernelModel(StructureModel):
         InvalidInputError
             Naming what cannot be used, where possible by frame, atom and element.
         """
-        if (n_active is None) == (active_set is None):
-            raise InvalidInputError("give either n_active, the size of the active set, or active_set itself.")
-        drawn_by, power = as_seed(seed), as_zeta(zeta)
-        pool = None if n_active is None else _fitting.pool_for(n_active, drawn_by)
-        problem = _fitting.Problem.checked(
-            frames,
-            hypers=hypers,
+        settings = FitSettings(
+            "sparse_kernel",
             regularizer=regularizer,
+            n_active=n_active,
+            active_set=active_set,
+            zeta=zeta,
             loss=loss,
             weights=weights,
+            sigmas=sigmas,
             energy_key=energy_key,
+            group_key=group_key,
             baseline=baseline,
+            seed=seed,
             provenance=provenance,
+            memory=None if memory is None else as_bytes(memory),
             n_threads=n_threads,
-            progress=progress,
-            pool=pool,
         )
-        if active_set is not None:
-            active, how = _fitting.given_active_set(problem, active_set)
-        else:
-            assert n_active is not None
-            assert pool is not None
-            active, how = _fitting.sampled_active_set(problem, n_active, pool)
-        basis = _fitting.kernel_basis(active, power)
-        return cls._of(_fitting.fitted(basis, problem, how))
+        return fit_frames(cls, frames, wanted_descriptor(hypers, descriptor), settings, progress, keep_rows)
 
     @classmethod
     def from_arrays(
@@ -146,6 +158,7 @@ class SparseKernelModel(StructureModel):
         zeta: float = 4,
         loss: Loss = "total",
         weights: ArrayLike | None = None,
+        sigmas: ArrayLike | None = None,
         energies: ArrayLike | None = None,
         baseline: Mapping[int, float] | None = None,
         seed: int = 0,
@@ -169,7 +182,7 @@ class SparseKernelModel(StructureModel):
             Instead of `n_active`: rows of `X`. In the model they stand in order of species and row.
         energies : array_like, shape (n_structures,), optional
             Total energies; without them the model gives rigidities all the same.
-        regularizer, zeta, loss, weights, baseline, seed, provenance, n_threads
+        regularizer, zeta, loss, weights, sigmas, baseline, seed, provenance, n_threads
             As for `fit`.
 
         Returns
@@ -181,28 +194,21 @@ class SparseKernelModel(StructureModel):
         InvalidInputError
             Naming what cannot be used, and its row.
         """
-        if (n_active is None) == (active_set is None):
-            raise InvalidInputError("give either n_active, the size of the active set, or active_set itself.")
-        drawn_by, power = as_seed(seed), as_zeta(zeta)
-        problem = ArrayProblem.checked(
-            X,
-            species,
-            structure,
+        settings = FitSettings(
+            "sparse_kernel",
             regularizer=regularizer,
+            n_active=n_active,
+            active_set=active_set,
+            zeta=zeta,
             loss=loss,
             weights=weights,
-            energies=energies,
+            sigmas=sigmas,
             baseline=baseline,
+            seed=seed,
             provenance=provenance,
             n_threads=n_threads,
         )
-        if active_set is not None:
-            active, how = problem.given_active_set(active_set)
-        else:
-            active, how = problem.sampled_active_set(n_active, drawn_by)
-        basis = SparseKernelBasis(active, power)
-        refuse_empty(basis, "all rows of X are zero")
-        return cls._of(problem.fitted(basis, how))
+        return cls._of(fit(array_problem(X, species, structure, energies, settings), stacklevel=3))
 
     @property
     def zeta(self) -> float:
@@ -216,6 +222,3 @@ class SparseKernelModel(StructureModel):
         assert features is not None
         of_species = np.split(features, np.cumsum(self._facts["n_active"])[:-1])
         return dict(zip(self.species, of_species, strict=True))
-
-    def _comparable(self, features: Array) -> Array:
-        return _core.normalised(features, 0)

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from .._errors import InvalidInputError
 from ..models._active_set import Pool
-from ..models._scores import Loss
-from ..models._structures import Structures, checked_weights
+from ..models._settings import FitSettings
+from ..models._structures import Structures
 from . import _frames
+from ._labels import Labels
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -27,49 +28,52 @@ def ignore(n_atoms: int) -> None:
 
 
 @dataclass(frozen=True)
-class TrainingSet(Structures):
+class TrainingSet:
     """What one look through the structures has found, and where they come from."""
 
+    structures: Structures
     source: _frames.Rereadable
-    periodic: _frames.Share
 
-    @classmethod
-    def from_frames(
-        cls,
-        frames: Iterable[Atoms] | _frames.Rereadable,
-        *,
-        cutoff: float,
-        weights: ArrayLike | None,
-        loss: Loss,
-        energy_key: str | None,
-        pool: Pool | None,
-        seen: Callable[[int], None],
-    ) -> TrainingSet:
-        """Check everything that can be checked before descriptors are computed.
 
-        Frames that can be run through again are not kept: memory is that of some numbers for each. `pool` is told of
-        all environments, `seen` after each frame of how many atoms there were so far.
-        """
-        is_kept = isinstance(frames, Iterator)
-        kept: list[Atoms] = []
-        counts, energies, n_periodic = _Counts(), _frames.Energies(energy_key), 0
-        given = frames.frames() if isinstance(frames, _frames.Rereadable) else frames
-        for frame in _frames.checked(given, cutoff):
-            counts.add(frame.numbers)
-            energies.add(frame)
-            n_periodic += bool(frame.pbc.any())
-            if pool is not None:
-                pool.add(frame.numbers)
-            if is_kept:
-                kept.append(frame)
-            seen(counts.n_atoms)
-        if not counts.n_structures:
-            raise InvalidInputError("there are no training structures; give at least one.")
-        species, table = counts.table()
-        of_loss = checked_weights(weights, table.sum(axis=1), loss, "frame")
-        source = _source(kept if is_kept else frames)
-        periodic: _frames.Share = "none" if n_periodic == 0 else "all" if n_periodic == len(table) else "some"
-        return cls(species, table, of_loss, energies.all(), source, periodic)
+def looked_through(
+    frames: Iterable[Atoms] | _frames.Rereadable,
+    ready: _frames.GetReady,
+    settings: FitSettings,
+    *,
+    pool: Pool | None,
+    seen: Callable[[int], None],
+) -> TrainingSet:
+    """Check everything that can be checked before structures are described.
+
+    Frames that can be run through again are not kept: memory is that of some numbers for each. `pool` is told of all
+    environments, `seen` after each frame of how many atoms there were so far.
+    """
+    is_kept = isinstance(frames, Iterator)
+    kept: list[Atoms] = []
+    counts, labels = _Counts(), Labels(settings)
+    given = frames.frames() if isinstance(frames, _frames.Rereadable) else frames
+    for frame in _frames.checked(given, ready):
+        counts.add(frame.numbers)
+        labels.add(frame)
+        if pool is not None:
+            pool.add(frame.numbers)
+        if is_kept:
+            kept.append(frame)
+        seen(counts.n_atoms)
+    if not counts.n_structures:
+        raise InvalidInputError("there are no training structures; give at least one.")
+    species, table = counts.table()
+    structures = Structures(
+        species,
+        table,
+        labels.weights(len(table)),
+        settings.loss,
+        labels.energies(),
+        labels.groups(),
+        labels.isolated,
+        labels.facts(),
+    )
+    return TrainingSet(structures, _source(kept if is_kept else frames))
 
 
 def counted_again(source: _frames.Rereadable, species: tuple[int, ...], counts: Indices, start: int) -> Iterator[Atoms]:

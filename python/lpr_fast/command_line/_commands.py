@@ -158,8 +158,29 @@ def lpr_fast() -> None:
     type=click.Path(path_type=Path),
     help="JSON or YAML with all arguments of featomic's SoapPowerSpectrum, in place of the four options above.",
 )
+@click.option(
+    "--features", metavar="KEY", help="Instead of SOAP, the array of TRAIN's atoms that holds features, of any kind."
+)
+@click.option(
+    "--descriptor",
+    metavar="MODULE:NAME",
+    help="Instead of SOAP, a function that gives features of structures: package.module:name or file.py:name.",
+)
+@click.option(
+    "--model",
+    type=click.Choice(["kernel", "linear"]),
+    default="kernel",
+    show_default=True,
+    help="Kernels to an active set, or a linear model of the features.",
+)
 @click.option("--zeta", type=float, default=4, show_default=True, help="Power of the kernel.")
-@click.option("--n-active", type=int, default=500, show_default=True, help="Size of the active set, M.")
+@click.option("--n-active", type=int, help="Size of the active set, M.  [default: 500]")
+@click.option(
+    "--active-set",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="In place of --n-active, the active set: lines of a structure's number in TRAIN and an atom's, from 0.",
+)
 @click.option("--regularizer", type=float, default=1e-3, show_default=True, help="mu.")
 @click.option(
     "--loss",
@@ -172,13 +193,28 @@ def lpr_fast() -> None:
     "--energy-key", default=DEFAULT_ENERGY_KEY, show_default=True, help="Name of the total energies in TRAIN."
 )
 @click.option("--no-energies", is_flag=True, help="Fit to structures alone: rigidities are the same.")
+@click.option("--weights", metavar="KEY", help="Name of a structure's weight in TRAIN.")
+@click.option("--sigmas", metavar="KEY", help="Name of its standard deviation, such as energy_sigma: 1 / weight^0.5.")
+@click.option(
+    "--baseline",
+    metavar="ENERGIES",
+    help="Energy of an atom of each element, such as Si=-158.5,O=-430.2, or isolated: that of the isolated atoms in "
+    "TRAIN.  [default: fitted]",
+)
+@click.option(
+    "--group-key", default="config_type", show_default=True, help="Name of what says what kind of structure it is."
+)
+@click.option(
+    "--keep-rows", metavar="FILE", type=click.Path(path_type=Path), help="Keep the training rows for other fits."
+)
+@click.option("--memory", metavar="SIZE", help="Cap on memory, for instance 2GB.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Draws the pool of the active set.")
 @_reading_options
 @_worker_options
 @_log_option
 @_one_sentence
 def fit(train: tuple[str, ...], output: Path, **options: Any) -> None:
-    """Fit a sparse kernel model to the structures in TRAIN.
+    """Fit a model to the structures in TRAIN.
 
     TRAIN is anything that ASE reads, compressed or not; several files are read one after the other. Structures are
     chosen as ASE does it, for instance train.xyz@:1000 or train.xyz@::10.
@@ -206,7 +242,7 @@ def fit(train: tuple[str, ...], output: Path, **options: Any) -> None:
     metavar="K",
     type=int,
     default=0,
-    help="Write the K least rigid environments too, with the frames around them, to OUT.least-rigid.extxyz.",
+    help="Write the K least rigid environments that differ too, with what is around them, to OUT.least-rigid.extxyz.",
 )
 @click.option(
     "--unknown-species",
@@ -223,6 +259,11 @@ def fit(train: tuple[str, ...], output: Path, **options: Any) -> None:
     help="Stop at a frame that cannot be read or scored, or leave it out, list it in the summary, and end with code 3.",
 )
 @_reading_options
+@click.option(
+    "--descriptor",
+    metavar="MODULE:NAME",
+    help="The function that MODEL was fitted with, if it was: package.module:name or file.py:name.",
+)
 @click.option(
     "--shard",
     metavar="I/N",

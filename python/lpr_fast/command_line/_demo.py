@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from .._arrays import Array
 from .._files import replacing
-from ..atoms._model import Scores
+from ..atoms._pipeline import Scores
 from ..atoms._sparse_kernel_model import SparseKernelModel
+from ..models._columns import prefixed_columns_of
 from ..reading._sources import Files, readable
 from ..writing import _extxyz
-from ..writing._sinks import columns_of
 from . import _demo_picture
 from ._fit import soap_hypers
 
@@ -43,11 +43,12 @@ def demo(folder: Path) -> None:
     print(f"Trained on {len(training)} structures, {n_atoms} atoms: crystal, defects, strained and amorphous silicon.")
     print(f"Scored {len(trajectory)} frames, {len(scores)} atoms: a crystal heated until it melts.\n")
     _print_table(coordination, scores)
+    columns = {**prefixed_columns_of(scores), "coordination": coordination}
     with replacing(folder / "scored.extxyz") as file:
-        _extxyz.write_frames(file, trajectory, {**columns_of(scores), "coordination": coordination})
+        _extxyz.write_frames(file, trajectory, columns)
     _demo_picture.draw(folder / "silicon.png", trajectory, coordination, scores)
     print(f"\nmodel       {folder / 'silicon.lpr'}")
-    print(f"trajectory  {folder / 'scored.extxyz'} (columns lpr, variance, residual, local_energy, coordination)")
+    print(f"trajectory  {folder / 'scored.extxyz'} (columns {', '.join(columns)})")
     print(f"picture     {folder / 'silicon.png'}")
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from .._arrays import Array
-from ..atoms._model import Scores
+from ..atoms._pipeline import Scores
 
 _COLOURS = ("#0072B2", "#D55E00")  # Okabe and Ito: distinct for all common kinds of colour vision
 
@@ -44,7 +44,7 @@ def _strips(axes: Any, coordination: NDArray[np.int64], values: Array, colour: s
 def _along_the_run(axes: Any, trajectory: list[Atoms], scores: Scores) -> None:
     time = np.array([frame.info["time"] for frame in trajectory])
     temperature = np.array([frame.info["temperature"] for frame in trajectory])
-    of_frame = [scores.lpr[scores.structure == number] for number in range(len(trajectory))]
+    of_frame = [scores.lpr[scores.frame == number] for number in range(len(trajectory))]
     low, middle, high = np.array([np.quantile(lpr, (0.0, 0.5, 1.0)) for lpr in of_frame]).T
     axes.fill_between(time, low, high, color=_COLOURS[0], alpha=0.2, linewidth=0, label="all atoms")
     axes.plot(time, middle, color=_COLOURS[0], label="median")

@@ -7,15 +7,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import yaml
 
 from .._errors import InvalidInputError
 from .._files import refuse_output, sha256_of, shown
+from ..atoms._fitting import wanted_descriptor
+from ..atoms._sparse_kernel_model import SparseKernelModel
+from ..descriptors._descriptor import imported
 from ..jobs import _fit_files
+from ..jobs._executors import executor_of
+from ..jobs._fit_files import FitOrder
+from ..models._memory import as_bytes
+from ..models._settings import FitSettings
 from ..reading._options import ReadOptions
 from ..reading._specification import path_of
 from ._info import active_set_line, rigidity_line
 from ._terminal import say, tell, watching
+
+# Options that are about SOAP.
+_OF_SOAP = ("cutoff", "max_radial", "max_angular", "width", "hypers")
+
+# Size of the active set, where none is given.
+_N_ACTIVE = 500
 
 
 @dataclass(frozen=True)
@@ -27,16 +41,64 @@ class Options:
     max_angular: int | None
     width: float | None
     hypers: Path | None
+    features: str | None
+    descriptor: str | None
+    model: str
     zeta: float
-    n_active: int
+    n_active: int | None
+    active_set: Path | None
     regularizer: float
     loss: Literal["total", "per_atom"]
     energy_key: str
     no_energies: bool
+    weights: str | None
+    sigmas: str | None
+    baseline: str | None
+    group_key: str
     seed: int
+    keep_rows: Path | None
+    memory: str | None
     workers: int
     scheduler: str | None
     reading: dict[str, Any]
+
+    def wanted(self) -> Any:
+        """What is to describe structures."""
+        given = [name for name in ("features", "descriptor") if getattr(self, name) is not None]
+        of_soap = [name for name in _OF_SOAP if getattr(self, name) is not None]
+        if len(given) + bool(of_soap) > 1:
+            names = ", ".join("--" + name.replace("_", "-") for name in [*given, *of_soap])
+            raise InvalidInputError(f"{names} were given; features come from one of them.")
+        if self.features is not None:
+            return wanted_descriptor(None, self.features)
+        if self.descriptor is not None:
+            return wanted_descriptor(None, imported(self.descriptor))
+        return wanted_descriptor(_hypers(self), None)
+
+    def settings(self, provenance: dict[str, Any]) -> FitSettings:
+        """How the model is to be fitted."""
+        is_linear = self.model == "linear"
+        if is_linear and (self.n_active is not None or self.active_set is not None):
+            raise InvalidInputError("a linear model has no active set; leave out --n-active and --active-set.")
+        if self.n_active is not None and self.active_set is not None:
+            raise InvalidInputError("--n-active and --active-set were given; give one of them.")
+        is_sampled = not is_linear and self.active_set is None
+        return FitSettings(
+            "linear" if is_linear else "sparse_kernel",
+            regularizer=self.regularizer,
+            n_active=(self.n_active or _N_ACTIVE) if is_sampled else None,
+            active_set=None if self.active_set is None else _read_active_set(self.active_set),
+            zeta=self.zeta,
+            loss=self.loss,
+            weights=self.weights,
+            sigmas=self.sigmas,
+            energy_key=None if self.no_energies else self.energy_key,
+            group_key=self.group_key,
+            baseline=None if self.baseline is None else _baseline(self.baseline),
+            seed=self.seed,
+            provenance=provenance,
+            memory=None if self.memory is None else as_bytes(self.memory),
+        )
 
 
 class _PlainLoader(yaml.SafeLoader):
@@ -64,33 +126,25 @@ def soap_hypers(cutoff: float = 5.0, max_radial: int = 7, max_angular: int = 6, 
 
 def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
     """Read, fit, save, and say what came of it."""
-    hypers = _hypers(options)
     paths = [path_of(specification) for specification in train]
-    refuse_output(output, [*paths, *([options.hypers] if options.hypers else [])])
-    chosen = _fit_files.Options(
-        hypers=hypers,
-        regularizer=options.regularizer,
-        n_active=options.n_active,
-        zeta=options.zeta,
-        loss=options.loss,
-        energy_key=None if options.no_energies else options.energy_key,
-        seed=options.seed,
-        provenance={
-            "training_file": ", ".join(shown(path.name) for path in paths),
-            "training_selection": ", ".join(map(shown, train)),
-            "training_sha256": ", ".join(map(sha256_of, paths)),
-        },
-        scheduler=options.scheduler,
-        workers=options.workers,
-        reading=ReadOptions.of(**options.reading),
-    )
-    with watching() as watch:
+    inputs = [path for path in (options.hypers, options.active_set) if path is not None]
+    refuse_output(output, [*paths, *inputs])
+    provenance = {
+        "training_file": ", ".join(map(shown, paths)),
+        "training_selection": ", ".join(map(shown, train)),
+        "training_sha256": ", ".join(map(sha256_of, paths)),
+    }
+    with executor_of(workers=options.workers, scheduler=options.scheduler) as executor, watching() as watch:
 
         def progress(stage: str, done: int, total: int | None) -> None:
             watch.lap(stage)
             watch.report(stage, done, total)
 
-        fitted = _fit_files.fitted(list(train), output, chosen, progress)
+        reading = ReadOptions.of(**options.reading)
+        order = FitOrder(
+            output, options.keep_rows, options.wanted(), options.settings(provenance), executor, reading, progress, tell
+        )
+        fitted = _fit_files.fitted(list(train), order)
         watch.lap("writing")
     if fitted.resumed_at is not None:
         say(f"went on from structure {fitted.resumed_at} of the second pass, where an earlier run had stopped.")
@@ -101,17 +155,37 @@ def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
     if not model.has_energies:
         why = "as asked" if options.no_energies else f"{source} has none named {options.energy_key!r}"
         tell(f"energies  none ({why}): rigidities are the same, but no energies are predicted")
-    tell(f"active    {active_set_line(model)}")
+    if isinstance(model, SparseKernelModel):
+        tell(f"active    {active_set_line(model)}")
     tell(f"rigidity  {rigidity_line(model)}")
     tell(f"seconds   {watch.summary()}")
-    tell(f"written   {output}")
+    tell(f"written   {output}" + (f", {options.keep_rows}" if options.keep_rows else ""))
+
+
+def _read_active_set(path: Path) -> Any:
+    """Pairs (structure, atom), one in each line."""
+    try:
+        return np.loadtxt(path, dtype=np.int64, ndmin=2)
+    except ValueError as error:
+        raise InvalidInputError(f"{path} has to hold two integers in each line: structure and atom.") from error
+
+
+def _baseline(text: str) -> dict[str, float] | str:
+    """Energies of elements such as Si=-158.5,O=-430.2, or the word isolated."""
+    if text == "isolated":
+        return text
+    entries = [entry.partition("=") for entry in text.split(",")]
+    try:
+        return {element.strip(): float(energy) for element, _, energy in entries}
+    except ValueError as error:
+        raise InvalidInputError(
+            f"the baseline is {text!r}; give energies such as Si=-158.5,O=-430.2, or the word isolated."
+        ) from error
 
 
 def _hypers(options: Options) -> dict[str, Any]:
     given = {
-        name: getattr(options, name)
-        for name in ("cutoff", "max_radial", "max_angular", "width")
-        if getattr(options, name) is not None
+        name: getattr(options, name) for name in _OF_SOAP if name != "hypers" and getattr(options, name) is not None
     }
     if options.hypers is None:
         return soap_hypers(**given)
@@ -131,5 +205,5 @@ def _read_hypers(path: Path) -> dict[str, Any]:
         reason = " ".join(str(error).split())
         raise InvalidInputError(f"{path} cannot be parsed ({reason}); correct it.") from error
     if not isinstance(hypers, dict):
-        raise InvalidInputError(f"{path} holds a {type(hypers).__name__}; it must hold cutoff, density and basis.")
+        raise InvalidInputError(f"{path} holds no dictionary; it must hold cutoff, density and basis.")
     return hypers

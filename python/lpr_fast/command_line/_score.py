@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..descriptors._descriptor import imported
 from ..descriptors._elements import symbol
+from ..jobs._executors import executor_of
 from ..jobs._job import Run
 from ..jobs._run import score_trajectory
 from ..jobs._shards import merge_shards
@@ -27,6 +29,7 @@ class Options:
     least_rigid: int
     on_error: Any
     reading: dict[str, Any]
+    descriptor: str | None
     shard: str | None
     workers: int
     scheduler: str | None
@@ -37,7 +40,10 @@ class Options:
 
 def score(model_path: Path, trajectory: tuple[str, ...], options: Options) -> int:
     """Read, score, write, and say what came of it; return the number of frames that were skipped."""
-    with watching(hidden=options.quiet) as watch:
+    with (
+        executor_of(workers=options.workers, scheduler=options.scheduler) as executor,
+        watching(hidden=options.quiet) as watch,
+    ):
         run = score_trajectory(
             model_path,
             list(trajectory),
@@ -46,9 +52,9 @@ def score(model_path: Path, trajectory: tuple[str, ...], options: Options) -> in
             unknown_species=options.unknown_species,
             on_error=options.on_error,
             **options.reading,
+            descriptor=None if options.descriptor is None else imported(options.descriptor),
             shard=options.shard,
-            scheduler=options.scheduler,
-            workers=options.workers,
+            executor=executor,
             memory=options.memory,
             progress=watch.report_run,
         )
@@ -85,10 +91,10 @@ def _facts(run: Run) -> dict[str, Any]:
         "skipped": [{"frame": number, "reason": reason} for number, reason in summary.skipped],
         "skipped_frames": summary.n_skipped,
         "unknown": summary.n_unknown,
-        "lowest_lpr": summary.lowest and asdict(summary.lowest),
-        "largest_residual": summary.largest_residual and asdict(summary.largest_residual),
-        "lpr_quantiles": {str(share): summary.quantile(share) for share in _QUANTILES} if summary.lowest else None,
-        "rmse_per_atom": summary.rmse,
+        "lpr_lowest": summary.lpr_lowest and asdict(summary.lpr_lowest),
+        "residual_largest": summary.residual_largest and asdict(summary.residual_largest),
+        "lpr_quantiles": {str(share): summary.quantile(share) for share in _QUANTILES} if summary.lpr_lowest else None,
+        "energy_rmse_per_atom": summary.energy_rmse,
         "resumed_at_frame": run.resumed_at,
         "resumed_at_atom": run.resumed_at_atom,
         "seconds": run.seconds,
@@ -116,25 +122,25 @@ def _lines(run: Run, loss: str, source: str) -> list[str]:
     if summary.n_unknown:
         lines.append(f"unknown   {summary.n_unknown} atoms are, or are near, species that the model does not know: NaN")
     lines += _about_rigidity(summary, loss)
-    if summary.rmse is not None:
+    if summary.energy_rmse is not None:
         lines.append(
-            f"energies  root mean square error {summary.rmse:.4g} per atom, of {summary.n_energies} frames that have "
-            "energies"
+            f"energies  root mean square error {summary.energy_rmse:.4g} per atom, of {summary.n_energies} frames that "
+            "have energies"
         )
     lines.append(f"seconds   {shares(run.seconds)}")
     return lines
 
 
 def _about_rigidity(summary: RunSummary, loss: str) -> list[str]:
-    if summary.lowest is None:
+    if summary.lpr_lowest is None:
         return []
     low, middle, high = (summary.quantile(share) for share in _QUANTILES)
     lines = [
-        f"LPR       lowest {_where(summary.lowest)}",
+        f"LPR       lowest {_where(summary.lpr_lowest)}",
         f"          5 %, 50 %, 95 % of atoms: {low:.3g}, {middle:.3g}, {high:.3g} (loss on {loss})",
     ]
-    if summary.largest_residual is not None:
-        lines.append(f"residual  largest {_where(summary.largest_residual)}; 1 is unlike anything in the active set")
+    if summary.residual_largest is not None:
+        lines.append(f"residual  largest {_where(summary.residual_largest)}; 1 is unlike anything in the active set")
     return lines
 
 

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from .._files import shown
-from ..jobs._run import RunProgress
+from ..jobs._scoring import RunProgress
 from ._log import note
 
 # Seconds between two lines about progress in a log.

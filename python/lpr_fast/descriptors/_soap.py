@@ -9,12 +9,14 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from ase import Atoms
 from numpy.typing import NDArray
 
 from .. import _core
 from .._arrays import Array
 from ._hypers import checked_hypers
 from ._radial_table import RadialTable, radial_table
+from ._structures import structure_of
 
 Indices = NDArray[np.int64]
 
@@ -58,7 +60,22 @@ class Soap:
     @property
     def n_features(self) -> int:
         """D, the number of features of an environment."""
-        return int(self._core.n_features)
+        return int(self.core.n_features)
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """The parameters; what a model keeps beside them follows from these."""
+        return {"kind": "soap", "hypers": self.hypers}
+
+    def features(self, frames: Sequence[Atoms]) -> Array:
+        """Features of all atoms of all structures, shape (n_atoms, D).
+
+        Raises
+        ------
+        InvalidInputError
+            For structures that cannot be described, such as cells without a volume.
+        """
+        return self.compute([structure_of(frame, self.cutoff, self.species) for frame in frames])
 
     def compute(
         self,
@@ -85,10 +102,11 @@ class Soap:
             Atoms in order, structure by structure.
         """
         chosen = [None] * len(structures) if atoms is None else atoms
-        return self._core.features(structures, chosen, n_threads)
+        return self.core.features(structures, chosen, n_threads)
 
     @cached_property
-    def _core(self) -> _core.Soap:
+    def core(self) -> _core.Soap:
+        """The descriptor of the core."""
         table = self.table
         return _core.Soap(table.angular, table.n_radial, table.edges, table.coefficients, table.center, self.species)
 

@@ -31,9 +31,7 @@ def structure_of(
         For positions and cells that are not finite, atoms at the same place, and cells that span no volume or are too
         dense.
     """
-    strange = frame.numbers[(frame.numbers < 0) | (frame.numbers > _LARGEST_NUMBER)]
-    if strange.size:
-        raise InvalidInputError(f"{name} has an atomic number {strange[0]}; they go from 0 to {_LARGEST_NUMBER}.")
+    _check_numbers(frame, name)
     return _core.Structure(
         np.ascontiguousarray(frame.positions, dtype=np.float64),
         frame.numbers.astype(np.int32),
@@ -43,3 +41,26 @@ def structure_of(
         cutoff,
         name,
     )
+
+
+def checked_structure(frame: Atoms, name: str) -> Atoms:
+    """The structure itself, if its numbers can be those of a structure: nothing is known of who sees whom.
+
+    Raises
+    ------
+    InvalidInputError
+        For positions and cells that are not finite.
+    """
+    _check_numbers(frame, name)
+    wrong = np.flatnonzero(~np.isfinite(frame.positions).all(axis=1))
+    if wrong.size:
+        raise InvalidInputError(f"{name}, atom {wrong[0]} has a position that is not finite; mend or remove the frame.")
+    if not np.isfinite(frame.cell.array).all():
+        raise InvalidInputError(f"{name} has a cell that is not finite; mend or remove the frame.")
+    return frame
+
+
+def _check_numbers(frame: Atoms, name: str) -> None:
+    strange = frame.numbers[(frame.numbers < 0) | (frame.numbers > _LARGEST_NUMBER)]
+    if strange.size:
+        raise InvalidInputError(f"{name} has an atomic number {strange[0]}; they go from 0 to {_LARGEST_NUMBER}.")

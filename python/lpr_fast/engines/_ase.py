@@ -6,9 +6,11 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import BaseCalculator, Calculator, all_changes
-from ase.md.md import MolecularDynamics
+from ase.md.switch_langevin import SwitchLangevin
+from ase.optimize.basin import BasinHopping
 from ase.parallel import world
 
 from .._arrays import Array, as_count
@@ -16,40 +18,47 @@ from .._errors import InvalidInputError
 from .._files import refuse_output
 from .._trigger import Trigger
 from ..atoms._model import StructureModel
+from ..models._columns import COLUMNS, prefixed_columns_of
 from ..writing._extxyz import write_frame
 
-_COLUMNS = {"lpr": "lpr", "lpr_variance": "variance", "lpr_residual": "residual"}
 Columns = dict[str, Array]
 
 
 def _scored(atoms: Atoms, model: StructureModel, n_threads: int) -> Columns:
     """What becomes arrays of the structure."""
-    scores = model.score(atoms, n_threads=n_threads)
-    named = {column: getattr(scores, name) for column, name in _COLUMNS.items()}
-    return {column: values for column, values in named.items() if values is not None}
+    return prefixed_columns_of(model.score(atoms, n_threads=n_threads))
 
 
-def _put(atoms: Atoms, columns: Columns) -> None:
+def _put(atoms: Atoms, columns: Columns, *, in_info: bool = False) -> None:
     """Make these the structure's scores, from where writers take them; without any it has none."""
-    for column in _COLUMNS:
-        atoms.arrays.pop(column, None)
-    for column, values in columns.items():
-        atoms.set_array(column, values)  # type: ignore[no-untyped-call]
+    for column in COLUMNS:
+        atoms.arrays.pop(column.prefixed, None)
+        if in_info:
+            atoms.info.pop(column.prefixed, None)
+    for name, values in columns.items():
+        atoms.set_array(name, values)  # type: ignore[no-untyped-call]
+    if in_info:
+        atoms.info |= columns
+
+
+def _shown(value: object) -> str:
+    """What was given by mistake."""
+    return repr(value) if value is None or isinstance(value, str | int | float | PathLike) else "something else"
 
 
 def _check_model(model: object) -> None:
     if not isinstance(model, StructureModel):
         raise InvalidInputError(
-            f"model is a {type(model).__name__}; give a SparseKernelModel or LinearModel, as load_model does."
+            f"model is {_shown(model)}; give a SparseKernelModel or LinearModel, such as load_model returns."
         )
 
 
 class LprCalculator(Calculator):
     """Another calculator's energies and forces, with the rigidity of every atom beside them.
 
-    Whatever it is asked for, it sets the arrays ``lpr``, ``lpr_variance`` and, for kernel models, ``lpr_residual`` of
-    the structure, which writers of extended XYZ keep. See `Scores` for their meaning. Each configuration is scored
-    once.
+    Whatever it is asked for, it sets the arrays ``lpr``, ``lpr_variance`` and, where the model has them,
+    ``lpr_residual`` and ``lpr_local_energy`` of the structure, which writers of extended XYZ keep. See `Scores` for
+    their meaning. Each configuration is scored once.
 
     Parameters
     ----------
@@ -57,6 +66,9 @@ class LprCalculator(Calculator):
         Calculates energies, forces and all else; set its parameters before it is given here.
     model : SparseKernelModel or LinearModel
         Scores.
+    in_info : bool
+        Whether the structure's ``info`` gets the same, under the same names: ASE's ``.traj`` files keep no arrays but
+        their own, and its extended XYZ eight decimals of them, but both keep ``info`` with all digits.
     n_threads : int
         See `Rigidity`.
 
@@ -66,13 +78,16 @@ class LprCalculator(Calculator):
         For arguments that are something else; on calculation, for structures that the model cannot score.
     """
 
-    def __init__(self, calc: BaseCalculator, model: StructureModel, *, n_threads: int = 0) -> None:
+    def __init__(
+        self, calc: BaseCalculator, model: StructureModel, *, in_info: bool = False, n_threads: int = 0
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         if not isinstance(calc, BaseCalculator):
-            raise InvalidInputError(f"calc is {calc!r}; give a calculator of ASE, such as LennardJones().")
+            raise InvalidInputError(f"calc is {_shown(calc)}; give a calculator of ASE, such as LennardJones().")
         _check_model(model)
         self.calc = calc
         self.model = model
+        self.in_info = in_info
         self.n_threads = as_count("n_threads", n_threads)
         self.implemented_properties = list(calc.implemented_properties)
         self._columns: Columns = {}
@@ -94,7 +109,7 @@ class LprCalculator(Calculator):
         assert moved is not None
         try:
             if system_changes or not self._columns:
-                _put(moved, {})
+                _put(moved, {}, in_info=self.in_info)
                 self._columns = _scored(moved, self.model, self.n_threads)
             for name in properties or self.implemented_properties[:1]:
                 self.results[name] = self.calc.get_property(name, moved)  # type: ignore[no-untyped-call]
@@ -107,25 +122,29 @@ class LprCalculator(Calculator):
         """Calculate or remember; either way the structure gets its scores."""
         value = super().get_property(name, atoms, allow_calculation)  # type: ignore[no-untyped-call]
         if atoms is not None and self._columns and value is not None:
-            _put(atoms, self._columns)
+            _put(atoms, self._columns, in_info=self.in_info)
         return value
 
 
 class LprObserver:
-    """Scores the atoms of a molecular dynamics run, saves frames when a trigger fires, and can end the run.
+    """Scores the atoms of a run, saves frames when a trigger fires, and can end the run.
 
     ``dynamics.attach(LprObserver(dynamics, model, trigger, path="saved.xyz"), interval=20)`` looks at every 20th step.
 
     Parameters
     ----------
-    dynamics : ase.md.md.MolecularDynamics
-        The run; its structure gets the arrays that `LprCalculator` sets.
+    dynamics : ase.optimize.optimize.Dynamics
+        Whatever has steps: molecular dynamics, relaxations (also of filters, which change the cell), nudged elastic
+        bands, searches for saddle points, basin hopping (whose steps are the new minima). Its structures get the arrays
+        that `LprCalculator` sets.
     model : SparseKernelModel or LinearModel
         Scores.
     trigger : Trigger
-        Is told the lowest LPR of all atoms. One trigger belongs to one run, whose steps go on where they were.
+        Is told the lowest LPR of all atoms, of all images of a band. One trigger belongs to one run, whose steps go on
+        where they were.
     path : path, optional
-        Extended XYZ to which frames are appended, with all digits, the step and the lowest LPR.
+        Extended XYZ to which frames are appended, with all digits, the step and the lowest LPR: ``step``,
+        ``lpr_lowest`` and, of a band, whose least rigid image is saved, ``image``.
     stop : bool
         Whether the run ends, as if its steps had been done, when the trigger fires for the last time. A later
         ``dynamics.run`` goes on: ask ``trigger.is_exhausted`` first.
@@ -135,13 +154,13 @@ class LprObserver:
     Raises
     ------
     InvalidInputError
-        For arguments that are something else, and a path that cannot be written; when called, for structures that the
-        model cannot score.
+        For arguments that are something else, `stop` for runs that ask nobody how many steps are left, and a path that
+        cannot be written; when called, for structures that the model cannot score.
     """
 
     def __init__(
         self,
-        dynamics: MolecularDynamics,
+        dynamics: Any,
         model: StructureModel,
         trigger: Trigger,
         *,
@@ -149,36 +168,66 @@ class LprObserver:
         stop: bool = False,
         n_threads: int = 0,
     ) -> None:
-        if not isinstance(dynamics, MolecularDynamics):
-            raise InvalidInputError(f"dynamics is a {type(dynamics).__name__}; give a run of ase.md, such as Langevin.")
+        if not _structures_of(dynamics) or not hasattr(dynamics, "nsteps"):
+            raise InvalidInputError(
+                f"dynamics is {_shown(dynamics)}; give a run of ASE that moves atoms step by step, such as Langevin or "
+                "BFGS."
+            )
         _check_model(model)
         if not isinstance(trigger, Trigger):
-            raise InvalidInputError(f"trigger is a {type(trigger).__name__}; give a Trigger, such as Trigger(0.01).")
+            raise InvalidInputError(f"trigger is {_shown(trigger)}; give a Trigger, such as Trigger(0.01).")
+        if stop and not _can_be_ended(dynamics):
+            raise InvalidInputError("this kind of run cannot be ended before its steps are done; leave stop out.")
         self.dynamics = dynamics
         self.model = model
         self.trigger = trigger
         self.path = None if path is None else Path(path)
         self.stop = stop
         self.n_threads = as_count("n_threads", n_threads)
+        self._n_calls = 0
         if self.path is not None:
             refuse_output(self.path, [])
 
     def __call__(self) -> None:
-        """Look at the structure as it is now."""
-        atoms: Atoms = self.dynamics.atoms
-        _put(atoms, _scored(atoms, self.model, self.n_threads))
-        lpr = atoms.arrays["lpr"]
-        step = int(self.dynamics.nsteps)
-        if not self.trigger.update(step, float(lpr.min())):
+        """Look at the structures as they are now."""
+        images = _structures_of(self.dynamics)
+        for atoms in images:
+            _put(atoms, _scored(atoms, self.model, self.n_threads))
+        lowest = [float(atoms.arrays["lpr"].min(initial=np.inf)) for atoms in images]
+        step = self._n_calls if isinstance(self.dynamics, BasinHopping) else int(self.dynamics.nsteps)
+        self._n_calls += 1
+        if not self.trigger.update(step, min(lowest)):
             return
         if self.stop and self.trigger.is_exhausted:
             self.dynamics.max_steps = step
         if self.path is not None and world.rank == 0:
-            _save(self.path, atoms, step)
+            least = int(np.argmin(lowest))
+            facts = {"step": step, "lpr_lowest": lowest[least]} | ({"image": least} if len(images) > 1 else {})
+            _save(self.path, images[least], facts)
 
 
-def _save(path: Path, atoms: Atoms, step: int) -> None:
+def _structures_of(moved: Any) -> list[Atoms]:
+    """The structures whose atoms a run, a filter, a dimer or a band moves; none, if it is something else."""
+    if isinstance(moved, Atoms):
+        return [moved]
+    images = getattr(moved, "images", None)
+    if images is not None:
+        return [atoms for image in images for atoms in _structures_of(image)]
+    inside = getattr(moved, "atoms", None)
+    return [] if inside is None else _structures_of(inside)
+
+
+def _can_be_ended(dynamics: Any) -> bool:
+    """Whether a run asks after each step how many it may do."""
+    from ase.mep.neb import NEBOptimizer
+    from ase.optimize.sciopt import SciPyGradientlessOptimizer, SciPyOptimizer
+
+    unasked = (BasinHopping, NEBOptimizer, SciPyGradientlessOptimizer, SciPyOptimizer, SwitchLangevin)
+    return not isinstance(dynamics, unasked)
+
+
+def _save(path: Path, atoms: Atoms, facts: dict[str, Any]) -> None:
     frame = atoms.copy()  # type: ignore[no-untyped-call]
-    frame.info |= {"step": step, "lowest_lpr": float(frame.arrays["lpr"].min())}
+    frame.info |= facts
     with path.open("ab") as file:
         write_frame(file, frame, {})

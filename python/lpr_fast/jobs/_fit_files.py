@@ -3,112 +3,101 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from concurrent.futures import Executor
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from numpy.typing import ArrayLike
 
 from .. import _core
-from .._arrays import as_count
 from .._errors import InvalidInputError
 from .._files import refuse_output
 from ..atoms import _frames
-from ..atoms._fitting import Problem, kernel_basis, no_progress, pool_for, sampled_active_set
+from ..atoms._fitting import frames_problem, no_progress, wanted_descriptor
 from ..atoms._load import load_model
-from ..atoms._sparse_kernel_model import SparseKernelModel
-from ..atoms._training_set import TrainingSet
-from ..models._active_set import as_seed, as_size
-from ..models._fit import as_positive, as_zeta, checked_provenance, solved
+from ..atoms._model import StructureModel
+from ..models._memory import as_bytes, largest_pool, needed
+from ..models._problem import Problem, basis_of, finished
 from ..models._scores import Loss
+from ..models._settings import FitSettings, Kind
 from ..reading._options import ReadOptions, SpeciesOption
 from ._fit_job import FitJob
 from ._fit_passes import Passes, passes
-from ._training_files import TrainingFiles
+from ._journal import of_versions
+from ._lock import locked
+from ._training_files import TrainingFiles, reread_files
+
+if TYPE_CHECKING:
+    from ..descriptors._descriptor import Descriptor
 
 #: Called with the name of a stage, the atoms that are done, and of all if that is known.
 Progress = Callable[[str, int, "int | None"], None]
 
 
 @dataclass(frozen=True)
-class Options:
-    """What `fit_files` takes beside files; see there."""
-
-    hypers: Mapping[str, Any]
-    regularizer: float
-    n_active: int | Mapping[Any, int]
-    zeta: float
-    loss: Loss
-    energy_key: str | None
-    seed: int
-    provenance: Mapping[str, Any] | None
-    scheduler: Any = None
-    workers: int = 0
-    n_threads: int = 0
-    reading: ReadOptions = field(default_factory=ReadOptions)
-
-    def settings(self) -> dict[str, Any]:
-        """Everything that the model's bytes depend on, by names that a message can use.
-
-        Raises
-        ------
-        InvalidInputError
-            For what needs no structures to be seen as wrong.
-        """
-        from ..descriptors._hypers import checked_hypers
-
-        if isinstance(self.n_active, Mapping):
-            sizes: Any = {str(s): as_count("n_active", count) for s, count in self.n_active.items()}
-        else:
-            sizes = as_size(self.n_active)
-        return {
-            "hypers": checked_hypers(self.hypers),
-            "regularizer": as_positive("regularizer", self.regularizer),
-            "n_active": sizes,
-            "zeta": as_zeta(self.zeta),
-            "loss": str(self.loss),
-            "energy_key": None if self.energy_key is None else str(self.energy_key),
-            "seed": as_seed(self.seed),
-            "provenance": checked_provenance(self.provenance),
-        }
-
-    def problem(self, frames: _frames.Rereadable | TrainingSet, tell: Progress, **looking: Any) -> Problem:
-        """What is to be fitted; see `Problem.checked`."""
-        return Problem.checked(
-            frames,
-            hypers=self.hypers,
-            regularizer=self.regularizer,
-            loss=self.loss,
-            weights=None,
-            energy_key=self.energy_key,
-            baseline=None,
-            provenance=self.provenance,
-            n_threads=self.n_threads,
-            progress=tell,
-            **looking,
-        )
-
-
-@dataclass(frozen=True)
 class Fitted:
     """A model, and the number of structures whose rows an earlier run had added; None if there was no such run."""
 
-    model: SparseKernelModel
+    model: StructureModel
     resumed_at: int | None
+
+
+@dataclass(frozen=True)
+class FitOrder:
+    """What is to be fitted from files, and where it goes.
+
+    Attributes
+    ----------
+    output, rows : pathlib.Path
+        The model file, and the file of training rows if they are to be kept.
+    wanted : mapping or Descriptor
+        Parameters of SOAP, or what else describes structures.
+    executor : concurrent.futures.Executor, optional
+        Processes to work in.
+    reading : ReadOptions
+        How to read the files.
+    remark : callable
+        Told, in a sentence, what a user should know before the work begins.
+    """
+
+    output: Path
+    rows: Path | None
+    wanted: Mapping[str, Any] | Descriptor
+    settings: FitSettings
+    executor: Executor | None
+    reading: ReadOptions
+    progress: Progress
+    remark: Callable[[str], None]
+
+    def identity(self) -> dict[str, Any]:
+        """What the model's bytes depend on, beside the files."""
+        described: Any = self.wanted if isinstance(self.wanted, Mapping) else dict(self.wanted.identity)
+        return {
+            "descriptor": described,
+            "rows": None if self.rows is None else str(self.rows),
+            **self.settings.identity(),
+        }
 
 
 def fit_files(
     source: str | PathLike[str] | Sequence[str | PathLike[str]],
     output: str | PathLike[str],
     *,
-    hypers: Mapping[str, Any],
     regularizer: float,
-    n_active: int | Mapping[Any, int],
+    hypers: Mapping[str, Any] | None = None,
+    descriptor: Any = None,
+    model: Kind = "sparse_kernel",
+    n_active: int | Mapping[Any, int] | None = None,
+    active_set: ArrayLike | None = None,
     zeta: float = 4,
     loss: Loss = "total",
+    weights: ArrayLike | str | None = None,
+    sigmas: ArrayLike | str | None = None,
     energy_key: str | None = _frames.DEFAULT_ENERGY_KEY,
+    group_key: str = "config_type",
+    baseline: Mapping[Any, float] | Literal["isolated"] | None = None,
     seed: int = 0,
     provenance: Mapping[str, Any] | None = None,
     format: str | None = None,  # noqa: A002 (the name that ASE has for it)
@@ -116,11 +105,12 @@ def fit_files(
     species: SpeciesOption = None,
     cell: str | ArrayLike | None = None,
     ignore: str | Iterable[str] = (),
-    scheduler: Any = None,
-    workers: int = 0,
+    keep_rows: str | PathLike[str] | None = None,
+    memory: str | int | None = None,
+    executor: Executor | None = None,
     n_threads: int = 0,
     progress: Progress | None = None,
-) -> SparseKernelModel:
+) -> StructureModel:
     """Fit to structures in files, which need not fit in memory, and write the model file.
 
     Memory is of order M^2, beyond some numbers for each structure. The files are read three times: to look them
@@ -136,21 +126,22 @@ def fit_files(
         Files that ASE reads, compressed or not, with its selections (``"train.xyz@::10"``), one after the other.
     output : path
         The model file.
-    hypers, regularizer, n_active, zeta, loss, energy_key, seed, provenance, n_threads
+    model : {"sparse_kernel", "linear"}
+        What is fitted: a `SparseKernelModel` or a `LinearModel`, which has no active set and no zeta.
+    regularizer, hypers, descriptor, n_active, active_set, zeta, loss, weights, sigmas, energy_key, group_key, \
+    baseline, seed, provenance, keep_rows, memory, n_threads
         As for `SparseKernelModel.fit`.
     format, topology, species, cell, ignore
         How to read the files: see `score_trajectory`.
-    scheduler : str, path, distributed.Client or cluster of Dask, optional
-        Workers that compute descriptors and rows of ranges of structures: see `score_trajectory`. The bits are the
+    executor : concurrent.futures.Executor, optional
+        Processes that describe ranges of structures and make their rows: see `score_trajectory`. The bits are the
         same.
-    workers : int
-        Instead of a scheduler: so many processes of one thread each, on this machine.
     progress : callable, optional
         Called as ``progress(stage, atoms_done, atoms_in_all)``; the last is None if nobody knows.
 
     Returns
     -------
-    SparseKernelModel
+    SparseKernelModel or LinearModel
 
     Raises
     ------
@@ -158,67 +149,112 @@ def fit_files(
         For what `SparseKernelModel.fit` refuses, frames that cannot be read, files that change meanwhile, and an
         unfinished run with other arguments.
     """
-    reading = ReadOptions.of(format=format, topology=topology, species=species, cell=cell, ignore=ignore)
-    options = Options(
-        hypers, regularizer, n_active, zeta, loss, energy_key, seed, provenance, scheduler, workers, n_threads, reading
+    is_kernel = model == "sparse_kernel"
+    if not is_kernel and (model != "linear" or n_active is not None or active_set is not None):
+        raise InvalidInputError(
+            f"model is {model!r}; it must be 'sparse_kernel', or 'linear', which takes no active set."
+        )
+    settings = FitSettings(
+        model,
+        regularizer=regularizer,
+        n_active=n_active,
+        active_set=active_set,
+        zeta=zeta,
+        loss=loss,
+        weights=weights,
+        sigmas=sigmas,
+        energy_key=energy_key,
+        group_key=group_key,
+        baseline=baseline,
+        seed=seed,
+        provenance=provenance,
+        memory=None if memory is None else as_bytes(memory),
+        n_threads=n_threads,
     )
-    return fitted(source, Path(output), options, progress or no_progress, stacklevel=3).model
+    order = FitOrder(
+        Path(output),
+        None if keep_rows is None else Path(keep_rows),
+        wanted_descriptor(hypers, descriptor),
+        settings,
+        executor,
+        ReadOptions.of(format=format, topology=topology, species=species, cell=cell, ignore=ignore),
+        progress or no_progress,
+        lambda sentence: None,  # noqa: ARG005
+    )
+    return fitted(source, order, stacklevel=3).model
 
 
-def fitted(source: Any, output: Path, options: Options, tell: Progress, *, stacklevel: int = 2) -> Fitted:
+def fitted(source: Any, order: FitOrder, *, stacklevel: int = 2) -> Fitted:
     """What `fit_files` does; warnings point `stacklevel` calls up."""
+    files = reread_files(source, order.reading)
+    outputs = [order.output] if order.rows is None else [order.output, order.rows]
+    for output in outputs:
+        refuse_output(output, files.paths)
+        if output.exists() and not output.is_file():
+            raise InvalidInputError(f"{output} exists and is no regular file; give the name of a file to write.")
+    with locked(outputs, stacklevel=stacklevel + 1):
+        job = _done(TrainingFiles.of(files), order, stacklevel + 1)
+    attached = None
+    if not isinstance(order.wanted, Mapping) and order.wanted.identity.get("kind", "external") == "external":
+        attached = order.wanted
+    return Fitted(load_model(order.output, attached), job.resumed_at)
+
+
+def _done(frames: TrainingFiles, order: FitOrder, stacklevel: int) -> FitJob:
+    """Make the model file, or what is left to do of it."""
     from ..writing._outputs import versions
 
-    frames = TrainingFiles.of(source, options.reading)
-    refuse_output(output, frames.files.paths)
-    if output.exists() and not output.is_file():
-        raise InvalidInputError(f"{output} exists and is no regular file; give the name of a file to write.")
     settings = {
         "input": frames.identity,
-        **options.settings(),
-        **{f"version of {name}": version for name, version in versions().items()},
-        "instruction set": _core.cpu_info()[0],
+        **order.identity(),
+        **of_versions(versions()),
+        "instruction_set": _core.cpu_info()[0],
     }
-    job = FitJob(output, settings)
+    job = FitJob(order.output, order.rows, settings)
     with job.consistent():
         if not job.is_assembled:
-            job.open()
-            with passes(options.scheduler, options.workers) as work:
-                model = _made(frames, job, options, work, tell, stacklevel + 1)
-            job.assemble(model._to_bytes())
+            job.assemble(_made(frames, job, order, passes(order.executor, order.output), stacklevel + 1))
         job.publish()
-    loaded = load_model(output)
-    assert isinstance(loaded, SparseKernelModel)
-    return Fitted(loaded, job.resumed_at)
+    return job
 
 
-def _made(
-    frames: TrainingFiles, job: FitJob, options: Options, work: Passes, tell: Progress, stacklevel: int
-) -> SparseKernelModel:
+def _made(frames: TrainingFiles, job: FitJob, order: FitOrder, work: Passes, stacklevel: int) -> _core.Model:
     """Both passes, or what is left of them."""
-    zeta = as_zeta(options.zeta)
     if job.is_resumed:
-        training, active_set = job.first_pass(frames)
-        problem, basis = options.problem(training, tell), kernel_basis(active_set[0], zeta)
+        training, basis, further = job.first_pass(frames)
+        problem = frames_problem(training, order.wanted, order.settings, order.progress)
     else:
-        pool = pool_for(options.n_active, options.seed)
         n_atoms = frames.files.n_atoms()
-        problem = options.problem(frames, tell, pool=pool, seen=lambda done: tell("reading", done, n_atoms))
-        describe = partial(work.features, problem)
-        active_set = sampled_active_set(problem, options.n_active, pool, describe, stacklevel=stacklevel + 1)
-        basis = kernel_basis(active_set[0], zeta)
+        problem = frames_problem(
+            frames,
+            order.wanted,
+            order.settings,
+            order.progress,
+            seen=lambda done: order.progress("reading", done, n_atoms),
+        )
+        _say_beforehand(problem, order.remark)
+        basis, further = basis_of(problem, lambda chosen: work.features(problem, chosen), stacklevel=stacklevel + 1)
         frames.refuse_changes()
-        job.keep_first_pass(problem.training, active_set)
-    terms = problem.terms.with_facts(active_set[1])
-    targets = problem.training.targets(terms.baseline)
-    accumulator = job.rows(basis.size, labelled=targets is not None)
-    for _ in work.add_rows(accumulator, problem, basis, targets):
-        job.checkpoint_if_due()
-    try:
+        job.keep_first_pass(problem.structures, basis, further)
+    accumulator, start = job.rows(problem, basis, further)
+    for rows in work.add_rows(start, accumulator, problem, basis):
+        job.keep(rows)
+    with job.refused_for_good():
         frames.refuse_changes()
-    except InvalidInputError:
-        job.forget()
-        raise
-    model = solved(basis, accumulator, terms, stacklevel=stacklevel + 1)
-    problem.progress("factorising", 1, 1)
-    return SparseKernelModel._of(model)
+        return finished(problem, basis, accumulator, further, stacklevel=stacklevel + 1)
+
+
+def _say_beforehand(problem: Problem, remark: Callable[[str], None]) -> None:
+    """What the fit will take of memory, and what it does not use."""
+    structures, n_features = problem.structures, problem.environments.n_features
+    settings = problem.settings
+    if settings.kind == "linear":
+        size, pool = n_features * len(structures.species), 0
+    else:
+        wanted = dict.fromkeys(structures.species, settings.largest_active if settings.n_active is not None else 0)
+        size = sum(settings.n_active.values()) if isinstance(settings.n_active, Mapping) else settings.n_active or 0
+        pool = largest_pool(structures, n_features, wanted)
+    estimate = needed(structures, n_features, size) + pool
+    remark(f"memory    about {estimate / 1e9:.2g} GB: {size} weights, {n_features} features of an environment")
+    if unused := structures.facts.get("unused_forces_of"):
+        remark(f"forces    of {unused} structures are not used")

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
 from .. import _core
 from .._accumulator import HessianAccumulator
-from .._errors import InvalidInputError
-from ..atoms._fitting import ActiveSet
+from .._errors import InvalidInputError, LprError
+from .._files import publish, remove_whole, write_whole
 from ..atoms._frames import Rereadable
 from ..atoms._training_set import TrainingSet
-from ..models import _safetensors
-from ..writing._spool import SUFFIX, Spool, beside, publish, remove_whole, write_whole
-from ._job import RunInterruptedError
+from ..models import _archive, _safetensors
+from ..models._basis import Basis, basis_from_parts, basis_to_parts
+from ..models._fit import accumulator_of
+from ..models._problem import Problem
+from ..models._rows import Rows
+from ..models._rows_file import Head, RowsWriter
+from ..models._structures import Structures
+from ..writing._spool import SUFFIX, beside
 from ._journal import Journal
+from ._restart import Restartable
 
 # Seconds between checkpoints of the rows, and how many times longer than a checkpoint they have to be: a state can
 # have hundreds of megabytes.
@@ -31,27 +35,32 @@ _CHECKPOINT_SHARE = 20.0
 _ROWS, _ASSEMBLED = "rows", "assembled"
 
 
-class FitJob:
+class FitJob(Restartable):
     """Journal, active set, rows so far, and the model until it has its name.
 
     Parameters
     ----------
     output : pathlib.Path
         The model file.
+    kept_rows : pathlib.Path or None
+        File in which the rows are kept for other fits.
     settings : dict
         See `Journal`.
     """
 
-    def __init__(self, output: Path, settings: dict[str, Any]) -> None:
+    def __init__(self, output: Path, kept_rows: Path | None, settings: dict[str, Any]) -> None:
+        self._journal: Journal
+        super().__init__(Journal(output, settings))
         self._output = output
-        self._journal = Journal(output, settings)
-        self._before = self._journal.read()
-        self._model = Spool(output)  # also keeps other processes away
+        self._kept_rows = kept_rows
+        self._model = beside(output, SUFFIX)
         self._first_pass = beside(output, ".active" + SUFFIX)
-        self._rows = beside(output, ".rows" + SUFFIX)
-        self._is_open = False
+        self._sum = beside(output, ".rows" + SUFFIX)
         self._accumulator: HessianAccumulator | None = None
-        self._n_safe = 0
+        self._writer: RowsWriter | None = None
+        self._n_safe_rows = 0
+        self._n_rows = 0
+        self._n_structures = self._n_safe_structures = 0
         self.resumed_at: int | None = None
         self._next_checkpoint = 0.0
 
@@ -63,52 +72,18 @@ class FitJob:
     @property
     def is_assembled(self) -> bool:
         """Whether an earlier run has made the model, and only `publish` is left."""
-        return self._before is not None and self._before["state"] == _ASSEMBLED
+        return self._is(_ASSEMBLED)
 
-    @contextmanager
-    def consistent(self) -> Iterator[None]:
-        """Whatever happens within, either nothing is left of the run, or it can go on."""
-        try:
-            yield
-        except BaseException as error:
-            if self._is_open and self._journal.read() is None:
-                self._model.remove()
-                self._remove_parts()
-                raise
-            if isinstance(error, KeyboardInterrupt) and self._is_open:
-                self._checkpoint()
-                raise RunInterruptedError(
-                    f"interrupted, the active set and {self._n_safe} structures are safe; give the same command again "
-                    f"to go on, or delete {self._journal.path} to start afresh."
-                ) from None
-            raise
-        finally:
-            self._model.close()
-
-    def open(self) -> None:
-        """Begin, or go on.
-
-        Raises
-        ------
-        InvalidInputError
-            If another process fits this model.
-        """
-        self._model.open(None)
-        self._is_open = True
-
-    def keep_first_pass(self, training: TrainingSet, active_set: ActiveSet) -> None:
+    def keep_first_pass(self, structures: Structures, basis: Basis, further: Mapping[str, Any]) -> None:
         """Remember what the structures are made of, and the active set."""
-        active, facts = active_set
-        tensors: dict[str, NDArray[Any]] = {f"active.{s}": features for s, features in active.items()}
-        tensors |= {"counts": training.counts, "weights": training.weights}
-        if training.energies is not None:
-            tensors["energies"] = training.energies
-        text = json.dumps({"species": training.species, "periodic": training.periodic, "facts": facts})
-        remove_whole(self._rows)  # of a run whose journal was deleted
-        write_whole(self._first_pass, _safetensors.to_bytes(tensors, text))
+        facts, arrays = structures.to_parts()
+        of_basis, active = basis_to_parts(basis)
+        text = json.dumps({"structures": facts, "basis": of_basis, "further": dict(further)})
+        remove_whole(self._sum)  # of a run whose journal was deleted
+        write_whole(self._first_pass, _safetensors.to_bytes({**arrays, **active}, text))
         self._journal.write({"state": _ROWS})
 
-    def first_pass(self, source: Rereadable) -> tuple[TrainingSet, ActiveSet]:
+    def first_pass(self, source: Rereadable) -> tuple[TrainingSet, Basis, dict[str, Any]]:
         """What was remembered; the structures come from `source` again.
 
         Raises
@@ -117,56 +92,87 @@ class FitJob:
             If the file is damaged or gone.
         """
         with self._told(self._first_pass):
-            text, tensors = _core.read_parts(self._first_pass.read_bytes(), str(self._first_pass))
+            text, arrays = _core.read_parts(self._first_pass.read_bytes(), str(self._first_pass))
         facts = json.loads(text)
-        species = tuple(facts["species"])
-        energies, periodic = tensors.get("energies"), facts["periodic"]
-        training = TrainingSet(species, tensors["counts"], tensors["weights"], energies, source, periodic)
-        return training, ({s: tensors[f"active.{s}"] for s in species}, facts["facts"])
+        structures = Structures.from_parts(facts["structures"], arrays)
+        return TrainingSet(structures, source), basis_from_parts(facts["basis"], arrays), facts["further"]
 
-    def rows(self, size: int, *, labelled: bool) -> HessianAccumulator:
-        """The rows that are safe: those of as many structures. From now on `checkpoint` is about them."""
-        self._accumulator = HessianAccumulator(size, labelled=labelled)
-        if self._rows.exists():
-            with self._told(self._rows):
-                self._accumulator = HessianAccumulator.from_bytes(self._rows.read_bytes())
-        self._n_safe = self._accumulator.n_rows
-        self.resumed_at = self._n_safe if self.is_resumed else None
+    def rows(self, problem: Problem, basis: Basis, further: Mapping[str, Any]) -> tuple[HessianAccumulator, int]:
+        """The rows that are safe, and the first structure that has none among them. `keep` is told of all others."""
+        self._accumulator = accumulator_of(basis, problem.facts)
+        if self._sum.exists():
+            with self._told(self._sum):
+                self._accumulator = HessianAccumulator.from_bytes(self._sum.read_bytes())
+        self._n_rows = self._n_safe_rows = self._accumulator.n_rows
+        self._n_structures = self._n_safe_structures = problem.structures.owner_of_row(self._n_safe_rows)
+        if self._kept_rows is not None:
+            head = Head(basis, problem.settings, problem.facts.with_provenance(further))
+            self._writer = RowsWriter(beside(self._kept_rows, SUFFIX), head.to_bytes(), head.record)
+            self._writer.begin(self._n_safe_rows)
+        self.resumed_at = self._n_structures if self.is_resumed else None
         self._next_checkpoint = time.monotonic() + _BETWEEN_CHECKPOINTS
-        return self._accumulator
+        return self._accumulator, self._n_structures
 
-    def checkpoint_if_due(self) -> None:
-        """Bring the rows to the disk, unless that was done not long ago."""
+    def keep(self, rows: Rows) -> None:
+        """These rows were added; bring everything to the disk, unless that was done not long ago."""
+        if self._writer is not None:
+            self._writer.write(rows)
+        self._n_structures, self._n_rows = int(rows.labels["structure"][-1]) + 1, self._n_rows + len(rows)
         start = time.monotonic()
         if start >= self._next_checkpoint:
             self._checkpoint()
             now = time.monotonic()
             self._next_checkpoint = now + max(_BETWEEN_CHECKPOINTS, _CHECKPOINT_SHARE * (now - start))
 
-    def assemble(self, model: bytes) -> None:
-        """Take the content of the model file."""
-        self._model.write(model)
-        self._model.checkpoint()
+    def assemble(self, model: _core.Model) -> None:
+        """Take the model, and close the rows that are kept."""
+        if self._writer is not None:
+            self._writer.sync()
+            self._writer.close()
+        write_whole(self._model, _archive.to_bytes(model))
         self._journal.write({"state": _ASSEMBLED})
 
-    def forget(self) -> None:
-        """What was remembered is of no use any more."""
-        self._journal.remove()
+    @contextmanager
+    def refused_for_good(self) -> Iterator[None]:
+        """What is refused within would be refused again: nothing is left that other arguments would be measured by."""
+        try:
+            yield
+        except LprError:
+            self._journal.remove()
+            raise
 
     def publish(self) -> None:
         """Give the model its name, and leave nothing else."""
-        publish(self._model.path, self._output)
+        if self._kept_rows is not None:
+            publish(beside(self._kept_rows, SUFFIX), self._kept_rows)
+        publish(self._model, self._output)
         self._remove_parts()
         self._journal.remove()
 
     def _checkpoint(self) -> None:
-        if self._accumulator is not None and self._accumulator.n_rows > self._n_safe:
-            write_whole(self._rows, self._accumulator.to_bytes())
-            self._n_safe = self._accumulator.n_rows
+        # An interrupt may come when rows were added, but are not kept yet.
+        is_told = self._accumulator is not None and self._accumulator.n_rows == self._n_rows
+        if self._accumulator is not None and is_told and self._n_rows > self._n_safe_rows:
+            if self._writer is not None:
+                self._writer.sync()
+            write_whole(self._sum, self._accumulator.to_bytes())
+            self._n_safe_rows, self._n_safe_structures = self._n_rows, self._n_structures
 
     def _remove_parts(self) -> None:
-        for path in (self._rows, self._first_pass):
+        for path in (self._sum, self._first_pass, self._model):
             remove_whole(path)
+
+    def _give_up(self, *, remove: bool) -> None:
+        if remove:
+            if self._writer is not None:
+                self._writer.close()
+            self._remove_parts()
+            if self._kept_rows is not None:
+                remove_whole(beside(self._kept_rows, SUFFIX))
+
+    def _safe(self, kept: dict[str, Any]) -> str:  # noqa: ARG002
+        self._checkpoint()
+        return f"the active set and {self._n_safe_structures} structures"
 
     @contextmanager
     def _told(self, path: Path) -> Iterator[None]:

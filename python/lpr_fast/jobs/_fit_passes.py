@@ -2,158 +2,131 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._accumulator import HessianAccumulator
-from .._arrays import Array, as_count
-from ..atoms import _ranges
-from ..atoms._fitting import Problem, features_from, rows_from
+from .._arrays import Array
+from ..atoms._environments import FrameEnvironments
 from ..models._basis import Basis
 from ..models._fit import adding
+from ..models._problem import Problem, rows_from, rows_of
+from ..models._rows import Rows
 from ._stream import Stream
+from ._tasks import Tasks
 from ._training_files import TrainingFiles
-
-if TYPE_CHECKING:
-    from distributed import Future
-
-    from ..descriptors._soap import Soap
-    from ._cluster import Cluster
 
 Indices = NDArray[np.int64]
 
-# Ranges that every worker has before it, so that it never waits for the next.
-_RANGES_EACH = 4
+# Structures that a worker takes together: what is lost when it dies.
+_TOGETHER = 256
+
+# Bytes of rows that wait to be added, and tasks that are under way in any case, and at most.
+_BYTES_WAITING = 2**30
+_FEWEST_TASKS, _MOST_TASKS = 16, 512
 
 
 class Passes(Protocol):
-    """What computes descriptors and rows."""
+    """What describes structures and makes rows."""
 
-    def features(self, problem: Problem, environments: Indices) -> Array:
-        """Normalised features of environments, given in ascending order."""
+    def features(self, problem: Problem, environments: Indices) -> Iterator[Array]:
+        """Features of environments, given in ascending order, a batch at a time."""
         ...
 
-    def add_rows(
-        self, accumulator: HessianAccumulator, problem: Problem, basis: Basis, targets: Array | None
-    ) -> Iterator[int]:
-        """Add the rows of all structures but those that the accumulator has; pause where a checkpoint can be made."""
+    def add_rows(self, start: int, accumulator: HessianAccumulator, problem: Problem, basis: Basis) -> Iterator[Rows]:
+        """Add the rows of structures from number `start` on; pass each block on when it is in."""
         ...
 
 
-@contextmanager
-def passes(scheduler: Any, workers: int) -> Iterator[Passes]:
-    """What computes here, or on workers if there are to be any; see `_cluster.connected`."""
-    count = as_count("workers", workers)
-    if scheduler is None and count == 0:
-        yield Here()
-        return
-    from ._cluster import check_wanted, connected
-
-    check_wanted(scheduler, count)
-    with connected(scheduler, count) as cluster:
-        yield OnWorkers(cluster)
+def passes(executor: Executor | None, output: Path) -> Passes:
+    """What computes here, or in the processes of an executor."""
+    return Here() if executor is None else OnWorkers(Tasks(executor, output))
 
 
 class Here:
     """In this process, a thread reads, one describes, and the caller's adds rows."""
 
-    def features(self, problem: Problem, environments: Indices) -> Array:
+    def features(self, problem: Problem, environments: Indices) -> Iterator[Array]:
         """See `Passes`."""
         with Stream() as stream:
-            return np.concatenate(list(stream.ahead(features_from(problem, environments))))
+            yield from stream.ahead(problem.environments.features(environments))
 
-    def add_rows(
-        self, accumulator: HessianAccumulator, problem: Problem, basis: Basis, targets: Array | None
-    ) -> Iterator[int]:
+    def add_rows(self, start: int, accumulator: HessianAccumulator, problem: Problem, basis: Basis) -> Iterator[Rows]:
         """See `Passes`."""
-        start = accumulator.n_rows
-        weights, targets = problem.training.weights[start:], None if targets is None else targets[start:]
         with Stream() as stream:
             rows = stream.ahead(rows_from(start, basis, problem))
-            yield from adding(accumulator, rows, weights, targets, problem.terms.n_threads)
+            yield from adding(accumulator, rows, problem.facts, problem.settings.n_threads)
 
 
 @dataclass(frozen=True)
-class _Sent:
-    """What every range has in common."""
+class _Work:
+    """What all ranges have in common."""
 
-    frames: TrainingFiles
+    environments: FrameEnvironments
     folder: Path
-    soap: Soap
     basis: Basis | None = None
+
+    def seen(self) -> FrameEnvironments:
+        """The environments as this process sees their files."""
+        source = self.environments.training.source
+        assert isinstance(source, TrainingFiles)
+        training = replace(self.environments.training, source=source.seen_from(self.folder))
+        return replace(self.environments, training=training)
 
 
 class OnWorkers:
-    """Workers, each of which takes ranges of structures; leaves are made there, and merged here in their order."""
+    """Workers, each of which takes ranges of structures; what they make of these is added here, in order."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
+    def __init__(self, tasks: Tasks) -> None:
+        self._tasks = tasks
 
-    def features(self, problem: Problem, environments: Indices) -> Array:
+    def features(self, problem: Problem, environments: Indices) -> Iterator[Array]:
         """See `Passes`."""
-        training = problem.training
-        sent = self._cluster.send(_sent(problem))
-        ranges = _ranges.in_ranges(0, len(training))
-        chosen = [_ranges.Chosen.among(training, environments, part.start, part.stop) for part in ranges]
-        chosen = [part for part in chosen if part.atoms]
-        found: dict[int, Array] = {}
-        done = 0
-        for number, features in self._cluster.run(_features_of, chosen, sent):
-            found[number] = features
-            done += len(features)
-            problem.progress("active set: descriptors", done, len(environments))
-        return np.concatenate([found[number] for number in range(len(chosen))])
+        bounds = np.searchsorted(environments, problem.structures.first[::_TOGETHER])
+        parts = [part for part in np.split(environments, bounds[1:]) if len(part)]
+        with self._tasks.sharing(_work(problem)) as common:
+            yield from self._tasks.results(_features_of, parts, common, most=_MOST_TASKS, stacklevel=8)
 
-    def add_rows(
-        self, accumulator: HessianAccumulator, problem: Problem, basis: Basis, targets: Array | None
-    ) -> Iterator[int]:
+    def add_rows(self, start: int, accumulator: HessianAccumulator, problem: Problem, basis: Basis) -> Iterator[Rows]:
         """See `Passes`."""
-        training, cluster = problem.training, self._cluster
-        sent = cluster.send(_sent(problem, basis))
-        most = _RANGES_EACH * sum(cluster.client.nthreads().values())
-        waiting: deque[tuple[int, Future]] = deque()
-        for leaf in _ranges.leaves(accumulator.n_rows, len(training), accumulator.leaf_rows):
-            parts = [_ranges.Labelled.among(training, targets, part.start, part.stop) for part in leaf]
-            states = [cluster.submit(_sum_of, part, sent) for part in parts]
-            waiting.append((len(leaf), cluster.submit(_ranges.merged, *states)))
-            while sum(n_ranges for n_ranges, _ in waiting) > most and len(waiting) > 1:
-                yield self._merge(accumulator, waiting, problem)
-        while waiting:
-            yield self._merge(accumulator, waiting, problem)
-        problem.progress("factorising", 0, 1)
-
-    def _merge(self, accumulator: HessianAccumulator, waiting: deque[tuple[int, Future]], problem: Problem) -> int:
-        accumulator.merge(self._cluster.result(waiting.popleft()[1]), n_threads=problem.terms.n_threads)
-        first, total = problem.training.first, problem.training.n_environments
-        problem.progress("rows: kernels and sums", int(first[accumulator.n_rows]), total)
-        return accumulator.n_rows
+        structures = problem.structures
+        ranges = [range(a, min(a + _TOGETHER, len(structures))) for a in range(start, len(structures), _TOGETHER)]
+        most = min(max(_BYTES_WAITING // (8 * basis.size * _TOGETHER), _FEWEST_TASKS), _MOST_TASKS)
+        with self._tasks.sharing(_work(problem, basis)) as common:
+            found = self._tasks.results(_rows_of, ranges, common, most=most, stacklevel=8)
+            for rows in adding(accumulator, found, problem.facts, problem.settings.n_threads):
+                done = int(structures.first[int(rows.labels["structure"][-1]) + 1])
+                problem.progress("rows: kernels and sums", done, structures.n_environments)
+                yield rows
 
 
-def _sent(problem: Problem, basis: Basis | None = None) -> _Sent:
-    frames = problem.training.source
-    assert isinstance(frames, TrainingFiles)
-    return _Sent(frames.read_through(), Path.cwd(), problem.soap, basis)
+def _work(problem: Problem, basis: Basis | None = None) -> _Work:
+    environments = problem.environments
+    assert isinstance(environments, FrameEnvironments)
+    source = environments.training.source
+    assert isinstance(source, TrainingFiles)
+    training = replace(environments.training, source=source.read_through())
+    return _Work(replace(environments, training=training, n_threads=0), Path.cwd(), basis)
 
 
-def _features_of(chosen: _ranges.Chosen, sent: _Sent) -> Array:
-    """Features of the wanted atoms of a range, on a worker."""
-    return np.concatenate(list(_ranges.features_of(chosen, sent.frames.seen_from(sent.folder), sent.soap, _check)))
+def _features_of(work: _Work, environments: Indices) -> Array:
+    """Features of some environments, on a worker."""
+    return np.concatenate(list(work.seen().features(environments)))
 
 
-def _sum_of(labelled: _ranges.Labelled, sent: _Sent) -> HessianAccumulator:
-    """The rows of a range, on a worker."""
-    assert sent.basis is not None
-    return _ranges.sum_of(labelled, sent.frames.seen_from(sent.folder), sent.soap, sent.basis, _check)
-
-
-def _check(*_: object) -> None:
-    from ._cluster import check
-
-    check()
+def _rows_of(work: _Work, structures: range) -> Rows:
+    """The rows of a range of structures, on a worker."""
+    assert work.basis is not None
+    environments, first = work.seen(), structures.start
+    found = []
+    for features, species in environments.batches(structures.start, stop=structures.stop):
+        found.append(rows_of(work.basis, features, species, environments.structures, first, 0))
+        first += len(species)
+    phi, labels = (np.concatenate([getattr(rows, name) for rows in found]) for name in ("phi", "labels"))
+    return Rows(phi, labels)

@@ -7,17 +7,18 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .. import _core
-from ..atoms._model import Scores
-from ..writing._spool import FACTS, write_whole
+from .._files import write_whole
+from ..atoms._pipeline import Scores
+from ..writing._spool import FACTS
 from ._journal import Journal
 from ._partial import Partial
+from ._restart import Restartable
 from ._stream import Clock, Stream
 
 if TYPE_CHECKING:
@@ -36,10 +37,6 @@ _BETWEEN_CHECKPOINTS = 2.0
 
 # States of a run in its journal: under way; a shard that waits to be merged; outputs that only lack their names.
 _RUNNING, COMPLETE, ASSEMBLED = "running", "complete", "assembled"
-
-
-class RunInterruptedError(KeyboardInterrupt):
-    """Ctrl-C, with a sentence that says how to go on."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +70,7 @@ class Run:
     seconds: dict[str, float]
 
 
-class Job:
+class Job(Restartable):
     """Sinks, journal and summary of one run.
 
     Parameters
@@ -92,6 +89,8 @@ class Job:
         Number of the first frame: not zero for shards.
     skipped : dict of int to str
         Frames that are left out, and why; filled by what makes the scored frames.
+    read : callable, optional
+        Says for the journal, in JSON, what was read of the input up to a frame.
     """
 
     def __init__(
@@ -104,21 +103,21 @@ class Job:
         tag: str = "",
         first: int = 0,
         skipped: dict[int, str],
+        read: Callable[[int], Any] = lambda _: None,
     ) -> None:
         from ..writing._summary import RunSummary
 
+        super().__init__(journal)
         self._sinks = sinks
-        self._journal = journal
+        self._read = read
         self._about = about
         self._clock = clock
         self._first = first
         self._skipped = skipped
-        self._before = journal.read() if journal else None
         self._summary = RunSummary()
         self._started = time.time()
         self._resumed_at, self._resumed_at_atom = 0, 0
         self._facts_path = sinks[0].output.with_name(sinks[0].output.name + FACTS)
-        self._opened: list[Sink] = []
         self._partial = Partial(sinks[0].output, tag)
         if self._before:
             self._summary = RunSummary.from_json(self._before["summary"])
@@ -127,7 +126,7 @@ class Job:
 
     def run(self, scored: Scored, tell: Tell) -> Run:
         """Go on, or begin, and make the outputs."""
-        with self._consistent():
+        with self.consistent():
             if not self._is(ASSEMBLED):
                 self._open()
                 self._take(scored, tell)
@@ -137,8 +136,10 @@ class Job:
 
     def run_shard(self, scored: Scored, tell: Tell) -> Run:
         """Go on, or begin, and leave what `merge` takes."""
-        with self._consistent():
-            if not self._is(COMPLETE):
+        with self.consistent():
+            if self._is(COMPLETE):
+                self._journal_again()
+            else:
                 self._open()
                 self._take(scored, tell)
                 self._checkpoint(COMPLETE)
@@ -151,7 +152,7 @@ class Job:
         """Make the outputs from what shards left, given by their tags, in order; `tidy` removes that."""
         from ..writing._summary import RunSummary
 
-        with self._consistent():
+        with self.consistent():
             if not self._is(ASSEMBLED):
                 self._before, self._summary = None, RunSummary()
                 self._open()
@@ -164,26 +165,14 @@ class Job:
             self._publish(tidy)
         return self._result()
 
-    def _is(self, state: str) -> bool:
-        return self._before is not None and self._before["state"] == state
+    def _journal_again(self) -> None:
+        """Write the settings of now: they may differ where that changes nothing of what is done, and a merge looks."""
+        if self._journal and self._before:
+            self._journal.write(self._before)
 
-    @contextmanager
-    def _consistent(self) -> Iterator[None]:
-        """Whatever happens within, either all is left as it was before the run, or it can go on."""
-        try:
-            yield
-        except BaseException as error:
-            # The file itself is asked: an interrupt may come just after it was written.
-            kept = self._journal.read() if self._journal else None
-            self._give_up(remove=kept is None)
-            if isinstance(error, KeyboardInterrupt) and self._journal and kept is not None:
-                n_atoms = kept["partial"]["atoms"]
-                within = f" and {n_atoms} atoms of the next" if n_atoms else ""
-                raise RunInterruptedError(
-                    f"interrupted, {kept['summary']['n_read']} frames{within} are safe; give the same command again to "
-                    f"go on, or delete {self._journal.path} to start afresh."
-                ) from None
-            raise
+    def _safe(self, kept: dict[str, Any]) -> str:
+        n_atoms = kept["partial"]["atoms"]
+        return f"{kept['summary']['n_read']} frames" + (f" and {n_atoms} atoms of the next" if n_atoms else "")
 
     def _result(self) -> Run:
         written = [sink.output for sink in self._sinks]
@@ -194,7 +183,6 @@ class Job:
         lengths = self._before["lengths"] if self._before else [None] * len(self._sinks)
         for sink, length in zip(self._sinks, lengths, strict=True):
             sink.open(length)
-            self._opened.append(sink)
         self._partial.open(self._before["partial"] if self._before else None)
 
     def _take(self, scored: Scored, tell: Tell) -> None:
@@ -229,8 +217,15 @@ class Job:
         lengths = [] if state == ASSEMBLED else [sink.checkpoint() for sink in self._sinks]
         if self._journal:
             partial = self._partial.checkpoint()
+            n_read = self._first + self._summary.n_read + (partial["atoms"] > 0)
             self._journal.write(
-                {"state": state, "lengths": lengths, "summary": self._summary.to_json(), "partial": partial}
+                {
+                    "state": state,
+                    "lengths": lengths,
+                    "summary": self._summary.to_json(),
+                    "partial": partial,
+                    "read": self._read(n_read),
+                }
             )
 
     def _assemble(self) -> None:
@@ -252,15 +247,12 @@ class Job:
             self._journal.remove()
 
     def _give_up(self, *, remove: bool) -> None:
-        if remove and self._opened:
-            self._partial.remove()
-        else:
-            self._partial.close()
-        for sink in self._opened:  # what was not opened may be another process's
+        files: list[Sink | Partial] = [self._partial, *self._sinks]
+        for file in files:
             if remove:
-                sink.remove()
+                file.remove()
             else:
-                sink.close()
+                file.close()
 
     def _facts(self) -> dict[str, Any]:
         """What is different in every run, and therefore stands in no other file."""

@@ -3,21 +3,42 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from .._errors import InvalidInputError
-from ..writing._spool import beside, remove_whole, write_whole
+from .._files import remove_whole, write_whole
+from ..writing._spool import beside
 
 SUFFIX = ".journal"
 
-_FORMAT = "lpr_fast journal 2"
+_FORMAT = "lpr_fast journal 3"
 
-# Changes of these are told with both values: they are short.
+# What a run may go on with although it was begun with something else: told what that was, and what was done.
+Tolerated: TypeAlias = Mapping[str, Callable[[Any, dict[str, Any]], bool]]
+
+# Settings in the words of a message, where these are others than their names.
+_WORDS = {
+    "outputs": "list of outputs",
+    "least_rigid": "number of least rigid environments",
+    "unknown_species": "treatment of unknown species",
+    "on_error": "treatment of errors",
+    "instruction_set": "instruction set",
+    "about": "model",
+    "energy_key": "name of the energies",
+    "n_active": "size of the active set",
+    "hypers": "set of descriptor parameters",
+    "frames": "range of frames",
+}
+
+# Those whose values are short enough to be told, and to which versions belong too.
 _SHORT = {
-    *("unknown species", "on error", "least rigid", "instruction set", "shard"),
+    *("unknown_species", "on_error", "least_rigid", "instruction_set", "shard"),
     *("regularizer", "n_active", "zeta", "loss", "energy_key", "seed"),
 }
+
+_VERSION = "version_of_"
 
 
 class Journal:
@@ -28,15 +49,21 @@ class Journal:
     output : pathlib.Path
         The first output.
     settings : dict
-        Whatever the output's bytes depend on, by names that a message can use.
+        Whatever the output's bytes depend on, by name.
     tag : str
         What tells the journals of shards apart.
+    tolerated : mapping of str to callable, optional
+        For settings that may change under conditions: whether a run with this one before may go on, which has left this
+        progress.
     """
 
-    def __init__(self, output: Path, settings: dict[str, Any], tag: str = "") -> None:
+    def __init__(
+        self, output: Path, settings: dict[str, Any], tag: str = "", tolerated: Tolerated | None = None
+    ) -> None:
         self.path = beside(output, tag + SUFFIX)
         self._output, self._tag = output, tag
         self._settings = settings
+        self._tolerated = tolerated or {}
 
     def read(self) -> dict[str, Any] | None:
         """What `write` was given last; None if there is no unfinished run.
@@ -46,12 +73,14 @@ class Journal:
         InvalidInputError
             If the unfinished run is another one, or the file is no journal.
         """
-        if not self.path.exists():
+        try:
+            settings, progress = stored(self.path)
+        except FileNotFoundError:
             return None
-        settings, progress = stored(self.path)
         for name, now in json.loads(json.dumps(self._settings)).items():
-            if settings.get(name) != now:
-                raise InvalidInputError(self._another(name, settings.get(name), now))
+            then = settings.get(name)
+            if then != now and not (name in self._tolerated and self._tolerated[name](then, progress)):
+                raise InvalidInputError(self._another(name, then, now))
         return progress
 
     def write(self, progress: dict[str, Any]) -> None:
@@ -64,18 +93,48 @@ class Journal:
         remove_whole(self.path)
 
     def _another(self, name: str, then: Any, now: Any) -> str:
-        is_short = name in _SHORT or "version" in name
-        values = f" ({then} then, {now} now)" if is_short else ""
         remedy = "give the same command again"
-        if name == "instruction set":
+        if name == "instruction_set":
             remedy = f"set LPR_FAST_INSTRUCTION_SET={then}"
-        elif "version" in name:
+        elif name == "input":
+            remedy = "give the same files again, as they were"
+        elif name.startswith(_VERSION):
             remedy = "install that version"
         what = str(self._output) + ".shard-*" if self._tag else "that file"
         return (
-            f"the unfinished run of {self.path} was begun with another {name}{values}; {remedy}, or delete {what} to "
-            "start afresh."
+            f"the unfinished run of {self.path} was begun with another {in_words(name)}{_difference(name, then, now)}; "
+            f"{remedy}, or delete {what} to start afresh."
         )
+
+
+def in_words(setting: str) -> str:
+    """A setting as a message names it."""
+    if setting.startswith(_VERSION):
+        return f"version of {setting.removeprefix(_VERSION)}"
+    return _WORDS.get(setting, setting)
+
+
+def of_versions(versions: Mapping[str, str]) -> dict[str, str]:
+    """Versions of packages as settings."""
+    return {_VERSION + name: version for name, version in versions.items()}
+
+
+def _difference(name: str, then: Any, now: Any) -> str:
+    """What it was and what it is now, in brackets, where that is short."""
+    if name == "input" and [_named(file) for file in then] == [_named(file) for file in now]:
+        changed = next(file for before, file in zip(then, now, strict=True) if before != file)
+        return f" ({changed['source']} has changed)"
+    if name == "input":
+        return f" ({_listed(then)} then, {_listed(now)} now)"
+    return f" ({then} then, {now} now)" if name in _SHORT or name.startswith(_VERSION) else ""
+
+
+def _named(file: Mapping[str, Any]) -> str:
+    return f"{file['source']}{file['selection']}"
+
+
+def _listed(files: list[dict[str, Any]]) -> str:
+    return _named(files[0]) + (f" and {len(files) - 1} more" if len(files) > 1 else "")
 
 
 def stored(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -83,11 +142,13 @@ def stored(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
     Raises
     ------
+    FileNotFoundError
+        If there is no file.
     InvalidInputError
         If the file is none.
     """
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_bytes())
         if content["format"] != _FORMAT:
             raise ValueError(content["format"])
         return dict(content["settings"]), dict(content["progress"])

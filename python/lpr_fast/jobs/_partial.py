@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..atoms._model import Scores, joined, of_whole_frame
+from ..atoms._pipeline import Scores, joined, of_whole_frame
 from ..writing._spool import Spool
 
 if TYPE_CHECKING:
@@ -92,4 +92,4 @@ class Partial:
 
     @property
     def _record(self) -> np.dtype[Any]:
-        return np.dtype([(name, "<i8" if name in ("structure", "atom") else "<f8") for name in self._has])
+        return np.dtype([(name, "<i8" if name in ("frame", "atom") else "<f8") for name in self._has])

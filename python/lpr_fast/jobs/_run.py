@@ -3,49 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from itertools import islice
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from numpy.typing import ArrayLike
 
-from .. import _core
 from .._arrays import as_count
 from .._errors import InvalidInputError
-from .._files import sha256_of
-from ..atoms._load import load_model
-from ..atoms._model import Scores, StructureModel, UnknownSpecies
-from ..atoms._pieces import Piece, periodicity_told
-from ..reading import _sources
+from ..atoms._load import read_model
+from ..atoms._model import StructureModel
+from ..atoms._pipeline import UnknownSpecies
 from ..reading._options import ReadOptions, SpeciesOption
-from ._job import Job, Run
-from ._journal import Journal
+from ..reading._sources import Files, source_of
+from ._job import Run
+from ._lock import locked
 from ._memory import atoms_together
-from ._shards import Shard, refuse_shards
-from ._stream import Clock, Stream
-
-
-@dataclass(frozen=True)
-class RunProgress:
-    """How far a run is.
-
-    Attributes
-    ----------
-    frames, atoms : int
-        How many are done; of a large frame that is under way, only its atoms count.
-    atoms_in_all : int or None
-        How many there are, if that is known.
-    seconds : dict of str to float
-        What each kind of work has taken so far; they go on side by side.
-    """
-
-    frames: int
-    atoms: int
-    atoms_in_all: int | None
-    seconds: dict[str, float]
+from ._scoring import OnError, RunProgress, ScoreSettings, score_shard, score_whole
+from ._shards import Shard, refuse_shards, refuse_whole_run
+from ._stream import Clock
 
 
 def score_trajectory(
@@ -55,15 +34,15 @@ def score_trajectory(
     *,
     least_rigid: int = 0,
     unknown_species: UnknownSpecies = "error",
-    on_error: Literal["stop", "skip"] = "stop",
+    on_error: OnError = "stop",
     format: str | None = None,  # noqa: A002 (the name that ASE has for it)
     topology: str | PathLike[str] | None = None,
     species: SpeciesOption = None,
     cell: str | ArrayLike | None = None,
     ignore: str | Iterable[str] = (),
+    descriptor: Any = None,
     shard: str | None = None,
-    scheduler: Any = None,
-    workers: int = 0,
+    executor: Executor | None = None,
     memory: str | int | None = None,
     n_threads: int = 0,
     progress: Callable[[RunProgress], None] | None = None,
@@ -90,7 +69,7 @@ def score_trajectory(
         ``.chemiscope.json.gz`` (some environments on a map). By default, for ``traj.xyz``, ``traj.lpr.h5`` and
         ``traj.lpr.csv`` beside it.
     least_rigid : int
-        So many environments of lowest LPR are written too, with the frames around them, to
+        So many environments of lowest LPR that are unlike one another are written too, with what is around them, to
         ``<first output>.least-rigid.extxyz``.
     unknown_species, n_threads
         As for `StructureModel.score`.
@@ -110,15 +89,14 @@ def score_trajectory(
     ignore : str or list of str, optional
         Elements and labels of atoms that are left out before anything else, such as ``"X,Mw"``; atoms are numbered
         without them.
+    descriptor : callable or Descriptor, optional
+        For a model file: see `load_model`.
     shard : str, optional
         Such as ``"3/100"``: score only the third of so many equal ranges of frames, and leave what `merge_shards` makes
         the outputs from.
-    scheduler : str, path, distributed.Client or cluster of Dask, optional
-        Workers that score ranges of frames: the address of their scheduler, the file that it wrote (``.json``), or an
-        object of Dask. They have to see all files under the same names.
-    workers : int
-        Without a scheduler: so many processes on this machine, of one thread each. A script that asks for them needs
-        ``if __name__ == "__main__":``.
+    executor : concurrent.futures.Executor, optional
+        Processes that score ranges of frames, such as ``Client(...).get_executor()`` of Dask. They have to see all
+        files under the same names, and have the same versions of everything.
     memory : str or int, optional
         Cap on memory, such as ``"2GB"``; of each worker where there are workers.
     progress : callable, optional
@@ -132,103 +110,58 @@ def score_trajectory(
     ------
     InvalidInputError
         For frames that cannot be read or scored, outputs that cannot be written, an unfinished run with other
-        arguments, and workers that cannot be reached or would compute other bits.
+        arguments, and workers that would compute other bits.
+    LprError
+        If a worker dies. What is done is safe: the same call goes on.
     """
     from ..writing import _outputs
 
     if on_error not in ("stop", "skip"):
         raise InvalidInputError(f"on_error is {on_error!r}; it must be 'stop' or 'skip'.")
-    with_workers = scheduler is not None or as_count("workers", workers) != 0
-    if with_workers and shard is not None:
+    if executor is not None and shard is not None:
         raise InvalidInputError("a shard is a job of its own, without workers; give one or the other.")
     clock = Clock()
     with clock.stage("reading"):
-        loaded, digest = _loaded(model)
-        limit = atoms_together(memory, loaded)
         options = ReadOptions.of(format=format, topology=topology, species=species, cell=cell, ignore=ignore)
-        frames = _sources.source_of(source, options)
+        frames = source_of(source, options)
         models = [] if isinstance(model, StructureModel) else [Path(model)]
-        outputs = _outputs.checked(sinks, frames, models)
-    count = as_count("least_rigid", least_rigid)
-    work = Work(loaded, digest, limit, frames, outputs, count, unknown_species, on_error, n_threads)
-    if with_workers:
-        from ._workers import score_on_workers
+        loaded, digest = _loaded(model, descriptor)
+        settings = ScoreSettings(
+            model=loaded,
+            model_sha256=digest,
+            source=frames,
+            outputs=_outputs.checked(sinks, frames, models),
+            least_rigid=as_count("least_rigid", least_rigid),
+            unknown_species=unknown_species,
+            on_error=on_error,
+            n_threads=as_count("n_threads", n_threads),
+            atoms_together=atoms_together(memory, loaded),
+        )
+    with locked(settings.outputs, shared=shard is not None, stacklevel=3):
+        if executor is not None:
+            from ._workers import score_on_workers
 
-        return score_on_workers(scheduler, workers, work, clock, progress)
-    return score_part(work, shard, clock, progress)
-
-
-@dataclass(frozen=True)
-class Work:
-    """A run whose arguments have been looked at: model, hash of its file, atoms that are described together, ..."""
-
-    model: StructureModel
-    digest: str
-    limit: int
-    source: _sources.Source
-    outputs: list[Path]
-    least_rigid: int
-    unknown_species: UnknownSpecies
-    on_error: Literal["stop", "skip"]
-    n_threads: int
+            return score_on_workers(executor, settings, clock, progress)
+        if shard is not None:
+            return _shard(settings, shard, clock, progress)
+        refuse_shards(settings.outputs[0])
+        return score_whole(settings, clock, progress)
 
 
-def score_part(work: Work, shard: str | None, clock: Clock, progress: Callable[[RunProgress], None] | None) -> Run:
-    """Do a whole run, or a shard of it, in this process."""
-    from ..writing import _outputs
-
-    loaded, digest, limit, frames, outputs = work.model, work.digest, work.limit, work.source, work.outputs
-    count, unknown_species, on_error, n_threads = work.least_rigid, work.unknown_species, work.on_error, work.n_threads
-    if shard is None:
-        refuse_shards(outputs[0])
+def _shard(settings: ScoreSettings, text: str, clock: Clock, progress: Callable[[RunProgress], None] | None) -> Run:
+    """Do the shard that a text such as "3/100" means."""
+    refuse_whole_run(settings.outputs[0])
+    source = settings.source
     with clock.stage("reading"):
-        identity = frames.identity()
-        if isinstance(frames, _sources.Files) and (shard is not None or on_error == "stop"):
-            frames = frames.read_through(only_quick=shard is None, on_error=on_error)
-        part = None if shard is None else Shard.of(shard, frames)
-        n_atoms = None if part or on_error == "skip" else frames.n_atoms()
-    about = _outputs.about(loaded, digest)
-    tag = part.tag if part else ""
-    files = _outputs.sinks_of(outputs, about, least_rigid=count, describe=loaded._features_of, tag=tag)
-    settings = {
-        "model": digest,
-        "input": identity,
-        "list of outputs": [str(output.resolve()) for output in outputs],
-        "least rigid": count,
-        "unknown species": unknown_species,
-        "on error": on_error,
-        "shard": None if part is None else f"{part.index}/{part.count}",
-        **{f"version of {name}": version for name, version in about.versions.items()},
-        "instruction set": _core.cpu_info()[0],
-        "facts about the model": asdict(about),
-    }
-
-    skipped: dict[int, str] = {}
-    skip = skipped.__setitem__ if on_error == "skip" else None
-
-    def scored(stream: Stream, start: int, first_atom: int) -> Iterator[tuple[Piece, Scores]]:
-        chosen = frames.frames(start) if part is None else islice(frames.frames(start), max(0, part.stop - start))
-        pieces = loaded._pieces(chosen, unknown_species, limit, start, skip, first_atom)  # type: ignore[arg-type]
-        pieces = periodicity_told(pieces, loaded.provenance, is_shard=part is not None)
-        read = stream.ahead(clock.timed("reading", pieces), may_wait=True)
-        return stream.ahead((piece, score(piece)) for piece in read)
-
-    def score(piece: Piece) -> Scores:
-        with clock.stage("scoring"):
-            return loaded._scores(piece, unknown_species, n_threads)
-
-    def tell(n_frames: int, done: int) -> None:
-        if progress is not None:
-            progress(RunProgress(n_frames, done, n_atoms, dict(clock.seconds)))
-
-    journal = None if identity is None else Journal(files[0].output, settings, tag)
-    if part is None:
-        return Job(files, journal, about, clock, skipped=skipped).run(scored, tell)
-    return Job(files, journal, about, clock, tag=part.tag, first=part.first, skipped=skipped).run_shard(scored, tell)
+        if isinstance(source, Files):
+            source = source.read_through(on_error=settings.on_error)
+        shard = Shard.of(text, source)
+    with locked(settings.outputs[:1], tag=shard.tag, stacklevel=4):
+        return score_shard(replace(settings, source=source), shard, clock, progress)
 
 
-def _loaded(model: StructureModel | str | PathLike[str]) -> tuple[StructureModel, str]:
+def _loaded(model: StructureModel | str | PathLike[str], descriptor: Any) -> tuple[StructureModel, str]:
     """The model, and the hash of its file, or of the file that it would be saved to."""
     if isinstance(model, StructureModel):
         return model, hashlib.sha256(model._to_bytes()).hexdigest()
-    return load_model(model), sha256_of(Path(model))
+    return read_model(Path(model), descriptor)

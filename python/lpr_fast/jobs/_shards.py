@@ -6,23 +6,24 @@ import re
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from .._errors import InvalidInputError
 from ..reading._sources import Files, Source
 from ..writing._spool import beside
 from ._job import ASSEMBLED, COMPLETE, Job, Run
-from ._journal import SUFFIX, Journal, stored
+from ._journal import SUFFIX, Journal, in_words, stored
+from ._lock import locked
 from ._stream import Clock
 
 if TYPE_CHECKING:
     from ..writing._summary import RunSummary
 
-# Tags of shards, and what each came to.
-_Parts: TypeAlias = "list[tuple[str, RunSummary]]"
-
 # What a journal says in place of the shard when all are put together.
 _MERGED = "merged"
+
+# Settings that shards of one run need not have in common: which they are, and what changes nothing of complete ones.
+_OWN: dict[str, Any] = {"shard": _MERGED, "frames": None, "on_error": None, "unknown_species": None}
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,18 @@ class Shard:
             raise InvalidInputError(f"shard is {text!r}; give for instance 3/100, the third of a hundred.")
         if not isinstance(source, Files):
             raise InvalidInputError(f"{source.name} cannot be read by several jobs; give files.")
-        n_frames = source.n_frames()
-        return cls(index, count, (index - 1) * n_frames // count, index * n_frames // count)
+        return cls.ranges(count, source.n_frames())[index - 1]
+
+    @classmethod
+    def ranges(cls, count: int, n_frames: int) -> list[Shard]:
+        """All shards of so many frames."""
+        ends = [index * n_frames // count for index in range(count + 1)]
+        return [cls(index, count, *ends[index - 1 : index + 1]) for index in range(1, count + 1)]
+
+    @property
+    def name(self) -> str:
+        """Such as "3/100"."""
+        return f"{self.index}/{self.count}"
 
     @property
     def tag(self) -> str:
@@ -75,34 +86,52 @@ def merge_shards(output: str | PathLike[str]) -> Run:
     InvalidInputError
         If shards are missing, not complete, or of different runs.
     """
-    return merged(output, Clock())
+    first = Path(output)
+    with locked([first], stacklevel=3):
+        plan = _plan(first)
+        with locked([path for path in plan.outputs if path.resolve() != first.resolve()], stacklevel=3):
+            return merged(first, Clock())
 
 
-def merged(output: str | PathLike[str], clock: Clock) -> Run:
-    """See `merge_shards`; `clock` has counted what the shards took."""
+def merged(first: Path, clock: Clock) -> Run:
+    """See `merge_shards`; the locks are held, and `clock` has counted what the shards took."""
     from ..writing import _outputs
     from ..writing._sinks import About
 
-    first = Path(output)
-    settings, parts = _tidying(first) or _complete(first)
-    facts = settings["facts about the model"]
+    plan = _plan(first)
+    facts = plan.settings["about"]
     about = About(**{**facts, "species": tuple(facts["species"]), "columns": tuple(facts["columns"])})
-    outputs = [Path(path) for path in settings["list of outputs"]]
-    sinks = _outputs.sinks_of(outputs, about, least_rigid=settings["least rigid"])
-    job = Job(sinks, Journal(first, settings), about, clock, skipped={})
-    return job.merge(parts, lambda: _remove([sink.output for sink in sinks]))
+    sinks = _outputs.sinks_of(plan.outputs, about, least_rigid=plan.settings["least_rigid"])
+    job = Job(sinks, Journal(first, plan.settings), about, clock, skipped={})
+    return job.merge(plan.parts, lambda: _remove([sink.output for sink in sinks]))
 
 
-def _tidying(output: Path) -> tuple[dict[str, Any], _Parts] | None:
+@dataclass(frozen=True)
+class _Plan:
+    """What is to be merged: settings of the run, and tags of shards with what each came to."""
+
+    settings: dict[str, Any]
+    parts: list[tuple[str, RunSummary]]
+
+    @property
+    def outputs(self) -> list[Path]:
+        return [Path(path) for path in self.settings["outputs"]]
+
+
+def _plan(output: Path) -> _Plan:
+    return _tidying(output) or _complete(output)
+
+
+def _tidying(output: Path) -> _Plan | None:
     """Settings of a merge that was ended when all was done but removing the shards; some may be gone already."""
     journal = beside(output, SUFFIX)
     if not journal.exists():
         return None
     settings, progress = stored(journal)
-    return (settings, []) if progress.get("state") == ASSEMBLED and settings.get("shard") == _MERGED else None
+    return _Plan(settings, []) if progress.get("state") == ASSEMBLED and settings.get("shard") == _MERGED else None
 
 
-def _complete(output: Path) -> tuple[dict[str, Any], _Parts]:
+def _complete(output: Path) -> _Plan:
     """Settings of all shards, and the tag and summary of each."""
     from ..writing._summary import RunSummary
 
@@ -111,7 +140,7 @@ def _complete(output: Path) -> tuple[dict[str, Any], _Parts]:
     settings = _common(found, journals)
     tags = [path.name.removeprefix(output.resolve().name).removesuffix(SUFFIX) for path in journals]
     summaries = [RunSummary.from_json(progress["summary"]) for _, progress in found]
-    return settings, list(zip(tags, summaries, strict=True))
+    return _Plan(settings, list(zip(tags, summaries, strict=True)))
 
 
 def _remove(outputs: list[Path]) -> None:
@@ -123,15 +152,10 @@ def _remove(outputs: list[Path]) -> None:
 
 def _journals(output: Path) -> list[Path]:
     """Journals of all shards, in order."""
-    matches = _found(output)
-    if not matches:
+    count = count_begun(output)
+    if count is None:
         raise InvalidInputError(f"there are no shards of {output}; give the first output of a run with --shard.")
-    counts = {int(match.group(2)) for match in matches}
-    if len(counts) > 1:
-        numbers = ", ".join(map(str, sorted(counts)))
-        raise InvalidInputError(f"{output} has shards of runs of {numbers} shards; delete those that are not meant.")
-    count = counts.pop()
-    missing = sorted(set(range(1, count + 1)) - {int(match.group(1)) for match in matches})
+    missing = sorted(set(range(1, count + 1)) - {int(match.group(1)) for match in _found(output)})
     if missing:
         raise InvalidInputError(f"shard {missing[0]}/{count} of {output} is missing; run it first.")
     return [beside(output, f".shard-{index}-of-{count}{SUFFIX}") for index in range(1, count + 1)]
@@ -168,28 +192,38 @@ def refuse_shards(output: Path) -> None:
         )
 
 
-def refuse_other_runs(output: Path, count: int) -> None:
-    """Throw if what is left of another run will be in the way of merging `count` shards."""
+def refuse_whole_run(output: Path) -> None:
+    """Throw if what is left of a run without workers would be in the way of merging shards."""
     journal = beside(output, SUFFIX)
     if journal.exists() and stored(journal)[0].get("shard") != _MERGED:
         raise InvalidInputError(
             f"the unfinished run of {journal} was begun without workers; go on without, or delete that file to start "
             "afresh."
         )
-    others = {int(match.group(2)) for match in _found(output)} - {count}
-    if others:
-        raise InvalidInputError(
-            f"{output} has shards of a run of {min(others)} shards, but this one has {count}; merge or delete them."
-        )
+
+
+def count_begun(output: Path) -> int | None:
+    """In how many shards a run was begun; None if that was not done.
+
+    Raises
+    ------
+    InvalidInputError
+        If there are several such runs.
+    """
+    counts = {int(match.group(2)) for match in _found(output)}
+    if len(counts) > 1:
+        numbers = ", ".join(map(str, sorted(counts)))
+        raise InvalidInputError(f"{output} has shards of runs of {numbers} shards; delete those that are not meant.")
+    return min(counts, default=None)
 
 
 def _common(found: list[tuple[dict[str, Any], dict[str, Any]]], journals: list[Path]) -> dict[str, Any]:
     """Settings of all shards."""
-    common = {**found[0][0], "shard": _MERGED}
+    common = {**found[0][0], **_OWN}
     for (settings, progress), path in zip(found, journals, strict=True):
         if progress["state"] != COMPLETE:
             raise InvalidInputError(f"the shard of {path} is not complete; give its command again.")
-        for name, value in {**settings, "shard": _MERGED}.items():
+        for name, value in {**settings, **_OWN}.items():
             if common.get(name) != value:
-                raise InvalidInputError(f"the shard of {path} is of a run with another {name}; run it again.")
+                raise InvalidInputError(f"the shard of {path} is of a run with another {in_words(name)}; run it again.")
     return common

@@ -20,6 +20,23 @@ if TYPE_CHECKING:
 _READ_TOGETHER = 4096
 
 
+def reread_files(given: Any, options: ReadOptions) -> Files:
+    """The files that a caller named, and how to read them.
+
+    Raises
+    ------
+    InvalidInputError
+        For what can be read only once, and frames in memory.
+    """
+    found = source_of(given, options)
+    if not isinstance(found, Files):
+        raise InvalidInputError(
+            f"{found.name} cannot be read again, as a fit does; give files (structures in memory are for "
+            "SparseKernelModel.fit)."
+        )
+    return found
+
+
 @dataclass(frozen=True)
 class TrainingFiles(_frames.Rereadable):
     """Files, and what told them from others in the beginning; a thread reads them ahead of whoever takes the frames."""
@@ -28,22 +45,10 @@ class TrainingFiles(_frames.Rereadable):
     identity: Any
 
     @classmethod
-    def of(cls, given: Any, options: ReadOptions) -> TrainingFiles:
-        """The files that a caller named, and how to read them.
-
-        Raises
-        ------
-        InvalidInputError
-            For what can be read only once, frames in memory, and files that are truncated or hold nothing.
-        """
-        found = source_of(given, options)
-        if not isinstance(found, Files):
-            raise InvalidInputError(
-                f"{found.name} cannot be read again, as a fit does; give files (structures in memory are for "
-                "SparseKernelModel.fit)."
-            )
-        identity = found.identity()
-        return cls(found.read_through(only_quick=True), identity)
+    def of(cls, files: Files) -> TrainingFiles:
+        """Files as they are now; those that are truncated or hold nothing are refused."""
+        identity = files.identity()
+        return cls(files.read_through(only_quick=True), identity)
 
     def frames(self, start: int = 0) -> Iterator[Atoms]:
         """The frames from number `start` on."""

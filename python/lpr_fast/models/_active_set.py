@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,11 @@ from .._errors import InvalidInputError, LprWarning
 
 Indices = NDArray[np.int64]
 
-# The pool of a species holds so many environments for each active one that is wanted, and at least the floor.
+# The pool of a species holds so many environments for each active one that is wanted, and at least the floor, unless
+# that would be many times what is wanted.
 _POOL_FACTOR = 5
 _POOL_FLOOR = 2000
+_LARGEST_POOL_FACTOR = 50
 
 # Environments that wait to be drawn: their priorities are computed together.
 _DRAWN_TOGETHER = 65536
@@ -97,24 +100,67 @@ class Pool:
 
 
 def sampled(
-    pools: Mapping[int, Indices], wanted: Mapping[int, int], features_of: Callable[[Indices], Array], n_threads: int
+    pools: Mapping[int, Indices],
+    wanted: Mapping[int, int],
+    describe: Callable[[Indices], Iterator[Array]],
+    n_features: int,
+    cap: int,
+    n_threads: int,
+    report: Callable[[int], None],
 ) -> Sample:
     """Farthest-point sampling of so many environments of each species, from pools.
 
-    Parameters
-    ----------
-    features_of : callable
-        Gives the normalised features of environments, which it is told in ascending order.
+    Features of the pools of several species exist together as long as they take `cap` bytes; `describe` gives those of
+    environments, which it is told in ascending order, and `report` is told how many have come.
     """
+    active: dict[int, Array] = {}
+    done = 0
+    for block in _blocks(pools, cap // (8 * n_features)):
+        features = _features_of(block, describe, n_features, partial(_report_more, report, done))
+        for s in block:
+            normalised = _core.normalised(features.pop(s), n_threads)
+            active[s] = normalised[choose(normalised, wanted[s], n_threads)]
+        done += sum(map(len, block.values()))
+    return Sample({s: active[s] for s in pools}, {s: len(pool) for s, pool in pools.items()})
+
+
+def _report_more(report: Callable[[int], None], before: int, done: int) -> None:
+    report(before + done)
+
+
+def _blocks(pools: Mapping[int, Indices], limit: int) -> Iterator[dict[int, Indices]]:
+    """Pools together until they have `limit` environments."""
+    block: dict[int, Indices] = {}
+    for s, pool in pools.items():
+        if block and sum(map(len, block.values())) + len(pool) > limit:
+            yield block
+            block = {}
+        block[s] = pool
+    yield block
+
+
+def _features_of(
+    pools: Mapping[int, Indices],
+    describe: Callable[[Indices], Iterator[Array]],
+    n_features: int,
+    report: Callable[[int], None],
+) -> dict[int, Array]:
+    """Features of the environments of each pool, in one pass through all of them."""
     together = np.concatenate(list(pools.values()))
-    species = np.repeat(list(pools), [len(pool) for pool in pools.values()])
     order = np.argsort(together)
-    features, species = features_of(together[order]), species[order]
-    active = {}
-    for s, count in wanted.items():
-        of_species = features[species == s]
-        active[s] = of_species[choose(of_species, count, n_threads)]
-    return Sample(active, {s: len(of_species) for s, of_species in pools.items()})
+    species = np.repeat(list(pools), [len(pool) for pool in pools.values()])[order]
+    features = {s: np.empty((len(pool), n_features)) for s, pool in pools.items()}
+    filled = dict.fromkeys(pools, 0)
+    done = 0
+    for batch in describe(together[order]):
+        of_batch = species[done : done + len(batch)]
+        for s in np.unique(of_batch).tolist():
+            found = batch[of_batch == s]
+            features[s][filled[s] : filled[s] + len(found)] = found
+            filled[s] += len(found)
+        done += len(batch)
+        report(done)
+    return features
 
 
 def note_fewer(found: int, asked: int, stacklevel: int) -> None:
@@ -142,7 +188,7 @@ def as_size(n_active: Any) -> int:
 
 def pool_size(n_active: int) -> int:
     """Environments of a species among which `n_active` are chosen."""
-    return max(_POOL_FACTOR * n_active, _POOL_FLOOR)
+    return max(_POOL_FACTOR * n_active, min(_POOL_FLOOR, _LARGEST_POOL_FACTOR * n_active))
 
 
 def draw(environments: Indices, size: int, seed: int) -> Indices:
@@ -170,5 +216,6 @@ def choose(features: Array, n_active: int, n_threads: int) -> Indices:
     usable = np.flatnonzero(features.any(axis=1))
     if not usable.size:
         return usable
-    chosen = _core.farthest_points(np.ascontiguousarray(features[usable]), n_active, 0, _SAME, n_threads)
+    among = features if len(usable) == len(features) else np.ascontiguousarray(features[usable])
+    chosen = _core.farthest_points(among, n_active, 0, _SAME, n_threads)
     return usable[np.array(chosen, dtype=np.int64)]

@@ -22,7 +22,7 @@ Tensors = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Descriptor:
+class DescriptorPart:
     """What a model file says of the descriptor.
 
     Attributes
@@ -45,7 +45,7 @@ def assembled(
     baseline: Mapping[int, float] | None,
     loss: Loss,
     provenance: Mapping[str, Any],
-    descriptor: Descriptor | None,
+    descriptor: DescriptorPart | None,
     n_threads: int,
 ) -> _core.Model:
     """A model from the rigidity of its whole Hessian and `Basis.prior`: the factors of each species are made here."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import _core
 from .._arrays import Array
@@ -139,3 +140,19 @@ class LinearBasis:
     def prior(self, n_threads: int) -> None:  # noqa: ARG002
         """The identity."""
         return
+
+
+def basis_to_parts(basis: Basis) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """A basis as facts that JSON can hold, and arrays."""
+    facts: dict[str, Any] = {"species": list(basis.species), "n_features": basis.n_features}
+    if not isinstance(basis, SparseKernelBasis):
+        return facts, {}
+    return facts | {"zeta": basis.zeta}, {f"active.{s}": active for s, active in basis.active.items()}
+
+
+def basis_from_parts(facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Basis:
+    """What `basis_to_parts` gave."""
+    species = tuple(facts["species"])
+    if "zeta" not in facts:
+        return LinearBasis(species, facts["n_features"])
+    return SparseKernelBasis({s: arrays[f"active.{s}"] for s in species}, facts["zeta"])

@@ -1,23 +1,22 @@
-"""From features of any origin to a fitted model."""
+"""From features of any origin to what is to be fitted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import _core
 from .._arrays import LARGEST_ENTRY, Array, as_count, as_integers, as_matrix, as_number, as_rows, as_vector
 from .._errors import InvalidInputError
-from . import _active_set
-from ._basis import Basis
-from ._fit import Terms, as_positive, fit, provenance_of
-from ._scores import Loss
-from ._structures import Structures, checked_weights, counted
-from ._training import CHUNK_ROWS, structure_rows
+from ._active_set import Pool, pool_size
+from ._fit import ModelFacts, provenance_of
+from ._problem import Problem
+from ._settings import FitSettings
+from ._structures import Groups, Structures, checked_weights, counted, weights_of_deviations
+from ._training import CHUNK_ROWS
 
 Indices = NDArray[np.int64]
 
@@ -25,88 +24,90 @@ _LARGEST_SPECIES = 2**24
 
 
 @dataclass(frozen=True)
-class ArrayProblem:
-    """What is to be fitted, and how; environments stand structure by structure, as `order` found them in the input."""
+class ArrayEnvironments:
+    """Environments in memory, structure by structure, as `order` found them in the input."""
 
-    features: Array
+    values: Array
     numbers: Indices
     order: Indices
-    structures: Structures
-    terms: Terms
+    first: Indices
 
-    @classmethod
-    def checked(
-        cls,
-        X: ArrayLike,
-        species: ArrayLike,
-        structure: ArrayLike,
-        *,
-        regularizer: float,
-        loss: Loss,
-        weights: ArrayLike | None,
-        energies: ArrayLike | None,
-        baseline: Mapping[int, float] | None,
-        provenance: Mapping[str, Any] | None,
-        n_threads: int,
-    ) -> ArrayProblem:
-        """Arguments of `from_arrays`, as they were given."""
-        threads, mu = as_count("n_threads", n_threads), as_positive("regularizer", regularizer)
-        features, numbers = checked_features(as_rows("X", X), species)
-        labels = as_integers("structure", structure, len(features))
-        order = np.argsort(labels, kind="stable")
-        sizes = np.unique(labels, return_counts=True)[1]
-        of_loss = checked_weights(weights, sizes, loss, "structure")
-        totals = None if energies is None else _checked_energies(energies, len(sizes))
-        structures = Structures(*counted(numbers[order], sizes), of_loss, totals)
-        of_species = structures.baseline(_as_baseline(baseline), baseline)
-        terms = Terms(mu, loss, of_species, provenance_of(structures, provenance), threads)
-        return cls(features[order], numbers[order], order, structures, terms)
+    @property
+    def n_features(self) -> int:
+        """See `Environments`."""
+        return int(self.values.shape[1])
 
-    def sampled_active_set(self, n_active: Any, seed: int) -> tuple[dict[int, Array], dict[str, Any]]:
-        """Active features of each species by farthest-point sampling, and the facts for the provenance."""
-        count = _active_set.as_size(n_active)
-        wanted = _active_set.share_out(count, self.structures.available)
-        pool = _active_set.Pool(_active_set.pool_size(count), seed)
-        pool.add(self.numbers)
-        sample = _active_set.sampled(pool.drawn(wanted), wanted, self._normalised, self.terms.n_threads)
-        _active_set.note_fewer(sample.size, count, stacklevel=3)
-        sizes = {str(s): size for s, size in sample.pool.items()}
-        facts = {"active_set": "farthest points", "n_active_asked": count, "pool": sizes, "seed": seed}
-        return sample.active, facts
+    def features(self, environments: Indices) -> Iterator[Array]:
+        """See `Environments`."""
+        for start in range(0, len(environments), CHUNK_ROWS):
+            yield self.values[environments[start : start + CHUNK_ROWS]]
 
-    def given_active_set(self, rows: ArrayLike) -> tuple[dict[int, Array], dict[str, Any]]:
-        """Active features of the rows that the caller names."""
-        chosen = as_integers("active_set", rows)
-        wrong = chosen[(chosen < 0) | (chosen >= len(self.features))]
-        if wrong.size or not chosen.size or len(np.unique(chosen)) < len(chosen):
-            what = f"row {wrong[0]}, which X does not have" if wrong.size else "no row, or one twice"
-            raise InvalidInputError(f"active_set names {what}; name rows of X, each once.")
-        places = np.argsort(self.order)[np.sort(chosen)]
-        features, numbers = self._normalised(places), self.numbers[places]
-        without = np.flatnonzero(~features.any(axis=1))
-        if without.size:
-            raise InvalidInputError(f"active_set names row {np.sort(chosen)[without[0]]} of X, which is all zeros.")
-        active = {s: features[numbers == s] for s in self.structures.species}
-        return active, {"active_set": "given", "n_active_asked": len(chosen)}
-
-    def fitted(self, basis: Basis, further_facts: dict[str, Any]) -> _core.Model:
-        """Accumulate the rows of all structures, factorise, and make what scoring needs."""
-        return fit(basis, self._rows(basis), self.structures, self.terms.with_facts(further_facts))
-
-    def _normalised(self, environments: Indices) -> Array:
-        return _core.normalised(self.features[environments], self.terms.n_threads)
-
-    def _rows(self, basis: Basis) -> Iterator[Array]:
-        """Rows X_A of so many structures at a time that their environments fill a chunk."""
-        first = self.structures.first
-        start = 0
-        while start < len(self.structures):
+    def batches(self, start: int, report: Callable[[str, int], None]) -> Iterator[tuple[Array, list[Indices]]]:  # noqa: ARG002
+        """Structures together until their environments fill a chunk."""
+        first = self.first
+        while start < len(first) - 1:
             stop = max(start + 1, int(np.searchsorted(first, first[start] + CHUNK_ROWS, side="right")) - 1)
-            inner = first[start + 1 : stop] - first[start]
             chosen = slice(first[start], first[stop])
-            features = np.split(basis.prepare(self.features[chosen]), inner)
-            yield structure_rows(basis, features, np.split(self.numbers[chosen], inner), self.terms.n_threads)
+            inner = first[start + 1 : stop] - first[start]
+            yield self.values[chosen], np.split(self.numbers[chosen], inner)
             start = stop
+
+    def species(self, environments: Indices) -> Indices:
+        """See `Environments`."""
+        return self.numbers[environments]
+
+    def name(self, environment: int) -> str:
+        """See `Environments`."""
+        return f"row {self.order[environment]} of X"
+
+    def label(self, species: int) -> str:
+        """See `Environments`."""
+        return str(species)
+
+
+def array_problem(
+    X: ArrayLike, species: ArrayLike, structure: ArrayLike, energies: ArrayLike | None, settings: FitSettings
+) -> Problem:
+    """Arguments of `from_arrays`, as they were given."""
+    features, numbers = checked_features(as_rows("X", X), species)
+    labels = as_integers("structure", structure, len(features))
+    order = np.argsort(labels, kind="stable")
+    sizes = np.unique(labels, return_counts=True)[1]
+    totals = None if energies is None else _checked_energies(energies, len(sizes))
+    structures = Structures(
+        *counted(numbers[order], sizes), _weights(settings, len(sizes)), settings.loss, totals, Groups.none(len(sizes))
+    )
+    baseline = structures.baseline(_as_baseline(settings.baseline), settings.baseline)
+    facts = ModelFacts(baseline, provenance_of(structures, settings.provenance))
+    environments = ArrayEnvironments(features[order], numbers[order], order, structures.first)
+    pool = None
+    if settings.n_active is not None:
+        pool = Pool(pool_size(settings.largest_active), settings.seed)
+        pool.add(environments.numbers)
+    given = None if settings.active_set is None else _places(settings.active_set, order)
+    return Problem(structures, environments, settings, facts, _tell_nobody, pool, given)
+
+
+def _tell_nobody(stage: str, done: int, total: int) -> None:
+    """Report nothing."""
+
+
+def _weights(settings: FitSettings, n_structures: int) -> Array:
+    if isinstance(settings.weights, str) or isinstance(settings.sigmas, str):
+        raise InvalidInputError("weights of arrays are an array, one for each structure, and no name.")
+    if settings.sigmas is not None:
+        return weights_of_deviations(settings.sigmas, n_structures, "structure")
+    return checked_weights(settings.weights, n_structures, "structure")
+
+
+def _places(rows: ArrayLike, order: Indices) -> Indices:
+    """The environments that the caller names by rows of the input, ascending."""
+    chosen = as_integers("active_set", rows)
+    wrong = chosen[(chosen < 0) | (chosen >= len(order))]
+    if wrong.size or not chosen.size or len(np.unique(chosen)) < len(chosen):
+        what = f"row {wrong[0]}, which X does not have" if wrong.size else "no row, or one twice"
+        raise InvalidInputError(f"active_set names {what}; name rows of X, each once.")
+    return np.sort(np.argsort(order)[chosen])
 
 
 def checked_features(X: ArrayLike, species: ArrayLike) -> tuple[Array, Indices]:
@@ -140,11 +141,11 @@ def _checked_energies(given: ArrayLike, n_structures: int) -> Array:
     return energies
 
 
-def _as_baseline(given: Mapping[int, float] | None) -> dict[int, float] | None:
-    if given is None:
-        return None
+def _as_baseline(given: Any) -> dict[int, float] | str | None:
+    if given is None or isinstance(given, str):
+        return given
     if not isinstance(given, Mapping):
-        raise InvalidInputError(f"baseline is a {type(given).__name__}; give a dictionary such as {{14: -158.5}}.")
+        raise InvalidInputError("the baseline is no dictionary; give one such as {14: -158.5}.")
     return {
         as_count("a species of the baseline", s): as_number(f"the baseline of species {s}", energy)
         for s, energy in given.items()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +17,44 @@ Loss = Literal["total", "per_atom"]
 # What they square the errors of.
 LOSS_NAMES = {"total": "total energies", "per_atom": "energies per atom"}
 Indices = NDArray[np.int64]
+AnyScores = TypeVar("AnyScores", bound="LocalScores")
 
 
-class LocalScores(NamedTuple):
-    """What a model says of environments, each of shape (n,); NaN for those that were left out."""
+@dataclass(frozen=True)
+class LocalScores:
+    """What a model says of environments, each of shape (n,); NaN for those that were left out.
+
+    Attributes
+    ----------
+    lpr : numpy.ndarray
+        Local prediction rigidity, on the scale of the model's loss; infinite where phi vanishes.
+    variance : numpy.ndarray
+        Subset-of-regressors variance mu / LPR, in units of the kernel's prior variance.
+    residual : numpy.ndarray or None
+        k(i,i) - k_Mi^T K_MM^-1 k_Mi, between 0 and 1: what the active set cannot see. None for linear models.
+    local_energy : numpy.ndarray or None
+        Contribution to the total energy in the unit of the training energies, the baseline of the species included.
+        None for models without energies.
+    """
 
     lpr: Array
     variance: Array
     residual: Array | None
-    energy: Array | None
+    local_energy: Array | None
+
+    def __len__(self) -> int:
+        """Return the number of environments."""
+        return len(self.lpr)
+
+    def taken(self: AnyScores, order: Indices | slice) -> AnyScores:
+        """Some of the environments, in an order."""
+        return self._changed(lambda values: values[order])
+
+    def _changed(self: AnyScores, change: Callable[[NDArray[Any]], NDArray[Any]]) -> AnyScores:
+        """The same of every array that there is."""
+        arrays = {each.name: getattr(self, each.name) for each in fields(self)}
+        changed: dict[str, Any] = {n: None if values is None else change(values) for n, values in arrays.items()}
+        return type(self)(**changed)
 
 
 def scores_of(model: _core.Model, features: Array, species: Indices, n_threads: int) -> LocalScores:
@@ -31,16 +62,11 @@ def scores_of(model: _core.Model, features: Array, species: Indices, n_threads: 
     known = ~np.isnan(features[:, 0])
     if known.all():
         return LocalScores(*model.score(features, species.astype(np.int32), n_threads))
-    lpr, variance, residual, energy = model.score(features[known], species[known].astype(np.int32), n_threads)
+    found = LocalScores(*model.score(features[known], species[known].astype(np.int32), n_threads))
 
     def spread(values: Array) -> Array:
         result = np.full(len(known), np.nan)
         result[known] = values
         return result
 
-    return LocalScores(
-        spread(lpr),
-        spread(variance),
-        None if residual is None else spread(residual),
-        None if energy is None else spread(energy),
-    )
+    return found._changed(spread)

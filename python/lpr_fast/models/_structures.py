@@ -1,10 +1,11 @@
-"""Training structures as models see them: how many environments of each species, weights and energies."""
+"""Training structures as models see them: what they are made of, and the labels of their energies."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,8 +19,29 @@ Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
+class Groups:
+    """Which group each structure belongs to, such as a ``config_type``; the name is empty where there is none.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The groups in the order in which they came.
+    of_structure : numpy.ndarray of int, shape (n_structures,)
+        Index into `names`.
+    """
+
+    names: tuple[str, ...]
+    of_structure: Indices
+
+    @classmethod
+    def none(cls, n_structures: int) -> Groups:
+        """All structures in one group without a name."""
+        return cls(("",), np.zeros(n_structures, dtype=np.int64))
+
+
+@dataclass(frozen=True)
 class Structures:
-    """How many environments structures have, with the weight w_A of each one's squared residual and its total energy.
+    """How many environments structures have, with the weight of each one's squared residual and its total energy.
 
     Attributes
     ----------
@@ -28,15 +50,27 @@ class Structures:
     counts : numpy.ndarray of int, shape (n_structures, n_species)
         Environments of each species in each structure.
     weights : numpy.ndarray, shape (n_structures,)
-        Those of the loss included.
+        Those that were given, without what the loss does.
+    loss : {"total", "per_atom"}
+        Whether residuals are those of total energies, or of energies per atom.
     energies : numpy.ndarray, shape (n_structures,), or None
         Total energies.
+    groups : Groups
+        What kind of structure each is.
+    isolated : dict of int to float
+        Energies of isolated atoms among the structures.
+    facts : dict
+        Further facts that the provenance of a model tells.
     """
 
     species: tuple[int, ...]
     counts: Indices
     weights: Array
+    loss: Loss
     energies: Array | None
+    groups: Groups
+    isolated: Mapping[int, float] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Return the number of structures."""
@@ -46,6 +80,16 @@ class Structures:
     def first(self) -> Indices:
         """Index of each structure's first environment, and behind them the number of all: (n_structures + 1,)."""
         return np.concatenate([[0], np.cumsum(self.counts.sum(axis=1))])
+
+    @cached_property
+    def units(self) -> Array:
+        """What the loss divides residuals by before it squares them: (n_structures,)."""
+        sizes = self.counts.sum(axis=1).astype(np.float64)
+        return sizes if self.loss == "per_atom" else np.ones(len(self))
+
+    def owner_of_row(self, row: int) -> int:
+        """Number of the structure that a training row belongs to: each has one row, of its energy."""
+        return row
 
     @property
     def n_environments(self) -> int:
@@ -57,15 +101,7 @@ class Structures:
         """Environments of each species in all structures."""
         return dict(zip(self.species, self.counts.sum(axis=0).tolist(), strict=True))
 
-    def targets(self, baseline: dict[int, float] | None) -> Array | None:
-        """What is left of the energies without the baseline."""
-        if self.energies is None or baseline is None:
-            return None
-        of_species = np.array([baseline[s] for s in self.species])
-        targets: Array = self.energies - (self.counts * of_species).sum(axis=1)
-        return targets
-
-    def baseline(self, given: Mapping[int, float] | None, shown: object) -> dict[int, float] | None:
+    def baseline(self, given: Mapping[int, float] | str | None, shown: object) -> dict[int, float] | None:
         """Energy of each species to be taken off first, checked or fitted; None without energies.
 
         Messages show it as the caller gave it.
@@ -75,14 +111,54 @@ class Structures:
                 raise InvalidInputError("a baseline was given, but the training set has no energies; leave it out.")
             return None
         if given is None:
-            fitted = fit_baseline(self.counts, self.energies, self.weights)
+            fitted = fit_baseline(self.counts, self.energies, self.weights / self.units**2)
             return dict(zip(self.species, map(float, fitted), strict=True))
-        if set(given) != set(self.species) or not np.isfinite(list(given.values())).all():
+        energies = self.isolated if isinstance(given, str) else given
+        if isinstance(given, str) and (given != "isolated" or set(energies) != set(self.species)):
+            what = f"no isolated atom of {set(self.species) - set(energies)}" if given == "isolated" else "other words"
+            raise InvalidInputError(
+                f"the baseline is {given!r}, but the training set has {what}; give energies of all species, or "
+                "'isolated' where the training set has one isolated atom of each."
+            )
+        if set(energies) != set(self.species) or not np.isfinite(list(energies.values())).all():
             raise InvalidInputError(
                 f"the baseline is {shown}; give one finite energy for each species of the training set, and for no "
                 "other."
             )
-        return {s: given[s] for s in self.species}
+        return {s: energies[s] for s in self.species}
+
+    def to_parts(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Everything as facts that JSON can hold, and arrays."""
+        arrays: dict[str, NDArray[Any]] = {
+            "counts": self.counts,
+            "weights": self.weights,
+            "groups": self.groups.of_structure,
+        }
+        if self.energies is not None:
+            arrays["energies"] = self.energies
+        facts = {
+            "species": list(self.species),
+            "loss": self.loss,
+            "groups": list(self.groups.names),
+            "isolated": {str(s): energy for s, energy in self.isolated.items()},
+            "facts": dict(self.facts),
+        }
+        return facts, arrays
+
+    @classmethod
+    def from_parts(cls, facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Structures:
+        """What `to_parts` gave."""
+        groups = Groups(tuple(facts["groups"]), arrays["groups"])
+        return cls(
+            tuple(facts["species"]),
+            arrays["counts"],
+            arrays["weights"],
+            facts["loss"],
+            arrays.get("energies"),
+            groups,
+            {int(s): energy for s, energy in facts["isolated"].items()},
+            facts["facts"],
+        )
 
 
 def counted(numbers: Indices, sizes: Indices) -> tuple[tuple[int, ...], Indices]:
@@ -93,21 +169,24 @@ def counted(numbers: Indices, sizes: Indices) -> tuple[tuple[int, ...], Indices]
     return tuple(map(int, species)), counts
 
 
-def checked_weights(given: ArrayLike | None, sizes: Indices, loss: Loss, what: str) -> Array:
-    """Weights of the squared residuals of structures with so many atoms, those that the loss brings included.
+def checked_loss(loss: Any) -> Loss:
+    """A loss that exists."""
+    if loss not in ("total", "per_atom"):
+        raise InvalidInputError(f"loss is {loss!r}; it must be 'total' or 'per_atom'.")
+    return loss  # type: ignore[no-any-return]
+
+
+def checked_weights(given: ArrayLike | None, n_structures: int, what: str) -> Array:
+    """Weights of the squared residuals of so many structures.
 
     Raises
     ------
     InvalidInputError
-        For losses that do not exist and weights that cannot be used; `what` is what the message calls a structure.
+        For weights that cannot be used; `what` is what the message calls a structure.
     """
-    if not isinstance(loss, str) or loss not in ("total", "per_atom"):
-        raise InvalidInputError(f"loss is {loss!r}; it must be 'total' or 'per_atom'.")
-    weights = np.ones(len(sizes)) if given is None else as_vector("weights", given)
-    if weights.shape != sizes.shape:
-        raise InvalidInputError(
-            f"got {weights.size} weights for {len(sizes)} {what}s; give one weight for each {what}."
-        )
+    weights = np.ones(n_structures) if given is None else as_vector("weights", given)
+    if len(weights) != n_structures:
+        raise InvalidInputError(f"got {len(weights)} weights for {n_structures} {what}s; give one for each {what}.")
     wrong = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0.0)))
     if wrong.size:
         number = int(wrong[0])
@@ -116,4 +195,16 @@ def checked_weights(given: ArrayLike | None, sizes: Indices, loss: Loss, what: s
         )
     if not weights.any():
         raise InvalidInputError(f"all weights are zero; give at least one {what} a positive weight.")
-    return weights if loss == "total" else weights / sizes.astype(np.float64) ** 2
+    return weights
+
+
+def weights_of_deviations(given: ArrayLike, n_structures: int, what: str) -> Array:
+    """Weights 1 / sigma^2 of the squared residuals of structures whose labels have these standard deviations."""
+    sigmas = as_vector("sigmas", given)
+    if len(sigmas) != n_structures:
+        raise InvalidInputError(f"got {len(sigmas)} sigmas for {n_structures} {what}s; give one for each {what}.")
+    wrong = np.flatnonzero(~(np.isfinite(sigmas) & (sigmas > 0.0)))
+    if wrong.size:
+        number = int(wrong[0])
+        raise InvalidInputError(f"sigma of {what} {number} is {sigmas[number]}; it must be finite and positive.")
+    return checked_weights(1.0 / sigmas**2, n_structures, what)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
@@ -166,6 +167,18 @@ def contents_of(specification: str, options: ReadOptions, topology: Atoms | None
         else:
             n_atoms += size
     return Contents(n_frames, n_atoms, wanted, tuple(places), error)
+
+
+def byte_of(specification: str, options: ReadOptions, number: int, contents: Contents) -> int:
+    """Where frame `number` begins in a file that is quickly read; the end of the file behind the last frame."""
+    path, place = parsed(specification).path, contents.place_before(number)
+    split = _splitter(format_of(path, options))
+    with path.open("rb") as file:
+        file.seek(place.byte)
+        for text in split(file, str(path), range(0), last=number, place=place):
+            if text.number == number:
+                return text.start
+        return file.seek(0, io.SEEK_END)
 
 
 def _splitter(format_name: str) -> _texts.Splitter:

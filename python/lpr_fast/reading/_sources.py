@@ -250,12 +250,16 @@ class Files:
 
     def identity(self) -> list[dict[str, Any]]:
         """Names, sizes, times of change, and hashes of a sample of each file's bytes, and how they are read."""
-        files = [
-            {"source": str(path.resolve()), "selection": specification.removeprefix(str(path)), **_stamp(path)}
+        read_as = {"read_as": facts} if (facts := self.options.facts()) else {}
+        return [
+            {
+                "source": str(path.resolve()),
+                "selection": specification.removeprefix(str(path)),
+                **read_as,
+                **_stamp(path),
+            }
             for path, specification in zip(self.paths, self._given, strict=True)
         ]
-        facts = self.options.facts()
-        return [*files, *([{"read as": facts}] if facts else [])]
 
     def n_atoms(self) -> int | None:
         """Atoms of files that have been read through."""

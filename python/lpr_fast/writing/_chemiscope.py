@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from ase import Atoms
-from numpy.typing import NDArray
 
 from .._arrays import Array
 from .._errors import MissingPackageError
 from ..descriptors._elements import symbol
+from ..models._columns import COLUMNS
 from ..models._principal_components import principal_components
 from ._kept_frames import KeptFrames
 from ._sample import Place, Sample
-from ._sampled import Sampled
+from ._sampled import Describe, Sampled
 from ._sinks import About
-from ._spool import beside, remove_whole, write_whole
-
-# Features of some atoms of a frame, in their order: (n, D).
-Describe: TypeAlias = Callable[[Atoms, NDArray[np.int64]], Array]
 
 SUFFIXES = (".chemiscope.json", ".chemiscope.json.gz")
 
@@ -36,49 +30,18 @@ _LARGEST_WHOLE = 256
 
 _N_COMPONENTS = 3
 
-# Names and descriptions of the columns.
-_PROPERTIES = {
-    "lpr": ("LPR", "local prediction rigidity: small where the training data do not pin the prediction down"),
-    "variance": ("variance", "regularizer / LPR, in units of the prior variance"),
-    "residual": ("residual", "what the active set does not see: 0 for nothing, 1 for all of the environment"),
-    "local_energy": ("local energy", "in the unit of the training energies"),
-}
+# The property that colours the map.
+_COLOUR = "log10 lpr"
 
 
 class Chemiscope(Sampled):
-    """The environments of lowest LPR and a fair sample of all others, on a map of their features.
-
-    Parameters
-    ----------
-    describe : callable, optional
-        Gives the features. Not needed to merge shards, which have left them.
-    """
+    """The environments of lowest LPR and a fair sample of all others, on a map of their features."""
 
     def __init__(self, output: Path, about: About, *, describe: Describe | None = None, tag: str = "") -> None:
         kept = KeptFrames(largest_whole=_LARGEST_WHOLE, radius=about.cutoff)
-        super().__init__(output, Sample(_COUNT, _COUNT), kept, tag)
+        super().__init__(output, Sample(_COUNT, _COUNT), kept, describe, tag)
         self._about = about
-        self._describe = describe
-        self._features: dict[Place, Array] = {}
-        self._features_path = beside(output, tag + ".features")
         _chemiscope()  # better now than after hours
-
-    def complete(self) -> None:
-        """Describe what is chosen, by what is kept of it, and leave the features for a merge."""
-        assert self._describe is not None
-        for atoms, members in self._kept.structures(self._sample.places):
-            described = self._describe(atoms, np.array(list(members.values())))
-            self._features |= dict(zip(members, described, strict=True))
-        content = io.BytesIO()
-        np.savez(content, places=np.array([*self._features]), rows=np.array([*self._features.values()]))
-        write_whole(self._features_path, content.getvalue())
-
-    def absorb(self, tag: str) -> None:
-        """Take the next shard's."""
-        super().absorb(tag)
-        with np.load(beside(self.output, tag + ".features")) as found:
-            self._features |= {(int(frame), int(atom)): row for (frame, atom), row in zip(*found.values(), strict=True)}
-        self._features = {place: self._features[place] for place in self._sample.places}
 
     def assemble(self) -> None:
         """Write everything, without a time stamp."""
@@ -87,11 +50,6 @@ class Chemiscope(Sampled):
         self._spool.write(gzip.compress(content, mtime=0) if packed else content)
         self._spool.checkpoint()
         self._spool.close()
-
-    def remove(self) -> None:
-        """See `Sink`."""
-        super().remove()
-        remove_whole(self._features_path)
 
     def _content(self, found: list[tuple[Atoms, dict[Place, int]]]) -> dict[str, Any]:
         """What chemiscope reads; it cannot take a run in which nothing was scored, and gets nothing to show then."""
@@ -110,23 +68,25 @@ class Chemiscope(Sampled):
 
     def _properties(self, frames: list[Atoms], members: list[tuple[int, int, Place]]) -> dict[str, Any]:
         indices, places = [index for _, index, _ in members], [place for _, _, place in members]
+        columns = [column for column in COLUMNS if column.name in self._about.columns]
         scores = {
-            name: np.array([frame.arrays[name][index] for frame, index in zip(frames, indices, strict=True)])
-            for name in self._about.columns
+            column.name: np.array(
+                [frame.arrays[column.prefixed][index] for frame, index in zip(frames, indices, strict=True)]
+            )
+            for column in columns
         }
-        finite = np.where(np.isinf(scores["lpr"]), np.nan, scores["lpr"])  # JSON knows no infinity
+        scores["lpr"] = np.where(np.isinf(scores["lpr"]), np.nan, scores["lpr"])  # JSON knows no infinity
         lowest = set(self._sample.lowest)
-        columns = {
+        properties = {
             "PCA": (self._map(places), "principal components of the features of these environments"),
-            "log10 LPR": (np.log10(finite), "decadic logarithm of the LPR"),
-            **{label: (scores[name], text) for name, (label, text) in _PROPERTIES.items() if name in scores},
-            "LPR": (finite, _PROPERTIES["lpr"][1]),
+            _COLOUR: (np.log10(scores["lpr"]), "decadic logarithm of the LPR"),
+            **{column.name: (scores[column.name], f"{column.text}; unit: {column.unit}") for column in columns},
             "frame": (np.array([frame for frame, _ in places]), "number of the frame, counted from 0"),
             "atom": (np.array([atom for _, atom in places]), "number of the atom in its frame, counted from 0"),
             "element": ([symbol(int(f.numbers[i])) for f, i in zip(frames, indices, strict=True)], "of the atom"),
             "chosen": (["lowest LPR" if place in lowest else "fair sample" for place in places], "for what it is here"),
         }
-        return {name: {"target": "atom", "values": v, "description": text} for name, (v, text) in columns.items()}
+        return {name: {"target": "atom", "values": v, "description": text} for name, (v, text) in properties.items()}
 
     def _map(self, places: list[Place]) -> Array:
         return principal_components(np.array([self._features[place] for place in places]), _N_COMPONENTS)
@@ -142,7 +102,7 @@ class Chemiscope(Sampled):
 def _settings(pinned: int) -> dict[str, Any]:
     """What is shown first: the map coloured by LPR, and the least rigid environment."""
     axes = {name: {"property": f"PCA[{k}]"} for k, name in enumerate("xy", start=1)}
-    colour = {"color": {"property": "log10 LPR"}, "palette": "viridis", "symbol": "chosen"}
+    colour = {"color": {"property": _COLOUR}, "palette": "viridis", "symbol": "chosen"}
     return {"target": "atom", "map": {**axes, **colour}, "structure": [{"unitCell": True}], "pinned": [pinned]}
 
 

@@ -73,15 +73,20 @@ def counted(path: Path) -> Counts:
     """
     with path.open("rb"):  # what the system says of files that are not there is better than what HDF5 says
         pass
+    h5py = _h5py()
+    if not h5py.is_hdf5(path):
+        raise InvalidInputError(
+            f"{path} is no HDF5 file; pictures are drawn from the scores of all atoms, which lpr-fast score writes "
+            f"with -o {path.stem.removesuffix('.chemiscope')}.h5."
+        )
     try:
-        with _h5py().File(path, "r") as file:
+        with h5py.File(path, "r") as file:
             _check(path, file)
             return _counted(path, file)
     except (OSError, KeyError) as error:
-        reason = " ".join(str(error).split()).rstrip(".")
-        raise InvalidInputError(
-            f"{path} cannot be read ({reason}); give the HDF5 file that lpr-fast score wrote."
-        ) from error
+        if getattr(error, "errno", None) is not None:
+            raise
+        raise InvalidInputError(f"{path} is damaged, or not whole; let lpr-fast score write it again.") from error
 
 
 def _check(path: Path, file: Any) -> None:

@@ -10,57 +10,67 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-from ..atoms._model import Scores
+from ..atoms._pipeline import Scores
 from ..descriptors._structures import structure_of
+from ..models._columns import prefixed_columns_of
 from . import _extxyz
 from ._sample import Place
-from ._sinks import columns_of
 
 Indices = NDArray[np.int64]
 
 
 class KeptFrames:
-    """The frames that hold chosen atoms, with their scores; of large frames only what is around each of the atoms.
+    """The frames that hold chosen atoms, with their scores; of larger ones only what is around each of the atoms.
+
+    Which it is, frame or cluster, depends on the frame and the atom alone: it is the same however a run is cut into
+    parts.
 
     Parameters
     ----------
     largest_whole : int
-        Frames of more atoms are not kept as a whole.
-    radius : float
-        How far clusters reach that are cut out of these.
+        Frames of no more atoms are kept as a whole, and larger ones where the cluster would have no fewer.
+    radius : float or None
+        How far clusters reach that are cut out of others; without it all frames are kept as a whole.
     texts : dict of str to str
-        The frames as extended XYZ, with all digits.
+        Frames and clusters as extended XYZ, with all digits.
     """
 
-    def __init__(self, *, largest_whole: int, radius: float) -> None:
+    def __init__(self, *, largest_whole: int, radius: float | None) -> None:
         self._largest_whole = largest_whole
         self._radius = radius
         self.texts: dict[str, str] = {}
 
     def keep(self, number: int, frame: Atoms, scores: Scores, atoms: list[int]) -> None:
         """Keep what holds some atoms of a frame."""
-        if len(frame) <= self._largest_whole:
+        in_whole = set(atoms)
+        if self._radius is not None and len(frame) > self._largest_whole:
+            for atom, (cluster, of_frame) in zip(atoms, _surroundings(frame, atoms, self._radius), strict=True):
+                if len(cluster) < len(frame):
+                    self.texts[_name(number, atom)] = _text(cluster, number, scores.taken(of_frame), atom)
+                    in_whole.remove(atom)
+        if in_whole:
             self.texts[_name(number)] = _text(frame, number, scores)
-            return
-        for atom, (cluster, of_frame) in zip(atoms, _surroundings(frame, atoms, self._radius), strict=True):
-            self.texts[_name(number, atom)] = _text(cluster, number, scores.taken(of_frame), atom)
 
     def forget_all_but(self, places: Iterable[Place]) -> None:
         """Drop frames in which no atom is that is still wanted."""
-        needed = {name for place in places for name in (_name(place[0]), _name(*place))}
+        needed = {self._holder(place) for place in places}
         self.texts = {name: text for name, text in self.texts.items() if name in needed}
 
     def structures(self, places: Iterable[Place]) -> Iterator[tuple[Atoms, dict[Place, int]]]:
         """Frames and clusters in order, and which atom of each of them has which place in the run."""
         members: dict[str, dict[Place, int]] = {}
         for frame, atom in sorted(places):
-            whole = _name(frame)
-            name, index = (whole, atom) if whole in self.texts else (_name(frame, atom), 0)
-            members.setdefault(name, {})[frame, atom] = index
+            name = self._holder((frame, atom))
+            members.setdefault(name, {})[frame, atom] = atom if name == _name(frame) else 0
         for name, found in members.items():
             atoms = ase.io.read(io.StringIO(self.texts[name]), format="extxyz")
             assert isinstance(atoms, Atoms)
             yield atoms, found
+
+    def _holder(self, place: Place) -> str:
+        """The name of what an atom is kept in."""
+        own = _name(*place)
+        return own if own in self.texts else _name(place[0])
 
 
 def _surroundings(frame: Atoms, atoms: list[int], radius: float) -> Iterator[tuple[Atoms, Indices]]:
@@ -85,9 +95,9 @@ def _text(frame: Atoms, number: int, scores: Scores, atom: int | None = None) ->
     """The frame with its scores, and where it is from, as extended XYZ."""
     labelled = frame.copy()  # type: ignore[no-untyped-call]
     labelled.calc = frame.calc
-    labelled.info["frame"] = number
+    labelled.info["lpr_frame"] = number
     if atom is not None:
-        labelled.info["atom"] = atom
+        labelled.info["lpr_atom"] = atom
     file = io.BytesIO()
-    _extxyz.write_frame(file, labelled, columns_of(scores))
+    _extxyz.write_frame(file, labelled, prefixed_columns_of(scores))
     return file.getvalue().decode()

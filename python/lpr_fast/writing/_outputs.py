@@ -13,11 +13,13 @@ from .. import __version__
 from .._errors import InvalidInputError
 from .._files import refuse_output
 from ..atoms._model import StructureModel
+from ..models._columns import columns_of
 from ..reading._sources import Files, Source
 from ._chemiscope import SUFFIXES as CHEMISCOPE
-from ._chemiscope import Chemiscope, Describe
+from ._chemiscope import Chemiscope
 from ._least_rigid import LeastRigid
 from ._records import HDF5, NumPyArrays
+from ._sampled import Describe
 from ._sinks import About, ExtendedXYZ, Sink, Table
 from ._spool import FACTS, beside
 
@@ -83,22 +85,20 @@ def sinks_of(
             sinks.append(_KINDS[output.suffix](output, about, tag))
     if least_rigid:
         output = outputs[0].with_name(outputs[0].name + LEAST_RIGID)
-        sinks.append(LeastRigid(output, count=least_rigid, cutoff=about.cutoff, tag=tag))
+        sinks.append(LeastRigid(output, count=least_rigid, cutoff=about.cutoff, describe=describe, tag=tag))
     return sinks
 
 
 def about(model: StructureModel, digest: str) -> About:
     """What files say of a model."""
-    from ._sinks import columns_of
-
     return About(
         model_sha256=digest,
         loss=model.loss,
         regularizer=model.regularizer,
-        cutoff=model._cutoff,
+        cutoff=model.cutoff,
         species=model.species,
         energy_key=str(model.provenance.get("energy_key") or ""),
-        columns=tuple(columns_of(model._scores_of_nothing())),
+        columns=tuple(columns_of(model.pipeline.scores_of_nothing())),
         versions=versions(),
     )
 

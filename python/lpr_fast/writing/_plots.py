@@ -91,15 +91,17 @@ def _distribution(axes: Axes, counts: Counts, loss: str) -> None:
 
     edges = 10.0 ** counts.lpr_edges[::2]  # two bins as one: a curve needs fewer than a map
     for k, (species, found) in enumerate(sorted(counts.of_species.items())):
-        colour = _COLOURS[k % len(_COLOURS)]
+        colour, line = _COLOURS[k % len(_COLOURS)], ("-", "--", ":")[k // len(_COLOURS) % 3]
         shares = 100.0 * found.reshape(-1, 2).sum(axis=1) / found.sum()
         label = f"{symbol(species)}, {found.sum():,} atoms"
         axes.stairs(shares, edges, color=colour, alpha=0.25, fill=True)
-        axes.stairs(shares, edges, color=colour, label=label)
+        axes.stairs(shares, edges, color=colour, linestyle=line, label=label)
     axes.set(xscale="log", xlabel=f"LPR (loss on {loss})", ylabel="atoms of the species (%)")
     axes.set_title("Distribution, by species")
-    axes.set_ylim(0.0, axes.dataLim.y1 * (1.05 + 0.08 * len(counts.of_species)))  # room for the legend
-    axes.legend(frameon=False, loc="upper right")
+    n_columns = 1 + (len(counts.of_species) - 1) // 5
+    n_rows = -(-len(counts.of_species) // n_columns)
+    axes.set_ylim(0.0, axes.dataLim.y1 * (1.05 + 0.08 * n_rows))  # room for the legend
+    axes.legend(frameon=False, loc="upper right", ncols=n_columns)
 
 
 def _along_the_run(axes: Axes, counts: Counts, loss: str) -> None:

@@ -15,10 +15,13 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from .. import _core
+from .._cpu import n_cores
 from .._errors import MissingPackageError
-from ..atoms._model import Scores
-from ._sinks import About, columns_of
-from ._spool import SUFFIX, Spool, beside, publish
+from .._files import publish
+from ..atoms._pipeline import Scores
+from ..models._columns import COLUMNS, columns_of
+from ._sinks import About, Spooled
+from ._spool import SUFFIX, beside
 
 T = TypeVar("T")
 
@@ -31,21 +34,15 @@ _CHUNK = 2**14
 # Of compression, between 1 and 9.
 _LEVEL = 4
 
-_UNITS = {
-    "lpr": "regularizer / variance",
-    "variance": "prior variance of the kernel (linear models: of the weights)",
-    "residual": "prior variance of the kernel",
-    "local_energy": "unit of the training energies",
-}
+_UNITS = {column.name: column.unit for column in COLUMNS}
 
 
-class _Records:
+class _Records(Spooled):
     """Records of all atoms, one after the other, from which the file is made in the end."""
 
     def __init__(self, output: Path, about: About, tag: str = "") -> None:
-        self.output = output
+        super().__init__(output, tag)
         self._about = about
-        self._spool = Spool(output, tag)
         self._staged = beside(output, ".assembled")
         reals = [(name, "<f8") for name in about.columns]
         self._type = np.dtype([*reals, ("frame", "<i8"), ("atom", "<i8"), ("species", "<i4")])
@@ -57,13 +54,10 @@ class _Records:
         records = np.empty(len(scores), self._type)
         for name, values in columns_of(scores).items():
             records[name] = values
-        records["frame"] = scores.structure
+        records["frame"] = scores.frame
         records["atom"] = scores.atom
         records["species"] = np.concatenate([frame.numbers for frame in frames])
         self._spool.write(records.tobytes())
-
-    def complete(self) -> None:
-        pass
 
     def checkpoint(self) -> int:
         return self._spool.checkpoint()
@@ -80,12 +74,9 @@ class _Records:
     def publish(self) -> None:
         publish(self._staged, self.output)
 
-    def close(self) -> None:
-        self._spool.close()
-
     def remove(self) -> None:
         self._staged.unlink(missing_ok=True)
-        self._spool.remove()
+        super().remove()
 
     def _write(self, path: Path, atoms: _Atoms) -> None:
         raise NotImplementedError
@@ -125,11 +116,11 @@ class HDF5(_Records):
         _h5py()  # better now than after hours
 
     def _write(self, path: Path, atoms: _Atoms) -> None:
-        with _h5py().File(path, "w") as file:
+        with _h5py().File(path, "w", locking=False) as file:  # the run's own lock is held
             self._describe(file)
             group = file.create_group("atoms")
             columns = {name: self._column(group, name, atoms.count) for name in (*self._about.columns, "species")}
-            n_threads = len(os.sched_getaffinity(0))
+            n_threads = n_cores()
             with ThreadPoolExecutor(n_threads) as pool:
                 for chunks in _together(atoms.chunks(), n_threads):
                     places = [(column, part.start) for part, _ in chunks for column in columns.values()]
@@ -167,7 +158,7 @@ class NumPyArrays(_Records):
         count = (atoms.count,)
         records = np.memmap(self._spool.path, self._type, "r") if atoms.count else np.empty(count, self._type)
         arrays: dict[str, Any] = {name: records[name] for name in self._about.columns}
-        arrays |= {"structure": records["frame"], "atom": records["atom"]}
+        arrays |= {"frame": records["frame"], "atom": records["atom"]}
         arrays["species"] = records["species"].astype(np.int64)
         with path.open("wb") as file:
             np.savez(file, **arrays)

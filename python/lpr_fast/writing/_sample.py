@@ -37,6 +37,11 @@ class Sample:
         return [(frame, atom) for _, frame, atom in self._lowest]
 
     @property
+    def limit(self) -> float:
+        """What is above this LPR will not be among the lowest."""
+        return self._lowest[-1][0] if len(self._lowest) == self._n_lowest else np.inf
+
+    @property
     def places(self) -> list[Place]:
         """All, in order of frames and atoms."""
         return sorted((frame, atom) for _, frame, atom in [*self._lowest, *self._fair])

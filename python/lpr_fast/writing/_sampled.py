@@ -2,29 +2,47 @@
 
 from __future__ import annotations
 
+import io
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
+import numpy as np
 from ase import Atoms
+from numpy.typing import NDArray
 
-from ..atoms._model import Scores
+from .._arrays import Array
+from .._files import remove_whole, write_whole
+from ..atoms._pipeline import Scores
 from ._kept_frames import KeptFrames
-from ._sample import Sample
+from ._sample import Place, Sample
 from ._sinks import Spooled
-from ._spool import beside, remove_whole, write_whole
+from ._spool import beside
+
+# Features of some atoms of a frame, in their order: (n, D).
+Describe: TypeAlias = Callable[[Atoms, NDArray[np.int64]], Array]
 
 
 class Sampled(Spooled):
     """Chosen environments and the frames that hold them, in memory, and in a file beside the output.
 
-    Nothing is written to the spool until the end: it keeps other processes away.
+    Nothing is written to the spool until the end.
+
+    Parameters
+    ----------
+    describe : callable, optional
+        Gives the features. Not needed to merge shards, which have left them.
     """
 
-    def __init__(self, output: Path, sample: Sample, kept: KeptFrames, tag: str) -> None:
+    def __init__(self, output: Path, sample: Sample, kept: KeptFrames, describe: Describe | None, tag: str) -> None:
         super().__init__(output, tag)
         self._sample = sample
         self._kept = kept
+        self._describe = describe
+        self._features: dict[Place, Array] = {}
         self._state = beside(output, tag + ".state")
+        self._features_path = beside(output, tag + ".features")
         self._changed = True
 
     def open(self, length: int | None) -> None:
@@ -39,14 +57,27 @@ class Sampled(Spooled):
         for number, frame in enumerate(frames, start=first):
             of_frame = scores.taken(slice(start, start + len(frame)))
             start += len(frame)
-            chosen = self._sample.add(number, of_frame.lpr)
+            chosen = self._sample.add(number, self._eligible(frame, of_frame.lpr))
             if chosen:
                 self._kept.keep(number, frame, of_frame, chosen)
                 self._forget()
 
+    def complete(self) -> None:
+        """Describe what is chosen, by what is kept of it, and leave the features for a merge."""
+        assert self._describe is not None
+        for atoms, members in self._kept.structures(self._sample.places):
+            described = self._describe(atoms, np.array(list(members.values())))
+            self._features |= dict(zip(members, described, strict=True))
+        content = io.BytesIO()
+        np.savez(content, places=np.array([*self._features]), rows=np.array([*self._features.values()]))
+        write_whole(self._features_path, content.getvalue())
+
     def absorb(self, tag: str) -> None:
         """Take the next shard's."""
         self._absorb(beside(self.output, tag + ".state"))
+        with np.load(beside(self.output, tag + ".features")) as found:
+            self._features |= {(int(frame), int(atom)): row for (frame, atom), row in zip(*found.values(), strict=True)}
+        self._features = {place: self._features[place] for place in self._sample.places}
 
     def checkpoint(self) -> int:
         """Write what is kept, if it has changed."""
@@ -60,6 +91,11 @@ class Sampled(Spooled):
         """See `Sink`."""
         super().remove()
         remove_whole(self._state)
+        remove_whole(self._features_path)
+
+    def _eligible(self, frame: Atoms, lpr: Array) -> Array:  # noqa: ARG002
+        """The rigidities of a frame's atoms, NaN for those that are not to be chosen."""
+        return lpr
 
     def _absorb(self, path: Path) -> None:
         state = json.loads(path.read_text())

@@ -13,14 +13,13 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from .._arrays import Array
+from .._files import publish
 from ..atoms._frames import known_energy
-from ..atoms._model import Scores
+from ..atoms._pipeline import Scores
 from ..descriptors._elements import symbol
+from ..models._columns import prefixed_columns_of
 from . import _extxyz
-from ._spool import SUFFIX, Spool, beside, publish
-
-# Names of the columns in files: plain "energy" would be taken for the total by those who read extended XYZ.
-_COLUMNS = {"lpr": "lpr", "variance": "variance", "residual": "residual", "energy": "local_energy"}
+from ._spool import SUFFIX, Spool, beside
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class About:
     model_sha256: str
     loss: str
     regularizer: float
-    cutoff: float
+    cutoff: float | None
     species: tuple[int, ...]
     energy_key: str
     columns: tuple[str, ...]
@@ -132,7 +131,7 @@ class ExtendedXYZ(_Text):
 
     def add(self, first: int, frames: list[Atoms], scores: Scores) -> None:  # noqa: ARG002
         """Append the frames."""
-        _extxyz.write_frames(self._spool, frames, columns_of(scores))
+        _extxyz.write_frames(self._spool, frames, prefixed_columns_of(scores))
 
 
 class Table(_Text):
@@ -178,8 +177,9 @@ class Table(_Text):
             residual = scores.residual[known]
             largest = int(residual.argmax()) if len(residual) else 0
             line += [_real(residual[largest]), str(_atom(known, largest))] if len(residual) else ["", ""]
-        if scores.energy is not None:
-            line += [_mean(scores.energy[known]), _real(error_per_atom(frame, scores.energy, self._about.energy_key))]
+        if scores.local_energy is not None:
+            line += [_mean(scores.local_energy[known])]
+            line += [_real(error_per_atom(frame, scores.local_energy, self._about.energy_key))]
         return line
 
 
@@ -188,22 +188,16 @@ def _atom(known: slice | NDArray[np.int64], index: int) -> int:
     return index if isinstance(known, slice) else int(known[index])
 
 
-def columns_of(scores: Scores) -> dict[str, Array]:
-    """The scores that there are, by the names that they have in files."""
-    columns = {column: getattr(scores, name) for name, column in _COLUMNS.items()}
-    return {column: values for column, values in columns.items() if values is not None}
-
-
 def quantiles(values: Array, shares: tuple[float, ...]) -> list[float]:
     """The values below which so large shares of all lie, each of them one that occurs."""
     ordered = np.sort(values)
     return [float(ordered[round(share * (len(ordered) - 1))]) for share in shares]
 
 
-def error_per_atom(frame: Atoms, energy: Array, key: str) -> float:
+def error_per_atom(frame: Atoms, local_energy: Array, key: str) -> float:
     """Error of the predicted energy, where the frame says what it should be; NaN elsewhere."""
     known = known_energy(frame, key)
-    return float("nan") if known is None else (float(energy.sum()) - known) / len(frame)
+    return float("nan") if known is None else (float(local_energy.sum()) - known) / len(frame)
 
 
 def _real(value: Any) -> str:

@@ -12,7 +12,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from .._arrays import Array
-from ..atoms._model import Scores
+from ..atoms._pipeline import Scores
 from ._sinks import error_per_atom
 
 # Rigidities are counted in so many bins for each power of ten: quantiles are right to a quarter of a percent.
@@ -80,7 +80,7 @@ class RunSummary:
         Numbers of these, and what is wrong; of the first hundred.
     n_unknown : int
         Atoms with NaN: of species that the model does not know, or near them.
-    lowest, largest_residual : Extreme or None
+    lpr_lowest, residual_largest : Extreme or None
         The least rigid atom, and the one that the active set describes worst; frames and atoms are counted from 0.
     n_energies, squared_errors : int and float
         Frames that came with an energy, and the sum of their squared errors per atom.
@@ -92,8 +92,8 @@ class RunSummary:
     n_skipped: int = 0
     skipped: list[tuple[int, str]] = field(default_factory=list)
     n_unknown: int = 0
-    lowest: Extreme | None = None
-    largest_residual: Extreme | None = None
+    lpr_lowest: Extreme | None = None
+    residual_largest: Extreme | None = None
     n_energies: int = 0
     squared_errors: float = 0.0
     _bins: _Bins = field(default_factory=_Bins)
@@ -106,12 +106,12 @@ class RunSummary:
         if known.any():
             self._bins.add(scores.lpr[known])
             lowest = _extreme(scores.lpr, np.nanargmin(scores.lpr), numbers, scores)
-            self.lowest = _lower(self.lowest, lowest, sign=1)
+            self.lpr_lowest = _lower(self.lpr_lowest, lowest, sign=1)
             if scores.residual is not None:
                 largest = _extreme(scores.residual, np.nanargmax(scores.residual), numbers, scores)
-                self.largest_residual = _lower(self.largest_residual, largest, sign=-1)
-        if scores.energy is not None:
-            self._compare(frames, scores.energy, energy_key)
+                self.residual_largest = _lower(self.residual_largest, largest, sign=-1)
+        if scores.local_energy is not None:
+            self._compare(frames, scores.local_energy, energy_key)
         self.n_frames += len(frames)
         self.n_read += len(frames)
         self.n_atoms += len(scores)
@@ -125,15 +125,15 @@ class RunSummary:
 
     def merge(self, other: RunSummary) -> None:
         """Count in the frames that come next, summed up already."""
-        self.lowest = _lower(self.lowest, other.lowest, sign=1)
-        self.largest_residual = _lower(self.largest_residual, other.largest_residual, sign=-1)
+        self.lpr_lowest = _lower(self.lpr_lowest, other.lpr_lowest, sign=1)
+        self.residual_largest = _lower(self.residual_largest, other.residual_largest, sign=-1)
         self._bins.merge(other._bins.counts().items())
         self.skipped = [*self.skipped, *other.skipped][:_MOST_REASONS]
         for name in ("n_frames", "n_atoms", "n_read", "n_skipped", "n_unknown", "n_energies", "squared_errors"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
     @property
-    def rmse(self) -> float | None:
+    def energy_rmse(self) -> float | None:
         """Root mean square error of energies per atom, if frames came with energies."""
         return math.sqrt(self.squared_errors / self.n_energies) if self.n_energies else None
 
@@ -150,20 +150,20 @@ class RunSummary:
     def to_json(self) -> dict[str, Any]:
         """Everything, as JSON can hold it."""
         facts = {each.name: getattr(self, each.name) for each in fields(self)}
-        extremes = {name: facts[name] and asdict(facts[name]) for name in ("lowest", "largest_residual")}
+        extremes = {name: facts[name] and asdict(facts[name]) for name in ("lpr_lowest", "residual_largest")}
         return {**facts, **extremes, "_bins": sorted(self._bins.counts().items())}
 
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> RunSummary:
         """What `to_json` gave."""
-        extremes = {name: facts[name] and Extreme(**facts[name]) for name in ("lowest", "largest_residual")}
+        extremes = {name: facts[name] and Extreme(**facts[name]) for name in ("lpr_lowest", "residual_largest")}
         skipped = [(number, reason) for number, reason in facts["skipped"]]
         return cls(**{**facts, **extremes, "skipped": skipped, "_bins": _Bins(dict(facts["_bins"]))})
 
-    def _compare(self, frames: list[Atoms], energy: Array, key: str) -> None:
+    def _compare(self, frames: list[Atoms], local_energy: Array, key: str) -> None:
         start = 0
         for frame in frames:
-            error = error_per_atom(frame, energy[start : start + len(frame)], key)
+            error = error_per_atom(frame, local_energy[start : start + len(frame)], key)
             start += len(frame)
             if math.isfinite(error):
                 self.n_energies += 1
@@ -177,7 +177,7 @@ def _middle_of(number: int) -> float:
 
 
 def _extreme(values: Array, index: Any, numbers: NDArray[Any], scores: Scores) -> Extreme:
-    return Extreme(float(values[index]), int(scores.structure[index]), int(scores.atom[index]), int(numbers[index]))
+    return Extreme(float(values[index]), int(scores.frame[index]), int(scores.atom[index]), int(numbers[index]))
 
 
 def _lower(so_far: Extreme | None, found: Extreme | None, *, sign: int) -> Extreme | None:

@@ -1,0 +1,126 @@
+#include "lpr_fast/kernel_scorer.hpp"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "base/checks.hpp"
+#include "kernels/power_kernel.hpp"
+#include "lpr_fast/error.hpp"
+#include "lpr_fast/kernels.hpp"
+#include "rigidity/factor_state.hpp"
+#include "rigidity/scoring.hpp"
+
+namespace lpr_fast {
+
+struct KernelScorerState {
+    PowerKernel kernel;
+    HessianFactor factor;
+    std::optional<HessianFactor> prior;  ///< none: nothing is said to be explained
+    std::vector<double> weights;         ///< none: no energies
+    mutable Workspaces workspaces;
+
+    KernelScorerState(
+        ConstMatrixView active, double zeta, HessianFactor of_hessian, std::optional<HessianFactor> of_prior
+    )
+        : kernel(active, zeta), factor(std::move(of_hessian)), prior(std::move(of_prior)) {}
+};
+
+namespace {
+
+void check_part(const char* name, Index size, Index expected) {
+    if (size == expected) return;
+    throw InvalidInput(
+        std::string(name) + " is of size " + std::to_string(size) + ", the active set of " + std::to_string(expected) +
+        "; both must be of one model."
+    );
+}
+
+void check_wanted(const char* name, VectorView out, Index n_rows, bool available) {
+    if (out.data == nullptr) return;
+    check_output(name, {out.data, 1, out.size}, 1, n_rows);
+    if (!available) throw InvalidInput(std::string(name) + " cannot be scored: the scorer was made without them.");
+}
+
+void write_energies(const KernelScorerState& state, Workspace& workspace, Index count, double* energies) {
+    const HotKernels& kernels = hot_kernels();
+    workspace.squares.reserve(tile_columns());
+    double* sums = workspace.squares.data();
+    for (Index s = 0; s < tile_count(count, kernels.lanes); ++s) {
+        const Index n_columns = std::min(kernels.lanes, count - s * kernels.lanes);
+        double* strip = workspace.kernels.data() + s * state.kernel.padded_size() * kernels.lanes;
+        kernels.weighted_sum({strip, state.kernel.size(), n_columns}, state.weights.data(), sums);
+        std::copy_n(sums, n_columns, energies + s * kernels.lanes);
+    }
+}
+
+/// Columns of strips as rows of a matrix.
+void write_rows(const PowerKernel& kernel, const double* strips, Index first, Index count, MatrixView out) {
+    const Index lanes = hot_kernels().lanes;
+    for (Index i = 0; i < count; ++i) {
+        const double* column = strips + i / lanes * kernel.padded_size() * lanes + i % lanes;
+        double* row = out.row(first + i);
+        for (Index m = 0; m < kernel.size(); ++m) row[m] = column[m * lanes];
+    }
+}
+
+void write_kernels(
+    const PowerKernel& kernel, ConstMatrixView features, MatrixView out, Workspaces& workspaces, int n_threads
+) {
+    kernel.check_features(features);
+    check_output("out", out, features.rows, kernel.size());
+    const int threads = resolve_threads(n_threads);
+    for_each_tile(features.rows, threads, workspaces, [&](Workspace& workspace, Index first, Index count) {
+        kernel.evaluate(features, first, count, workspace);
+        write_rows(kernel, workspace.kernels.data(), first, count, out);
+    });
+}
+
+}  // namespace
+
+KernelScorer::KernelScorer(
+    ConstMatrixView active, double zeta, const HessianFactor& factor, const std::optional<HessianFactor>& prior,
+    std::optional<ConstVectorView> weights
+) {
+    auto state = std::make_shared<KernelScorerState>(active, zeta, factor, prior);
+    check_part("the factor", factor.size(), state->kernel.size());
+    if (prior) check_part("the factor of the prior", prior->size(), state->kernel.size());
+    if (weights) {
+        check_part("the list of weights", weights->size, state->kernel.size());
+        check_finite("weights", {weights->data, 1, weights->size});
+        state->weights.assign(weights->data, weights->data + weights->size);
+    }
+    state_ = std::move(state);
+}
+
+void KernelScorer::score(ConstMatrixView features, const KernelScores& scores, int n_threads) const {
+    const KernelScorerState& state = *state_;
+    state.kernel.check_features(features);
+    check_wanted("forms", scores.forms, features.rows, true);
+    check_wanted("explained parts", scores.explained, features.rows, state.prior.has_value());
+    check_wanted("energies", scores.energies, features.rows, !state.weights.empty());
+    const int threads = resolve_threads(n_threads);
+    for_each_tile(features.rows, threads, state.workspaces, [&](Workspace& workspace, Index first, Index count) {
+        state.kernel.evaluate(features, first, count, workspace);
+        const double* strips = workspace.kernels.data();
+        const Index depth = state.kernel.padded_size();
+        if (scores.forms.data != nullptr) {
+            sum_squares(packed(state.factor.state()), strips, depth, count, workspace, scores.forms.data + first);
+        }
+        if (scores.explained.data != nullptr) {
+            sum_squares(packed(state.prior->state()), strips, depth, count, workspace, scores.explained.data + first);
+        }
+        if (scores.energies.data != nullptr) write_energies(state, workspace, count, scores.energies.data + first);
+    });
+}
+
+void KernelScorer::phi(ConstMatrixView features, MatrixView out, int n_threads) const {
+    write_kernels(state_->kernel, features, out, state_->workspaces, n_threads);
+}
+
+void kernel_rows(ConstMatrixView features, ConstMatrixView active, double zeta, MatrixView out, int n_threads) {
+    Workspaces workspaces;
+    write_kernels(PowerKernel(active, zeta), features, out, workspaces, n_threads);
+}
+
+}  // namespace lpr_fast

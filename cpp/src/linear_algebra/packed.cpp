@@ -1,0 +1,121 @@
+#include "linear_algebra/packed.hpp"
+
+#include <algorithm>
+
+#include "base/parallel.hpp"
+#include "hot/instruction_set.hpp"
+
+namespace lpr_fast {
+namespace {
+
+// More atoms would not fit the second-level cache, fewer would make the panels stream more often.
+constexpr Index largest_tile = 192;
+
+Index padded_to_panels(Index rows) {
+    const Index panel_rows = hot_kernels().panel_rows;
+    return tile_count(rows, panel_rows) * panel_rows;
+}
+
+/// Numbers that the panels of a triangular block with so many rows take: panel p has depth (p + 1) * panel_rows.
+Index triangular_panels(Index padded_rows) {
+    const Index n_panels = padded_rows / hot_kernels().panel_rows;
+    return n_panels * (n_panels + 1) / 2 * hot_kernels().panel_rows * hot_kernels().panel_rows;
+}
+
+/// Writes element(i, k) for rows [first, first + panel_rows) and k < depth as a panel, and returns where it ends.
+template <typename Element>
+double* write_panel(double* panel, Index first, Index depth, const Element& element) {
+    const Index panel_rows = hot_kernels().panel_rows;
+    for (Index k = 0; k < depth; ++k) {
+        for (Index r = 0; r < panel_rows; ++r) *panel++ = element(first + r, k);
+    }
+    return panel;
+}
+
+}  // namespace
+
+Index tile_columns() {
+    return std::max<Index>(1, largest_tile / hot_kernels().lanes) * hot_kernels().lanes;
+}
+
+PackedRows::PackedRows(ConstMatrixView rows)
+    : rows_(rows.rows),
+      depth_(rows.cols),
+      padded_rows_(padded_to_panels(rows.rows)),
+      panels_(padded_rows_ * rows.cols) {
+    double* panel = panels_.data();
+    for (Index first = 0; first < depth_; first += block_depth) {
+        const Index depth = block_size(first);
+        const auto element = [&](Index i, Index k) { return i < rows_ ? rows.row(i)[first + k] : 0.0; };
+        for (Index i = 0; i < padded_rows_; i += hot_kernels().panel_rows) {
+            panel = write_panel(panel, i, depth, element);
+        }
+    }
+}
+
+void PackedRows::multiply_block(Index first, const double* strips, Index n_columns, double* out) const {
+    const HotKernels& kernels = hot_kernels();
+    const Index depth = block_size(first);
+    const PackedProduct product{
+        panels_.data() + first * padded_rows_,
+        padded_rows_ / kernels.panel_rows,
+        depth,
+        strips,
+        depth * kernels.lanes,
+        out,
+        padded_rows_ * kernels.lanes,
+        n_columns,
+    };
+    (first == 0 ? kernels.assign_product : kernels.add_product)(product);
+}
+
+PackedFactor::PackedFactor(const RowMatrix& triangle, const std::vector<Index>& columns)
+    : padded_size_(padded_to_panels(triangle.cols())), columns_(columns) {
+    const Index size = triangle.cols();
+    const Index panel_rows = hot_kernels().panel_rows;
+    Index total = 0;
+    for (Index first = 0; first < padded_size_; first += block_depth) {
+        const Index depth = std::min(block_depth, padded_size_ - first);
+        total += triangular_panels(depth) + (padded_size_ - first - depth) * depth;
+    }
+    panels_.reserve(total);
+    double* panel = panels_.data();
+    for (Index first = 0; first < padded_size_; first += block_depth) {
+        const Index depth = std::min(block_depth, padded_size_ - first);
+        const Index width = std::min(depth, size - first);
+        const auto of_diagonal_block = [&](Index i, Index k) {
+            if (i >= width || k > i) return 0.0;
+            return k < i ? triangle(first + k, first + i) : 1.0 / triangle(first + i, first + i);
+        };
+        for (Index i = 0; i < depth; i += panel_rows) panel = write_panel(panel, i, i + panel_rows, of_diagonal_block);
+        const auto of_triangle = [&](Index i, Index k) { return i < size ? triangle(first + k, i) : 0.0; };
+        for (Index i = first + depth; i < padded_size_; i += panel_rows) {
+            panel = write_panel(panel, i, depth, of_triangle);
+        }
+    }
+}
+
+void PackedFactor::sum_squares(double* work, Index n_columns, double* block, double* squares) const {
+    const HotKernels& kernels = hot_kernels();
+    const Index work_stride = padded_size_ * kernels.lanes;
+    const Index block_stride = block_depth * kernels.lanes;
+    std::fill(squares, squares + tile_count(n_columns, kernels.lanes) * kernels.lanes, 0.0);
+    const double* panel = panels_.data();
+    for (Index first = 0; first < padded_size_; first += block_depth) {
+        const Index depth = std::min(block_depth, padded_size_ - first);
+        const Index below = padded_size_ - first - depth;
+        kernels.triangular_solve(
+            {panel, depth / kernels.panel_rows, depth, work + first * kernels.lanes, work_stride, block, block_stride,
+             n_columns},
+            squares
+        );
+        panel += triangular_panels(depth);
+        kernels.subtract_product(
+            {panel, below / kernels.panel_rows, depth, block, block_stride, work + (first + depth) * kernels.lanes,
+             work_stride, n_columns}
+        );
+        panel += below * depth;
+    }
+}
+
+}  // namespace lpr_fast

@@ -1,0 +1,295 @@
+#include "linear_algebra/triangularize.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <utility>
+
+#include "base/parallel.hpp"
+#include "hot/instruction_set.hpp"
+
+namespace lpr_fast {
+namespace {
+
+constexpr Index widest_panel = 32;
+constexpr Index narrowest_panel = 4;
+// A multiple of the columns that every instruction set takes at a time.
+constexpr Index tile_width = 72;
+
+// A pivot may be this much smaller than the largest candidate: 1 would be complete column pivoting, one column at a
+// time.
+constexpr double pivot_tolerance = 0.5;
+
+std::vector<const double*> rows_of(const std::vector<ConstMatrixView>& blocks) {
+    std::vector<const double*> rows;
+    for (const ConstMatrixView& block : blocks) {
+        for (Index i = 0; i < block.rows; ++i) rows.push_back(block.row(i));
+    }
+    return rows;
+}
+
+/// The power of two next to the largest entry: dividing by it is exact and keeps squares away from under- and overflow.
+double unit_of(const std::vector<const double*>& rows, const std::vector<Index>& columns) {
+    double largest = 0.0;
+    for (const double* row : rows) {
+        for (const Index j : columns) largest = std::max(largest, std::abs(row[j]));
+    }
+    return largest > 0.0 ? std::exp2(std::floor(std::log2(largest))) : 1.0;
+}
+
+double squared_norm(const double* row, const std::vector<Index>& columns, double unit) {
+    double sum = 0.0;
+    for (const Index j : columns) sum += (row[j] / unit) * (row[j] / unit);
+    return sum;
+}
+
+/// The rows in order of decreasing norm of their chosen columns.
+std::vector<const double*> by_decreasing_norm(
+    const std::vector<const double*>& rows, const std::vector<Index>& columns, double unit
+) {
+    std::vector<double> norms(rows.size());
+    for (std::size_t i = 0; i < rows.size(); ++i) norms[i] = squared_norm(rows[i], columns, unit);
+    std::vector<std::size_t> order(rows.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return norms[a] > norms[b]; });
+    std::vector<const double*> sorted;
+    for (const std::size_t i : order) sorted.push_back(rows[i]);
+    return sorted;
+}
+
+/// The chosen columns, and behind them the targets, of all rows over `unit`, column-major; zero rows make up at least
+/// as many as there are chosen columns.
+Matrix gathered(
+    const std::vector<const double*>& rows, std::vector<Index> columns, Index width, Index n_targets, double unit,
+    int n_threads
+) {
+    const auto n_rows = static_cast<Index>(rows.size());
+    const auto n_chosen = static_cast<Index>(columns.size());
+    for (Index j = width - n_targets; j < width; ++j) columns.push_back(j);
+    Matrix gathered(std::max(n_rows, n_chosen), n_chosen + n_targets);
+    gathered.bottomRows(gathered.rows() - n_rows).setZero();
+    parallel_for_each(tile_count(n_rows, tile_width), n_threads, [&](Index tile) {
+        const Index end = std::min(n_rows, (tile + 1) * tile_width);
+        for (Index j = 0; j < gathered.cols(); ++j) {
+            const Index column = columns[static_cast<std::size_t>(j)];
+            for (Index i = tile * tile_width; i < end; ++i) {
+                gathered(i, j) = rows[static_cast<std::size_t>(i)][column] / unit;
+            }
+        }
+    });
+    return gathered;
+}
+
+/// Householder vectors V (unit lower trapezoidal) and the triangular T of I - V T V^T = H_1 H_2 ... H_b.
+struct Reflectors {
+    Matrix v;
+    Matrix t;
+};
+
+/// A matrix on its way to triangular form, and the columns of the original that its first columns stand for; those
+/// behind them are targets.
+struct Elimination {
+    Matrix work;
+    std::vector<Index> columns;
+
+    Index n_columns() const { return static_cast<Index>(columns.size()); }
+
+    void swap(Index i, Index j) {
+        if (i == j) return;
+        work.col(i).swap(work.col(j));
+        std::swap(columns[static_cast<std::size_t>(i)], columns[static_cast<std::size_t>(j)]);
+    }
+};
+
+/// Squared norms of the columns that are left to eliminate, kept up to date as rows leave them.
+class ColumnNorms {
+public:
+    /// Of columns [begin, end), from row begin on.
+    ColumnNorms(const Matrix& work, Index begin, Index end, int n_threads)
+        : begin_(begin), now_(end - begin), computed_(end - begin) {
+        parallel_for_each(tile_count(end - begin, tile_width), n_threads, [&](Index tile) {
+            const Index last = std::min(end, begin + (tile + 1) * tile_width);
+            for (Index j = begin + tile * tile_width; j < last; ++j) compute(work, begin, j);
+        });
+    }
+
+    double operator()(Index j) const { return now_(j - begin_); }
+
+    /// The column of largest norm among [first, end).
+    Index largest_from(Index first) const {
+        Index largest = 0;
+        now_.tail(now_.size() - (first - begin_)).maxCoeff(&largest);
+        return first + largest;
+    }
+
+    void swap(Index i, Index j) {
+        std::swap(now_(i - begin_), now_(j - begin_));
+        std::swap(computed_(i - begin_), computed_(j - begin_));
+    }
+
+    /// Takes rows [first, next) off columns [next, end). Where little is left, the norm is computed anew.
+    void remove_rows(const Matrix& work, Index first, Index next, int n_threads) {
+        const Index end = begin_ + now_.size();
+        parallel_for_each(tile_count(end - next, tile_width), n_threads, [&](Index tile) {
+            const Index last = std::min(end, next + (tile + 1) * tile_width);
+            for (Index j = next + tile * tile_width; j < last; ++j) {
+                double& norm = now_(j - begin_);
+                norm -= work.col(j).segment(first, next - first).squaredNorm();
+                if (!(norm > cancelled * computed_(j - begin_))) compute(work, next, j);
+            }
+        });
+    }
+
+private:
+    // Pivots need a few digits of the norms. Rounding is eps times what the norm was when it was computed.
+    static constexpr double cancelled = 1e-8;
+
+    void compute(const Matrix& work, Index first, Index j) {
+        now_(j - begin_) = computed_(j - begin_) = work.col(j).tail(work.rows() - first).squaredNorm();
+    }
+
+    Index begin_;
+    Vector now_;
+    Vector computed_;
+};
+
+/// Moves the `width` columns of largest norm among [first, end) to the front; returns the largest norm left, squared.
+double select_panel(Elimination& e, ColumnNorms& norms, Index first, Index end, Index width) {
+    for (Index j = first; j < first + width; ++j) {
+        const Index largest = norms.largest_from(j);
+        e.swap(j, largest);
+        norms.swap(j, largest);
+    }
+    return first + width < end ? norms(norms.largest_from(first + width)) : 0.0;
+}
+
+/// Adds the reflector that eliminates column j of the panel, which starts at `first`, and applies it within the panel.
+void reflect(Elimination& e, Reflectors& reflectors, Index first, Index j, Index width) {
+    auto panel = e.work.block(first, first, e.work.rows() - first, width);
+    const Index below = panel.rows() - j;
+    double tau = 0.0;
+    double beta = 0.0;
+    auto essential = reflectors.v.col(j).tail(below - 1);
+    panel.col(j).tail(below).makeHouseholder(essential, tau, beta);
+    reflectors.v(j, j) = 1.0;
+    const auto v = reflectors.v.col(j).tail(below);
+
+    panel(j, j) = beta;
+    panel.col(j).tail(below - 1).setZero();
+    auto right = panel.bottomRightCorner(below, width - j - 1);
+    const Eigen::RowVectorXd projections = tau * (v.transpose() * right);
+    right.noalias() -= v * projections;
+
+    const Vector overlaps = -tau * (reflectors.v.bottomLeftCorner(below, j).transpose() * v);
+    reflectors.t.col(j).head(j) = reflectors.t.topLeftCorner(j, j).triangularView<Eigen::Upper>() * overlaps;
+    reflectors.t(j, j) = tau;
+}
+
+/// Eliminates columns of the panel, largest first, until they are used up or too small beside those outside it.
+Reflectors eliminate_panel(Elimination& e, ColumnNorms& norms, Index first, Index width, double outside) {
+    const Index n_rows = e.work.rows() - first;
+    Reflectors reflectors{Matrix::Zero(n_rows, width), Matrix::Zero(width, width)};
+    Index done = 0;
+    for (; done < width; ++done) {
+        Index pivot = 0;
+        const auto candidates = e.work.block(first + done, first + done, n_rows - done, width - done);
+        const double largest = candidates.colwise().squaredNorm().maxCoeff(&pivot);
+        if (done > 0 && largest < pivot_tolerance * pivot_tolerance * outside) break;
+        e.swap(first + done, first + done + pivot);
+        norms.swap(first + done, first + done + pivot);
+        reflect(e, reflectors, first, done, width);
+    }
+    reflectors.v.conservativeResize(Eigen::NoChange, done);
+    reflectors.t.conservativeResize(done, done);
+    return reflectors;
+}
+
+/// C <- (I - V T V^T)^T C, in column tiles whose width does not depend on the number of threads.
+void apply_reflectors(const Reflectors& reflectors, Eigen::Ref<Matrix> trailing, int n_threads) {
+    parallel_for_each(tile_count(trailing.cols(), tile_width), n_threads, [&](Index tile) {
+        const Index first = tile * tile_width;
+        auto c = trailing.middleCols(first, std::min(tile_width, trailing.cols() - first));
+        Matrix w(reflectors.v.cols(), c.cols());
+        const ColumnProduct product{
+            reflectors.v.data(),
+            reflectors.v.rows(),
+            reflectors.v.cols(),
+            c.data(),
+            c.outerStride(),
+            c.cols(),
+            c.rows(),
+            w.data(),
+        };
+        hot_kernels().inner_products(product);
+        w = reflectors.t.transpose().triangularView<Eigen::Lower>() * w;
+        hot_kernels().subtract_outer(product);
+    });
+}
+
+/// Eliminates columns [first, end), whatever stands behind them following suit.
+void eliminate(Elimination& e, Index first, Index end, int n_threads) {
+    Index next_width = widest_panel;
+    ColumnNorms norms(e.work, first, end, n_threads);
+    while (first < end) {
+        const Index width = std::min(next_width, end - first);
+        const double outside = select_panel(e, norms, first, end, width);
+        const Reflectors reflectors = eliminate_panel(e, norms, first, width, outside);
+        auto below = e.work.bottomRows(e.work.rows() - first);
+        apply_reflectors(reflectors, below.middleCols(first + width, e.n_columns() - first - width), n_threads);
+        // On their own, for the width of a product may decide about its last bits.
+        apply_reflectors(reflectors, below.rightCols(e.work.cols() - e.n_columns()), n_threads);
+        const Index done = reflectors.t.cols();
+        norms.remove_rows(e.work, first, first + done, n_threads);
+        first += done;
+        // Where few columns of a panel were good pivots, choose again sooner.
+        next_width = done < width ? std::max(narrowest_panel, done) : std::min(widest_panel, 2 * width);
+    }
+}
+
+Triangle with_positive_diagonal(Triangle triangle) {
+    for (Index i = 0; i < triangle.r.rows(); ++i) {
+        if (!std::signbit(triangle.r(i, i))) continue;
+        triangle.r.row(i) = -triangle.r.row(i);
+        triangle.targets.row(i) = -triangle.targets.row(i);
+    }
+    return triangle;
+}
+
+}  // namespace
+
+RowMatrix Triangle::rows(Index n_columns) const {
+    RowMatrix placed = RowMatrix::Zero(r.rows(), n_columns);
+    for (std::size_t j = 0; j < columns.size(); ++j) placed.col(columns[j]) = r.col(static_cast<Index>(j));
+    if (targets.cols() > 0) placed.rightCols(targets.cols()) = targets;
+    return placed;
+}
+
+Triangle triangularize(
+    const std::vector<ConstMatrixView>& blocks, std::vector<Index> first, const std::vector<Index>& last, int n_threads,
+    Index n_targets
+) {
+    const auto n_first = static_cast<Index>(first.size());
+    first.insert(first.end(), last.begin(), last.end());
+    std::vector<const double*> rows = rows_of(blocks);
+    const double unit = unit_of(rows, first);
+    rows = by_decreasing_norm(rows, first, unit);
+    Elimination e{gathered(rows, first, blocks.front().cols, n_targets, unit, n_threads), std::move(first)};
+    const Index size = e.n_columns();
+    eliminate(e, 0, n_first, n_threads);
+    eliminate(e, n_first, size, n_threads);
+    const auto top = e.work.topRows(size);
+    RowMatrix r = unit * Matrix(top.leftCols(size).triangularView<Eigen::Upper>());
+    return with_positive_diagonal({std::move(r), std::move(e.columns), unit * top.rightCols(n_targets)});
+}
+
+Triangle triangularize(const std::vector<ConstMatrixView>& blocks, int n_threads, Index n_targets) {
+    return triangularize(blocks, all_columns(blocks.front().cols - n_targets), {}, n_threads, n_targets);
+}
+
+std::vector<Index> all_columns(Index size) {
+    std::vector<Index> columns(static_cast<std::size_t>(size));
+    std::iota(columns.begin(), columns.end(), Index{0});
+    return columns;
+}
+
+}  // namespace lpr_fast

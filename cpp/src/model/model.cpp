@@ -1,0 +1,293 @@
+#include "lpr_fast/model.hpp"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "base/checks.hpp"
+#include "kernels/rows.hpp"
+#include "linear_algebra/tiles.hpp"
+#include "lpr_fast/error.hpp"
+#include "model/json_text.hpp"
+#include "model/mapped_file.hpp"
+#include "model/model_state.hpp"
+
+namespace lpr_fast {
+namespace {
+
+/// @param name  where the parts come from
+std::shared_ptr<const ModelState> assembled(const ModelParts& parts, const std::string& name) {
+    std::string reason;
+    try {
+        return assemble_model(parts);
+    } catch (const Error& error) {
+        reason = error.what();
+        if (!reason.empty() && reason.back() == '.') reason.pop_back();
+    } catch (const Json::exception&) {
+        reason = "an entry is missing or of the wrong type";
+    }
+    throw InvalidInput(name + " does not hold the parts of a model (" + reason + "); fit it again.");
+}
+
+void check_wanted(const char* name, VectorView out, Index n_rows, bool available, const char* why_not) {
+    if (out.data == nullptr) return;
+    check_output(name, {out.data, 1, out.size}, 1, n_rows);
+    if (!available) throw InvalidInput(std::string(name) + " cannot be scored: " + why_not);
+}
+
+void check_wanted(const ModelInfo& info, const Scores& scores, Index n_rows) {
+    check_wanted("lpr", scores.lpr, n_rows, true, "");
+    check_wanted("variance", scores.variance, n_rows, true, "");
+    check_wanted(
+        "residual", scores.residual, n_rows, info.has_residual, "linear models have no residual; ask for the others."
+    );
+    check_wanted(
+        "energy", scores.energy, n_rows, info.has_energies, "the model was fitted without energies; ask for the others."
+    );
+}
+
+void check_features(const ModelInfo& info, ConstMatrixView features) {
+    check_view("features", features);
+    if (features.cols == info.n_features) return;
+    throw InvalidInput(
+        "features have " + std::to_string(features.cols) + " columns, this model was fitted to " +
+        std::to_string(info.n_features) + "; give those of the same descriptor."
+    );
+}
+
+void check_species(const ModelInfo& info, const int* species, Index n_rows) {
+    if (species == nullptr && n_rows > 0) {
+        throw InvalidInput("there are no species; give the atomic number of every row of features.");
+    }
+    for (Index i = 0; i < n_rows; ++i) {
+        if (std::binary_search(info.species.begin(), info.species.end(), species[i])) continue;
+        std::string known;
+        for (const int s : info.species) known += (known.empty() ? "" : ", ") + std::to_string(s);
+        throw InvalidInput(
+            "row " + std::to_string(i) + " is an environment of species " + std::to_string(species[i]) +
+            ", which this model does not know; it knows " + known + "."
+        );
+    }
+}
+
+void write_forms(double form, double regularizer, const Scores& scores, Index row) {
+    if (scores.lpr.data != nullptr) scores.lpr.data[row] = 1.0 / form;
+    if (scores.variance.data != nullptr) scores.variance.data[row] = regularizer * form;
+}
+
+/// Copies rows into the tile, normalised for kernel models.
+void gather(const ModelState& state, ConstMatrixView features, const Index* rows, Index count, SpeciesTile& tile) {
+    const Index size = features.cols;
+    tile.features.reserve(tile_columns() * size);
+    for (Index i = 0; i < count; ++i) {
+        const double* row = features.row(rows[i]);
+        check_environment("features", row, size, rows[i]);
+        double* target = tile.features.data() + i * size;
+        if (state.info.has_residual) {
+            normalise(row, size, target);
+        } else {
+            std::copy_n(row, size, target);
+        }
+    }
+}
+
+/// Scores of environments of one species, of which `rows` says where they stand.
+class SpeciesScoring {
+public:
+    SpeciesScoring(const ModelState& state, const SpeciesPart& part, ConstMatrixView features, const Scores& scores)
+        : state_(state), part_(part), features_(features), scores_(scores) {}
+
+    void run(const Index* rows, Index count, SpeciesTile& tile) const {
+        gather(state_, features_, rows, count, tile);
+        for (AlignedBuffer* buffer : {&tile.forms, &tile.explained, &tile.energies}) buffer->reserve(tile_columns());
+        if (part_.scorer) {
+            score_kernels(count, tile);
+        } else if (part_.factor) {
+            score_linear(count, tile);
+        } else {
+            score_unseen(count, tile);
+        }
+        for (Index i = 0; i < count; ++i) write(tile, i, rows[i]);
+    }
+
+private:
+    bool wants_forms() const { return scores_.lpr.data != nullptr || scores_.variance.data != nullptr; }
+    bool wants_residual() const { return scores_.residual.data != nullptr; }
+    bool wants_energy() const { return scores_.energy.data != nullptr; }
+
+    ConstMatrixView gathered(Index count, const SpeciesTile& tile) const {
+        return {tile.features.data(), count, features_.cols};
+    }
+
+    void score_kernels(Index count, SpeciesTile& tile) const {
+        KernelScores wanted;
+        if (wants_forms()) wanted.forms = {tile.forms.data(), count};
+        if (wants_residual()) wanted.explained = {tile.explained.data(), count};
+        if (wants_energy()) wanted.energies = {tile.energies.data(), count};
+        part_.scorer->score(gathered(count, tile), wanted, 1);
+    }
+
+    void score_linear(Index count, SpeciesTile& tile) const {
+        const ConstMatrixView phi = gathered(count, tile);
+        if (wants_forms()) part_.factor->quadratic_forms(phi, {tile.forms.data(), count}, 1);
+        if (!wants_energy()) return;
+        const double* weights = state_.weights.data + part_.first_column;
+        for (Index i = 0; i < count; ++i) tile.energies.data()[i] = dot(phi.row(i), weights, phi.cols);
+    }
+
+    /// The species has no active environments: phi is zero.
+    static void score_unseen(Index count, SpeciesTile& tile) {
+        for (AlignedBuffer* buffer : {&tile.forms, &tile.explained, &tile.energies}) {
+            std::fill_n(buffer->data(), count, 0.0);
+        }
+    }
+
+    void write(const SpeciesTile& tile, Index i, Index row) const {
+        if (wants_forms()) write_forms(tile.forms.data()[i], state_.info.regularizer, scores_, row);
+        if (wants_residual()) scores_.residual.data[row] = std::max(1.0 - tile.explained.data()[i], 0.0);
+        if (wants_energy()) scores_.energy.data[row] = part_.baseline + tile.energies.data()[i];
+    }
+
+    const ModelState& state_;
+    const SpeciesPart& part_;
+    ConstMatrixView features_;
+    const Scores& scores_;
+};
+
+/// Calls run(s, tile, rows, count) for tiles of environments of the model's species number s; `rows` says where they
+/// stand.
+template <typename Run>
+void for_each_species_tile(const ModelState& state, const int* species, Index n_rows, int n_threads, const Run& run) {
+    auto lease = state.row_lists.take();
+    std::vector<Index>& rows = *lease;
+    rows.reserve(static_cast<std::size_t>(n_rows));
+    for (std::size_t s = 0; s < state.info.species.size(); ++s) {
+        rows.clear();
+        for (Index i = 0; i < n_rows; ++i) {
+            if (species[i] == state.info.species[s]) rows.push_back(i);
+        }
+        for_each_tile(
+            static_cast<Index>(rows.size()), n_threads, state.tiles,
+            [&](SpeciesTile& tile, Index first, Index count) { run(s, tile, rows.data() + first, count); }
+        );
+    }
+}
+
+/// Rows phi of environments of one species, into columns of `out` that are zero.
+void write_phi(
+    const ModelState& state, const SpeciesPart& part, ConstMatrixView features, const Index* rows, Index count,
+    SpeciesTile& tile, MatrixView out
+) {
+    gather(state, features, rows, count, tile);
+    const double* values = tile.features.data();
+    if (part.scorer) {
+        tile.phi.reserve(tile_columns() * part.width);
+        part.scorer->phi({values, count, features.cols}, {tile.phi.data(), count, part.width}, 1);
+        values = tile.phi.data();
+    }
+    for (Index i = 0; i < count; ++i) {
+        std::copy_n(values + i * part.width, part.width, out.row(rows[i]) + part.first_column);
+    }
+}
+
+}  // namespace
+
+Model::Model(std::shared_ptr<const ModelState> state) : state_(std::move(state)) {}
+
+Model Model::load(const std::string& path) {
+    const MappedFile file(path);
+    return from_bytes(file.bytes(), file.size(), path);
+}
+
+Model Model::from_bytes(const std::uint8_t* bytes, std::size_t n_bytes, const std::string& name) {
+    return Model(assembled(read_model_parts(bytes, n_bytes, name), name));
+}
+
+Model Model::from_parts(const ModelParts& parts) {
+    return Model(assembled(parts, "what was given"));
+}
+
+const ModelParts& Model::parts() const& {
+    return state_->parts;
+}
+
+const ModelInfo& Model::info() const& {
+    return state_->info;
+}
+
+const HessianFactor& Model::factor() const& {
+    return state_->factors.at("hessian");
+}
+
+ConstVectorView Model::weights() const& {
+    return state_->weights;
+}
+
+ConstMatrixView Model::active() const& {
+    return state_->active;
+}
+
+void Model::score(ConstMatrixView features, const int* species, const Scores& scores, int n_threads) const {
+    const ModelInfo& info = state_->info;
+    check_features(info, features);
+    check_wanted(info, scores, features.rows);
+    check_species(info, species, features.rows);
+    for_each_species_tile(
+        *state_, species, features.rows, resolve_threads(n_threads),
+        [&](std::size_t s, SpeciesTile& tile, const Index* rows, Index count) {
+            SpeciesScoring(*state_, state_->species[s], features, scores).run(rows, count, tile);
+        }
+    );
+}
+
+void Model::phi(ConstMatrixView features, const int* species, MatrixView out, int n_threads) const {
+    const ModelInfo& info = state_->info;
+    check_features(info, features);
+    check_species(info, species, features.rows);
+    check_output("out", out, features.rows, info.size);
+    for (Index i = 0; i < out.rows; ++i) std::fill_n(out.row(i), info.size, 0.0);
+    for_each_species_tile(
+        *state_, species, features.rows, resolve_threads(n_threads),
+        [&](std::size_t s, SpeciesTile& tile, const Index* rows, Index count) {
+            write_phi(*state_, state_->species[s], features, rows, count, tile, out);
+        }
+    );
+}
+
+const RadialTable& Model::radial_table() const& {
+    const DescriptorPart& descriptor = state_->descriptor;
+    if (descriptor.kind != "soap")
+        throw InvalidInput(
+            "the model was fitted to features of another origin than SOAP power spectra; compute its features yourself "
+            "and call Model::score."
+        );
+    if (!descriptor.table)
+        throw InvalidInput(
+            "the model file has no radial integrals, because it is of version 1; convert it with lpr-fast upgrade."
+        );
+    return *descriptor.table;
+}
+
+void Model::score_phi(ConstMatrixView phi, const Scores& scores, int n_threads) const {
+    const ModelInfo& info = state_->info;
+    check_columns("phi", phi, info.size);
+    check_wanted(info, scores, phi.rows);
+    if (scores.residual.data != nullptr) {
+        throw InvalidInput("residual cannot be scored from phi; score features for it.");
+    }
+    const int threads = resolve_threads(n_threads);
+    for_each_tile(phi.rows, threads, state_->tiles, [&](SpeciesTile& tile, Index first, Index count) {
+        tile.forms.reserve(tile_columns());
+        const ConstMatrixView rows{phi.row(first), count, phi.cols, phi.stride};
+        for (Index i = first; i < first + count; ++i) check_environment("phi", phi.row(i), phi.cols, i);
+        factor().quadratic_forms(rows, {tile.forms.data(), count}, 1);
+        for (Index i = 0; i < count; ++i) {
+            write_forms(tile.forms.data()[i], info.regularizer, scores, first + i);
+            if (scores.energy.data != nullptr) {
+                scores.energy.data[first + i] = dot(rows.row(i), state_->weights.data, info.size);
+            }
+        }
+    });
+}
+
+}  // namespace lpr_fast

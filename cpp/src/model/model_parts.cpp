@@ -1,0 +1,205 @@
+#include <algorithm>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <utility>
+
+#include "model/json_text.hpp"
+#include "model/model_entries.hpp"
+#include "model/model_sections.hpp"
+#include "model/model_state.hpp"
+
+namespace lpr_fast {
+namespace {
+
+/// Facts as version 2 has them: version 1 knew of one descriptor, and kept its hypers alone.
+Json read_facts(const ModelParts& parts) {
+    Json facts = parse_json(parts.text.data(), parts.text.data() + parts.text.size());
+    if (parts.version == 1) {
+        const Json hypers = facts.at("hypers");
+        facts.erase("hypers");
+        facts["descriptor"] = hypers.is_null() ? Json() : Json{{"kind", "soap"}, {"hypers", hypers}};
+    }
+    return facts;
+}
+
+std::vector<int> read_species(const Json& list) {
+    std::vector<int> species;
+    if (!list.is_array()) refuse_parts("species is no list");
+    for (const Json& entry : list) species.push_back(static_cast<int>(as_size(entry, "a species")));
+    if (species.empty()) refuse_parts("there are no species");
+    if (std::adjacent_find(species.begin(), species.end(), std::greater_equal<>()) != species.end()) {
+        refuse_parts("species are not ascending");
+    }
+    return species;
+}
+
+std::vector<double> read_baseline(const Json& list, std::size_t n_species) {
+    std::vector<double> baseline;
+    if (list.is_null()) return baseline;
+    if (!list.is_array() || list.size() != n_species)
+        refuse_parts("the baseline is no list of one energy for each species");
+    for (const Json& entry : list) baseline.push_back(as_number(entry, "a baseline"));
+    return baseline;
+}
+
+std::string read_choice(const Json& facts, const char* name, const std::vector<std::string>& known) {
+    const std::string& choice = facts.at(name).get_ref<const std::string&>();
+    if (std::find(known.begin(), known.end(), choice) == known.end()) {
+        refuse_parts(std::string("unknown ") + name + " " + in_quotes(choice));
+    }
+    return choice;
+}
+
+/// Everything but what the whole factor says.
+ModelInfo read_info(const Json& facts) {
+    ModelInfo info;
+    info.species = read_species(facts.at("species"));
+    info.kind = read_choice(facts, "kind", {"sparse_kernel", "linear"});
+    info.loss = read_choice(facts, "loss", {"total", "per_atom"});
+    info.method = read_choice(facts, "method", {"qr", "gram"});
+    info.has_residual = info.kind == "sparse_kernel";
+    info.n_features = as_size(facts.at("n_features"), "n_features");
+    info.regularizer = as_positive(facts.at("regularizer"), "the regularizer");
+    if (info.has_residual) info.zeta = as_positive(facts.at("zeta"), "zeta");
+    info.baseline = read_baseline(facts.at("baseline"), info.species.size());
+    info.has_energies = !info.baseline.empty();
+    if (!facts.at("provenance").is_object()) refuse_parts("the provenance is no dictionary");
+    info.provenance = facts.at("provenance").dump();
+    return info;
+}
+
+HessianFactor read_factor(const std::string& name, const Json& facts, const ModelParts& parts) {
+    const Numbers triangle = finite_matrix(parts, name + ".triangle");
+    const Json& estimate = facts.at("error_estimate");
+    return HessianFactor::from_triangle(
+        as_size(facts.at("size"), "the size of a factor"), indices(parts, name + ".columns"), triangle.matrix(),
+        as_number(facts.at("condition_number"), "a condition number"),
+        estimate.is_null() ? std::numeric_limits<double>::quiet_NaN() : as_number(estimate, "an error estimate")
+    );
+}
+
+Factors read_factors(const Json& facts, const ModelParts& parts, const ModelInfo& info) {
+    if (!facts.is_object()) refuse_parts("factors is no dictionary");
+    Factors factors;
+    for (const auto& [name, of_factor] : facts.items()) factors.emplace(name, read_factor(name, of_factor, parts));
+    const auto whole = factors.find("hessian");
+    if (whole == factors.end()) refuse_parts("the factor of the Hessian is missing");
+    if (whole->second.size() != info.size) refuse_parts("sizes of the parts disagree at the factor of the Hessian");
+    return factors;
+}
+
+/// Columns of phi that belong to each species.
+std::vector<Index> read_widths(const Json& facts, const ModelInfo& info) {
+    if (!info.has_residual) return std::vector<Index>(info.species.size(), info.n_features);
+    std::vector<Index> widths = as_sizes(facts.at("n_active"), "n_active", "a number of active environments");
+    if (widths.size() != info.species.size()) refuse_parts("n_active is no list of one number for each species");
+    return widths;
+}
+
+/// The factor of a species, or nothing where it must not have any.
+const HessianFactor* part_of(const Factors& factors, const std::string& kind, int species, Index width) {
+    const std::string name = kind + "." + std::to_string(species);
+    const auto place = factors.find(name);
+    const bool is_there = place != factors.end();
+    if (is_there != (width > 0) || (is_there && place->second.size() != width)) {
+        refuse_parts("sizes of the parts disagree at the factor " + in_quotes(name));
+    }
+    return is_there ? &place->second : nullptr;
+}
+
+const HessianFactor* hessian_of(const Factors& factors, const ModelInfo& info, int species, Index width) {
+    const bool is_whole = info.species.size() == 1 && factors.count("hessian." + std::to_string(species)) == 0;
+    return is_whole ? &factors.at("hessian") : part_of(factors, "hessian", species, width);
+}
+
+/// Copies the arrays that belong to no factor, those that this version does not know included.
+void keep_arrays(const ModelParts& parts, ModelState& state) {
+    for (auto [name, array] : parts.arrays) {
+        const std::string owner = name.substr(0, name.rfind('.'));
+        if (state.factors.count(owner) == 1) continue;
+        const std::size_t n_bytes = static_cast<std::size_t>(array.rows * array.cols) *
+                                    (array.type == NumberType::u8 ? sizeof(std::uint8_t) : sizeof(double));
+        state.memory.emplace_back(array.bytes, array.bytes + n_bytes);
+        array.bytes = state.memory.back().data();
+        state.parts.arrays.emplace(name, array);
+    }
+}
+
+/// Adds the arrays of the factors, which are theirs.
+void name_factors(ModelState& state) {
+    static_assert(sizeof(Index) == sizeof(std::int64_t), "columns of factors are kept as the file has them");
+    for (const auto& [name, factor] : state.factors) {
+        const ConstMatrixView triangle = factor.triangle();
+        const auto n_columns = static_cast<Index>(factor.columns().size());
+        const auto* numbers = reinterpret_cast<const std::uint8_t*>(triangle.data);
+        const auto* columns = reinterpret_cast<const std::uint8_t*>(factor.columns().data());
+        state.parts.arrays.insert_or_assign(
+            name + ".triangle", ModelArray{NumberType::f64, triangle.rows, triangle.cols, 2, numbers}
+        );
+        state.parts.arrays.insert_or_assign(name + ".columns", ModelArray{NumberType::i64, 1, n_columns, 1, columns});
+    }
+}
+
+void find_active(ModelState& state) {
+    if (!state.info.has_residual) return;
+    state.active = finite_matrix(state.parts, "active", state.info.size, state.info.n_features).matrix();
+}
+
+void find_weights(ModelState& state) {
+    if (has_array(state.parts, "weights") != state.info.has_energies) {
+        refuse_parts("there are weights without a baseline, or a baseline without weights");
+    }
+    if (!state.info.has_energies) return;
+    state.weights = finite_vector(state.parts, "weights", state.info.size).vector();
+}
+
+SpeciesPart species_part(const ModelState& state, std::size_t place, Index first, Index width) {
+    const ModelInfo& info = state.info;
+    const int species = info.species[place];
+    SpeciesPart part{first, width, info.has_energies ? info.baseline[place] : 0.0, {}, {}};
+    const HessianFactor* factor = hessian_of(state.factors, info, species, width);
+    const HessianFactor* prior = part_of(state.factors, "prior", species, info.has_residual ? width : 0);
+    if (prior != nullptr) {
+        const ConstMatrixView active{state.active.row(first), width, state.active.cols};
+        std::optional<ConstVectorView> weights;
+        if (info.has_energies) weights = ConstVectorView{state.weights.data + first, width};
+        part.scorer.emplace(active, info.zeta, *factor, *prior, weights);
+    } else if (factor != nullptr) {
+        part.factor = *factor;
+    }
+    return part;
+}
+
+}  // namespace
+
+std::shared_ptr<const ModelState> assemble_model(const ModelParts& parts) {
+    const Json facts = read_facts(parts);
+    auto state = std::make_shared<ModelState>();
+    ModelInfo& info = state->info;
+    info = read_info(facts);
+    const std::vector<Index> widths = read_widths(facts, info);
+    for (const Index width : widths) info.size += width;
+    state->descriptor = read_descriptor(facts.at("descriptor"), parts);
+    info.descriptor = state->descriptor.kind;
+    info.hypers = state->descriptor.hypers;
+    info.has_radial_table = state->descriptor.table.has_value();
+    check_sections(facts, parts, info);
+    state->factors = read_factors(facts.at("factors"), parts, info);
+    const HessianFactor& whole = state->factors.at("hessian");
+    info.n_dropped = whole.n_dropped();
+    info.condition_number = whole.condition_number();
+    state->parts.text = parts.version == 1 ? facts.dump() : parts.text;
+    keep_arrays(parts, *state);
+    name_factors(*state);
+    find_active(*state);
+    find_weights(*state);
+    Index first = 0;
+    for (std::size_t place = 0; place < widths.size(); ++place) {
+        state->species.push_back(species_part(*state, place, first, widths[place]));
+        first += widths[place];
+    }
+    return state;
+}
+
+}  // namespace lpr_fast

@@ -1,0 +1,61 @@
+#include "model/model_sections.hpp"
+
+#include <string>
+
+#include "base/checks.hpp"
+#include "model/model_entries.hpp"
+
+namespace lpr_fast {
+namespace {
+
+void check_data(const Json& facts, const ModelParts& parts, const ModelInfo& info) {
+    if (facts.count("data") == 0) return;
+    const Json& data = facts.at("data");
+    as_not_negative(data.at("n_rows"), "n_rows");
+    as_number(data.at("sum_log_weights"), "sum_log_weights");
+    if (info.has_energies) as_not_negative(data.at("rest_norm"), "rest_norm");
+    finite_matrix(parts, "data.triangle", info.size, info.size);
+    const auto columns = indices(parts, "data.columns");
+    check_distinct_columns(columns, info.size);
+    if (static_cast<Index>(columns.size()) != info.size) refuse_parts("data.columns does not name every column");
+}
+
+void check_quantiles(const ModelParts& parts, const ModelInfo& info) {
+    for (const int species : info.species) {
+        const std::string name = "training.quantiles." + std::to_string(species);
+        if (has_array(parts, name)) finite_matrix(parts, name);
+    }
+}
+
+void check_held(const ModelParts& parts, const ModelInfo& info) {
+    if (!has_array(parts, "held.rows")) return;
+    const Numbers rows = finite_matrix(parts, "held.rows");
+    if (rows.matrix().cols != info.size) refuse_parts("held.rows has another number of columns than the model");
+}
+
+void check_order(const ModelParts& parts, const ModelInfo& info) {
+    if (!has_array(parts, "active.order")) return;
+    const auto order = indices(parts, "active.order");
+    check_distinct_columns(order, info.size);
+    if (static_cast<Index>(order.size()) != info.size) refuse_parts("active.order does not name every environment");
+}
+
+void check_numbers(const Json& facts, const char* section) {
+    if (facts.count(section) == 0) return;
+    const Json& entries = facts.at(section);
+    if (!entries.is_object()) refuse_parts(std::string(section) + " is no dictionary");
+    for (const auto& [name, value] : entries.items()) as_number(value, in_quotes(name) + " of " + section);
+}
+
+}  // namespace
+
+void check_sections(const Json& facts, const ModelParts& parts, const ModelInfo& info) {
+    check_data(facts, parts, info);
+    check_quantiles(parts, info);
+    check_held(parts, info);
+    check_order(parts, info);
+    check_numbers(facts, "calibration");
+    check_numbers(facts, "noise");
+}
+
+}  // namespace lpr_fast

@@ -1,0 +1,212 @@
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <sstream>
+#include <utility>
+
+#include "base/checks.hpp"
+#include "base/parallel.hpp"
+#include "linear_algebra/condition.hpp"
+#include "linear_algebra/pivoted_cholesky.hpp"
+#include "linear_algebra/symmetric_product.hpp"
+#include "linear_algebra/triangularize.hpp"
+#include "lpr_fast/error.hpp"
+#include "lpr_fast/hessian_factor.hpp"
+#include "rigidity/accumulator_state.hpp"
+#include "rigidity/factor_state.hpp"
+
+namespace lpr_fast {
+namespace {
+
+void check_regularizer(double regularizer, bool zero_allowed) {
+    if (std::isfinite(regularizer) && (regularizer > 0.0 || (zero_allowed && regularizer == 0.0))) return;
+    std::ostringstream message;
+    message << "the regularizer is " << regularizer << "; it must be finite and "
+            << (zero_allowed ? "not negative." : "positive.");
+    throw InvalidInput(message.str());
+}
+
+/// A square root of the prior, and the diagonal of the prior.
+struct PriorRoot {
+    PivotedCholesky cholesky;
+    Vector diagonal;
+};
+
+PriorRoot root_of_prior(Index size, std::optional<ConstMatrixView> prior, int n_threads) {
+    if (!prior) return {{all_columns(size), {}, RowMatrix::Identity(size, size)}, Vector::Ones(size)};
+    const Matrix matrix = checked_symmetric("the prior (K_MM)", *prior);
+    return {pivoted_cholesky(matrix, n_threads), matrix.diagonal()};
+}
+
+/// Columns that are determined, be it by the prior or by the data.
+///
+/// The first n_pivots are independent in the prior. Of a redundant one the QR leaves a diagonal element that is
+/// rounding of its own column or of the prior, unless the training rows know it. On few columns rounding exceeds size *
+/// eps (13 eps was seen), hence the floor.
+std::vector<Index> determined_columns(
+    const Triangle& triangle, std::size_t n_pivots, const Vector& prior_diagonal, double regularizer
+) {
+    const double rounding = static_cast<double>(std::max<Index>(2 * triangle.r.cols(), 32)) * epsilon;
+    std::vector<Index> determined;
+    for (std::size_t i = 0; i < triangle.columns.size(); ++i) {
+        const auto j = static_cast<Index>(i);
+        const Index column = triangle.columns[i];
+        const double of_column = rounding * triangle.r.col(j).norm();
+        const double of_prior =
+            10.0 * std::sqrt(regularizer) * std::sqrt(rounding * std::max(0.0, prior_diagonal(column)));
+        if (i < n_pivots || triangle.r(j, j) > std::max(of_column, of_prior)) determined.push_back(column);
+    }
+    return determined;
+}
+
+/// Weights for all columns, from those that minimise |R c - targets|; zero where a column was dropped.
+std::vector<double> solved_weights(const Triangle& triangle, Index size) {
+    std::vector<double> weights(static_cast<std::size_t>(size), 0.0);
+    const Vector solution = upper_triangle(triangle.r).solve(triangle.targets.col(0));
+    for (std::size_t j = 0; j < triangle.columns.size(); ++j) {
+        weights[static_cast<std::size_t>(triangle.columns[j])] = solution(static_cast<Index>(j));
+    }
+    return weights;
+}
+
+Fit fit_square_root(
+    const AccumulatorState& accumulated, double regularizer, std::optional<ConstMatrixView> prior, int n_threads
+) {
+    const Index n_targets = accumulated.n_targets;
+    PriorRoot root = root_of_prior(accumulated.size, prior, n_threads);
+    std::sort(root.cholesky.pivots.begin(), root.cholesky.pivots.end());
+    RowMatrix prior_rows = RowMatrix::Zero(root.cholesky.root.rows(), accumulated.width());
+    prior_rows.leftCols(accumulated.size) = std::sqrt(regularizer) * root.cholesky.root;
+    auto blocks = std::get<SquareRootSum>(accumulated.sum).blocks();
+    blocks.push_back(accumulated.pending_rows());
+    blocks.push_back(view_of(prior_rows));
+    Triangle triangle = triangularize(blocks, root.cholesky.pivots, root.cholesky.redundant, n_threads, n_targets);
+    if (!root.cholesky.redundant.empty()) {
+        auto kept = determined_columns(triangle, root.cholesky.pivots.size(), root.diagonal, regularizer);
+        if (kept.size() < triangle.columns.size()) {
+            const RowMatrix rows = triangle.rows(accumulated.width());
+            triangle = triangularize({view_of(rows)}, std::move(kept), {}, n_threads, n_targets);
+        }
+    }
+    std::vector<double> weights;
+    if (n_targets == 1) weights = solved_weights(triangle, accumulated.size);
+    HessianFactor factor = make_factor({accumulated.size, std::move(triangle.columns), std::move(triangle.r)});
+    return {std::move(factor), std::move(weights)};
+}
+
+constexpr Index cholesky_width = 144;
+
+/// Rows <- rows L^-T, for some rows of a block column at a time.
+void solve_below(const Eigen::Ref<const Matrix>& diagonal, Eigen::Ref<Matrix> below, int n_threads) {
+    parallel_for_each(tile_count(below.rows(), cholesky_width), n_threads, [&](Index tile) {
+        const Index first = tile * cholesky_width;
+        auto rows = below.middleRows(first, std::min(cholesky_width, below.rows() - first));
+        diagonal.triangularView<Eigen::Lower>().transpose().solveInPlace<Eigen::OnTheRight>(rows);
+    });
+}
+
+/// R of H = R^T R, or nothing when a pivot is not positive.
+std::optional<RowMatrix> cholesky(Matrix hessian, int n_threads) {
+    const Index size = hessian.cols();
+    for (Index first = 0; first < size; first += cholesky_width) {
+        const Index width = std::min(cholesky_width, size - first);
+        const Index left = size - first - width;
+        auto diagonal = hessian.block(first, first, width, width);
+        Eigen::LLT<Eigen::Ref<Matrix>> factorization(diagonal);
+        if (factorization.info() != Eigen::Success) return std::nullopt;
+        auto below = hessian.block(first + width, first, left, width);
+        solve_below(diagonal, below, n_threads);
+        add_symmetric_product(hessian.bottomRightCorner(left, left), -1.0, below.transpose(), n_threads);
+    }
+    return RowMatrix(hessian.triangularView<Eigen::Lower>().transpose());
+}
+
+HessianFactor factor_of_hessian(const Matrix& hessian, RowMatrix triangle) {
+    const double estimate = cholesky_error_estimate(triangle, hessian.diagonal());
+    return make_factor({hessian.cols(), all_columns(hessian.cols()), std::move(triangle), 0.0, estimate});
+}
+
+Fit fit_gram(
+    const AccumulatorState& accumulated, double regularizer, std::optional<ConstMatrixView> prior, int n_threads
+) {
+    const Index size = accumulated.size;
+    GramSum sum = std::get<GramSum>(accumulated.sum);
+    sum.fold(accumulated.pending_rows(), n_threads);
+    Matrix hessian = sum.lower().topLeftCorner(size, size).selfadjointView<Eigen::Lower>();
+    if (prior) {
+        hessian += regularizer * checked_symmetric("the prior (K_MM)", *prior);
+    } else {
+        hessian.diagonal().array() += regularizer;
+    }
+    std::optional<RowMatrix> triangle = cholesky(hessian, n_threads);
+    if (!triangle) {
+        throw NotPositiveDefinite(
+            "the Gram matrix plus regularizer * prior is not positive definite in float64: the problem is too "
+            "ill-conditioned for method=\"gram\"; use method=\"qr\"."
+        );
+    }
+    std::vector<double> weights;
+    if (accumulated.n_targets == 1) {
+        Vector solution = sum.lower().row(size).head(size);
+        transposed_triangle(*triangle).solveInPlace(solution);
+        upper_triangle(*triangle).solveInPlace(solution);
+        weights.assign(solution.data(), solution.data() + size);
+    }
+    return {factor_of_hessian(hessian, std::move(*triangle)), std::move(weights)};
+}
+
+[[noreturn]] void refuse_indefinite(const Matrix& hessian, double regularizer) {
+    const Eigen::SelfAdjointEigenSolver<Matrix> solver(hessian, Eigen::EigenvaluesOnly);
+    const double smallest = solver.eigenvalues()(0);
+    const double largest = solver.eigenvalues().cwiseAbs().maxCoeff();
+    const double margin = static_cast<double>(hessian.cols()) * epsilon * largest;
+    const double sufficient = regularizer + 2.0 * (std::abs(smallest) + margin);
+    std::ostringstream message;
+    message << "the Hessian plus regularizer * I is not positive definite: its smallest eigenvalue is " << smallest
+            << "; ";
+    if (largest > 0.0) {
+        message << "a regularizer of " << sufficient << " would suffice.";
+    } else {
+        message << "any positive regularizer would suffice.";
+    }
+    throw NotPositiveDefinite(message.str());
+}
+
+}  // namespace
+
+Fit fit(
+    const HessianAccumulator& accumulator, double regularizer, std::optional<ConstMatrixView> prior, int n_threads
+) {
+    check_regularizer(regularizer, false);
+    const int threads = resolve_threads(n_threads);
+    if (prior) check_columns("the prior (K_MM)", *prior, accumulator.size());
+    if (accumulator.n_rows() == 0) {
+        throw InvalidInput("no training rows were added, so there is nothing to factorize; add at least one row.");
+    }
+    const auto route = accumulator.method() == Method::gram ? fit_gram : fit_square_root;
+    return route(accumulator.state(), regularizer, prior, threads);
+}
+
+HessianFactor factorize(
+    const HessianAccumulator& accumulator, double regularizer, std::optional<ConstMatrixView> prior, int n_threads
+) {
+    return fit(accumulator, regularizer, prior, n_threads).factor;
+}
+
+HessianFactor factorize_prior(ConstMatrixView prior, int n_threads) {
+    const Matrix matrix = checked_symmetric("the prior (K_MM)", prior);
+    PivotedCholesky cholesky = pivoted_cholesky(matrix, resolve_threads(n_threads));
+    RowMatrix triangle = cholesky.triangle();
+    return make_factor({matrix.cols(), std::move(cholesky.pivots), std::move(triangle)});
+}
+
+HessianFactor factorize_hessian(ConstMatrixView view, double regularizer, int n_threads) {
+    check_regularizer(regularizer, true);
+    Matrix hessian = checked_symmetric("the Hessian", view);
+    hessian.diagonal().array() += regularizer;
+    std::optional<RowMatrix> triangle = cholesky(hessian, resolve_threads(n_threads));
+    if (!triangle) refuse_indefinite(hessian, regularizer);
+    return factor_of_hessian(hessian, std::move(*triangle));
+}
+
+}  // namespace lpr_fast

@@ -1,0 +1,207 @@
+#include "lpr_fast/hessian_accumulator.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <limits>
+#include <string>
+
+#include "base/checks.hpp"
+#include "base/parallel.hpp"
+#include "hot/instruction_set.hpp"
+#include "lpr_fast/error.hpp"
+#include "rigidity/accumulator_state.hpp"
+
+namespace lpr_fast {
+namespace {
+
+// "LPRACC" and a format version; the number reads differently on a machine of other byte order.
+constexpr Index magic = 0x4c50524143430002;
+
+std::variant<SquareRootSum, GramSum> empty_sum(Index size, Index n_targets, Method method) {
+    if (method == Method::gram) return GramSum(size, n_targets);
+    return SquareRootSum(size, n_targets);
+}
+
+Index leaf_rows_of(const AccumulatorState& state) {
+    return std::visit([](const auto& sum) { return sum.leaf_rows(); }, state.sum);
+}
+
+/// Reduces the rows that wait when they fill a leaf.
+void fold_full_leaf(AccumulatorState& state, int n_threads) {
+    if (state.pending_rows().rows < leaf_rows_of(state)) return;
+    std::visit([&](auto& sum) { sum.fold(state.pending_rows(), n_threads); }, state.sum);
+    state.pending.clear();
+}
+
+/// Appends sqrt(weight) times each row and its target, folding every leaf that fills.
+void append(
+    AccumulatorState& state, ConstMatrixView rows, std::optional<ConstVectorView> targets,
+    std::optional<ConstVectorView> weights, int n_threads
+) {
+    for (Index i = 0; i < rows.rows; ++i) {
+        const double factor = weights ? std::sqrt(weights->data[i]) : 1.0;
+        const double* row = rows.row(i);
+        const std::size_t end = state.pending.size();
+        state.pending.resize(end + static_cast<std::size_t>(rows.cols));
+        std::transform(row, row + rows.cols, state.pending.data() + end, [&](double x) { return factor * x; });
+        if (targets) state.pending.push_back(factor * targets->data[i]);
+        fold_full_leaf(state, n_threads);
+    }
+    state.n_rows += rows.rows;
+}
+
+/// Adds the leaves of `added`, then the rows that wait there.
+void merge_states(AccumulatorState& state, const AccumulatorState& added, int n_threads) {
+    const Index n_folded = added.n_rows - added.pending_rows().rows;
+    std::visit([&](auto& sum) { sum.merge(std::get<std::decay_t<decltype(sum)>>(added.sum), n_threads); }, state.sum);
+    state.n_rows += n_folded;
+    append(state, added.pending_rows(), std::nullopt, std::nullopt, n_threads);
+}
+
+/// Whether the leaves in the sum, and the rows that wait, are as many as were added.
+bool counts_agree(const AccumulatorState& state) {
+    const Index folded = state.n_rows - state.pending_rows().rows;
+    const Index leaf = leaf_rows_of(state);
+    return folded >= 0 && folded % leaf == 0 &&
+           std::visit([&](const auto& sum) { return sum.could_hold(folded / leaf); }, state.sum);
+}
+
+}  // namespace
+
+HessianAccumulator::HessianAccumulator(Index size, Method method, bool labelled) {
+    check_size(size);
+    const Index n_targets = labelled ? 1 : 0;
+    state_ = std::make_unique<AccumulatorState>(
+        AccumulatorState{size, n_targets, 0, {}, empty_sum(size, n_targets, method), false}
+    );
+}
+
+HessianAccumulator::HessianAccumulator(const HessianAccumulator& other)
+    : state_(std::make_unique<AccumulatorState>(*other.state_)) {}
+
+HessianAccumulator::HessianAccumulator(HessianAccumulator&& other) noexcept = default;
+
+HessianAccumulator& HessianAccumulator::operator=(const HessianAccumulator& other) {
+    state_ = std::make_unique<AccumulatorState>(*other.state_);
+    return *this;
+}
+
+HessianAccumulator& HessianAccumulator::operator=(HessianAccumulator&& other) noexcept = default;
+
+HessianAccumulator::~HessianAccumulator() = default;
+
+const AccumulatorState& HessianAccumulator::state() const {
+    if (state_->is_lost) {
+        throw Error(
+            "an earlier change of this accumulator failed half-way, for instance for want of memory; build it anew."
+        );
+    }
+    return *state_;
+}
+
+template <typename Change>
+void HessianAccumulator::change(const Change& change) {
+    hot_kernels();  // throws where LPR_FAST_INSTRUCTION_SET is wrong, while nothing has changed yet
+    state_->is_lost = true;
+    change(*state_);
+    state_->is_lost = false;
+}
+
+void HessianAccumulator::add_rows(
+    ConstMatrixView rows, std::optional<ConstVectorView> targets, std::optional<ConstVectorView> weights, int n_threads
+) {
+    const int threads = resolve_threads(n_threads);
+    if (targets.has_value() != is_labelled()) {
+        throw InvalidInput(
+            is_labelled() ? "this accumulator is for labelled rows; give a target for each of them."
+                          : "this accumulator is for rows without targets; make one for labelled rows."
+        );
+    }
+    check_columns("the block of rows", rows, size());
+    check_rows(rows, weights, state().n_rows);
+    if (targets) check_targets(*targets, rows.rows, state().n_rows);
+    change([&](AccumulatorState& state) { append(state, rows, targets, weights, threads); });
+}
+
+void HessianAccumulator::add(ConstMatrixView rows, std::optional<ConstVectorView> weights, int n_threads) {
+    add_rows(rows, std::nullopt, weights, n_threads);
+}
+
+void HessianAccumulator::add_labelled(
+    ConstMatrixView rows, ConstVectorView targets, std::optional<ConstVectorView> weights, int n_threads
+) {
+    add_rows(rows, targets, weights, n_threads);
+}
+
+void HessianAccumulator::merge(const HessianAccumulator& other, int n_threads) {
+    if (other.size() != size() || other.method() != method() || other.is_labelled() != is_labelled()) {
+        throw InvalidInput(
+            "cannot merge an accumulator of size " + std::to_string(other.size()) + " into one of size " +
+            std::to_string(size()) + (other.method() == method() ? "" : ", nor one of another method") +
+            (other.is_labelled() == is_labelled() ? "" : ", nor labelled rows with others") + "; build both alike."
+        );
+    }
+    const int threads = resolve_threads(n_threads);
+    const AccumulatorState added = other.state();  // a copy: `other` may be this object
+    if (added.n_rows > std::numeric_limits<Index>::max() - state().n_rows) {
+        throw InvalidInput(
+            "merging these accumulators would count more rows than an integer holds; that cannot be meant."
+        );
+    }
+    change([&](AccumulatorState& state) { merge_states(state, added, threads); });
+}
+
+Index HessianAccumulator::size() const {
+    return state_->size;
+}
+
+Index HessianAccumulator::n_rows() const {
+    return state().n_rows;
+}
+
+Method HessianAccumulator::method() const {
+    return std::holds_alternative<GramSum>(state_->sum) ? Method::gram : Method::qr;
+}
+
+bool HessianAccumulator::is_labelled() const {
+    return state_->n_targets == 1;
+}
+
+Index HessianAccumulator::leaf_rows() const {
+    return leaf_rows_of(*state_);
+}
+
+std::vector<std::uint8_t> HessianAccumulator::to_bytes() const {
+    const AccumulatorState& held = state();
+    ByteWriter bytes;
+    bytes.integer(magic);
+    bytes.integer(method() == Method::gram ? 1 : 0);
+    bytes.integer(held.n_targets);
+    bytes.integer(held.size);
+    bytes.integer(held.n_rows);
+    bytes.integer(held.pending_rows().rows);
+    bytes.numbers(held.pending.data(), static_cast<Index>(held.pending.size()));
+    std::visit([&](const auto& sum) { sum.write(bytes); }, held.sum);
+    return bytes.take_with_checksum();
+}
+
+HessianAccumulator HessianAccumulator::from_bytes(const std::uint8_t* source, std::size_t n_bytes) {
+    ByteReader bytes = ByteReader::checked(source, n_bytes);
+    bytes.integer(magic, magic);
+    const Method method = bytes.integer(0, 1) == 1 ? Method::gram : Method::qr;
+    const bool labelled = bytes.integer(0, 1) == 1;
+    HessianAccumulator accumulator(bytes.integer(1, max_size), method, labelled);
+    AccumulatorState& state = *accumulator.state_;
+    state.n_rows = bytes.integer(0, std::numeric_limits<Index>::max());
+    const Index n_pending = bytes.integer(0, accumulator.leaf_rows() - 1);
+    bytes.expect_numbers(n_pending * state.width());
+    state.pending.resize(static_cast<std::size_t>(n_pending * state.width()));
+    bytes.numbers(state.pending.data(), n_pending * state.width());
+    std::visit([&](auto& sum) { sum.read(bytes); }, state.sum);
+    bytes.expect_end();
+    if (!counts_agree(state)) ByteReader::refuse();
+    return accumulator;
+}
+
+}  // namespace lpr_fast

@@ -1,0 +1,178 @@
+#include "lpr_fast/hessian_factor.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/checks.hpp"
+#include "base/parallel.hpp"
+#include "linear_algebra/condition.hpp"
+#include "linear_algebra/triangularize.hpp"
+#include "lpr_fast/error.hpp"
+#include "rigidity/accumulator_state.hpp"
+#include "rigidity/factor_state.hpp"
+#include "rigidity/scoring.hpp"
+
+namespace lpr_fast {
+namespace {
+
+/// Columns of the triangle that stand for chosen columns of phi, and where these stand among the chosen.
+struct Chosen {
+    std::vector<Index> in_triangle;
+    std::vector<Index> in_list;
+};
+
+Chosen chosen_columns(const FactorState& state, const std::vector<Index>& columns) {
+    constexpr Index dropped = -1;
+    std::vector<Index> position(static_cast<std::size_t>(state.size), dropped);
+    for (std::size_t j = 0; j < state.columns.size(); ++j) {
+        position[static_cast<std::size_t>(state.columns[j])] = static_cast<Index>(j);
+    }
+    Chosen chosen;
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+        const Index place = position[static_cast<std::size_t>(columns[i])];
+        if (place == dropped) continue;
+        chosen.in_triangle.push_back(place);
+        chosen.in_list.push_back(static_cast<Index>(i));
+    }
+    return chosen;
+}
+
+/// The given columns of R^-T, row-major.
+RowMatrix columns_of_inverse(const RowMatrix& triangle, const std::vector<Index>& columns, int n_threads) {
+    constexpr Index tile_width = 64;
+    const auto count = static_cast<Index>(columns.size());
+    RowMatrix inverse(triangle.rows(), count);
+    parallel_for_each(tile_count(count, tile_width), n_threads, [&](Index task) {
+        const Index first = task * tile_width;
+        const Index width = std::min(tile_width, count - first);
+        Matrix tile = Matrix::Zero(triangle.rows(), width);
+        for (Index j = 0; j < width; ++j) tile(columns[static_cast<std::size_t>(first + j)], j) = 1.0;
+        transposed_triangle(triangle).solveInPlace(tile);
+        inverse.middleCols(first, width) = tile;
+    });
+    return inverse;
+}
+
+/// Upper-triangular T with |T^-T reversed(x)| = |U x|: the inverse of U's transpose, rows and columns reversed.
+RowMatrix reversed_inverse(const RowMatrix& u) {
+    Matrix inverse = Matrix::Identity(u.rows(), u.cols());
+    upper_triangle(u).solveInPlace(inverse);
+    return inverse.transpose().reverse();
+}
+
+}  // namespace
+
+const PackedFactor& packed(const FactorState& state) {
+    return state.packed->get([&] { return std::make_unique<const PackedFactor>(state.triangle, state.columns); });
+}
+
+HessianFactor make_factor(FactorState state) {
+    // Squares of anything smaller, in units of the largest entry, underflow within a QR.
+    constexpr double smallest_pivot = 1e-153;
+    const double largest = state.triangle.cwiseAbs().maxCoeff();
+    const double smallest = state.triangle.diagonal().minCoeff();
+    const bool usable = state.triangle.allFinite() && smallest > 0.0 && smallest / largest > smallest_pivot;
+    if (!usable) {
+        throw InvalidInput(
+            "rows, prior and regularizer over- or underflow float64: their scales differ by more than 150 orders of "
+            "magnitude, or are beyond its range; use units in which they are nearer to one."
+        );
+    }
+    if (state.condition == 0.0) state.condition = condition_number(state.triangle);
+    state.packed = std::make_unique<MadeOnce<PackedFactor>>();
+    state.workspaces = std::make_unique<Workspaces>();
+    return HessianFactor(std::make_shared<const FactorState>(std::move(state)));
+}
+
+HessianFactor::HessianFactor(std::shared_ptr<const FactorState> state) : state_(std::move(state)) {}
+
+HessianFactor HessianFactor::from_triangle(
+    Index size, std::vector<Index> columns, ConstMatrixView triangle, double condition_number, double error_estimate
+) {
+    check_size(size);
+    check_distinct_columns(columns, size);
+    check_columns("the triangle", triangle, static_cast<Index>(columns.size()));
+    if (triangle.rows != triangle.cols) {
+        throw InvalidInput("these are not the parts of a factor: the triangle must be square.");
+    }
+    FactorState state{size, std::move(columns), as_matrix(triangle), condition_number, error_estimate};
+    if (!state.triangle.isUpperTriangular(0.0)) {
+        throw InvalidInput(
+            "these are not the parts of a factor: the triangle must be zero below its diagonal; give the parts as they "
+            "were taken."
+        );
+    }
+    return make_factor(std::move(state));
+}
+
+void HessianFactor::quadratic_forms(ConstMatrixView phi, VectorView out, int n_threads) const {
+    check_columns("phi", phi, size());
+    check_output("out", {out.data, 1, out.size}, 1, phi.rows);
+    score_quadratic_forms(packed(*state_), *state_->workspaces, phi, out, resolve_threads(n_threads));
+}
+
+void HessianFactor::covariance(ConstMatrixView phi_a, ConstMatrixView phi_b, MatrixView out, int n_threads) const {
+    check_columns("phi_a", phi_a, size());
+    check_columns("phi_b", phi_b, size());
+    check_output("out", out, phi_a.rows, phi_b.rows);
+    score_covariance(state_->triangle, state_->columns, phi_a, phi_b, out, resolve_threads(n_threads));
+}
+
+HessianFactor HessianFactor::restrict_to(const std::vector<Index>& columns, int n_threads) const {
+    check_distinct_columns(columns, size());
+    const Chosen chosen = chosen_columns(*state_, columns);
+    if (chosen.in_list.empty()) {
+        throw InvalidInput(
+            "every one of these columns was dropped as redundant; choose others, or refit without them."
+        );
+    }
+    const RowMatrix inverse = columns_of_inverse(state_->triangle, chosen.in_triangle, n_threads);
+    const Triangle u = triangularize({view_of(inverse)}, n_threads);
+    FactorState restricted;
+    restricted.size = static_cast<Index>(columns.size());
+    restricted.triangle = reversed_inverse(u.r);
+    for (auto place = u.columns.rbegin(); place != u.columns.rend(); ++place) {
+        restricted.columns.push_back(chosen.in_list[static_cast<std::size_t>(*place)]);
+    }
+    restricted.error_estimate = state_->error_estimate;
+    return make_factor(std::move(restricted));
+}
+
+HessianFactor HessianFactor::updated(
+    ConstMatrixView rows, std::optional<ConstVectorView> weights, int n_threads
+) const {
+    HessianAccumulator added(size(), Method::qr);
+    added.add(rows, weights, n_threads);
+    const RowMatrix present = Triangle{state_->triangle, state_->columns, {}}.rows(size());
+    auto blocks = std::get<SquareRootSum>(added.state().sum).blocks();
+    blocks.push_back(added.state().pending_rows());
+    blocks.push_back(view_of(present));
+    Triangle next = triangularize(blocks, state_->columns, {}, n_threads);
+    return make_factor({size(), std::move(next.columns), std::move(next.r), 0.0, state_->error_estimate});
+}
+
+Index HessianFactor::size() const {
+    return state_->size;
+}
+
+const std::vector<Index>& HessianFactor::columns() const& {
+    return state_->columns;
+}
+
+Index HessianFactor::n_dropped() const {
+    return state_->size - static_cast<Index>(state_->columns.size());
+}
+
+double HessianFactor::condition_number() const {
+    return state_->condition;
+}
+
+double HessianFactor::error_estimate() const {
+    return state_->error_estimate;
+}
+
+ConstMatrixView HessianFactor::triangle() const& {
+    return view_of(state_->triangle);
+}
+
+}  // namespace lpr_fast

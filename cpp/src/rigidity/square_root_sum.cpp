@@ -1,0 +1,68 @@
+#include "rigidity/square_root_sum.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "linear_algebra/triangularize.hpp"
+
+namespace lpr_fast {
+
+Index SquareRootSum::leaf_rows() const {
+    // Four times the rows of a factor keep the work for reducing pairs of factors small beside that for the leaves.
+    return std::max<Index>(4 * size_, 256);
+}
+
+void SquareRootSum::fold(ConstMatrixView leaf, int n_threads) {
+    insert({0, triangularize({leaf}, n_threads, n_targets_).rows(width())}, n_threads);
+}
+
+void SquareRootSum::insert(Node node, int n_threads) {
+    const auto is_lower = [](const Node& a, const Node& b) { return a.level > b.level; };
+    auto place = std::lower_bound(nodes_.begin(), nodes_.end(), node, is_lower);
+    while (place != nodes_.end() && place->level == node.level) {
+        const Triangle both = triangularize({view_of(place->rows), view_of(node.rows)}, n_threads, n_targets_);
+        node = {node.level + 1, both.rows(width())};
+        nodes_.erase(place);
+        place = std::lower_bound(nodes_.begin(), nodes_.end(), node, is_lower);
+    }
+    nodes_.insert(place, std::move(node));
+}
+
+void SquareRootSum::merge(const SquareRootSum& other, int n_threads) {
+    for (const Node& node : other.nodes_) insert(node, n_threads);
+}
+
+std::vector<ConstMatrixView> SquareRootSum::blocks() const {
+    std::vector<ConstMatrixView> views;
+    for (const Node& node : nodes_) views.push_back(view_of(node.rows));
+    return views;
+}
+
+bool SquareRootSum::could_hold(Index n_leaves) const {
+    for (const Node& node : nodes_) n_leaves -= Index{1} << node.level;
+    return n_leaves == 0;
+}
+
+void SquareRootSum::write(ByteWriter& bytes) const {
+    bytes.integer(static_cast<Index>(nodes_.size()));
+    for (const Node& node : nodes_) {
+        bytes.integer(node.level);
+        bytes.numbers(node.rows.data(), node.rows.size());
+    }
+}
+
+void SquareRootSum::read(ByteReader& bytes) {
+    constexpr Index max_level = 54;  // 2^54 leaves of 256 rows are all that an Index counts
+    const Index n_nodes = bytes.integer(0, max_level + 1);
+    Index level_below = max_level + 1;
+    for (Index n = 0; n < n_nodes; ++n) {
+        const Index level = bytes.integer(0, level_below - 1);
+        level_below = level;
+        bytes.expect_numbers(size_ * width());
+        Node node{level, RowMatrix(size_, width())};
+        bytes.numbers(node.rows.data(), node.rows.size());
+        nodes_.push_back(std::move(node));
+    }
+}
+
+}  // namespace lpr_fast

@@ -1,0 +1,77 @@
+"""What a model keeps of its descriptor: so that it scores structures wherever it is read, without featomic."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from .. import _core
+from ..models._archive import DescriptorPart
+
+if TYPE_CHECKING:
+    from ..descriptors._descriptor import Descriptor
+    from ..descriptors._soap import Soap
+
+
+def descriptor_part(descriptor: Descriptor) -> DescriptorPart:
+    """The descriptor's part of a model: of a descriptor that only Python knows, what tells it from others."""
+    from ..descriptors._descriptor import check_identity
+    from ..descriptors._soap import Soap
+
+    if isinstance(descriptor, Soap):
+        return _soap_part(descriptor)
+    return DescriptorPart({**check_identity(descriptor), "cutoff": descriptor.cutoff})
+
+
+def _soap_part(soap: Soap) -> DescriptorPart:
+    """The descriptor's part of a model: parameters, radial table, and how good that is."""
+    import featomic
+
+    table = soap.table
+    facts = {
+        "kind": "soap",
+        "hypers": soap.hypers,
+        "cutoff": soap.cutoff,
+        "angular": list(table.angular),
+        "n_radial": list(table.n_radial),
+        "error": table.error,
+        "scatter": table.scatter,
+        "featomic_version": featomic.__version__,
+    }
+    arrays = {
+        "descriptor.edges": table.edges,
+        "descriptor.coefficients": table.coefficients,
+        "descriptor.center": table.center,
+    }
+    return DescriptorPart(facts, arrays)
+
+
+def soap_of(part: DescriptorPart, species: tuple[int, ...]) -> Soap:
+    """The descriptor of which a file keeps the part."""
+    from ..descriptors._radial_table import RadialTable
+    from ..descriptors._soap import Soap
+
+    facts, arrays = part.facts, part.arrays
+    table = RadialTable(
+        tuple(facts["angular"]),
+        tuple(facts["n_radial"]),
+        arrays["descriptor.edges"],
+        arrays["descriptor.coefficients"],
+        arrays["descriptor.center"],
+        facts["error"],
+        facts["scatter"],
+    )
+    return Soap(facts["hypers"], species, table)
+
+
+def upgraded(model: _core.Model) -> _core.Model:
+    """The model as the current version has it: files of version 1 lack the radial table, which featomic gives."""
+    facts = json.loads(model.text)
+    descriptor = facts["descriptor"]
+    if descriptor is None or descriptor["kind"] != "soap" or "angular" in descriptor:
+        return model
+    from ..descriptors._soap import Soap
+
+    part = _soap_part(Soap.from_hypers(descriptor["hypers"], facts["species"]))
+    _, arrays = model.parts()
+    return _core.Model.from_parts(json.dumps(facts | {"descriptor": dict(part.facts)}), {**arrays, **part.arrays})

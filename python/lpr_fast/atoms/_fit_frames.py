@@ -1,0 +1,45 @@
+"""Fits to structures in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..models._fit import accumulator_of, adding
+from ..models._problem import Progress, basis_of, finished, rows_from
+from ..models._rows_file import rows_file
+from ..models._settings import FitSettings
+from ._fitting import frames_problem
+from ._model import AnyModel
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from ..descriptors._descriptor import Descriptor
+
+
+def fit_frames(
+    kind: type[AnyModel],
+    frames: Iterable[Atoms],
+    wanted: Mapping[str, Any] | Descriptor,
+    settings: FitSettings,
+    progress: Progress,
+    keep_rows: str | PathLike[str] | None,
+) -> AnyModel:
+    """What `SparseKernelModel.fit` and `LinearModel.fit` do; warnings point to who called these."""
+    problem = frames_problem(frames, wanted, settings, progress)
+    basis, further = basis_of(problem, problem.environments.features, stacklevel=4)
+    accumulator = accumulator_of(basis, problem.facts)
+    blocks = adding(accumulator, rows_from(0, basis, problem), problem.facts, settings.n_threads)
+    path = None if keep_rows is None else Path(keep_rows)
+    with rows_file(path, problem.settings, basis, problem.facts.with_provenance(further)) as keep:
+        for rows in blocks:
+            keep(rows)
+    return kind._of(finished(problem, basis, accumulator, further, stacklevel=4), _outside(wanted))
+
+
+def _outside(wanted: Mapping[str, Any] | Descriptor) -> Descriptor | None:
+    """A descriptor that the model has to be given, for it is not in its file."""
+    return None if isinstance(wanted, Mapping) else wanted

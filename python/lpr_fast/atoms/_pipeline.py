@@ -1,0 +1,173 @@
+"""The way of frames through a model: read -> describe -> score, or whatever else is done with features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+from .._arrays import Array
+from .._errors import InvalidInputError
+from ..models._scores import LocalScores, scores_of
+from . import _frames
+from ._describing import Describing, Ready
+from ._pieces import Piece, pieces
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+Indices = NDArray[np.int64]
+UnknownSpecies = Literal["error", "nan"]
+
+
+@dataclass(frozen=True)
+class Scores(LocalScores):
+    """Numbers for each atom of the frames that were scored, all of shape (n_atoms,): those of `LocalScores`, and where.
+
+    Attributes
+    ----------
+    frame, atom : numpy.ndarray of int
+        Number of the frame, and of the atom within it, counted from 0.
+    """
+
+    frame: Indices
+    atom: Indices
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A model and what describes structures for it.
+
+    Attributes
+    ----------
+    core : Model
+        The model of features.
+    describing : Describing
+        What turns frames into features.
+    scorer : SoapScorer or None
+        What does both at once, where the core describes structures.
+    species : tuple of int
+        Atomic numbers that the model knows.
+    n_features : int
+        D.
+    are_normalised : bool
+        Whether environments are compared by the directions of their features.
+    """
+
+    core: _core.Model
+    describing: Describing
+    scorer: _core.SoapScorer | None
+    species: tuple[int, ...]
+    n_features: int
+    are_normalised: bool
+
+    def pieces(
+        self,
+        frames: Iterable[Atoms],
+        unknown_species: UnknownSpecies,
+        limit: int | None = None,
+        start: int = 0,
+        skip: Callable[[int, str], None] | None = None,
+        first_atom: int = 0,
+    ) -> Iterator[Piece]:
+        """Frames, numbered from `start`, checked, in pieces of so many atoms if that is possible.
+
+        Of the first frame, if it is large, so many atoms are left out as `first_atom` says.
+        """
+        if unknown_species not in ("error", "nan"):
+            raise InvalidInputError(f"unknown_species is {unknown_species!r}; it must be 'error' or 'nan'.")
+        refuses, describing = unknown_species == "error", self.describing
+        usable = _frames.usable(frames, describing.ready, self.species, refuses_unknown=refuses, start=start, skip=skip)
+        most = limit or _frames.BATCH_ATOMS
+        if not describing.is_local:
+            most = min(most, _frames.batch_limit(self.n_features))
+        return pieces(usable, most, start=start, first_atom=first_atom, is_local=describing.is_local)
+
+    def features(self, piece: Piece, n_threads: int = 0) -> Array:
+        """Features as the descriptor gives them."""
+        features = self.describing.features(piece.batch, piece.chosen, n_threads, piece.first)
+        if features.shape[1] != self.n_features:
+            raise InvalidInputError(
+                f"frame {piece.first} has {features.shape[1]} features, but the model has {self.n_features}; describe "
+                "structures as those that it was fitted to."
+            )
+        return features
+
+    def features_of(self, frame: Atoms, atoms: Indices) -> Array:
+        """Features of some atoms of a frame, ascending."""
+        ready = self.describing.ready(frame, "the structure")
+        return self.comparable(self.describing.features([ready], [atoms], 0))
+
+    def comparable(self, features: Array) -> Array:
+        """Features as environments are compared by them."""
+        return _core.normalised(features, 0) if self.are_normalised else features
+
+    def scores(self, piece: Piece, unknown_species: UnknownSpecies, n_threads: int) -> Scores:
+        """Scores of the atoms of a piece, in its order."""
+        marks = unknown_species == "nan"
+        if self.scorer is not None:
+            found = self.scorer.score(piece.structures, piece.chosen, marks, n_threads)
+            return Scores(*found, piece.frame, piece.atom)
+        features = self.features(piece, n_threads)
+        if marks:
+            features[np.concatenate([_sees_others(ready, self.species) for ready in piece.batch])] = np.nan
+        scores = scores_of(self.core, features, piece.numbers, n_threads)
+        return Scores(**vars(scores), frame=piece.frame, atom=piece.atom)
+
+    def scores_of_nothing(self) -> Scores:
+        """Empty arrays, for the columns that the model has."""
+        none = np.zeros(0, dtype=np.int64)
+        return Scores(**vars(scores_of(self.core, np.zeros((0, self.n_features)), none, 1)), frame=none, atom=none)
+
+
+def _sees_others(ready: Ready, known: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Which atoms are of unknown species, or have one within the cutoff, as far as that is known."""
+    marked = ~np.isin(ready.frame.numbers, known)
+    if ready.structure is not None:
+        for atom in np.flatnonzero(marked).tolist():
+            marked[ready.structure.neighbours(atom)[0]] = True
+    return marked
+
+
+def stacked(parts: Iterable[tuple[Piece, Array]], width: int) -> Array:
+    """Rows of all pieces, atoms in order."""
+    found = [np.zeros((0, width))]
+    for piece, rows in parts:
+        if piece.rows is None:
+            found.append(rows)
+            continue
+        if piece.is_first:
+            found.append(np.empty((len(piece.frames[0]), width)))
+        found[-1][piece.rows] = rows
+    return np.concatenate(found)
+
+
+def whole_frames(parts: Iterable[tuple[Piece, Scores]]) -> Iterator[tuple[list[Atoms], Scores]]:
+    """Frames with their scores, of pieces with theirs; those of a large frame are collected first."""
+    waiting: list[Scores] = []
+    for piece, scores in parts:
+        waiting.append(scores)
+        if not piece.is_last:
+            continue
+        yield piece.frames, scores if piece.rows is None else of_whole_frame(waiting)
+        waiting = []
+
+
+def of_whole_frame(parts: list[Scores]) -> Scores:
+    """Scores of one frame's atoms in their order, from those of its pieces."""
+    together = joined(parts)
+    return together.taken(np.argsort(together.atom))
+
+
+def joined(parts: list[Scores]) -> Scores:
+    """All scores as one."""
+
+    def join(name: str) -> Any:
+        values = [getattr(part, name) for part in parts]
+        return None if values[0] is None else np.concatenate(values)
+
+    return Scores(*(join(name) for name in Scores.__dataclass_fields__))

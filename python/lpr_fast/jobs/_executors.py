@@ -1,0 +1,126 @@
+"""The executors of the command line: processes on this machine, or the workers of a Dask cluster."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection
+from typing import Any
+
+from .._arrays import as_count
+from .._errors import InvalidInputError, MissingPackageError
+
+# Seconds until a scheduler has to answer, and until its first worker has to be there.
+_PATIENCE = 10.0
+_PATIENCE_WITH_WORKERS = 60.0
+
+# Each local worker computes on one thread, whatever its libraries would like.
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"), "1")
+
+
+@contextmanager
+def executor_of(*, workers: int, scheduler: str | None) -> Iterator[Executor | None]:
+    """What was asked for; None if the work is to be done here.
+
+    Parameters
+    ----------
+    workers : int
+        So many processes on this machine.
+    scheduler : str, optional
+        The address of a scheduler of Dask, such as ``tcp://host:8786``, or its file (``.json``).
+
+    Raises
+    ------
+    InvalidInputError
+        For both at once, and a scheduler that does not answer or has no workers.
+    MissingPackageError
+        For a scheduler without Dask.
+    """
+    count = as_count("workers", workers)
+    if scheduler is not None and count:
+        raise InvalidInputError("a scheduler has its own workers; give a scheduler, or a number of workers.")
+    if scheduler is not None:
+        with _dask_client(scheduler) as client:
+            yield client.get_executor(pure=False)
+    elif count:
+        with local_processes(count) as executor:
+            yield executor
+    else:
+        yield None
+
+
+@contextmanager
+def local_processes(count: int) -> Iterator[Executor]:
+    """So many processes of one thread each. They are spawned, for threads do not survive a fork.
+
+    When the block is left, or this process is gone, they end at once: whatever they were writing, the next run goes on.
+    """
+    context = multiprocessing.get_context("spawn")
+    ear, mouth = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(count, context, _begin, (ear,))
+    try:
+        with _started_quietly():
+            for _ in range(count):
+                pool.submit(os.getpid)  # starts a process
+        yield pool
+    finally:
+        mouth.close()
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _started_quietly() -> Iterator[None]:
+    """Processes that are started within do not get Ctrl-C, which is this one's, and have one thread each."""
+    resource_tracker.ensure_running()  # it would unblock what is blocked now
+    before = {name: os.environ.get(name) for name in _ONE_THREAD}
+    os.environ.update(_ONE_THREAD)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _begin(ear: Connection) -> None:
+    """In a process of the pool: end with the one that started it, which never says anything."""
+
+    def listen() -> None:
+        ear.poll(None)
+        os._exit(1)
+
+    threading.Thread(target=listen, daemon=True).start()
+
+
+@contextmanager
+def _dask_client(scheduler: str) -> Iterator[Any]:
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise MissingPackageError(
+            "workers of a scheduler need dask.distributed; install it with: pip install 'lpr-fast[dask]'"
+        ) from error
+    where = {"scheduler_file": scheduler} if scheduler.endswith(".json") else {"address": scheduler}
+    try:
+        client = Client(**where, timeout=_PATIENCE, set_as_default=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise InvalidInputError(
+            f"no Dask scheduler answers at {scheduler}; give the address that it printed, or the file that it wrote, "
+            "when it was started."
+        ) from error
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=_PATIENCE_WITH_WORKERS)
+        except TimeoutError as error:
+            raise InvalidInputError(
+                f"the scheduler at {scheduler} has had no workers for {_PATIENCE_WITH_WORKERS:.0f} seconds; start "
+                "some, then give the same command again."
+            ) from error
+        yield client

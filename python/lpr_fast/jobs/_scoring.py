@@ -1,0 +1,190 @@
+"""A run, or a shard of it, in this process: read, score, write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+from .. import _core
+from .._errors import InvalidInputError
+from ..atoms._model import StructureModel
+from ..atoms._pieces import Piece, periodicity_told
+from ..atoms._pipeline import Scores, UnknownSpecies
+from ..reading._sources import Files, Source
+from ..writing._spool import beside
+from ._job import ASSEMBLED, Job, Run
+from ._journal import SUFFIX, Journal, Tolerated, of_versions
+from ._read_so_far import ReadSoFar, is_unchanged
+from ._shards import Shard
+from ._stream import Clock, Stream
+
+OnError = Literal["stop", "skip"]
+
+
+@dataclass(frozen=True)
+class RunProgress:
+    """How far a run is.
+
+    Attributes
+    ----------
+    frames, atoms : int
+        How many are done; of a large frame that is under way, only its atoms count.
+    atoms_in_all : int or None
+        How many there are, if that is known.
+    seconds : dict of str to float
+        What each kind of work has taken so far; they go on side by side.
+    """
+
+    frames: int
+    atoms: int
+    atoms_in_all: int | None
+    seconds: dict[str, float]
+
+
+Progress = Callable[[RunProgress], None]
+
+
+@dataclass(frozen=True)
+class ScoreSettings:
+    """What `score_trajectory` was asked for, when its arguments have been looked at.
+
+    Attributes
+    ----------
+    model, model_sha256
+        A model, and the hash of its file.
+    source, outputs
+        Where frames come from, and the files to write.
+    least_rigid, unknown_species, on_error, n_threads
+        See `score_trajectory`.
+    atoms_together : int
+        Atoms that are scored in one go, as far as memory allows.
+    """
+
+    model: StructureModel
+    model_sha256: str
+    source: Source
+    outputs: list[Path]
+    least_rigid: int
+    unknown_species: UnknownSpecies
+    on_error: OnError
+    n_threads: int
+    atoms_together: int
+
+
+def score_whole(settings: ScoreSettings, clock: Clock, progress: Progress | None = None) -> Run:
+    """Do a whole run. The locks of its outputs are held."""
+    source = settings.source
+    with clock.stage("reading"):
+        identity = source.identity()
+        if isinstance(source, Files) and settings.on_error == "stop":
+            source = source.read_through(only_quick=True)
+        n_atoms = source.n_atoms() if settings.on_error == "stop" else None
+    scoring = _Scoring(settings, source, identity, None, clock)
+    return scoring.job().run(scoring.scored, scoring.teller(progress, n_atoms))
+
+
+def score_shard(settings: ScoreSettings, shard: Shard, clock: Clock, progress: Progress | None = None) -> Run:
+    """Do a shard of a run whose source has been read through. Its lock is held."""
+    scoring = _Scoring(settings, settings.source, settings.source.identity(), shard, clock)
+    return scoring.job().run_shard(scoring.scored, scoring.teller(progress, None))
+
+
+class _Scoring:
+    """The way of the frames of a run, or of a shard."""
+
+    def __init__(
+        self, settings: ScoreSettings, source: Source, identity: Any, shard: Shard | None, clock: Clock
+    ) -> None:
+        self._settings, self._source, self._identity = settings, source, identity
+        self._shard, self._clock = shard, clock
+        self._skipped: dict[int, str] = {}
+
+    def job(self) -> Job:
+        """What takes the scored frames, and has taken some of them if an earlier run was ended."""
+        from ..writing import _outputs
+
+        settings, shard = self._settings, self._shard
+        about = _outputs.about(settings.model, settings.model_sha256)
+        describe = settings.model.pipeline.features_of
+        tag, first = (shard.tag, shard.first) if shard else ("", 0)
+        sinks = _outputs.sinks_of(
+            settings.outputs,
+            about,
+            least_rigid=settings.least_rigid,
+            describe=describe,
+            tag=tag,
+        )
+        named = {
+            "model": settings.model_sha256,
+            "input": self._identity,
+            "outputs": [str(output.resolve()) for output in settings.outputs],
+            "least_rigid": settings.least_rigid,
+            "unknown_species": settings.unknown_species,
+            "on_error": settings.on_error,
+            "shard": shard.name if shard else None,
+            "frames": [shard.first, shard.stop] if shard else None,
+            **of_versions(about.versions),
+            "instruction_set": _core.cpu_info()[0],
+            "about": asdict(about),
+        }
+        output = sinks[0].output
+        if self._identity is None:
+            _refuse_unfinished(output)
+            return Job(sinks, None, about, self._clock, skipped=self._skipped)
+        assert isinstance(self._source, Files)
+        journal = Journal(output, named, tag, _tolerated(settings, self._identity))
+        read = ReadSoFar(self._source, first).up_to
+        return Job(sinks, journal, about, self._clock, tag=tag, first=first, skipped=self._skipped, read=read)
+
+    def scored(self, stream: Stream, start: int, first_atom: int) -> Iterator[tuple[Piece, Scores]]:
+        """Scored pieces from a frame on; see `_job.Scored`."""
+        settings, shard, clock = self._settings, self._shard, self._clock
+        frames = self._source.frames(start)
+        chosen = islice(frames, max(0, shard.stop - start)) if shard else frames
+        skip = self._skipped.__setitem__ if settings.on_error == "skip" else None
+        pieces = settings.model.pipeline.pieces(
+            chosen,  # type: ignore[arg-type]
+            settings.unknown_species,
+            settings.atoms_together,
+            start,
+            skip,
+            first_atom,
+        )
+        pieces = periodicity_told(pieces, settings.model.provenance, is_shard=shard is not None)
+        read = stream.ahead(clock.timed("reading", pieces), may_wait=True)
+        return stream.ahead((piece, self._scores(piece)) for piece in read)
+
+    def teller(self, progress: Progress | None, n_atoms: int | None) -> Callable[[int, int], None]:
+        """What tells how far the run is."""
+        return partial(self._tell, progress, n_atoms)
+
+    def _scores(self, piece: Piece) -> Scores:
+        with self._clock.stage("scoring"):
+            return self._settings.model.pipeline.scores(piece, self._settings.unknown_species, self._settings.n_threads)
+
+    def _tell(self, progress: Progress | None, n_atoms: int | None, frames: int, atoms: int) -> None:
+        if progress is not None:
+            progress(RunProgress(frames, atoms, n_atoms, dict(self._clock.seconds)))
+
+
+def _tolerated(settings: ScoreSettings, identity: Any) -> Tolerated:
+    """What may be another than it was if all that is done would be the same."""
+    return {
+        "on_error": lambda _, done: settings.on_error == "skip" or not done["summary"]["n_skipped"],
+        "unknown_species": lambda _, done: settings.unknown_species == "nan" or not done["summary"]["n_unknown"],
+        "input": lambda then, done: done["state"] != ASSEMBLED and is_unchanged(then, identity, done["read"]),
+    }
+
+
+def _refuse_unfinished(output: Path) -> None:
+    """Throw if what cannot be read twice would overwrite what an unfinished run has left."""
+    journal = beside(output, SUFFIX)
+    if journal.exists():
+        raise InvalidInputError(
+            f"{journal} is of an unfinished run of {output}; give its command again, or delete that file to start "
+            "afresh."
+        )

@@ -1,0 +1,72 @@
+"""The columns of scores: one table of what they are called, in what unit, and what they say.
+
+Whatever has such columns (files, arrays of structures, maps) takes names and texts from here. A new column is a row of
+the table and an attribute of `LocalScores`, in the order in which the core returns its arrays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .._arrays import Array
+    from ._scores import LocalScores
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of scores.
+
+    Attributes
+    ----------
+    name : str
+        Attribute of `LocalScores`, and column of files that hold scores alone.
+    unit : str
+        What files say of it.
+    text : str
+        What it means.
+    """
+
+    name: str
+    unit: str
+    text: str
+
+    @property
+    def prefixed(self) -> str:
+        """The name beside columns that are not ours, as in a structure or in extended XYZ."""
+        return self.name if self.name == "lpr" else f"lpr_{self.name}"
+
+
+COLUMNS = (
+    Column(
+        "lpr",
+        "regularizer / variance",
+        "local prediction rigidity: small where the training data do not pin the prediction down",
+    ),
+    Column(
+        "variance",
+        "prior variance of the kernel (linear models: of the weights)",
+        "regularizer / LPR, in units of the prior variance",
+    ),
+    Column(
+        "residual",
+        "prior variance of the kernel",
+        "what the active set does not see: 0 for nothing, 1 for all of the environment",
+    ),
+    Column(
+        "local_energy",
+        "unit of the training energies",
+        "contribution to the total energy, the baseline of the species included",
+    ),
+)
+
+
+def columns_of(scores: LocalScores) -> dict[str, Array]:
+    """The scores that there are, by their names."""
+    return {column.name: values for column in COLUMNS if (values := getattr(scores, column.name)) is not None}
+
+
+def prefixed_columns_of(scores: LocalScores) -> dict[str, Array]:
+    """The scores that there are, by the names that they have beside columns that are not ours."""
+    return {column.prefixed: values for column in COLUMNS if (values := getattr(scores, column.name)) is not None}

@@ -1,0 +1,72 @@
+"""What a fit takes of memory, and what is left of a cap for the pool of the active set."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from .._errors import InvalidInputError
+from ._active_set import pool_size
+from ._structures import Structures
+
+_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+
+# Features of the pool that exist at a time where no cap is given.
+_POOL_BYTES = 2**29
+
+# The interpreter with NumPy, ASE and featomic; batches of features and what is made of them.
+_LIBRARIES = 250_000_000
+_BATCHES = 3 * 8 * 2**21
+
+# Copies of M^2 numbers: K_MM and its root, the factor, those of the species and their packed forms; a leaf and the
+# levels of the tree while rows are added.
+_SQUARES = 24
+
+
+def as_bytes(size: str | int) -> int:
+    """A number of bytes, or a text such as "2GB" or "500 MB" (powers of 1000).
+
+    Raises
+    ------
+    InvalidInputError
+        For anything else.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kMGT]?)i?B?\s*", str(size), flags=re.IGNORECASE)
+    unit = match.group(2) if match else ""
+    unit = "k" if unit in ("k", "K") else unit.upper()
+    if match is None or isinstance(size, bool | float):
+        raise InvalidInputError(f"memory is {size!r}; give a size such as 2GB or 500MB.")
+    return int(float(match.group(1)) * _UNITS[unit])
+
+
+def needed(structures: Structures, n_features: int, size: int) -> int:
+    """Bytes that a fit of so many weights takes without the pool of its active set."""
+    of_structures = 8 * len(structures) * (len(structures.species) + 8)
+    return _LIBRARIES + _BATCHES + of_structures + 8 * size * (n_features + _SQUARES * size)
+
+
+def largest_pool(structures: Structures, n_features: int, wanted: Mapping[int, int]) -> int:
+    """Bytes of the largest pool of one species, and of the copy that sampling makes of it."""
+    sizes = [min(pool_size(count), structures.available[s]) for s, count in wanted.items()]
+    return 2 * 8 * n_features * max(sizes, default=0)
+
+
+def pool_bytes(structures: Structures, n_features: int, wanted: Mapping[int, int], memory: int | None) -> int:
+    """Bytes that features of pools may take together; the pool of one species has to fit.
+
+    Raises
+    ------
+    InvalidInputError
+        If the cap is too small for any fit.
+    """
+    largest = largest_pool(structures, n_features, wanted)
+    if memory is None:
+        return max(_POOL_BYTES, largest // 2)
+    others = needed(structures, n_features, sum(wanted.values()))
+    if memory < others + largest:
+        raise InvalidInputError(
+            f"memory is {memory / 1e6:.0f} MB, but this fit takes {(others + largest) / 1e6:.0f} MB: {n_features} "
+            "features of each environment, and pools of one species after the other; give more, a smaller active set, "
+            "or fewer features."
+        )
+    return memory - others - largest // 2

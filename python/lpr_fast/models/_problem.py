@@ -1,0 +1,201 @@
+"""What is to be fitted, and the two passes: the active set, and the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+from .._accumulator import HessianAccumulator
+from .._arrays import Array
+from .._errors import InvalidInputError
+from . import _active_set
+from ._active_set import Pool
+from ._basis import Basis, LinearBasis, SparseKernelBasis
+from ._fit import ModelFacts, accumulator_of, adding, solved
+from ._memory import pool_bytes
+from ._rows import Rows, energy_labels
+from ._settings import FitSettings
+from ._structures import Structures
+from ._training import structure_rows
+
+Indices = NDArray[np.int64]
+
+#: Called when a piece of work is done, with the name of its kind, and how many of how many atoms are done.
+Progress: TypeAlias = Callable[[str, int, int], None]
+
+# Features of environments, given in ascending order, a batch at a time.
+Describe: TypeAlias = Callable[[Indices], Iterator[Array]]
+
+
+class Environments(Protocol):
+    """Where the features of training environments come from, by numbers that count them structure by structure."""
+
+    @property
+    def n_features(self) -> int:
+        """D."""
+        ...
+
+    def features(self, environments: Indices) -> Iterator[Array]:
+        """Features of environments, given in ascending order, a batch at a time."""
+        ...
+
+    def batches(self, start: int, report: Callable[[str, int], None]) -> Iterator[tuple[Array, list[Indices]]]:
+        """Features of structures from number `start` on, a batch at a time, and the species of each one's environments.
+
+        `report` is told the name of what is done, and the number of structures that it is done for.
+        """
+        ...
+
+    def species(self, environments: Indices) -> Indices:
+        """Species of the centres."""
+        ...
+
+    def name(self, environment: int) -> str:
+        """What messages call an environment."""
+        ...
+
+    def label(self, species: int) -> str:
+        """What messages and files call a species."""
+        ...
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is to be fitted, and how: checked, and before anything is described.
+
+    Attributes
+    ----------
+    pool : Pool or None
+        Environments that the active set is to be chosen from.
+    given : numpy.ndarray of int, or None
+        The active set, ascending, if the caller has chosen it.
+    """
+
+    structures: Structures
+    environments: Environments
+    settings: FitSettings
+    facts: ModelFacts
+    progress: Progress
+    pool: Pool | None = None
+    given: Indices | None = None
+
+
+def fit(problem: Problem, *, stacklevel: int) -> _core.Model:
+    """Both passes, and what scoring needs; warnings point `stacklevel` calls up."""
+    basis, facts = basis_of(problem, problem.environments.features, stacklevel=stacklevel + 1)
+    accumulator = accumulator_of(basis, problem.facts)
+    for _ in adding(accumulator, rows_from(0, basis, problem), problem.facts, problem.settings.n_threads):
+        pass
+    return finished(problem, basis, accumulator, facts, stacklevel=stacklevel + 1)
+
+
+def finished(
+    problem: Problem,
+    basis: Basis,
+    accumulator: HessianAccumulator,
+    further: Mapping[str, Any],
+    *,
+    stacklevel: int,
+) -> _core.Model:
+    """The model, when all rows are in."""
+    problem.progress("factorising", 0, 1)
+    facts = problem.facts.with_provenance(further)
+    model = solved(basis, accumulator, problem.settings, facts, stacklevel=stacklevel + 1)
+    problem.progress("factorising", 1, 1)
+    return model
+
+
+def rows_from(start: int, basis: Basis, problem: Problem) -> Iterator[Rows]:
+    """Rows of structures from number `start` on, a batch of structures at a time."""
+    first, n_environments = problem.structures.first, problem.structures.n_environments
+
+    def report(stage: str, n_structures: int) -> None:
+        problem.progress(stage, int(first[n_structures]), n_environments)
+
+    for features, species in problem.environments.batches(start, report):
+        stop = start + len(species)
+        yield rows_of(basis, features, species, problem.structures, start, problem.settings.n_threads)
+        report("rows: kernels and sums", stop)
+        start = stop
+
+
+def rows_of(
+    basis: Basis, features: Array, species: list[Indices], structures: Structures, first: int, n_threads: int
+) -> Rows:
+    """Rows of structures that follow one another, from the features of all their environments."""
+    sizes = [len(of_structure) for of_structure in species]
+    prepared = np.split(basis.prepare(features), np.cumsum(sizes)[:-1])
+    phi = structure_rows(basis, prepared, species, n_threads)
+    return Rows(phi, energy_labels(structures, first, first + len(species)))
+
+
+def basis_of(problem: Problem, describe: Describe, *, stacklevel: int) -> tuple[Basis, dict[str, Any]]:
+    """What the weights multiply, and the facts for the provenance; the active set is described by `describe`."""
+    settings = problem.settings
+    if settings.kind == "linear":
+        return LinearBasis(problem.structures.species, problem.environments.n_features), {}
+    chosen = _given if problem.given is not None else _sampled
+    active, facts = chosen(problem, describe, stacklevel + 1)
+    basis = SparseKernelBasis(active, float(settings.zeta))
+    if basis.size == 0:
+        raise InvalidInputError(
+            "no training environment has any features: all are zero, as of atoms without neighbours; check cells and "
+            "units, or increase the cutoff."
+        )
+    return basis, facts
+
+
+_Chosen: TypeAlias = tuple[dict[int, Array], dict[str, Any]]
+
+
+def _sampled(problem: Problem, describe: Describe, stacklevel: int) -> _Chosen:
+    """Active features of each species by farthest-point sampling from the pool."""
+    assert problem.pool is not None
+    asked, wanted = _wanted_counts(problem)
+    pools = problem.pool.drawn(wanted)
+    total = sum(map(len, pools.values()))
+
+    def report(done: int) -> None:
+        problem.progress("active set: descriptors", done, total)
+
+    cap = pool_bytes(problem.structures, problem.environments.n_features, wanted, problem.settings.memory)
+    sample = _active_set.sampled(
+        pools, wanted, describe, problem.environments.n_features, cap, problem.settings.n_threads, report
+    )
+    problem.progress("active set: farthest points", sample.size, asked)
+    _active_set.note_fewer(sample.size, asked, stacklevel=stacklevel + 1)
+    sizes = {problem.environments.label(s): size for s, size in sample.pool.items()}
+    facts = {"active_set": "farthest points", "n_active_asked": asked, "pool": sizes, "seed": problem.pool.seed}
+    return sample.active, facts
+
+
+def _wanted_counts(problem: Problem) -> tuple[int, dict[int, int]]:
+    """How many active environments are asked for, and how many of each species to look for."""
+    n_active, available = problem.settings.n_active, problem.structures.available
+    if not isinstance(n_active, Mapping):
+        assert n_active is not None
+        return n_active, _active_set.share_out(n_active, available)
+    if set(n_active) != set(available) or min(n_active.values()) < 1:
+        shown, there = (", ".join(map(problem.environments.label, names)) for names in (n_active, available))
+        raise InvalidInputError(
+            f"n_active has numbers for {shown}; give a positive number for each of {there}, and for no other."
+        )
+    return sum(n_active.values()), {s: min(n_active[s], available[s]) for s in problem.structures.species}
+
+
+def _given(problem: Problem, describe: Describe, stacklevel: int) -> _Chosen:  # noqa: ARG001
+    """Active features of the environments that the caller names."""
+    assert problem.given is not None
+    features = _core.normalised(np.concatenate(list(describe(problem.given))), problem.settings.n_threads)
+    without = np.flatnonzero(~features.any(axis=1))
+    if without.size:
+        name = problem.environments.name(int(problem.given[without[0]]))
+        raise InvalidInputError(f"active_set names {name}, which has no neighbours and no features.")
+    species = problem.environments.species(problem.given)
+    active = {s: features[species == s] for s in problem.structures.species}
+    return active, {"active_set": "given", "n_active_asked": len(problem.given)}

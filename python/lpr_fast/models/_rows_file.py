@@ -1,0 +1,202 @@
+"""The file of training rows: a head with everything that a fit needs beside rows, and the rows as records.
+
+Layout: the eight bytes ``LPRROWS1``; the length of the head in eight little-endian bytes; the head, which is a file of
+named arrays as `_safetensors` makes it; zeros up to a multiple of 64 bytes; then one record for each row, all of the
+same length: phi (M float64), and the fields of `label_type`. Rows are appended, and mapped when they are read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+from .._errors import InvalidInputError
+from . import _safetensors
+from ._archive import DescriptorPart
+from ._basis import Basis, basis_from_parts, basis_to_parts
+from ._fit import ModelFacts
+from ._rows import Rows, label_type
+from ._settings import FitSettings
+
+_MAGIC = b"LPRROWS1"
+_ALIGNMENT = 64
+_FORMAT_VERSION = 1
+
+# What is kept of the settings: that of the first fit, and what reading more structures needs.
+_SETTINGS = ("kind", "regularizer", "zeta", "loss", "energy_key", "group_key", "seed")
+
+Keep: TypeAlias = Callable[[Rows], None]
+
+
+@dataclass(frozen=True)
+class Head:
+    """What rows have in common.
+
+    Attributes
+    ----------
+    basis : Basis
+        What the weights multiply; the active set is in it.
+    settings : FitSettings
+        Those of the fit that made the rows.
+    facts : ModelFacts
+        Of that fit's model: baseline, provenance, descriptor.
+    """
+
+    basis: Basis
+    settings: FitSettings
+    facts: ModelFacts
+
+    @property
+    def record(self) -> np.dtype[Any]:
+        """A row in the file."""
+        labels = label_type(len(self.basis.species))
+        fields = [(name, labels.fields[name][0]) for name in labels.names or ()]  # type: ignore[index]
+        return np.dtype([("phi", "<f8", (self.basis.size,)), *fields])
+
+    def to_bytes(self) -> bytes:
+        """The beginning of the file, up to the first record."""
+        basis, arrays = basis_to_parts(self.basis)
+        settings = {name: getattr(self.settings, name) for name in _SETTINGS}
+        keys = {name: value for name in ("weights", "sigmas") if isinstance(value := getattr(self.settings, name), str)}
+        baseline, descriptor = self.facts.baseline, self.facts.descriptor
+        text = {
+            "format": "lpr_fast rows",
+            "format_version": _FORMAT_VERSION,
+            "basis": basis,
+            "settings": settings | keys,
+            "baseline": None if baseline is None else {str(s): energy for s, energy in baseline.items()},
+            "provenance": self.facts.provenance,
+            "descriptor": None if descriptor is None else dict(descriptor.facts),
+        }
+        arrays |= {} if descriptor is None else dict(descriptor.arrays)
+        content = _safetensors.to_bytes(arrays, json.dumps(text))
+        start = _MAGIC + struct.pack("<Q", len(content)) + content
+        return start + bytes(-len(start) % _ALIGNMENT)
+
+    @classmethod
+    def read(cls, path: Path) -> tuple[Head, int]:
+        """The head of a file, and where its rows begin.
+
+        Raises
+        ------
+        InvalidInputError
+            For other files, and damaged ones.
+        """
+        with path.open("rb") as file:
+            start = file.read(16)
+            if len(start) < 16 or start[:8] != _MAGIC:
+                raise InvalidInputError(f"{path} holds no training rows; give a file that a fit kept (keep_rows).")
+            (length,) = struct.unpack("<Q", start[8:])
+            content = file.read(min(length, path.stat().st_size))
+        text, arrays = _core.read_parts(content, str(path))
+        facts = json.loads(text)
+        baseline = facts["baseline"]
+        descriptor = None
+        if facts["descriptor"] is not None:
+            of_descriptor = {name: array for name, array in arrays.items() if name.startswith("descriptor.")}
+            descriptor = DescriptorPart(facts["descriptor"], of_descriptor)
+        basis = basis_from_parts(facts["basis"], arrays)
+        kind = facts["settings"]["kind"]
+        active = None if kind == "linear" else max(1, basis.size)
+        settings = FitSettings(**facts["settings"], n_active=active, provenance=facts["provenance"])
+        of_model = ModelFacts(
+            None if baseline is None else {int(s): energy for s, energy in baseline.items()},
+            facts["provenance"],
+            descriptor,
+        )
+        begin = 16 + length
+        return cls(basis, settings, of_model), begin + -begin % _ALIGNMENT
+
+
+class RowsWriter:
+    """A file of rows that grows; `path` is not the name that it gets in the end."""
+
+    def __init__(self, path: Path, head: bytes, record: np.dtype[Any]) -> None:
+        self._path = path
+        self._head = head
+        self._record = record
+        exists = path.exists() and path.stat().st_size >= len(self._head)
+        self._file = path.open("r+b" if exists else "w+b")
+
+    def begin(self, n_rows: int) -> None:
+        """Keep so many rows of those that are there, and go on behind them.
+
+        Raises
+        ------
+        InvalidInputError
+            If there are fewer.
+        """
+        length = len(self._head) + n_rows * self._record.itemsize
+        self._file.seek(0)
+        is_same = self._file.read(len(self._head)) == self._head
+        if n_rows and (not is_same or self._path.stat().st_size < length):
+            raise InvalidInputError(
+                f"{self._path} has lost rows; delete it, and the journal beside it, and begin again."
+            )
+        self._file.seek(0)
+        self._file.write(self._head)
+        self._file.truncate(length)
+        self._file.seek(length)
+
+    def write(self, rows: Rows) -> None:
+        """Append."""
+        self._file.write(records_of(rows, self._record).tobytes())
+
+    def sync(self) -> None:
+        """Bring everything to the disk."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+
+def records_of(rows: Rows, record: np.dtype[Any]) -> NDArray[Any]:
+    """Rows as they stand in a file."""
+    records = np.zeros(len(rows), record)
+    records["phi"] = rows.phi
+    for name in rows.labels.dtype.names or ():
+        records[name] = rows.labels[name]
+    return records
+
+
+@contextmanager
+def rows_file(path: Path | None, settings: FitSettings, basis: Basis, facts: ModelFacts) -> Iterator[Keep]:
+    """Where a fit in one go keeps its rows: the file is whole, or not there at all; nowhere without a path."""
+    if path is None:
+        yield lambda rows: None  # noqa: ARG005
+        return
+    part = path.resolve().with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.part")
+    head = Head(basis, settings, facts)
+    writer = RowsWriter(part, head.to_bytes(), head.record)
+    try:
+        writer.begin(0)
+        yield writer.write
+        writer.sync()
+        part.replace(path.resolve())
+    finally:
+        writer.close()
+        part.unlink(missing_ok=True)
+
+
+def mapped(path: Path, head: Head, begin: int) -> NDArray[Any]:
+    """The records of a file, as far as structures are whole."""
+    count = max(0, path.stat().st_size - begin) // head.record.itemsize
+    if not count:
+        return np.zeros(0, head.record)
+    records: NDArray[Any] = np.memmap(path, head.record, "r", offset=begin, shape=(count,))
+    last = records[-1]
+    whole = count if last["index"] + 1 == last["count"] else count - int(last["index"]) - 1
+    return records[:whole]

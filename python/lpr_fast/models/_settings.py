@@ -1,0 +1,155 @@
+"""How a model is fitted: one object from whoever asks for it to whoever does it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._arrays import as_count, as_number
+from .._errors import InvalidInputError
+from . import _active_set
+from ._scores import Loss
+from ._structures import checked_loss
+
+# Beyond this, rounding of x . x' = 1 is seen in its power.
+_LARGEST_ZETA = 1000.0
+
+_DEEPEST = 50
+
+#: What a model's weights multiply: kernels to an active set, or the features themselves.
+Kind = Literal["sparse_kernel", "linear"]
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """What `SparseKernelModel.fit` and its relatives are given beside structures and descriptor; see there."""
+
+    kind: Kind
+    regularizer: float
+    n_active: int | Mapping[Any, int] | None = None
+    active_set: ArrayLike | None = None
+    zeta: float = 4
+    loss: Loss = "total"
+    weights: ArrayLike | str | None = None
+    sigmas: ArrayLike | str | None = None
+    energy_key: str | None = None
+    group_key: str = "config_type"
+    baseline: Mapping[Any, float] | str | None = None
+    seed: int = 0
+    provenance: Mapping[str, Any] | None = None
+    memory: int | None = None
+    n_threads: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what needs no structures to be seen as wrong."""
+        as_count("n_threads", self.n_threads)
+        as_positive("regularizer", self.regularizer)
+        checked_loss(self.loss)
+        checked_provenance(self.provenance)
+        if self.weights is not None and self.sigmas is not None:
+            raise InvalidInputError("weights and sigmas were given; give one of them: a weight is 1 / sigma^2.")
+        if self.energy_key is not None and not isinstance(self.energy_key, str):
+            raise InvalidInputError(
+                f"energy_key is {self.energy_key!r}; give the name under which structures hold energies, or None."
+            )
+        if isinstance(self.baseline, str) and self.baseline != "isolated":
+            raise InvalidInputError(f"the baseline is {self.baseline!r}; give energies of elements, or 'isolated'.")
+        if self.kind == "linear":
+            return
+        if (self.n_active is None) == (self.active_set is None):
+            raise InvalidInputError("give either n_active, the size of the active set, or active_set itself.")
+        as_zeta(self.zeta)
+        _active_set.as_seed(self.seed)
+        if isinstance(self.n_active, Mapping):
+            for count in self.n_active.values():
+                as_count("n_active", count)
+        elif self.n_active is not None:
+            _active_set.as_size(self.n_active)
+
+    @property
+    def largest_active(self) -> int:
+        """The most active environments of one species that may be asked for."""
+        assert self.n_active is not None
+        counts = self.n_active.values() if isinstance(self.n_active, Mapping) else [self.n_active]
+        return max(counts, default=0)
+
+    def identity(self) -> dict[str, Any]:
+        """Everything that the model's bytes depend on, as JSON can hold it."""
+        active: Any = self.n_active
+        if isinstance(active, Mapping):
+            active = {str(s): int(count) for s, count in active.items()}
+        facts: dict[str, Any] = {
+            "model": self.kind,
+            "regularizer": float(self.regularizer),
+            "loss": self.loss,
+            "weights": _plain(self.weights),
+            "sigmas": _plain(self.sigmas),
+            "energy_key": self.energy_key,
+            "group_key": self.group_key,
+            "baseline": self._plain_baseline(),
+            "provenance": checked_provenance(self.provenance),
+        }
+        if self.kind == "sparse_kernel":
+            facts |= {"n_active": active, "active_set": _plain(self.active_set)}
+            facts |= {"zeta": float(self.zeta), "seed": int(self.seed)}
+        return facts
+
+    def _plain_baseline(self) -> Any:
+        if not isinstance(self.baseline, Mapping):
+            return self.baseline
+        energies = {str(s): as_number("baseline", energy) for s, energy in self.baseline.items()}
+        wrong = [s for s, energy in energies.items() if not math.isfinite(energy)]
+        if wrong:
+            raise InvalidInputError(f"the baseline of {wrong[0]} is {energies[wrong[0]]}; it must be finite.")
+        return energies
+
+
+def _plain(given: Any) -> Any:
+    return given if given is None or isinstance(given, str) else np.asarray(given).tolist()
+
+
+def as_positive(name: str, value: Any) -> float:
+    """A finite positive number."""
+    number = as_number(name, value)
+    if not (0.0 < number < float("inf")):
+        raise InvalidInputError(f"{name} is {number:g}; it must be finite and positive.")
+    return number
+
+
+def as_zeta(value: Any) -> float:
+    """A power that kernels can have."""
+    zeta = as_positive("zeta", value)
+    if zeta > _LARGEST_ZETA:
+        raise InvalidInputError(f"zeta is {zeta:g}; it must be at most {_LARGEST_ZETA:g}.")
+    return zeta
+
+
+def checked_provenance(given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What the caller wants the provenance to say, as JSON holds it."""
+    if given is not None and not isinstance(given, Mapping):
+        raise InvalidInputError(f"provenance is a {type(given).__name__}; give a dictionary.")
+    try:
+        text = json.dumps(dict(given or {}), allow_nan=False, ensure_ascii=False)
+        text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidInputError(f"provenance cannot be written as JSON ({error}); use numbers and text.") from error
+    facts = dict(json.loads(text))
+    _check_plain(facts, 0)
+    return facts
+
+
+def _check_plain(value: Any, depth: int) -> None:
+    """Throw for what other readers of JSON may not take."""
+    if depth > _DEEPEST:
+        raise InvalidInputError(f"provenance is nested more than {_DEEPEST} deep; make it flatter.")
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise InvalidInputError("provenance holds an integer of more than 64 bits; make it a text.")
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for child in children:
+        _check_plain(child, depth + 1)
