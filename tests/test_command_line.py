@@ -424,7 +424,7 @@ MISTAKES: dict[str, tuple[Callable[[Path], list[object]], str]] = {
     "structures as model": (lambda f: score_of(f, f / "md.xyz", model=f / "md.xyz"), "is not a model file of lpr_fast"),
     "folder as a model": (lambda f: score_of(f, f / "md.xyz", model=f), "Is a directory"),
     "no trajectory": (lambda f: score_of(f, f / "no.xyz"), "no.xyz: No such file or directory"),
-    "model as trajectory": (lambda f: score_of(f, f / "m.lpr"), "cannot read frame 0"),
+    "model as trajectory": (lambda f: score_of(f, f / "m.lpr"), "does not tell its format"),
     "truncated trajectory": (
         lambda f: score_of(f, truncated_middle(f)),
         "ends within frame 1, which should have 8",

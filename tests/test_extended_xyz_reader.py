@@ -17,7 +17,7 @@ from ase.data import chemical_symbols
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lpr_fast.reading import _formats, _lines, _read_xyz
+from lpr_fast.reading import _lines, _read_xyz, _texts
 
 DATA = Path(os.environ.get("LPR_FAST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 HEADER = b'Lattice="5 0 0 0 5 0 1 0 5" Properties=species:S:1:pos:R:3:q:R:1 energy=-3.25 note="a b" pbc="T F T"\n'
@@ -62,7 +62,7 @@ def test_real_data_are_the_same(name: str) -> None:
 
 def compare_file(path: Path) -> None:
     with path.open("rb") as file:
-        texts = _formats._texts(file, str(path), range(100))
+        texts = _texts.of_xyz(file, str(path), range(100))
         frames = [(frame.n_atoms, frame.text) for frame in texts if frame.text is not None]
     assert frames
     for n_atoms, text in frames:

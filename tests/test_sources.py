@@ -17,6 +17,7 @@ from ase import Atoms
 
 from lpr_fast import InvalidInputError, SparseKernelModel, score_trajectory
 from lpr_fast.reading import _sources
+from lpr_fast.reading._options import ReadOptions
 
 from .structures import gallium_arsenide
 
@@ -94,7 +95,7 @@ def test_files_that_have_been_read_through_give_the_same_frames(
         topology = tmp_path / "topology.xyz"
     else:
         ase.io.write(path, sized, format="traj" if suffix == "traj" else "extxyz")
-    plain = _sources.source_of([f"{path}{selection}", path], topology)
+    plain = _sources.source_of([f"{path}{selection}", path], ReadOptions.of(topology=topology))
     known = plain.read_through()
     expected = list(_sources.readable(plain))
     assert (known.n_frames(), known.n_atoms()) == (len(expected), sum(map(len, expected)))
@@ -147,7 +148,7 @@ def test_binary_trajectories_are_read_to_their_precision(
         np.concatenate([frame.arrays["lpr"] for frame in read]), expected_lpr, rtol=20 * PRECISIONS[suffix]
     )
     for selection, number in (("@1:4:2", [1, 3]), ("@-1", [4])):
-        source = _sources.source_of(f"{path}{selection}", tmp_path / "first.xyz")
+        source = _sources.source_of(f"{path}{selection}", ReadOptions(topology=str(tmp_path / "first.xyz")))
         found = [frame.positions.tolist() for frame in source.frames()]
         np.testing.assert_allclose(found, [frames[n].positions for n in number], atol=PRECISIONS[suffix])
 
@@ -196,7 +197,8 @@ def test_species_of_lammps_dumps_come_from_a_topology(frames: list[Atoms], tmp_p
     lines += [f"{n + 1} 1 " + " ".join(map(repr, frames[0].positions[n].tolist())) for n in order]
     (tmp_path / "md.lammpstrj").write_text("\n".join(lines) + "\n")
     ase.io.write(tmp_path / "first.xyz", frames[0])
-    read = list(_sources.source_of(tmp_path / "md.lammpstrj", tmp_path / "first.xyz").frames())
+    options = ReadOptions(topology=str(tmp_path / "first.xyz"))
+    read = list(_sources.source_of(tmp_path / "md.lammpstrj", options).frames())
     assert read[0].numbers.tolist() == [14] * 8
     np.testing.assert_allclose(read[0].positions, frames[0].positions, atol=1e-12)
 
@@ -208,7 +210,7 @@ def test_a_topology_that_does_not_fit_is_refused(model: SparseKernelModel, frame
         score_trajectory(model, path, [tmp_path / "out.csv"], topology=tmp_path / "pair.xyz")
     with pytest.raises(InvalidInputError, match="holds no species; give a structure with the same atoms"):
         score_trajectory(model, path, [tmp_path / "out.csv"])
-    with pytest.raises(InvalidInputError, match="frames in memory have them"):
+    with pytest.raises(InvalidInputError, match="change frames in memory themselves"):
         score_trajectory(model, frames, [tmp_path / "out.csv"], topology=tmp_path / "pair.xyz")
     (tmp_path / "bad.xtc").write_bytes(b"nonsense")
     with pytest.raises(InvalidInputError, match=r"cannot read .*bad.xtc"):

@@ -25,6 +25,11 @@ def refuse_output(output: Path, inputs: list[Path]) -> None:
             raise InvalidInputError(f"{output} would overwrite an input; give another name.")
 
 
+def shown(path: str | Path) -> str:
+    """A path as messages and files can hold it, whatever its bytes."""
+    return str(path).encode(errors="backslashreplace").decode()
+
+
 def sha256_of(path: Path) -> str:
     """Hash of a file, in hexadecimal."""
     digest = hashlib.sha256()

@@ -148,6 +148,6 @@ def refuse_unknown_species(frame: Atoms, number: int, species: Sequence[int]) ->
         atom = int(np.flatnonzero(~np.isin(frame.numbers, species))[0])
         raise InvalidInputError(
             f"frame {number}, atom {atom} is {symbol(frame.numbers[atom])}, but the model knows only "
-            f"{symbols(species)}; remove the frame, or ask for NaN where such atoms are near (unknown_species='nan', "
-            "--unknown-species nan)."
+            f"{symbols(species)}; remove the frame, leave such atoms out (ignore, --ignore), or ask for NaN where they "
+            "are near (unknown_species='nan', --unknown-species nan)."
         )

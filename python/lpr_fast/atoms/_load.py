@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from .._errors import InvalidInputError
+from .._files import shown
 from ._descriptor_part import upgraded
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def read_model(path: Path, descriptor: Any = None) -> tuple[StructureModel, str]
     """See `load_model`; with the model comes the hash of its file."""
     if path.exists() and not path.is_file() and not path.is_dir():
         raise InvalidInputError(f"{path} is no regular file; give a model file.")
-    name, content = _shown(path), path.read_bytes()
+    name, content = shown(path), path.read_bytes()
     core = _core.Model.from_bytes(content, name)
     facts = json.loads(core.text)["descriptor"]
     attached = None if descriptor is None else matching_descriptor(facts, descriptor, name)
@@ -107,8 +108,3 @@ def _of_what(facts: Mapping[str, Any] | None) -> str:
     if facts is None:
         return "it was built from arrays and scores features alone"
     return "it describes structures itself" if facts["kind"] == "soap" else "structures carry its features"
-
-
-def _shown(path: Path) -> str:
-    """A path as C++ can name it, whatever its bytes."""
-    return str(path).encode(errors="backslashreplace").decode()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
+from .._errors import LprWarning
 from . import _frames
 from ._describing import Ready
 
@@ -109,3 +111,27 @@ def _parts(number: int, ready: Ready, limit: int, first_atom: int) -> Iterator[P
     for first in range(first_atom, len(order), limit):
         last = min(first + limit, len(order))
         yield Piece(number, [ready], (first, last), order[first:last])
+
+
+def periodicity_told(pieces: Iterable[Piece], facts: Mapping[str, Any], *, is_shard: bool) -> Iterator[Piece]:
+    """The pieces; the first frame that is open where all training structures were periodic brings a warning.
+
+    Models whose provenance does not say so are silent. Shards of a run say the same, whichever frame it is.
+    """
+    expected = np.array(facts.get("periodic") or [False] * 3, dtype=bool)
+    for piece in pieces:
+        first = _first_open(piece, expected) if expected.any() else None
+        if first is not None:
+            which = "a frame" if is_shard else f"frame {first}"
+            warnings.warn(
+                f"{which} is not periodic along all cell vectors along which the training structures were: its atoms "
+                "are scored as at a surface; give the cell (cell, --cell) if the file does not hold it.",
+                LprWarning,
+                stacklevel=2,
+            )
+            expected[:] = False
+        yield piece
+
+
+def _first_open(piece: Piece, expected: NDArray[np.bool_]) -> int | None:
+    return next((n for n, frame in enumerate(piece.frames, piece.first) if (expected & ~frame.pbc).any()), None)

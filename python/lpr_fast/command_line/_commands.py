@@ -13,7 +13,7 @@ import click
 
 from .. import __version__
 from .._errors import LprError, LprWarning
-from .._files import refuse_output
+from .._files import refuse_output, shown
 from ..atoms._frames import DEFAULT_ENERGY_KEY
 from ..atoms._load import load_model
 from ..writing._plots import plot_scores
@@ -36,7 +36,7 @@ class Mistake(click.ClickException):
 
     def show(self, file: Any = None) -> None:  # noqa: ARG002
         """Print the sentence."""
-        click.echo(f"lpr-fast: {self.message}", err=True)
+        click.echo(f"lpr-fast: {shown(self.message)}", err=True)
 
 
 class Interrupted(Mistake):
@@ -108,6 +108,33 @@ def _worker_options(command: Callable[P, T]) -> Callable[P, T]:
         help="Work with a Dask cluster: tcp://host:8786, for instance, or the .json file of its scheduler.",
     )
     return workers(scheduler(command))
+
+
+_READING = {
+    "format": ("NAME", str, "Format of all files, as ASE calls it.  [default: told by names and contents]"),
+    "topology": (
+        "FILE",
+        click.Path(path_type=Path),
+        "Structure with the same atoms in the same order: species of files that hold none (XTC, TRR, DCD, NetCDF, "
+        "LAMMPS), and the cell of frames without one.",
+    ),
+    "species": ("LIST", str, "Elements of the types 1, 2, ... (In,P), or of labels (OW=O,HW=H)."),
+    "cell": ("CELL", str, "Cell of frames without one, in Å: 'a b c', 'a b c alpha beta gamma', or nine numbers."),
+    "ignore": ("LIST", str, "Leave out atoms of these elements or labels, such as X,Mw; others are numbered without."),
+}
+
+
+def _reading_options(command: Callable[..., T]) -> Callable[..., T]:
+    """Add what says how files are read; the command gets it together, as `reading`."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **options: Any) -> T:
+        given = {name: value for name in _READING if (value := options.pop(name)) is not None}
+        return command(*args, reading=given, **options)
+
+    for name, (metavar, kind, text) in reversed(_READING.items()):
+        wrapped = click.option(f"--{name}", metavar=metavar, type=kind, help=text)(wrapped)
+    return wrapped
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -182,6 +209,7 @@ def lpr_fast() -> None:
 )
 @click.option("--memory", metavar="SIZE", help="Cap on memory, for instance 2GB.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Draws the pool of the active set.")
+@_reading_options
 @_worker_options
 @_log_option
 @_one_sentence
@@ -230,12 +258,7 @@ def fit(train: tuple[str, ...], output: Path, **options: Any) -> None:
     show_default=True,
     help="Stop at a frame that cannot be read or scored, or leave it out, list it in the summary, and end with code 3.",
 )
-@click.option(
-    "--topology",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Structure with the species of TRAJECTORY's atoms, for files that hold none (XTC, TRR, DCD, NetCDF, LAMMPS).",
-)
+@_reading_options
 @click.option(
     "--descriptor",
     metavar="MODULE:NAME",

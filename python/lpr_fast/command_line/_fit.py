@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 
 from .._errors import InvalidInputError
-from .._files import refuse_output, sha256_of
+from .._files import refuse_output, sha256_of, shown
 from ..atoms._fitting import wanted_descriptor
 from ..atoms._sparse_kernel_model import SparseKernelModel
 from ..descriptors._descriptor import imported
@@ -20,7 +20,8 @@ from ..jobs._executors import executor_of
 from ..jobs._fit_files import FitOrder
 from ..models._memory import as_bytes
 from ..models._settings import FitSettings
-from ..reading._sources import path_of
+from ..reading._options import ReadOptions
+from ..reading._specification import path_of
 from ._info import active_set_line, rigidity_line
 from ._terminal import say, tell, watching
 
@@ -59,6 +60,7 @@ class Options:
     memory: str | None
     workers: int
     scheduler: str | None
+    reading: dict[str, Any]
 
     def wanted(self) -> Any:
         """What is to describe structures."""
@@ -128,8 +130,8 @@ def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
     inputs = [path for path in (options.hypers, options.active_set) if path is not None]
     refuse_output(output, [*paths, *inputs])
     provenance = {
-        "training_file": ", ".join(map(_shown, paths)),
-        "training_selection": ", ".join(map(_shown, train)),
+        "training_file": ", ".join(map(shown, paths)),
+        "training_selection": ", ".join(map(shown, train)),
         "training_sha256": ", ".join(map(sha256_of, paths)),
     }
     with executor_of(workers=options.workers, scheduler=options.scheduler) as executor, watching() as watch:
@@ -138,8 +140,9 @@ def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
             watch.lap(stage)
             watch.report(stage, done, total)
 
+        reading = ReadOptions.of(**options.reading)
         order = FitOrder(
-            output, options.keep_rows, options.wanted(), options.settings(provenance), executor, progress, tell
+            output, options.keep_rows, options.wanted(), options.settings(provenance), executor, reading, progress, tell
         )
         fitted = _fit_files.fitted(list(train), order)
         watch.lap("writing")
@@ -157,11 +160,6 @@ def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
     tell(f"rigidity  {rigidity_line(model)}")
     tell(f"seconds   {watch.summary()}")
     tell(f"written   {output}" + (f", {options.keep_rows}" if options.keep_rows else ""))
-
-
-def _shown(name: Any) -> str:
-    """A name as text can hold it, whatever its bytes."""
-    return str(name).encode(errors="backslashreplace").decode()
 
 
 def _read_active_set(path: Path) -> Any:

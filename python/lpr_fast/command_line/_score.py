@@ -24,7 +24,7 @@ class Options:
     unknown_species: Any
     least_rigid: int
     on_error: Any
-    topology: Path | None
+    reading: dict[str, Any]
     descriptor: str | None
     shard: str | None
     workers: int
@@ -47,7 +47,7 @@ def score(model_path: Path, trajectory: tuple[str, ...], options: Options) -> in
             least_rigid=options.least_rigid,
             unknown_species=options.unknown_species,
             on_error=options.on_error,
-            topology=options.topology,
+            **options.reading,
             descriptor=None if options.descriptor is None else imported(options.descriptor),
             shard=options.shard,
             executor=executor,

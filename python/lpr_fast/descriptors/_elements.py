@@ -14,8 +14,8 @@ Value = TypeVar("Value")
 
 
 def symbol(number: int) -> str:
-    """Chemical symbol of an atomic number; the number itself where there is none."""
-    return str(chemical_symbols[number]) if 0 < number < len(chemical_symbols) else str(number)
+    """Chemical symbol of an atomic number, X for 0; the number itself where there is none."""
+    return str(chemical_symbols[number]) if 0 <= number < len(chemical_symbols) else str(number)
 
 
 def symbols(numbers: Iterable[int]) -> str:

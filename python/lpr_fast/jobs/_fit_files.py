@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from os import PathLike
@@ -22,6 +22,7 @@ from ..models._memory import as_bytes, largest_pool, needed
 from ..models._problem import Problem, basis_of, finished
 from ..models._scores import Loss
 from ..models._settings import FitSettings, Kind
+from ..reading._options import ReadOptions, SpeciesOption
 from ._fit_job import FitJob
 from ._fit_passes import Passes, passes
 from ._journal import of_versions
@@ -55,6 +56,8 @@ class FitOrder:
         Parameters of SOAP, or what else describes structures.
     executor : concurrent.futures.Executor, optional
         Processes to work in.
+    reading : ReadOptions
+        How to read the files.
     remark : callable
         Told, in a sentence, what a user should know before the work begins.
     """
@@ -64,6 +67,7 @@ class FitOrder:
     wanted: Mapping[str, Any] | Descriptor
     settings: FitSettings
     executor: Executor | None
+    reading: ReadOptions
     progress: Progress
     remark: Callable[[str], None]
 
@@ -96,6 +100,11 @@ def fit_files(
     baseline: Mapping[Any, float] | Literal["isolated"] | None = None,
     seed: int = 0,
     provenance: Mapping[str, Any] | None = None,
+    format: str | None = None,  # noqa: A002 (the name that ASE has for it)
+    topology: str | PathLike[str] | None = None,
+    species: SpeciesOption = None,
+    cell: str | ArrayLike | None = None,
+    ignore: str | Iterable[str] = (),
     keep_rows: str | PathLike[str] | None = None,
     memory: str | int | None = None,
     executor: Executor | None = None,
@@ -122,6 +131,8 @@ def fit_files(
     regularizer, hypers, descriptor, n_active, active_set, zeta, loss, weights, sigmas, energy_key, group_key, \
     baseline, seed, provenance, keep_rows, memory, n_threads
         As for `SparseKernelModel.fit`.
+    format, topology, species, cell, ignore
+        How to read the files: see `score_trajectory`.
     executor : concurrent.futures.Executor, optional
         Processes that describe ranges of structures and make their rows: see `score_trajectory`. The bits are the
         same.
@@ -166,6 +177,7 @@ def fit_files(
         wanted_descriptor(hypers, descriptor),
         settings,
         executor,
+        ReadOptions.of(format=format, topology=topology, species=species, cell=cell, ignore=ignore),
         progress or no_progress,
         lambda sentence: None,  # noqa: ARG005
     )
@@ -174,7 +186,7 @@ def fit_files(
 
 def fitted(source: Any, order: FitOrder, *, stacklevel: int = 2) -> Fitted:
     """What `fit_files` does; warnings point `stacklevel` calls up."""
-    files = reread_files(source)
+    files = reread_files(source, order.reading)
     outputs = [order.output] if order.rows is None else [order.output, order.rows]
     for output in outputs:
         refuse_output(output, files.paths)

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from ..reading import _formats
-from ..reading._sources import Files, path_of
+from ..reading._options import ReadOptions
+from ..reading._sources import Files
+from ..reading._specification import path_of
 
 _BLOCK = 1 << 20
 
 
 class ReadSoFar:
-    """Hashes of what stands before a frame, in plain XYZ files that are read as a whole; nothing is said of others.
+    """Hashes of what stands before a frame, in files that are quickly read as a whole; nothing is said of others.
 
     Parameters
     ----------
@@ -27,13 +29,15 @@ class ReadSoFar:
     """
 
     def __init__(self, files: Files, first: int) -> None:
-        is_known = files.contents and None not in files.contents and files.topology is None
-        self._is_plain = is_known and all(map(_formats.is_quickly_read, files.specifications))
+        is_known = files.contents and None not in files.contents and files.options.topology is None
+        self._is_plain = is_known and all(
+            _formats.is_quickly_read(specification, files.options) for specification in files.specifications
+        )
         self._parts: list[_Part] = []
         if self._is_plain:
             for specification, contents in zip(files.specifications, files.contents, strict=True):
                 assert contents is not None
-                self._parts.append(_Part(specification, contents, first))
+                self._parts.append(_Part(specification, files.options, contents, first))
                 first -= contents.n_frames
 
     def up_to(self, frame: int) -> list[dict[str, Any]] | None:
@@ -50,9 +54,9 @@ class ReadSoFar:
 class _Part:
     """The same of one file, whose hash grows with it; frames are counted from its beginning."""
 
-    def __init__(self, specification: str, contents: _formats.Contents, first: int) -> None:
+    def __init__(self, specification: str, options: ReadOptions, contents: _formats.Contents, first: int) -> None:
         self.n_frames = contents.n_frames
-        self._specification, self._contents = specification, contents
+        self._specification, self._options, self._contents = specification, options, contents
         self._frame = self._within(first)
         self._start = self._end = self._byte_of(self._frame)
         self._digest = hashlib.sha256()
@@ -69,7 +73,7 @@ class _Part:
         return min(max(frame, 0), self.n_frames)
 
     def _byte_of(self, frame: int) -> int:
-        return _formats.byte_of(self._specification, frame, self._contents) if frame else 0
+        return _formats.byte_of(self._specification, self._options, frame, self._contents) if frame else 0
 
 
 def is_unchanged(then: list[dict[str, Any]], now: list[dict[str, Any]], read: list[dict[str, Any]] | None) -> bool:
@@ -85,8 +89,8 @@ def is_unchanged(then: list[dict[str, Any]], now: list[dict[str, Any]], read: li
     return True
 
 
-def _named(file: dict[str, Any]) -> tuple[str, str]:
-    return file["source"], file["selection"]
+def _named(file: dict[str, Any]) -> tuple[Any, ...]:
+    return file["source"], file["selection"], file.get("read_as")
 
 
 def _take(digest: Any, path: Path, start: int, end: int) -> None:

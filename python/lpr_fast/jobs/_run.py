@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import ArrayLike
+
 from .._arrays import as_count
 from .._errors import InvalidInputError
 from ..atoms._load import read_model
 from ..atoms._model import StructureModel
 from ..atoms._pipeline import UnknownSpecies
+from ..reading._options import ReadOptions, SpeciesOption
 from ..reading._sources import Files, source_of
 from ._job import Run
 from ._lock import locked
@@ -32,7 +35,11 @@ def score_trajectory(
     least_rigid: int = 0,
     unknown_species: UnknownSpecies = "error",
     on_error: OnError = "stop",
+    format: str | None = None,  # noqa: A002 (the name that ASE has for it)
     topology: str | PathLike[str] | None = None,
+    species: SpeciesOption = None,
+    cell: str | ArrayLike | None = None,
+    ignore: str | Iterable[str] = (),
     descriptor: Any = None,
     shard: str | None = None,
     executor: Executor | None = None,
@@ -69,9 +76,19 @@ def score_trajectory(
     on_error : {"stop", "skip"}
         What to do about frames that cannot be read or scored: stop with the number of the first, or leave them out; the
         summary lists them.
+    format : str, optional
+        Format of all files, by its name in ASE; by default each file's name and content tell.
     topology : path, optional
-        A structure that ASE reads, with the atoms of every frame in their order: the species for files that hold none.
-        XTC, TRR, DCD and NetCDF need chemfiles.
+        A structure with the atoms of every frame in their order: the species for files that hold none, and the cell
+        of frames that have none. XTC, TRR, DCD and NetCDF need it, and chemfiles.
+    species : str, list or dict, optional
+        Elements of the types 1, 2, ... of LAMMPS and VASP (``"In,P"``), or of labels (``"OW=O,HW=H"``).
+    cell : str or array, optional
+        Cell, in Å, of frames that have none, periodic along all its vectors: three lengths, three lengths and three
+        angles, or three vectors.
+    ignore : str or list of str, optional
+        Elements and labels of atoms that are left out before anything else, such as ``"X,Mw"``; atoms are numbered
+        without them.
     descriptor : callable or Descriptor, optional
         For a model file: see `load_model`.
     shard : str, optional
@@ -105,7 +122,8 @@ def score_trajectory(
         raise InvalidInputError("a shard is a job of its own, without workers; give one or the other.")
     clock = Clock()
     with clock.stage("reading"):
-        frames = source_of(source, topology)
+        options = ReadOptions.of(format=format, topology=topology, species=species, cell=cell, ignore=ignore)
+        frames = source_of(source, options)
         models = [] if isinstance(model, StructureModel) else [Path(model)]
         loaded, digest = _loaded(model, descriptor)
         settings = ScoreSettings(

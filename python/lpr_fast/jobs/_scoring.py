@@ -12,7 +12,7 @@ from typing import Any, Literal
 from .. import _core
 from .._errors import InvalidInputError
 from ..atoms._model import StructureModel
-from ..atoms._pieces import Piece
+from ..atoms._pieces import Piece, periodicity_told
 from ..atoms._pipeline import Scores, UnknownSpecies
 from ..reading._sources import Files, Source
 from ..writing._spool import beside
@@ -154,6 +154,7 @@ class _Scoring:
             skip,
             first_atom,
         )
+        pieces = periodicity_told(pieces, settings.model.provenance, is_shard=shard is not None)
         read = stream.ahead(clock.timed("reading", pieces), may_wait=True)
         return stream.ahead((piece, self._scores(piece)) for piece in read)
 

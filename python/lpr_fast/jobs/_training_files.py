@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._errors import InvalidInputError
 from ..atoms import _frames
+from ..reading._options import ReadOptions
 from ..reading._sources import Files, readable, source_of
 from ._stream import Stream
 
@@ -19,15 +20,15 @@ if TYPE_CHECKING:
 _READ_TOGETHER = 4096
 
 
-def reread_files(given: Any) -> Files:
-    """The files that a caller named.
+def reread_files(given: Any, options: ReadOptions) -> Files:
+    """The files that a caller named, and how to read them.
 
     Raises
     ------
     InvalidInputError
         For what can be read only once, and frames in memory.
     """
-    found = source_of(given)
+    found = source_of(given, options)
     if not isinstance(found, Files):
         raise InvalidInputError(
             f"{found.name} cannot be read again, as a fit does; give files (structures in memory are for "

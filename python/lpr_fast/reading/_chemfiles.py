@@ -11,18 +11,20 @@ from ase import Atoms
 
 from .._errors import InvalidInputError, MissingPackageError
 
-SUFFIXES = (".xtc", ".trr", ".dcd", ".nc")
+# Names of formats by suffix, and what chemfiles calls them.
+FORMATS = {".xtc": "xtc", ".trr": "trr", ".dcd": "dcd", ".nc": "amber-netcdf"}
+_NAMES = {"xtc": "XTC", "trr": "TRR", "dcd": "DCD", "amber-netcdf": "Amber NetCDF"}
 
 
-def n_steps(path: Path) -> int:
+def n_steps(path: Path, format_name: str) -> int:
     """Frames of a file."""
-    with _opened(path) as file:
+    with _opened(path, format_name) as file:
         return int(file.nsteps)
 
 
-def frames_of(path: Path, wanted: range) -> Iterator[tuple[int, Atoms]]:
+def frames_of(path: Path, format_name: str, wanted: range) -> Iterator[tuple[int, Atoms]]:
     """Numbers and frames, in Å, of unknown species."""
-    with _opened(path) as file:
+    with _opened(path, format_name) as file:
         for number in wanted:
             yield number, _atoms(file.read_step(number))
 
@@ -34,16 +36,18 @@ def _atoms(frame: Any) -> Atoms:
     return Atoms(positions=np.array(frame.positions), cell=vectors if is_periodic else None, pbc=is_periodic)
 
 
-def _opened(path: Path) -> Any:
+def _opened(path: Path, format_name: str) -> Any:
     try:
         import chemfiles
     except ImportError as error:
         raise MissingPackageError(
-            f"{path.suffix} files need chemfiles; install it with: pip install 'lpr-fast[traj]'"
+            f"{format_name} files need chemfiles; install it with: pip install 'lpr-fast[traj]'"
         ) from error
     chemfiles.set_warnings_callback(lambda _: None)
     path.open("rb").close()  # for the usual message if it is not there
     try:
-        return chemfiles.Trajectory(str(path))
+        return chemfiles.Trajectory(str(path), "r", _NAMES[format_name])
     except chemfiles.ChemfilesError as error:
-        raise InvalidInputError(f"cannot read {path} ({error}); it is damaged, or something else.") from error
+        raise InvalidInputError(
+            f"cannot read {path} as {format_name} ({str(error).rstrip('.')}); it is damaged, or something else."
+        ) from error

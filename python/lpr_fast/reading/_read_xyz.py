@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import copy
+import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
+import ase.io
 import numpy as np
 from ase import Atoms
 from ase.io.extxyz import key_val_str_to_dict, parse_properties, set_calc_and_arrays
 from numpy.typing import NDArray
 
 from .. import _core
+from .._errors import InvalidInputError
+from ._labels import Found, numbers_of
+from ._options import ReadOptions
+from ._xyz_header import has_unknown_cell, understood
 
 _DEFAULT_COLUMNS = "species:S:1:pos:R:3"
 
@@ -36,6 +42,65 @@ _VALUES: dict[str, tuple[Callable[[str], object], Any]] = {
     "I": (int, "i"),
     "L": ({"T", "True"}.__contains__, bool),
 }
+
+
+def found_in(n_atoms: int, text: bytes, options: ReadOptions) -> Found:
+    """A frame, from its text behind the first line, with its labels where they are not simply elements.
+
+    Raises
+    ------
+    InvalidInputError
+        For cells in unknown words, and labels that are no elements.
+    """
+    comment, newline, lines = text.partition(b"\n")
+    header = understood(comment.decode().strip())
+    text = header.text.encode() + newline + lines
+    if not (options.species or options.ignore or options.topology) and (frame := parsed(n_atoms, text)) is not None:
+        found = Found(frame)
+    else:
+        found = _with_labels(n_atoms, text, header.text, options)
+    has_cell = found.frame.cell.rank > 0 or options.cell is not None or options.topology is not None
+    if not has_cell and has_unknown_cell(header.text):
+        raise InvalidInputError(
+            "its comment line speaks of a cell, but not as extended XYZ does; write it as "
+            'Lattice="ax ay az bx by bz cx cy cz", or give the cell (cell, --cell).'
+        )
+    if header.scale != 1.0:
+        found.frame.positions *= header.scale
+    return found
+
+
+def _with_labels(n_atoms: int, text: bytes, header: str, options: ReadOptions) -> Found:
+    """A frame of which labels are asked, line by line; what else is unusual is left to ASE."""
+    columns = _facts(header).get("Properties", _DEFAULT_COLUMNS).split(":")
+    names = columns[::3]
+    if "Z" in names:
+        return Found(_frame(n_atoms, text))
+    if "species" not in names:
+        if options.topology is None:
+            raise InvalidInputError("its Properties have no species; give a structure that has (topology, --topology).")
+        return Found(_frame(n_atoms, text), ["X"] * n_atoms)
+    place = sum(int(width) for width in columns[2 : 3 * names.index("species") : 3])
+    rows = text.split(b"\n")
+    words = [row.split() for row in rows[1 : n_atoms + 1]]
+    if any(len(row) <= place for row in words):
+        raise InvalidInputError("a line has fewer columns than its comment line says; it is damaged.")
+    labels = [row[place].decode() for row in words]
+    if options.topology is None:
+        numbers_of(labels, options)  # for the message, before ASE has its own
+    for row in words:
+        row[place] = b"X"
+    return Found(_frame(n_atoms, b"\n".join([rows[0], *map(b" ".join, words), *rows[n_atoms + 1 :]])), labels)
+
+
+def _frame(n_atoms: int, text: bytes) -> Atoms:
+    frame = parsed(n_atoms, text)
+    return _by_ase(n_atoms, text) if frame is None else frame
+
+
+def _by_ase(n_atoms: int, text: bytes) -> Atoms:
+    file = io.StringIO(f"{n_atoms}\n" + text.decode())
+    return cast(Atoms, ase.io.read(file, format="extxyz", index=0))
 
 
 def parsed(n_atoms: int, text: bytes) -> Atoms | None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import itertools
 import platform
-import re
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from .._errors import InvalidInputError
+from ._options import ReadOptions
+from ._specification import path_of
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -24,9 +25,6 @@ STANDARD_INPUT = "-"
 
 # What is hashed of a file's beginning and of its end, to tell it from another one.
 _SAMPLE_BYTES = 65536
-
-# What may follow the last @ of a file's name: a number, or a slice whose step is not zero.
-_SELECTION = re.compile(r"-?\d+|-?\d*:-?\d*(:(-?0*[1-9]\d*)?)?")
 
 
 class Source(Protocol):
@@ -50,10 +48,10 @@ class Source(Protocol):
         ...
 
 
-def source_of(given: Any, topology: str | PathLike[str] | None = None) -> Source:
+def source_of(given: Any, options: ReadOptions = ReadOptions()) -> Source:  # noqa: B008 (it cannot be changed)
     """A source from what a caller passed: a path, several, "-" for standard input, or any iterable of `ase.Atoms`.
 
-    `topology` is a file with the species of what `given` names.
+    `options` say how files are to be read.
     """
     if isinstance(given, Files):
         return given
@@ -62,12 +60,16 @@ def source_of(given: Any, topology: str | PathLike[str] | None = None) -> Source
     if isinstance(given, list | tuple) and given and all(isinstance(item, str | PathLike) for item in given):
         names = [str(item) for item in given]
         if STANDARD_INPUT not in names:
-            return Files(names, None if topology is None else str(topology))
-        if len(names) == 1 and topology is None:
-            return StandardInput(sys.stdin.buffer)
-        raise InvalidInputError("standard input (-) cannot be joined with files or a topology; give one or the other.")
-    if topology is not None:
-        raise InvalidInputError("a topology is for files without species; frames in memory have them.")
+            return Files(names, options)
+        if len(names) == 1 and options.topology is None and options.format in (None, "xyz", "extxyz"):
+            return StandardInput(sys.stdin.buffer, options)
+        raise InvalidInputError(
+            "standard input (-) is extended XYZ, and cannot be joined with files or a topology; give one or the other."
+        )
+    if options != ReadOptions():
+        raise InvalidInputError(
+            "format, topology, species, cell and ignore say how to read files; change frames in memory themselves."
+        )
     return InMemory(given)
 
 
@@ -109,13 +111,14 @@ class StandardInput:
     """Extended XYZ from a pipe."""
 
     file: BinaryIO
+    options: ReadOptions
     name: str = "standard input"
 
     def frames(self, start: int = 0) -> Iterator[Atoms | InvalidInputError]:
         """Frames as they come."""
         from . import _formats
 
-        return itertools.islice(_formats.named(_formats.extended_xyz(self.file, self.name), self.name), start, None)
+        return _formats.piped_xyz(self.file, self.name, self.options, start)
 
     def identity(self) -> None:
         """It cannot be read twice."""
@@ -128,11 +131,12 @@ class StandardInput:
 class Files:
     """Files, one after the other; each may have a selection of frames, as ASE writes it: ``md.xyz@::10``.
 
-    `contents` says of each what reading it once has found; None, or nothing at all, if it has not been read.
+    `options` say how to read them; `contents` say of each what reading it once has found: None, or nothing at all, if
+    it has not been read.
     """
 
     specifications: list[str]
-    topology: str | None = None
+    options: ReadOptions = field(default_factory=ReadOptions)
     contents: tuple[Contents | None, ...] = ()
 
     @property
@@ -143,8 +147,7 @@ class Files:
     @property
     def paths(self) -> list[Path]:
         """Files without selections, and the topology's."""
-        given = [*self.specifications, *([self.topology] if self.topology else [])]
-        return [path_of(specification) for specification in given]
+        return [path_of(specification) for specification in self._given]
 
     def frames(self, start: int = 0) -> Iterator[Atoms | InvalidInputError]:
         """Frames of all files in turn; exceptions in the place of those that cannot be read.
@@ -161,11 +164,11 @@ class Files:
             if contents and start >= contents.n_frames > 0:
                 start -= contents.n_frames
                 continue
-            number, found = 0, _formats.frames_of(specification, start, topology, contents)
+            number, found = 0, _formats.frames_of(specification, self.options, start, topology, contents)
             for number, frame in enumerate(found, start=1):  # noqa: B007
                 yield frame
             if number == 0:
-                n_frames = _formats.contents_of(specification, topology).n_frames if start else 0
+                n_frames = _formats.contents_of(specification, self.options, topology).n_frames if start else 0
                 _refuse_none(n_frames, specification)
                 start -= n_frames
             else:
@@ -177,14 +180,14 @@ class Files:
 
         topology = self._read_topology()
         return sum(
-            (contents or _formats.contents_of(specification, topology)).n_frames
+            (contents or _formats.contents_of(specification, self.options, topology)).n_frames
             for specification, contents in zip(self.specifications, self._known(), strict=True)
         )
 
     def read_through(self, *, only_quick: bool = False, on_error: str = "stop") -> Files:
         """The same files, of which is known now what they hold, and where.
 
-        With `only_quick` that is found out of plain XYZ files alone.
+        With `only_quick` that is found out of files alone that are read frame by frame, and not packed.
 
         Raises
         ------
@@ -198,7 +201,9 @@ class Files:
             return self
         topology = self._read_topology()
         found = tuple(
-            None if only_quick and not _formats.is_quickly_read(name) else _formats.contents_of(name, topology)
+            _formats.contents_of(name, self.options, topology)
+            if not only_quick or _formats.is_quickly_read(name, self.options)
+            else None
             for name in self.specifications
         )
         for specification, contents in zip(self.specifications, found, strict=True):
@@ -218,8 +223,9 @@ class Files:
         """
         seen = self
         if Path.cwd() != folder:
-            topology = None if self.topology is None else str(folder / self.topology)
-            seen = replace(self, specifications=[str(folder / name) for name in self.specifications], topology=topology)
+            topology = None if self.options.topology is None else str(folder / self.options.topology)
+            names = [str(folder / name) for name in self.specifications]
+            seen = replace(self, specifications=names, options=replace(self.options, topology=topology))
         if seen.identity() != identity:
             raise InvalidInputError(
                 f"a worker on {platform.node()} sees other files as {seen.name}; give files of a file system that all "
@@ -231,16 +237,28 @@ class Files:
         return self.contents or (None,) * len(self.specifications)
 
     def _read_topology(self) -> Atoms | None:
-        if self.topology is None:
+        from . import _formats
+
+        if self.options.topology is None:
             return None
-        return next(readable(Files([self.topology])))
+        return _formats.topology_of(self.options.topology, self.options)
+
+    @property
+    def _given(self) -> list[str]:
+        """Files, and the topology."""
+        return [*self.specifications, *([self.options.topology] if self.options.topology else [])]
 
     def identity(self) -> list[dict[str, Any]]:
-        """Names, sizes, times of change, and hashes of a sample of each file's bytes."""
-        given = [*self.specifications, *([self.topology] if self.topology else [])]
+        """Names, sizes, times of change, and hashes of a sample of each file's bytes, and how they are read."""
+        read_as = {"read_as": facts} if (facts := self.options.facts()) else {}
         return [
-            {"source": str(path.resolve()), "selection": specification.removeprefix(str(path)), **_stamp(path)}
-            for path, specification in zip(self.paths, given, strict=True)
+            {
+                "source": str(path.resolve()),
+                "selection": specification.removeprefix(str(path)),
+                **read_as,
+                **_stamp(path),
+            }
+            for path, specification in zip(self.paths, self._given, strict=True)
         ]
 
     def n_atoms(self) -> int | None:
@@ -260,21 +278,6 @@ def readable(source: Source, start: int = 0) -> Iterator[Atoms]:
         if isinstance(frame, InvalidInputError):
             raise frame
         yield frame
-
-
-def path_of(specification: str) -> Path:
-    """The file that ``file@selection`` names; folders are refused."""
-    from ase.io.formats import parse_filename
-
-    name, at, selection = Path(specification).name.rpartition("@")
-    if at and not _SELECTION.fullmatch(selection):
-        raise InvalidInputError(
-            f"{specification} selects no frames by {selection!r}; give for instance {name}@100: or {name}@::10."
-        )
-    path = Path(parse_filename(specification)[0])  # type: ignore[no-untyped-call]
-    if path.is_dir():
-        raise InvalidInputError(f"{path} is a folder; give a file of structures.")
-    return path
 
 
 def _stamp(path: Path) -> dict[str, Any]:

@@ -1,0 +1,157 @@
+"""How to read: what files leave open, and a caller says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from os import PathLike
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._arrays import Array
+from .._errors import InvalidInputError
+
+#: Elements of the types 1, 2, ... (``"In,P"``), or of labels (``"Si1=Si,OW=O"``), as text, list or dictionary.
+SpeciesOption: TypeAlias = "str | Iterable[str] | Mapping[Any, str] | None"
+
+_CELL = "give three lengths, three lengths and three angles, or the nine numbers of three vectors, in Å and degrees"
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How to read files: their format, and what they may leave open. See `of`, which checks it.
+
+    Attributes
+    ----------
+    format : str or None
+        Format of all files; None to tell it from their names and contents.
+    topology : str or None
+        File whose atoms are those of every frame, in their order.
+    species : tuple of (str, int)
+        Labels of the files, and the atomic numbers that they stand for.
+    cell : tuple of nine float, or None
+        Cell vectors, one after the other, of frames that have none.
+    ignore : tuple of str
+        Labels and elements that are left out.
+    """
+
+    format: str | None = None
+    topology: str | None = None
+    species: tuple[tuple[str, int], ...] = ()
+    cell: tuple[float, ...] | None = None
+    ignore: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        format: str | None = None,  # noqa: A002 (the name that ASE has for it)
+        topology: str | PathLike[str] | None = None,
+        species: SpeciesOption = None,
+        cell: str | ArrayLike | None = None,
+        ignore: str | Iterable[str] = (),
+    ) -> ReadOptions:
+        """What a caller gave, checked.
+
+        Raises
+        ------
+        InvalidInputError
+            For names that are no elements, and cells that span no volume.
+        """
+        if format is not None and not isinstance(format, str):
+            raise InvalidInputError(f"format is {format!r}; give a name such as 'extxyz'.")
+        return cls(
+            format,
+            None if topology is None else str(topology),
+            _species_of(species),
+            None if cell is None else _cell_of(cell),
+            tuple(sorted(set(_words("ignore", ignore)))),
+        )
+
+    @property
+    def for_topology(self) -> ReadOptions:
+        """How to read the topology: its labels mean the same, its format and cell are its own."""
+        return ReadOptions(species=self.species, ignore=self.ignore)
+
+    def facts(self) -> dict[str, Any]:
+        """What was given, but for the topology, as JSON can hold it."""
+        given = {
+            "format": self.format,
+            "species": dict(self.species),
+            "cell": None if self.cell is None else list(self.cell),
+            "ignore": list(self.ignore),
+        }
+        return {name: value for name, value in given.items() if value}
+
+
+def _words(name: str, given: Any) -> list[str]:
+    words = given.split(",") if isinstance(given, str) else given
+    listed = list(words) if isinstance(words, Iterable) else [None]
+    if not all(isinstance(word, str) for word in listed):
+        raise InvalidInputError(f"{name} is {given!r}; give text such as 'In,P'.")
+    return [word.strip() for word in map(str, listed) if word.strip()]
+
+
+def _species_of(given: SpeciesOption) -> tuple[tuple[str, int], ...]:
+    if given is None:
+        return ()
+    if isinstance(given, Mapping):
+        pairs = [(str(label), str(element)) for label, element in given.items()]
+    else:
+        words = _words("species", given)
+        named = [word for word in words if "=" in word]
+        if named and len(named) < len(words):
+            raise InvalidInputError(
+                f"species is {','.join(words)}; give elements of the types 1, 2, ... (In,P), or of labels (OW=O,HW=H), "
+                "not both."
+            )
+        if named:
+            pairs = [(label.strip(), element.strip()) for label, _, element in (word.rpartition("=") for word in words)]
+        else:
+            pairs = [(str(number), element) for number, element in enumerate(words, start=1)]
+    labels = [label for label, _ in pairs]
+    if len(set(labels)) < len(labels) or "" in labels:
+        raise InvalidInputError(f"species names the labels {', '.join(labels)}; name each of them once.")
+    return tuple(sorted((label, _number_of(element)) for label, element in pairs))
+
+
+def _number_of(element: str) -> int:
+    from ase.data import atomic_numbers
+
+    number = atomic_numbers.get(element, 0)
+    if number == 0:
+        raise InvalidInputError(f"species names {element!r}, which is no chemical element; give a symbol such as Si.")
+    return int(number)
+
+
+def _cell_of(given: Any) -> tuple[float, ...]:
+    try:
+        if isinstance(given, str):
+            given = [float(word) for word in re.split(r"[\s,]+", given.strip())]
+        numbers = np.asarray(given, dtype=np.float64).ravel()
+    except (TypeError, ValueError):
+        raise InvalidInputError(f"cell is {given!r}; {_CELL}.") from None
+    if numbers.size not in (3, 6, 9) or not np.isfinite(numbers).all():
+        raise InvalidInputError(f"cell is {given!r}; {_CELL}.")
+    vectors = numbers.reshape(3, 3) if numbers.size == 9 else _vectors_of(numbers)
+    volume = abs(np.linalg.det(vectors)) if np.isfinite(vectors).all() else 0.0
+    lengths = np.linalg.norm(vectors, axis=1).prod() if volume else 0.0
+    if not volume > 1e-9 * lengths:
+        raise InvalidInputError(f"cell is {given!r}, which spans no volume; {_CELL}.")
+    return tuple(vectors.ravel().tolist())
+
+
+def _vectors_of(parameters: Array) -> Array:
+    """Vectors of so many lengths, and angles if there are any; zeros where there are none."""
+    from ase.cell import Cell
+
+    if parameters.min() <= 0.0:
+        return np.zeros((3, 3))
+    try:
+        vectors: Array = Cell.new(parameters).array  # type: ignore[no-untyped-call]
+    except AssertionError:  # angles that go beyond a full circle, or leave no space
+        return np.zeros((3, 3))
+    return vectors
