@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -201,3 +202,11 @@ def test_the_trigger_takes_what_the_core_takes() -> None:
     assert not trigger.update(2**40, 1.0)
     with pytest.raises(InvalidInputError, match="threshold is 'low'; it must be a real number"):
         Trigger("low")  # type: ignore[arg-type]
+
+
+def test_threads_that_share_a_trigger_fire_it_once_for_a_step() -> None:
+    trigger = Trigger(1.0, max_frames=100)
+    with ThreadPoolExecutor(8) as threads:
+        for step in range(50):
+            assert sum(threads.map(lambda _, at=step: trigger.update(at, 0.5), range(16))) == (step == 0)
+    assert trigger.n_fired == 1
