@@ -64,25 +64,28 @@ double precision :: features(FEATURES, 4) = 0.5d0, positions(3, 4) = &
 double precision :: lpr(4), cell(3, 3) = reshape([5.5d0, 0d0, 0d0, 0d0, 5.5d0, 0d0, 0d0, 0d0, 5.5d0], [3, 3])
 """
 
-# Programs that would install the library, or build it for minutes: their options are looked at.
+# Programs that would install the library, or build it for minutes: their options are looked at. They end the shell where
+# something is wrong, because `set -e` does not look at what stands before `&&`.
 PROGRAMS = f"""
 set -euo pipefail
-pip() {{ [[ "$*" = "install ." ]]; }}
-preset() {{ (cd '{ROOT}' && command "$1" --list-presets | grep --quiet "\\"$2\\""); }}
+wrong() {{ echo "wrong: $*" >&2; exit 1; }}
+pip() {{ [[ "$*" = "install ." ]] || wrong pip "$@"; }}
+preset() {{ (cd '{ROOT}' && command "$1" --list-presets | grep --quiet "\"$2\"") || wrong "$@"; }}
+ctest() {{ preset ctest "${{2-}}"; }}
 cmake() {{
-  case $1 in
-    -S) command cmake "$@" ;;
-    --preset) preset cmake "$2" ;;
-    --build) [[ $2 = --preset ]] && preset cmake "$3" || [[ -d $2 ]] ;;
-    --install) [[ -d $2 ]] ;;
-    *) return 1 ;;
+  case "$1 ${{2-}}" in
+    "-S "*) command cmake "$@" || wrong cmake "$@" ;;
+    "--preset "*) preset cmake "$2" ;;
+    "--build --preset") preset cmake "$3" ;;
+    "--build "* | "--install "*) [[ -d $2 ]] || wrong cmake "$@" ;;
+    *) wrong cmake "$@" ;;
   esac
 }}
-ctest() {{ [[ $1 = --preset ]] && preset ctest "$2"; }}
 build/fuzz/cpp/tests/fuzz_model() {{
+  local word
   for word in "$@"; do case $word in
-    -dict=*) [[ -f '{ROOT}'/${{word#*=}} ]] ;;
-    cpp/*) [[ -d '{ROOT}'/$word ]] ;;
+    -dict=*) [[ -f '{ROOT}'/${{word#*=}} ]] || wrong "$word" ;;
+    cpp/*) [[ -d '{ROOT}'/$word ]] || wrong "$word" ;;
   esac; done
 }}
 """
