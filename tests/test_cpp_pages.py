@@ -64,7 +64,7 @@ double precision :: features(FEATURES, 4) = 0.5d0, positions(3, 4) = &
 double precision :: lpr(4), cell(3, 3) = reshape([5.5d0, 0d0, 0d0, 0d0, 5.5d0, 0d0, 0d0, 0d0, 5.5d0], [3, 3])
 """
 
-# Programs that would install the library, or build it for minutes: their options are looked at. They end the shell where
+# Programs that would install the library, or build it for minutes: their options are looked at. They end the shell if
 # something is wrong, because `set -e` does not look at what stands before `&&`.
 PROGRAMS = f"""
 set -euo pipefail
