@@ -23,6 +23,7 @@ from ..writing._spool import SUFFIX, beside
 from ._journal import Journal
 from ._restart import Restartable
 from ._row_ranges import RowNumbers
+from ._tasks import common_path
 
 # Seconds between checkpoints of the rows, and how many times longer than a checkpoint they have to be: a state can
 # have hundreds of megabytes.
@@ -140,7 +141,7 @@ class FitJob(Restartable):
             self._n_safe = self._accumulator.n_rows
 
     def _remove_parts(self) -> None:
-        for path in (self._rows, self._first_pass, self._model):
+        for path in (self._rows, self._first_pass, self._model, common_path(self._output)):
             remove_whole(path)
 
     def _give_up(self, *, remove: bool) -> None:
