@@ -114,12 +114,6 @@ class Structures:
             fitted = fit_baseline(self.counts, self.energies, self.weights / self.units**2)
             return dict(zip(self.species, map(float, fitted), strict=True))
         energies = self.isolated if isinstance(given, str) else given
-        if isinstance(given, str) and (given != "isolated" or set(energies) != set(self.species)):
-            what = f"no isolated atom of {set(self.species) - set(energies)}" if given == "isolated" else "other words"
-            raise InvalidInputError(
-                f"the baseline is {given!r}, but the training set has {what}; give energies of all species, or "
-                "'isolated' where the training set has one isolated atom of each."
-            )
         if set(energies) != set(self.species) or not np.isfinite(list(energies.values())).all():
             raise InvalidInputError(
                 f"the baseline is {shown}; give one finite energy for each species of the training set, and for no "
