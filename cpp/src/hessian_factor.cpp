@@ -108,14 +108,23 @@ HessianFactor HessianFactor::from_triangle(
 void HessianFactor::quadratic_forms(ConstMatrixView phi, VectorView out, int n_threads) const {
     check_columns("phi", phi, size());
     check_output("out", {out.data, 1, out.size}, 1, phi.rows);
-    score_quadratic_forms(packed(*state_), *state_->workspaces, phi, out, resolve_threads(n_threads));
+    score_forms(*state_, phi, {{}, out}, resolve_threads(n_threads));
 }
 
-void HessianFactor::covariance(ConstMatrixView phi_a, ConstMatrixView phi_b, MatrixView out, int n_threads) const {
+void HessianFactor::score(ConstMatrixView phi, const FormScores& scores, int n_threads) const {
+    check_columns("phi", phi, size());
+    check_forms(scores, phi.rows);
+    score_forms(*state_, phi, scores, resolve_threads(n_threads));
+}
+
+void HessianFactor::covariance(
+    ConstMatrixView phi_a, ConstMatrixView phi_b, double scale, MatrixView out, int n_threads
+) const {
     check_columns("phi_a", phi_a, size());
     check_columns("phi_b", phi_b, size());
     check_output("out", out, phi_a.rows, phi_b.rows);
-    score_covariance(state_->triangle, state_->columns, phi_a, phi_b, out, resolve_threads(n_threads));
+    check_scale(scale);
+    score_covariance(*state_, phi_a, phi_b, scale, out, resolve_threads(n_threads));
 }
 
 HessianFactor HessianFactor::restrict_to(const std::vector<Index>& columns, int n_threads) const {
