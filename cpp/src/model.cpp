@@ -1,6 +1,7 @@
 #include "lpr_fast/model.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <string>
 #include <utility>
@@ -286,10 +287,11 @@ void Model::score_phi(ConstMatrixView phi, const Scores& scores, int n_threads) 
     const int threads = resolve_threads(n_threads);
     factor().score(phi, {scores.lpr, scores.variance, info.regularizer}, threads);
     if (scores.energy.data == nullptr) return;
-    parallel_for_each(phi.rows, threads, [&](Index i) {
+    const auto write_energy = [&](Index i) {
         check_environment("phi", phi.row(i), phi.cols, i);
         scores.energy.data[i] = dot(phi.row(i), state_->weights.data, info.size);
-    });
+    };
+    parallel_for_each(phi.rows, threads, std::cref(write_energy));
 }
 
 }  // namespace lpr_fast

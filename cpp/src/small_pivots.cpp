@@ -21,18 +21,39 @@ constexpr double left_by_elimination = 0.5;
 
 constexpr Index tile_width = 16;
 
-/// How much rounding of the entries moves v^T A v.
-double rounding_of(const Matrix& matrix, const Vector& v) {
+/// How much rounding of the entries, by one unit in the last place, moves v^T A v: at most, and in all likelihood.
+struct Rounding {
+    double bound = 0.0;
+    double likely = 0.0;
+};
+
+Rounding rounding_of(const Matrix& matrix, const Vector& v) {
     const Vector sizes = v.cwiseAbs();
     double sum = 0.0;
     double squares = 0.0;
     for (Index j = 0; j < v.size(); ++j) {
         if (sizes(j) == 0.0) continue;
-        const auto products = (sizes(j) * matrix.col(j).cwiseProduct(sizes)).eval();
+        const Vector products = sizes(j) * matrix.col(j).cwiseProduct(sizes);
         sum += products.lpNorm<1>();
         squares += products.squaredNorm();
     }
-    return epsilon * std::min(sum, typical_roundings * std::sqrt(squares));
+    return {epsilon * sum, typical_roundings * epsilon * std::sqrt(squares)};
+}
+
+double threshold_of(const Matrix& matrix, const Vector& v) {
+    const Rounding rounding = rounding_of(matrix, v);
+    return std::min(rounding.bound, rounding.likely);
+}
+
+/// The combination of a column and pivots that vanishes if the column depends on them; one in the column's own place.
+Vector combination_of(
+    const std::vector<Index>& pivots, const RowMatrix& root, const RowMatrix& triangle, Index column
+) {
+    const Vector coefficients = upper_triangle(triangle).solve(Vector(root.col(column)));
+    Vector v = Vector::Zero(root.cols());
+    for (Index k = 0; k < coefficients.size(); ++k) v(pivots[at(k)]) = -coefficients(k);
+    v(column) = 1.0;
+    return v;
 }
 
 struct TwoNumbers {
@@ -82,7 +103,7 @@ Vector accurate_product(const Matrix& matrix, const Vector& v) {
 struct Candidates {
     std::vector<Index> columns;
     Matrix combinations;  ///< (size, number of columns)
-    Vector roundings;     ///< of v^T A v
+    Vector roundings;     ///< of v^T A v, see threshold_of()
 
     Index count() const { return static_cast<Index>(columns.size()); }
 };
@@ -112,8 +133,8 @@ public:
         parallel_for_each(tile_count(all.count(), tile_width), n_threads_, [&](Index tile) {
             const Index end = std::min(all.count(), (tile + 1) * tile_width);
             for (Index i = tile * tile_width; i < end; ++i) {
-                all.combinations.col(i) = combination(all.columns[at(i)]);
-                all.roundings(i) = rounding_of(matrix_, all.combinations.col(i));
+                all.combinations.col(i) = combination_of(pivots_, root_, triangle_, all.columns[at(i)]);
+                all.roundings(i) = threshold_of(matrix_, all.combinations.col(i));
             }
         });
         std::vector<Index> promising;
@@ -149,14 +170,6 @@ private:
         return columns;
     }
 
-    Vector combination(Index column) const {
-        const Vector coefficients = upper_triangle(triangle_).solve(Vector(root_.col(column)));
-        Vector v = Vector::Zero(matrix_.cols());
-        for (Index k = 0; k < root_.rows(); ++k) v(pivots_[at(k)]) = -coefficients(k);
-        v(column) = 1.0;
-        return v;
-    }
-
     const Matrix& matrix_;
     const std::vector<Index>& pivots_;
     const RowMatrix& root_;
@@ -183,7 +196,7 @@ Index best_pivot(const Matrix& matrix, Candidates& candidates, const Matrix& res
         const double ratio = residuals.diagonal().cwiseQuotient(candidates.roundings).maxCoeff(&best);
         if (!(ratio > 1.0)) return -1;
         // It may have grown since, as other candidates came into the combination.
-        candidates.roundings(best) = rounding_of(matrix, candidates.combinations.col(best));
+        candidates.roundings(best) = threshold_of(matrix, candidates.combinations.col(best));
         if (residuals(best, best) > candidates.roundings(best)) return best;
     }
     return -1;
@@ -207,6 +220,13 @@ SmallPivots small_pivots(
     }
     found.root.conservativeResize(static_cast<Index>(found.pivots.size()), Eigen::NoChange);
     return found;
+}
+
+double rounding_of_elimination(
+    const Matrix& matrix, const std::vector<Index>& pivots, const RowMatrix& root, const RowMatrix& triangle,
+    Index column
+) {
+    return rounding_of(matrix, combination_of(pivots, root, triangle, column)).likely;
 }
 
 }  // namespace lpr_fast

@@ -14,9 +14,9 @@ struct FactorState;
 /// Where the numbers that follow from f = phi^T H^-1 phi go, one for each row of phi. What has no data is not computed.
 /// They are right wherever float64 can hold them, even if it cannot hold f; beyond its range they are zero or infinite.
 struct FormScores {
-    VectorView lpr;       ///< 1 / f
-    VectorView variance;  ///< scale * f
-    double scale = 1.0;   ///< finite and positive
+    VectorView lpr{};       ///< 1 / f
+    VectorView variance{};  ///< scale * f
+    double scale = 1.0;     ///< finite and positive
 };
 
 /// Upper-triangular R with R^T R = H, and the numbers that follow from it: LPR_i = 1 / |R^-T phi_i|^2.
