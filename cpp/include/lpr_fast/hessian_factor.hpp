@@ -57,7 +57,8 @@ public:
     /// @throws InvalidInput  for an empty list, repeated columns, or columns outside [0, size)
     HessianFactor restrict_to(const std::vector<Index>& columns, int n_threads = 0) const;
 
-    /// The factor of H + rows^T W rows.
+    /// The factor of H + rows^T W rows. Rows may come in several updates, one after the other: the bits are those of
+    /// one, for which the factor keeps what the first of them started from, and up to 4 * size + 256 of the rows.
     /// @throws InvalidInput  as HessianAccumulator::add
     HessianFactor updated(
         ConstMatrixView rows, std::optional<ConstVectorView> weights = std::nullopt, int n_threads = 0
