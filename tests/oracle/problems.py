@@ -397,6 +397,10 @@ def linear_problems() -> Iterator[Problem]:
     for decay in (1.0, 0.3, 0.2):
         yield linear(f"linear N=4000 D=8 decay={decay}", n=4000, m=8, regularizer=1e-8, decay=decay)
     yield linear("linear N=20000 D=12", n=20000, m=12, regularizer=1e-8, decay=0.3)
+    for mu in (1e-20, 1e-60, 1e-100):
+        for decay in (0.6, 0.3):
+            yield linear(f"linear N=100 D=20 decay={decay} mu={mu:g}", n=100, m=20, regularizer=mu, decay=decay)
+        yield linear(f"linear rows and spectrum mu={mu:g}", n=60, m=20, regularizer=mu, decay=0.5, row_spread=8.0)
     for mu in MUS[::2]:
         yield linear(f"linear row norms over 1e12 mu={mu:g}", n=80, m=30, regularizer=mu, row_spread=12.0)
         yield linear(f"linear weights over 1e12 mu={mu:g}", n=80, m=30, regularizer=mu, weight_spread=12.0)
@@ -413,4 +417,10 @@ def hessian_problems() -> Iterator[Problem]:
 
 def all_problems() -> list[Problem]:
     """The whole suite, in a fixed order."""
-    return [*kernel_problems(), *nearly_redundant_problems(), *linear_problems(), *structured_problems(), *hessian_problems()]
+    return [
+        *kernel_problems(),
+        *nearly_redundant_problems(),
+        *linear_problems(),
+        *structured_problems(),
+        *hessian_problems(),
+    ]
