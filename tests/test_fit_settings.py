@@ -237,7 +237,7 @@ def describe(frames):
     return rng.random((len(frames[0]), 8000), dtype=np.float32)
 
 frames = [Atoms(["H", "C", "N", "O", "F"] * 12, info={"seed": n}) for n in range(50)]
-SparseKernelModel.fit(frames, descriptor=describe, n_active=20, regularizer=1.0, memory=sys.argv[1] or None)
+SparseKernelModel.fit(frames, descriptor=describe, n_active=80, regularizer=1.0, memory=sys.argv[1] or None)
 lines = open("/proc/self/status").read().splitlines()
 print(next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024)
 """
