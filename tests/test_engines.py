@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -254,3 +255,11 @@ def test_a_calculator_around_a_socket_scores_what_it_sends(model: SparseKernelMo
     np.testing.assert_array_equal(atoms.arrays["lpr"], expected.lpr)
     atoms.calc = lennard_jones()
     np.testing.assert_allclose(forces, atoms.get_forces(), rtol=1e-9, atol=1e-12)
+
+
+def test_threads_that_share_a_trigger_fire_it_once_for_a_step() -> None:
+    trigger = Trigger(1.0, max_frames=100)
+    with ThreadPoolExecutor(8) as threads:
+        for step in range(50):
+            assert sum(threads.map(lambda _, at=step: trigger.update(at, 0.5), range(16))) == (step == 0)
+    assert trigger.n_fired == 1

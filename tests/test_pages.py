@@ -27,7 +27,7 @@ from .structures import fitted
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(lpr_fast.__file__).parent / "demo_data"
-# The blocks of these are compiled, and run, by tests of their own.
+# The blocks of these are compiled, and run, by test_cpp_pages.py and by cpp/lammps/tests/test_page.py.
 OF_OTHER_TESTS = {"cpp.md", "install-cpp.md", "lammps.md"}
 PAGES = {
     path.name: path

@@ -13,7 +13,7 @@ namespace lpr_fast {
 struct DescriptorPart {
     std::string kind;    ///< "soap", "array" or "external"; empty where nothing is known
     std::string hypers;  ///< of featomic's SOAP power spectrum, as JSON ("soap")
-    std::string name;    ///< of the array with the features ("array"), or of what describes atoms elsewhere ("external")
+    std::string name;  ///< of the array with the features ("array"), or of what describes atoms elsewhere ("external")
     std::optional<RadialTable> table;
 };
 

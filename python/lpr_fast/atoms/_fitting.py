@@ -104,7 +104,7 @@ def frames_problem(
     seen: Callable[[int], None] = ignore,
 ) -> Problem:
     """What is to be fitted; the frames are looked through, unless that has been done."""
-    settings = by_atomic_number(settings)
+    shown, settings = settings.baseline, by_atomic_number(settings)
     pool = None if settings.n_active is None else Pool(pool_size(settings.largest_active), settings.seed)
     if isinstance(frames, TrainingSet):
         training = frames
@@ -112,7 +112,7 @@ def frames_problem(
         training = looked_through(frames, looking(wanted).ready, settings, pool=pool, seen=seen)
     structures = training.structures
     _refuse_missing(structures, settings)
-    baseline = structures.baseline(settings.baseline, settings.baseline)
+    baseline = structures.baseline(settings.baseline, shown)
     descriptor = _built(wanted, structures.species)
     facts = ModelFacts(baseline, _provenance(structures, settings), descriptor_part(descriptor))
     n_features = _n_features(descriptor, training)

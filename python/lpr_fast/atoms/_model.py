@@ -67,7 +67,7 @@ class StructureModel:
             Any iterable, for instance ``ase.io.iread(file)``; a single structure too.
         unknown_species : {"error", "nan"}
             What to do about atoms of species that the model does not know. "nan" gives NaN for them, and for atoms
-            that have one of them within the cutoff.
+            that have one of them within the cutoff. Sites without an element (atomic number 0) are seen by nobody.
         n_threads : int
             See `Rigidity`.
 

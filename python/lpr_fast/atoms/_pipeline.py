@@ -123,7 +123,7 @@ def _sees_others(ready: Ready, known: tuple[int, ...]) -> NDArray[np.bool_]:
     """Which atoms are of unknown species, or have one within the cutoff, as far as that is known."""
     marked = ~np.isin(ready.frame.numbers, known)
     if ready.structure is not None:
-        for atom in np.flatnonzero(marked).tolist():
+        for atom in np.flatnonzero(marked & (ready.frame.numbers != 0)).tolist():  # sites are no atoms
             marked[ready.structure.neighbours(atom)[0]] = True
     return marked
 

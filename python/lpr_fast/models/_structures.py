@@ -165,7 +165,7 @@ def counted(numbers: Indices, sizes: Indices) -> tuple[tuple[int, ...], Indices]
 
 def checked_loss(loss: Any) -> Loss:
     """A loss that exists."""
-    if loss not in ("total", "per_atom"):
+    if not isinstance(loss, str) or loss not in ("total", "per_atom"):
         raise InvalidInputError(f"loss is {loss!r}; it must be 'total' or 'per_atom'.")
     return loss  # type: ignore[no-any-return]
 
