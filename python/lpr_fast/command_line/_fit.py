@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import yaml
 
 from .._errors import InvalidInputError
@@ -162,12 +161,16 @@ def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
     tell(f"written   {output}" + (f", {options.keep_rows}" if options.keep_rows else ""))
 
 
-def _read_active_set(path: Path) -> Any:
+def _read_active_set(path: Path) -> list[list[int]]:
     """Pairs (structure, atom), one in each line."""
     try:
-        return np.loadtxt(path, dtype=np.int64, ndmin=2)
+        lines = [line.partition("#")[0].split() for line in path.read_text().splitlines()]
+        pairs = [[int(number) for number in line] for line in lines if line]
     except ValueError as error:
         raise InvalidInputError(f"{path} has to hold two integers in each line: structure and atom.") from error
+    if not pairs or any(len(pair) != 2 for pair in pairs):
+        raise InvalidInputError(f"{path} has to hold two integers in each line: structure and atom.")
+    return pairs
 
 
 def _baseline(text: str) -> dict[str, float] | str:

@@ -96,7 +96,7 @@ def _short(name: str) -> bytes:
     encoded = name.encode()
     if len(encoded) > _LONGEST_GROUP:
         raise InvalidInputError(
-            f"the group {name[:80]!r} has a name of {len(encoded)} bytes; 64 are the most: shorten it, or say what else "
-            "names the group of a structure (group_key, --group-key)."
+            f"the group {name[:80]!r} has a name of {len(encoded)} bytes; 64 are the most: shorten it, or say what "
+            "else names the group of a structure (group_key, --group-key)."
         )
     return encoded
