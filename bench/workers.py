@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
+from concurrent.futures import Executor
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from time import perf_counter
 
 import ase.io
-import dask
-import distributed
-from lpr_fast.jobs._cluster import Cluster, connected
 from measure import arguments, compare, finish, print_machine
 from structures import disordered, fit
 
 from lpr_fast import score_trajectory
 from lpr_fast.jobs import _workers
+from lpr_fast.jobs._executors import local_processes
 
 
-def start(count: int, until: ExitStack) -> Cluster:
-    """So many workers, and the seconds that they take to be there."""
+def start(count: int, until: ExitStack) -> Executor:
+    """So many workers, and the seconds until the first of them is there."""
     begin = perf_counter()
-    cluster = until.enter_context(connected(None, count))
+    executor = until.enter_context(local_processes(count))
+    executor.submit(os.getpid).result()
     print(f"start-up of {count} worker{'s' * (count > 1)}: {perf_counter() - begin:.2f} s, not counted below")
-    return cluster
+    return executor
 
 
-def score(folder: Path, cluster: Cluster | None) -> None:
+def score(folder: Path, executor: Executor | None) -> None:
     """The whole run, with reading through the file and merging, into files that were not there before."""
     target = Path(tempfile.mkdtemp(dir=folder))
-    client = cluster and cluster.client
-    score_trajectory(folder / "m.lpr", folder / "md.xyz", [target / "md.h5", target / "md.csv"], scheduler=client)
+    score_trajectory(folder / "m.lpr", folder / "md.xyz", [target / "md.h5", target / "md.csv"], executor=executor)
     shutil.rmtree(target)
 
 
@@ -40,7 +40,7 @@ def main() -> None:
     """Print seconds and ratios."""
     options = arguments(__doc__)
     print_machine(options.threads)
-    print(f"dask {dask.__version__}, distributed {distributed.__version__}; one thread in each worker")
+    print("one thread in each worker")
     n_frames = 40 if options.toy else 4000
     with ExitStack() as until:
         folder = Path(until.enter_context(tempfile.TemporaryDirectory()))

@@ -1,31 +1,31 @@
-"""Workers of dask.distributed, real processes all of them, write the bytes of one process."""
+"""Processes of an executor, of Python's own or of Dask, write the bytes of one process."""
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import ase.io
-import dask
 import pytest
 from ase.constraints import FixBondLengths
-from distributed import LocalCluster
-from lpr_fast.jobs._cluster import Cluster, connected
+from distributed import Client, LocalCluster
 
 from lpr_fast import InvalidInputError, LprError, LprWarning, Run, RunProgress, score_trajectory
-from lpr_fast.jobs import _cluster, _workers
+from lpr_fast.jobs import _executors, _tasks, _workers
+from lpr_fast.jobs._executors import executor_of, local_processes
 from lpr_fast.jobs._journal import Journal
+from lpr_fast.jobs._lock import locked
 
 from .structures import fitted, gallium_arsenide, silicon
 from .test_command_line import run
@@ -33,7 +33,7 @@ from .test_restart import contents
 
 SUFFIXES = ("csv", "h5", "extxyz", "npz", "chemiscope.json.gz")
 
-# The command line, with ranges so small that there are many of them, and frequent checkpoints.
+# The command line, with ranges so small that there are many of them.
 PROGRAM = """
 import lpr_fast.jobs._workers as workers
 workers._ATOMS_OF_RANGE = 2000
@@ -44,9 +44,23 @@ if __name__ == "__main__":
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    """Two workers that all tests share."""
-    with connected(None, 2) as cluster:
+def processes() -> Iterator[Executor]:
+    """Two processes that all tests share."""
+    with local_processes(2) as executor:
+        yield executor
+
+
+@pytest.fixture(scope="module")
+def dask() -> Iterator[LocalCluster]:
+    """Two workers of Dask."""
+    with LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        dashboard_address="127.0.0.1:0",
+        scheduler_kwargs={"dashboard": False},
+        silence_logs=50,
+        memory_limit=0,
+    ) as cluster:
         yield cluster
 
 
@@ -60,16 +74,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture(scope="module")
-def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of which some can be done before something happens, and its files as of one process."""
-    folder = tmp_path_factory.mktemp("long")
-    fitted().save(folder / "m.lpr")
-    ase.io.write(folder / "long.xyz", silicon(5, seed=40) * 400)
-    score(folder, "whole", folder / "long.xyz")
-    return folder
-
-
 def score(folder: Path, out: str, source: Any = None, **options: Any) -> Run:
     (folder / out).mkdir(exist_ok=True)
     source = source or [folder / "a.xyz", f"{folder / 'b.xyz.gz'}@::2", folder / "c.traj"]
@@ -77,27 +81,16 @@ def score(folder: Path, out: str, source: Any = None, **options: Any) -> Run:
     return score_trajectory(folder / "m.lpr", source, outputs, **{"least_rigid": 5, **options})
 
 
-def pids(cluster: Cluster) -> list[int]:
-    return sorted(cluster.client.run(os.getpid).values())
+def complete(folder: Path) -> list[Path]:
+    """Journals of ranges that are done."""
+    journals = sorted(folder.glob("*.journal"))
+    return [path for path in journals if json.loads(path.read_text())["progress"]["state"] == "complete"]
 
 
-def write_scheduler_file(cluster: Cluster, folder: Path) -> None:
-    """As `dask scheduler --scheduler-file` does."""
-    (folder / "scheduler.json").write_text(
-        json.dumps({"type": "Scheduler", "address": cluster.client.scheduler.address})
-    )
-
-
-def wait_for_workers(cluster: Cluster) -> None:
-    """Until the nannies have started others, so that the next test has two again."""
-    time.sleep(0.5)
-    cluster.client.wait_for_workers(2, timeout=30)
-
-
-def test_workers_write_the_bytes_of_one_process(folder: Path, cluster: Cluster) -> None:
+def test_workers_write_the_bytes_of_one_process(folder: Path, processes: Executor) -> None:
     whole = score(folder, "whole")
     seen: list[RunProgress] = []
-    parts = score(folder, "parts", scheduler=cluster.client, progress=seen.append)
+    parts = score(folder, "parts", executor=processes, progress=seen.append)
     assert contents(folder / "parts") == contents(folder / "whole")
     assert {path.suffix for path in (folder / "parts").iterdir()} == {".csv", ".h5", ".extxyz", ".npz", ".gz", ".json"}
     assert len(seen) == 5  # ceil(18 * 8 / 30)
@@ -107,100 +100,99 @@ def test_workers_write_the_bytes_of_one_process(folder: Path, cluster: Cluster) 
     assert set(parts.seconds) == set(whole.seconds)
 
 
-@pytest.mark.parametrize("workers", [1, 4])
-def test_the_local_cluster_is_one_option(workers: int, folder: Path) -> None:
+def test_the_executor_of_dask_is_one_like_any_other(folder: Path, dask: LocalCluster) -> None:
     score(folder, "whole")
-    before = dict(os.environ)
-    score(folder, "parts", workers=workers)
-    assert dict(os.environ) == before
+    with Client(dask, set_as_default=False) as client:
+        score(folder, "parts", executor=client.get_executor())
     assert contents(folder / "parts") == contents(folder / "whole")
 
 
-def test_frames_that_are_left_out_keep_their_numbers(folder: Path, cluster: Cluster) -> None:
-    frames = [*silicon(9), *gallium_arsenide(1), *silicon(4)]
-    ase.io.write(folder / "mixed.xyz", frames)
+def test_the_command_line_starts_processes_or_finds_a_scheduler(
+    folder: Path, dask: LocalCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    (folder / "scheduler.json").write_text(json.dumps({"type": "Scheduler", "address": dask.scheduler_address}))
+    before = dict(os.environ)
+    for name, options in {
+        "one.csv": (),
+        "two.csv": ("--workers", "2"),
+        "three.csv": ("--scheduler", "scheduler.json"),
+        "four.csv": ("--scheduler", dask.scheduler_address),
+    }.items():
+        assert "11 frames" in run("score", "m.lpr", "a.xyz", "-o", name, *options).output
+        assert Path(name).read_bytes() == Path("one.csv").read_bytes()
+    assert dict(os.environ) == before
+    assert not list(folder.glob("*.shard-*"))
+
+
+def test_frames_that_are_left_out_keep_their_numbers(folder: Path, processes: Executor) -> None:
+    ase.io.write(folder / "mixed.xyz", [*silicon(9), *gallium_arsenide(1), *silicon(4)])
     text = (folder / "mixed.xyz").read_text()
     (folder / "mixed.xyz").write_text(text.replace("Si", "Xx", 1)[: -len("Si 1.0 1.0 1.0")])
     options = {"source": folder / "mixed.xyz", "on_error": "skip"}
     whole = score(folder, "whole", **options)
-    parts = score(folder, "parts", **options, scheduler=cluster.client)
+    parts = score(folder, "parts", **options, executor=processes)
     assert [number for number, _ in whole.summary.skipped] == [0, 9, 13]
     assert parts.summary.skipped == whole.summary.skipped
-    assert (parts.summary.n_read, parts.summary.n_skipped) == (14, 3)
     assert contents(folder / "parts") == contents(folder / "whole")
-    write_scheduler_file(cluster, folder)
-    options = ["--on-error", "skip", "--scheduler", folder / "scheduler.json", "-o", folder / "out.csv"]
-    result = run("score", folder / "m.lpr", folder / "mixed.xyz", *options)
-    assert result.exit_code == 3
-    assert "skipped   3 frames, the first because cannot read frame 0 of" in result.output
-    assert (folder / "out.csv").read_bytes() == (folder / "whole" / "md.csv").read_bytes()
 
 
-def test_a_bad_frame_is_the_same_sentence_and_ends_everything(folder: Path, cluster: Cluster) -> None:
-    ase.io.write(folder / "mixed.xyz", [*silicon(9), *gallium_arsenide(1), *silicon(400)])
+def test_a_bad_frame_is_the_sentence_of_one_process_and_its_remedy_loses_nothing(
+    folder: Path, processes: Executor
+) -> None:
+    ase.io.write(folder / "mixed.xyz", [*silicon(9), *gallium_arsenide(1), *silicon(30)])
     with pytest.raises(InvalidInputError) as expected:
         score(folder, "whole", folder / "mixed.xyz")
     with pytest.raises(InvalidInputError, match="frame 9, atom 0 is Ga") as found:
-        score(folder, "parts", folder / "mixed.xyz", scheduler=cluster.client)
+        score(folder, "parts", folder / "mixed.xyz", executor=processes)
     assert str(found.value) == str(expected.value)
-    done = [path for path in (folder / "parts").iterdir() if path.suffix == ".journal"]
-    assert len(done) < 100
-    assert not cluster.client.processing() or not any(cluster.client.processing().values())
+    done = complete(folder / "parts")
+    assert done
+    again = score(folder, "parts", folder / "mixed.xyz", executor=processes, on_error="skip")
+    assert again.resumed_at >= 6
+    score(folder, "whole", folder / "mixed.xyz", on_error="skip")
+    assert contents(folder / "parts") == contents(folder / "whole")
 
 
-def test_notes_of_workers_are_told_once(folder: Path, cluster: Cluster) -> None:
+def test_a_frame_that_is_mended_costs_only_the_ranges_behind_it(folder: Path, processes: Executor) -> None:
+    mended = [frame.copy() for frame in silicon(20)]
+    bad = mended[12].copy()
+    bad.numbers[0] = 6
+    ase.io.write(folder / "mixed.xyz", [*mended[:12], bad, *mended[13:]])
+    with pytest.raises(InvalidInputError, match="frame 12, atom 0 is C"):
+        score(folder, "parts", folder / "mixed.xyz", executor=processes)
+    text = (folder / "mixed.xyz").read_text()
+    (folder / "mixed.xyz").write_text(re.sub(r"^C ( *)", r"Si\1", text, flags=re.MULTILINE))
+    score(folder, "whole", folder / "mixed.xyz")
+    assert score(folder, "parts", folder / "mixed.xyz", executor=processes).resumed_at >= 9
+    assert contents(folder / "parts") == contents(folder / "whole")
+
+
+def test_notes_of_workers_are_told_once_and_point_to_the_caller(folder: Path, processes: Executor) -> None:
     frames = silicon(20)
     for frame in frames:
         frame.set_constraint(FixBondLengths([[0, 1]]))
     ase.io.write(folder / "fixed.traj", frames)
     with pytest.warns(LprWarning, match="cannot hold the constraint FixBondLengths") as caught:
-        score(folder, "parts", folder / "fixed.traj", scheduler=cluster.client)
-    assert len(caught) == 1
+        score(folder, "parts", folder / "fixed.traj", executor=processes)
+    assert [warning.filename for warning in caught] == [__file__]
 
 
-def test_a_worker_that_is_killed_costs_only_its_range(
-    long: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(_workers, "_ATOMS_OF_RANGE", 2000)
-    done: dict[Path, int] = {}
-    victim = pids(cluster)[0]
+def test_a_worker_that_dies_leaves_what_is_done_and_the_same_call_goes_on(folder: Path) -> None:
+    score(folder, "whole")
 
     def kill(*_: object) -> None:
-        if not done:
-            done.update({journal: journal.stat().st_mtime_ns for journal in complete(long / "killed")})
-            os.kill(victim, signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
 
-    def merged(*arguments: Any) -> Run:
-        assert len(complete(long / "killed")) == 8
-        assert done
-        assert {journal: journal.stat().st_mtime_ns for journal in done} == done  # nobody has been there again
-        return merge(*arguments)
-
-    merge = _workers.merged
-    monkeypatch.setattr(_workers, "merged", merged)
-    score(long, "killed", long / "long.xyz", scheduler=cluster.client, progress=kill)
-    assert contents(long / "killed") == contents(long / "whole")
-    wait_for_workers(cluster)
-
-
-def test_what_was_sent_outlives_every_worker(cluster: Cluster) -> None:
-    sent = cluster.send(list(range(1000)))
-    assert cluster.result(cluster.submit(sum, sent)) == 499500
-    for victim in pids(cluster):
-        os.kill(victim, signal.SIGKILL)
-    assert cluster.result(cluster.submit(len, sent)) == 1000
-    wait_for_workers(cluster)
-
-
-def test_a_task_that_kills_every_worker_is_told() -> None:
-    with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
-        connected(None, 1) as cluster,
-        pytest.raises(
-            LprError, match=r"every worker that tried a task has died \(1 of them, the last tcp://.*\); look"
-        ),
-    ):
-        list(cluster.run(signal.raise_signal, [signal.SIGKILL]))
+    with local_processes(1) as executor:
+        pid = executor.submit(os.getpid).result()
+        expected = r"^a worker died, or the executor gave up \(.*\); what is done is safe: give the same command again"
+        with pytest.raises(LprError, match=expected):
+            score(folder, "parts", executor=executor, progress=kill)
+    assert complete(folder / "parts")
+    with local_processes(1) as executor:
+        assert score(folder, "parts", executor=executor).resumed_at >= 3
+    assert contents(folder / "parts") == contents(folder / "whole")
 
 
 def command(folder: Path, out: str, *options: str) -> list[str]:
@@ -211,10 +203,14 @@ def command(folder: Path, out: str, *options: str) -> list[str]:
     return [sys.executable, "-W", "error", str(folder / "program.py"), *arguments]
 
 
-def complete(folder: Path) -> list[Path]:
-    """Journals of ranges that are done."""
-    journals = sorted(folder.glob("*.journal"))
-    return [path for path in journals if json.loads(path.read_text())["progress"]["state"] == "complete"]
+@pytest.fixture(scope="module")
+def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of which some can be done before something happens, and its files as of one process."""
+    folder = tmp_path_factory.mktemp("long")
+    fitted().save(folder / "m.lpr")
+    ase.io.write(folder / "long.xyz", silicon(5, seed=40) * 400)
+    score(folder, "whole", folder / "long.xyz")
+    return folder
 
 
 def wait_for_a_range(folder: Path, process: subprocess.Popen[str]) -> None:
@@ -223,15 +219,23 @@ def wait_for_a_range(folder: Path, process: subprocess.Popen[str]) -> None:
         time.sleep(0.01)
 
 
-def test_a_run_that_was_killed_goes_on_with_other_workers(long: Path, cluster: Cluster) -> None:
-    process = subprocess.Popen(command(long, "parts", "--workers", "2"), text=True, start_new_session=True)
-    with process:
+def children_of(process: subprocess.Popen[str]) -> list[int]:
+    found = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    return [int(pid) for pid in found.read_text().split()] if found.exists() else []
+
+
+def test_a_run_that_was_killed_leaves_no_process_and_goes_on_with_other_workers(long: Path, dask: LocalCluster) -> None:
+    with subprocess.Popen(command(long, "parts", "--workers", "2"), text=True) as process:
         wait_for_a_range(long / "parts", process)
-        os.killpg(process.pid, signal.SIGKILL)
+        children = children_of(process)
+        os.kill(process.pid, signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
-    # The scheduler by its file, and workers that are in another folder.
-    write_scheduler_file(cluster, long)
-    relative = [part.replace(f"{long}/", "") for part in command(long, "parts", "--scheduler", "scheduler.json")]
+    deadline = time.monotonic() + 30
+    while any(Path(f"/proc/{pid}").exists() for pid in children) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in children)
+    # Workers that are in another folder.
+    relative = [part.replace(f"{long}/", "") for part in command(long, "parts", "--scheduler", dask.scheduler_address)]
     again = subprocess.run(relative, capture_output=True, text=True, check=True, cwd=long)
     match = re.search(r"lpr-fast: went on: (\d+) frames had been done before\.", again.stderr)
     assert match
@@ -240,8 +244,7 @@ def test_a_run_that_was_killed_goes_on_with_other_workers(long: Path, cluster: C
     assert contents(long / "parts") == contents(long / "whole")
 
 
-def test_an_interrupt_says_how_to_go_on(long: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_workers, "_ATOMS_OF_RANGE", 2000)
+def test_an_interrupt_says_how_to_go_on(long: Path, processes: Executor) -> None:
     process = subprocess.Popen(
         command(long, "stopped", "--workers", "2"),
         text=True,
@@ -256,112 +259,107 @@ def test_an_interrupt_says_how_to_go_on(long: Path, cluster: Cluster, monkeypatc
     assert process.returncode == 130
     assert (stdout, len(stderr.splitlines())) == ("", 1), stderr
     assert re.match(r"lpr-fast: interrupted, what the workers have written is safe; give the same command", stderr)
-    assert score(long, "stopped", long / "long.xyz", scheduler=cluster.client).resumed_at >= 250
+    assert score(long, "stopped", long / "long.xyz", executor=processes).resumed_at >= 250
     assert contents(long / "stopped") == contents(long / "whole")
 
 
-def test_files_of_a_dying_worker_are_waited_for(folder: Path, cluster: Cluster) -> None:
+def test_a_range_on_which_another_worker_is_still_busy_is_waited_for(folder: Path, processes: Executor) -> None:
     score(folder, "whole")
     (folder / "parts").mkdir()
-    with (folder / "parts" / "md.csv.shard-2-of-5.unfinished").open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-
-        def release(*_: object) -> None:
-            fcntl.flock(file, fcntl.LOCK_UN)
-
-        score(folder, "parts", scheduler=cluster.client, progress=release)
+    with ExitStack() as other:
+        other.enter_context(locked([folder / "parts" / "md.csv"], tag=".shard-2-of-5"))
+        score(folder, "parts", executor=processes, progress=lambda _: other.close())
     assert contents(folder / "parts") == contents(folder / "whole")
 
 
-def test_what_is_left_of_other_runs_is_told_first(folder: Path, cluster: Cluster) -> None:
+def test_what_is_left_of_other_runs_is_gone_on_with_or_told(folder: Path, processes: Executor) -> None:
+    score(folder, "whole")
     score(folder, "parts", shard="1/2")
-    with pytest.raises(InvalidInputError, match="has shards of a run of 2 shards, but this one has 5; merge or delete"):
-        score(folder, "parts", scheduler=cluster.client)
-    for path in (folder / "parts").iterdir():
-        path.unlink()
-    score(folder, "parts", shard="1/5")
-    assert score(folder, "parts", scheduler=cluster.client).resumed_at == 3
+    assert score(folder, "parts", executor=processes).resumed_at == 9
+    assert contents(folder / "parts") == contents(folder / "whole")
+    score(folder, "parts", shard="1/2")
+    score(folder, "parts", shard="1/3")
+    with pytest.raises(InvalidInputError, match="has shards of runs of 2, 3 shards; delete those that are not meant"):
+        score(folder, "parts", executor=processes)
     Journal(folder / "parts" / "md.csv", {"shard": None}).write({})
     with pytest.raises(InvalidInputError, match="was begun without workers; go on without, or delete that file"):
-        score(folder, "parts", scheduler=cluster.client)
+        score(folder, "parts", executor=processes)
 
 
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({"workers": 2, "shard": "1/2"}, "a shard is a job of its own, without workers; give one or the other"),
-        ({"workers": 2, "scheduler": "tcp://127.0.0.1:9"}, "a scheduler has its own workers; give a scheduler, or"),
-        ({"workers": -1}, "workers is -1; it must not be negative"),
-        ({"workers": 2, "source": "-"}, "standard input cannot be read by workers; give files"),
-        ({"workers": 2, "source": silicon(1)}, "frames in memory cannot be read by workers; give files"),
-        ({"scheduler": "tcp://127.0.0.1:9"}, "no Dask scheduler answers at tcp://127.0.0.1:9; give the address"),
-        ({"scheduler": "nonsense"}, "no Dask scheduler answers at nonsense"),
-        ({"scheduler": 3}, "scheduler is a int; give an address, a scheduler file, or a Client of Dask"),
-        ({"scheduler": __file__.replace("test_cluster.py", "none.json")}, "No such file"),
+        ({"shard": "1/2"}, "a shard is a job of its own, without workers; give one or the other"),
+        ({"source": "-"}, "standard input cannot be read by workers; give files"),
+        ({"source": silicon(1)}, "frames in memory cannot be read by workers; give files"),
+        ({"executor": 3}, r"executor is 3; give a concurrent.futures.Executor, such as Client\(...\).get_executor\(\)"),
     ],
 )
 def test_what_cannot_work_is_one_sentence(
-    options: dict[str, Any], expected: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+    options: dict[str, Any], expected: str, folder: Path, processes: Executor
 ) -> None:
-    monkeypatch.setattr(_cluster, "_PATIENCE", 0.5)
-    with pytest.raises((InvalidInputError, OSError), match=expected):
-        score(folder, "parts", **options)
+    with pytest.raises(InvalidInputError, match=expected):
+        score(folder, "parts", **{"executor": processes, **options})
     assert not list((folder / "parts").iterdir())
 
 
-def test_it_is_told_once_that_all_workers_are_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    looks = iter([{"a": 1}, {}, {}, {"b": 1}, {}])
-    seen = threading.Event()
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"workers": 2, "scheduler": "tcp://127.0.0.1:9"}, "a scheduler has its own workers; give a scheduler, or"),
+        ({"workers": -1}, "workers is -1; it must not be negative"),
+        ({"scheduler": "tcp://127.0.0.1:9"}, "no Dask scheduler answers at tcp://127.0.0.1:9; give the address"),
+        ({"scheduler": "nonsense"}, "no Dask scheduler answers at nonsense"),
+        ({"scheduler": "none.json"}, "No such file or directory: 'none.json'"),
+        ({"scheduler": "other.json"}, "is no scheduler file of Dask; give the one that it wrote"),
+    ],
+)
+def test_workers_that_cannot_be_had_are_told(
+    options: dict[str, Any], expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_executors, "_PATIENCE", 0.5)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other.json").write_text("[]")
+    wanted = {"workers": 0, "scheduler": None, **options}
+    with pytest.raises((InvalidInputError, OSError), match=expected), executor_of(**wanted):
+        pass
 
-    class Looked:
-        def nthreads(self) -> dict[str, int]:
-            try:
-                return next(looks)
-            except StopIteration:
-                seen.set()
-                raise
 
-    monkeypatch.setattr(_cluster, "_BETWEEN_LOOKS", 0.001)
-    with pytest.warns(LprWarning, match="no workers any more") as told, _cluster._watched(Looked()):  # type: ignore[arg-type]
-        assert seen.wait(30)
-    assert len(told) == 2
-
-
-def test_a_scheduler_without_workers_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_cluster, "_PATIENCE_WITH_WORKERS", 0.5)
+def test_a_scheduler_without_workers_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_executors, "_PATIENCE_WITH_WORKERS", 0.5)
     with (
         LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0", scheduler_kwargs={"dashboard": False}) as empty,
-        pytest.raises(
-            InvalidInputError, match=r"the scheduler at tcp://.* has had no workers for .* seconds; start some"
-        ),
+        pytest.raises(InvalidInputError, match=r"the scheduler at tcp://.* has had no workers for .* seconds; start"),
+        executor_of(workers=0, scheduler=empty.scheduler_address),
     ):
-        score(folder, "parts", scheduler=empty)
+        pass
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "expected"),
+    ("change", "expected"),
     [
-        ("version", lambda _: "0.0.1", "has ase .*, but here it is 0.0.1; install the same version everywhere"),
-        ("_core", SimpleNamespace(cpu_info=lambda: ("mmx", [])), "but this process with mmx, which gives other bits"),
+        (
+            {"versions": {"ase": "0.0.1"}},
+            "has ase .*, but where the run was begun it is 0.0.1; install the same",
+        ),
+        ({"instruction set": "mmx", "available": []}, "but where the run was begun it is mmx, which gives other bits"),
     ],
 )
 def test_workers_that_would_compute_other_bits_are_refused(
-    name: str, value: Any, expected: str, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+    change: dict[str, Any], expected: str, folder: Path, processes: Executor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_cluster, name, value)  # here; the workers know nothing of it
-    expected = r"the worker tcp://\S+ .*" + expected
-    with pytest.raises(InvalidInputError, match=expected), connected(cluster.client):
-        pass
-    late = Cluster(cluster.client)  # as if the workers had joined after the others were looked at
-    with pytest.raises(InvalidInputError, match=expected):
-        late.result(late.submit(os.getpid))
+    here = {**_tasks.facts(), **change}
+    monkeypatch.setattr(_tasks, "facts", lambda: here)  # here; the workers know nothing of it
+    with pytest.raises(InvalidInputError, match=r"a worker on \S+ .*" + expected):
+        score(folder, "parts", executor=processes)
+    assert not list((folder / "parts").iterdir())
 
 
 def test_the_remedy_is_an_instruction_set_that_all_have() -> None:
-    here = {**_cluster.facts(), "instruction set": "c", "available": ["a", "b", "c"]}
+    here = {**_tasks.facts(), "instruction set": "c", "available": ["a", "b", "c"]}
     there = {**here, "instruction set": "b", "available": ["a", "b"]}
-    with pytest.raises(InvalidInputError, match="set LPR_FAST_INSTRUCTION_SET=b here and for all workers"):
-        _cluster._refuse_others(here, there, "tcp://x")
+    with pytest.raises(InvalidInputError, match="set LPR_FAST_INSTRUCTION_SET=b everywhere"):
+        _tasks.refuse_others(here, there)
 
 
 def test_the_script_for_slurm_runs_with_processes_in_place_of_jobs(
@@ -386,9 +384,10 @@ def test_the_script_for_slurm_runs_with_processes_in_place_of_jobs(
     monkeypatch.chdir(folder)
     monkeypatch.setitem(sys.modules, "dask_jobqueue", SimpleNamespace(SLURMCluster=Jobs))
     page = (Path(__file__).parents[1] / "docs" / "cluster.md").read_text()
-    (script,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    (script,) = [text for text in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL) if "SLURM" in text]
     names: dict[str, Any] = {"__name__": "__main__"}
     exec(script, names)
+    names["client"].close()
     names["cluster"].close()
     assert "11 frames, 88 atoms; the least rigid: Extreme(value=" in capsys.readouterr().out
     assert (folder / "md.h5.least-rigid.extxyz").exists()

@@ -102,7 +102,7 @@ def test_commands_that_fit_say_what_to_install(package: str, tmp_path: Path) -> 
             ["score", "m.lpr", "md.xtc", "-o", "new.csv", "--topology", "md.xyz"],
             "install 'lpr-fast[traj]'",
         ),
-        ("distributed", ["score", "m.lpr", "md.xyz", "--workers", "2"], "pip install 'lpr-fast[dask]'"),
+        ("distributed", ["score", "m.lpr", "md.xyz", "--scheduler", "tcp://here:1"], "pip install 'lpr-fast[dask]'"),
         ("h5py", ["score", "m.lpr", "md.xyz", "-o", "new.h5"], "pip install 'lpr-fast[cli]'"),
         ("matplotlib", ["plot", "md.h5", "-o", "new.png"], "pip install 'lpr-fast[cli]'"),
     ],

@@ -337,6 +337,14 @@ def test_unknown_species_are_an_error_or_nan_where_they_are_seen() -> None:
     np.testing.assert_array_equal(scores.lpr[[8, 11]], model.score(without).lpr[[0, 2]])
 
 
+def test_sites_without_an_element_are_seen_by_nobody() -> None:
+    model, frame = fitted(), silicon(1)[0]
+    with_site = frame + Atoms("X", [frame.positions[0] + [0.0, 0.0, 0.3]])
+    scores = model.score(with_site, unknown_species="nan")
+    np.testing.assert_array_equal(scores.lpr[:-1], model.score(frame).lpr)
+    assert np.isnan(scores.lpr[-1])
+
+
 def test_a_single_structure_and_no_structure_can_be_scored() -> None:
     model = fitted()
     assert len(model.score(silicon(1)[0])) == 8

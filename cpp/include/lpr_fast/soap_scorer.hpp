@@ -11,7 +11,7 @@ namespace lpr_fast {
 /// What to do about centers of species that the model does not know, and about centers near them.
 enum class UnknownSpecies {
     refuse,  ///< throw for the centers; neighbours are left out
-    mark     ///< NaN for centers, and for those that have such an atom within the cutoff
+    mark     ///< NaN for centers, and for those that have such an atom within the cutoff; sites (number 0) are no atoms
 };
 
 /// Describes atoms by the model's SOAP power spectrum and scores them, some environments at a time: nothing of the size

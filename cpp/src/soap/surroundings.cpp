@@ -110,7 +110,10 @@ void Surroundings::select(const StructureState& structure, Index place) {
         for (Index i = 0; i < n; ++i) found.number[i] = of_species.place[at(found.number[i])];
         count += at(n);
     }
-    sees_unknown_ = static_cast<Index>(count) > begin_.back() || structure.species[at(place)] == n_species();
+    const auto is_atom = [&](std::int32_t other) { return structure.is_site[at(other)] == 0; };
+    const auto unknown = place_.begin() + begin_.back();
+    sees_unknown_ = structure.species[at(place)] == n_species() ||
+                    std::any_of(unknown, place_.begin() + static_cast<Index>(count), is_atom);
 }
 
 SoapNeighbours Surroundings::neighbours(Index species) const {

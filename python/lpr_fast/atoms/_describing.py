@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,10 +26,24 @@ Chosen: TypeAlias = "Indices | tuple[int, int] | None"
 
 @dataclass(frozen=True)
 class Ready:
-    """A frame that was checked, and its atoms in bins, where the cutoff is known."""
+    """A frame that was checked, and what was made of it on the way.
+
+    Attributes
+    ----------
+    frame : ase.Atoms
+        The frame.
+    name : str
+        What messages call it.
+    structure : Structure or None
+        Its atoms in bins, where the cutoff is known.
+    features : numpy.ndarray or None
+        Features of all its atoms, where they had to be looked at first.
+    """
 
     frame: Atoms
+    name: str
     structure: _core.Structure | None
+    features: Array | None = None
 
     def __len__(self) -> int:
         """Return the number of atoms."""
@@ -50,11 +64,15 @@ class Describing(Protocol):
         ...
 
     def ready(self, frame: Atoms, name: str) -> Ready:
-        """A frame that can be described; errors call it by a name."""
+        """A frame that was checked; errors call it by a name."""
         ...
 
-    def features(self, batch: Sequence[Ready], chosen: Sequence[Chosen], n_threads: int, first: int = 0) -> Array:
-        """Features of chosen atoms of frames, the first of which has the number `first`: (n, D)."""
+    def surely_ready(self, frame: Atoms, name: str) -> Ready:
+        """A frame that can be described, for those who leave out what cannot."""
+        ...
+
+    def features(self, batch: Sequence[Ready], chosen: Sequence[Chosen], n_threads: int) -> Array:
+        """Features of chosen atoms of frames: (n, D)."""
         ...
 
 
@@ -69,7 +87,7 @@ class Bins:
         """See `Describing`."""
         from ..descriptors._structures import structure_of
 
-        return Ready(frame, structure_of(frame, self.cutoff, self.species, name))
+        return Ready(frame, name, structure_of(frame, self.cutoff, self.species, name))
 
 
 @dataclass(frozen=True)
@@ -88,7 +106,11 @@ class SoapDescribing(Bins):
         """See `Describing`."""
         return True
 
-    def features(self, batch: Sequence[Ready], chosen: Sequence[Chosen], n_threads: int, first: int = 0) -> Array:  # noqa: ARG002
+    def surely_ready(self, frame: Atoms, name: str) -> Ready:
+        """See `Describing`: what can be sorted into bins can be described."""
+        return self.ready(frame, name)
+
+    def features(self, batch: Sequence[Ready], chosen: Sequence[Chosen], n_threads: int) -> Array:
         """See `Describing`."""
         assert self.core is not None
         return self.core.features([ready.structure for ready in batch], list(chosen), n_threads)  # type: ignore[misc]
@@ -96,9 +118,16 @@ class SoapDescribing(Bins):
 
 @dataclass(frozen=True)
 class OtherDescribing:
-    """Any other descriptor: structures are described one by one, so that bits depend on no batch."""
+    """Any other descriptor: structures are described one by one, so that bits depend on no batch.
+
+    Attributes
+    ----------
+    n_features : int or None
+        D, if it is known already.
+    """
 
     descriptor: Descriptor
+    n_features: int | None = None
 
     @property
     def cutoff(self) -> float | None:
@@ -116,23 +145,52 @@ class OtherDescribing:
 
         if self.cutoff is None:
             checked_structure(frame, name)
-            return Ready(frame, None)
-        return Ready(frame, structure_of(frame, self.cutoff, (), name))
+            return Ready(frame, name, None)
+        return Ready(frame, name, structure_of(frame, self.cutoff, (), name))
 
-    def features(self, batch: Sequence[Ready], chosen: Sequence[Chosen], n_threads: int, first: int = 0) -> Array:  # noqa: ARG002
+    def surely_ready(self, frame: Atoms, name: str) -> Ready:
+        """See `Describing`: nobody knows before it is done."""
+        ready = self.ready(frame, name)
+        return replace(ready, features=self._described(ready))
+
+    def features(self, batch: Sequence[Ready], chosen: Sequence[Chosen], n_threads: int) -> Array:  # noqa: ARG002
         """See `Describing`."""
+        wanted = zip(batch, chosen, strict=True)
+        return np.concatenate([_some(self._described(ready), atoms) for ready, atoms in wanted])
+
+    def _described(self, ready: Ready) -> Array:
         from ..descriptors._descriptor import described
 
-        found = []
-        for number, (ready, atoms) in enumerate(zip(batch, chosen, strict=True), first):
-            features = described(self.descriptor, ready.frame, f"frame {number}")
-            found.append(
-                features if atoms is None else features[atoms if isinstance(atoms, np.ndarray) else slice(*atoms)]
-            )
-        widths = {features.shape[1] for features in found}
-        if len(widths) > 1:
-            raise InvalidInputError(
-                f"the descriptor gave {min(widths)} and {max(widths)} features for frames near {first}; it has to give "
-                "the same number for all."
-            )
-        return np.concatenate(found)
+        if ready.features is not None:
+            return ready.features
+        known = self.descriptor.species
+        if known is not None and self.n_features is not None and not np.isin(ready.frame.numbers, known).all():
+            return np.full((len(ready), self.n_features), np.nan)
+        return described(self.descriptor, ready.frame, ready.name, self.n_features)
+
+
+def other_describing(facts: Mapping[str, Any], outside: Descriptor | None, n_features: int, what: str) -> Describing:
+    """What describes structures outside the core: of `what`, whose file has these facts of its descriptor.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is missing: the file knows its identity only.
+    """
+    from ..descriptors._descriptor import FrameFeatures
+
+    if facts["kind"] == "array":
+        return OtherDescribing(FrameFeatures(facts["name"], facts["cutoff"]), n_features)
+    if outside is None:
+        raise InvalidInputError(
+            f"{what} made with the descriptor {facts['name']!r}, which is not in the file; give it too (descriptor=, "
+            "--descriptor)."
+        )
+    return OtherDescribing(outside, n_features)
+
+
+def _some(features: Array, atoms: Chosen) -> Array:
+    """Rows of chosen atoms."""
+    if atoms is None:
+        return features
+    return features[atoms if isinstance(atoms, np.ndarray) else slice(*atoms)]

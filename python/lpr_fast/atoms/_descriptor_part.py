@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 def descriptor_part(descriptor: Descriptor) -> DescriptorPart:
     """The descriptor's part of a model: of a descriptor that only Python knows, what tells it from others."""
-    from ..descriptors._descriptor import check_identity
+    from ..descriptors._descriptor import descriptor_facts
     from ..descriptors._soap import Soap
 
     if isinstance(descriptor, Soap):
         return _soap_part(descriptor)
-    return DescriptorPart({**check_identity(descriptor), "cutoff": descriptor.cutoff})
+    return DescriptorPart(descriptor_facts(descriptor))
 
 
 def _soap_part(soap: Soap) -> DescriptorPart:

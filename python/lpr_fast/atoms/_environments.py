@@ -62,7 +62,7 @@ class FrameEnvironments:
         end = len(self.structures) if stop is None else stop
         for first, batch in _frames.batches(self._frames(start, end), _frames.batch_limit(self.n_features), start):
             ready = self._ready(batch, range(len(batch)), first)
-            features = self.describing.features(ready, [None] * len(ready), self.n_threads, first)
+            features = self.describing.features(ready, [None] * len(ready), self.n_threads)
             report("rows: descriptors", first + len(batch))
             yield features, [frame.numbers for frame in batch]
 

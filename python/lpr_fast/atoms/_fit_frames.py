@@ -11,7 +11,7 @@ from ..models._fit import accumulator_of, adding
 from ..models._problem import Progress, basis_of, finished, rows_from
 from ..models._rows_file import rows_file
 from ..models._settings import FitSettings
-from ._fitting import frames_problem
+from ._fitting import frames_problem, outside_of
 from ._model import AnyModel
 
 if TYPE_CHECKING:
@@ -37,9 +37,4 @@ def fit_frames(
     with rows_file(path, problem.settings, basis, problem.facts.with_provenance(further)) as keep:
         for rows in blocks:
             keep(rows)
-    return kind._of(finished(problem, basis, accumulator, further, stacklevel=4), _outside(wanted))
-
-
-def _outside(wanted: Mapping[str, Any] | Descriptor) -> Descriptor | None:
-    """A descriptor that the model has to be given, for it is not in its file."""
-    return None if isinstance(wanted, Mapping) else wanted
+    return kind._of(finished(problem, basis, accumulator, further, stacklevel=4), outside_of(wanted))

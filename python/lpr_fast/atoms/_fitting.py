@@ -17,7 +17,7 @@ from ..models._problem import Problem, Progress
 from ..models._rows_file import Head
 from ..models._settings import FitSettings
 from ..models._structures import Structures
-from ._describing import Bins, Describing, OtherDescribing, SoapDescribing
+from ._describing import Bins, Describing, OtherDescribing, SoapDescribing, other_describing
 from ._descriptor_part import descriptor_part, soap_of
 from ._environments import FrameEnvironments
 from ._frames import Rereadable
@@ -40,14 +40,28 @@ def by_atomic_number(settings: FitSettings) -> FitSettings:
     from ..descriptors._elements import by_atomic_number
 
     baseline, n_active = settings.baseline, settings.n_active
-    if isinstance(baseline, Mapping):
-        numbers = by_atomic_number("baseline", baseline)
-        baseline = {s: as_number("baseline", energy) for s, energy in numbers.items()}
-    elif baseline is not None and not isinstance(baseline, str):
-        raise InvalidInputError("the baseline is no dictionary; give one such as {'Si': -158.5}.")
+    if not isinstance(baseline, str):
+        baseline = as_baseline(baseline)
     if isinstance(n_active, Mapping):
         n_active = {s: as_count("n_active", n) for s, n in by_atomic_number("n_active", n_active).items()}
     return replace(settings, baseline=baseline, n_active=n_active)
+
+
+def as_baseline(given: Any) -> dict[int, float] | None:
+    """Energies by atomic number, of a dictionary for elements.
+
+    Raises
+    ------
+    InvalidInputError
+        For anything else but None.
+    """
+    from ..descriptors._elements import by_atomic_number
+
+    if given is None:
+        return None
+    if not isinstance(given, Mapping):
+        raise InvalidInputError(f"the baseline is {given!r}; give a dictionary of energies, such as {{'Si': -158.5}}.")
+    return {s: as_number("baseline", energy) for s, energy in by_atomic_number("baseline", given).items()}
 
 
 def wanted_descriptor(hypers: Mapping[str, Any] | None, descriptor: Any) -> Mapping[str, Any] | Descriptor:
@@ -64,9 +78,16 @@ def wanted_descriptor(hypers: Mapping[str, Any] | None, descriptor: Any) -> Mapp
     if (hypers is None) == (descriptor is None):
         raise InvalidInputError(
             "give either hypers, for SOAP power spectra, or a descriptor: the name of an array that the structures "
-            "carry, a function, or an object."
+            "carry, a function, an object, or where to import one from."
         )
     return as_descriptor(descriptor) if hypers is None else checked_hypers(hypers)
+
+
+def outside_of(wanted: Mapping[str, Any] | Descriptor) -> Descriptor | None:
+    """A descriptor that a model has to be given, for it is not in its file."""
+    from ..descriptors._descriptor import FrameFeatures
+
+    return None if isinstance(wanted, Mapping | FrameFeatures) else wanted
 
 
 def looking(wanted: Mapping[str, Any] | Descriptor) -> Bins | Describing:
@@ -83,18 +104,19 @@ def frames_problem(
     seen: Callable[[int], None] = ignore,
 ) -> Problem:
     """What is to be fitted; the frames are looked through, unless that has been done."""
-    settings = by_atomic_number(settings)
+    shown, settings = settings.baseline, by_atomic_number(settings)
     pool = None if settings.n_active is None else Pool(pool_size(settings.largest_active), settings.seed)
     if isinstance(frames, TrainingSet):
         training = frames
     else:
         training = looked_through(frames, looking(wanted).ready, settings, pool=pool, seen=seen)
     structures = training.structures
-    baseline = structures.baseline(settings.baseline, settings.baseline)
+    _refuse_missing(structures, settings)
+    baseline = structures.baseline(settings.baseline, shown)
     descriptor = _built(wanted, structures.species)
     facts = ModelFacts(baseline, _provenance(structures, settings), descriptor_part(descriptor))
-    describing = _describing(descriptor)
-    environments = FrameEnvironments(training, describing, _n_features(descriptor, training), settings.n_threads)
+    n_features = _n_features(descriptor, training)
+    environments = FrameEnvironments(training, _describing(descriptor, n_features), n_features, settings.n_threads)
     given = None if settings.active_set is None else _environments(settings.active_set, structures)
     return Problem(structures, environments, settings, facts, progress, pool, given)
 
@@ -114,32 +136,23 @@ def _built(wanted: Mapping[str, Any] | Descriptor, species: tuple[int, ...]) -> 
     return wanted
 
 
-def _describing(descriptor: Descriptor) -> Describing:
+def _describing(descriptor: Descriptor, n_features: int | None = None) -> Describing:
     from ..descriptors._soap import Soap
 
     if isinstance(descriptor, Soap):
         return SoapDescribing.of(descriptor.core, descriptor.species)
-    return OtherDescribing(descriptor)
+    return OtherDescribing(descriptor, n_features)
 
 
 def attached_describing(head: Head, outside: Descriptor | None) -> Describing:
     """What describes structures as those whose rows were kept."""
-    from ..descriptors._descriptor import FrameFeatures
-
     part = head.facts.descriptor
     if part is None:
         raise InvalidInputError("these rows were made from arrays; structures cannot be described for them.")
     facts = part.facts
     if facts["kind"] == "soap":
         return SoapDescribing.of(soap_of(part, head.basis.species).core, head.basis.species)
-    if outside is not None:
-        return OtherDescribing(outside)
-    if facts["kind"] == "array":
-        return OtherDescribing(FrameFeatures(facts["name"], facts.get("cutoff"), None, head.basis.n_features))
-    raise InvalidInputError(
-        f"these rows were made with the descriptor {facts['name']!r}, which is not in their file; give it to "
-        "TrainingRows."
-    )
+    return other_describing(facts, outside, head.basis.n_features, "these rows were")
 
 
 def _n_features(descriptor: Descriptor, training: TrainingSet) -> int:
@@ -149,6 +162,18 @@ def _n_features(descriptor: Descriptor, training: TrainingSet) -> int:
     from ..descriptors._descriptor import described
 
     return int(described(descriptor, next(training.source.frames()), "frame 0").shape[1])
+
+
+def _refuse_missing(structures: Structures, settings: FitSettings) -> None:
+    """Throw for a species without an isolated atom, where the baseline is to come from these."""
+    from ..descriptors._elements import symbols
+
+    missing = [s for s in structures.species if s not in structures.isolated]
+    if settings.baseline == "isolated" and structures.energies is not None and missing:
+        raise InvalidInputError(
+            f"the training set has no isolated atom of {symbols(missing)}; add one of each (a structure of one atom "
+            "without periodicity, or of the group isolated_atom), or give the baseline as energies."
+        )
 
 
 def _environments(pairs: ArrayLike, structures: Structures) -> Indices:

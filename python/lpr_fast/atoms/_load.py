@@ -51,8 +51,9 @@ def load_model(path: str | PathLike[str], descriptor: Any = None) -> StructureMo
     ----------
     path : path
         The model file.
-    descriptor : callable or Descriptor, optional
-        What the model was fitted with, if that is a function or an object of yours; the file knows its identity only.
+    descriptor : str, callable or Descriptor, optional
+        What the model was fitted with, if that is a function or an object of yours, or where it can be imported from
+        (``"file.py:name"``); the file knows its identity only.
 
     Raises
     ------
@@ -88,17 +89,16 @@ def matching_descriptor(facts: Mapping[str, Any] | None, given: Any, name: str) 
     InvalidInputError
         For any other.
     """
-    from ..descriptors._descriptor import as_descriptor, check_identity
+    from ..descriptors._descriptor import as_descriptor, descriptor_facts
 
     descriptor = as_descriptor(given)
     if facts is None or facts["kind"] != "external":
         raise InvalidInputError(f"{name} has no use for a descriptor: {_of_what(facts)}; leave it out.")
-    expected = {key: value for key, value in facts.items() if key != "cutoff"}
-    found = check_identity(descriptor)
-    if found != expected:
-        differing = next(key for key in {**expected, **found} if expected.get(key) != found.get(key))
+    found = descriptor_facts(descriptor)
+    differing = next((key for key in {**facts, **found} if facts.get(key) != found.get(key)), None)
+    if differing is not None:
         raise InvalidInputError(
-            f"{name} was made with a descriptor whose {differing} is {expected.get(differing)!r}, but that of the "
+            f"{name} was made with a descriptor whose {differing} is {facts.get(differing)!r}, but that of the "
             f"given one is {found.get(differing)!r}; give the same one."
         )
     return descriptor

@@ -21,7 +21,7 @@ from .._rigidity import Rigidity
 from ..models import _archive
 from ..models._from_arrays import checked_features
 from ..models._scores import LocalScores, Loss, scores_of
-from ._describing import OtherDescribing, SoapDescribing
+from ._describing import Describing, SoapDescribing, other_describing
 from ._load import from_pickle, hypers_of
 from ._pipeline import Pipeline, Scores, UnknownSpecies, joined, stacked, whole_frames
 
@@ -67,7 +67,7 @@ class StructureModel:
             Any iterable, for instance ``ase.io.iread(file)``; a single structure too.
         unknown_species : {"error", "nan"}
             What to do about atoms of species that the model does not know. "nan" gives NaN for them, and for atoms
-            that have one of them within the cutoff.
+            that have one of them within the cutoff. Sites without an element (atomic number 0) are seen by nobody.
         n_threads : int
             See `Rigidity`.
 
@@ -230,23 +230,14 @@ class StructureModel:
         is_kernel = self._facts["kind"] == "sparse_kernel"
         return Pipeline(self._model, describing, scorer, self.species, self.n_features, is_kernel)
 
-    def _describing(self) -> OtherDescribing:
+    def _describing(self) -> Describing:
         """What describes structures outside the core."""
         facts = self._facts["descriptor"]
         if facts is None:
             raise InvalidInputError(
                 "this model was built from arrays and has no descriptor; compute the features and use score_features."
             )
-        if self._outside is not None:
-            return OtherDescribing(self._outside)
-        if facts["kind"] == "external":
-            raise InvalidInputError(
-                f"this model was fitted with the descriptor {facts['name']!r}, which is not in its file; give it to "
-                "load_model (on the command line: --descriptor)."
-            )
-        from ..descriptors._descriptor import FrameFeatures
-
-        return OtherDescribing(FrameFeatures(facts["name"], facts.get("cutoff"), None, self.n_features))
+        return other_describing(facts, self._outside, self.n_features, "this model was")
 
     def _scored_batches(
         self, frames: Iterable[Atoms], unknown_species: UnknownSpecies, n_threads: int = 0

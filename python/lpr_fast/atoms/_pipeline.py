@@ -81,7 +81,8 @@ class Pipeline:
         if unknown_species not in ("error", "nan"):
             raise InvalidInputError(f"unknown_species is {unknown_species!r}; it must be 'error' or 'nan'.")
         refuses, describing = unknown_species == "error", self.describing
-        usable = _frames.usable(frames, describing.ready, self.species, refuses_unknown=refuses, start=start, skip=skip)
+        ready = describing.ready if skip is None else describing.surely_ready
+        usable = _frames.usable(frames, ready, self.species, refuses_unknown=refuses, start=start, skip=skip)
         most = limit or _frames.BATCH_ATOMS
         if not describing.is_local:
             most = min(most, _frames.batch_limit(self.n_features))
@@ -89,13 +90,7 @@ class Pipeline:
 
     def features(self, piece: Piece, n_threads: int = 0) -> Array:
         """Features as the descriptor gives them."""
-        features = self.describing.features(piece.batch, piece.chosen, n_threads, piece.first)
-        if features.shape[1] != self.n_features:
-            raise InvalidInputError(
-                f"frame {piece.first} has {features.shape[1]} features, but the model has {self.n_features}; describe "
-                "structures as those that it was fitted to."
-            )
-        return features
+        return self.describing.features(piece.batch, piece.chosen, n_threads)
 
     def features_of(self, frame: Atoms, atoms: Indices) -> Array:
         """Features of some atoms of a frame, ascending."""
@@ -128,7 +123,7 @@ def _sees_others(ready: Ready, known: tuple[int, ...]) -> NDArray[np.bool_]:
     """Which atoms are of unknown species, or have one within the cutoff, as far as that is known."""
     marked = ~np.isin(ready.frame.numbers, known)
     if ready.structure is not None:
-        for atom in np.flatnonzero(marked).tolist():
+        for atom in np.flatnonzero(marked & (ready.frame.numbers != 0)).tolist():  # sites are no atoms
             marked[ready.structure.neighbours(atom)[0]] = True
     return marked
 

@@ -21,7 +21,7 @@ from ..models._problem import rows_of
 from ..models._rows import ENERGY, Rows
 from ..models._rows_file import Head, RowsWriter, mapped
 from ..models._structures import Groups, Structures, checked_weights
-from ._fitting import attached_describing
+from ._fitting import as_baseline, attached_describing
 from ._linear_model import LinearModel
 from ._model import StructureModel
 from ._sparse_kernel_model import SparseKernelModel
@@ -48,9 +48,9 @@ class TrainingRows:
     ----------
     path : path
         The file.
-    descriptor : callable or Descriptor, optional
-        What the structures were described with, if that is a function or an object of yours; `append` and the models
-        need it.
+    descriptor : str, callable or Descriptor, optional
+        What the structures were described with, if that is a function or an object of yours (see `load_model`);
+        `append` and the models need it.
 
     Raises
     ------
@@ -121,7 +121,7 @@ class TrainingRows:
         structures: ArrayLike | None = None,
         weights: ArrayLike | None = None,
         regularizer: float | None = None,
-        baseline: Mapping[int, float] | Literal["kept"] | None = None,
+        baseline: Mapping[Any, float] | Literal["kept"] | None = None,
         n_threads: int = 0,
     ) -> StructureModel:
         """A model of some of the structures; the active set is that of all.
@@ -137,7 +137,8 @@ class TrainingRows:
         regularizer : float, optional
             In place of that of the first fit.
         baseline : mapping or "kept", optional
-            Energies by atomic number; "kept" takes the first fit's. The default fits them to the chosen structures.
+            Energy per atom of each element; "kept" takes the first fit's. The default fits them to the chosen
+            structures.
         n_threads : int
             See `Rigidity`.
 
@@ -159,8 +160,7 @@ class TrainingRows:
         is_fitted_again = self._head.facts.baseline is not None and baseline != "kept"
         energies = self._head.facts.baseline
         if is_fitted_again:
-            asked = None if baseline is None else dict(baseline)  # type: ignore[arg-type]
-            energies = of_chosen.baseline(asked, baseline)
+            energies = of_chosen.baseline(as_baseline(baseline), baseline)
         provenance = self._head.facts.provenance | provenance_of(of_chosen, self._head.facts.provenance)
         facts = ModelFacts(energies, provenance, self._head.facts.descriptor)
         accumulator = accumulator_of(self._head.basis, facts)

@@ -14,7 +14,7 @@ from .._errors import InvalidInputError
 from .._files import refuse_output, sha256_of, shown
 from ..atoms._fitting import wanted_descriptor
 from ..atoms._sparse_kernel_model import SparseKernelModel
-from ..descriptors._descriptor import imported
+from ..descriptors._imported import imported
 from ..jobs import _fit_files
 from ..jobs._executors import executor_of
 from ..jobs._fit_files import FitOrder
@@ -174,13 +174,16 @@ def _baseline(text: str) -> dict[str, float] | str:
     """Energies of elements such as Si=-158.5,O=-430.2, or the word isolated."""
     if text == "isolated":
         return text
-    entries = [entry.partition("=") for entry in text.split(",")]
+    entries = [[part.strip() for part in entry.split("=")] for entry in text.split(",")]
     try:
-        return {element.strip(): float(energy) for element, _, energy in entries}
+        energies = {element: float(energy) for element, energy in entries}
     except ValueError as error:
         raise InvalidInputError(
             f"the baseline is {text!r}; give energies such as Si=-158.5,O=-430.2, or the word isolated."
         ) from error
+    if len(energies) < len(entries):
+        raise InvalidInputError(f"the baseline is {text!r}; give one energy for each element.")
+    return energies
 
 
 def _hypers(options: Options) -> dict[str, Any]:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib
-import importlib.util
 import json
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from ase import Atoms
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from .._arrays import LARGEST_ENTRY, Array
+from .._arrays import LARGEST_ENTRY, Array, as_count, as_integers, as_number
 from .._errors import InvalidInputError
 
 #: Structures in, features of all their atoms out: one array (n_atoms, D), or one for each structure.
@@ -36,8 +31,8 @@ class Descriptor(Protocol):
     n_features : int or None
         D; None if only its features tell.
     identity : mapping
-        What tells it from others, as JSON can hold it. It is kept in the model file, which is refused when it is read
-        together with a descriptor of another identity.
+        What tells it from others, as JSON can hold it: a name, and whatever its features depend on. It is kept in the
+        model file, which is refused when it is read together with a descriptor of another identity or cutoff.
     """
 
     @property
@@ -86,7 +81,7 @@ class FrameFeatures:
     @property
     def identity(self) -> Mapping[str, Any]:
         """The name of the array."""
-        return {"kind": "array", "name": self.key}
+        return {"name": self.key}
 
     def features(self, frames: Sequence[Atoms]) -> list[Array]:
         """What the structures carry."""
@@ -94,6 +89,9 @@ class FrameFeatures:
 
     def _of(self, frame: Atoms) -> Array:
         found = getattr(frame.calc, "results", {}).get(self.key)
+        check_state = getattr(frame.calc, "check_state", None)
+        if found is not None and check_state is not None and check_state(frame):
+            raise InvalidInputError(f"it was changed after its {self.key!r} was calculated; calculate them again.")
         values = frame.arrays.get(self.key) if found is None else found
         if values is None:
             there = ", ".join(sorted(set(frame.arrays) - {"numbers", "positions"})) or "no other array"
@@ -121,32 +119,19 @@ class FunctionDescriptor:
     cutoff: float | None = None
     species: tuple[int, ...] | None = None
     n_features: int | None = None
-    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """Name and further facts."""
-        return {"kind": "external", "name": self.name, **self.facts}
+        """The name."""
+        return {"name": self.name}
 
     def features(self, frames: Sequence[Atoms]) -> ArrayLike | Sequence[ArrayLike]:
         """What the function gives."""
         return self.function(frames)
 
 
-@dataclass(frozen=True)
-class _Imported:
-    """A descriptor by the name under which it can be imported, so that another process finds it."""
-
-    place: str
-    name: str
-    digest: str | None
-
-    def __call__(self, frames: Sequence[Atoms]) -> ArrayLike | Sequence[ArrayLike]:
-        return _found(self.place, self.name)(frames)  # type: ignore[no-any-return]
-
-
 def as_descriptor(given: Any) -> Descriptor:
-    """A descriptor from what a caller passed: one, the name of an array, or a function.
+    """A descriptor from what a caller passed: one, the name of an array, a function, or where one can be imported from.
 
     Raises
     ------
@@ -154,84 +139,54 @@ def as_descriptor(given: Any) -> Descriptor:
         For anything else.
     """
     if isinstance(given, str):
-        return FrameFeatures(given)
-    if isinstance(given, Descriptor):
-        check_identity(given)
-        return given
-    if callable(given):
-        name = getattr(given, "__qualname__", type(given).__qualname__)
-        return FunctionDescriptor(given, f"{getattr(given, '__module__', '?')}:{name}", getattr(given, "cutoff", None))
-    raise InvalidInputError(
-        "the descriptor has to be the name of an array that structures carry, a function of structures, or an object "
-        "with cutoff, species, n_features, identity and features."
-    )
+        from ._imported import imported
+
+        return imported(given) if ":" in given else FrameFeatures(given)
+    return checked_descriptor(given)
 
 
-def imported(specification: str) -> Descriptor:
-    """The descriptor that ``package.module:name`` or ``file.py:name`` means.
+def checked_descriptor(given: Any) -> Descriptor:
+    """A descriptor from an object or a function.
 
     Raises
     ------
     InvalidInputError
-        For what cannot be imported, or is no descriptor.
+        For anything else, and attributes that cannot be meant.
     """
-    place, colon, name = specification.rpartition(":")
-    if not colon or not place or not name:
-        raise InvalidInputError(
-            f"the descriptor is {specification!r}; give package.module:name or file.py:name, the name of a function or "
-            "a descriptor there."
+    if isinstance(given, type):
+        raise InvalidInputError("the descriptor is a class; give an object of it.")
+    if isinstance(given, Descriptor):
+        descriptor = given
+    elif callable(given):
+        name = getattr(given, "__qualname__", type(given).__qualname__)
+        descriptor = FunctionDescriptor(
+            given, f"{getattr(given, '__module__', '?')}:{name}", getattr(given, "cutoff", None)
         )
-    found = _found(place, name)
-    if isinstance(found, Descriptor):
-        return found
-    if not callable(found):
-        raise InvalidInputError(f"{specification} is no function of structures and no descriptor; give one.")
-    digest = _digest(Path(place)) if place.endswith(".py") else None
-    facts = {} if digest is None else {"sha256": digest}
-    shown = f"{Path(place).name if digest else place}:{name}"
-    path = str(Path(place).resolve()) if digest else place
-    return FunctionDescriptor(_Imported(path, name, digest), shown, getattr(found, "cutoff", None), facts=facts)
+    else:
+        raise InvalidInputError(
+            "the descriptor has to be the name of an array that structures carry, a function of structures, an object "
+            "with cutoff, species, n_features, identity and features, or where to import one from (file.py:name)."
+        )
+    descriptor_facts(descriptor)
+    _check_attributes(descriptor)
+    return descriptor
 
 
-def _found(place: str, name: str) -> Any:
-    try:
-        module = _module_of_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
-    except ImportError as error:
-        raise InvalidInputError(f"{place} cannot be imported ({error}); give a module that is installed.") from error
-    if not hasattr(module, name):
-        raise InvalidInputError(f"{place} has no {name}; give the name of a function or a descriptor in it.")
-    return getattr(module, name)
+def _check_attributes(descriptor: Descriptor) -> None:
+    n_features, species = descriptor.n_features, descriptor.species
+    if n_features is not None and as_count("n_features of the descriptor", n_features) < 1:
+        raise InvalidInputError(f"n_features of the descriptor is {n_features}; it must be positive.")
+    if species is not None:
+        as_integers("species of the descriptor", species)
 
 
-def _module_of_file(path: Path) -> Any:
-    if not path.is_file():
-        raise InvalidInputError(f"{path} is no file; give a Python file with the descriptor.")
-    name = f"lpr_fast_descriptor_{_digest(path)[:16]}"
-    if name not in sys.modules:
-        specification = importlib.util.spec_from_file_location(name, path)
-        assert specification is not None
-        assert specification.loader is not None
-        module = importlib.util.module_from_spec(specification)
-        sys.modules[name] = module
-        try:
-            specification.loader.exec_module(module)
-        except BaseException:
-            del sys.modules[name]
-            raise
-    return sys.modules[name]
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def check_identity(descriptor: Descriptor) -> dict[str, Any]:
-    """What a model file says of a descriptor; its kind is "external" unless it names one.
+def descriptor_facts(descriptor: Descriptor) -> dict[str, Any]:
+    """What a model file says of a descriptor that is not the core's: its kind, its identity and its cutoff.
 
     Raises
     ------
     InvalidInputError
-        If JSON cannot hold it.
+        If JSON cannot hold it, or its words mean something else in a model file.
     """
     try:
         plain = json.loads(json.dumps(dict(descriptor.identity), allow_nan=False))
@@ -239,34 +194,65 @@ def check_identity(descriptor: Descriptor) -> dict[str, Any]:
         raise InvalidInputError(
             "the identity of the descriptor has to be a dictionary of numbers and texts, as JSON can hold it."
         ) from error
-    facts: dict[str, Any] = {"kind": "external", **plain}
-    if not isinstance(facts.get("name"), str) and facts["kind"] != "soap":
+    kind = "array" if isinstance(descriptor, FrameFeatures) else "external"
+    reserved = [word for word in ("kind", "cutoff") if word in plain]
+    if reserved:
+        raise InvalidInputError(
+            f"the identity of the descriptor has an entry {reserved[0]!r}, which means something else in a model file; "
+            "give it another name."
+        )
+    if not isinstance(plain.get("name"), str):
         raise InvalidInputError("the identity of the descriptor has no name; give it one, such as {'name': 'ACE'}.")
-    return facts
+    cutoff = None if descriptor.cutoff is None else as_number("cutoff of the descriptor", descriptor.cutoff)
+    if cutoff is not None and not 0.0 < cutoff < float("inf"):
+        raise InvalidInputError(f"cutoff of the descriptor is {cutoff:g}; it must be positive, or None.")
+    return {"kind": kind, **plain, "cutoff": cutoff}
 
 
-def described(descriptor: Descriptor, frame: Atoms, name: str) -> Array:
+def described(descriptor: Descriptor, frame: Atoms, name: str, n_features: int | None = None) -> Array:
     """Features of all atoms of a structure, checked: (n_atoms, D).
+
+    The descriptor sees a copy, with the results that the structure came with: whatever it does to it, the structure
+    stays as it is.
 
     Raises
     ------
     InvalidInputError
-        For another number of rows, numbers that are not finite, and what the descriptor refuses.
+        For another number of rows or features, numbers that are not finite, and what goes wrong in the descriptor.
     """
+    seen = frame.copy()  # type: ignore[no-untyped-call]
+    seen.calc = frame.calc
     try:
-        found = descriptor.features([frame])
-    except InvalidInputError as error:
-        raise InvalidInputError(f"{name} cannot be described: {error}") from error
-    is_one_for_each = isinstance(found, list | tuple) and len(found) == 1
-    array = np.asarray(found[0] if is_one_for_each else found)  # type: ignore[index]
+        found = descriptor.features([seen])
+        array = _of_one(found)
+    except MemoryError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        raise InvalidInputError(f"{name} cannot be described: {reason}.") from error
     if array.ndim != 2 or len(array) != len(frame) or not np.can_cast(array.dtype, np.float64, "safe"):
         raise InvalidInputError(
             f"the descriptor gave an array of shape {array.shape} and dtype {array.dtype} for {name}, which has "
             f"{len(frame)} atoms; it has to give one row of real numbers for each atom."
         )
-    wrong = np.flatnonzero(~(np.abs(array) <= LARGEST_ENTRY).all(axis=1))
+    if not array.shape[1] or n_features not in (None, array.shape[1]):
+        raise InvalidInputError(
+            f"the descriptor gave {array.shape[1]} features for {name}, not {n_features or 'one or more'}; it has to "
+            "give the same number for all structures."
+        )
+    features = np.ascontiguousarray(array, dtype=np.float64)
+    wrong = np.flatnonzero(~(np.abs(features) <= LARGEST_ENTRY).all(axis=1))
     if wrong.size:
         raise InvalidInputError(
             f"a feature of atom {wrong[0]} of {name} is NaN, infinite or above {LARGEST_ENTRY:g}; mend or remove it."
         )
-    return np.ascontiguousarray(array, dtype=np.float64)
+    return features
+
+
+def _of_one(found: Any) -> NDArray[Any]:
+    """The features of a structure, which may stand in a list by themselves."""
+    if isinstance(found, list | tuple) and len(found) == 1 and np.ndim(found[0]) == 2:
+        found = found[0]
+    if isinstance(found, np.ma.MaskedArray):
+        raise InvalidInputError("its features are a masked array; give a plain one.")
+    return np.asarray(found)

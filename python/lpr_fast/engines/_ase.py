@@ -24,9 +24,25 @@ from ..writing._extxyz import write_frame
 Columns = dict[str, Array]
 
 
-def _scored(atoms: Atoms, model: StructureModel, n_threads: int) -> Columns:
-    """What becomes arrays of the structure."""
-    return prefixed_columns_of(model.score(atoms, n_threads=n_threads))
+def _scored(atoms: Atoms, calc: Any, model: StructureModel, n_threads: int) -> Columns:
+    """What becomes arrays of the structure, after its calculator has calculated."""
+    key = _features_key(model)
+    if key is not None and key not in getattr(calc, "results", {}):
+        raise InvalidInputError(
+            f"the model takes its features from {key!r}, and the calculator gives no result of that name; structures "
+            "carry features that do not follow their atoms: let the calculator give them, or fit with a function."
+        )
+    seen = atoms
+    if key is not None:
+        seen = atoms.copy()  # type: ignore[no-untyped-call]
+        seen.calc = calc
+    return prefixed_columns_of(model.score(seen, n_threads=n_threads))
+
+
+def _features_key(model: StructureModel) -> str | None:
+    """The name under which structures carry features for the model, if that is where it takes them from."""
+    facts = model.descriptor
+    return facts["name"] if facts is not None and facts["kind"] == "array" else None
 
 
 def _put(atoms: Atoms, columns: Columns, *, in_info: bool = False) -> None:
@@ -58,7 +74,8 @@ class LprCalculator(Calculator):
 
     Whatever it is asked for, it sets the arrays ``lpr``, ``lpr_variance`` and, where the model has them,
     ``lpr_residual`` and ``lpr_local_energy`` of the structure, which writers of extended XYZ keep. See `Scores` for
-    their meaning. Each configuration is scored once.
+    their meaning. Each configuration is scored once. Features that structures carry for the model have to be results of
+    the other calculator, of the same name.
 
     Parameters
     ----------
@@ -108,15 +125,16 @@ class LprCalculator(Calculator):
         moved = self.atoms if atoms is None else atoms
         assert moved is not None
         try:
-            if system_changes or not self._columns:
-                _put(moved, {}, in_info=self.in_info)
-                self._columns = _scored(moved, self.model, self.n_threads)
             for name in properties or self.implemented_properties[:1]:
                 self.results[name] = self.calc.get_property(name, moved)  # type: ignore[no-untyped-call]
+            if system_changes or not self._columns:
+                _put(moved, {}, in_info=self.in_info)
+                self._columns = _scored(moved, self.calc, self.model, self.n_threads)
         except BaseException:
             self.reset()  # so that nothing is answered for a structure that was refused
             raise
-        self.results.update({n: v for n, v in self.calc.results.items() if n in self.implemented_properties})
+        kept = {*self.implemented_properties, _features_key(self.model)}
+        self.results.update({n: v for n, v in self.calc.results.items() if n in kept})
 
     def get_property(self, name: str, atoms: Atoms | None = None, allow_calculation: bool = True) -> Any:  # noqa: FBT001, FBT002
         """Calculate or remember; either way the structure gets its scores."""
@@ -192,7 +210,7 @@ class LprObserver:
         """Look at the structures as they are now."""
         images = _structures_of(self.dynamics)
         for atoms in images:
-            _put(atoms, _scored(atoms, self.model, self.n_threads))
+            _put(atoms, _scored(atoms, atoms.calc, self.model, self.n_threads))
         lowest = [float(atoms.arrays["lpr"].min(initial=np.inf)) for atoms in images]
         step = self._n_calls if isinstance(self.dynamics, BasinHopping) else int(self.dynamics.nsteps)
         self._n_calls += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import signal
@@ -11,6 +12,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from .._arrays import as_count
@@ -43,6 +45,8 @@ def executor_of(*, workers: int, scheduler: str | None) -> Iterator[Executor | N
         For a scheduler without Dask.
     """
     count = as_count("workers", workers)
+    if count < 0:
+        raise InvalidInputError(f"workers is {count}; it must not be negative.")
     if scheduler is not None and count:
         raise InvalidInputError("a scheduler has its own workers; give a scheduler, or a number of workers.")
     if scheduler is not None:
@@ -99,6 +103,15 @@ def _begin(ear: Connection) -> None:
     threading.Thread(target=listen, daemon=True).start()
 
 
+def _address_of(scheduler: str) -> str:
+    if not scheduler.endswith(".json"):
+        return scheduler
+    try:
+        return str(json.loads(Path(scheduler).read_bytes())["address"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidInputError(f"{scheduler} is no scheduler file of Dask; give the one that it wrote.") from error
+
+
 @contextmanager
 def _dask_client(scheduler: str) -> Iterator[Any]:
     try:
@@ -107,10 +120,10 @@ def _dask_client(scheduler: str) -> Iterator[Any]:
         raise MissingPackageError(
             "workers of a scheduler need dask.distributed; install it with: pip install 'lpr-fast[dask]'"
         ) from error
-    where = {"scheduler_file": scheduler} if scheduler.endswith(".json") else {"address": scheduler}
+    address = _address_of(scheduler)
     try:
-        client = Client(**where, timeout=_PATIENCE, set_as_default=False)
-    except (OSError, ValueError, KeyError) as error:
+        client = Client(address, timeout=_PATIENCE, set_as_default=False)
+    except (ValueError, OSError) as error:
         raise InvalidInputError(
             f"no Dask scheduler answers at {scheduler}; give the address that it printed, or the file that it wrote, "
             "when it was started."

@@ -15,11 +15,11 @@ from .. import _core
 from .._errors import InvalidInputError
 from .._files import refuse_output
 from ..atoms import _frames
-from ..atoms._fitting import frames_problem, no_progress, wanted_descriptor
+from ..atoms._fitting import frames_problem, no_progress, outside_of, wanted_descriptor
 from ..atoms._load import load_model
 from ..atoms._model import StructureModel
-from ..models._memory import as_bytes, largest_pool, needed
-from ..models._problem import Problem, basis_of, finished
+from ..models._memory import as_bytes
+from ..models._problem import Problem, basis_of, expected, finished
 from ..models._scores import Loss
 from ..models._settings import FitSettings, Kind
 from ..reading._options import ReadOptions, SpeciesOption
@@ -73,7 +73,9 @@ class FitOrder:
 
     def identity(self) -> dict[str, Any]:
         """What the model's bytes depend on, beside the files."""
-        described: Any = self.wanted if isinstance(self.wanted, Mapping) else dict(self.wanted.identity)
+        from ..descriptors._descriptor import descriptor_facts
+
+        described: Any = self.wanted if isinstance(self.wanted, Mapping) else descriptor_facts(self.wanted)
         return {
             "descriptor": described,
             "rows": None if self.rows is None else str(self.rows),
@@ -188,16 +190,15 @@ def fitted(source: Any, order: FitOrder, *, stacklevel: int = 2) -> Fitted:
     """What `fit_files` does; warnings point `stacklevel` calls up."""
     files = reread_files(source, order.reading)
     outputs = [order.output] if order.rows is None else [order.output, order.rows]
+    if len({output.resolve() for output in outputs}) < len(outputs):
+        raise InvalidInputError(f"{order.output} is to hold the model and its rows; give the rows another name.")
     for output in outputs:
         refuse_output(output, files.paths)
         if output.exists() and not output.is_file():
             raise InvalidInputError(f"{output} exists and is no regular file; give the name of a file to write.")
     with locked(outputs, stacklevel=stacklevel + 1):
         job = _done(TrainingFiles.of(files), order, stacklevel + 1)
-    attached = None
-    if not isinstance(order.wanted, Mapping) and order.wanted.identity.get("kind", "external") == "external":
-        attached = order.wanted
-    return Fitted(load_model(order.output, attached), job.resumed_at)
+    return Fitted(load_model(order.output, outside_of(order.wanted)), job.resumed_at)
 
 
 def _done(frames: TrainingFiles, order: FitOrder, stacklevel: int) -> FitJob:
@@ -246,15 +247,8 @@ def _made(frames: TrainingFiles, job: FitJob, order: FitOrder, work: Passes, sta
 
 def _say_beforehand(problem: Problem, remark: Callable[[str], None]) -> None:
     """What the fit will take of memory, and what it does not use."""
-    structures, n_features = problem.structures, problem.environments.n_features
-    settings = problem.settings
-    if settings.kind == "linear":
-        size, pool = n_features * len(structures.species), 0
-    else:
-        wanted = dict.fromkeys(structures.species, settings.largest_active if settings.n_active is not None else 0)
-        size = sum(settings.n_active.values()) if isinstance(settings.n_active, Mapping) else settings.n_active or 0
-        pool = largest_pool(structures, n_features, wanted)
-    estimate = needed(structures, n_features, size) + pool
-    remark(f"memory    about {estimate / 1e9:.2g} GB: {size} weights, {n_features} features of an environment")
-    if unused := structures.facts.get("unused_forces_of"):
+    size, wanted = expected(problem)
+    n_features = problem.environments.n_features
+    remark(f"memory    about {wanted / 1e9:.2g} GB: {size} weights, {n_features} features of an environment")
+    if unused := problem.structures.facts.get("unused_forces_of"):
         remark(f"forces    of {unused} structures are not used")

@@ -25,6 +25,7 @@ from ..models._structures import Structures
 from ..writing._spool import SUFFIX, beside
 from ._journal import Journal
 from ._restart import Restartable
+from ._tasks import common_path
 
 # Seconds between checkpoints of the rows, and how many times longer than a checkpoint they have to be: a state can
 # have hundreds of megabytes.
@@ -159,7 +160,7 @@ class FitJob(Restartable):
             self._n_safe_rows, self._n_safe_structures = self._n_rows, self._n_structures
 
     def _remove_parts(self) -> None:
-        for path in (self._sum, self._first_pass, self._model):
+        for path in (self._sum, self._first_pass, self._model, common_path(self._output)):
             remove_whole(path)
 
     def _give_up(self, *, remove: bool) -> None:

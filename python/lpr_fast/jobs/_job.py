@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .. import _core
-from .._files import write_whole
+from .._files import remove_whole, write_whole
 from ..atoms._pipeline import Scores
 from ..writing._spool import FACTS
 from ._journal import Journal
 from ._partial import Partial
 from ._restart import Restartable
 from ._stream import Clock, Stream
+from ._tasks import common_path
 
 if TYPE_CHECKING:
     from ..atoms._pieces import Piece
@@ -242,6 +243,7 @@ class Job(Restartable):
         for sink in self._sinks:
             sink.remove()
         self._partial.remove()
+        remove_whole(common_path(self._sinks[0].output))
         tidy()
         if self._journal:
             self._journal.remove()

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..reading import _formats
 from ..reading._options import ReadOptions
 from ..reading._sources import Files
 from ..reading._specification import path_of
+
+if TYPE_CHECKING:
+    from ..reading._formats import Contents
 
 _BLOCK = 1 << 20
 
@@ -29,6 +31,8 @@ class ReadSoFar:
     """
 
     def __init__(self, files: Files, first: int) -> None:
+        from ..reading import _formats
+
         is_known = files.contents and None not in files.contents and files.options.topology is None
         self._is_plain = is_known and all(
             _formats.is_quickly_read(specification, files.options) for specification in files.specifications
@@ -54,7 +58,7 @@ class ReadSoFar:
 class _Part:
     """The same of one file, whose hash grows with it; frames are counted from its beginning."""
 
-    def __init__(self, specification: str, options: ReadOptions, contents: _formats.Contents, first: int) -> None:
+    def __init__(self, specification: str, options: ReadOptions, contents: Contents, first: int) -> None:
         self.n_frames = contents.n_frames
         self._specification, self._options, self._contents = specification, options, contents
         self._frame = self._within(first)
@@ -73,6 +77,8 @@ class _Part:
         return min(max(frame, 0), self.n_frames)
 
     def _byte_of(self, frame: int) -> int:
+        from ..reading import _formats
+
         return _formats.byte_of(self._specification, self._options, frame, self._contents) if frame else 0
 
 

@@ -19,7 +19,6 @@ from typing import Any, Generic, TypeVar
 from .. import _core
 from .._errors import InvalidInputError, LprError, LprWarning
 from .._files import remove_whole, write_whole
-from ..writing._outputs import versions
 from ..writing._spool import SUFFIX, beside
 
 T = TypeVar("T")
@@ -125,6 +124,8 @@ def common_path(output: Path) -> Path:
 
 def facts() -> dict[str, Any]:
     """What has to be the same wherever the same bits are to come out, and the instruction sets that there are."""
+    from ..writing._outputs import versions  # loads ASE
+
     level, available = _core.cpu_info()
     return {"versions": versions(), "instruction set": level, "available": list(available)}
 

@@ -51,22 +51,29 @@ def largest_pool(structures: Structures, n_features: int, wanted: Mapping[int, i
     return 2 * 8 * n_features * max(sizes, default=0)
 
 
+def demand(structures: Structures, n_features: int, size: int, wanted: Mapping[int, int]) -> int:
+    """Bytes that a fit takes, with the pool of the largest species if an active set is to be chosen."""
+    return needed(structures, n_features, size) + largest_pool(structures, n_features, wanted)
+
+
 def pool_bytes(structures: Structures, n_features: int, wanted: Mapping[int, int], memory: int | None) -> int:
-    """Bytes that features of pools may take together; the pool of one species has to fit.
+    """Bytes that features of pools may take together; that of the largest species has to fit in any case."""
+    largest = largest_pool(structures, n_features, wanted)
+    if memory is None:
+        return max(_POOL_BYTES, largest // 2)
+    return memory - needed(structures, n_features, sum(wanted.values())) - largest // 2
+
+
+def refuse_too_little(memory: int | None, wanted: int, size: int, n_features: int) -> None:
+    """Throw for a cap that no fit of this size can keep to.
 
     Raises
     ------
     InvalidInputError
-        If the cap is too small for any fit.
+        If the cap is below what is wanted, in bytes.
     """
-    largest = largest_pool(structures, n_features, wanted)
-    if memory is None:
-        return max(_POOL_BYTES, largest // 2)
-    others = needed(structures, n_features, sum(wanted.values()))
-    if memory < others + largest:
+    if memory is not None and memory < wanted:
         raise InvalidInputError(
-            f"memory is {memory / 1e6:.0f} MB, but this fit takes {(others + largest) / 1e6:.0f} MB: {n_features} "
-            "features of each environment, and pools of one species after the other; give more, a smaller active set, "
-            "or fewer features."
+            f"memory is {memory / 1e6:.0f} MB, but this fit takes {wanted / 1e6:.0f} MB, with {size} weights and "
+            f"{n_features} features of each environment; give more, or make the active set or the features fewer."
         )
-    return memory - others - largest // 2

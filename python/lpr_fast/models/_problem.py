@@ -17,7 +17,7 @@ from . import _active_set
 from ._active_set import Pool
 from ._basis import Basis, LinearBasis, SparseKernelBasis
 from ._fit import ModelFacts, accumulator_of, adding, solved
-from ._memory import pool_bytes
+from ._memory import demand, pool_bytes, refuse_too_little
 from ._rows import Rows, energy_labels
 from ._settings import FitSettings
 from ._structures import Structures
@@ -137,6 +137,8 @@ def rows_of(
 def basis_of(problem: Problem, describe: Describe, *, stacklevel: int) -> tuple[Basis, dict[str, Any]]:
     """What the weights multiply, and the facts for the provenance; the active set is described by `describe`."""
     settings = problem.settings
+    size, wanted = expected(problem)
+    refuse_too_little(settings.memory, wanted, size, problem.environments.n_features)
     if settings.kind == "linear":
         return LinearBasis(problem.structures.species, problem.environments.n_features), {}
     chosen = _given if problem.given is not None else _sampled
@@ -148,6 +150,20 @@ def basis_of(problem: Problem, describe: Describe, *, stacklevel: int) -> tuple[
             "units, or increase the cutoff."
         )
     return basis, facts
+
+
+def expected(problem: Problem) -> tuple[int, int]:
+    """The number of weights that a fit is going to have, and the bytes that it is going to take."""
+    structures, n_features = problem.structures, problem.environments.n_features
+    wanted: dict[int, int] = {}
+    if problem.settings.kind == "linear":
+        size = n_features * len(structures.species)
+    elif problem.given is not None:
+        size = len(problem.given)
+    else:
+        _, wanted = _wanted_counts(problem)
+        size = sum(wanted.values())
+    return size, demand(structures, n_features, size, wanted)
 
 
 _Chosen: TypeAlias = tuple[dict[int, Array], dict[str, Any]]

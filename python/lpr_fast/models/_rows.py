@@ -88,13 +88,15 @@ def energy_labels(structures: Structures, first: int, stop: int) -> NDArray[Any]
     labels["target"] = np.nan if structures.energies is None else structures.energies[chosen]
     labels["composition"] = structures.counts[chosen]
     labels["structure"], labels["count"] = np.arange(first, stop), 1
-    names = np.array([_short(name) for name in structures.groups.names], dtype=f"S{_LONGEST_GROUP}")
-    labels["group"] = names[structures.groups.of_structure[chosen]]
+    labels["group"] = [_short(structures.groups.names[g]) for g in structures.groups.of_structure[chosen].tolist()]
     return labels
 
 
 def _short(name: str) -> bytes:
     encoded = name.encode()
     if len(encoded) > _LONGEST_GROUP:
-        raise InvalidInputError(f"the group {name[:80]!r} has a name of {len(encoded)} bytes; 64 are the most.")
+        raise InvalidInputError(
+            f"the group {name[:80]!r} has a name of {len(encoded)} bytes; 64 are the most: shorten it, or say what else "
+            "names the group of a structure (group_key, --group-key)."
+        )
     return encoded

@@ -114,12 +114,6 @@ class Structures:
             fitted = fit_baseline(self.counts, self.energies, self.weights / self.units**2)
             return dict(zip(self.species, map(float, fitted), strict=True))
         energies = self.isolated if isinstance(given, str) else given
-        if isinstance(given, str) and (given != "isolated" or set(energies) != set(self.species)):
-            what = f"no isolated atom of {set(self.species) - set(energies)}" if given == "isolated" else "other words"
-            raise InvalidInputError(
-                f"the baseline is {given!r}, but the training set has {what}; give energies of all species, or "
-                "'isolated' where the training set has one isolated atom of each."
-            )
         if set(energies) != set(self.species) or not np.isfinite(list(energies.values())).all():
             raise InvalidInputError(
                 f"the baseline is {shown}; give one finite energy for each species of the training set, and for no "
@@ -171,7 +165,7 @@ def counted(numbers: Indices, sizes: Indices) -> tuple[tuple[int, ...], Indices]
 
 def checked_loss(loss: Any) -> Loss:
     """A loss that exists."""
-    if loss not in ("total", "per_atom"):
+    if not isinstance(loss, str) or loss not in ("total", "per_atom"):
         raise InvalidInputError(f"loss is {loss!r}; it must be 'total' or 'per_atom'.")
     return loss  # type: ignore[no-any-return]
 

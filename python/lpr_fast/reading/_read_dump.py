@@ -52,9 +52,10 @@ def found_in(n_atoms: int, text: bytes, options: ReadOptions, units: str) -> Fou
     labels = _labels(label_name, columns, words)
     _refuse_default(labels, label_name, columns)
     order = _order(columns, options)
-    frame = _atoms(columns, items["BOX BOUNDS"], units)[order]
+    columns = {name: values[order] for name, values in columns.items()}
+    frame = _atoms(columns, items["BOX BOUNDS"], units)
     frame.info["timestep"] = int(items["TIMESTEP"][1][0])
-    _attach(frame, columns, order, units)
+    _attach(frame, columns, units)
     return Found(frame, [labels[atom] for atom in order.tolist()])
 
 
@@ -198,17 +199,17 @@ def _in_ase(values: Any, quantity: str, units: str) -> Any:
     return convert(values, quantity, units, "ASE")  # type: ignore[no-untyped-call]
 
 
-def _attach(frame: Any, columns: dict[str, NDArray[np.float64]], order: NDArray[np.int64], units: str) -> None:
+def _attach(frame: Any, columns: dict[str, NDArray[np.float64]], units: str) -> None:
     """Give the frame what else stands in the columns; no energy, for there is none."""
     for name, values in columns.items():
         if name in _INTEGERS or name.startswith(_OF_USERS):
             kind: Any = int if name.startswith(_INTEGERS) else float
-            frame.set_array(name, values[order], kind)
+            frame.set_array(name, values, kind)
     if "q" in columns:
-        frame.set_initial_charges(_in_ase(columns["q"][order], "charge", units))
+        frame.set_initial_charges(_in_ase(columns["q"], "charge", units))
     for quantity, names in _VECTORS.items():
         if set(names) <= set(columns):
-            vectors = _in_ase(np.column_stack([columns[name][order] for name in names]), quantity, units)
+            vectors = _in_ase(np.column_stack([columns[name] for name in names]), quantity, units)
             if quantity == "velocity":
                 frame.set_array("velocities", vectors)  # momenta would need masses, and these elements
             else:

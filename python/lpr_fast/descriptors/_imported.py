@@ -1,0 +1,130 @@
+"""Descriptors by the names under which they can be imported, so that a command and other processes find them."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ase import Atoms
+from numpy.typing import ArrayLike
+
+from .._errors import InvalidInputError
+from ._descriptor import Descriptor, FunctionDescriptor, checked_descriptor
+
+
+@dataclass(frozen=True)
+class ImportedDescriptor:
+    """What ``package.module:name`` or ``file.py:name`` means, in this process and in others.
+
+    Attributes
+    ----------
+    place, name : str
+        Module or absolute path of a file, and a name in it.
+    sha256 : str or None
+        Hash of the file; None for modules.
+    """
+
+    place: str
+    name: str
+    sha256: str | None
+
+    @property
+    def cutoff(self) -> float | None:
+        """See `Descriptor`."""
+        return self._found().cutoff
+
+    @property
+    def species(self) -> tuple[int, ...] | None:
+        """See `Descriptor`."""
+        return self._found().species
+
+    @property
+    def n_features(self) -> int | None:
+        """See `Descriptor`."""
+        return self._found().n_features
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Its own; of a function, where it was found, and the hash of the file."""
+        found = self._found()
+        if not isinstance(found, FunctionDescriptor):
+            return found.identity
+        place = Path(self.place).name if self.sha256 else self.place
+        return {"name": f"{place}:{self.name}"} | ({"sha256": self.sha256} if self.sha256 else {})
+
+    def features(self, frames: Sequence[Atoms]) -> ArrayLike | Sequence[ArrayLike]:
+        """See `Descriptor`."""
+        return self._found().features(frames)
+
+    def _found(self) -> Descriptor:
+        shown = f"{self.place}:{self.name}"
+        try:
+            module = self._module()
+        except InvalidInputError:
+            raise
+        except Exception as error:
+            reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+            raise InvalidInputError(
+                f"{self.place} cannot be imported ({reason}); give a Python file, or a module that is installed."
+            ) from error
+        if not hasattr(module, self.name):
+            raise InvalidInputError(f"{self.place} has no {self.name}; give the name of a descriptor in it.")
+        found = getattr(module, self.name)
+        if isinstance(found, type) or not (isinstance(found, Descriptor) or callable(found)):
+            raise InvalidInputError(f"{shown} is no function of structures and no descriptor; give one.")
+        return checked_descriptor(found)
+
+    def _module(self) -> Any:
+        if self.sha256 is None:
+            return importlib.import_module(self.place)
+        name = f"lpr_fast_descriptor_{self.sha256[:16]}"
+        if name not in sys.modules:
+            _load(Path(self.place), name, self.sha256)
+        return sys.modules[name]
+
+
+def imported(specification: str) -> ImportedDescriptor:
+    """The descriptor that ``package.module:name`` or ``file.py:name`` means.
+
+    Raises
+    ------
+    InvalidInputError
+        For what cannot be imported, or is no descriptor.
+    """
+    place, colon, name = specification.rpartition(":")
+    if not colon or not place or not name:
+        raise InvalidInputError(
+            f"the descriptor is {specification!r}; give package.module:name or file.py:name, the name of a function or "
+            "a descriptor there."
+        )
+    digest = None
+    if place.endswith(".py"):
+        path = Path(place).resolve()
+        if not path.is_file():
+            raise InvalidInputError(f"{place} is no file; give a Python file with the descriptor.")
+        place, digest = str(path), hashlib.sha256(path.read_bytes()).hexdigest()
+    found = ImportedDescriptor(place, name, digest)
+    checked_descriptor(found)
+    return found
+
+
+def _load(path: Path, name: str, sha256: str) -> None:
+    """Run a file as a module, if it is what it was."""
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise InvalidInputError(f"{path} is not what it was when this run was begun; leave it as it is meanwhile.")
+    specification = importlib.util.spec_from_file_location(name, path)
+    assert specification is not None
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[name] = module  # dataclasses look for the module that they are in
+    try:
+        exec(compile(content, str(path), "exec"), module.__dict__)
+    except BaseException:
+        del sys.modules[name]
+        raise
