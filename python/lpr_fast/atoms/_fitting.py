@@ -72,8 +72,8 @@ def wanted_descriptor(hypers: Mapping[str, Any] | None, descriptor: Any) -> Mapp
     InvalidInputError
         For both or neither, and for what cannot be used.
     """
-    from ..descriptors._descriptor import as_descriptor
     from ..descriptors._hypers import checked_hypers
+    from ..descriptors._imported import as_descriptor
 
     if (hypers is None) == (descriptor is None):
         raise InvalidInputError(
