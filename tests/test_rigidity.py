@@ -268,6 +268,39 @@ def test_redundant_active_points_are_dropped_with_one_warning() -> None:
     assert record[0].filename == __file__
 
 
+@pytest.mark.parametrize("n_points", [2, 16, 300])
+def test_a_point_is_dropped_only_where_one_ulp_of_the_kernels_explains_it(n_points: int) -> None:
+    """Two points at 1 - n eps / 2 leave n eps of one another, and one ulp of their four kernels moves that by 4 eps."""
+    for n_eps in range(13):
+        kernel = np.eye(n_points)
+        kernel[0, 1] = kernel[1, 0] = 1.0 - n_eps * 2.0**-53
+        rows = np.ones((1, n_points))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", LprWarning)
+            model = Rigidity.from_kernels(rows, kernel, regularizer=1e-3)
+        assert model.n_dropped == (1 if n_eps < 4 else 0)
+
+
+def test_a_dropped_point_costs_no_more_than_one_ulp_of_its_kernels() -> None:
+    kernel = np.array([[1.0, 1.0 - 2.0**-52], [1.0 - 2.0**-52, 1.0]])
+    phi = np.array([[1.0, 1.0], [0.5, 0.5]])
+    with pytest.warns(LprWarning, match="1 of 2 active points"):
+        model = Rigidity.from_kernels(np.ones((1, 2)), kernel, regularizer=1e-3)
+    np.testing.assert_allclose(model.lpr(phi), 1.001 / phi[:, 0] ** 2, rtol=1e-14)
+
+
+def test_updates_in_parts_give_the_bits_of_one(features: Array) -> None:
+    start, rows = Rigidity.from_features(features[:3], regularizer=1e-9), features[3:]
+    at_once = start.updated(rows)
+    in_parts = start
+    for first, last in ((0, 1), (1, 1), (1, 60), (60, 297)):
+        in_parts = in_parts.updated(rows[first:last], n_threads=2)
+    np.testing.assert_array_equal(in_parts.lpr(features), at_once.lpr(features))
+    assert in_parts.condition_number == at_once.condition_number
+    again = pickle.loads(pickle.dumps(in_parts)).updated(rows)
+    np.testing.assert_allclose(again.lpr(features), at_once.updated(rows).lpr(features), rtol=1e-12)
+
+
 def test_the_gram_route_warns_where_it_loses_digits_and_fails_by_name() -> None:
     points = np.linspace(0, 1, 25)
     kernel, k_nm = line_kernel(points, points, 0.1), line_kernel(np.linspace(0, 1, 60), points, 0.1)

@@ -171,6 +171,17 @@ void an_update_equals_a_fit_with_all_rows() {
     for (std::size_t i = 0; i < forms.size(); ++i) CHECK_CLOSE(forms[i], expected[i], 1e-12);
 }
 
+void updates_in_parts_give_the_bits_of_one() {
+    const Array rows = random_array(900, 40, 10);
+    const HessianFactor start = factorize(accumulated(random_array(3, 40, 12)), 1e-9);
+    const HessianFactor parts = start.updated(rows.rows_from(0, 1), std::nullopt, 2)
+                                    .updated(rows.rows_from(1, 299))
+                                    .updated(rows.rows_from(300, 600));
+    const HessianFactor once = start.updated(rows.view());
+    CHECK(forms_of(parts, rows.view()) == forms_of(once, rows.view()));
+    CHECK_THROWS(InvalidInput, "expected 40", parts.updated(random_array(2, 39, 13).view()));
+}
+
 void the_condition_estimate_is_near_the_truth() {
     Array hessian(50, 50);
     for (Index i = 0; i < 50; ++i) hessian(i, i) = std::pow(10.0, -static_cast<double>(i) / 5.0);
@@ -235,6 +246,7 @@ int main() {
     run("gram fails by name where qr succeeds", gram_fails_by_name_where_qr_succeeds);
     run("restriction gives the same numbers", restriction_gives_the_same_numbers);
     run("an update equals a fit with all rows", an_update_equals_a_fit_with_all_rows);
+    run("updates in parts give the bits of one", updates_in_parts_give_the_bits_of_one);
     run("the condition estimate is near the truth", the_condition_estimate_is_near_the_truth);
     run("a factor can be rebuilt from its parts", a_factor_can_be_rebuilt_from_its_parts);
     run("unusable arguments are refused", unusable_arguments_are_refused);

@@ -78,6 +78,41 @@ void an_inverse_that_overflows_is_not_needed() {
     CHECK(forms_of(factor_of(triangle), last.view()) == std::vector<double>{1.0});
 }
 
+void scores_are_right_where_forms_leave_the_range() {
+    for (const int exponent : {-500, 450}) {
+        Array triangle(2, 2);
+        triangle.values = {std::ldexp(2.0, exponent), std::ldexp(1.0, exponent), 0.0, std::ldexp(4.0, exponent)};
+        const HessianFactor factor = factor_of(triangle);
+        Array phi(3, 2);
+        phi.values = {
+            2.0, 5.0, 0.0, 0.0, std::ldexp(2.0, exponent), std::ldexp(5.0, exponent)
+        };  // R^-T (2, 5) = (1, 1)
+        std::vector<double> lpr(3);
+        std::vector<double> variance(3);
+        factor.score(phi.view(), {{lpr.data(), 3}, {variance.data(), 3}, std::ldexp(1.0, 2 * exponent)}, 1);
+        const double infinity = std::numeric_limits<double>::infinity();
+        CHECK((lpr == std::vector<double>{std::ldexp(0.5, 2 * exponent), infinity, 0.5}));
+        CHECK((variance == std::vector<double>{2.0, 0.0, std::ldexp(2.0, 2 * exponent)}));
+        std::vector<double> covariance(9);
+        factor.covariance(phi.view(), phi.view(), std::ldexp(1.0, exponent), {covariance.data(), 3, 3}, 1);
+        CHECK(covariance[0] == std::ldexp(2.0, -exponent));
+        CHECK(covariance[1] == 0.0);
+        CHECK(covariance[2] == 2.0);
+    }
+    const Array phi = random_array(2, 37, 9);
+    std::vector<double> out(4);
+    for (const double scale : {0.0, -1.0, std::nan(""), std::numeric_limits<double>::infinity()}) {
+        CHECK_THROWS(
+            InvalidInput, "the scale of variances is", model(37).score(phi.view(), {{}, {out.data(), 2}, scale}, 1)
+        );
+        CHECK_THROWS(
+            InvalidInput, "the scale of variances is",
+            model(37).covariance(phi.view(), phi.view(), scale, {out.data(), 2, 2}, 1)
+        );
+    }
+    CHECK_THROWS(InvalidInput, "lpr has shape (1, 1)", model(37).score(phi.view(), {{out.data(), 1}, {}}, 1));
+}
+
 void eight_threads_share_one_factor() {
     const HessianFactor& factor = model(1000);
     const Array phi = random_array(200, 1000, 6);
@@ -129,6 +164,7 @@ int main() {
     run("the bits do not depend on batches or threads", the_bits_do_not_depend_on_batches_or_threads);
     run("covariance is the inner product and its bits stay", covariance_is_the_inner_product_and_its_bits_stay);
     run("an inverse that overflows is not needed", an_inverse_that_overflows_is_not_needed);
+    run("scores are right where forms leave the range", scores_are_right_where_forms_leave_the_range);
     run("eight threads share one factor", eight_threads_share_one_factor);
     run("the first bad row is named", the_first_bad_row_is_named);
     run("zero rows and no rows are fine", zero_rows_and_no_rows_are_fine);
