@@ -78,6 +78,8 @@ def usable(
     `refuses_unknown`, frames with other species are refused too. With `skip`, what is wrong with a frame is told to it,
     and None takes the frame's place.
     """
+    from .. import descriptors  # noqa: F401  (before ASE: it says so if that is missing)
+
     # isort: split
     from ase import Atoms
 
