@@ -168,7 +168,10 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: fitted(baseline={"Si": np.inf}),
         "the baseline is .'Si': inf.; give one finite energy",
     ),
-    "baseline as a number": (lambda: fitted(baseline=-5.0), r"the baseline is -5.0; give a dictionary of energies, such as {'Si'"),
+    "baseline as a number": (
+        lambda: fitted(baseline=-5.0),
+        r"the baseline is -5.0; give a dictionary of energies, such as {'Si'",
+    ),
     "baseline without energies": (
         lambda: fitted(energy_key=None, baseline={"Si": 1.0}),
         "a baseline was given, but the training set has no energies",
