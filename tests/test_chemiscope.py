@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 
-from lpr_fast import SparseKernelModel, score_trajectory
+from lpr_fast import LprWarning, SparseKernelModel, score_trajectory
 from lpr_fast.models._principal_components import principal_components
 from lpr_fast.writing import _chemiscope
 from lpr_fast.writing._sample import Sample
@@ -206,7 +206,8 @@ def test_of_large_frames_only_environments_are_shown(
 
 def test_environments_without_a_finite_rigidity_are_left_open_or_out(model: SparseKernelModel, tmp_path: Path) -> None:
     frames = [*silicon(1, seed=95), Atoms("Si", pbc=False)]
-    data = opened(score_trajectory(model, frames, [tmp_path / "a.chemiscope.json"]).written[0])
+    with pytest.warns(LprWarning, match="frame 1 is not periodic"):
+        data = opened(score_trajectory(model, frames, [tmp_path / "a.chemiscope.json"]).written[0])
     infinite = np.isinf(model.score(frames).lpr)
     assert np.isnan(values(data, "lpr")).tolist() == infinite.tolist()
     unknown = score_trajectory(

@@ -247,7 +247,7 @@ def test_an_unfinished_fit_goes_on(unfinished: Path) -> None:
     [
         ("input", r"begun with another input \(.*train.xyz has changed\); give the same files again, as they were, or"),
         ("selection", r"begun with another input \(.*train.xyz then, .*train.xyz@:30 now\); give the same files"),
-        ("hypers", "begun with another set of descriptor parameters; give the same"),
+        ("hypers", "begun with another descriptor; give the same"),
         ("n_active", r"another size of the active set \(12 then, 13 now\)"),
         ("loss", r"another loss \(total then, per_atom now\)"),
         ("provenance", "begun with another provenance;"),

@@ -62,7 +62,7 @@ def from_features(model: Model, active: Array, rows: Array, threads: int) -> Job
 def from_phi(model: Model, rows: Array, threads: int) -> Job:
     """Ours, as `Rigidity` calls it."""
     factor = model.factor
-    return Job(OURS, lambda: factor.quadratic_forms(rows, threads))
+    return Job(OURS, lambda: factor.variance(rows, 1.0, threads))
 
 
 def print_comparison(comparison: Comparison, unit: float = 1e6) -> None:

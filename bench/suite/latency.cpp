@@ -32,7 +32,7 @@ extern "C" double microseconds_of_call(int size, int n_rows, int n_features, lon
         if (n_features == 0) {
             factor.quadratic_forms({phi.data(), n_rows, size}, {forms.data(), n_rows}, 1);
         } else {
-            scorer.score({features.data(), n_rows, n_features}, {{forms.data(), n_rows}, {}, {}}, 1);
+            scorer.score({features.data(), n_rows, n_features}, {{{}, {forms.data(), n_rows}}, {}, {}}, 1);
         }
     };
     call();

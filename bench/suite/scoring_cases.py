@@ -115,12 +115,12 @@ def species_phi(
         phi[r, c] = part
 
     def eliminated() -> Array:
-        forms = [f.quadratic_forms(part, threads) for f, part in zip(factors, parts, strict=True)]
+        forms = [f.variance(part, 1.0, threads) for f, part in zip(factors, parts, strict=True)]
         return np.concatenate(forms)
 
     return [
         Job(OURS, eliminated),
-        Job("the factor of all", lambda: model.factor.quadratic_forms(phi, threads)),
+        Job("the factor of all", lambda: model.factor.variance(phi, 1.0, threads)),
     ]
 
 
@@ -147,7 +147,7 @@ def species_features(
         phi = np.zeros((len(rows), model.size))
         for r, c, a in zip(chosen, columns, active, strict=True):
             phi[r, c] = _core.kernel_rows(rows[r], a, ZETA, threads)
-        return model.factor.quadratic_forms(phi, threads)
+        return model.factor.variance(phi, 1.0, threads)
 
     return [Job(OURS, eliminated), Job("the factor of all", whole)]
 

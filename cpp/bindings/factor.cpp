@@ -47,24 +47,34 @@ HessianFactor from_triangle(
     return HessianFactor::from_triangle(size, std::move(columns), view, condition_number, error_estimate);
 }
 
-py::array_t<double> quadratic_forms(const HessianFactor& self, const py::array& phi, int n_threads) {
+/// The one score that `into` sends to its argument.
+template <typename ScoresInto>
+py::array_t<double> scored(const HessianFactor& self, const py::array& phi, int n_threads, const ScoresInto& into) {
     const ConstMatrixView view = matrix_view(phi, "phi");
     py::array_t<double> out(view.rows);
-    const VectorView target{out.mutable_data(), view.rows};
+    const FormScores scores = into(VectorView{out.mutable_data(), view.rows});
     const WithoutInterpreter no_interpreter;
-    self.quadratic_forms(view, target, n_threads);
+    self.score(view, scores, n_threads);
     return out;
 }
 
+py::array_t<double> lpr(const HessianFactor& self, const py::array& phi, int n_threads) {
+    return scored(self, phi, n_threads, [](VectorView out) { return FormScores{out, {}}; });
+}
+
+py::array_t<double> variance(const HessianFactor& self, const py::array& phi, double scale, int n_threads) {
+    return scored(self, phi, n_threads, [&](VectorView out) { return FormScores{{}, out, scale}; });
+}
+
 py::array_t<double> covariance(
-    const HessianFactor& self, const py::array& phi_a, const py::array& phi_b, int n_threads
+    const HessianFactor& self, const py::array& phi_a, const py::array& phi_b, double scale, int n_threads
 ) {
     const ConstMatrixView view_a = matrix_view(phi_a, "phi_a");
     const ConstMatrixView view_b = matrix_view(phi_b, "phi_b");
     py::array_t<double> out({view_a.rows, view_b.rows});
     const MatrixView target(out.mutable_data(), view_a.rows, view_b.rows);
     const WithoutInterpreter no_interpreter;
-    self.covariance(view_a, view_b, target, n_threads);
+    self.covariance(view_a, view_b, scale, target, n_threads);
     return out;
 }
 
@@ -90,8 +100,9 @@ void register_factor(py::module_& module) {
             "from_triangle", &from_triangle, py::arg("size"), py::arg("columns"), py::arg("triangle"),
             py::arg("condition_number"), py::arg("error_estimate")
         )
-        .def("quadratic_forms", &quadratic_forms, py::arg("phi"), py::arg("n_threads"))
-        .def("covariance", &covariance, py::arg("phi_a"), py::arg("phi_b"), py::arg("n_threads"))
+        .def("lpr", &lpr, py::arg("phi"), py::arg("n_threads"))
+        .def("variance", &variance, py::arg("phi"), py::arg("scale"), py::arg("n_threads"))
+        .def("covariance", &covariance, py::arg("phi_a"), py::arg("phi_b"), py::arg("scale"), py::arg("n_threads"))
         .def(
             "restrict_to", &HessianFactor::restrict_to, py::arg("columns"), py::arg("n_threads"),
             py::call_guard<WithoutInterpreter>()

@@ -50,7 +50,7 @@ std::map<std::string, py::array_t<double>> score(
         target = {out.mutable_data(), view.rows};
         result.emplace(name, out);
     };
-    wanted("forms", forms, scores.forms);
+    wanted("forms", forms, scores.forms.variance);
     wanted("explained", explained, scores.explained);
     wanted("energies", energies, scores.energies);
     const WithoutInterpreter no_interpreter;

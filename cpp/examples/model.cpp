@@ -55,10 +55,10 @@ void build_a_model() {
     const std::vector<double> features{1.0, 0.0, 0.0,  //
                                        0.6, 0.8, 0.0,  //
                                        0.0, 0.0, 1.0};
-    std::vector<double> forms(3), explained(3), local_energies(3);
-    scorer.score({features.data(), 3, 3}, {{forms.data(), 3}, {explained.data(), 3}, {local_energies.data(), 3}});
+    std::vector<double> lpr(3), explained(3), local_energies(3);
+    scorer.score({features.data(), 3, 3}, {{{lpr.data(), 3}}, {explained.data(), 3}, {local_energies.data(), 3}});
     for (std::size_t i = 0; i < 3; ++i) {
-        std::printf("LPR = %.4f, residual = %.4f, ", 1.0 / forms[i], 1.0 - explained[i]);
+        std::printf("LPR = %.4f, residual = %.4f, ", lpr[i], 1.0 - explained[i]);
         std::printf("energy = %.4f\n", local_energies[i]);
     }
 }

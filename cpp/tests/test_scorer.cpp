@@ -40,7 +40,7 @@ struct Model {
 struct Scores {
     std::vector<double> forms, explained, energies;
     explicit Scores(Index n) : forms(to_size(n)), explained(to_size(n)), energies(to_size(n)) {}
-    KernelScores views() { return {view(forms), view(explained), view(energies)}; }
+    KernelScores views() { return {{{}, view(forms)}, view(explained), view(energies)}; }
 
 private:
     static std::size_t to_size(Index n) { return static_cast<std::size_t>(n); }
@@ -130,7 +130,9 @@ void unusable_arguments_are_refused() {
     CHECK_THROWS(
         InvalidInput, "energies cannot be scored", plain.score(x.view(), {{}, {}, {scores.energies.data(), 3}})
     );
-    CHECK_THROWS(InvalidInput, "forms has shape (1, 2)", plain.score(x.view(), {{scores.forms.data(), 2}, {}, {}}));
+    CHECK_THROWS(
+        InvalidInput, "variance has shape (1, 2)", plain.score(x.view(), {{{}, {scores.forms.data(), 2}}, {}, {}})
+    );
     CHECK_THROWS(InvalidInput, "features have 3 columns", plain.score(positive_rows(3, 3, 8).view(), {}));
     const Array other = positive_rows(6, 4, 9);
     CHECK_THROWS(InvalidInput, "the factor is of size 5", KernelScorer(other.view(), 2.0, model.factor));
@@ -141,7 +143,9 @@ void unusable_arguments_are_refused() {
     CHECK_THROWS(InvalidInput, "zeta is", KernelScorer(model.active.view(), -1.0, model.factor));
     Array bad = x;
     bad(2, 1) = std::nan("");
-    CHECK_THROWS(InvalidInput, "features row 2 holds NaN", plain.score(bad.view(), {{scores.forms.data(), 3}, {}, {}}));
+    CHECK_THROWS(
+        InvalidInput, "features row 2 holds NaN", plain.score(bad.view(), {{{}, {scores.forms.data(), 3}}, {}, {}})
+    );
     plain.score(Array(0, 4).view(), {});
 }
 

@@ -42,11 +42,11 @@ void covariance_is_the_inner_product_and_its_bits_stay() {
     const Array a = random_array(70, 37, 4);
     const Array b = random_array(1100, 37, 5);  // more than one part
     std::vector<double> whole(70 * 1100);
-    factor.covariance(a.view(), b.view(), {whole.data(), 70, 1100}, 2);
+    factor.covariance(a.view(), b.view(), 1.0, {whole.data(), 70, 1100}, 2);
     for (const Index i : {0, 63, 64, 69}) {
         for (const Index j : {0, 64, 1023, 1024, 1099}) {
             double single = 0.0;
-            factor.covariance(a.rows_from(i, 1), b.rows_from(j, 1), {&single, 1, 1}, 1);
+            factor.covariance(a.rows_from(i, 1), b.rows_from(j, 1), 1.0, {&single, 1, 1}, 1);
             CHECK(single == whole[static_cast<std::size_t>(i * 1100 + j)]);
         }
     }

@@ -72,7 +72,7 @@ def scored(
 def features(model: Model, frame: Atoms) -> np.ndarray:
     """Those of Python, not normalised."""
     structure = structure_of(frame, model.cutoff, model.species)
-    return np.asarray(model._scorer.soap.features([structure], [None], 1))
+    return np.asarray(_core.SoapScorer(model._model).soap.features([structure], [None], 1))
 
 
 def check(model: Model, frames: Sequence[Atoms], folder: Path, n_centers: int | None = None) -> None:

@@ -224,9 +224,6 @@ class Rigidity:
         prior_array = None if prior is None else as_square("prior (K_MM)", prior)
         return cls._build(accumulator, prior_array, regularizer, n_threads)
 
-    def _quadratic_forms(self, phi: ArrayLike, n_threads: int) -> Array:
-        return self._factor.quadratic_forms(as_matrix("phi", phi), as_count("n_threads", n_threads))
-
     def _scale(self, scale: float | None) -> float:
         if scale is not None:
             number = as_number("scale", scale)
@@ -253,16 +250,14 @@ class Rigidity:
         Returns
         -------
         numpy.ndarray, shape (n,)
-            In units of the loss per squared prediction. Infinite for a row of zeros, and for one whose square
-            underflows.
+            In units of the loss per squared prediction. Infinite for a row of zeros, and where float64 cannot hold it.
 
         Raises
         ------
         InvalidInputError
             For a wrong shape and, naming the row, for NaN and infinity.
         """
-        with np.errstate(divide="ignore", over="ignore"):
-            return np.reciprocal(self._quadratic_forms(phi, n_threads))
+        return self._factor.lpr(as_matrix("phi", phi), as_count("n_threads", n_threads))
 
     def variance(self, phi: ArrayLike, *, scale: float | None = None, n_threads: int = 0) -> Array:
         """Subset-of-regressors variance, scale * phi_i^T H^-1 phi_i.
@@ -279,14 +274,14 @@ class Rigidity:
         Returns
         -------
         numpy.ndarray, shape (n,)
+            Right wherever float64 can hold it, whatever the sizes of mu and phi; beyond, zero or infinite.
 
         Raises
         ------
         InvalidInputError
             As `lpr`, and if no scale is given where the regularizer is 0.
         """
-        factor = self._scale(scale)
-        return factor * self._quadratic_forms(phi, n_threads)
+        return self._factor.variance(as_matrix("phi", phi), self._scale(scale), as_count("n_threads", n_threads))
 
     def covariance(
         self, phi_a: ArrayLike, phi_b: ArrayLike | None = None, *, scale: float | None = None, n_threads: int = 0
@@ -313,10 +308,9 @@ class Rigidity:
         InvalidInputError
             As `variance`.
         """
-        factor = self._scale(scale)
         a = as_matrix("phi_a", phi_a)
         b = a if phi_b is None else as_matrix("phi_b", phi_b)
-        return factor * self._factor.covariance(a, b, as_count("n_threads", n_threads))
+        return self._factor.covariance(a, b, self._scale(scale), as_count("n_threads", n_threads))
 
     def restrict(self, columns: ArrayLike, *, n_threads: int = 0) -> Rigidity:
         """The same numbers with less work, for phi that vanish outside `columns`.

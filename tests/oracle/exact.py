@@ -44,7 +44,8 @@ def exact_quadratic_forms(problem: Problem) -> list[arb]:
     """phi^T H^-1 phi for every row of phi; each ball is narrower than 1e-30 of its value."""
     problem = problem.deduplicated()
     phi = _matrix(problem.phi)
-    solution = exact_hessian(problem).solve(phi.transpose())
+    # Elimination as it stands loses the square of every small pivot.
+    solution = exact_hessian(problem).solve(phi.transpose(), algorithm="precond")
     forms = []
     for i in range(phi.nrows()):
         value = sum((phi[i, j] * solution[j, i] for j in range(phi.ncols())), arb(0))

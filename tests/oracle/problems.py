@@ -135,11 +135,18 @@ def sparse_kernel(
     atoms: int = 8,
     weighted: bool = False,
     duplicates: int = 0,
+    near: float = 0.0,
 ) -> Problem:
-    """A sparse kernel model; the last ``duplicates`` active points repeat the first ones bit for bit."""
+    """A sparse kernel model; the last ``duplicates`` active points repeat the first ones bit for bit.
+
+    With ``near``, the last three are that far from the first three.
+    """
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     active = _environments(rng, m, noise, decay)
     active[m - duplicates :] = active[:duplicates]
+    if near:
+        moved = active[:3] + near / np.sqrt(40) * rng.normal(size=(3, 40))
+        active[m - 3 :] = moved / np.linalg.norm(moved, axis=1, keepdims=True)
     training = _environments(rng, n * atoms, noise, decay)
     prior = _kernel(active, active, zeta)
     k_nm = _kernel(training, active, zeta).reshape(n, atoms, m).sum(axis=1)
@@ -170,6 +177,44 @@ def integer_rank_deficient(name: str, *, m: int, rank: int, n: int, regularizer:
         prior=active @ active.T,
         independent=np.arange(rank),
     )
+
+
+def rounded_rank(name: str, *, m: int, dimension: int, zeta: int, regularizer: float) -> Problem:
+    """Kernels of finite rank whose entries are rounded: all but the first active points are redundant."""
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    rank = math.comb(dimension + zeta - 1, zeta)
+    points = [rng.normal(size=(count, dimension)) for count in (m, 8 * m, 12)]
+    active, training, test = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in points)
+    prior = _kernel(active, active, zeta)
+    return Problem(
+        name=name,
+        phi=_kernel(test, active, zeta),
+        regularizer=regularizer,
+        rows=_kernel(training, active, zeta).reshape(m, 8, m).sum(axis=1),
+        prior=np.tril(prior) + np.tril(prior, -1).T,
+        independent=np.arange(rank),
+    )
+
+
+def clusters(
+    name: str, *, m: int, distance: float, regularizer: float, sizes: tuple[int, ...] = (2,), seen: float = 0.0
+) -> Problem:
+    """Active points without a kernel in common, but for clusters whose points are correlated by 1 - distance.
+
+    Training rows see a cluster as a whole, and the differences within it by ``seen``; test rows see them by so much
+    that the prior alone decides about their LPR.
+    """
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    prior = np.eye(m)
+    rows, phi = rng.uniform(0.5, 1.5, size=(2 * m, m)), np.zeros((4 * len(sizes), m))
+    for i, last in enumerate(np.cumsum(sizes)):
+        inside = slice(last - sizes[i], last)
+        prior[inside, inside] = np.where(np.eye(sizes[i]) == 1, 1.0, 1.0 - distance)
+        rows[:, inside] = rows[:, last - 1 : last] + seen * rng.normal(size=(2 * m, sizes[i]))
+        for k, visible in enumerate((0.0, 0.1, 1.0, 20.0)):
+            differences = visible * np.sqrt(regularizer * distance) * rng.normal(size=sizes[i])
+            phi[4 * i + k, inside] = 1.0 + differences
+    return Problem(name=name, phi=phi, regularizer=regularizer, rows=rows, prior=prior)
 
 
 def linear(
@@ -322,6 +367,28 @@ def kernel_problems() -> Iterator[Problem]:
         yield integer_rank_deficient(f"kernel rank-deficient mu={mu:g}", m=24, rank=16, n=40, regularizer=mu)
 
 
+def nearly_redundant_problems() -> Iterator[Problem]:
+    """Active points that K_MM tells from one another by little more than the rounding of its entries, or not at all."""
+    for m in (2, 16, 60, 100):
+        for distance in (0.2, 0.45, 1.0, 3.0, 10.0):
+            rounded = 2.0**-53 * round(2 * distance * max(m, 16))
+            yield clusters(f"kernel pair M={m} {distance:g}", m=m, distance=rounded, regularizer=1e-3)
+    for sizes in ((2, 2, 2), (3,), (3, 2, 4)):
+        for seen in (0.0, 1e-12, 1e-8):
+            for mu in (1.0, 1e-6):
+                name = f"kernel clusters {sizes} seen={seen:g} mu={mu:g}"
+                yield clusters(name, m=24, distance=8 * 2.0**-52, regularizer=mu, sizes=sizes, seen=seen)
+    for zeta in (1, 2, 3, 4):
+        shape = {"m": 40, "n": 60, "zeta": zeta, "noise": 0.3, "decay": 0.8}
+        for near in (3e-8, 1e-7, 1e-6):
+            yield sparse_kernel(f"kernel zeta={zeta} near={near:g}", near=near, regularizer=1e-4, **shape)
+        yield sparse_kernel(f"kernel zeta={zeta} duplicated", duplicates=7, regularizer=1e-4, **shape)
+    for dimension, zeta in ((20, 1), (6, 2), (4, 3), (3, 4)):
+        for mu in (1e-2, 1e-8):
+            name = f"kernel rounded rank zeta={zeta} mu={mu:g}"
+            yield rounded_rank(name, m=60, dimension=dimension, zeta=zeta, regularizer=mu)
+
+
 def linear_problems() -> Iterator[Problem]:
     """Linear models of every shape, with and without spread row norms and weights."""
     for n, m in ((10, 40), (100, 30), (1, 20), (30, 1), (1, 1)):
@@ -330,6 +397,10 @@ def linear_problems() -> Iterator[Problem]:
     for decay in (1.0, 0.3, 0.2):
         yield linear(f"linear N=4000 D=8 decay={decay}", n=4000, m=8, regularizer=1e-8, decay=decay)
     yield linear("linear N=20000 D=12", n=20000, m=12, regularizer=1e-8, decay=0.3)
+    for mu in (1e-20, 1e-60, 1e-100):
+        for decay in (0.6, 0.3):
+            yield linear(f"linear N=100 D=20 decay={decay} mu={mu:g}", n=100, m=20, regularizer=mu, decay=decay)
+        yield linear(f"linear rows and spectrum mu={mu:g}", n=60, m=20, regularizer=mu, decay=0.5, row_spread=8.0)
     for mu in MUS[::2]:
         yield linear(f"linear row norms over 1e12 mu={mu:g}", n=80, m=30, regularizer=mu, row_spread=12.0)
         yield linear(f"linear weights over 1e12 mu={mu:g}", n=80, m=30, regularizer=mu, weight_spread=12.0)
@@ -346,4 +417,10 @@ def hessian_problems() -> Iterator[Problem]:
 
 def all_problems() -> list[Problem]:
     """The whole suite, in a fixed order."""
-    return [*kernel_problems(), *linear_problems(), *structured_problems(), *hessian_problems()]
+    return [
+        *kernel_problems(),
+        *nearly_redundant_problems(),
+        *linear_problems(),
+        *structured_problems(),
+        *hessian_problems(),
+    ]

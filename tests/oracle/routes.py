@@ -35,6 +35,17 @@ def lpr_fast(problem: Problem) -> Array:
     return rigidity_of(problem).variance(problem.phi, scale=1.0)
 
 
+def lpr_fast_updated(problem: Problem) -> Array:
+    """A linear model of one row, then updates by single rows."""
+    assert problem.rows is not None
+    assert problem.prior is None
+    weights = np.ones(len(problem.rows)) if problem.weights is None else problem.weights
+    rigidity = Rigidity.from_features(problem.rows[:1], weights=weights[:1], regularizer=problem.regularizer)
+    for i in range(1, len(problem.rows)):
+        rigidity = rigidity.updated(problem.rows[i : i + 1], weights[i : i + 1])
+    return rigidity.variance(problem.phi, scale=1.0)
+
+
 def lpr_fast_gram(problem: Problem) -> Array:
     """The package's route over the Gram matrix."""
     return rigidity_of(problem, "gram").variance(problem.phi, scale=1.0)

@@ -11,6 +11,14 @@ namespace lpr_fast {
 
 struct FactorState;
 
+/// Where the numbers that follow from f = phi^T H^-1 phi go, one for each row of phi. What has no data is not computed.
+/// They are right wherever float64 can hold them, even if it cannot hold f; beyond its range they are zero or infinite.
+struct FormScores {
+    VectorView lpr{};       ///< 1 / f
+    VectorView variance{};  ///< scale * f
+    double scale = 1.0;     ///< finite and positive
+};
+
 /// Upper-triangular R with R^T R = H, and the numbers that follow from it: LPR_i = 1 / |R^-T phi_i|^2.
 ///
 /// Immutable and cheap to copy; any number of threads may use one object at the same time. Results do not depend on the
@@ -34,16 +42,23 @@ public:
     /// not fit
     void quadratic_forms(ConstMatrixView phi, VectorView out, int n_threads = 0) const;
 
-    /// phi_a^T H^-1 phi_b for every pair of rows.
-    /// @param out  (phi_a.rows, phi_b.rows)
-    void covariance(ConstMatrixView phi_a, ConstMatrixView phi_b, MatrixView out, int n_threads = 0) const;
+    /// LPR, variance, or both in one go, of every row of phi, as quadratic_forms().
+    void score(ConstMatrixView phi, const FormScores& scores, int n_threads = 0) const;
+
+    /// scale * phi_a^T H^-1 phi_b for every pair of rows, right wherever float64 can hold it.
+    /// @param scale  finite and positive
+    /// @param out    (phi_a.rows, phi_b.rows)
+    void covariance(
+        ConstMatrixView phi_a, ConstMatrixView phi_b, double scale, MatrixView out, int n_threads = 0
+    ) const;
 
     /// The factor for phi that vanish outside `columns`: same numbers, columns.size()^2 instead of size^2 work. Exact,
     /// and as accurate as the whole: the chosen columns of R^-T are triangularised, not R in another order.
     /// @throws InvalidInput  for an empty list, repeated columns, or columns outside [0, size)
     HessianFactor restrict_to(const std::vector<Index>& columns, int n_threads = 0) const;
 
-    /// The factor of H + rows^T W rows.
+    /// The factor of H + rows^T W rows. Rows may come in several updates, one after the other: the bits are those of
+    /// one, for which the factor keeps what the first of them started from, and up to 4 * size + 256 of the rows.
     /// @throws InvalidInput  as HessianAccumulator::add
     HessianFactor updated(
         ConstMatrixView rows, std::optional<ConstVectorView> weights = std::nullopt, int n_threads = 0

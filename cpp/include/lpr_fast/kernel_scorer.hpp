@@ -12,7 +12,7 @@ struct KernelScorerState;
 
 /// Where scores go: one number for each row of features. What has no data is not computed.
 struct KernelScores {
-    VectorView forms;      ///< phi^T H^-1 phi
+    FormScores forms;      ///< of phi^T H^-1 phi
     VectorView explained;  ///< phi^T P^-1 phi, which is k(i,i) - residual
     VectorView energies;   ///< phi^T weights
 };

@@ -44,6 +44,12 @@ constexpr int lanes = width * vectors;
 // Rows of column products that are taken together: so much of both matrices stays in the second-level cache.
 constexpr Index chunk_rows = 512;
 
+static_assert(vectors >= 1 && vectors <= 3, "strip_product and triangular_solve know strips of up to three vectors");
+static_assert(block_depth % panel_rows == 0, "blocks of a triangle are whole panels");
+static_assert(product_tile % panel_rows == 0 && product_tile % lanes == 0, "tiles are whole panels and whole strips");
+static_assert(column_tile % b_tile == 0 && column_tile % panel_rows == 0, "all tiles but the last have no rest");
+static_assert(chunk_rows % width == 0, "all chunks but the last are whole vectors");
+
 enum class Store { assign, add, subtract };
 
 /// sums = one panel times the first vectors of one strip.

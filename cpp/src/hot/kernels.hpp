@@ -4,6 +4,15 @@
 
 namespace lpr_fast {
 
+// Sizes that callers cut by, the same for all instruction sets: each of them checks that its own fit.
+
+/// Columns of A that a product takes at a time: a strip of B of that depth stays in the first-level cache.
+inline constexpr std::ptrdiff_t block_depth = 240;
+/// Rows and columns of a tile of a symmetric product.
+inline constexpr std::ptrdiff_t product_tile = 144;
+/// Columns of a column product that one thread takes.
+inline constexpr std::ptrdiff_t column_tile = 72;
+
 /// C (+|-)= A B with A in panels of rows and B, C in strips of columns, all packed; see docs/kernel.md.
 struct PackedProduct {
     const double* panels;         ///< A: n_panels blocks of (depth, panel_rows)

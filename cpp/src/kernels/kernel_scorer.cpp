@@ -96,7 +96,7 @@ KernelScorer::KernelScorer(
 void KernelScorer::score(ConstMatrixView features, const KernelScores& scores, int n_threads) const {
     const KernelScorerState& state = *state_;
     state.kernel.check_features(features);
-    check_wanted("forms", scores.forms, features.rows, true);
+    check_forms(scores.forms, features.rows);
     check_wanted("explained parts", scores.explained, features.rows, state.prior.has_value());
     check_wanted("energies", scores.energies, features.rows, !state.weights.empty());
     const int threads = resolve_threads(n_threads);
@@ -104,11 +104,9 @@ void KernelScorer::score(ConstMatrixView features, const KernelScores& scores, i
         state.kernel.evaluate(features, first, count, workspace);
         const double* strips = workspace.kernels.data();
         const Index depth = state.kernel.padded_size();
-        if (scores.forms.data != nullptr) {
-            sum_squares(packed(state.factor.state()), strips, depth, count, workspace, scores.forms.data + first);
-        }
+        score_strips(state.factor.state(), strips, depth, count, workspace, scores.forms, first);
         if (scores.explained.data != nullptr) {
-            sum_squares(packed(state.prior->state()), strips, depth, count, workspace, scores.explained.data + first);
+            score_strips(state.prior->state(), strips, depth, count, workspace, {{}, scores.explained}, first);
         }
         if (scores.energies.data != nullptr) write_energies(state, workspace, count, scores.energies.data + first);
     });

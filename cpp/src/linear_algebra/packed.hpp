@@ -5,12 +5,9 @@
 
 #include "base/aligned_buffer.hpp"
 #include "base/matrices.hpp"
+#include "hot/kernels.hpp"
 
 namespace lpr_fast {
-
-/// Columns of A that a product takes at a time: a strip of B of that depth stays in the first-level cache. A multiple
-/// of the panel rows of every instruction set.
-inline constexpr Index block_depth = 240;
 
 /// Columns of B in a tile, those of a few strips: a block of them stays in the second-level cache.
 Index tile_columns();

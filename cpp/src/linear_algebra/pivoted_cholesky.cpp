@@ -5,6 +5,7 @@
 #include <sstream>
 #include <vector>
 
+#include "linear_algebra/small_pivots.hpp"
 #include "linear_algebra/symmetric_product.hpp"
 #include "lpr_fast/error.hpp"
 
@@ -16,7 +17,8 @@ constexpr Index panel_width = 64;
 // A residual this many times the stopping threshold is no rounding error.
 constexpr double indefinite_factor = 100.0;
 
-/// What rounding may leave of a dependent column, relative to the diagonal; small sizes need more than size * eps.
+/// What the elimination's own rounding may leave of a dependent column, relative to the diagonal; small sizes need more
+/// than size * eps.
 double rounding_of(Index size) {
     return static_cast<double>(std::max<Index>(size, 16)) * epsilon;
 }
@@ -104,6 +106,14 @@ Vector units_of(const Matrix& matrix) {
     });
 }
 
+/// Goes on with pivots that the elimination so far could not tell from its own rounding.
+void add_small_pivots(Progress& p, const Matrix& scaled, int n_threads) {
+    const auto count = static_cast<Index>(p.pivots.size());
+    const SmallPivots further = small_pivots(scaled, p.pivots, p.root.topRows(count), p.diagonal, n_threads);
+    p.root.middleRows(count, further.root.rows()) = further.root;
+    p.pivots.insert(p.pivots.end(), further.pivots.begin(), further.pivots.end());
+}
+
 PivotedCholesky in_original_units(const Progress& p, const Vector& units) {
     PivotedCholesky result;
     result.pivots = p.pivots;
@@ -139,6 +149,7 @@ PivotedCholesky pivoted_cholesky(const Matrix& matrix, int n_threads) {
         add_symmetric_product(p.residual, -1.0, p.root.middleRows(first, eliminated), n_threads);
     }
     check_semidefinite(p, threshold, units, matrix.diagonal().maxCoeff());
+    if (static_cast<Index>(p.pivots.size()) < size) add_small_pivots(p, scaled, n_threads);
     return in_original_units(p, units);
 }
 

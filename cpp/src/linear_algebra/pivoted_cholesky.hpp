@@ -17,8 +17,9 @@ struct PivotedCholesky {
 };
 
 /// Cholesky with complete pivoting (Higham, Analysis of the Cholesky decomposition of a semi-definite matrix, 1990),
-/// of the matrix scaled to a diagonal near one, stopped when the largest residual diagonal falls to size * eps times
-/// the largest one at the start.
+/// of the matrix scaled to a diagonal near one. When the largest residual falls to size * eps times the largest
+/// diagonal at the start, what is left is computed more accurately (small_pivots.hpp), and dropped where rounding of
+/// the entries explains it.
 ///
 /// @param matrix  symmetric and finite
 /// @throws NotPositiveDefinite  when what is left then is not rounding but a negative eigenvalue

@@ -12,13 +12,10 @@
 namespace lpr_fast {
 namespace {
 
-// A multiple of the lanes and the panel rows of every instruction set.
-constexpr Index tile_width = 144;
-
 std::vector<std::pair<Index, Index>> lower_tiles(Index size) {
     std::vector<std::pair<Index, Index>> tiles;
-    for (Index i = 0; i < size; i += tile_width) {
-        for (Index j = 0; j <= i; j += tile_width) tiles.emplace_back(i, j);
+    for (Index i = 0; i < size; i += product_tile) {
+        for (Index j = 0; j <= i; j += product_tile) tiles.emplace_back(i, j);
     }
     return tiles;
 }
@@ -27,7 +24,7 @@ std::vector<std::pair<Index, Index>> lower_tiles(Index size) {
 /// block_depth rows: element (k, j) of the block that begins at row `first` is at first * padded + j / width * width *
 /// depth + k * width + j % width, with its depth, and the padded number of columns.
 AlignedBuffer grouped_columns(const Eigen::Ref<const RowMatrix>& rows, Index width, int n_threads) {
-    const Index padded = tile_count(rows.cols(), tile_width) * tile_width;
+    const Index padded = tile_count(rows.cols(), product_tile) * product_tile;
     AlignedBuffer groups(padded * rows.rows());
     parallel_for_each(padded / width, n_threads, [&](Index group) {
         const Index first = group * width;
@@ -55,23 +52,24 @@ void add_symmetric_product(
     const Index size = sum.cols();
     const AlignedBuffer panels = grouped_columns(rows, kernels.panel_rows, n_threads);
     const AlignedBuffer strips = grouped_columns(rows, kernels.lanes, n_threads);
-    const Index padded = tile_count(size, tile_width) * tile_width;
+    const Index padded = tile_count(size, product_tile) * product_tile;
     const auto tiles = lower_tiles(size);
     parallel_for(static_cast<Index>(tiles.size()), n_threads, [&]() -> Worker {
-        const auto out = std::make_shared<AlignedBuffer>(tile_width * tile_width);
+        const auto out = std::make_shared<AlignedBuffer>(product_tile * product_tile);
         return [&, out](Index task) {
             const auto [i, j] = tiles[static_cast<std::size_t>(task)];
-            const Index stride = tile_width * kernels.lanes;
+            const Index stride = product_tile * kernels.lanes;
             for (Index first = 0; first < rows.rows(); first += block_depth) {
                 const Index depth = std::min(block_depth, rows.rows() - first);
                 (first == 0 ? kernels.assign_product : kernels.add_product)(
-                    {panels.data() + first * padded + i * depth, tile_width / kernels.panel_rows, depth,
-                     strips.data() + first * padded + j * depth, depth * kernels.lanes, out->data(), stride, tile_width}
+                    {panels.data() + first * padded + i * depth, product_tile / kernels.panel_rows, depth,
+                     strips.data() + first * padded + j * depth, depth * kernels.lanes, out->data(), stride,
+                     product_tile}
                 );
             }
-            for (Index c = 0; c < std::min(tile_width, size - j); ++c) {
+            for (Index c = 0; c < std::min(product_tile, size - j); ++c) {
                 const double* column = out->data() + c / kernels.lanes * stride + c % kernels.lanes;
-                for (Index r = 0; r < std::min(tile_width, size - i); ++r) {
+                for (Index r = 0; r < std::min(product_tile, size - i); ++r) {
                     sum(i + r, j + c) += scale * column[r * kernels.lanes];
                 }
             }

@@ -13,8 +13,6 @@ namespace {
 
 constexpr Index widest_panel = 32;
 constexpr Index narrowest_panel = 4;
-// A multiple of the columns that every instruction set takes at a time.
-constexpr Index tile_width = 72;
 
 // A pivot may be this much smaller than the largest candidate: 1 would be complete column pivoting, one column at a
 // time.
@@ -68,11 +66,11 @@ Matrix gathered(
     for (Index j = width - n_targets; j < width; ++j) columns.push_back(j);
     Matrix gathered(std::max(n_rows, n_chosen), n_chosen + n_targets);
     gathered.bottomRows(gathered.rows() - n_rows).setZero();
-    parallel_for_each(tile_count(n_rows, tile_width), n_threads, [&](Index tile) {
-        const Index end = std::min(n_rows, (tile + 1) * tile_width);
+    parallel_for_each(tile_count(n_rows, column_tile), n_threads, [&](Index tile) {
+        const Index end = std::min(n_rows, (tile + 1) * column_tile);
         for (Index j = 0; j < gathered.cols(); ++j) {
             const Index column = columns[static_cast<std::size_t>(j)];
-            for (Index i = tile * tile_width; i < end; ++i) {
+            for (Index i = tile * column_tile; i < end; ++i) {
                 gathered(i, j) = rows[static_cast<std::size_t>(i)][column] / unit;
             }
         }
@@ -107,9 +105,9 @@ public:
     /// Of columns [begin, end), from row begin on.
     ColumnNorms(const Matrix& work, Index begin, Index end, int n_threads)
         : begin_(begin), now_(end - begin), computed_(end - begin) {
-        parallel_for_each(tile_count(end - begin, tile_width), n_threads, [&](Index tile) {
-            const Index last = std::min(end, begin + (tile + 1) * tile_width);
-            for (Index j = begin + tile * tile_width; j < last; ++j) compute(work, begin, j);
+        parallel_for_each(tile_count(end - begin, column_tile), n_threads, [&](Index tile) {
+            const Index last = std::min(end, begin + (tile + 1) * column_tile);
+            for (Index j = begin + tile * column_tile; j < last; ++j) compute(work, begin, j);
         });
     }
 
@@ -130,9 +128,9 @@ public:
     /// Takes rows [first, next) off columns [next, end). Where little is left, the norm is computed anew.
     void remove_rows(const Matrix& work, Index first, Index next, int n_threads) {
         const Index end = begin_ + now_.size();
-        parallel_for_each(tile_count(end - next, tile_width), n_threads, [&](Index tile) {
-            const Index last = std::min(end, next + (tile + 1) * tile_width);
-            for (Index j = next + tile * tile_width; j < last; ++j) {
+        parallel_for_each(tile_count(end - next, column_tile), n_threads, [&](Index tile) {
+            const Index last = std::min(end, next + (tile + 1) * column_tile);
+            for (Index j = next + tile * column_tile; j < last; ++j) {
                 double& norm = now_(j - begin_);
                 norm -= work.col(j).segment(first, next - first).squaredNorm();
                 if (!(norm > cancelled * computed_(j - begin_))) compute(work, next, j);
@@ -206,9 +204,9 @@ Reflectors eliminate_panel(Elimination& e, ColumnNorms& norms, Index first, Inde
 
 /// C <- (I - V T V^T)^T C, in column tiles whose width does not depend on the number of threads.
 void apply_reflectors(const Reflectors& reflectors, Eigen::Ref<Matrix> trailing, int n_threads) {
-    parallel_for_each(tile_count(trailing.cols(), tile_width), n_threads, [&](Index tile) {
-        const Index first = tile * tile_width;
-        auto c = trailing.middleCols(first, std::min(tile_width, trailing.cols() - first));
+    parallel_for_each(tile_count(trailing.cols(), column_tile), n_threads, [&](Index tile) {
+        const Index first = tile * column_tile;
+        auto c = trailing.middleCols(first, std::min(column_tile, trailing.cols() - first));
         Matrix w(reflectors.v.cols(), c.cols());
         const ColumnProduct product{
             reflectors.v.data(),

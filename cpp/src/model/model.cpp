@@ -1,6 +1,8 @@
 #include "lpr_fast/model.hpp"
 
 #include <algorithm>
+#include <functional>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -71,9 +73,13 @@ void check_species(const ModelInfo& info, const int* species, Index n_rows) {
     }
 }
 
-void write_forms(double form, double regularizer, const Scores& scores, Index row) {
-    if (scores.lpr.data != nullptr) scores.lpr.data[row] = 1.0 / form;
-    if (scores.variance.data != nullptr) scores.variance.data[row] = regularizer * form;
+/// Room in a tile for those scores of its rows that are wanted.
+FormScores forms_in(SpeciesTile& tile, Index count, const Scores& wanted, double regularizer) {
+    FormScores forms;
+    forms.scale = regularizer;
+    if (wanted.lpr.data != nullptr) forms.lpr = {tile.lpr.data(), count};
+    if (wanted.variance.data != nullptr) forms.variance = {tile.variance.data(), count};
+    return forms;
 }
 
 /// Copies rows into the tile, normalised for kernel models.
@@ -100,7 +106,9 @@ public:
 
     void run(const Index* rows, Index count, SpeciesTile& tile) const {
         gather(state_, features_, rows, count, tile);
-        for (AlignedBuffer* buffer : {&tile.forms, &tile.explained, &tile.energies}) buffer->reserve(tile_columns());
+        for (AlignedBuffer* buffer : {&tile.variance, &tile.lpr, &tile.explained, &tile.energies}) {
+            buffer->reserve(tile_columns());
+        }
         if (part_.scorer) {
             score_kernels(count, tile);
         } else if (part_.factor) {
@@ -112,7 +120,6 @@ public:
     }
 
 private:
-    bool wants_forms() const { return scores_.lpr.data != nullptr || scores_.variance.data != nullptr; }
     bool wants_residual() const { return scores_.residual.data != nullptr; }
     bool wants_energy() const { return scores_.local_energy.data != nullptr; }
 
@@ -122,7 +129,7 @@ private:
 
     void score_kernels(Index count, SpeciesTile& tile) const {
         KernelScores wanted;
-        if (wants_forms()) wanted.forms = {tile.forms.data(), count};
+        wanted.forms = forms_in(tile, count, scores_, state_.info.regularizer);
         if (wants_residual()) wanted.explained = {tile.explained.data(), count};
         if (wants_energy()) wanted.energies = {tile.energies.data(), count};
         part_.scorer->score(gathered(count, tile), wanted, 1);
@@ -130,7 +137,7 @@ private:
 
     void score_linear(Index count, SpeciesTile& tile) const {
         const ConstMatrixView phi = gathered(count, tile);
-        if (wants_forms()) part_.factor->quadratic_forms(phi, {tile.forms.data(), count}, 1);
+        part_.factor->score(phi, forms_in(tile, count, scores_, state_.info.regularizer), 1);
         if (!wants_energy()) return;
         const double* weights = state_.weights.data + part_.first_column;
         for (Index i = 0; i < count; ++i) tile.energies.data()[i] = dot(phi.row(i), weights, phi.cols);
@@ -138,13 +145,15 @@ private:
 
     /// The species has no active environments: phi is zero.
     static void score_unseen(Index count, SpeciesTile& tile) {
-        for (AlignedBuffer* buffer : {&tile.forms, &tile.explained, &tile.energies}) {
+        std::fill_n(tile.lpr.data(), count, std::numeric_limits<double>::infinity());
+        for (AlignedBuffer* buffer : {&tile.variance, &tile.explained, &tile.energies}) {
             std::fill_n(buffer->data(), count, 0.0);
         }
     }
 
     void write(const SpeciesTile& tile, Index i, Index row) const {
-        if (wants_forms()) write_forms(tile.forms.data()[i], state_.info.regularizer, scores_, row);
+        if (scores_.lpr.data != nullptr) scores_.lpr.data[row] = tile.lpr.data()[i];
+        if (scores_.variance.data != nullptr) scores_.variance.data[row] = tile.variance.data()[i];
         if (wants_residual()) scores_.residual.data[row] = std::max(1.0 - tile.explained.data()[i], 0.0);
         if (wants_energy()) scores_.local_energy.data[row] = part_.baseline + tile.energies.data()[i];
     }
@@ -277,18 +286,13 @@ void Model::score_phi(ConstMatrixView phi, const Scores& scores, int n_threads) 
         throw InvalidInput("residual cannot be scored from phi; score features for it.");
     }
     const int threads = resolve_threads(n_threads);
-    for_each_tile(phi.rows, threads, state_->tiles, [&](SpeciesTile& tile, Index first, Index count) {
-        tile.forms.reserve(tile_columns());
-        const ConstMatrixView rows{phi.row(first), count, phi.cols, phi.stride};
-        for (Index i = first; i < first + count; ++i) check_environment("phi", phi.row(i), phi.cols, i);
-        factor().quadratic_forms(rows, {tile.forms.data(), count}, 1);
-        for (Index i = 0; i < count; ++i) {
-            write_forms(tile.forms.data()[i], info.regularizer, scores, first + i);
-            if (scores.local_energy.data != nullptr) {
-                scores.local_energy.data[first + i] = dot(rows.row(i), state_->weights.data, info.size);
-            }
-        }
-    });
+    factor().score(phi, {scores.lpr, scores.variance, info.regularizer}, threads);
+    if (scores.local_energy.data == nullptr) return;
+    const auto write_energy = [&](Index i) {
+        check_environment("phi", phi.row(i), phi.cols, i);
+        scores.local_energy.data[i] = dot(phi.row(i), state_->weights.data, info.size);
+    };
+    parallel_for_each(phi.rows, threads, std::cref(write_energy));
 }
 
 }  // namespace lpr_fast

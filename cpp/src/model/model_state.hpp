@@ -32,7 +32,8 @@ struct SpeciesPart {
 struct SpeciesTile {
     AlignedBuffer features;
     AlignedBuffer phi;
-    AlignedBuffer forms;
+    AlignedBuffer lpr;
+    AlignedBuffer variance;
     AlignedBuffer explained;
     AlignedBuffer energies;
 };

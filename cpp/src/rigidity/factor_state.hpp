@@ -48,8 +48,10 @@ struct FactorState {
     RowMatrix triangle;          ///< R
     double condition = 0.0;
     double error_estimate = std::numeric_limits<double>::quiet_NaN();
-    std::unique_ptr<MadeOnce<PackedFactor>> packed = nullptr;  ///< R for scoring; ask packed()
-    std::unique_ptr<Workspaces> workspaces = nullptr;          ///< of scoring
+    std::shared_ptr<const FactorState> origin = nullptr;        ///< of updates: what the first one started from
+    std::shared_ptr<const HessianAccumulator> added = nullptr;  ///< all rows since
+    std::unique_ptr<MadeOnce<PackedFactor>> packed = nullptr;   ///< R for scoring; ask packed()
+    std::unique_ptr<Workspaces> workspaces = nullptr;           ///< of scoring
 };
 
 /// R in the form that scoring takes, made by the first call.

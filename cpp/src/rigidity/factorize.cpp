@@ -4,10 +4,12 @@
 #include <sstream>
 #include <utility>
 
+#include "base/at.hpp"
 #include "base/checks.hpp"
 #include "base/parallel.hpp"
 #include "linear_algebra/condition.hpp"
 #include "linear_algebra/pivoted_cholesky.hpp"
+#include "linear_algebra/small_pivots.hpp"
 #include "linear_algebra/symmetric_product.hpp"
 #include "linear_algebra/triangularize.hpp"
 #include "lpr_fast/error.hpp"
@@ -26,35 +28,42 @@ void check_regularizer(double regularizer, bool zero_allowed) {
     throw InvalidInput(message.str());
 }
 
-/// A square root of the prior, and the diagonal of the prior.
-struct PriorRoot {
+/// The prior and a square root of it.
+struct Prior {
+    Matrix matrix;  ///< none where there is nothing redundant in it
     PivotedCholesky cholesky;
-    Vector diagonal;
 };
 
-PriorRoot root_of_prior(Index size, std::optional<ConstMatrixView> prior, int n_threads) {
-    if (!prior) return {{all_columns(size), {}, RowMatrix::Identity(size, size)}, Vector::Ones(size)};
-    const Matrix matrix = checked_symmetric("the prior (K_MM)", *prior);
-    return {pivoted_cholesky(matrix, n_threads), matrix.diagonal()};
+Prior root_of_prior(Index size, std::optional<ConstMatrixView> prior, int n_threads) {
+    if (!prior) return {{}, {all_columns(size), {}, RowMatrix::Identity(size, size)}};
+    Matrix matrix = checked_symmetric("the prior (K_MM)", *prior);
+    PivotedCholesky cholesky = pivoted_cholesky(matrix, n_threads);
+    if (cholesky.redundant.empty()) matrix.resize(0, 0);
+    return {std::move(matrix), std::move(cholesky)};
 }
 
 /// Columns that are determined, be it by the prior or by the data.
 ///
-/// The first n_pivots are independent in the prior. Of a redundant one the QR leaves a diagonal element that is
-/// rounding of its own column or of the prior, unless the training rows know it. On few columns rounding exceeds size *
+/// Those behind the pivots are redundant in the prior. Of such a column the QR leaves a diagonal element that is
+/// rounding of itself or of the prior's root, unless the training rows know it. On few columns rounding exceeds size *
 /// eps (13 eps was seen), hence the floor.
-std::vector<Index> determined_columns(
-    const Triangle& triangle, std::size_t n_pivots, const Vector& prior_diagonal, double regularizer
-) {
+std::vector<Index> determined_columns(const Triangle& triangle, const Prior& prior, double regularizer) {
+    const std::vector<Index>& pivots = prior.cholesky.pivots;
+    const RowMatrix root = prior.cholesky.triangle();
     const double rounding = static_cast<double>(std::max<Index>(2 * triangle.r.cols(), 32)) * epsilon;
-    std::vector<Index> determined;
-    for (std::size_t i = 0; i < triangle.columns.size(); ++i) {
-        const auto j = static_cast<Index>(i);
-        const Index column = triangle.columns[i];
-        const double of_column = rounding * triangle.r.col(j).norm();
-        const double of_prior =
-            10.0 * std::sqrt(regularizer) * std::sqrt(rounding * std::max(0.0, prior_diagonal(column)));
-        if (i < n_pivots || triangle.r(j, j) > std::max(of_column, of_prior)) determined.push_back(column);
+    const auto is_known = [&](Index j) {
+        // More than rounding leaves, squared, by so much that a penalty lost with it cannot count.
+        constexpr double margin = 4.0;
+        if (triangle.r(j, j) <= rounding * triangle.r.col(j).norm()) return false;
+        const double left = triangle.r(j, j) / std::sqrt(margin * regularizer);
+        return left * left >
+               rounding_of_elimination(prior.matrix, pivots, prior.cholesky.root, root, triangle.columns[at(j)]);
+    };
+    std::vector<Index> determined(
+        triangle.columns.begin(), triangle.columns.begin() + static_cast<Index>(pivots.size())
+    );
+    for (auto j = static_cast<Index>(pivots.size()); j < triangle.r.cols(); ++j) {
+        if (is_known(j)) determined.push_back(triangle.columns[at(j)]);
     }
     return determined;
 }
@@ -73,16 +82,18 @@ Fit fit_square_root(
     const AccumulatorState& accumulated, double regularizer, std::optional<ConstMatrixView> prior, int n_threads
 ) {
     const Index n_targets = accumulated.n_targets;
-    PriorRoot root = root_of_prior(accumulated.size, prior, n_threads);
-    std::sort(root.cholesky.pivots.begin(), root.cholesky.pivots.end());
-    RowMatrix prior_rows = RowMatrix::Zero(root.cholesky.root.rows(), accumulated.width());
-    prior_rows.leftCols(accumulated.size) = std::sqrt(regularizer) * root.cholesky.root;
+    const Prior with_root = root_of_prior(accumulated.size, prior, n_threads);
+    const auto& [pivots, redundant, root] = with_root.cholesky;
+    RowMatrix prior_rows = RowMatrix::Zero(root.rows(), accumulated.width());
+    prior_rows.leftCols(accumulated.size) = std::sqrt(regularizer) * root;
     auto blocks = std::get<SquareRootSum>(accumulated.sum).blocks();
     blocks.push_back(accumulated.pending_rows());
     blocks.push_back(view_of(prior_rows));
-    Triangle triangle = triangularize(blocks, root.cholesky.pivots, root.cholesky.redundant, n_threads, n_targets);
-    if (!root.cholesky.redundant.empty()) {
-        auto kept = determined_columns(triangle, root.cholesky.pivots.size(), root.diagonal, regularizer);
+    std::vector<Index> first = pivots;
+    std::sort(first.begin(), first.end());
+    Triangle triangle = triangularize(blocks, std::move(first), redundant, n_threads, n_targets);
+    if (!redundant.empty()) {
+        auto kept = determined_columns(triangle, with_root, regularizer);
         if (kept.size() < triangle.columns.size()) {
             const RowMatrix rows = triangle.rows(accumulated.width());
             triangle = triangularize({view_of(rows)}, std::move(kept), {}, n_threads, n_targets);

@@ -108,14 +108,23 @@ HessianFactor HessianFactor::from_triangle(
 void HessianFactor::quadratic_forms(ConstMatrixView phi, VectorView out, int n_threads) const {
     check_columns("phi", phi, size());
     check_output("out", {out.data, 1, out.size}, 1, phi.rows);
-    score_quadratic_forms(packed(*state_), *state_->workspaces, phi, out, resolve_threads(n_threads));
+    score_forms(*state_, phi, {{}, out}, resolve_threads(n_threads));
 }
 
-void HessianFactor::covariance(ConstMatrixView phi_a, ConstMatrixView phi_b, MatrixView out, int n_threads) const {
+void HessianFactor::score(ConstMatrixView phi, const FormScores& scores, int n_threads) const {
+    check_columns("phi", phi, size());
+    check_forms(scores, phi.rows);
+    score_forms(*state_, phi, scores, resolve_threads(n_threads));
+}
+
+void HessianFactor::covariance(
+    ConstMatrixView phi_a, ConstMatrixView phi_b, double scale, MatrixView out, int n_threads
+) const {
     check_columns("phi_a", phi_a, size());
     check_columns("phi_b", phi_b, size());
     check_output("out", out, phi_a.rows, phi_b.rows);
-    score_covariance(state_->triangle, state_->columns, phi_a, phi_b, out, resolve_threads(n_threads));
+    check_scale(scale);
+    score_covariance(*state_, phi_a, phi_b, scale, out, resolve_threads(n_threads));
 }
 
 HessianFactor HessianFactor::restrict_to(const std::vector<Index>& columns, int n_threads) const {
@@ -141,14 +150,20 @@ HessianFactor HessianFactor::restrict_to(const std::vector<Index>& columns, int 
 HessianFactor HessianFactor::updated(
     ConstMatrixView rows, std::optional<ConstVectorView> weights, int n_threads
 ) const {
-    HessianAccumulator added(size(), Method::qr);
-    added.add(rows, weights, n_threads);
-    const RowMatrix present = Triangle{state_->triangle, state_->columns, {}}.rows(size());
-    auto blocks = std::get<SquareRootSum>(added.state().sum).blocks();
-    blocks.push_back(added.state().pending_rows());
+    // From where the first update started, so that a chain of them rounds as often as one, and gives the same bits.
+    const auto origin = state_->origin ? state_->origin : state_;
+    const auto added = state_->added ? std::make_shared<HessianAccumulator>(*state_->added)
+                                     : std::make_shared<HessianAccumulator>(size(), Method::qr);
+    added->add(rows, weights, n_threads);
+    const RowMatrix present = Triangle{origin->triangle, origin->columns, {}}.rows(size());
+    auto blocks = std::get<SquareRootSum>(added->state().sum).blocks();
+    blocks.push_back(added->state().pending_rows());
     blocks.push_back(view_of(present));
-    Triangle next = triangularize(blocks, state_->columns, {}, n_threads);
-    return make_factor({size(), std::move(next.columns), std::move(next.r), 0.0, state_->error_estimate});
+    Triangle next = triangularize(blocks, origin->columns, {}, n_threads);
+    FactorState state{size(), std::move(next.columns), std::move(next.r), 0.0, origin->error_estimate};
+    state.origin = origin;
+    state.added = added;
+    return make_factor(std::move(state));
 }
 
 Index HessianFactor::size() const {

@@ -1,9 +1,12 @@
 #include "rigidity/scoring.hpp"
 
 #include <algorithm>
+#include <vector>
 
+#include "base/at.hpp"
 #include "base/checks.hpp"
 #include "base/parallel.hpp"
+#include "rigidity/quadratic_form.hpp"
 
 namespace lpr_fast {
 namespace {
@@ -13,95 +16,132 @@ constexpr Index tile_rows = 64;
 // Rows of phi_b whose R^-T phi are held at once: enough to make solving phi_a again for each such part cheap.
 constexpr Index part_rows = 16 * tile_rows;
 
-/// The columns that R stands for, of rows [first, first + tile_rows) of phi as columns of `tile`; missing rows are
-/// zero.
-void load_tile(
-    const char* name, ConstMatrixView phi, Index first, const std::vector<Index>& columns, Eigen::Ref<Matrix> tile
+/// Solved rows as columns: column j times 2^exponents[j].
+struct SolvedRows {
+    Matrix columns;
+    std::vector<int> exponents;
+
+    SolvedRows(Index size, Index count) : columns(size, count), exponents(at(count), 0) {}
+};
+
+// Products of such entries are ordinary.
+constexpr double smallest_factor = 0x1p-240;
+constexpr double largest_factor = 0x1p240;
+
+/// take_exponent() where it is needed.
+int exponent_beyond_range(Eigen::Ref<Vector> column) {
+    const double largest = column.cwiseAbs().maxCoeff();
+    return largest >= smallest_factor && largest <= largest_factor ? 0 : take_exponent(column);
+}
+
+/// R^-T phi for rows [first, first + tile_rows) of phi, as columns from `to` on; missing rows are zero.
+void solve_tile(
+    const char* name, const FactorState& factor, ConstMatrixView phi, Index first, SolvedRows& solved, Index to
 ) {
     const Index count = std::min(tile_rows, phi.rows - first);
+    auto tile = solved.columns.middleCols(to, tile_rows);
     for (Index t = 0; t < count; ++t) {
         const double* row = phi.row(first + t);
         check_environment(name, row, phi.cols, first + t);
-        for (Index j = 0; j < tile.rows(); ++j) tile(j, t) = row[columns[static_cast<std::size_t>(j)]];
+        for (Index j = 0; j < tile.rows(); ++j) tile(j, t) = row[factor.columns[at(j)]];
+        solved.exponents[at(to + t)] = exponent_beyond_range(tile.col(t));
     }
     tile.rightCols(tile_rows - count).setZero();
+    transposed_triangle(factor.triangle).solveInPlace(tile);
+    for (Index t = 0; t < count; ++t) solved.exponents[at(to + t)] += exponent_beyond_range(tile.col(t));
 }
 
-void solve_tile(const RowMatrix& triangle, Eigen::Ref<Matrix> tile) {
-    transposed_triangle(triangle).solveInPlace(tile);
-}
-
-/// R^-T phi for rows [first, first + n_tiles * tile_rows), as columns.
-Matrix solve_rows(
-    const char* name, const RowMatrix& triangle, const std::vector<Index>& columns, ConstMatrixView phi, Index first,
-    Index n_tiles, int n_threads
+/// R^-T phi for rows [first, first + n_tiles * tile_rows).
+SolvedRows solve_rows(
+    const char* name, const FactorState& factor, ConstMatrixView phi, Index first, Index n_tiles, int n_threads
 ) {
-    Matrix solved(triangle.cols(), n_tiles * tile_rows);
+    SolvedRows solved(factor.triangle.cols(), n_tiles * tile_rows);
     parallel_for_each(n_tiles, n_threads, [&](Index task) {
-        auto tile = solved.middleCols(task * tile_rows, tile_rows);
-        load_tile(name, phi, first + task * tile_rows, columns, tile);
-        solve_tile(triangle, tile);
+        solve_tile(name, factor, phi, first + task * tile_rows, solved, task * tile_rows);
     });
     return solved;
 }
 
-/// Writes products of one solved tile of phi_a with all solved rows of a part of phi_b.
-void write_products(const Matrix& tile_a, const Matrix& solved_b, Index first_a, Index first_b, MatrixView out) {
+/// Writes products of the tile that begins at column `from` of `a` with all solved rows of a part of phi_b.
+void write_products(
+    const SolvedRows& a, Index from, const SolvedRows& b, double scale, Index first_a, Index first_b, MatrixView out
+) {
     const Index rows_a = std::min(tile_rows, out.rows - first_a);
-    for (Index tile = 0; tile < solved_b.cols(); tile += tile_rows) {
+    const auto tile_a = a.columns.middleCols(from, tile_rows);
+    for (Index tile = 0; tile < b.columns.cols(); tile += tile_rows) {
         const Index column = first_b + tile;
         const Index rows_b = std::min(tile_rows, out.cols - column);
-        const Matrix products = tile_a.transpose() * solved_b.middleCols(tile, tile_rows);
+        const Matrix products = tile_a.transpose() * b.columns.middleCols(tile, tile_rows);
         for (Index i = 0; i < rows_a; ++i) {
-            for (Index j = 0; j < rows_b; ++j) out.row(first_a + i)[column + j] = products(i, j);
+            for (Index j = 0; j < rows_b; ++j) {
+                const int exponent = a.exponents[at(from + i)] + b.exponents[at(tile + j)];
+                out.row(first_a + i)[column + j] = QuadraticForm{products(i, j), exponent}.times(scale);
+            }
         }
     }
 }
 
+void write_form(const QuadraticForm& form, const FormScores& scores, Index row) {
+    if (scores.lpr.data != nullptr) scores.lpr.data[row] = form.lpr();
+    if (scores.variance.data != nullptr) scores.variance.data[row] = form.times(scores.scale);
+}
+
+/// form_beyond_range() of one column of strips; `room` is for the entries that the factor takes of it.
+QuadraticForm form_of_column(const FactorState& factor, const double* strips, Index depth, Index column, double* room) {
+    const Index lanes = hot_kernels().lanes;
+    const double* entries = strips + column / lanes * depth * lanes + column % lanes;
+    Eigen::Map<Vector> phi(room, factor.triangle.cols());
+    for (Index j = 0; j < phi.size(); ++j) phi(j) = entries[factor.columns[at(j)] * lanes];
+    return form_beyond_range(factor, phi);
+}
+
 }  // namespace
 
-void score_quadratic_forms(
-    const PackedFactor& factor, Workspaces& workspaces, ConstMatrixView phi, VectorView out, int n_threads
-) {
-    for_each_tile(phi.rows, n_threads, workspaces, [&](Workspace& workspace, Index first, Index count) {
+void score_forms(const FactorState& factor, ConstMatrixView phi, const FormScores& scores, int n_threads) {
+    for_each_tile(phi.rows, n_threads, *factor.workspaces, [&](Workspace& workspace, Index first, Index count) {
         workspace.input.reserve(phi.cols * tile_columns());
         load_strips("phi", phi, first, count, 0, phi.cols, workspace.input.data());
-        sum_squares(factor, workspace.input.data(), phi.cols, count, workspace, out.data + first);
+        score_strips(factor, workspace.input.data(), phi.cols, count, workspace, scores, first);
     });
 }
 
-void sum_squares(
-    const PackedFactor& factor, const double* strips, Index depth, Index count, Workspace& workspace, double* out
+void score_strips(
+    const FactorState& factor, const double* strips, Index depth, Index count, Workspace& workspace,
+    const FormScores& scores, Index first
 ) {
+    if (scores.lpr.data == nullptr && scores.variance.data == nullptr) return;
+    const PackedFactor& panels = packed(factor);
     const Index n_strips = tile_count(count, hot_kernels().lanes);
-    workspace.work.reserve(factor.padded_size() * tile_columns());
+    workspace.work.reserve(panels.padded_size() * tile_columns());
     workspace.block.reserve(block_depth * tile_columns());
     workspace.squares.reserve(tile_columns());
-    select_rows(strips, depth, factor.columns(), factor.padded_size(), n_strips, workspace.work.data());
-    factor.sum_squares(workspace.work.data(), count, workspace.block.data(), workspace.squares.data());
-    std::copy_n(workspace.squares.data(), count, out);
+    select_rows(strips, depth, panels.columns(), panels.padded_size(), n_strips, workspace.work.data());
+    panels.sum_squares(workspace.work.data(), count, workspace.block.data(), workspace.squares.data());
+    for (Index i = 0; i < count; ++i) {
+        QuadraticForm form{workspace.squares.data()[i], 0};
+        if (!is_ordinary(form.value)) form = form_of_column(factor, strips, depth, i, workspace.work.data());
+        write_form(form, scores, first + i);
+    }
 }
 
 void score_covariance(
-    const RowMatrix& triangle, const std::vector<Index>& columns, ConstMatrixView phi_a, ConstMatrixView phi_b,
-    MatrixView out, int n_threads
+    const FactorState& factor, ConstMatrixView phi_a, ConstMatrixView phi_b, double scale, MatrixView out, int n_threads
 ) {
     const bool is_same = phi_a.data == phi_b.data && phi_a.rows == phi_b.rows && phi_a.stride == phi_b.stride;
     const char* name_b = is_same ? "phi_a" : "phi_b";
     for (Index first_b = 0; first_b < phi_b.rows; first_b += part_rows) {
         const Index n_tiles = tile_count(std::min(part_rows, phi_b.rows - first_b), tile_rows);
-        const Matrix solved_b = solve_rows(name_b, triangle, columns, phi_b, first_b, n_tiles, n_threads);
+        const SolvedRows solved_b = solve_rows(name_b, factor, phi_b, first_b, n_tiles, n_threads);
         parallel_for(tile_count(phi_a.rows, tile_rows), n_threads, [&]() -> Worker {
-            return [&, tile = Matrix(triangle.cols(), tile_rows)](Index task) mutable {
+            return [&, own = SolvedRows(factor.triangle.cols(), tile_rows)](Index task) mutable {
                 const Index first_a = task * tile_rows;
                 const Index within_part = first_a - first_b;
-                if (is_same && within_part >= 0 && within_part < solved_b.cols()) {
-                    tile = solved_b.middleCols(within_part, tile_rows);
+                if (is_same && within_part >= 0 && within_part < solved_b.columns.cols()) {
+                    write_products(solved_b, within_part, solved_b, scale, first_a, first_b, out);
                 } else {
-                    load_tile("phi_a", phi_a, first_a, columns, tile);
-                    solve_tile(triangle, tile);
+                    solve_tile("phi_a", factor, phi_a, first_a, own, 0);
+                    write_products(own, 0, solved_b, scale, first_a, first_b, out);
                 }
-                write_products(tile, solved_b, first_a, first_b, out);
             };
         });
     }

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from ..descriptors._descriptor import Descriptor
+    from ..descriptors._soap import Soap
 
 Indices = NDArray[np.int64]
 
@@ -95,11 +96,21 @@ class SoapDescribing(Bins):
     """Descriptors of the core."""
 
     core: _core.Soap | None = None
+    soap: Soap | None = None
 
     @classmethod
     def of(cls, core: _core.Soap, species: tuple[int, ...]) -> SoapDescribing:
-        """A descriptor of structures of some species."""
+        """The descriptor of a model."""
         return cls(float(core.cutoff), species, core)
+
+    @classmethod
+    def of_soap(cls, soap: Soap) -> SoapDescribing:
+        """A descriptor that fits use, which workers are sent."""
+        return cls(soap.cutoff, soap.species, soap.core, soap)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        assert self.soap is not None
+        return SoapDescribing.of_soap, (self.soap,)
 
     @property
     def is_local(self) -> bool:

@@ -72,8 +72,8 @@ def wanted_descriptor(hypers: Mapping[str, Any] | None, descriptor: Any) -> Mapp
     InvalidInputError
         For both or neither, and for what cannot be used.
     """
-    from ..descriptors._descriptor import as_descriptor
     from ..descriptors._hypers import checked_hypers
+    from ..descriptors._imported import as_descriptor
 
     if (hypers is None) == (descriptor is None):
         raise InvalidInputError(
@@ -140,7 +140,7 @@ def _describing(descriptor: Descriptor, n_features: int | None = None) -> Descri
     from ..descriptors._soap import Soap
 
     if isinstance(descriptor, Soap):
-        return SoapDescribing.of(descriptor.core, descriptor.species)
+        return SoapDescribing.of_soap(descriptor)
     return OtherDescribing(descriptor, n_features)
 
 
@@ -151,7 +151,7 @@ def attached_describing(head: Head, outside: Descriptor | None) -> Describing:
         raise InvalidInputError("these rows were made from arrays; structures cannot be described for them.")
     facts = part.facts
     if facts["kind"] == "soap":
-        return SoapDescribing.of(soap_of(part, head.basis.species).core, head.basis.species)
+        return SoapDescribing.of_soap(soap_of(part, head.basis.species))
     return other_describing(facts, outside, head.basis.n_features, "these rows were")
 
 

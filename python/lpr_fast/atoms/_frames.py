@@ -51,8 +51,16 @@ class Kept(Rereadable):
 
 
 def checked(frames: Iterable[Atoms], ready: GetReady) -> Iterator[Atoms]:
-    """The frames, each of them looked at when its turn comes."""
-    return (found.frame for found in usable(frames, ready) if found is not None)
+    """Frames to train on, each of them looked at when its turn comes."""
+    for number, found in enumerate(usable(frames, ready)):
+        assert found is not None  # none is skipped
+        dummies = np.flatnonzero(found.frame.numbers == 0)
+        if dummies.size:
+            raise InvalidInputError(
+                f"frame {number}, atom {dummies[0]} is X, a dummy atom and no element; leave such atoms out (ignore, "
+                "--ignore X), or say which element they are (species, --species X=Si)."
+            )
+        yield found.frame
 
 
 def usable(

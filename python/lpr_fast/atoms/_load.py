@@ -13,30 +13,17 @@ from .. import _core
 from .._errors import InvalidInputError
 from .._files import shown
 from ._descriptor_part import upgraded
+from ._linear_model import LinearModel
+from ._model import StructureModel
+from ._sparse_kernel_model import SparseKernelModel
 
 if TYPE_CHECKING:
     from ..descriptors._descriptor import Descriptor
-    from ._model import StructureModel
-
-
-def hypers_of(facts: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Parameters of the descriptor that a model's text names, if it is featomic's."""
-    descriptor = facts["descriptor"]
-    return descriptor["hypers"] if descriptor is not None and descriptor["kind"] == "soap" else None
-
-
-def from_pickle(content: bytes, descriptor: Descriptor | None) -> StructureModel:
-    """A pickled model."""
-    return _assembled(_core.Model.from_bytes(content, "the pickled model"), descriptor)
 
 
 def _assembled(core: _core.Model, descriptor: Descriptor | None) -> StructureModel:
-    from ._linear_model import LinearModel
-    from ._sparse_kernel_model import SparseKernelModel
-
-    facts = json.loads(core.text)
-    kind = SparseKernelModel if facts["kind"] == "sparse_kernel" else LinearModel
-    model = kind._of(core, descriptor)
+    kind = SparseKernelModel if json.loads(core.text)["kind"] == "sparse_kernel" else LinearModel
+    model: StructureModel = kind._of(core, descriptor)
     if model.hypers is not None:
         _ = model.pipeline  # so that a descriptor that does not fit is said now
     return model
@@ -89,7 +76,8 @@ def matching_descriptor(facts: Mapping[str, Any] | None, given: Any, name: str) 
     InvalidInputError
         For any other.
     """
-    from ..descriptors._descriptor import as_descriptor, descriptor_facts
+    from ..descriptors._descriptor import descriptor_facts
+    from ..descriptors._imported import as_descriptor
 
     descriptor = as_descriptor(given)
     if facts is None or facts["kind"] != "external":

@@ -22,7 +22,6 @@ from ..models import _archive
 from ..models._from_arrays import checked_features
 from ..models._scores import LocalScores, Loss, scores_of
 from ._describing import Describing, SoapDescribing, other_describing
-from ._load import from_pickle, hypers_of
 from ._pipeline import Pipeline, Scores, UnknownSpecies, joined, stacked, whole_frames
 
 if TYPE_CHECKING:
@@ -178,7 +177,11 @@ class StructureModel:
     @property
     def hypers(self) -> dict[str, Any] | None:
         """Parameters of featomic's ``SoapPowerSpectrum``; None for a model that was built from arrays."""
-        return copy.deepcopy(hypers_of(self._facts))
+        descriptor = self._facts["descriptor"]
+        if descriptor is None or descriptor["kind"] != "soap":
+            return None
+        hypers: dict[str, Any] = copy.deepcopy(descriptor["hypers"])
+        return hypers
 
     @property
     def descriptor(self) -> dict[str, Any] | None:
@@ -251,7 +254,7 @@ class StructureModel:
         return _archive.to_bytes(self._model)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return from_pickle, (self._to_bytes(), self._outside)
+        return _from_pickle, (type(self), self._to_bytes(), self._outside)
 
     def __repr__(self) -> str:
         species = ", ".join(map(str, self.species)) if self.descriptor is None else _symbols(self.species)
@@ -260,6 +263,10 @@ class StructureModel:
             f"size={self.rigidity.size}, regularizer={self.regularizer:g}, loss={self.loss!r}, "
             f"has_energies={self.has_energies})"
         )
+
+
+def _from_pickle(kind: type[AnyModel], content: bytes, descriptor: Descriptor | None) -> AnyModel:
+    return kind._of(_core.Model.from_bytes(content, "the pickled model"), descriptor)
 
 
 def _symbols(species: tuple[int, ...]) -> str:

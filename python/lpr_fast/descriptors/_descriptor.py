@@ -130,21 +130,6 @@ class FunctionDescriptor:
         return self.function(frames)
 
 
-def as_descriptor(given: Any) -> Descriptor:
-    """A descriptor from what a caller passed: one, the name of an array, a function, or where one can be imported from.
-
-    Raises
-    ------
-    InvalidInputError
-        For anything else.
-    """
-    if isinstance(given, str):
-        from ._imported import imported
-
-        return imported(given) if ":" in given else FrameFeatures(given)
-    return checked_descriptor(given)
-
-
 def checked_descriptor(given: Any) -> Descriptor:
     """A descriptor from an object or a function.
 

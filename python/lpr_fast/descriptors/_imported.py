@@ -15,7 +15,7 @@ from ase import Atoms
 from numpy.typing import ArrayLike
 
 from .._errors import InvalidInputError
-from ._descriptor import Descriptor, FunctionDescriptor, checked_descriptor
+from ._descriptor import Descriptor, FrameFeatures, FunctionDescriptor, checked_descriptor
 
 
 @dataclass(frozen=True)
@@ -128,3 +128,16 @@ def _load(path: Path, name: str, sha256: str) -> None:
     except BaseException:
         del sys.modules[name]
         raise
+
+
+def as_descriptor(given: Any) -> Descriptor:
+    """A descriptor from what a caller passed: one, the name of an array, a function, or where one can be imported from.
+
+    Raises
+    ------
+    InvalidInputError
+        For anything else.
+    """
+    if isinstance(given, str):
+        return imported(given) if ":" in given else FrameFeatures(given)
+    return checked_descriptor(given)

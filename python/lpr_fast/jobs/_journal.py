@@ -28,7 +28,11 @@ _WORDS = {
     "about": "model",
     "energy_key": "name of the energies",
     "n_active": "size of the active set",
-    "hypers": "set of descriptor parameters",
+    "rows": "file for the rows",
+    "weights": "source of weights",
+    "sigmas": "source of standard deviations",
+    "group_key": "name of the groups",
+    "active_set": "active set",
     "frames": "range of frames",
 }
 

@@ -184,7 +184,7 @@ def _sampled(problem: Problem, describe: Describe, stacklevel: int) -> _Chosen:
         pools, wanted, describe, problem.environments.n_features, cap, problem.settings.n_threads, report
     )
     problem.progress("active set: farthest points", sample.size, asked)
-    _active_set.note_fewer(sample.size, asked, stacklevel=stacklevel + 1)
+    _active_set.note_fewer(sample.size, asked, stacklevel=stacklevel)
     sizes = {problem.environments.label(s): size for s, size in sample.pool.items()}
     facts = {"active_set": "farthest points", "n_active_asked": asked, "pool": sizes, "seed": problem.pool.seed}
     return sample.active, facts

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -167,7 +167,7 @@ def checked_loss(loss: Any) -> Loss:
     """A loss that exists."""
     if not isinstance(loss, str) or loss not in ("total", "per_atom"):
         raise InvalidInputError(f"loss is {loss!r}; it must be 'total' or 'per_atom'.")
-    return loss  # type: ignore[no-any-return]
+    return cast("Loss", loss)
 
 
 def checked_weights(given: ArrayLike | None, n_structures: int, what: str) -> Array:

@@ -1,0 +1,24 @@
+#include "rigidity/quadratic_form.hpp"
+
+namespace lpr_fast {
+
+int take_exponent(Eigen::Ref<Vector> vector) {
+    const double largest = vector.size() > 0 ? vector.cwiseAbs().maxCoeff() : 0.0;
+    if (largest == 0.0 || !std::isfinite(largest)) return 0;
+    const int exponent = std::ilogb(largest);
+    // In two steps, for 2^exponent may be no number itself.
+    const int half = exponent / 2;
+    vector *= std::ldexp(1.0, -half);
+    vector *= std::ldexp(1.0, half - exponent);
+    return exponent;
+}
+
+QuadraticForm form_beyond_range(const FactorState& factor, Eigen::Ref<Vector> phi) {
+    if (phi.isZero(0.0)) return {0.0, 0};
+    int exponent = take_exponent(phi);
+    transposed_triangle(factor.triangle).solveInPlace(phi);
+    exponent += take_exponent(phi);
+    return {phi.squaredNorm(), 2 * exponent};
+}
+
+}  // namespace lpr_fast
