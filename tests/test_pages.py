@@ -149,6 +149,7 @@ def test_the_blocks_of_the_page_run(
 ) -> None:
     shutil.copytree(files, tmp_path, symlinks=True, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "1")
     namespace = {"__name__": "__main__", **GIVEN.get(name, dict)()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from ase import Atoms
 from lammps_runs import GALLIUM_NITRIDE, Lammps, Run, dump
 
 from lpr_fast import LinearModel
@@ -46,6 +47,20 @@ def test_a_model_of_snap_components(lammps: Lammps, model: LinearModel, ranks: i
     expected = model.score_features(components(run), run.frames[0].numbers)
     for column, name in enumerate(("local_energy", "variance", "lpr"), start=1):
         np.testing.assert_allclose(run.column(f"c_lpr[{column}]"), getattr(expected, name), rtol=1e-8, err_msg=name)
+
+
+@pytest.mark.parametrize("kind", ["array", "function"])
+def test_models_of_structures_that_carry_features_or_were_described_by_a_function(lammps: Lammps, kind: str) -> None:
+    run = lammps.succeed(NITRIDE + SNAP + dump("c_snap[*]", "Ga N") + "run 0\n")
+    frame = Atoms(run.frames[0].numbers, run.frames[0].positions, info={"energy": -3.0})
+    frame.arrays["snap"] = components(run)
+    descriptor = "snap" if kind == "array" else lambda frames: [frame.arrays["snap"] for frame in frames]
+    fitted = LinearModel.fit([frame], descriptor=descriptor, regularizer=1e-2)
+    fitted.save(lammps.folder / "model.lpr")
+    script = NITRIDE + SNAP + "compute lpr all lpr/atom model.lpr Ga N features c_snap\n"
+    run = lammps.succeed(script + dump("c_lpr", "Ga N") + "run 0\n")
+    np.testing.assert_allclose(run.column("c_lpr"), fitted.score(frame).lpr, rtol=1e-8)
+    assert "add 'features c_ID'" in lammps.run(script.replace(" features c_snap", "") + "run 0\n").output
 
 
 @pytest.mark.parametrize(
