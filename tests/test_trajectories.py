@@ -20,8 +20,8 @@ from ase import Atoms
 from lpr_fast import InvalidInputError, LprWarning, SparseKernelModel, score_trajectory
 from lpr_fast.atoms import _pieces
 from lpr_fast.atoms._pipeline import Scores
-from lpr_fast.jobs._memory import as_bytes
 from lpr_fast.jobs._stream import Stream
+from lpr_fast.models._memory import as_bytes
 from lpr_fast.writing._records import HDF5
 from lpr_fast.writing._sinks import About
 from lpr_fast.writing._summary import RunSummary

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 
 from .._errors import InvalidInputError
 from ..atoms import _frames
 from ..atoms._model import StructureModel
-
-_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+from ..models._memory import as_bytes
 
 # An atom on its way: text, numbers and scores of the batches that wait, are scored and are written.
 _BYTES_PER_ATOM = 4000
@@ -19,22 +17,6 @@ _ENVIRONMENTS_PER_THREAD = 768
 _COPIES = 2
 
 _FEWEST_ATOMS = 64
-
-
-def as_bytes(size: str | int) -> int:
-    """A number of bytes, or a text such as "2GB" or "500 MB" (powers of 1000).
-
-    Raises
-    ------
-    InvalidInputError
-        For anything else.
-    """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kMGT]?)i?B?\s*", str(size), flags=re.IGNORECASE)
-    unit = match.group(2) if match else ""
-    unit = "k" if unit in ("k", "K") else unit.upper()
-    if match is None or isinstance(size, bool | float):
-        raise InvalidInputError(f"memory is {size!r}; give a size such as 2GB or 500MB.")
-    return int(float(match.group(1)) * _UNITS[unit])
 
 
 def atoms_together(memory: str | int | None, model: StructureModel) -> int:
