@@ -7,6 +7,7 @@ error, s, is the largest of eight perturbations and not of three. Times nothing.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -149,8 +150,8 @@ def compare_thresholds(n_seeds: int) -> None:
         quantiles(f"M = {m}, rank {rank}", np.array(noise))
 
 
-def residual_noise(kernel: Array, rank: int) -> float:
-    """Largest diagonal left after `rank` steps of Cholesky with complete pivoting, in units of the threshold."""
+def eliminated(kernel: Array, rank: int) -> tuple[list[int], Array, Array]:
+    """Pivots, columns and what is left of the diagonal after `rank` steps of Cholesky with complete pivoting."""
     left, columns = kernel.diagonal().copy(), np.zeros((len(kernel), 0))
     pivots: list[int] = []
     for _ in range(rank):
@@ -161,7 +162,43 @@ def residual_noise(kernel: Array, rank: int) -> float:
         pivots.append(pivot)
         left[pivots] = 0.0
         columns = np.column_stack([columns, column])
+    return pivots, columns, left
+
+
+def residual_noise(kernel: Array, rank: int) -> float:
+    """Largest diagonal left after `rank` steps, in units of the threshold."""
+    _, _, left = eliminated(kernel, rank)
     return float(left.max() / (len(kernel) * EPSILON * kernel.diagonal().max()))
+
+
+def small_residuals(kernel: Array, rank: int) -> tuple[float, float, float]:
+    """Largest residual of dependent columns: over likely rounding, anew over that, anew over the bound of one ulp."""
+    pivots, columns, left = eliminated(kernel, rank)
+    others = np.setdiff1d(np.arange(len(kernel)), pivots)
+    v = np.zeros((len(kernel), len(others)))
+    v[pivots] = -solve_triangular(columns[pivots].T, columns[others].T)
+    v[others, np.arange(len(others))] = 1.0
+    wide = v.astype(np.longdouble)
+    anew = np.einsum("ij,ij->j", wide, kernel.astype(np.longdouble) @ wide).astype(float)
+    likely = EPSILON * np.sqrt(np.einsum("ij,ij->j", v**2, kernel**2 @ v**2))
+    bound = EPSILON * np.einsum("ij,ij->j", np.abs(v), np.abs(kernel) @ np.abs(v))
+    return (left[others] / likely).max(), (anew / likely).max(), (anew / bound).max()
+
+
+def compare_small_residuals(n_seeds: int) -> None:
+    """What is left of columns that depend on others but for the rounding of entries, and how large it can be."""
+    found = []
+    for dimension, zeta, m in ((100, 1, 300), (290, 1, 300), (10, 2, 200), (6, 3, 200), (4, 4, 200)):
+        for seed in range(n_seeds):
+            features = np.abs(np.random.default_rng(seed).normal(size=(m, dimension)))
+            features /= np.linalg.norm(features, axis=1, keepdims=True)
+            kernel = np.tril((features @ features.T) ** zeta)
+            kernel += np.tril(kernel, -1).T
+            found.append(small_residuals(kernel, math.comb(dimension + zeta - 1, zeta)))
+    heading(f"largest residual of dependent columns, {len(found)} kernels of finite rank whose entries are rounded")
+    names = ("after Cholesky / likely rounding", "anew / likely rounding", "anew / bound of one ulp")
+    for name, column in zip(names, np.array(found).T, strict=True):
+        quantiles(name, column)
 
 
 def compare_perturbations(problems: list[Problem]) -> None:
@@ -182,6 +219,7 @@ def main() -> None:
     compare_reductions(*((600, 1) if options.toy else (20000, 5)))
     compare_pivoting(1 if options.toy else 20)
     compare_thresholds(1 if options.toy else 6)
+    compare_small_residuals(1 if options.toy else 6)
     problems = kernel_sample(4)[::40] if options.toy else kernel_sample(4)
     compare_estimates(problems)
     compare_perturbations(problems[:3] if options.toy else problems[::2])

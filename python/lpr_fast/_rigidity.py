@@ -340,6 +340,8 @@ class Rigidity:
     def updated(self, rows: ArrayLike, weights: ArrayLike | None = None, *, n_threads: int = 0) -> Rigidity:
         """The rigidity after more training rows, H + rows^T W rows; this object stays as it is.
 
+        Rows may come in several updates, one after the other: the bits are those of one.
+
         Parameters
         ----------
         rows : array_like, shape (n, M)

@@ -71,18 +71,6 @@ void check_environment(const char* name, const double* row, Index size, Index nu
     );
 }
 
-void check_scale(double scale) {
-    if (scale > 0.0 && std::isfinite(scale)) return;
-    refuse("the scale of variances is ", scale, "; it must be finite and positive.");
-}
-
-void check_forms(const FormScores& scores, Index n_rows) {
-    if (scores.lpr.data != nullptr) check_output("lpr", {scores.lpr.data, 1, scores.lpr.size}, 1, n_rows);
-    if (scores.variance.data == nullptr) return;
-    check_output("variance", {scores.variance.data, 1, scores.variance.size}, 1, n_rows);
-    check_scale(scores.scale);
-}
-
 void check_rows(ConstMatrixView rows, std::optional<ConstVectorView> weights, Index n_rows_before) {
     if (weights && (weights->size != rows.rows || (weights->data == nullptr && rows.rows > 0))) {
         refuse(

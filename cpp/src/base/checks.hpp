@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "base/matrices.hpp"
-#include "lpr_fast/hessian_factor.hpp"
 
 namespace lpr_fast {
 
@@ -31,12 +30,6 @@ void check_environment(const char* name, const double* row, Index size, Index nu
 
 /// Throws InvalidInput unless an output has the shape that the result will have.
 void check_output(const char* name, ConstMatrixView matrix, Index rows, Index columns);
-
-/// Throws InvalidInput unless a variance can be multiplied by that.
-void check_scale(double scale);
-
-/// Throws InvalidInput unless those that are wanted have room for so many rows.
-void check_forms(const FormScores& scores, Index n_rows);
 
 /// Throws InvalidInput for NaN, infinity, negative weights and rows whose square overflows, naming the row.
 /// @param n_rows_before  rows added earlier, so that the message can count from the first of all

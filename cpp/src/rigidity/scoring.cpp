@@ -1,11 +1,14 @@
 #include "rigidity/scoring.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <sstream>
 #include <vector>
 
 #include "base/at.hpp"
 #include "base/checks.hpp"
 #include "base/parallel.hpp"
+#include "lpr_fast/error.hpp"
 #include "rigidity/quadratic_form.hpp"
 
 namespace lpr_fast {
@@ -96,6 +99,20 @@ QuadraticForm form_of_column(const FactorState& factor, const double* strips, In
 }
 
 }  // namespace
+
+void check_scale(double scale) {
+    if (scale > 0.0 && std::isfinite(scale)) return;
+    std::ostringstream message;
+    message << "the scale of variances is " << scale << "; it must be finite and positive.";
+    throw InvalidInput(message.str());
+}
+
+void check_forms(const FormScores& scores, Index n_rows) {
+    if (scores.lpr.data != nullptr) check_output("lpr", {scores.lpr.data, 1, scores.lpr.size}, 1, n_rows);
+    if (scores.variance.data == nullptr) return;
+    check_output("variance", {scores.variance.data, 1, scores.variance.size}, 1, n_rows);
+    check_scale(scores.scale);
+}
 
 void score_forms(const FactorState& factor, ConstMatrixView phi, const FormScores& scores, int n_threads) {
     for_each_tile(phi.rows, n_threads, *factor.workspaces, [&](Workspace& workspace, Index first, Index count) {

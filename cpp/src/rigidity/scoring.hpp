@@ -4,6 +4,12 @@
 
 namespace lpr_fast {
 
+/// Throws InvalidInput unless a variance can be multiplied by that.
+void check_scale(double scale);
+
+/// Throws InvalidInput unless those that are wanted have room for so many rows.
+void check_forms(const FormScores& scores, Index n_rows);
+
 /// What follows from |R^-T phi|^2 for every row of phi, of which the columns that R stands for count.
 ///
 /// Rows become columns of strips, of which each goes through the same instructions whatever stands beside it, so that a
