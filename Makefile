@@ -12,7 +12,7 @@ JOBS := $(shell nproc 2>/dev/null || echo 2)
 SOURCES := $(shell find cpp/include cpp/src cpp/bindings -type f) $(shell find python -type f -not -name '*.pyc') \
            CMakeLists.txt cpp/CMakeLists.txt cpp/install.cmake cpp/lpr_fast-config.cmake.in pyproject.toml
 OTHER_LEVELS = $(shell $(BIN)/python -c "import lpr_fast; print(*lpr_fast.cpu_info().available[:-1])")
-NUMERICAL_TESTS := $(wildcard tests/test_oracle_*.py) $(addprefix tests/test_,accumulator.py large_frames.py models.py paper.py \
+NUMERICAL_TESTS := $(wildcard tests/test_oracle_*.py) $(addprefix tests/test_,accumulator.py large_frames.py models.py number_range.py paper.py \
                    real_data.py rigidity.py soap.py soap_gradients.py kernel_gradients.py from_arrays.py model_file.py \
                    cpp_models.py)
 ORACLE = -DLPR_FAST_TEST_PYTHON="$(CURDIR)/$(BIN)/python"
