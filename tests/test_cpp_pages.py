@@ -40,7 +40,7 @@ static const std::vector<double> many(100000, 0.5), rows(15, 0.5), phi(12, 0.5);
 static const double* const features = many.data();
 static const double positions[] = {0, 0, 0, 1.2, 1.4, 1.2, 0, 2.7, 2.5, 2.5, 0.2, 2.7};
 static const int species[] = {14, 14, 14, 14};
-static std::vector<double> forms(4);
+static std::vector<double> lpr(4);
 [[maybe_unused]] static double advance_and_score() { return 1.0; }
 [[maybe_unused]] static void write_frame() {}
 """
