@@ -148,6 +148,7 @@ public:
     /// complement, whatever rounding there is in V.
     Matrix residuals(const Candidates& candidates) const {
         const Index count = candidates.count();
+        if (count == 0) return Matrix(0, 0);  // Eigen's solver would bind a reference to nothing
         Matrix products(matrix_.cols(), count);
         parallel_for_each(count, n_threads_, [&](Index i) {
             products.col(i) = accurate_product(matrix_, candidates.combinations.col(i));
