@@ -35,14 +35,18 @@ class Text(NamedTuple):
 Splitter: TypeAlias = "Callable[..., Iterator[Text]]"
 
 
+def _begun(file: IO[bytes], place: Place) -> tuple[Lines, int, bytes]:
+    """The lines of a file that stands at a place, where the first begins, and that line without a byte order mark."""
+    lines = Lines(file, place.byte)
+    start, line = lines.byte, lines.one()
+    return lines, start, without_mark(line) if start == 0 else line
+
+
 def of_xyz(
     file: IO[bytes], name: str, wanted: range, *, last: int = sys.maxsize, place: Place = BEGINNING
 ) -> Iterator[Text]:
     """Frames of XYZ; their texts begin behind the number of atoms."""
-    lines = Lines(file, place.byte)
-    start, line = lines.byte, lines.one()
-    if start == 0:
-        line = without_mark(line)
+    lines, start, line = _begun(file, place)
     for number in itertools.count(place.number):
         if number > last:
             return
@@ -64,10 +68,7 @@ def of_dump(
     file: IO[bytes], name: str, wanted: range, *, last: int = sys.maxsize, place: Place = BEGINNING
 ) -> Iterator[Text]:
     """Frames of a dump of LAMMPS; their texts begin with the first ``ITEM``."""
-    lines = Lines(file, place.byte)
-    start, line = lines.byte, lines.one()
-    if start == 0:
-        line = without_mark(line)
+    lines, start, line = _begun(file, place)
     for number in itertools.count(place.number):
         if number > last or _is_over(line, lines, name, number):
             return
