@@ -161,7 +161,13 @@ class StructureModel:
     @cached_property
     def rigidity(self) -> Rigidity:
         """The rigidity of size M that takes rows of `phi`, and sums of them."""
-        return Rigidity._from_factor(self._model.factor, self.regularizer, self._facts["method"], self._model.weights)
+        return Rigidity._from_factor(
+            self._model.factor,
+            self.regularizer,
+            self._facts["method"],
+            weights=self._model.weights,
+            prior=_archive.whole_prior(self._model, self.species),
+        )
 
     @property
     def regularizer(self) -> float:
@@ -260,7 +266,7 @@ class StructureModel:
         species = ", ".join(map(str, self.species)) if self.descriptor is None else _symbols(self.species)
         return (
             f"{type(self).__name__}(species=[{species}], n_features={self.n_features}, "
-            f"size={self.rigidity.size}, regularizer={self.regularizer:g}, loss={self.loss!r}, "
+            f"size={self._model.size}, regularizer={self.regularizer:g}, loss={self.loss!r}, "
             f"has_energies={self.has_energies})"
         )
 
