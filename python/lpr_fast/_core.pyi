@@ -81,7 +81,7 @@ class Model:
         ...
     def phi(self, features: numpy.ndarray, species: numpy.ndarray, n_threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
         ...
-    def score(self, features: numpy.ndarray, species: numpy.ndarray, n_threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64] | None, numpy.typing.NDArray[numpy.float64] | None]:
+    def score(self, features: numpy.ndarray, species: numpy.ndarray, n_threads: typing.SupportsInt | typing.SupportsIndex) -> dict[str, numpy.typing.NDArray[numpy.float64]]:
         ...
     @property
     def active(self) -> numpy.typing.NDArray[numpy.float64] | None:
@@ -123,7 +123,7 @@ class Soap:
 class SoapScorer:
     def __init__(self, model: Model) -> None:
         ...
-    def score(self, structures: collections.abc.Sequence[Structure], chosen: collections.abc.Sequence[typing.Any], mark_unknown: bool, n_threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64] | None, numpy.typing.NDArray[numpy.float64] | None]:
+    def score(self, structures: collections.abc.Sequence[Structure], chosen: collections.abc.Sequence[typing.Any], mark_unknown: bool, n_threads: typing.SupportsInt | typing.SupportsIndex) -> dict[str, numpy.typing.NDArray[numpy.float64]]:
         ...
     @property
     def soap(self) -> Soap:

@@ -10,6 +10,7 @@
 #include "kernels/rows.hpp"
 #include "linear_algebra/tiles.hpp"
 #include "lpr_fast/error.hpp"
+#include "lpr_fast/score_columns.hpp"
 #include "model/json_text.hpp"
 #include "model/mapped_file.hpp"
 #include "model/model_state.hpp"
@@ -31,22 +32,14 @@ std::shared_ptr<const ModelState> assembled(const ModelParts& parts, const std::
     throw InvalidInput(name + " does not hold the parts of a model (" + reason + "); fit it again.");
 }
 
-void check_wanted(const char* name, VectorView out, Index n_rows, bool available, const char* why_not) {
-    if (out.data == nullptr) return;
-    check_output(name, {out.data, 1, out.size}, 1, n_rows);
-    if (!available) throw InvalidInput(std::string(name) + " cannot be scored: " + why_not);
-}
-
 void check_wanted(const ModelInfo& info, const Scores& scores, Index n_rows) {
-    check_wanted("lpr", scores.lpr, n_rows, true, "");
-    check_wanted("variance", scores.variance, n_rows, true, "");
-    check_wanted(
-        "residual", scores.residual, n_rows, info.has_residual, "linear models have no residual; ask for the others."
-    );
-    check_wanted(
-        "local_energy", scores.local_energy, n_rows, info.has_energies,
-        "the model was fitted without energies; ask for the others."
-    );
+    for (const ScoreColumn& column : score_columns) {
+        const VectorView out = scores.*(column.view);
+        if (out.data == nullptr) continue;
+        check_output(column.name, {out.data, 1, out.size}, 1, n_rows);
+        if (column.is_given(info)) continue;
+        throw InvalidInput(std::string(column.name) + " cannot be scored: " + column.why_not + "; ask for the others.");
+    }
 }
 
 void check_features(const ModelInfo& info, ConstMatrixView features) {

@@ -155,7 +155,7 @@ HessianFactor HessianFactor::updated(
     const auto added = state_->added ? std::make_shared<HessianAccumulator>(*state_->added)
                                      : std::make_shared<HessianAccumulator>(size(), Method::qr);
     added->add(rows, weights, n_threads);
-    const RowMatrix present = Triangle{origin->triangle, origin->columns, {}}.rows(size());
+    const RowMatrix present = Triangle{origin->triangle, origin->columns, {}, {}}.rows(size());
     auto blocks = std::get<SquareRootSum>(added->state().sum).blocks();
     blocks.push_back(added->state().pending_rows());
     blocks.push_back(view_of(present));

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeVar
 
@@ -57,12 +57,17 @@ class LocalScores:
         return type(self)(**changed)
 
 
+def in_full(found: Mapping[str, Array]) -> dict[str, Array]:
+    """What the core found, with None for the columns that the model does not give."""
+    return {each.name: found.get(each.name) for each in fields(LocalScores)}  # type: ignore[misc]
+
+
 def scores_of(model: _core.Model, features: Array, species: Indices, n_threads: int) -> LocalScores:
     """Scores of environments from raw features, (n, D); rows of NaN are left out."""
     known = ~np.isnan(features[:, 0])
     if known.all():
-        return LocalScores(*model.score(features, species.astype(np.int32), n_threads))
-    found = LocalScores(*model.score(features[known], species[known].astype(np.int32), n_threads))
+        return LocalScores(**in_full(model.score(features, species.astype(np.int32), n_threads)))
+    found = LocalScores(**in_full(model.score(features[known], species[known].astype(np.int32), n_threads)))
 
     def spread(values: Array) -> Array:
         result = np.full(len(known), np.nan)
