@@ -30,6 +30,6 @@ def about_asymmetry(asymmetry: float, error_estimate: float) -> str:
     error = min(error_estimate * asymmetry / _EPSILON, 1.0)
     return (
         f"H is symmetric only to {asymmetry:.1g} of its largest entry, as derivatives in float32 are; it was averaged "
-        f"with its transpose, and rigidities may be off by up to {error:.1g} relative: compute it in float64, or give a "
-        "larger regularizer."
+        f"with its transpose, and rigidities may be off by up to {error:.1g} relative: compute it in float64, or give "
+        "a larger regularizer."
     )
