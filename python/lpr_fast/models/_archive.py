@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -102,3 +102,25 @@ def to_bytes(model: _core.Model) -> bytes:
     """The content of a model file."""
     text, arrays = model.parts()
     return _safetensors.to_bytes(arrays, text)
+
+
+def whole_prior(model: _core.Model, species: Sequence[int]) -> _core.HessianFactor | None:
+    """The factor of K_MM from those of its blocks, one for each species; None for linear models."""
+    text, arrays = model.parts()
+    facts = json.loads(text)["factors"]
+    blocks = [f"prior.{s}" for s in species if f"prior.{s}" in facts]
+    if not blocks:
+        return None
+    sizes = [facts[name]["size"] for name in blocks]
+    kept = [len(arrays[f"{name}.columns"]) for name in blocks]
+    triangle = np.zeros((sum(kept), sum(kept)))
+    columns: list[int] = []
+    for name, first, place, width in zip(blocks, _starts(sizes), _starts(kept), kept, strict=True):
+        triangle[place : place + width, place : place + width] = arrays[f"{name}.triangle"]
+        columns += (arrays[f"{name}.columns"] + first).tolist()
+    condition = max(facts[name]["condition_number"] for name in blocks)
+    return _core.HessianFactor.from_triangle(sum(sizes), columns, triangle, condition, math.nan)
+
+
+def _starts(sizes: Sequence[int]) -> list[int]:
+    return [0, *np.cumsum(sizes)[:-1].tolist()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeVar
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 from .._arrays import Array
+from .._html import table
 
 Loss = Literal["total", "per_atom"]
 
@@ -21,8 +23,11 @@ AnyScores = TypeVar("AnyScores", bound="LocalScores")
 
 
 @dataclass(frozen=True)
-class LocalScores:
+class LocalScores(dict[str, NDArray[Any]]):
     """What a model says of environments, each of shape (n,); NaN for those that were left out.
+
+    The arrays that there are, by their names, make a dictionary too: ``pandas.DataFrame(scores)`` is a table of them,
+    and ``numpy.savez(file, **scores)`` a file.
 
     Attributes
     ----------
@@ -42,9 +47,18 @@ class LocalScores:
     residual: Array | None
     local_energy: Array | None
 
+    def __post_init__(self) -> None:
+        """Fill the dictionary."""
+        self.update({each.name: values for each in fields(self) if (values := getattr(self, each.name)) is not None})
+
     def __len__(self) -> int:
         """Return the number of environments."""
         return len(self.lpr)
+
+    def _repr_html_(self) -> str:
+        title = f"{type(self).__name__} of {len(self)} environments"
+        header = ["", "lowest", "median", "highest", "left out"]
+        return table(title, [_summary(name, values) for name, values in self.items()], header)
 
     def taken(self: AnyScores, order: Indices | slice) -> AnyScores:
         """Some of the environments, in an order."""
@@ -55,6 +69,13 @@ class LocalScores:
         arrays = {each.name: getattr(self, each.name) for each in fields(self)}
         changed: dict[str, Any] = {n: None if values is None else change(values) for n, values in arrays.items()}
         return type(self)(**changed)
+
+
+def _summary(name: str, values: NDArray[Any]) -> list[object]:
+    """Name, quantiles and number of NaN."""
+    there = values[~np.isnan(values)]
+    quantiles = np.quantile(there, [0.0, 0.5, 1.0], method="nearest").tolist() if len(there) else [math.nan] * 3
+    return [name, *(f"{value:.6g}" for value in quantiles), len(values) - len(there)]
 
 
 def in_full(found: Mapping[str, Array]) -> dict[str, Array]:
