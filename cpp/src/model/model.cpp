@@ -72,6 +72,7 @@ FormScores forms_in(SpeciesTile& tile, Index count, const Scores& wanted, double
     forms.scale = regularizer;
     if (wanted.lpr.data != nullptr) forms.lpr = {tile.lpr.data(), count};
     if (wanted.variance.data != nullptr) forms.variance = {tile.variance.data(), count};
+    if (wanted.lpr_held.data != nullptr) forms.lpr_held = {tile.lpr_held.data(), count};
     return forms;
 }
 
@@ -101,7 +102,7 @@ public:
 
     void run(const Index* rows, Index count, SpeciesTile& tile) const {
         gather(state_, features_, rows, count, tile);
-        for (AlignedBuffer* buffer : {&tile.variance, &tile.lpr, &tile.explained, &tile.energies}) {
+        for (AlignedBuffer* buffer : {&tile.variance, &tile.lpr, &tile.lpr_held, &tile.explained, &tile.energies}) {
             buffer->reserve(tile_columns());
         }
         if (part_.scorer) {
@@ -140,7 +141,9 @@ private:
 
     /// The species has no active environments: phi is zero.
     static void score_unseen(Index count, SpeciesTile& tile) {
-        std::fill_n(tile.lpr.data(), count, std::numeric_limits<double>::infinity());
+        for (AlignedBuffer* buffer : {&tile.lpr, &tile.lpr_held}) {
+            std::fill_n(buffer->data(), count, std::numeric_limits<double>::infinity());
+        }
         for (AlignedBuffer* buffer : {&tile.variance, &tile.explained, &tile.energies}) {
             std::fill_n(buffer->data(), count, 0.0);
         }
@@ -148,6 +151,7 @@ private:
 
     void write(const SpeciesTile& tile, Index i, Index row) const {
         if (scores_.lpr.data != nullptr) scores_.lpr.data[row] = tile.lpr.data()[i];
+        if (scores_.lpr_held.data != nullptr) scores_.lpr_held.data[row] = tile.lpr_held.data()[i];
         if (scores_.variance.data != nullptr) scores_.variance.data[row] = tile.variance.data()[i];
         if (wants_residual()) scores_.residual.data[row] = std::max(1.0 - tile.explained.data()[i], 0.0);
         if (wants_energy()) scores_.local_energy.data[row] = part_.baseline + tile.energies.data()[i];
@@ -281,7 +285,7 @@ void Model::score_phi(ConstMatrixView phi, const Scores& scores, int n_threads) 
         throw InvalidInput("residual cannot be scored from phi; score features for it.");
     }
     const int threads = resolve_threads(n_threads);
-    factor().score(phi, {scores.lpr, scores.variance, info.regularizer}, threads);
+    factor().score(phi, {scores.lpr, scores.variance, scores.lpr_held, info.regularizer}, threads);
     if (scores.local_energy.data == nullptr) return;
     const auto write_energy = [&](Index i) {
         check_environment("phi", phi.row(i), phi.cols, i);

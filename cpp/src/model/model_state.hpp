@@ -33,6 +33,7 @@ struct SpeciesTile {
     AlignedBuffer features;
     AlignedBuffer phi;
     AlignedBuffer lpr;
+    AlignedBuffer lpr_held;
     AlignedBuffer variance;
     AlignedBuffer explained;
     AlignedBuffer energies;
