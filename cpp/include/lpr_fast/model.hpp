@@ -26,6 +26,7 @@ struct ModelInfo {
     double zeta = 0.0;              ///< power of the kernel; 0 for linear models
     double condition_number = 0.0;  ///< estimate, 2-norm, of R
     bool has_energies = false;      ///< whether local energies can be scored
+    bool has_constants = false;     ///< linear models: phi of a species begins with a one, n_features do not count it
     bool has_held = false;          ///< whether rows are held, as where there are several species: lpr_held
     bool has_residual = false;      ///< whether residuals can be scored: kernel models
     std::vector<double> baseline;   ///< energy of an atom of each species; empty without energies

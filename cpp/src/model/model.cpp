@@ -76,14 +76,16 @@ FormScores forms_in(SpeciesTile& tile, Index count, const Scores& wanted, double
     return forms;
 }
 
-/// Copies rows into the tile, normalised for kernel models.
+/// Copies rows into the tile, normalised for kernel models, behind a one for models with constants.
 void gather(const ModelState& state, ConstMatrixView features, const Index* rows, Index count, SpeciesTile& tile) {
     const Index size = features.cols;
-    tile.features.reserve(tile_columns() * size);
+    const Index stride = gathered_columns(state.info);
+    tile.features.reserve(tile_columns() * stride);
     for (Index i = 0; i < count; ++i) {
         const double* row = features.row(rows[i]);
         check_environment("features", row, size, rows[i]);
-        double* target = tile.features.data() + i * size;
+        double* target = tile.features.data() + i * stride;
+        if (state.info.has_constants) *target++ = 1.0;
         if (state.info.has_residual) {
             normalise(row, size, target);
         } else {
@@ -118,7 +120,7 @@ private:
     bool wants_energy() const { return scores_.local_energy.data != nullptr; }
 
     ConstMatrixView gathered(Index count, const SpeciesTile& tile) const {
-        return {tile.features.data(), count, features_.cols};
+        return {tile.features.data(), count, gathered_columns(state_.info)};
     }
 
     void score_kernels(Index count, SpeciesTile& tile) const {

@@ -60,6 +60,7 @@ ModelInfo read_info(const Json& facts) {
     info.method = read_choice(facts, "method", {"qr", "gram"});
     info.has_residual = info.kind == "sparse_kernel";
     info.n_features = as_size(facts.at("n_features"), "n_features");
+    info.has_constants = !info.has_residual && facts.value("constants", false);
     info.regularizer = as_positive(facts.at("regularizer"), "the regularizer");
     if (info.has_residual) info.zeta = as_positive(facts.at("zeta"), "zeta");
     info.baseline = read_baseline(facts.at("baseline"), info.species.size());
@@ -97,7 +98,7 @@ Factors read_factors(const Json& facts, const ModelParts& parts, const ModelInfo
 
 /// Columns of phi that belong to each species.
 std::vector<Index> read_widths(const Json& facts, const ModelInfo& info) {
-    if (!info.has_residual) return std::vector<Index>(info.species.size(), info.n_features);
+    if (!info.has_residual) return std::vector<Index>(info.species.size(), gathered_columns(info));
     std::vector<Index> widths = as_sizes(facts.at("n_active"), "n_active", "a number of active environments");
     if (widths.size() != info.species.size()) refuse_parts("n_active is no list of one number for each species");
     return widths;

@@ -39,6 +39,11 @@ struct SpeciesTile {
     AlignedBuffer energies;
 };
 
+/// Numbers of an environment in a tile: its features, behind a one if the model has constants.
+inline Index gathered_columns(const ModelInfo& info) {
+    return info.n_features + (info.has_constants ? 1 : 0);
+}
+
 /// What a Model holds.
 struct ModelState {
     ModelInfo info;
