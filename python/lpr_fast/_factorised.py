@@ -60,6 +60,31 @@ class FactorisedHessian:
         """
         return self._factor.lpr(as_environments("phi", phi), as_count("n_threads", n_threads))
 
+    def lpr_held(self, phi: ArrayLike, *, n_threads: int = 0) -> Array:
+        """Local prediction rigidity while the predictions of the held rows are fixed: see `Rigidity.holding`.
+
+        It is 1 / (phi_i^T (H^-1 - H^-1 B^T (B H^-1 B^T)^-1 B H^-1) phi_i) with the held rows B, the limit of the LPR as
+        they become data of infinite weight; computed by a projection, without such weights and without differences.
+
+        Parameters
+        ----------
+        phi : array_like, shape (n, M)
+            One row for each environment.
+        n_threads : int
+            See `Rigidity`.
+
+        Returns
+        -------
+        numpy.ndarray, shape (n,)
+            At least the LPR, on the same scale. For rows that are held themselves it is rounding of infinity.
+
+        Raises
+        ------
+        InvalidInputError
+            As `lpr`, and where nothing is held.
+        """
+        return self._factor.lpr_held(as_environments("phi", phi), as_count("n_threads", n_threads))
+
     def variance(self, phi: ArrayLike, *, scale: float | None = None, n_threads: int = 0) -> Array:
         """Subset-of-regressors variance, scale * phi_i^T H^-1 phi_i; see also `projected_process_variance`.
 

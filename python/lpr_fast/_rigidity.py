@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from . import _core
 from ._accumulator import HessianAccumulator, Method
-from ._arrays import Array, as_columns, as_count, as_matrix, as_number, as_rows, as_square, as_vector
+from ._arrays import Array, as_columns, as_count, as_environments, as_matrix, as_number, as_rows, as_square, as_vector
 from ._errors import InvalidInputError, LprWarning, doubts
 from ._factorised import FactorisedHessian
 from ._symmetry import about_asymmetry, symmetrised
@@ -302,6 +302,36 @@ class Rigidity(FactorisedHessian):
         factor = self._factor.updated(row_array, weight_array, as_count("n_threads", n_threads))
         return self._from_factor(factor, self._regularizer, self._method, prior=self._prior)
 
+    def holding(self, rows: ArrayLike) -> Rigidity:
+        """The same rigidity, with `lpr_held` besides: how firm predictions are while those of `rows` are fixed.
+
+        Hold what the data leave open in common for many environments, so that it does not hide what they say of each:
+        the mean of phi over the atoms of each species, where totals of one composition do not say how the energy is
+        split between species; groups of environments; an isolated atom; a phase.
+
+        Parameters
+        ----------
+        rows : array_like, shape (q, M)
+            Rows of phi, of which the scale does not matter. Rows that depend on others hold nothing more.
+
+        Returns
+        -------
+        Rigidity
+            With the bits of this one in all else; `restrict` and `updated` keep what is held.
+
+        Raises
+        ------
+        InvalidInputError
+            For rows that cannot be used, or are all zero.
+        """
+        return self._from_factor(
+            self._factor.holding(as_environments("rows", rows)),
+            self._regularizer,
+            self._method,
+            weights=self._weights,
+            prior=self._prior,
+        )
+
     def __reduce__(self) -> tuple[object, ...]:
         prior = None if self._prior is None else _parts_of(self._prior)
         return _from_parts, (type(self), _parts_of(self._factor), self._regularizer, self._method, self._weights, prior)
@@ -322,20 +352,28 @@ def _accumulated(
     return accumulator
 
 
-_Parts: TypeAlias = tuple[int, list[int], Array, float, float]
+# Of a factor: what makes its triangle, and what it holds.
+_Parts: TypeAlias = tuple[tuple[int, list[int], Array, float, float], tuple[Array, Array, Array] | None]
 
 
 def _parts_of(factor: _core.HessianFactor) -> _Parts:
-    return factor.size, factor.columns, factor.triangle(), factor.condition_number, factor.error_estimate
+    of_triangle = factor.size, factor.columns, factor.triangle(), factor.condition_number, factor.error_estimate
+    return of_triangle, factor.held()
+
+
+def _factor_from(parts: _Parts) -> _core.HessianFactor:
+    of_triangle, held = parts
+    factor = _core.HessianFactor.from_triangle(*of_triangle)
+    return factor if held is None else factor.with_held(*held)
 
 
 def _from_parts(
     cls: type[Rigidity], factor: _Parts, regularizer: float, method: str, weights: Array | None, prior: _Parts | None
 ) -> Rigidity:
     return cls._from_factor(
-        _core.HessianFactor.from_triangle(*factor),
+        _factor_from(factor),
         regularizer,
         method,
         weights=weights,
-        prior=None if prior is None else _core.HessianFactor.from_triangle(*prior),
+        prior=None if prior is None else _factor_from(prior),
     )

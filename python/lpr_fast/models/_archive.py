@@ -92,6 +92,10 @@ def _factors(basis: Basis, rigidity: Rigidity, prior: Array | None, n_threads: i
 def _put_factor(name: str, factor: _core.HessianFactor, tensors: Tensors) -> dict[str, Any]:
     tensors[f"{name}.columns"] = np.array(factor.columns, dtype=np.int64)
     tensors[f"{name}.triangle"] = factor.triangle()
+    if (held := factor.held()) is not None:
+        rows, tensors[f"{name}.directions"], tensors[f"{name}.left"] = held
+        if len(rows):
+            tensors[f"{name}.held"] = rows
     estimate = factor.error_estimate
     return {
         "size": factor.size,

@@ -33,6 +33,9 @@ class LocalScores(dict[str, NDArray[Any]]):
     ----------
     lpr : numpy.ndarray
         Local prediction rigidity, on the scale of the model's loss; infinite where phi vanishes.
+    lpr_held : numpy.ndarray or None
+        The same with the mean prediction of each species held fixed (and what else the model holds): without the shift
+        between species that totals do not determine. None for models that hold nothing, as those of one species.
     variance : numpy.ndarray
         Subset-of-regressors variance mu / LPR, in units of the kernel's prior variance.
     residual : numpy.ndarray or None
@@ -43,6 +46,7 @@ class LocalScores(dict[str, NDArray[Any]]):
     """
 
     lpr: Array
+    lpr_held: Array | None
     variance: Array
     residual: Array | None
     local_energy: Array | None
