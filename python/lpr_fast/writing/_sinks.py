@@ -17,6 +17,7 @@ from .._arrays import Array
 from .._files import publish
 from ..atoms._frames import known_energy
 from ..atoms._pipeline import Scores
+from ..atoms._totals import TOTAL_COLUMNS, Totals
 from ..descriptors._elements import symbol
 from ..models._columns import prefixed_columns_of
 from . import _extxyz
@@ -38,6 +39,7 @@ class About:
     energy_key: str
     columns: tuple[str, ...]
     versions: dict[str, str]
+    totals: tuple[str, ...] = ()
 
 
 class Sink(Protocol):
@@ -49,7 +51,7 @@ class Sink(Protocol):
         """Begin, or go on after the checkpoint that returned `length`."""
         ...
 
-    def add(self, first: int, frames: list[Atoms], scores: Scores) -> None:
+    def add(self, first: int, frames: list[Atoms], scores: Scores, totals: Totals | None = None) -> None:
         """Take a batch, the first frame of which has the number `first`."""
         ...
 
@@ -133,7 +135,7 @@ class _Text(Spooled):
 class ExtendedXYZ(_Text):
     """All that the frames hold, and columns of scores."""
 
-    def add(self, first: int, frames: list[Atoms], scores: Scores) -> None:  # noqa: ARG002
+    def add(self, first: int, frames: list[Atoms], scores: Scores, totals: Totals | None = None) -> None:  # noqa: ARG002
         """Append the frames."""
         _extxyz.write_frames(self._spool, frames, prefixed_columns_of(scores))
 
@@ -141,15 +143,17 @@ class ExtendedXYZ(_Text):
 class Table(_Text):
     """Comma-separated values, a line for each frame."""
 
-    def add(self, first: int, frames: list[Atoms], scores: Scores) -> None:
+    def add(self, first: int, frames: list[Atoms], scores: Scores, totals: Totals | None = None) -> None:
         """Append the lines."""
         start = 0
+        of_totals = total_columns(totals)
         lines = io.StringIO()
         writer = csv.writer(lines, lineterminator="\n")
         for number, frame in enumerate(frames, start=first):
             of_frame = scores.taken(slice(start, start + len(frame)))
             start += len(frame)
-            writer.writerow(self._line(number, frame, of_frame))
+            line = self._line(number, frame, of_frame)
+            writer.writerow([*line, *(_real(of_totals[name][number - first]) for name in self._about.totals)])
         self._spool.write(lines.getvalue().encode())
 
     def _heading(self) -> bytes:
@@ -160,6 +164,7 @@ class Table(_Text):
             names += ["residual_largest", "residual_largest_atom"]
         if "local_energy" in self._about.columns:
             names += ["local_energy_mean", "energy_error_per_atom"]
+        names += self._about.totals
         return (",".join(names) + "\n").encode()
 
     def _line(self, number: int, frame: Atoms, scores: Scores) -> list[str]:
@@ -186,6 +191,13 @@ class Table(_Text):
             line += [_mean(scores.local_energy[known])]
             line += [_real(error_per_atom(frame, scores.local_energy, self._about.energy_key))]
         return line
+
+
+def total_columns(totals: Totals | None) -> dict[str, Array]:
+    """What files say of totals, by the names of the columns."""
+    if totals is None:
+        return {}
+    return {name: totals[column] for name, column in TOTAL_COLUMNS.items() if column in totals}
 
 
 def _atom(known: slice | NDArray[np.int64], index: int) -> int:
