@@ -59,6 +59,8 @@ double lpr_fast_condition_number(const lpr_fast_model* model);
 int lpr_fast_has_energies(const lpr_fast_model* model);
 /** 1 if residuals can be scored, as for all kernel models, else 0. */
 int lpr_fast_has_residual(const lpr_fast_model* model);
+/** 1 if percentiles and verdicts can be scored, because the model knows how its training environments score, else 0. */
+int lpr_fast_has_reference(const lpr_fast_model* model);
 /** "sparse_kernel" or "linear". */
 const char* lpr_fast_kind(const lpr_fast_model* model);
 /** "total" or "per_atom": what the training minimised, which sets the scale of the rigidities. */
@@ -78,6 +80,8 @@ typedef struct {
     double* variance;     /**< mu / LPR, in units of the kernel's prior variance */
     double* residual;     /**< what the active set cannot see, from 0 to 1; kernel models */
     double* local_energy; /**< baseline included, in the unit of the training energies; models with energies */
+    double* percentile;   /**< percent of the species' training environments whose lpr is lower; with a reference */
+    double* verdict;      /**< 0 pinned by data, 1 loose, 2 unlike the training set; models with a reference */
 } lpr_fast_scores;
 
 /** Scores n environments from their features.
@@ -102,7 +106,7 @@ lpr_fast_status lpr_fast_score(
  * @param phi     row i begins at phi + i * stride and has lpr_fast_size() numbers
  * @param stride  numbers from one row to the next, at least lpr_fast_size()
  * @param scores  n numbers of each kind; local_energy is weights times phi, without a baseline, and rows of phi have no
- *                residual
+ *                residual, percentile or verdict
  * The other arguments, and what is returned, are as for lpr_fast_score().
  */
 lpr_fast_status lpr_fast_score_phi(
