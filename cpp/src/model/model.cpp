@@ -66,13 +66,20 @@ void check_species(const ModelInfo& info, const int* species, Index n_rows) {
     }
 }
 
+bool wants_reference(const Scores& wanted) {
+    return wanted.percentile.data != nullptr || wanted.verdict.data != nullptr;
+}
+
 /// Room in a tile for those scores of its rows that are wanted.
-FormScores forms_in(SpeciesTile& tile, Index count, const Scores& wanted, double regularizer) {
+FormScores forms_in(SpeciesTile& tile, Index count, const Scores& wanted, const ModelInfo& info) {
+    const bool has_held = info.has_held;
     FormScores forms;
-    forms.scale = regularizer;
-    if (wanted.lpr.data != nullptr) forms.lpr = {tile.lpr.data(), count};
+    forms.scale = info.regularizer;
+    if (wanted.lpr.data != nullptr || (wants_reference(wanted) && !has_held)) forms.lpr = {tile.lpr.data(), count};
     if (wanted.variance.data != nullptr) forms.variance = {tile.variance.data(), count};
-    if (wanted.lpr_held.data != nullptr) forms.lpr_held = {tile.lpr_held.data(), count};
+    if (wanted.lpr_held.data != nullptr || (wants_reference(wanted) && has_held)) {
+        forms.lpr_held = {tile.lpr_held.data(), count};
+    }
     return forms;
 }
 
@@ -125,15 +132,15 @@ private:
 
     void score_kernels(Index count, SpeciesTile& tile) const {
         KernelScores wanted;
-        wanted.forms = forms_in(tile, count, scores_, state_.info.regularizer);
-        if (wants_residual()) wanted.explained = {tile.explained.data(), count};
+        wanted.forms = forms_in(tile, count, scores_, state_.info);
+        if (wants_residual() || wants_reference(scores_)) wanted.explained = {tile.explained.data(), count};
         if (wants_energy()) wanted.energies = {tile.energies.data(), count};
         part_.scorer->score(gathered(count, tile), wanted, 1);
     }
 
     void score_linear(Index count, SpeciesTile& tile) const {
         const ConstMatrixView phi = gathered(count, tile);
-        part_.factor->score(phi, forms_in(tile, count, scores_, state_.info.regularizer), 1);
+        part_.factor->score(phi, forms_in(tile, count, scores_, state_.info), 1);
         if (!wants_energy()) return;
         const double* weights = state_.weights.data + part_.first_column;
         for (Index i = 0; i < count; ++i) tile.energies.data()[i] = dot(phi.row(i), weights, phi.cols);
@@ -153,8 +160,21 @@ private:
         if (scores_.lpr.data != nullptr) scores_.lpr.data[row] = tile.lpr.data()[i];
         if (scores_.lpr_held.data != nullptr) scores_.lpr_held.data[row] = tile.lpr_held.data()[i];
         if (scores_.variance.data != nullptr) scores_.variance.data[row] = tile.variance.data()[i];
-        if (wants_residual()) scores_.residual.data[row] = std::max(1.0 - tile.explained.data()[i], 0.0);
+        if (wants_residual()) scores_.residual.data[row] = residual(tile, i);
         if (wants_energy()) scores_.local_energy.data[row] = part_.baseline + tile.energies.data()[i];
+        if (wants_reference(scores_)) compare(tile, i, row);
+    }
+
+    static double residual(const SpeciesTile& tile, Index i) { return std::max(1.0 - tile.explained.data()[i], 0.0); }
+
+    /// With the training environments.
+    void compare(const SpeciesTile& tile, Index i, Index row) const {
+        const SpeciesReference& reference = *part_.reference;
+        const double lpr = (state_.info.has_held ? tile.lpr_held : tile.lpr).data()[i];
+        if (scores_.percentile.data != nullptr) scores_.percentile.data[row] = reference.rigidity.percent_below(lpr);
+        if (scores_.verdict.data == nullptr) return;
+        const double unseen = state_.info.has_residual ? residual(tile, i) : 0.0;
+        scores_.verdict.data[row] = static_cast<double>(reference.verdict(lpr, unseen));
     }
 
     const ModelState& state_;
@@ -281,8 +301,8 @@ void Model::score_phi(ConstMatrixView phi, const Scores& scores, int n_threads) 
     const ModelInfo& info = state_->info;
     check_columns("phi", phi, info.size);
     check_wanted(info, scores, phi.rows);
-    if (scores.residual.data != nullptr) {
-        throw InvalidInput("residual cannot be scored from phi; score features for it.");
+    if (scores.residual.data != nullptr || wants_reference(scores)) {
+        throw InvalidInput("residual, percentile and verdict cannot be scored from phi; score features for them.");
     }
     const int threads = resolve_threads(n_threads);
     factor().score(phi, {scores.lpr, scores.variance, scores.lpr_held, info.regularizer}, threads);

@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _core
-from .._arrays import Array, as_count
+from .._arrays import Array, as_count, as_number
 from .._errors import InvalidInputError
 from .._files import replacing
 from .._html import table
 from .._rigidity import Rigidity
 from ..models import _archive
 from ..models._from_arrays import checked_features
+from ..models._reference import Reference, with_reference
 from ..models._scores import LOSS_NAMES, LocalScores, Loss, scores_of
 from ._describing import Describing, SoapDescribing, other_describing
 from ._pipeline import Pipeline, Scores, UnknownSpecies, joined, stacked, whole_frames
@@ -57,7 +58,7 @@ class StructureModel:
     def score(
         self, frames: Iterable[Atoms], *, unknown_species: UnknownSpecies = "error", n_threads: int = 0
     ) -> Scores:
-        """Rigidity, variance, residual and local energy of every atom.
+        """Rigidity, variance, residual, local energy, percentile and verdict of every atom.
 
         Frames are taken as they come: memory does not grow with their number, beyond that of the results.
 
@@ -116,6 +117,70 @@ class StructureModel:
                 f"row {unknown[0]} is of species {numbers[unknown[0]]}, but the model knows only {known}."
             )
         return scores_of(self._model, features, numbers, count)
+
+    def with_reference(self: AnyModel, frames: Iterable[Atoms], *, n_threads: int = 0) -> AnyModel:
+        """The model with other environments to compare with than those that it was fitted to.
+
+        A fit scores its training environments itself; what `TrainingRows` make of sums cannot, nor do files of earlier
+        versions know how these scored.
+
+        Parameters
+        ----------
+        frames : iterable of ase.Atoms
+            The training structures, as a rule: with environments of all species of the model.
+        n_threads : int
+            See `Rigidity`.
+
+        Returns
+        -------
+        SparseKernelModel or LinearModel
+            Of the same kind, with percentiles and verdicts.
+
+        Raises
+        ------
+        InvalidInputError
+            For frames that cannot be scored, and where one of the model's species does not occur.
+        """
+        reference = Reference()
+        for batch, scores in self._scored_batches(frames, "error", n_threads):
+            reference.add(scores, np.concatenate([frame.numbers for frame in batch]))
+        return self._of(with_reference(self._model, reference), self._outside)
+
+    def training_quantile(self, column: str, share: float, species: int) -> float:
+        """The score below which such a share of the training environments of a species lies.
+
+        Parameters
+        ----------
+        column : str
+            Name of the score: ``"lpr"``, ``"variance"`` or ``"residual"``.
+        share : float
+            Between 0 and 1.
+        species : int
+            Atomic number.
+
+        Returns
+        -------
+        float
+            Right to half a thousandth.
+
+        Raises
+        ------
+        InvalidInputError
+            For scores, shares and species that there are not, and a model without a reference.
+        """
+        if self._reference is None:
+            raise InvalidInputError(
+                "this model does not know how its training environments score; use with_reference to score them."
+            )
+        wanted = as_number("share", share)
+        if not 0.0 <= wanted <= 1.0:
+            raise InvalidInputError(f"share is {wanted:g}; it must be between 0 and 1.")
+        if species not in self.species:
+            known = ", ".join(map(str, self.species))
+            raise InvalidInputError(f"species is {species}, but the model knows only {known}.")
+        if column not in self._reference.columns:
+            raise InvalidInputError(f"column is {column!r}; it must be one of {', '.join(self._reference.columns)}.")
+        return self._reference.quantile(column, wanted, int(species))
 
     def predict(self, frames: Iterable[Atoms], *, n_threads: int = 0) -> Array:
         """Total energies, shape (n_frames,), in the unit of the training energies.
@@ -212,6 +277,17 @@ class StructureModel:
         return self._facts["baseline"] is not None
 
     @property
+    def has_reference(self) -> bool:
+        """Whether the model knows how its training environments score, and gives percentiles and verdicts."""
+        return "reference" in self._facts
+
+    @property
+    def verdict_limits(self) -> dict[str, float] | None:
+        """In percent of the training environments, what is ``loose`` and ``unlike``; None without a reference."""
+        limits: dict[str, float] | None = copy.deepcopy(self._facts.get("reference"))
+        return limits
+
+    @property
     def baseline(self) -> dict[int, float] | None:
         """Energy of an atom of each atomic number that was taken off before fitting; None without energies."""
         return dict(zip(self.species, self._facts["baseline"], strict=True)) if self.has_energies else None
@@ -226,6 +302,10 @@ class StructureModel:
         """What the model's text says."""
         facts: dict[str, Any] = json.loads(self._model.text)
         return facts
+
+    @cached_property
+    def _reference(self) -> Reference | None:
+        return Reference.from_arrays(self._model.parts()[1]) if self.has_reference else None
 
     @property
     def cutoff(self) -> float | None:
