@@ -117,6 +117,8 @@ lpr_fast::Scores scores_of(const lpr_fast_scores& scores, ptrdiff_t n) {
     views.sigma = {scores.sigma, n};
     views.residual = {scores.residual, n};
     views.local_energy = {scores.local_energy, n};
+    views.percentile = {scores.percentile, n};
+    views.verdict = {scores.verdict, n};
     return views;
 }
 
@@ -187,6 +189,10 @@ int lpr_fast_has_residual(const lpr_fast_model* model) {
 
 int lpr_fast_has_held(const lpr_fast_model* model) {
     return asked(model, -1, [](const ModelInfo& info) { return info.has_held ? 1 : 0; });
+}
+
+int lpr_fast_has_reference(const lpr_fast_model* model) {
+    return asked(model, -1, [](const ModelInfo& info) { return info.has_reference ? 1 : 0; });
 }
 
 double lpr_fast_prior_variance(const lpr_fast_model* model) {

@@ -69,6 +69,16 @@ COLUMNS = (
         "unit of the training energies",
         "contribution to the total energy, the baseline of the species included",
     ),
+    Column(
+        "percentile",
+        "percent",
+        "share of the training environments of the same species that are less rigid",
+    ),
+    Column(
+        "verdict",
+        "0, 1 or 2",
+        "0: pinned down by the training data, 1: loose, 2: unlike the training set",
+    ),
 )
 
 

@@ -18,6 +18,9 @@ Loss = Literal["total", "per_atom"]
 
 # What they square the errors of.
 LOSS_NAMES = {"total": "total energies", "per_atom": "energies per atom"}
+
+#: What verdicts are called, by their numbers.
+VERDICTS = ("pinned", "loose", "unlike")
 Indices = NDArray[np.int64]
 AnyScores = TypeVar("AnyScores", bound="LocalScores")
 
@@ -64,6 +67,12 @@ class LocalScores(Columns):
     local_energy : numpy.ndarray or None
         Contribution to the total energy in the unit of the training energies, the baseline of the species included.
         None for models without energies.
+    percentile : numpy.ndarray or None
+        Percent of the training environments of the same species whose LPR is lower; None for models that do not know
+        how their training environments score (see `with_reference`).
+    verdict : numpy.ndarray or None
+        0 where the training data pin the prediction down, 1 where it is loose, 2 where the environment is unlike the
+        training set; as `percentile`. `verdict_names` says it in words.
     """
 
     lpr: Array
@@ -72,6 +81,15 @@ class LocalScores(Columns):
     sigma: Array | None
     residual: Array | None
     local_energy: Array | None
+    percentile: Array | None
+    verdict: Array | None
+
+    @property
+    def verdict_names(self) -> NDArray[np.str_] | None:
+        """The verdicts in words, ``""`` for environments that were left out."""
+        if self.verdict is None:
+            return None
+        return np.array([*VERDICTS, ""])[np.nan_to_num(self.verdict, nan=len(VERDICTS)).astype(np.int64)]
 
     def taken(self: AnyScores, order: Indices | slice) -> AnyScores:
         """Some of the environments, in an order."""

@@ -14,6 +14,7 @@ from ..models._scores import LOSS_NAMES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from ._histograms import Counts
 
@@ -48,10 +49,7 @@ def plot_scores(path: str | PathLike[str], output: str | PathLike[str] | None = 
         For other files, files without atoms that could be drawn, and other suffixes.
     """
     source = Path(path)
-    target = source.with_suffix(".png") if output is None else Path(output)
-    if target.suffix not in _NO_DATE:
-        raise InvalidInputError(f"{target} must end in .png, .pdf or .svg.")
-    refuse_output(target, [source])
+    target = picture_of(output, source, [source])
     try:
         from matplotlib import rc_context
         from matplotlib.figure import Figure
@@ -71,9 +69,23 @@ def plot_scores(path: str | PathLike[str], output: str | PathLike[str] | None = 
         if n_panels == 3:
             _against_residual(panels[2], counts, loss)
         figure.suptitle(_title(source.name, counts, loss), fontsize="medium")
-        with replacing(target) as file:
-            figure.savefig(file, format=target.suffix[1:], dpi=150, metadata=_NO_DATE[target.suffix])
+        save_picture(figure, target)
     return target
+
+
+def picture_of(output: str | PathLike[str] | None, source: Path, inputs: list[Path]) -> Path:
+    """The picture to write, by default beside a file; throw for one that cannot be written."""
+    target = source.with_suffix(".png") if output is None else Path(output)
+    if target.suffix not in _NO_DATE:
+        raise InvalidInputError(f"{target} must end in .png, .pdf or .svg.")
+    refuse_output(target, inputs)
+    return target
+
+
+def save_picture(figure: Figure, target: Path) -> None:
+    """Write a picture, the same bytes for the same numbers."""
+    with replacing(target) as file:
+        figure.savefig(file, format=target.suffix[1:], dpi=150, metadata=_NO_DATE[target.suffix])
 
 
 def _title(name: str, counts: Counts, loss: str) -> str:
