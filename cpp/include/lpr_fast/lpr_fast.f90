@@ -141,8 +141,8 @@ contains
 
     !> Scores the environments whose features are the columns of `features`, (D, n).
     integer(c_int) function lpr_fast_score( &
-        model, features, species, lpr, variance, residual, local_energy, lpr_held, n_threads, &
-        percentile, verdict, sigma) result(status)
+        model, features, species, lpr, variance, residual, local_energy, lpr_held, n_threads, percentile, verdict, sigma) &
+        result(status)
         type(lpr_fast_model), intent(in) :: model
         real(c_double), intent(in), contiguous :: features(:, :)
         integer(c_int), intent(in) :: species(size(features, 2))

@@ -312,7 +312,9 @@ void Model::score_phi(ConstMatrixView phi, const Scores& scores, int n_threads) 
     const ModelInfo& info = state_->info;
     check_columns("phi", phi, info.size);
     check_wanted(info, scores, phi.rows);
-    if (scores.residual.data != nullptr || scores.sigma.data != nullptr || wants_reference(scores)) {
+    for (const VectorView Scores::* column :
+         {&Scores::residual, &Scores::sigma, &Scores::percentile, &Scores::verdict}) {
+        if ((scores.*column).data == nullptr) continue;
         throw InvalidInput(
             "residual, sigma, percentile and verdict cannot be scored from phi; score features for them."
         );

@@ -13,7 +13,8 @@ from .. import _core
 from .._arrays import Array, as_count, as_integers, as_matrix, as_number, as_rows, as_vector, refuse_unusable
 from .._errors import InvalidInputError
 from ._basis import Basis, LinearBasis, SparseKernelBasis
-from ._fit import ModelFacts, solved, sums_of
+from ._fit import ModelFacts, solved
+from ._row_sums import RowSums
 from ._settings import FitSettings, checked_provenance
 from ._structures import checked_weights, weights_of_deviations
 
@@ -73,7 +74,7 @@ def _model_of(
         "n_rows": len(rows),
     }
     facts = ModelFacts(baseline, provenance)
-    sums = sums_of(basis, facts)
+    sums = RowSums.empty(basis, labelled=labels is not None)
     weights = _weights(settings, len(rows))
     sums.accumulator.add(rows, weights, targets=labels, n_threads=settings.n_threads)
     if isinstance(basis, LinearBasis) and basis.has_constants:
