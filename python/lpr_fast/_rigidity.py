@@ -5,13 +5,26 @@ from __future__ import annotations
 import warnings
 from typing import TypeAlias
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _core
 from ._accumulator import HessianAccumulator, Method
-from ._arrays import Array, as_columns, as_count, as_environments, as_matrix, as_number, as_rows, as_square, as_vector
+from ._arrays import (
+    LARGEST_ENTRY,
+    Array,
+    as_columns,
+    as_count,
+    as_environments,
+    as_matrix,
+    as_number,
+    as_rows,
+    as_square,
+    as_vector,
+)
 from ._errors import InvalidInputError, LprWarning, doubts
 from ._factorised import FactorisedHessian
+from ._progress import Progress, silent, slices
 from ._symmetry import about_asymmetry, symmetrised
 
 
@@ -104,6 +117,7 @@ class Rigidity(FactorisedHessian):
         weights: ArrayLike | None = None,
         method: Method = "qr",
         n_threads: int = 0,
+        progress: Progress = silent,
     ) -> Rigidity:
         """Rigidity of a linear model: H = X^T W X + mu I.
 
@@ -121,6 +135,8 @@ class Rigidity(FactorisedHessian):
             See `HessianAccumulator`.
         n_threads : int
             See `Rigidity`.
+        progress : callable, optional
+            Called as ``progress(stage, rows_done, rows_in_all)``, such as a `ProgressLine`; the bits are the same.
 
         Raises
         ------
@@ -130,7 +146,9 @@ class Rigidity(FactorisedHessian):
             If ``method="gram"`` and the problem is too ill-conditioned for it.
         """
         rows = as_rows("X", X)
-        return cls._build(_accumulated(rows, weights, targets, method, n_threads), None, regularizer, n_threads)
+        return cls._build(
+            _accumulated(rows, weights, targets, method, n_threads, progress), None, regularizer, n_threads
+        )
 
     @classmethod
     def from_kernels(
@@ -143,6 +161,7 @@ class Rigidity(FactorisedHessian):
         weights: ArrayLike | None = None,
         method: Method = "qr",
         n_threads: int = 0,
+        progress: Progress = silent,
     ) -> Rigidity:
         """Rigidity of a sparse kernel model: H = K_NM^T W K_NM + mu K_MM.
 
@@ -166,6 +185,8 @@ class Rigidity(FactorisedHessian):
             See `HessianAccumulator`.
         n_threads : int
             See `Rigidity`.
+        progress : callable, optional
+            Called as ``progress(stage, rows_done, rows_in_all)``, such as a `ProgressLine`; the bits are the same.
 
         Raises
         ------
@@ -182,7 +203,7 @@ class Rigidity(FactorisedHessian):
                 f"K_MM has shape {prior.shape}, expected {(n_active, n_active)} for the {n_active} columns of K_NM; "
                 "check that the two are not swapped."
             )
-        accumulator = _accumulated(rows, weights, targets, method, n_threads)
+        accumulator = _accumulated(rows, weights, targets, method, n_threads, progress)
         return cls._build_with_residuals(accumulator, prior, regularizer, n_threads)
 
     @classmethod
@@ -344,11 +365,27 @@ class Rigidity(FactorisedHessian):
 
 
 def _accumulated(
-    rows: Array, weights: ArrayLike | None, targets: ArrayLike | None, method: Method, n_threads: int
+    rows: Array,
+    weights: ArrayLike | None,
+    targets: ArrayLike | None,
+    method: Method,
+    n_threads: int,
+    progress: Progress,
 ) -> HessianAccumulator:
     """All training rows of a model."""
     accumulator = HessianAccumulator(rows.shape[1], method, labelled=targets is not None)
-    accumulator.add(rows, weights, targets=targets, n_threads=n_threads)
+    w = None if weights is None else as_vector("weights", weights)
+    y = None if targets is None else as_vector("targets", targets)
+    given = [rows, *(values for values in (w, y) if values is not None)]
+    is_usable = all(len(values) == len(rows) and np.abs(values).max() <= LARGEST_ENTRY for values in given)
+    step = accumulator.leaf_rows if is_usable else len(rows)  # so that errors name the row
+    for part in slices("rows", len(rows), step, progress):
+        accumulator.add(
+            rows[part],
+            None if w is None else w[part],
+            targets=None if y is None else y[part],
+            n_threads=n_threads,
+        )
     return accumulator
 
 
