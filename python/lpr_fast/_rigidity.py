@@ -5,13 +5,11 @@ from __future__ import annotations
 import warnings
 from typing import TypeAlias
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _core
-from ._accumulator import HessianAccumulator, Method
+from ._accumulator import HessianAccumulator, Method, accumulated
 from ._arrays import (
-    LARGEST_ENTRY,
     Array,
     as_columns,
     as_count,
@@ -24,7 +22,7 @@ from ._arrays import (
 )
 from ._errors import InvalidInputError, LprWarning, doubts
 from ._factorised import FactorisedHessian
-from ._progress import Progress, silent, slices
+from ._progress import Progress, silent
 from ._symmetry import about_asymmetry, symmetrised
 
 
@@ -147,7 +145,7 @@ class Rigidity(FactorisedHessian):
         """
         rows = as_rows("X", X)
         return cls._build(
-            _accumulated(rows, weights, targets, method, n_threads, progress), None, regularizer, n_threads
+            accumulated(rows, weights, targets, method, n_threads, progress), None, regularizer, n_threads
         )
 
     @classmethod
@@ -203,7 +201,7 @@ class Rigidity(FactorisedHessian):
                 f"K_MM has shape {prior.shape}, expected {(n_active, n_active)} for the {n_active} columns of K_NM; "
                 "check that the two are not swapped."
             )
-        accumulator = _accumulated(rows, weights, targets, method, n_threads, progress)
+        accumulator = accumulated(rows, weights, targets, method, n_threads, progress)
         return cls._build_with_residuals(accumulator, prior, regularizer, n_threads)
 
     @classmethod
@@ -364,32 +362,6 @@ class Rigidity(FactorisedHessian):
         )
 
 
-def _accumulated(
-    rows: Array,
-    weights: ArrayLike | None,
-    targets: ArrayLike | None,
-    method: Method,
-    n_threads: int,
-    progress: Progress,
-) -> HessianAccumulator:
-    """All training rows of a model."""
-    accumulator = HessianAccumulator(rows.shape[1], method, labelled=targets is not None)
-    w = None if weights is None else as_vector("weights", weights)
-    y = None if targets is None else as_vector("targets", targets)
-    given = [rows, *(values for values in (w, y) if values is not None)]
-    is_usable = all(len(values) == len(rows) and np.abs(values).max() <= LARGEST_ENTRY for values in given)
-    step = accumulator.leaf_rows if is_usable else len(rows)  # so that errors name the row
-    for part in slices("rows", len(rows), step, progress):
-        accumulator.add(
-            rows[part],
-            None if w is None else w[part],
-            targets=None if y is None else y[part],
-            n_threads=n_threads,
-        )
-    return accumulator
-
-
-# Of a factor: what makes its triangle, and what it holds.
 _Parts: TypeAlias = tuple[tuple[int, list[int], Array, float, float], tuple[Array, Array, Array] | None]
 
 
