@@ -21,7 +21,7 @@ from ..atoms._model import StructureModel
 from ..models._memory import as_bytes
 from ..models._problem import Problem, basis_of, expected, finished
 from ..models._scores import Loss
-from ..models._settings import FitSettings, Kind
+from ..models._settings import FitSettings, Kind, Regularizer
 from ..reading._options import ReadOptions, SpeciesOption
 from ._fit_job import FitJob
 from ._fit_passes import Passes, passes
@@ -87,7 +87,7 @@ def fit_files(
     source: str | PathLike[str] | Sequence[str | PathLike[str]],
     output: str | PathLike[str],
     *,
-    regularizer: float,
+    regularizer: Regularizer = "auto",
     hypers: Mapping[str, Any] | None = None,
     descriptor: Any = None,
     model: Kind = "sparse_kernel",
@@ -242,7 +242,7 @@ def _made(frames: TrainingFiles, job: FitJob, order: FitOrder, work: Passes, sta
         job.keep(rows)
     with job.refused_for_good():
         frames.refuse_changes()
-        return finished(problem, basis, accumulator, further, stacklevel=stacklevel + 1)
+        return finished(problem, basis, accumulator, further, job.blocks, stacklevel=stacklevel + 1)
 
 
 def _say_beforehand(problem: Problem, remark: Callable[[str], None]) -> None:

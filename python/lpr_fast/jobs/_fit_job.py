@@ -19,6 +19,7 @@ from ..models import _archive, _safetensors
 from ..models._basis import Basis, basis_from_parts, basis_to_parts
 from ..models._fit import accumulator_of
 from ..models._problem import Problem
+from ..models._regularizer import needs_rows
 from ..models._rows import Rows
 from ..models._rows_file import Head, RowsWriter
 from ..models._structures import Structures
@@ -57,6 +58,8 @@ class FitJob(Restartable):
         self._model = beside(output, SUFFIX)
         self._first_pass = beside(output, ".active" + SUFFIX)
         self._sum = beside(output, ".rows" + SUFFIX)
+        # Rows that nobody wants to keep stay until the regularizer is chosen.
+        self._rows = beside(output, ".kept" + SUFFIX) if kept_rows is None else beside(kept_rows, SUFFIX)
         self._accumulator: HessianAccumulator | None = None
         self._writer: RowsWriter | None = None
         self._n_safe_rows = 0
@@ -106,9 +109,9 @@ class FitJob(Restartable):
                 self._accumulator = HessianAccumulator.from_bytes(self._sum.read_bytes())
         self._n_rows = self._n_safe_rows = self._accumulator.n_rows
         self._n_structures = self._n_safe_structures = problem.structures.owner_of_row(self._n_safe_rows)
-        if self._kept_rows is not None:
+        if self._kept_rows is not None or needs_rows(problem.settings, problem.facts):
             head = Head(basis, problem.settings, problem.facts.with_provenance(further))
-            self._writer = RowsWriter(beside(self._kept_rows, SUFFIX), head.to_bytes(), head.record)
+            self._writer = RowsWriter(self._rows, head.to_bytes(), head.record)
             self._writer.begin(self._n_safe_rows)
         self.resumed_at = self._n_structures if self.is_resumed else None
         self._next_checkpoint = time.monotonic() + _BETWEEN_CHECKPOINTS
@@ -124,6 +127,11 @@ class FitJob(Restartable):
             self._checkpoint()
             now = time.monotonic()
             self._next_checkpoint = now + max(_BETWEEN_CHECKPOINTS, _CHECKPOINT_SHARE * (now - start))
+
+    def blocks(self) -> Iterator[Rows]:
+        """All rows, if they are kept."""
+        if self._writer is not None:
+            yield from self._writer.blocks()
 
     def assemble(self, model: _core.Model) -> None:
         """Take the model, and close the rows that are kept."""
@@ -145,7 +153,7 @@ class FitJob(Restartable):
     def publish(self) -> None:
         """Give the model its name, and leave nothing else."""
         if self._kept_rows is not None:
-            publish(beside(self._kept_rows, SUFFIX), self._kept_rows)
+            publish(self._rows, self._kept_rows)
         publish(self._model, self._output)
         self._remove_parts()
         self._journal.remove()
@@ -160,7 +168,7 @@ class FitJob(Restartable):
             self._n_safe_rows, self._n_safe_structures = self._n_rows, self._n_structures
 
     def _remove_parts(self) -> None:
-        for path in (self._sum, self._first_pass, self._model, common_path(self._output)):
+        for path in (self._sum, self._first_pass, self._model, self._rows, common_path(self._output)):
             remove_whole(path)
 
     def _give_up(self, *, remove: bool) -> None:
@@ -168,8 +176,6 @@ class FitJob(Restartable):
             if self._writer is not None:
                 self._writer.close()
             self._remove_parts()
-            if self._kept_rows is not None:
-                remove_whole(beside(self._kept_rows, SUFFIX))
 
     def _safe(self, kept: dict[str, Any]) -> str:  # noqa: ARG002
         self._checkpoint()

@@ -15,7 +15,7 @@ from .._rigidity import Rigidity
 from ._archive import DescriptorPart, assembled
 from ._basis import Basis, SparseKernelBasis
 from ._rows import Rows
-from ._settings import FitSettings, checked_provenance
+from ._settings import AUTO, FitSettings, checked_provenance
 from ._structures import Structures
 
 
@@ -53,6 +53,7 @@ def solved(
 ) -> _core.Model:
     """Factorise, and make what scoring needs; warnings point `stacklevel` calls up."""
     n_threads = settings.n_threads
+    assert settings.regularizer != AUTO
     prior = basis.prior(n_threads)
     try:
         rigidity = Rigidity._build(accumulator, prior, settings.regularizer, n_threads, stacklevel=stacklevel + 1)

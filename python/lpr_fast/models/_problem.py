@@ -17,8 +17,11 @@ from . import _active_set
 from ._active_set import Pool
 from ._basis import Basis, LinearBasis, SparseKernelBasis
 from ._fit import ModelFacts, accumulator_of, adding, solved
+from ._leave_one_out import Blocks
 from ._memory import demand, pool_bytes, refuse_too_little
+from ._regularizer import needs_rows, settled
 from ._rows import Rows, energy_labels
+from ._rows_file import spooled_rows
 from ._settings import FitSettings
 from ._structures import Structures
 from ._training import structure_rows
@@ -89,9 +92,10 @@ def fit(problem: Problem, *, stacklevel: int) -> _core.Model:
     """Both passes, and what scoring needs; warnings point `stacklevel` calls up."""
     basis, facts = basis_of(problem, problem.environments.features, stacklevel=stacklevel + 1)
     accumulator = accumulator_of(basis, problem.facts)
-    for _ in adding(accumulator, rows_from(0, basis, problem), problem.facts, problem.settings.n_threads):
-        pass
-    return finished(problem, basis, accumulator, facts, stacklevel=stacklevel + 1)
+    with spooled_rows(basis, is_needed=needs_rows(problem.settings, problem.facts)) as spool:
+        for rows in adding(accumulator, rows_from(0, basis, problem), problem.facts, problem.settings.n_threads):
+            spool.write(rows)
+        return finished(problem, basis, accumulator, facts, spool.blocks, stacklevel=stacklevel + 1)
 
 
 def finished(
@@ -99,13 +103,21 @@ def finished(
     basis: Basis,
     accumulator: HessianAccumulator,
     further: Mapping[str, Any],
+    blocks: Blocks,
     *,
     stacklevel: int,
 ) -> _core.Model:
-    """The model, when all rows are in."""
+    """The model, when all rows are in; `blocks` runs through them again, where the regularizer is to be chosen."""
     problem.progress("factorising", 0, 1)
-    facts = problem.facts.with_provenance(further)
-    model = solved(basis, accumulator, problem.settings, facts, stacklevel=stacklevel + 1)
+    settings, facts = settled(
+        basis,
+        accumulator,
+        problem.settings,
+        problem.facts.with_provenance(further),
+        blocks,
+        stacklevel=stacklevel + 1,
+    )
+    model = solved(basis, accumulator, settings, facts, stacklevel=stacklevel + 1)
     problem.progress("factorising", 1, 1)
     return model
 
