@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._accumulator import HessianAccumulator
 from .._arrays import Array, as_integers
 from .._errors import InvalidInputError
 from ..models._basis import SparseKernelBasis
-from ..models._fit import ModelFacts, accumulator_of, adding, provenance_of, solved
+from ..models._fit import ModelFacts, adding, provenance_of, solved, sums_of
 from ..models._leave_one_out import Blocks, LeaveOneOut, as_grid, left_out, spectrum_of
 from ..models._problem import rows_of
 from ..models._regularizer import RegularizerChoice, chosen, grid_of, settled
+from ..models._row_sums import RowSums
 from ..models._rows import ENERGY, Rows
 from ..models._rows_file import Head, RowsWriter, as_rows, mapped
 from ..models._settings import Regularizer
@@ -158,9 +158,9 @@ class TrainingRows:
         mu = kept.regularizer if regularizer is None else regularizer
         settings = replace(kept, regularizer=mu, n_threads=n_threads)
         facts, blocks = self._asked(structures, weights, baseline)
-        accumulator = self._accumulated(facts, blocks, n_threads)
-        settings, facts = settled(self._head.basis, accumulator, settings, facts, blocks, stacklevel=2)
-        return self._model(accumulator, settings, facts)
+        sums = self._sums(facts, blocks, n_threads)
+        settings, facts = settled(self._head.basis, sums.accumulator, settings, facts, blocks, stacklevel=2)
+        return self._model(sums, settings, facts)
 
     def leave_one_out(
         self,
@@ -192,8 +192,8 @@ class TrainingRows:
             For rows without energies, and what `fit` refuses.
         """
         facts, blocks = self._asked(structures, weights, baseline)
-        accumulator, energies = self._accumulated(facts, blocks, n_threads), self._baseline_of(facts)
-        spectrum = spectrum_of(self._head.basis, accumulator, None, n_threads)
+        sums, energies = self._sums(facts, blocks, n_threads), self._baseline_of(facts)
+        spectrum = spectrum_of(self._head.basis, sums.accumulator, None, n_threads)
         grid = grid_of(spectrum) if regularizers is None else as_grid(regularizers)
         if not len(grid):
             raise InvalidInputError("the rows are all zero, so there is nothing to choose a regularizer by; give some.")
@@ -225,7 +225,8 @@ class TrainingRows:
         """
         facts, blocks = self._asked(structures, weights, baseline)
         self._baseline_of(facts)
-        choice = chosen(self._head.basis, self._accumulated(facts, blocks, n_threads), facts, blocks, n_threads)
+        accumulator = self._sums(facts, blocks, n_threads).accumulator
+        choice = chosen(self._head.basis, accumulator, facts, blocks, n_threads)
         if choice is None:
             raise InvalidInputError("the rows are all zero, so there is nothing to choose a regularizer by; give some.")
         return choice
@@ -299,11 +300,11 @@ class TrainingRows:
         facts = ModelFacts(energies, provenance, self._head.facts.descriptor)
         return facts, partial(self._blocks, wanted, given)
 
-    def _accumulated(self, facts: ModelFacts, blocks: Blocks, n_threads: int) -> HessianAccumulator:
-        accumulator = accumulator_of(self._head.basis, facts)
-        for _ in adding(accumulator, blocks(), facts, n_threads):
+    def _sums(self, facts: ModelFacts, blocks: Blocks, n_threads: int) -> RowSums:
+        sums = sums_of(self._head.basis, facts)
+        for _ in adding(sums, blocks(), facts, n_threads):
             pass
-        return accumulator
+        return sums
 
     def _baseline_of(self, facts: ModelFacts) -> Array:
         if facts.baseline is None:
@@ -360,9 +361,9 @@ class TrainingRows:
                 found["weight"] = weights[found["structure"]]
             yield as_rows(found)
 
-    def _model(self, accumulator: HessianAccumulator, settings: Any, facts: ModelFacts) -> StructureModel:
+    def _model(self, sums: RowSums, settings: Any, facts: ModelFacts) -> StructureModel:
         kind = SparseKernelModel if isinstance(self._head.basis, SparseKernelBasis) else LinearModel
-        core = solved(self._head.basis, accumulator, settings, facts, stacklevel=3)
+        core = solved(self._head.basis, sums, settings, facts, stacklevel=3)
         model: StructureModel = kind._of(core, self._outside)
         return model
 

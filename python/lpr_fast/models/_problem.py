@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from .._accumulator import HessianAccumulator
 from .._arrays import Array
 from .._errors import InvalidInputError
 from . import _active_set
 from ._active_set import Pool
 from ._basis import Basis, LinearBasis, SparseKernelBasis
-from ._fit import ModelFacts, accumulator_of, adding, solved
+from ._fit import ModelFacts, adding, solved, sums_of
 from ._leave_one_out import Blocks
 from ._memory import demand, pool_bytes, refuse_too_little
 from ._regularizer import needs_rows, settled
+from ._row_sums import RowSums
 from ._rows import Rows, energy_labels
 from ._rows_file import spooled_rows
 from ._settings import FitSettings
@@ -91,17 +91,17 @@ class Problem:
 def fit(problem: Problem, *, stacklevel: int) -> _core.Model:
     """Both passes, and what scoring needs; warnings point `stacklevel` calls up."""
     basis, facts = basis_of(problem, problem.environments.features, stacklevel=stacklevel + 1)
-    accumulator = accumulator_of(basis, problem.facts)
+    sums = sums_of(basis, problem.facts)
     with spooled_rows(basis, is_needed=needs_rows(problem.settings, problem.facts)) as spool:
-        for rows in adding(accumulator, rows_from(0, basis, problem), problem.facts, problem.settings.n_threads):
+        for rows in adding(sums, rows_from(0, basis, problem), problem.facts, problem.settings.n_threads):
             spool.write(rows)
-        return finished(problem, basis, accumulator, facts, spool.blocks, stacklevel=stacklevel + 1)
+        return finished(problem, basis, sums, facts, spool.blocks, stacklevel=stacklevel + 1)
 
 
 def finished(
     problem: Problem,
     basis: Basis,
-    accumulator: HessianAccumulator,
+    sums: RowSums,
     further: Mapping[str, Any],
     blocks: Blocks,
     *,
@@ -111,13 +111,13 @@ def finished(
     problem.progress("factorising", 0, 1)
     settings, facts = settled(
         basis,
-        accumulator,
+        sums.accumulator,
         problem.settings,
         problem.facts.with_provenance(further),
         blocks,
         stacklevel=stacklevel + 1,
     )
-    model = solved(basis, accumulator, settings, facts, stacklevel=stacklevel + 1)
+    model = solved(basis, sums, settings, facts, stacklevel=stacklevel + 1)
     problem.progress("factorising", 1, 1)
     return model
 
