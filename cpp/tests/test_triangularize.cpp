@@ -107,6 +107,38 @@ void extreme_units_lose_nothing() {
     }
 }
 
+void squares_of_targets_are_those_in_reach_and_the_rest() {
+    for (const Index n_rows : {4, 31, 400}) {
+        const Array a = random_array(n_rows, 30 + 3, 8);
+        const Triangle triangle = triangularize({a.view()}, 2, 3);
+        const auto targets = as_matrix(a.view()).rightCols(3);
+        const Matrix expected = targets.transpose() * targets;
+        const Matrix found =
+            triangle.targets.transpose() * triangle.targets + triangle.rest.transpose() * triangle.rest;
+        CHECK((found - expected).norm() < 1e-13 * expected.norm());
+        CHECK(triangle.rest.triangularView<Eigen::StrictlyLower>().toDenseMatrix().isZero(0.0));
+        CHECK((triangle.rest.diagonal().array() >= 0.0).all());
+    }
+}
+
+void the_rest_is_what_least_squares_leaves() {
+    const Array a = random_array(90, 12 + 1, 9);
+    const auto rows = as_matrix(a.view()).leftCols(12);
+    const Vector target = as_matrix(a.view()).col(12);
+    const Vector solution = Matrix(rows).colPivHouseholderQr().solve(target);
+    CHECK_CLOSE(triangularize({a.view()}, 1, 1).rest(0, 0), (target - rows * solution).norm(), 1e-13);
+}
+
+void targets_far_larger_than_rows_have_a_rest() {
+    Array a = random_array(20, 3 + 1, 10);
+    const double expected = triangularize({a.view()}, 1, 1).rest(0, 0);
+    for (Index i = 0; i < a.rows; ++i) a(i, 3) *= std::exp2(460.0);
+    for (Index i = 0; i < a.rows; ++i) {
+        for (Index j = 0; j < 3; ++j) a(i, j) *= std::exp2(-300.0);
+    }
+    CHECK(triangularize({a.view()}, 1, 1).rest(0, 0) == std::exp2(460.0) * expected);
+}
+
 void rows_of_zeros_give_a_factor_of_zeros() {
     const Array zeros(5, 3);
     CHECK(triangularize({zeros.view()}, 1).r.isZero(0.0));
@@ -124,6 +156,9 @@ int main() {
         light_rows_keep_their_digits_beside_heavy_ones_of_any_shape);
     run("the bits do not depend on the number of threads", the_bits_do_not_depend_on_the_number_of_threads);
     run("extreme units lose nothing", extreme_units_lose_nothing);
+    run("squares of targets are those in reach and the rest", squares_of_targets_are_those_in_reach_and_the_rest);
+    run("the rest is what least squares leaves", the_rest_is_what_least_squares_leaves);
+    run("targets far larger than rows have a rest", targets_far_larger_than_rows_have_a_rest);
     run("rows of zeros give a factor of zeros", rows_of_zeros_give_a_factor_of_zeros);
     return failures == 0 ? 0 : 1;
 }

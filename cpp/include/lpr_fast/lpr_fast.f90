@@ -31,7 +31,7 @@ module lpr_fast
 
     type, bind(c) :: c_scores
         integer(c_size_t) :: size
-        type(c_ptr) :: lpr, variance, residual, local_energy
+        type(c_ptr) :: lpr, variance, residual, local_energy, lpr_held
     end type
 
     interface
@@ -141,15 +141,15 @@ contains
 
     !> Scores the environments whose features are the columns of `features`, (D, n).
     integer(c_int) function lpr_fast_score( &
-        model, features, species, lpr, variance, residual, local_energy, n_threads) result(status)
+        model, features, species, lpr, variance, residual, local_energy, lpr_held, n_threads) result(status)
         type(lpr_fast_model), intent(in) :: model
         real(c_double), intent(in), contiguous :: features(:, :)
         integer(c_int), intent(in) :: species(size(features, 2))
         real(c_double), intent(inout), optional, target, dimension(size(features, 2)) :: &
-            lpr, variance, residual, local_energy
+            lpr, variance, residual, local_energy, lpr_held
         integer(c_int), intent(in), optional :: n_threads
         status = c_score(model%handle, features, size(features, 2, c_ptrdiff_t), size(features, 1, c_ptrdiff_t), &
-                         species, scores_of(lpr, variance, residual, local_energy), number_of(n_threads))
+                         species, scores_of(lpr, variance, residual, local_energy, lpr_held), number_of(n_threads))
     end function
 
     !> Scores the first n_centers atoms of a structure; the others are neighbours alone, such as ghost atoms.
@@ -157,12 +157,12 @@ contains
     !! @param n_centers  all atoms if it is left out, at most as many
     !! @param cell       (3, 3), a vector in each column; together with `periodic`, along which of them atoms repeat
     integer(c_int) function lpr_fast_score_structure( &
-        model, positions, species, lpr, variance, residual, local_energy, n_centers, cell, periodic, n_threads) &
+        model, positions, species, lpr, variance, residual, local_energy, lpr_held, n_centers, cell, periodic, n_threads) &
         result(status)
         type(lpr_fast_model), intent(in) :: model
         real(c_double), intent(in), contiguous, target :: positions(:, :)
         integer(c_int), intent(in), target :: species(size(positions, 2))
-        real(c_double), intent(inout), optional, target, dimension(*) :: lpr, variance, residual, local_energy
+        real(c_double), intent(inout), optional, target, dimension(*) :: lpr, variance, residual, local_energy, lpr_held
         integer, intent(in), optional :: n_centers
         real(c_double), intent(in), optional, target :: cell(3, 3)
         logical, intent(in), optional :: periodic(3)
@@ -178,7 +178,7 @@ contains
         if (present(cell)) atoms%cell = c_loc(cell)
         atoms%periodic = 0
         if (present(periodic)) atoms%periodic = merge(1, 0, periodic)
-        status = c_score_structure(model%handle, atoms, scores_of(lpr, variance, residual, local_energy), &
+        status = c_score_structure(model%handle, atoms, scores_of(lpr, variance, residual, local_energy, lpr_held), &
                                    number_of(n_threads))
     end function
 
@@ -194,17 +194,19 @@ contains
         text = text_at(c_version())
     end function
 
-    type(c_scores) function scores_of(lpr, variance, residual, local_energy) result(scores)
-        real(c_double), intent(in), optional, target, dimension(*) :: lpr, variance, residual, local_energy
+    type(c_scores) function scores_of(lpr, variance, residual, local_energy, lpr_held) result(scores)
+        real(c_double), intent(in), optional, target, dimension(*) :: lpr, variance, residual, local_energy, lpr_held
         scores%size = c_sizeof(scores)
         scores%lpr = c_null_ptr
         scores%variance = c_null_ptr
         scores%residual = c_null_ptr
         scores%local_energy = c_null_ptr
+        scores%lpr_held = c_null_ptr
         if (present(lpr)) scores%lpr = c_loc(lpr)
         if (present(variance)) scores%variance = c_loc(variance)
         if (present(residual)) scores%residual = c_loc(residual)
         if (present(local_energy)) scores%local_energy = c_loc(local_energy)
+        if (present(lpr_held)) scores%lpr_held = c_loc(lpr_held)
     end function
 
     integer(c_int) function number_of(n_threads)

@@ -1,7 +1,6 @@
 #include "arguments.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include "elements.hpp"
 #include "lpr_fast/error.hpp"
@@ -9,8 +8,6 @@
 namespace lpr_fast {
 
 namespace {
-
-constexpr std::array<const char*, 4> quantity_names{"lpr", "variance", "residual", "local_energy"};
 
 bool is_keyword(const std::string& word) {
     return word == "quantity" || word == "features";
@@ -28,11 +25,22 @@ int parse_element(const std::string& word) {
     return number;
 }
 
-Quantity parse_quantity(const std::string& word) {
-    const auto found = std::find(quantity_names.begin(), quantity_names.end(), word);
-    if (found == quantity_names.end())
-        throw InvalidInput("'" + word + "' is no quantity; choose among lpr, variance, residual and local_energy.");
-    return static_cast<Quantity>(found - quantity_names.begin());
+/// Names of the quantities that `is_one` takes, as a sentence lists them.
+template <typename IsOne>
+std::string names_of(const IsOne& is_one) {
+    std::vector<std::string> names;
+    for (const ScoreColumn& column : score_columns)
+        if (is_one(column)) names.emplace_back(column.name);
+    std::string list = names.front();
+    for (std::size_t k = 1; k < names.size(); ++k) list += (k + 1 < names.size() ? ", " : " and ") + names[k];
+    return list;
+}
+
+std::size_t parse_quantity(const std::string& word) {
+    for (std::size_t k = 0; k < score_columns.size(); ++k)
+        if (word == score_columns[k].name) return k;
+    const auto any = [](const ScoreColumn&) { return true; };
+    throw InvalidInput("'" + word + "' is no quantity; choose among " + names_of(any) + ".");
 }
 
 std::string parse_compute(const std::string& word) {
@@ -74,7 +82,7 @@ Arguments parse_arguments(const std::vector<std::string>& words, int n_types) {
             arguments.features = parse_compute(*first);
         }
     }
-    if (arguments.quantities.empty()) arguments.quantities.push_back(Quantity::lpr);
+    if (arguments.quantities.empty()) arguments.quantities.push_back(0);
     return arguments;
 }
 
@@ -85,13 +93,15 @@ void check_arguments(const Arguments& arguments, const ModelInfo& model) {
                 "the model does not know " + symbol_of(s) + ", only " + symbols(model.species) +
                 "; write NULL for types that it is not to see."
             );
-    const auto wants = [&](Quantity quantity) {
-        return std::count(arguments.quantities.begin(), arguments.quantities.end(), quantity) > 0;
-    };
-    if (wants(Quantity::residual) && !model.has_residual)
-        throw InvalidInput("the model is linear and has no residual; choose among lpr, variance and local_energy.");
-    if (wants(Quantity::local_energy) && !model.has_energies)
-        throw InvalidInput("the model was fitted without energies; choose among lpr, variance and residual.");
+    const auto is_given = [&](const ScoreColumn& column) { return column.is_given(model); };
+    for (const std::size_t k : arguments.quantities) {
+        const ScoreColumn& wanted = score_columns[k];
+        if (is_given(wanted)) continue;
+        throw InvalidInput(
+            std::string(wanted.name) + " cannot be scored: " + wanted.why_not + "; choose among " + names_of(is_given) +
+            "."
+        );
+    }
     const bool describes_atoms = model.descriptor == "soap";
     if (!describes_atoms && arguments.features.empty())
         throw InvalidInput("the model was fitted to features that it cannot compute itself; add 'features c_ID'.");

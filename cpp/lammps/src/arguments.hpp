@@ -1,20 +1,19 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
-#include "lpr_fast/model.hpp"
+#include "lpr_fast/score_columns.hpp"
 
 namespace lpr_fast {
-
-enum class Quantity { lpr, variance, residual, local_energy };
 
 /// What stands in the input script after `compute ID group lpr/atom`.
 struct Arguments {
     std::string model;
-    std::vector<int> species;          ///< atomic number of each type; 0 for types that are neither scored nor seen
-    std::vector<Quantity> quantities;  ///< at least one
-    std::string features;              ///< compute that gives the features; empty if the model describes atoms itself
+    std::vector<int> species;             ///< atomic number of each type; 0 for types that are neither scored nor seen
+    std::vector<std::size_t> quantities;  ///< at least one, places in score_columns
+    std::string features;  ///< compute that gives the features; empty if the model describes atoms itself
 };
 
 /// @throws InvalidInput  in one sentence

@@ -154,11 +154,9 @@ void ComputeLprAtom::collect_centers() {
 
 Scores ComputeLprAtom::room_for_scores() {
     Scores scores;
-    VectorView* const views[] = {&scores.lpr, &scores.variance, &scores.residual, &scores.local_energy};
-    for (const Quantity quantity : arguments_.quantities) {
-        const auto k = static_cast<std::size_t>(quantity);
+    for (const std::size_t k : arguments_.quantities) {
         scores_[k].resize(std::max<std::size_t>(centers_.size(), 1));
-        *views[k] = {scores_[k].data(), static_cast<Index>(centers_.size())};
+        scores.*(score_columns[k].view) = {scores_[k].data(), static_cast<Index>(centers_.size())};
     }
     return scores;
 }
@@ -198,8 +196,7 @@ void ComputeLprAtom::write_out() {
     std::fill_n(out, at(atom->nlocal) * at(n_columns), 0.0);
     for (std::size_t row = 0; row < centers_.size(); ++row)
         for (int column = 0; column < n_columns; ++column)
-            out[centers_[row] * n_columns + column] =
-                scores_[static_cast<std::size_t>(arguments_.quantities[at(column)])][row];
+            out[centers_[row] * n_columns + column] = scores_[arguments_.quantities[at(column)]][row];
 }
 
 double ComputeLprAtom::memory_usage() {

@@ -50,7 +50,7 @@ private:
     std::vector<int> centers_;  // local atoms that are scored
     std::vector<int> species_;  // of the centers, and of their neighbours after them
     std::vector<double> rows_;  // positions or features, in the same order
-    std::array<std::vector<double>, 4> scores_;
+    std::array<std::vector<double>, score_columns.size()> scores_;
 };
 
 }  // namespace lpr_fast

@@ -253,6 +253,22 @@ Triangle with_positive_diagonal(Triangle triangle) {
     return triangle;
 }
 
+/// The triangular factor of columns of any length, a few of them.
+RowMatrix factor_of_few(const Eigen::Ref<const Matrix>& columns) {
+    const Index count = columns.cols();
+    Matrix work = Matrix::Zero(std::max(columns.rows(), count), count);
+    work.topRows(columns.rows()) = columns;
+    const double largest = work.size() > 0 ? work.cwiseAbs().maxCoeff() : 0.0;
+    if (!(largest > 0.0)) return RowMatrix::Zero(count, count);
+    const double unit = std::exp2(std::floor(std::log2(largest)));
+    const Eigen::HouseholderQR<Matrix> qr(work / unit);
+    RowMatrix factor = unit * Matrix(qr.matrixQR().topRows(count).triangularView<Eigen::Upper>());
+    for (Index i = 0; i < count; ++i) {
+        if (std::signbit(factor(i, i))) factor.row(i) = -factor.row(i);
+    }
+    return factor;
+}
+
 }  // namespace
 
 RowMatrix Triangle::rows(Index n_columns) const {
@@ -277,7 +293,10 @@ Triangle triangularize(
     eliminate(e, n_first, size, n_threads);
     const auto top = e.work.topRows(size);
     RowMatrix r = unit * Matrix(top.leftCols(size).triangularView<Eigen::Upper>());
-    return with_positive_diagonal({std::move(r), std::move(e.columns), unit * top.rightCols(n_targets)});
+    RowMatrix rest = unit * factor_of_few(e.work.bottomRightCorner(e.work.rows() - size, n_targets));
+    return with_positive_diagonal(
+        {std::move(r), std::move(e.columns), unit * top.rightCols(n_targets), std::move(rest)}
+    );
 }
 
 Triangle triangularize(const std::vector<ConstMatrixView>& blocks, int n_threads, Index n_targets) {

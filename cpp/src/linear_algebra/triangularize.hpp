@@ -11,6 +11,8 @@ struct Triangle {
     RowMatrix r;                 ///< upper triangular, diagonal >= 0
     std::vector<Index> columns;  ///< column j of r stands for column columns[j] of A
     RowMatrix targets;           ///< the rows of Q^T times the target columns that belong to r
+    RowMatrix rest;              ///< upper triangular, diagonal >= 0: rest^T rest = T^T T of all other rows T of them;
+                                 ///< of one target the norm of what R cannot reach
 
     /// R and the targets with their columns back in their places among `n_columns`, zero elsewhere: rows that can be
     /// stacked again.

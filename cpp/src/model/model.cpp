@@ -10,6 +10,7 @@
 #include "kernels/rows.hpp"
 #include "linear_algebra/tiles.hpp"
 #include "lpr_fast/error.hpp"
+#include "lpr_fast/score_columns.hpp"
 #include "model/json_text.hpp"
 #include "model/mapped_file.hpp"
 #include "model/model_state.hpp"
@@ -31,22 +32,14 @@ std::shared_ptr<const ModelState> assembled(const ModelParts& parts, const std::
     throw InvalidInput(name + " does not hold the parts of a model (" + reason + "); fit it again.");
 }
 
-void check_wanted(const char* name, VectorView out, Index n_rows, bool available, const char* why_not) {
-    if (out.data == nullptr) return;
-    check_output(name, {out.data, 1, out.size}, 1, n_rows);
-    if (!available) throw InvalidInput(std::string(name) + " cannot be scored: " + why_not);
-}
-
 void check_wanted(const ModelInfo& info, const Scores& scores, Index n_rows) {
-    check_wanted("lpr", scores.lpr, n_rows, true, "");
-    check_wanted("variance", scores.variance, n_rows, true, "");
-    check_wanted(
-        "residual", scores.residual, n_rows, info.has_residual, "linear models have no residual; ask for the others."
-    );
-    check_wanted(
-        "local_energy", scores.local_energy, n_rows, info.has_energies,
-        "the model was fitted without energies; ask for the others."
-    );
+    for (const ScoreColumn& column : score_columns) {
+        const VectorView out = scores.*(column.view);
+        if (out.data == nullptr) continue;
+        check_output(column.name, {out.data, 1, out.size}, 1, n_rows);
+        if (column.is_given(info)) continue;
+        throw InvalidInput(std::string(column.name) + " cannot be scored: " + column.why_not + "; ask for the others.");
+    }
 }
 
 void check_features(const ModelInfo& info, ConstMatrixView features) {
@@ -79,17 +72,20 @@ FormScores forms_in(SpeciesTile& tile, Index count, const Scores& wanted, double
     forms.scale = regularizer;
     if (wanted.lpr.data != nullptr) forms.lpr = {tile.lpr.data(), count};
     if (wanted.variance.data != nullptr) forms.variance = {tile.variance.data(), count};
+    if (wanted.lpr_held.data != nullptr) forms.lpr_held = {tile.lpr_held.data(), count};
     return forms;
 }
 
-/// Copies rows into the tile, normalised for kernel models.
+/// Copies rows into the tile, normalised for kernel models, behind a one for models with constants.
 void gather(const ModelState& state, ConstMatrixView features, const Index* rows, Index count, SpeciesTile& tile) {
     const Index size = features.cols;
-    tile.features.reserve(tile_columns() * size);
+    const Index stride = gathered_columns(state.info);
+    tile.features.reserve(tile_columns() * stride);
     for (Index i = 0; i < count; ++i) {
         const double* row = features.row(rows[i]);
         check_environment("features", row, size, rows[i]);
-        double* target = tile.features.data() + i * size;
+        double* target = tile.features.data() + i * stride;
+        if (state.info.has_constants) *target++ = 1.0;
         if (state.info.has_residual) {
             normalise(row, size, target);
         } else {
@@ -106,7 +102,7 @@ public:
 
     void run(const Index* rows, Index count, SpeciesTile& tile) const {
         gather(state_, features_, rows, count, tile);
-        for (AlignedBuffer* buffer : {&tile.variance, &tile.lpr, &tile.explained, &tile.energies}) {
+        for (AlignedBuffer* buffer : {&tile.variance, &tile.lpr, &tile.lpr_held, &tile.explained, &tile.energies}) {
             buffer->reserve(tile_columns());
         }
         if (part_.scorer) {
@@ -124,7 +120,7 @@ private:
     bool wants_energy() const { return scores_.local_energy.data != nullptr; }
 
     ConstMatrixView gathered(Index count, const SpeciesTile& tile) const {
-        return {tile.features.data(), count, features_.cols};
+        return {tile.features.data(), count, gathered_columns(state_.info)};
     }
 
     void score_kernels(Index count, SpeciesTile& tile) const {
@@ -145,7 +141,9 @@ private:
 
     /// The species has no active environments: phi is zero.
     static void score_unseen(Index count, SpeciesTile& tile) {
-        std::fill_n(tile.lpr.data(), count, std::numeric_limits<double>::infinity());
+        for (AlignedBuffer* buffer : {&tile.lpr, &tile.lpr_held}) {
+            std::fill_n(buffer->data(), count, std::numeric_limits<double>::infinity());
+        }
         for (AlignedBuffer* buffer : {&tile.variance, &tile.explained, &tile.energies}) {
             std::fill_n(buffer->data(), count, 0.0);
         }
@@ -153,6 +151,7 @@ private:
 
     void write(const SpeciesTile& tile, Index i, Index row) const {
         if (scores_.lpr.data != nullptr) scores_.lpr.data[row] = tile.lpr.data()[i];
+        if (scores_.lpr_held.data != nullptr) scores_.lpr_held.data[row] = tile.lpr_held.data()[i];
         if (scores_.variance.data != nullptr) scores_.variance.data[row] = tile.variance.data()[i];
         if (wants_residual()) scores_.residual.data[row] = std::max(1.0 - tile.explained.data()[i], 0.0);
         if (wants_energy()) scores_.local_energy.data[row] = part_.baseline + tile.energies.data()[i];
@@ -286,7 +285,7 @@ void Model::score_phi(ConstMatrixView phi, const Scores& scores, int n_threads) 
         throw InvalidInput("residual cannot be scored from phi; score features for it.");
     }
     const int threads = resolve_threads(n_threads);
-    factor().score(phi, {scores.lpr, scores.variance, info.regularizer}, threads);
+    factor().score(phi, {scores.lpr, scores.variance, scores.lpr_held, info.regularizer}, threads);
     if (scores.local_energy.data == nullptr) return;
     const auto write_energy = [&](Index i) {
         check_environment("phi", phi.row(i), phi.cols, i);

@@ -11,17 +11,11 @@
 #include "base/parallel.hpp"
 #include "linear_algebra/tiles.hpp"
 #include "lpr_fast/error.hpp"
+#include "lpr_fast/score_columns.hpp"
 #include "soap/soap_state.hpp"
 
 namespace lpr_fast {
 namespace {
-
-constexpr std::size_t n_scores = 4;
-constexpr std::array<const char*, n_scores> names{"lpr", "variance", "residual", "local_energy"};
-
-std::array<VectorView, n_scores> views_of(const Scores& scores) {
-    return {scores.lpr, scores.variance, scores.residual, scores.local_energy};
-}
 
 /// Room for some environments and what they are scored to.
 struct ScoringWorkspace {
@@ -29,27 +23,39 @@ struct ScoringWorkspace {
     AlignedBuffer features;
     std::vector<int> species;
     std::vector<Index> rows;
-    std::array<std::vector<double>, n_scores> scores;
+    std::array<std::vector<double>, score_columns.size()> scores;
 
     /// Room for the scores of all rows, where they are wanted.
-    Scores room_for(const std::array<VectorView, n_scores>& wanted) {
-        std::array<VectorView, n_scores> views;
-        for (std::size_t k = 0; k < n_scores; ++k) {
-            if (wanted[k].data == nullptr) continue;
+    Scores room_for(const Scores& wanted) {
+        Scores room;
+        for (std::size_t k = 0; k < score_columns.size(); ++k) {
+            const auto view = score_columns[k].view;
+            if ((wanted.*view).data == nullptr) continue;
             scores[k].resize(rows.size());
-            views[k] = {scores[k].data(), static_cast<Index>(rows.size())};
+            room.*view = {scores[k].data(), static_cast<Index>(rows.size())};
         }
-        return {views[0], views[1], views[2], views[3]};
+        return room;
+    }
+
+    /// Puts the scores where they are wanted.
+    void write(const Scores& wanted) const {
+        for (std::size_t k = 0; k < score_columns.size(); ++k) {
+            const VectorView out = wanted.*(score_columns[k].view);
+            if (out.data == nullptr) continue;
+            for (std::size_t i = 0; i < rows.size(); ++i) out.data[rows[i]] = scores[k][i];
+        }
     }
 };
 
-void check_outputs(const std::array<VectorView, n_scores>& outputs, Index n_centers) {
-    for (std::size_t k = 0; k < n_scores; ++k)
-        if (outputs[k].data != nullptr && outputs[k].size != n_centers)
+void check_outputs(const Scores& outputs, Index n_centers) {
+    for (const ScoreColumn& column : score_columns) {
+        const VectorView output = outputs.*(column.view);
+        if (output.data != nullptr && output.size != n_centers)
             throw InvalidInput(
-                std::string(names[k]) + " has room for " + std::to_string(outputs[k].size) + " centers; there are " +
+                std::string(column.name) + " has room for " + std::to_string(output.size) + " centers; there are " +
                 std::to_string(n_centers) + "."
             );
+    }
 }
 
 }  // namespace
@@ -65,7 +71,7 @@ struct SoapScorer::State {
 
     void score(
         const std::vector<Part>& parts, const Center* centers, Index count, UnknownSpecies unknown,
-        const std::array<VectorView, n_scores>& outputs, ScoringWorkspace& workspace
+        const Scores& outputs, ScoringWorkspace& workspace
     ) const;
 
     Model model;
@@ -74,8 +80,8 @@ struct SoapScorer::State {
 };
 
 void SoapScorer::State::score(
-    const std::vector<Part>& parts, const Center* centers, Index count, UnknownSpecies unknown,
-    const std::array<VectorView, n_scores>& outputs, ScoringWorkspace& workspace
+    const std::vector<Part>& parts, const Center* centers, Index count, UnknownSpecies unknown, const Scores& outputs,
+    ScoringWorkspace& workspace
 ) const {
     const SoapState& described = soap.state();
     const Index n_features = described.n_features();
@@ -84,8 +90,10 @@ void SoapScorer::State::score(
     workspace.rows.clear();
     const auto describe = [&](const Center& center, const SoapWorkspace& used) {
         if (unknown == UnknownSpecies::mark && used.surroundings.sees_unknown()) {
-            for (const VectorView& output : outputs)
+            for (const ScoreColumn& column : score_columns) {
+                const VectorView output = outputs.*(column.view);
                 if (output.data != nullptr) output.data[center.row] = std::numeric_limits<double>::quiet_NaN();
+            }
             return;
         }
         const StructureState& structure = parts[at(center.part)].structure->state();
@@ -106,11 +114,7 @@ void SoapScorer::State::score(
     const Scores scores = workspace.room_for(outputs);
     const ConstMatrixView rows(workspace.features.data(), static_cast<Index>(workspace.rows.size()), n_features);
     model.score(rows, workspace.species.data(), scores, 1);
-    for (std::size_t k = 0; k < n_scores; ++k) {
-        if (outputs[k].data == nullptr) continue;
-        for (std::size_t i = 0; i < workspace.rows.size(); ++i)
-            outputs[k].data[workspace.rows[i]] = workspace.scores[k][i];
-    }
+    workspace.write(outputs);
 }
 
 SoapScorer::SoapScorer(Model model) : state_(std::make_shared<const State>(std::move(model))) {
@@ -144,10 +148,9 @@ void SoapScorer::score(
     const std::vector<Part>& parts, const Scores& scores, UnknownSpecies unknown, int n_threads
 ) const {
     const State& state = *state_;
-    const auto outputs = views_of(scores);
     const std::vector<Center> centers = centers_of(state.soap.state(), parts);
     const auto count = static_cast<Index>(centers.size());
-    check_outputs(outputs, count);
+    check_outputs(scores, count);
     const int threads = resolve_threads(n_threads);
     // As many tasks for each thread as for any other, none larger than the caches like.
     const Index share = std::max<Index>(1, tile_count(count, threads));
@@ -155,7 +158,7 @@ void SoapScorer::score(
     parallel_for_each(tile_count(count, size), threads, [&](Index task) {
         auto lease = state.workspaces.take();
         const Index first = task * size, last = std::min(first + size, count);
-        state.score(parts, centers.data() + first, last - first, unknown, outputs, *lease);
+        state.score(parts, centers.data() + first, last - first, unknown, scores, *lease);
     });
 }
 

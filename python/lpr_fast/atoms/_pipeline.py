@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .. import _core
 from .._arrays import Array
 from .._errors import InvalidInputError
-from ..models._scores import LocalScores, scores_of
+from ..models._scores import LocalScores, in_full, scores_of
 from . import _frames
 from ._describing import Describing, Ready
 from ._pieces import Piece, pieces
@@ -106,7 +106,7 @@ class Pipeline:
         marks = unknown_species == "nan"
         if self.scorer is not None:
             found = self.scorer.score(piece.structures, piece.chosen, marks, n_threads)
-            return Scores(*found, piece.frame, piece.atom)
+            return Scores(**in_full(found), frame=piece.frame, atom=piece.atom)
         features = self.features(piece, n_threads)
         if marks:
             features[np.concatenate([_sees_others(ready, self.species) for ready in piece.batch])] = np.nan

@@ -237,12 +237,12 @@ def _made(frames: TrainingFiles, job: FitJob, order: FitOrder, work: Passes, sta
         basis, further = basis_of(problem, lambda chosen: work.features(problem, chosen), stacklevel=stacklevel + 1)
         frames.refuse_changes()
         job.keep_first_pass(problem.structures, basis, further)
-    accumulator, start = job.rows(problem, basis, further)
-    for rows in work.add_rows(start, accumulator, problem, basis):
+    sums, start = job.rows(problem, basis, further)
+    for rows in work.add_rows(start, sums, problem, basis):
         job.keep(rows)
     with job.refused_for_good():
         frames.refuse_changes()
-        return finished(problem, basis, accumulator, further, stacklevel=stacklevel + 1)
+        return finished(problem, basis, sums, further, stacklevel=stacklevel + 1)
 
 
 def _say_beforehand(problem: Problem, remark: Callable[[str], None]) -> None:
