@@ -12,12 +12,12 @@ from ase.calculators.lj import LennardJones
 
 from lpr_fast import LprCalculator, SparseKernelModel, score_trajectory
 from lpr_fast.models._columns import COLUMNS, columns_of, prefixed_columns_of
-from lpr_fast.models._scores import LocalScores
+from lpr_fast.models._scores import LocalScores, in_full
 
 from .structures import fitted, silicon
 
-NAMES = ["lpr", "variance", "residual", "local_energy"]
-PREFIXED = ["lpr", "lpr_variance", "lpr_residual", "lpr_local_energy"]
+NAMES = ["lpr", "variance", "residual", "local_energy", "percentile", "verdict"]
+PREFIXED = ["lpr", *(f"lpr_{name}" for name in NAMES[1:])]
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def test_the_table_has_every_attribute_of_the_scores_in_their_order() -> None:
 
 
 def test_scores_that_a_model_does_not_have_are_no_columns() -> None:
-    scores = LocalScores(np.ones(2), np.ones(2), None, None)
+    scores = LocalScores(**in_full({"lpr": np.ones(2), "variance": np.ones(2)}))
     assert list(columns_of(scores)) == ["lpr", "variance"]
     assert list(prefixed_columns_of(scores)) == ["lpr", "lpr_variance"]
     assert scores.taken(slice(1)).residual is None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..models._fit import adding, sums_of
-from ..models._problem import Progress, basis_of, finished, rows_from
+from ..models._problem import Progress, basis_of, finished, referenced, rows_from
 from ..models._rows_file import rows_file
 from ..models._settings import FitSettings
 from ._fitting import frames_problem, outside_of
@@ -37,4 +37,5 @@ def fit_frames(
     with rows_file(path, problem.settings, basis, problem.facts.with_provenance(further)) as keep:
         for rows in blocks:
             keep(rows)
-    return kind._of(finished(problem, basis, sums, further, stacklevel=4), outside_of(wanted))
+    model = finished(problem, basis, sums, further, stacklevel=4)
+    return kind._of(referenced(problem, model), outside_of(wanted))

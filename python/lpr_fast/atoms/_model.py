@@ -14,16 +14,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _core
-from .._arrays import Array, as_count
+from .._arrays import Array, as_count, as_number
 from .._errors import InvalidInputError
 from .._files import replacing
 from .._html import table
 from .._rigidity import Rigidity
 from ..models import _archive
+from ..models._calibration import Calibration, VarianceKind
 from ..models._from_arrays import checked_features
+from ..models._reference import Reference, with_reference
 from ..models._scores import LOSS_NAMES, LocalScores, Loss, scores_of
 from ._describing import Describing, SoapDescribing, other_describing
 from ._pipeline import Pipeline, Scores, UnknownSpecies, joined, stacked, whole_frames
+from ._totals import Totals, TotalScoring, all_totals
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -57,7 +60,7 @@ class StructureModel:
     def score(
         self, frames: Iterable[Atoms], *, unknown_species: UnknownSpecies = "error", n_threads: int = 0
     ) -> Scores:
-        """Rigidity, variance, residual and local energy of every atom.
+        """Rigidity, variance, residual, local energy, percentile and verdict of every atom.
 
         Frames are taken as they come: memory does not grow with their number, beyond that of the results.
 
@@ -117,6 +120,70 @@ class StructureModel:
             )
         return scores_of(self._model, features, numbers, count)
 
+    def with_reference(self: AnyModel, frames: Iterable[Atoms], *, n_threads: int = 0) -> AnyModel:
+        """The model with other environments to compare with than those that it was fitted to.
+
+        A fit scores its training environments itself; what `TrainingRows` make of sums cannot, nor do files of earlier
+        versions know how these scored.
+
+        Parameters
+        ----------
+        frames : iterable of ase.Atoms
+            The training structures, as a rule: with environments of all species of the model.
+        n_threads : int
+            See `Rigidity`.
+
+        Returns
+        -------
+        SparseKernelModel or LinearModel
+            Of the same kind, with percentiles and verdicts.
+
+        Raises
+        ------
+        InvalidInputError
+            For frames that cannot be scored, and where one of the model's species does not occur.
+        """
+        reference = Reference()
+        for batch, scores in self._scored_batches(frames, "error", n_threads):
+            reference.add(scores, np.concatenate([frame.numbers for frame in batch]))
+        return self._of(with_reference(self._model, reference), self._outside)
+
+    def training_quantile(self, column: str, share: float, species: int) -> float:
+        """The score below which such a share of the training environments of a species lies.
+
+        Parameters
+        ----------
+        column : str
+            Name of the score: ``"lpr"``, ``"variance"`` or ``"residual"``.
+        share : float
+            Between 0 and 1.
+        species : int
+            Atomic number.
+
+        Returns
+        -------
+        float
+            Right to half a thousandth.
+
+        Raises
+        ------
+        InvalidInputError
+            For scores, shares and species that there are not, and a model without a reference.
+        """
+        if self._reference is None:
+            raise InvalidInputError(
+                "this model does not know how its training environments score; use with_reference to score them."
+            )
+        wanted = as_number("share", share)
+        if not 0.0 <= wanted <= 1.0:
+            raise InvalidInputError(f"share is {wanted:g}; it must be between 0 and 1.")
+        if species not in self.species:
+            known = ", ".join(map(str, self.species))
+            raise InvalidInputError(f"species is {species}, but the model knows only {known}.")
+        if column not in self._reference.columns:
+            raise InvalidInputError(f"column is {column!r}; it must be one of {', '.join(self._reference.columns)}.")
+        return self._reference.quantile(column, wanted, int(species))
+
     def predict(self, frames: Iterable[Atoms], *, n_threads: int = 0) -> Array:
         """Total energies, shape (n_frames,), in the unit of the training energies.
 
@@ -133,6 +200,68 @@ class StructureModel:
             sizes = [len(frame) for frame in batch]
             totals += [float(local.sum()) for local in np.split(scores.local_energy, np.cumsum(sizes)[:-1])]
         return np.array(totals)
+
+    def totals(self, frames: Iterable[Atoms], *, n_threads: int = 0) -> Totals:
+        """Rigidity, variance, residual and standard deviation of total energies, and these.
+
+        Each frame is described for itself: the bits depend on it and the model alone.
+
+        Parameters
+        ----------
+        frames, n_threads
+            As for `score`.
+
+        Returns
+        -------
+        Totals
+            Named arrays of shape (n_frames,), which are a dictionary too.
+
+        Raises
+        ------
+        InvalidInputError
+            As `score`.
+        """
+        count = as_count("n_threads", n_threads)
+        pieces = self.pipeline.pieces(frames, "error")
+        found = [self.total_scoring.of(piece.batch, count) for piece in pieces if piece.is_last]
+        return all_totals([self.total_scoring.of([], count), *found])
+
+    def calibrate(
+        self: AnyModel,
+        frames: Iterable[Atoms],
+        *,
+        variance: VarianceKind | None = None,
+        energy_key: str | None = None,
+        n_threads: int = 0,
+    ) -> AnyModel:
+        """The same model with `sigma`, a standard deviation in the unit of the energies, for every atom and total.
+
+        One constant, the prior variance in squared energies, is that of maximum likelihood for the errors of the totals
+        of `frames`: the mean of error^2 / variance. `calibration` says what it came to.
+
+        Parameters
+        ----------
+        frames : iterable of ase.Atoms
+            Structures that the model was *not* fitted to, with their energies; about a hundred give the constant to 14
+            percent, (2 / n)^0.5.
+        variance : {"pp", "sr"}, optional
+            What is scaled: the variance of the projected process, which counts the residual in and grows far from the
+            active set (the default for kernel models; totals of up to 4096 atoms), or that of the subset of
+            regressors (linear models, which have no residual).
+        energy_key : str, optional
+            Where `Atoms.info`, or the results that the calculator holds, have total energies; the default is where the
+            fit found them.
+        n_threads : int
+            See `Rigidity`.
+
+        Raises
+        ------
+        InvalidInputError
+            For a model without energies, frames without, and totals from which nothing can be learned.
+        """
+        from ._calibrating import calibrated_model
+
+        return calibrated_model(self, frames, variance, energy_key, as_count("n_threads", n_threads))
 
     def features(self, frames: Iterable[Atoms]) -> Array:
         """Folded features of every atom, shape (n_atoms, D).
@@ -212,9 +341,26 @@ class StructureModel:
         return self._facts["baseline"] is not None
 
     @property
+    def has_reference(self) -> bool:
+        """Whether the model knows how its training environments score, and gives percentiles and verdicts."""
+        return "reference" in self._facts
+
+    @property
+    def verdict_limits(self) -> dict[str, float] | None:
+        """In percent of the training environments, what is ``loose`` and ``unlike``; None without a reference."""
+        limits: dict[str, float] | None = copy.deepcopy(self._facts.get("reference"))
+        return limits
+
+    @property
     def baseline(self) -> dict[int, float] | None:
         """Energy of an atom of each atomic number that was taken off before fitting; None without energies."""
         return dict(zip(self.species, self._facts["baseline"], strict=True)) if self.has_energies else None
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What `calibrate` came to; None for a model that was not calibrated."""
+        facts = self._facts.get("calibration")
+        return None if facts is None else Calibration.from_facts(facts)
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -226,6 +372,10 @@ class StructureModel:
         """What the model's text says."""
         facts: dict[str, Any] = json.loads(self._model.text)
         return facts
+
+    @cached_property
+    def _reference(self) -> Reference | None:
+        return Reference.from_arrays(self._model.parts()[1]) if self.has_reference else None
 
     @property
     def cutoff(self) -> float | None:
@@ -239,6 +389,21 @@ class StructureModel:
         describing = self._describing() if scorer is None else SoapDescribing.of(scorer.soap, self.species)
         is_kernel = self._facts["kind"] == "sparse_kernel"
         return Pipeline(self._model, describing, scorer, self.species, self.n_features, is_kernel)
+
+    @cached_property
+    def total_scoring(self) -> TotalScoring:
+        """What scores totals, for the floors above."""
+        calibration = self.calibration
+        return TotalScoring(
+            self._model,
+            self.rigidity,
+            self.pipeline.describing,
+            self.species,
+            self._facts.get("zeta"),
+            self.baseline,
+            0.0 if calibration is None else calibration.prior_variance,
+            calibration is not None and calibration.variance == "pp",
+        )
 
     def _describing(self) -> Describing:
         """What describes structures outside the core."""
