@@ -87,7 +87,7 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "Hessian infinite": (lambda: Rigidity.from_hessian(PSD + np.inf), "NaN or infinity"),
     "Hessian indefinite": (lambda: Rigidity.from_hessian(-np.eye(3)), "smallest eigenvalue is -1; a regularizer of 2"),
     "phi of another size": (lambda: fitted().lpr(X[:, :2]), "phi has 2 columns, expected 3, one for each weight"),
-    "phi of one dimension": (lambda: fitted().lpr(X[0]), r"for a single row give phi\[None, :\]"),
+    "phi of three dimensions": (lambda: fitted().lpr(X[None]), r"phi has shape \(1, 8, 3\); it must have two"),
     "phi an empty list": (lambda: fitted().lpr([]), r"phi has shape \(0,\); it must have two dimensions"),
     "phi with NaN": (lambda: fitted().variance(NAN), "phi row 5 holds NaN, infinity or an entry above 1e140"),
     "phi_a of another size": (lambda: fitted().covariance(PSD[:, :1]), "phi_a has 1 columns, expected 3"),

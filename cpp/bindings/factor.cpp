@@ -1,6 +1,7 @@
 #include <pybind11/stl.h>
 
 #include <optional>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -59,11 +60,15 @@ py::array_t<double> scored(const HessianFactor& self, const py::array& phi, int 
 }
 
 py::array_t<double> lpr(const HessianFactor& self, const py::array& phi, int n_threads) {
-    return scored(self, phi, n_threads, [](VectorView out) { return FormScores{out, {}}; });
+    return scored(self, phi, n_threads, [](VectorView out) { return FormScores{out}; });
+}
+
+py::array_t<double> lpr_held(const HessianFactor& self, const py::array& phi, int n_threads) {
+    return scored(self, phi, n_threads, [](VectorView out) { return FormScores{{}, {}, out}; });
 }
 
 py::array_t<double> variance(const HessianFactor& self, const py::array& phi, double scale, int n_threads) {
-    return scored(self, phi, n_threads, [&](VectorView out) { return FormScores{{}, out, scale}; });
+    return scored(self, phi, n_threads, [&](VectorView out) { return FormScores{{}, out, {}, scale}; });
 }
 
 py::array_t<double> covariance(
@@ -87,9 +92,37 @@ HessianFactor updated(
     return self.updated(row_view, weight_view, n_threads);
 }
 
-py::array_t<double> triangle(const HessianFactor& self) {
-    const ConstMatrixView view = self.triangle();
+HessianFactor holding(const HessianFactor& self, const py::array& rows) {
+    const ConstMatrixView view = matrix_view(rows, "rows");
+    const WithoutInterpreter no_interpreter;
+    return self.holding(view);
+}
+
+py::array_t<double> copy_of(ConstMatrixView view) {
     return py::array_t<double>({view.rows, view.cols}, view.data);
+}
+
+/// Rows, directions, and what is left along these; nothing where nothing is held.
+std::optional<std::tuple<py::array_t<double>, py::array_t<double>, py::array_t<double>>> held(
+    const HessianFactor& self
+) {
+    if (!self.holds()) return std::nullopt;
+    const HeldParts parts = self.held();
+    return std::tuple{
+        copy_of(parts.rows), copy_of(parts.directions), py::array_t<double>(parts.left.size, parts.left.data)
+    };
+}
+
+HessianFactor with_held(
+    const HessianFactor& self, const py::array& rows, const py::array& directions, const py::array& left
+) {
+    const HeldParts parts{matrix_view(rows, "rows"), matrix_view(directions, "directions"), vector_view(left, "left")};
+    const WithoutInterpreter no_interpreter;
+    return self.with_held(parts);
+}
+
+py::array_t<double> triangle(const HessianFactor& self) {
+    return copy_of(self.triangle());
 }
 
 }  // namespace
@@ -102,6 +135,10 @@ void register_factor(py::module_& module) {
         )
         .def("lpr", &lpr, py::arg("phi"), py::arg("n_threads"))
         .def("variance", &variance, py::arg("phi"), py::arg("scale"), py::arg("n_threads"))
+        .def("lpr_held", &lpr_held, py::arg("phi"), py::arg("n_threads"))
+        .def("holding", &holding, py::arg("rows"))
+        .def("held", &held)
+        .def("with_held", &with_held, py::arg("rows"), py::arg("directions"), py::arg("left"))
         .def("covariance", &covariance, py::arg("phi_a"), py::arg("phi_b"), py::arg("scale"), py::arg("n_threads"))
         .def(
             "restrict_to", &HessianFactor::restrict_to, py::arg("columns"), py::arg("n_threads"),

@@ -110,8 +110,15 @@ lpr_fast::Configuration configuration_of(const lpr_fast_structure& structure) {
 
 lpr_fast::Scores scores_of(const lpr_fast_scores& scores, ptrdiff_t n) {
     check_size(scores.size, sizeof(lpr_fast_scores), "lpr_fast_scores");
-    return {{scores.lpr, n},          {scores.variance, n},   {scores.residual, n},
-            {scores.local_energy, n}, {scores.percentile, n}, {scores.verdict, n}};
+    lpr_fast::Scores views;
+    views.lpr = {scores.lpr, n};
+    views.lpr_held = {scores.lpr_held, n};
+    views.variance = {scores.variance, n};
+    views.residual = {scores.residual, n};
+    views.local_energy = {scores.local_energy, n};
+    views.percentile = {scores.percentile, n};
+    views.verdict = {scores.verdict, n};
+    return views;
 }
 
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
@@ -177,6 +184,10 @@ int lpr_fast_has_energies(const lpr_fast_model* model) {
 
 int lpr_fast_has_residual(const lpr_fast_model* model) {
     return asked(model, -1, [](const ModelInfo& info) { return info.has_residual ? 1 : 0; });
+}
+
+int lpr_fast_has_held(const lpr_fast_model* model) {
+    return asked(model, -1, [](const ModelInfo& info) { return info.has_held ? 1 : 0; });
 }
 
 int lpr_fast_has_reference(const lpr_fast_model* model) {

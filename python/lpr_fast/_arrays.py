@@ -57,6 +57,37 @@ def as_matrix(name: str, value: ArrayLike) -> Array:
     return array
 
 
+def as_environments(name: str, value: ArrayLike) -> Array:
+    """A matrix, of which a single row may come as a vector."""
+    array = _as_float64(name, value)
+    return as_matrix(name, array[None, :] if array.ndim == 1 and array.size else array)
+
+
+def as_self_kernels(name: str, value: ArrayLike, n_rows: int) -> Array:
+    """A kernel of each row with itself, from one for each or one for all."""
+    array = _as_float64(name, value)
+    if array.ndim == 0:
+        array = np.full(n_rows, array)
+    if array.shape != (n_rows,):
+        raise InvalidInputError(
+            f"{name} has shape {array.shape}; it must be one number, or one for each of the {n_rows} rows."
+        )
+    wrong = np.flatnonzero(~((array >= 0.0) & np.isfinite(array)))
+    if wrong.size:
+        raise InvalidInputError(f"{name} of row {wrong[0]} is {array[wrong[0]]:g}; it must be finite and not negative.")
+    return array
+
+
+def refuse_unusable(name: str, rows: Array) -> None:
+    """Throw for rows of environments that the core does not take."""
+    wrong = np.flatnonzero(~(np.abs(rows) <= LARGEST_ENTRY).all(axis=1))
+    if wrong.size:
+        raise InvalidInputError(
+            f"row {wrong[0]} of {name} holds NaN, infinity or an entry above {LARGEST_ENTRY:g}; remove or recompute "
+            "that environment."
+        )
+
+
 def as_rows(name: str, value: ArrayLike) -> Array:
     """A matrix with at least one row and one column: the training rows that a constructor takes."""
     array = as_matrix(name, value)

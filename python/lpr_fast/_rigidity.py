@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import math
 import warnings
+from typing import TypeAlias
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _core
 from ._accumulator import HessianAccumulator, Method
-from ._arrays import Array, as_columns, as_count, as_matrix, as_number, as_rows, as_square, as_vector
+from ._arrays import Array, as_columns, as_count, as_environments, as_matrix, as_number, as_rows, as_square, as_vector
 from ._errors import InvalidInputError, LprWarning, doubts
+from ._factorised import FactorisedHessian
+from ._symmetry import about_asymmetry, symmetrised
 
 
-class Rigidity:
+class Rigidity(FactorisedHessian):
     r"""Local prediction rigidity of a model, from one triangular factor of its Hessian.
 
     .. math::
@@ -36,11 +37,6 @@ class Rigidity:
     which the training data say nothing.
     """
 
-    _factor: _core.HessianFactor
-    _regularizer: float
-    _method: str
-    _weights: Array | None
-
     def __init__(self) -> None:
         raise InvalidInputError(
             "Rigidity is not built directly; use its from_features, from_kernels, from_hessian or from_accumulator."
@@ -48,13 +44,20 @@ class Rigidity:
 
     @classmethod
     def _from_factor(
-        cls, factor: _core.HessianFactor, regularizer: float, method: str, weights: Array | None = None
+        cls,
+        factor: _core.HessianFactor,
+        regularizer: float,
+        method: str,
+        *,
+        weights: Array | None = None,
+        prior: _core.HessianFactor | None = None,
     ) -> Rigidity:
         rigidity = cls.__new__(cls)
         rigidity._factor = factor
         rigidity._regularizer = regularizer
         rigidity._method = method
         rigidity._weights = weights
+        rigidity._prior = prior
         return rigidity
 
     def _warn(self, stacklevel: int) -> None:
@@ -75,9 +78,20 @@ class Rigidity:
         """What all constructors from rows call; warnings point `stacklevel` calls up."""
         mu = as_number("regularizer", regularizer)
         factor, weights = _core.fit(accumulator._core, mu, prior, as_count("n_threads", n_threads))
-        labelled = accumulator.is_labelled
-        rigidity = cls._from_factor(factor, mu, accumulator.method, weights if labelled else None)
+        rigidity = cls._from_factor(
+            factor, mu, accumulator.method, weights=weights if accumulator.is_labelled else None
+        )
         rigidity._warn(stacklevel)
+        return rigidity
+
+    @classmethod
+    def _build_with_residuals(
+        cls, accumulator: HessianAccumulator, prior: Array | None, regularizer: float, n_threads: int
+    ) -> Rigidity:
+        """The same, with the factor of the prior; warnings point at the caller's caller."""
+        rigidity = cls._build(accumulator, prior, regularizer, n_threads, stacklevel=4)
+        if prior is not None:
+            rigidity._prior = _core.factorize_prior(prior, as_count("n_threads", n_threads))
         return rigidity
 
     @classmethod
@@ -86,6 +100,7 @@ class Rigidity:
         X: ArrayLike,
         *,
         regularizer: float,
+        targets: ArrayLike | None = None,
         weights: ArrayLike | None = None,
         method: Method = "qr",
         n_threads: int = 0,
@@ -98,6 +113,8 @@ class Rigidity:
             Structure rows: features summed over the atoms of each training structure.
         regularizer : float
             mu > 0.
+        targets : array_like, shape (N,), optional
+            What the model is to predict for each row: from them follow `weights` and `predict`.
         weights : array_like, shape (N,), optional
             Weight w_A of each row's squared residual: 1, the default, for total energies, 1 / N_A^2 for those per atom.
         method : {"qr", "gram"}
@@ -113,9 +130,7 @@ class Rigidity:
             If ``method="gram"`` and the problem is too ill-conditioned for it.
         """
         rows = as_rows("X", X)
-        accumulator = HessianAccumulator(rows.shape[1], method)
-        accumulator.add(rows, weights, n_threads=n_threads)
-        return cls._build(accumulator, None, regularizer, n_threads)
+        return cls._build(_accumulated(rows, weights, targets, method, n_threads), None, regularizer, n_threads)
 
     @classmethod
     def from_kernels(
@@ -124,6 +139,7 @@ class Rigidity:
         K_MM: ArrayLike,
         *,
         regularizer: float,
+        targets: ArrayLike | None = None,
         weights: ArrayLike | None = None,
         method: Method = "qr",
         n_threads: int = 0,
@@ -131,7 +147,7 @@ class Rigidity:
         """Rigidity of a sparse kernel model: H = K_NM^T W K_NM + mu K_MM.
 
         The LPR of a sparse kernel model is blind far from the active points: where all kernels vanish it is infinite.
-        Look at the residual k(i,i) - k_Mi^T K_MM^-1 k_Mi beside it.
+        Look at the `residual` k(i,i) - k_Mi^T K_MM^-1 k_Mi beside it, or at the `projected_process_variance`.
 
         Parameters
         ----------
@@ -142,6 +158,8 @@ class Rigidity:
             are redundant in float64 are dropped, `n_dropped` says how many, and an `LprWarning` says so.
         regularizer : float
             mu > 0.
+        targets : array_like, shape (N,), optional
+            What the model is to predict for each row: from them follow `weights` and `predict`.
         weights : array_like, shape (N,), optional
             Weight w_A of each row's squared residual: 1, the default, for total energies, 1 / N_A^2 for those per atom.
         method : {"qr", "gram"}
@@ -164,21 +182,23 @@ class Rigidity:
                 f"K_MM has shape {prior.shape}, expected {(n_active, n_active)} for the {n_active} columns of K_NM; "
                 "check that the two are not swapped."
             )
-        accumulator = HessianAccumulator(rows.shape[1], method)
-        accumulator.add(rows, weights, n_threads=n_threads)
-        return cls._build(accumulator, prior, regularizer, n_threads)
+        accumulator = _accumulated(rows, weights, targets, method, n_threads)
+        return cls._build_with_residuals(accumulator, prior, regularizer, n_threads)
 
     @classmethod
     def from_hessian(cls, H: ArrayLike, *, regularizer: float = 0.0, n_threads: int = 0) -> Rigidity:
         """Rigidity from a dense Hessian, for instance a neural network's: H + mu I.
 
         H is that of *half* the summed squares, so that for a linear model it equals X^T W X: halve what automatic
-        differentiation gives for sum_A w_A (y_A - Y_A)^2, and give mu for the penalty mu |c|^2.
+        differentiation gives for sum_A w_A (y_A - Y_A)^2, and give mu for the penalty mu |c|^2. The full Hessian of a
+        network need not be positive definite; that of Gauss and Newton is, for which you give the rows of the Jacobian
+        dY_A/dc to `from_features`.
 
         Parameters
         ----------
         H : array_like, shape (M, M)
-            Symmetric; with `regularizer`, positive definite.
+            Symmetric; with `regularizer`, positive definite. Asymmetry of up to 1e-4 of the largest entry counts as
+            rounding of derivatives in float32: H is averaged with its transpose, and an `LprWarning` says so.
         regularizer : float
             mu >= 0. With 0, `variance` and `covariance` need an explicit scale.
         n_threads : int
@@ -192,8 +212,11 @@ class Rigidity:
             Naming the smallest eigenvalue and a regularizer that would suffice.
         """
         mu = as_number("regularizer", regularizer)
-        factor = _core.factorize_hessian(as_square("H", H), mu, as_count("n_threads", n_threads))
+        hessian, asymmetry = symmetrised(as_square("H", H))
+        factor = _core.factorize_hessian(hessian, mu, as_count("n_threads", n_threads))
         rigidity = cls._from_factor(factor, mu, "hessian")
+        if asymmetry > 0.0:
+            warnings.warn(about_asymmetry(asymmetry, factor.error_estimate), LprWarning, stacklevel=2)
         rigidity._warn(2)
         return rigidity
 
@@ -222,95 +245,7 @@ class Rigidity:
         if not isinstance(accumulator, HessianAccumulator):
             raise InvalidInputError(f"accumulator is a {type(accumulator).__name__}; it must be a HessianAccumulator.")
         prior_array = None if prior is None else as_square("prior (K_MM)", prior)
-        return cls._build(accumulator, prior_array, regularizer, n_threads)
-
-    def _scale(self, scale: float | None) -> float:
-        if scale is not None:
-            number = as_number("scale", scale)
-            if not 0.0 < number < math.inf:
-                raise InvalidInputError(f"scale is {number}; it must be finite and positive.")
-            return number
-        if self._regularizer == 0.0:
-            raise InvalidInputError(
-                "the variance needs a scale, because the regularizer, its default, is 0; give scale=..., for instance "
-                "a calibrated prior variance."
-            )
-        return self._regularizer
-
-    def lpr(self, phi: ArrayLike, *, n_threads: int = 0) -> Array:
-        """Local prediction rigidity, 1 / (phi_i^T H^-1 phi_i). The variance is scale / LPR: no need to ask for both.
-
-        Parameters
-        ----------
-        phi : array_like, shape (n, M)
-            One row for each environment: features, kernels to the active points, or Jacobian rows. n may be zero.
-        n_threads : int
-            See `Rigidity`.
-
-        Returns
-        -------
-        numpy.ndarray, shape (n,)
-            In units of the loss per squared prediction. Infinite for a row of zeros, and where float64 cannot hold it.
-
-        Raises
-        ------
-        InvalidInputError
-            For a wrong shape and, naming the row, for NaN and infinity.
-        """
-        return self._factor.lpr(as_matrix("phi", phi), as_count("n_threads", n_threads))
-
-    def variance(self, phi: ArrayLike, *, scale: float | None = None, n_threads: int = 0) -> Array:
-        """Subset-of-regressors variance, scale * phi_i^T H^-1 phi_i.
-
-        Parameters
-        ----------
-        phi : array_like, shape (n, M)
-            One row for each environment.
-        scale : float, optional
-            The regularizer by default: then the unit is the prior variance of the kernel.
-        n_threads : int
-            See `Rigidity`.
-
-        Returns
-        -------
-        numpy.ndarray, shape (n,)
-            Right wherever float64 can hold it, whatever the sizes of mu and phi; beyond, zero or infinite.
-
-        Raises
-        ------
-        InvalidInputError
-            As `lpr`, and if no scale is given where the regularizer is 0.
-        """
-        return self._factor.variance(as_matrix("phi", phi), self._scale(scale), as_count("n_threads", n_threads))
-
-    def covariance(
-        self, phi_a: ArrayLike, phi_b: ArrayLike | None = None, *, scale: float | None = None, n_threads: int = 0
-    ) -> Array:
-        """Covariance of local predictions, scale * phi_a^T H^-1 phi_b.
-
-        Parameters
-        ----------
-        phi_a : array_like, shape (n_a, M)
-            One row for each environment, or for any sum of environments.
-        phi_b : array_like, shape (n_b, M), optional
-            `phi_a` by default.
-        scale : float, optional
-            The regularizer by default.
-        n_threads : int
-            See `Rigidity`.
-
-        Returns
-        -------
-        numpy.ndarray, shape (n_a, n_b)
-
-        Raises
-        ------
-        InvalidInputError
-            As `variance`.
-        """
-        a = as_matrix("phi_a", phi_a)
-        b = a if phi_b is None else as_matrix("phi_b", phi_b)
-        return self._factor.covariance(a, b, self._scale(scale), as_count("n_threads", n_threads))
+        return cls._build_with_residuals(accumulator, prior_array, regularizer, n_threads)
 
     def restrict(self, columns: ArrayLike, *, n_threads: int = 0) -> Rigidity:
         """The same numbers with less work, for phi that vanish outside `columns`.
@@ -334,8 +269,14 @@ class Rigidity:
         InvalidInputError
             For an empty list, repeated columns, or columns outside 0 ... M - 1.
         """
-        factor = self._factor.restrict_to(as_columns(columns), as_count("n_threads", n_threads))
-        return self._from_factor(factor, self._regularizer, self._method)
+        chosen, count = as_columns(columns), as_count("n_threads", n_threads)
+        return self._from_factor(
+            self._factor.restrict_to(chosen, count),
+            self._regularizer,
+            self._method,
+            weights=None if self._weights is None else self._weights[chosen],
+            prior=None if self._prior is None else self._prior.restrict_to(chosen, count),
+        )
 
     def updated(self, rows: ArrayLike, weights: ArrayLike | None = None, *, n_threads: int = 0) -> Rigidity:
         """The rigidity after more training rows, H + rows^T W rows; this object stays as it is.
@@ -359,71 +300,41 @@ class Rigidity:
         row_array = as_matrix("rows", rows)
         weight_array = None if weights is None else as_vector("weights", weights)
         factor = self._factor.updated(row_array, weight_array, as_count("n_threads", n_threads))
-        return self._from_factor(factor, self._regularizer, self._method)
+        return self._from_factor(factor, self._regularizer, self._method, prior=self._prior)
 
-    @property
-    def regularizer(self) -> float:
-        """mu, as given."""
-        return self._regularizer
+    def holding(self, rows: ArrayLike) -> Rigidity:
+        """The same rigidity, with `lpr_held` besides: how firm predictions are while those of `rows` are fixed.
 
-    @property
-    def method(self) -> str:
-        """How H was factorised: ``"qr"``, ``"gram"`` or ``"hessian"``."""
-        return self._method
+        Hold what the data leave open in common for many environments, so that it does not hide what they say of each:
+        the mean of phi over the atoms of each species, where totals of one composition do not say how the energy is
+        split between species; groups of environments; an isolated atom; a phase.
 
-    @property
-    def size(self) -> int:
-        """M as given: the number of columns of phi."""
-        return self._factor.size
-
-    @property
-    def n_dropped(self) -> int:
-        """Active points left out because they are redundant in float64."""
-        return self._factor.n_dropped
-
-    @property
-    def kept_columns(self) -> list[int]:
-        """Columns of phi that count, in ascending order; the others are the `n_dropped` redundant active points."""
-        return sorted(self._factor.columns)
-
-    @property
-    def weights(self) -> Array | None:
-        """The model's weights c, shape (M,), if it was built from labelled rows (see `HessianAccumulator`); else None.
-
-        They minimise sum_A w_A (y_A - X_A . c)^2 + mu c^T P c, and come from the QR itself, not from normal equations.
-        Weights of dropped active points are zero.
-        """
-        return None if self._weights is None else self._weights.copy()
-
-    @property
-    def condition_number(self) -> float:
-        """Estimate of the 2-norm condition number of the triangular factor, the square root of that of H."""
-        return self._factor.condition_number
-
-    @property
-    def error_estimate(self) -> float | None:
-        """Estimate of the largest relative error that rounding leaves in any rigidity; None for ``method="qr"``.
-
-        It is often far too high for environments like those of the training set, and practically never too low. The QR
-        route has no such number: its errors are those that one ulp of the inputs causes.
-        """
-        estimate = self._factor.error_estimate
-        return None if math.isnan(estimate) else estimate
-
-    def hessian(self) -> Array:
-        """H of the kept columns as a dense array, for inspection: forming it loses digits that R has.
+        Parameters
+        ----------
+        rows : array_like, shape (q, M)
+            Rows of phi, of which the scale does not matter. Rows that depend on others hold nothing more.
 
         Returns
         -------
-        numpy.ndarray, shape (M - n_dropped, M - n_dropped)
+        Rigidity
+            With the bits of this one in all else; `restrict` and `updated` keep what is held.
+
+        Raises
+        ------
+        InvalidInputError
+            For rows that cannot be used, or are all zero.
         """
-        triangle = self._factor.triangle()[:, np.argsort(self._factor.columns)]
-        return triangle.T @ triangle
+        return self._from_factor(
+            self._factor.holding(as_environments("rows", rows)),
+            self._regularizer,
+            self._method,
+            weights=self._weights,
+            prior=self._prior,
+        )
 
     def __reduce__(self) -> tuple[object, ...]:
-        factor = self._factor
-        parts = (factor.size, factor.columns, factor.triangle(), factor.condition_number, factor.error_estimate)
-        return _from_parts, (type(self), parts, self._regularizer, self._method, self._weights)
+        prior = None if self._prior is None else _parts_of(self._prior)
+        return _from_parts, (type(self), _parts_of(self._factor), self._regularizer, self._method, self._weights, prior)
 
     def __repr__(self) -> str:
         return (
@@ -432,11 +343,37 @@ class Rigidity:
         )
 
 
+def _accumulated(
+    rows: Array, weights: ArrayLike | None, targets: ArrayLike | None, method: Method, n_threads: int
+) -> HessianAccumulator:
+    """All training rows of a model."""
+    accumulator = HessianAccumulator(rows.shape[1], method, labelled=targets is not None)
+    accumulator.add(rows, weights, targets=targets, n_threads=n_threads)
+    return accumulator
+
+
+# Of a factor: what makes its triangle, and what it holds.
+_Parts: TypeAlias = tuple[tuple[int, list[int], Array, float, float], tuple[Array, Array, Array] | None]
+
+
+def _parts_of(factor: _core.HessianFactor) -> _Parts:
+    of_triangle = factor.size, factor.columns, factor.triangle(), factor.condition_number, factor.error_estimate
+    return of_triangle, factor.held()
+
+
+def _factor_from(parts: _Parts) -> _core.HessianFactor:
+    of_triangle, held = parts
+    factor = _core.HessianFactor.from_triangle(*of_triangle)
+    return factor if held is None else factor.with_held(*held)
+
+
 def _from_parts(
-    cls: type[Rigidity],
-    parts: tuple[int, list[int], Array, float, float],
-    regularizer: float,
-    method: str,
-    weights: Array | None,
+    cls: type[Rigidity], factor: _Parts, regularizer: float, method: str, weights: Array | None, prior: _Parts | None
 ) -> Rigidity:
-    return cls._from_factor(_core.HessianFactor.from_triangle(*parts), regularizer, method, weights)
+    return cls._from_factor(
+        _factor_from(factor),
+        regularizer,
+        method,
+        weights=weights,
+        prior=None if prior is None else _factor_from(prior),
+    )

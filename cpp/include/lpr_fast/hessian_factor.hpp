@@ -16,7 +16,15 @@ struct FactorState;
 struct FormScores {
     VectorView lpr{};       ///< 1 / f
     VectorView variance{};  ///< scale * f
+    VectorView lpr_held{};  ///< 1 / f under the condition that the held rows do not change: see holding()
     double scale = 1.0;     ///< finite and positive
+};
+
+/// What a factor holds fixed, as a file keeps it: see HessianFactor::holding().
+struct HeldParts {
+    ConstMatrixView rows{};        ///< (q, size), none in a factor that was restricted
+    ConstMatrixView directions{};  ///< (n, columns().size()), orthonormal rows
+    ConstVectorView left{};        ///< (n,) of the square along each direction, from 0 to 1
 };
 
 /// Upper-triangular R with R^T R = H, and the numbers that follow from it: LPR_i = 1 / |R^-T phi_i|^2.
@@ -57,9 +65,28 @@ public:
     /// @throws InvalidInput  for an empty list, repeated columns, or columns outside [0, size)
     HessianFactor restrict_to(const std::vector<Index>& columns, int n_threads = 0) const;
 
-    /// The factor of H + rows^T W rows. Rows may come in several updates, one after the other: the bits are those of
-    /// one, for which the factor keeps what the first of them started from, and up to 4 * size + 256 of the rows.
-    /// @throws InvalidInput  as HessianAccumulator::add
+    /// The same factor, which holds the predictions rows * c fixed besides: f_held = |P R^-T phi|^2, where P projects
+    /// off the span of R^-T rows^T, is the limit of phi^T H^-1 phi as the rows become data of infinite weight. No
+    /// weight is used: nothing is lost to large numbers. Everything else has the bits that it had. restrict_to() keeps
+    /// what is held.
+    /// @param rows  (q, size), q >= 1: for instance the mean of phi over the environments of each species
+    /// @throws InvalidInput  as quadratic_forms(), and for rows that all vanish on columns()
+    HessianFactor holding(ConstMatrixView rows) const;
+
+    /// The same factor with what held() gave.
+    /// @throws InvalidInput  for parts that do not fit
+    HessianFactor with_held(const HeldParts& parts) const;
+
+    /// Whether there is anything held.
+    bool holds() const;
+    /// What is held. Belongs to the factor.
+    HeldParts held() const&;
+    HeldParts held() const&& = delete;
+
+    /// The factor of H + rows^T W rows, which holds what this one holds. Rows may come in several updates, one after
+    /// the other: the bits are those of one, for which the factor keeps what the first of them started from, and up to
+    /// 4 * size + 256 of the rows.
+    /// @throws InvalidInput  as HessianAccumulator::add, and for a factor that holds something and was restricted
     HessianFactor updated(
         ConstMatrixView rows, std::optional<ConstVectorView> weights = std::nullopt, int n_threads = 0
     ) const;

@@ -59,6 +59,8 @@ double lpr_fast_condition_number(const lpr_fast_model* model);
 int lpr_fast_has_energies(const lpr_fast_model* model);
 /** 1 if residuals can be scored, as for all kernel models, else 0. */
 int lpr_fast_has_residual(const lpr_fast_model* model);
+/** 1 if rows are held, as where there are several species: lpr_held can be scored, else 0. */
+int lpr_fast_has_held(const lpr_fast_model* model);
 /** 1 if percentiles and verdicts can be scored, because the model knows how its training environments score, else 0. */
 int lpr_fast_has_reference(const lpr_fast_model* model);
 /** "sparse_kernel" or "linear". */
@@ -80,8 +82,9 @@ typedef struct {
     double* variance;     /**< mu / LPR, in units of the kernel's prior variance */
     double* residual;     /**< what the active set cannot see, from 0 to 1; kernel models */
     double* local_energy; /**< baseline included, in the unit of the training energies; models with energies */
-    double* percentile;   /**< percent of the species' training environments whose lpr is lower; with a reference */
-    double* verdict;      /**< 0 pinned by data, 1 loose, 2 unlike the training set; models with a reference */
+    double* lpr_held;   /**< LPR with the model's held rows fixed, as the mean of each species; models that hold rows */
+    double* percentile; /**< percent of the species' training environments that are less rigid; with a reference */
+    double* verdict;    /**< 0 pinned by data, 1 loose, 2 unlike the training set; models with a reference */
 } lpr_fast_scores;
 
 /** Scores n environments from their features.

@@ -26,6 +26,8 @@ struct ModelInfo {
     double zeta = 0.0;              ///< power of the kernel; 0 for linear models
     double condition_number = 0.0;  ///< estimate, 2-norm, of R
     bool has_energies = false;      ///< whether local energies can be scored
+    bool has_constants = false;     ///< linear models: phi of a species begins with a one, n_features do not count it
+    bool has_held = false;          ///< whether rows are held, as where there are several species: lpr_held
     bool has_residual = false;      ///< whether residuals can be scored: kernel models
     std::vector<double> baseline;   ///< energy of an atom of each species; empty without energies
     std::string descriptor;         ///< "soap", "array", or empty for features of another origin
@@ -45,10 +47,11 @@ enum class Verdict {
 /// Where scores go: one number for each environment. What has no data is not computed.
 struct Scores {
     VectorView lpr;           ///< 1 / (phi^T H^-1 phi); infinite where phi vanishes
+    VectorView lpr_held;      ///< the same with the model's held rows fixed: see HessianFactor::holding()
     VectorView variance;      ///< mu / lpr, in units of the kernel's prior variance
     VectorView residual;      ///< k(i,i) - k_Mi^T K_MM^-1 k_Mi, between 0 and 1; kernel models
     VectorView local_energy;  ///< the baseline of the species included; models with energies
-    VectorView percentile;    ///< percent of the species' training environments whose lpr is lower; with a reference
+    VectorView percentile;    ///< percent of the species' training environments that are less rigid; with a reference
     VectorView verdict;       ///< the number of a Verdict; models with a reference
 };
 

@@ -28,6 +28,10 @@ inline constexpr const char* no_reference =
 /// All of them, in the order of the members of Scores.
 inline constexpr std::array score_columns{
     ScoreColumn{"lpr", &Scores::lpr, [](const ModelInfo&) { return true; }, ""},
+    ScoreColumn{
+        "lpr_held", &Scores::lpr_held, [](const ModelInfo& model) { return model.has_held; },
+        "the model holds no rows, for it knows one species or was fitted so"
+    },
     ScoreColumn{"variance", &Scores::variance, [](const ModelInfo&) { return true; }, ""},
     ScoreColumn{
         "residual", &Scores::residual, [](const ModelInfo& model) { return model.has_residual; },

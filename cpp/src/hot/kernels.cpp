@@ -256,6 +256,63 @@ void weighted_sum(const Strip& strip, const double* weights, double* sums) {
     }
 }
 
+/// The first vectors of one strip; even and odd rows are summed on their own, for sums wait for one another.
+template <int n_vectors>
+LPR_FAST_INLINE void tile_held(const Strip& strip, const Directions& directions, double* squares) {
+    Vec total[2][n_vectors] = {};
+    for (Index k = 0; k < directions.count; ++k) {
+        const double* direction = directions.values + k * strip.depth;
+        Vec along[2][n_vectors] = {};
+        for (Index i = 0; i + 1 < strip.depth; i += 2) {
+            LPR_FAST_UNROLL
+            for (int v = 0; v < n_vectors; ++v) {
+                const Vec* rows = reinterpret_cast<const Vec*>(strip.values + i * lanes);
+                along[0][v] += direction[i] * rows[v];
+                along[1][v] += direction[i + 1] * rows[vectors + v];
+            }
+        }
+        const double* last = strip.values + (strip.depth - 1) * lanes;
+        LPR_FAST_UNROLL
+        for (int v = 0; v < n_vectors; ++v) {
+            if (strip.depth % 2 == 1) along[0][v] += direction[strip.depth - 1] * reinterpret_cast<const Vec*>(last)[v];
+            along[0][v] += along[1][v];
+            total[0][v] += directions.left[k] * (along[0][v] * along[0][v]);
+        }
+        for (Index i = 0; i < strip.depth; ++i) {
+            LPR_FAST_UNROLL
+            for (int v = 0; v < n_vectors; ++v) {
+                reinterpret_cast<Vec*>(strip.values + i * lanes)[v] -= direction[i] * along[0][v];
+            }
+        }
+    }
+    for (Index i = 0; i + 1 < strip.depth; i += 2) {
+        LPR_FAST_UNROLL
+        for (int v = 0; v < n_vectors; ++v) {
+            const Vec* rows = reinterpret_cast<const Vec*>(strip.values + i * lanes);
+            total[0][v] += rows[v] * rows[v];
+            total[1][v] += rows[vectors + v] * rows[vectors + v];
+        }
+    }
+    if (strip.depth % 2 == 1) {
+        const Vec* last = reinterpret_cast<const Vec*>(strip.values + (strip.depth - 1) * lanes);
+        LPR_FAST_UNROLL
+        for (int v = 0; v < n_vectors; ++v) total[0][v] += last[v] * last[v];
+    }
+    LPR_FAST_UNROLL
+    for (int v = 0; v < n_vectors; ++v) reinterpret_cast<Vec*>(squares)[v] = total[0][v] + total[1][v];
+}
+
+void square_held(const Strip& strip, const Directions& directions, double* squares) {
+    const Index n_vectors = vectors_of_strip(0, strip.n_columns);
+    if (n_vectors == vectors) {
+        tile_held<vectors>(strip, directions, squares);
+    } else if (n_vectors == 2) {
+        tile_held<2>(strip, directions, squares);
+    } else {
+        tile_held<1>(strip, directions, squares);
+    }
+}
+
 double sum_of(Vec v) {
     double sum = 0.0;
     for (int i = 0; i < width; ++i) sum += v[i];
@@ -392,6 +449,7 @@ const HotKernels LPR_FAST_TABLE = {
     &are_within,
     &raise,
     &weighted_sum,
+    &square_held,
     &inner_products,
     &subtract_outer,
 };

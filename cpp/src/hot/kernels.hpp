@@ -32,6 +32,13 @@ struct Strip {
     std::ptrdiff_t n_columns;  ///< 1 ... lanes
 };
 
+/// Directions that a projection takes columns off, or some of them.
+struct Directions {
+    const double* values;  ///< (count, depth), orthonormal rows
+    std::ptrdiff_t count;
+    const double* left;  ///< (count,) what stays of the square along each
+};
+
 /// Two column-major matrices of as many rows, and a third for A^T B, with b_columns columns of a_columns rows each.
 struct ColumnProduct {
     const double* a;
@@ -70,6 +77,9 @@ struct HotKernels {
 
     /// sums[l] = sum over k of weights[k] * strip(k, l).
     void (*weighted_sum)(const Strip& strip, const double* weights, double* sums);
+
+    /// squares[l] = |strip(:, l)|^2 but for what is taken off along the directions; the strip is destroyed.
+    void (*square_held)(const Strip& strip, const Directions& directions, double* squares);
 
     /// out = A^T B; nothing is packed, and no address need be aligned.
     void (*inner_products)(const ColumnProduct& product);

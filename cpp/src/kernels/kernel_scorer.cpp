@@ -96,7 +96,7 @@ KernelScorer::KernelScorer(
 void KernelScorer::score(ConstMatrixView features, const KernelScores& scores, int n_threads) const {
     const KernelScorerState& state = *state_;
     state.kernel.check_features(features);
-    check_forms(scores.forms, features.rows);
+    check_forms(state.factor.state(), scores.forms, features.rows);
     check_wanted("explained parts", scores.explained, features.rows, state.prior.has_value());
     check_wanted("energies", scores.energies, features.rows, !state.weights.empty());
     const int threads = resolve_threads(n_threads);

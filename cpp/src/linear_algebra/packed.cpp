@@ -95,7 +95,7 @@ PackedFactor::PackedFactor(const RowMatrix& triangle, const std::vector<Index>& 
     }
 }
 
-void PackedFactor::sum_squares(double* work, Index n_columns, double* block, double* squares) const {
+void PackedFactor::sum_squares(double* work, Index n_columns, double* block, double* squares, Solution solution) const {
     const HotKernels& kernels = hot_kernels();
     const Index work_stride = padded_size_ * kernels.lanes;
     const Index block_stride = block_depth * kernels.lanes;
@@ -115,6 +115,12 @@ void PackedFactor::sum_squares(double* work, Index n_columns, double* block, dou
              work_stride, n_columns}
         );
         panel += below * depth;
+        if (solution == Solution::lost) continue;
+        for (Index s = 0; s < tile_count(n_columns, kernels.lanes); ++s) {
+            std::copy_n(
+                block + s * block_stride, depth * kernels.lanes, work + s * work_stride + first * kernels.lanes
+            );
+        }
     }
 }
 

@@ -47,10 +47,13 @@ public:
     /// Size and some rows of zeros, to fill the last panel.
     Index padded_size() const { return padded_size_; }
 
+    /// Whether R^-T phi itself is wanted too.
+    enum class Solution { lost, kept };
+
     /// squares[l] = |R^-T phi_l|^2 for every column of the strips.
-    /// @param work   phi, strips of padded_size() * lanes; destroyed
+    /// @param work   phi, strips of padded_size() * lanes; takes R^-T phi, or is destroyed
     /// @param block  room for strips of block_depth * lanes
-    void sum_squares(double* work, Index n_columns, double* block, double* squares) const;
+    void sum_squares(double* work, Index n_columns, double* block, double* squares, Solution solution) const;
 
 private:
     Index padded_size_;

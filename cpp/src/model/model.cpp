@@ -71,22 +71,26 @@ bool wants_reference(const Scores& wanted) {
 }
 
 /// Room in a tile for those scores of its rows that are wanted.
-FormScores forms_in(SpeciesTile& tile, Index count, const Scores& wanted, double regularizer) {
+FormScores forms_in(SpeciesTile& tile, Index count, const Scores& wanted, const ModelInfo& info) {
     FormScores forms;
-    forms.scale = regularizer;
-    if (wanted.lpr.data != nullptr || wants_reference(wanted)) forms.lpr = {tile.lpr.data(), count};
+    forms.scale = info.regularizer;
+    const bool compares = wants_reference(wanted);
+    if (wanted.lpr.data != nullptr || (compares && !info.has_held)) forms.lpr = {tile.lpr.data(), count};
     if (wanted.variance.data != nullptr) forms.variance = {tile.variance.data(), count};
+    if (wanted.lpr_held.data != nullptr || (compares && info.has_held)) forms.lpr_held = {tile.lpr_held.data(), count};
     return forms;
 }
 
-/// Copies rows into the tile, normalised for kernel models.
+/// Copies rows into the tile, normalised for kernel models, behind a one for models with constants.
 void gather(const ModelState& state, ConstMatrixView features, const Index* rows, Index count, SpeciesTile& tile) {
     const Index size = features.cols;
-    tile.features.reserve(tile_columns() * size);
+    const Index stride = gathered_columns(state.info);
+    tile.features.reserve(tile_columns() * stride);
     for (Index i = 0; i < count; ++i) {
         const double* row = features.row(rows[i]);
         check_environment("features", row, size, rows[i]);
-        double* target = tile.features.data() + i * size;
+        double* target = tile.features.data() + i * stride;
+        if (state.info.has_constants) *target++ = 1.0;
         if (state.info.has_residual) {
             normalise(row, size, target);
         } else {
@@ -103,7 +107,7 @@ public:
 
     void run(const Index* rows, Index count, SpeciesTile& tile) const {
         gather(state_, features_, rows, count, tile);
-        for (AlignedBuffer* buffer : {&tile.variance, &tile.lpr, &tile.explained, &tile.energies}) {
+        for (AlignedBuffer* buffer : {&tile.variance, &tile.lpr, &tile.lpr_held, &tile.explained, &tile.energies}) {
             buffer->reserve(tile_columns());
         }
         if (part_.scorer) {
@@ -121,12 +125,12 @@ private:
     bool wants_energy() const { return scores_.local_energy.data != nullptr; }
 
     ConstMatrixView gathered(Index count, const SpeciesTile& tile) const {
-        return {tile.features.data(), count, features_.cols};
+        return {tile.features.data(), count, gathered_columns(state_.info)};
     }
 
     void score_kernels(Index count, SpeciesTile& tile) const {
         KernelScores wanted;
-        wanted.forms = forms_in(tile, count, scores_, state_.info.regularizer);
+        wanted.forms = forms_in(tile, count, scores_, state_.info);
         if (wants_residual() || wants_reference(scores_)) wanted.explained = {tile.explained.data(), count};
         if (wants_energy()) wanted.energies = {tile.energies.data(), count};
         part_.scorer->score(gathered(count, tile), wanted, 1);
@@ -134,7 +138,7 @@ private:
 
     void score_linear(Index count, SpeciesTile& tile) const {
         const ConstMatrixView phi = gathered(count, tile);
-        part_.factor->score(phi, forms_in(tile, count, scores_, state_.info.regularizer), 1);
+        part_.factor->score(phi, forms_in(tile, count, scores_, state_.info), 1);
         if (!wants_energy()) return;
         const double* weights = state_.weights.data + part_.first_column;
         for (Index i = 0; i < count; ++i) tile.energies.data()[i] = dot(phi.row(i), weights, phi.cols);
@@ -142,7 +146,9 @@ private:
 
     /// The species has no active environments: phi is zero.
     static void score_unseen(Index count, SpeciesTile& tile) {
-        std::fill_n(tile.lpr.data(), count, std::numeric_limits<double>::infinity());
+        for (AlignedBuffer* buffer : {&tile.lpr, &tile.lpr_held}) {
+            std::fill_n(buffer->data(), count, std::numeric_limits<double>::infinity());
+        }
         for (AlignedBuffer* buffer : {&tile.variance, &tile.explained, &tile.energies}) {
             std::fill_n(buffer->data(), count, 0.0);
         }
@@ -150,6 +156,7 @@ private:
 
     void write(const SpeciesTile& tile, Index i, Index row) const {
         if (scores_.lpr.data != nullptr) scores_.lpr.data[row] = tile.lpr.data()[i];
+        if (scores_.lpr_held.data != nullptr) scores_.lpr_held.data[row] = tile.lpr_held.data()[i];
         if (scores_.variance.data != nullptr) scores_.variance.data[row] = tile.variance.data()[i];
         if (wants_residual()) scores_.residual.data[row] = residual(tile, i);
         if (wants_energy()) scores_.local_energy.data[row] = part_.baseline + tile.energies.data()[i];
@@ -161,7 +168,7 @@ private:
     /// With the training environments.
     void compare(const SpeciesTile& tile, Index i, Index row) const {
         const SpeciesReference& reference = *part_.reference;
-        const double lpr = tile.lpr.data()[i];
+        const double lpr = (state_.info.has_held ? tile.lpr_held : tile.lpr).data()[i];
         if (scores_.percentile.data != nullptr) scores_.percentile.data[row] = reference.rigidity.percent_below(lpr);
         if (scores_.verdict.data == nullptr) return;
         const double unseen = state_.info.has_residual ? residual(tile, i) : 0.0;
@@ -296,7 +303,7 @@ void Model::score_phi(ConstMatrixView phi, const Scores& scores, int n_threads) 
         throw InvalidInput("residual, percentile and verdict cannot be scored from phi; score features for them.");
     }
     const int threads = resolve_threads(n_threads);
-    factor().score(phi, {scores.lpr, scores.variance, info.regularizer}, threads);
+    factor().score(phi, {scores.lpr, scores.variance, scores.lpr_held, info.regularizer}, threads);
     if (scores.local_energy.data == nullptr) return;
     const auto write_energy = [&](Index i) {
         check_environment("phi", phi.row(i), phi.cols, i);

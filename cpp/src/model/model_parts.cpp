@@ -60,6 +60,7 @@ ModelInfo read_info(const Json& facts) {
     info.method = read_choice(facts, "method", {"qr", "gram"});
     info.has_residual = info.kind == "sparse_kernel";
     info.n_features = as_size(facts.at("n_features"), "n_features");
+    info.has_constants = !info.has_residual && facts.value("constants", false);
     info.regularizer = as_positive(facts.at("regularizer"), "the regularizer");
     if (info.has_residual) info.zeta = as_positive(facts.at("zeta"), "zeta");
     info.baseline = read_baseline(facts.at("baseline"), info.species.size());
@@ -72,11 +73,17 @@ ModelInfo read_info(const Json& facts) {
 HessianFactor read_factor(const std::string& name, const Json& facts, const ModelParts& parts) {
     const Numbers triangle = finite_matrix(parts, name + ".triangle");
     const Json& estimate = facts.at("error_estimate");
-    return HessianFactor::from_triangle(
+    const HessianFactor factor = HessianFactor::from_triangle(
         as_size(facts.at("size"), "the size of a factor"), indices(parts, name + ".columns"), triangle.matrix(),
         as_number(facts.at("condition_number"), "a condition number"),
         estimate.is_null() ? std::numeric_limits<double>::quiet_NaN() : as_number(estimate, "an error estimate")
     );
+    if (!has_array(parts, name + ".directions")) return factor;
+    const Numbers directions = finite_matrix(parts, name + ".directions");
+    const Numbers left = finite_vector(parts, name + ".left", directions.matrix().rows);
+    if (!has_array(parts, name + ".held")) return factor.with_held({{}, directions.matrix(), left.vector()});
+    const Numbers rows = finite_matrix(parts, name + ".held");
+    return factor.with_held({rows.matrix(), directions.matrix(), left.vector()});
 }
 
 Factors read_factors(const Json& facts, const ModelParts& parts, const ModelInfo& info) {
@@ -91,7 +98,7 @@ Factors read_factors(const Json& facts, const ModelParts& parts, const ModelInfo
 
 /// Columns of phi that belong to each species.
 std::vector<Index> read_widths(const Json& facts, const ModelInfo& info) {
-    if (!info.has_residual) return std::vector<Index>(info.species.size(), info.n_features);
+    if (!info.has_residual) return std::vector<Index>(info.species.size(), gathered_columns(info));
     std::vector<Index> widths = as_sizes(facts.at("n_active"), "n_active", "a number of active environments");
     if (widths.size() != info.species.size()) refuse_parts("n_active is no list of one number for each species");
     return widths;
@@ -126,18 +133,29 @@ void keep_arrays(const ModelParts& parts, ModelState& state) {
     }
 }
 
+ModelArray array_of(const double* numbers, Index rows, Index cols, int n_extents) {
+    return {NumberType::f64, rows, cols, n_extents, reinterpret_cast<const std::uint8_t*>(numbers)};
+}
+
+void name_held(const std::string& name, const HeldParts& held, ModelArrays& arrays) {
+    const auto& [rows, directions, left] = held;
+    arrays.insert_or_assign(name + ".directions", array_of(directions.data, directions.rows, directions.cols, 2));
+    arrays.insert_or_assign(name + ".left", array_of(left.data, 1, left.size, 1));
+    if (rows.rows > 0) arrays.insert_or_assign(name + ".held", array_of(rows.data, rows.rows, rows.cols, 2));
+}
+
 /// Adds the arrays of the factors, which are theirs.
 void name_factors(ModelState& state) {
     static_assert(sizeof(Index) == sizeof(std::int64_t), "columns of factors are kept as the file has them");
     for (const auto& [name, factor] : state.factors) {
         const ConstMatrixView triangle = factor.triangle();
         const auto n_columns = static_cast<Index>(factor.columns().size());
-        const auto* numbers = reinterpret_cast<const std::uint8_t*>(triangle.data);
         const auto* columns = reinterpret_cast<const std::uint8_t*>(factor.columns().data());
         state.parts.arrays.insert_or_assign(
-            name + ".triangle", ModelArray{NumberType::f64, triangle.rows, triangle.cols, 2, numbers}
+            name + ".triangle", array_of(triangle.data, triangle.rows, triangle.cols, 2)
         );
         state.parts.arrays.insert_or_assign(name + ".columns", ModelArray{NumberType::i64, 1, n_columns, 1, columns});
+        if (factor.holds()) name_held(name, factor.held(), state.parts.arrays);
     }
 }
 
@@ -189,6 +207,7 @@ std::shared_ptr<const ModelState> assemble_model(const ModelParts& parts) {
     const HessianFactor& whole = state->factors.at("hessian");
     info.n_dropped = whole.n_dropped();
     info.condition_number = whole.condition_number();
+    info.has_held = whole.holds();
     state->parts.text = parts.version == 1 ? facts.dump() : parts.text;
     keep_arrays(parts, *state);
     name_factors(*state);

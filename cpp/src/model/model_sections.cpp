@@ -20,12 +20,6 @@ void check_data(const Json& facts, const ModelParts& parts, const ModelInfo& inf
     if (static_cast<Index>(columns.size()) != info.size) refuse_parts("data.columns does not name every column");
 }
 
-void check_held(const ModelParts& parts, const ModelInfo& info) {
-    if (!has_array(parts, "held.rows")) return;
-    const Numbers rows = finite_matrix(parts, "held.rows");
-    if (rows.matrix().cols != info.size) refuse_parts("held.rows has another number of columns than the model");
-}
-
 void check_order(const ModelParts& parts, const ModelInfo& info) {
     if (!has_array(parts, "active.order")) return;
     const auto order = indices(parts, "active.order");
@@ -44,7 +38,6 @@ void check_numbers(const Json& facts, const char* section) {
 
 void check_sections(const Json& facts, const ModelParts& parts, const ModelInfo& info) {
     check_data(facts, parts, info);
-    check_held(parts, info);
     check_order(parts, info);
     check_numbers(facts, "calibration");
     check_numbers(facts, "noise");

@@ -35,10 +35,16 @@ struct SpeciesTile {
     AlignedBuffer features;
     AlignedBuffer phi;
     AlignedBuffer lpr;
+    AlignedBuffer lpr_held;
     AlignedBuffer variance;
     AlignedBuffer explained;
     AlignedBuffer energies;
 };
+
+/// Numbers of an environment in a tile: its features, behind a one if the model has constants.
+inline Index gathered_columns(const ModelInfo& info) {
+    return info.n_features + (info.has_constants ? 1 : 0);
+}
 
 /// What a Model holds.
 struct ModelState {

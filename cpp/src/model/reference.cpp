@@ -109,7 +109,9 @@ std::vector<SpeciesReference> read_references(const Json& facts, const ModelPart
     const double unlike = as_percent(limits.at("unlike"), "the limit of unlike environments");
     const double smallest = as_not_negative(limits.at("smallest_residual"), "the smallest residual");
     for (const int species : info.species) {
-        SpeciesReference reference{read_distribution(parts, "lpr", species), 0.0, infinity};
+        SpeciesReference reference{
+            read_distribution(parts, info.has_held ? "lpr_held" : "lpr", species), 0.0, infinity
+        };
         reference.loose_below = reference.rigidity.low_end(loose);
         if (info.has_residual) {
             const Distribution residual = read_distribution(parts, "residual", species);

@@ -11,6 +11,7 @@
 #include "linear_algebra/packed.hpp"
 #include "linear_algebra/tiles.hpp"
 #include "lpr_fast/hessian_factor.hpp"
+#include "rigidity/held.hpp"
 
 namespace lpr_fast {
 
@@ -48,6 +49,7 @@ struct FactorState {
     RowMatrix triangle;          ///< R
     double condition = 0.0;
     double error_estimate = std::numeric_limits<double>::quiet_NaN();
+    Held held = {};
     std::shared_ptr<const FactorState> origin = nullptr;        ///< of updates: what the first one started from
     std::shared_ptr<const HessianAccumulator> added = nullptr;  ///< all rows since
     std::unique_ptr<MadeOnce<PackedFactor>> packed = nullptr;   ///< R for scoring; ask packed()

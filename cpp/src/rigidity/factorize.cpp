@@ -176,10 +176,12 @@ Fit fit_gram(
     message << "the Hessian plus regularizer * I is not positive definite: its smallest eigenvalue is " << smallest
             << "; ";
     if (largest > 0.0) {
-        message << "a regularizer of " << sufficient << " would suffice.";
+        message << "a regularizer of " << sufficient << " would suffice";
     } else {
-        message << "any positive regularizer would suffice.";
+        message << "any positive regularizer would suffice";
     }
+    message << ", or give the Jacobian rows of the training predictions as features (Gauss-Newton, X^T W X), whose "
+               "Hessian is never indefinite.";
     throw NotPositiveDefinite(message.str());
 }
 

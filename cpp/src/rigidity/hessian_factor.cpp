@@ -37,11 +37,14 @@ Chosen chosen_columns(const FactorState& state, const std::vector<Index>& column
     return chosen;
 }
 
-/// The given columns of R^-T, row-major.
-RowMatrix columns_of_inverse(const RowMatrix& triangle, const std::vector<Index>& columns, int n_threads) {
+/// The given columns of R^-T, row-major, and behind them the directions of what is held.
+RowMatrix columns_of_inverse(const FactorState& state, const std::vector<Index>& columns, int n_threads) {
     constexpr Index tile_width = 64;
     const auto count = static_cast<Index>(columns.size());
-    RowMatrix inverse(triangle.rows(), count);
+    const RowMatrix& triangle = state.triangle;
+    const Matrix directions = state.held.directions.transpose();
+    RowMatrix inverse(triangle.rows(), count + directions.cols());
+    if (directions.cols() > 0) inverse.rightCols(directions.cols()) = directions;
     parallel_for_each(tile_count(count, tile_width), n_threads, [&](Index task) {
         const Index first = task * tile_width;
         const Index width = std::min(tile_width, count - first);
@@ -51,6 +54,22 @@ RowMatrix columns_of_inverse(const RowMatrix& triangle, const std::vector<Index>
         inverse.middleCols(first, width) = tile;
     });
     return inverse;
+}
+
+/// The same factor, holding something else: what scoring needs is made anew.
+std::shared_ptr<const FactorState> copy_with(const FactorState& state, Held held) {
+    auto copy = std::make_shared<FactorState>();
+    copy->size = state.size;
+    copy->columns = state.columns;
+    copy->triangle = state.triangle;
+    copy->condition = state.condition;
+    copy->error_estimate = state.error_estimate;
+    copy->held = std::move(held);
+    copy->origin = state.origin;
+    copy->added = state.added;
+    copy->packed = std::make_unique<MadeOnce<PackedFactor>>();
+    copy->workspaces = std::make_unique<Workspaces>();
+    return copy;
 }
 
 /// Upper-triangular T with |T^-T reversed(x)| = |U x|: the inverse of U's transpose, rows and columns reversed.
@@ -113,7 +132,7 @@ void HessianFactor::quadratic_forms(ConstMatrixView phi, VectorView out, int n_t
 
 void HessianFactor::score(ConstMatrixView phi, const FormScores& scores, int n_threads) const {
     check_columns("phi", phi, size());
-    check_forms(scores, phi.rows);
+    check_forms(*state_, scores, phi.rows);
     score_forms(*state_, phi, scores, resolve_threads(n_threads));
 }
 
@@ -135,9 +154,14 @@ HessianFactor HessianFactor::restrict_to(const std::vector<Index>& columns, int 
             "every one of these columns was dropped as redundant; choose others, or refit without them."
         );
     }
-    const RowMatrix inverse = columns_of_inverse(state_->triangle, chosen.in_triangle, n_threads);
-    const Triangle u = triangularize({view_of(inverse)}, n_threads);
+    const Held& held = state_->held;
+    const RowMatrix inverse = columns_of_inverse(*state_, chosen.in_triangle, n_threads);
+    const Triangle u = triangularize({view_of(inverse)}, n_threads, held.directions.rows());
     FactorState restricted;
+    if (!held.is_empty()) {
+        restricted.held = held_within(held, u);
+        restricted.held.directions = restricted.held.directions.rowwise().reverse().eval();
+    }
     restricted.size = static_cast<Index>(columns.size());
     restricted.triangle = reversed_inverse(u.r);
     for (auto place = u.columns.rbegin(); place != u.columns.rend(); ++place) {
@@ -150,6 +174,9 @@ HessianFactor HessianFactor::restrict_to(const std::vector<Index>& columns, int 
 HessianFactor HessianFactor::updated(
     ConstMatrixView rows, std::optional<ConstVectorView> weights, int n_threads
 ) const {
+    if (holds() && state_->held.rows.rows() == 0) {
+        throw InvalidInput("a restricted factor that holds rows cannot be updated; update the whole, and restrict it.");
+    }
     // From where the first update started, so that a chain of them rounds as often as one, and gives the same bits.
     const auto origin = state_->origin ? state_->origin : state_;
     const auto added = state_->added ? std::make_shared<HessianAccumulator>(*state_->added)
@@ -163,7 +190,40 @@ HessianFactor HessianFactor::updated(
     FactorState state{size(), std::move(next.columns), std::move(next.r), 0.0, origin->error_estimate};
     state.origin = origin;
     state.added = added;
+    if (!state_->held.is_empty()) state.held = held_by(state, view_of(state_->held.rows));
     return make_factor(std::move(state));
+}
+
+HessianFactor HessianFactor::holding(ConstMatrixView rows) const {
+    check_columns("the held rows", rows, size());
+    for (Index i = 0; i < rows.rows; ++i) check_environment("the held rows", rows.row(i), rows.cols, i);
+    Held held = held_by(*state_, rows);
+    if (held.is_empty()) {
+        throw InvalidInput("the held rows are zero, so that there is nothing to hold; give rows of phi.");
+    }
+    return HessianFactor(copy_with(*state_, std::move(held)));
+}
+
+HessianFactor HessianFactor::with_held(const HeldParts& parts) const {
+    check_columns("the held directions", parts.directions, state_->triangle.cols());
+    const bool fits = parts.left.size == parts.directions.rows && parts.directions.rows > 0 &&
+                      (parts.rows.rows == 0 || parts.rows.cols == size());
+    const auto is_share = [](double left) { return left >= 0.0 && left <= 1.0; };
+    if (!fits || !std::all_of(parts.left.data, parts.left.data + parts.left.size, is_share)) {
+        throw InvalidInput("these are not the parts of what is held; give them as they were taken.");
+    }
+    Held held{{}, as_matrix(parts.directions), Eigen::Map<const Vector>(parts.left.data, parts.left.size)};
+    if (parts.rows.rows > 0) held.rows = as_matrix(parts.rows);
+    return HessianFactor(copy_with(*state_, std::move(held)));
+}
+
+bool HessianFactor::holds() const {
+    return !state_->held.is_empty();
+}
+
+HeldParts HessianFactor::held() const& {
+    const Held& held = state_->held;
+    return {view_of(held.rows), view_of(held.directions), {held.left.data(), held.left.size()}};
 }
 
 Index HessianFactor::size() const {

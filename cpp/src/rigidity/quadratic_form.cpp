@@ -13,12 +13,13 @@ int take_exponent(Eigen::Ref<Vector> vector) {
     return exponent;
 }
 
-QuadraticForm form_beyond_range(const FactorState& factor, Eigen::Ref<Vector> phi) {
-    if (phi.isZero(0.0)) return {0.0, 0};
+QuadraticForms form_beyond_range(const FactorState& factor, Eigen::Ref<Vector> phi) {
+    if (phi.isZero(0.0)) return {{0.0, 0}, {0.0, 0}};
     int exponent = take_exponent(phi);
     transposed_triangle(factor.triangle).solveInPlace(phi);
     exponent += take_exponent(phi);
-    return {phi.squaredNorm(), 2 * exponent};
+    const double square = phi.squaredNorm();
+    return {{square, 2 * exponent}, {square_held(factor.held, phi), 2 * exponent}};
 }
 
 }  // namespace lpr_fast

@@ -32,8 +32,14 @@ struct QuadraticForm {
 /// Divides by the power of two next to the largest entry, and returns its exponent; zeros stay, with exponent zero.
 int take_exponent(Eigen::Ref<Vector> vector);
 
+/// f, and f_held where something is held.
+struct QuadraticForms {
+    QuadraticForm plain;
+    QuadraticForm held;
+};
+
 /// For a phi whose form is not ordinary, or leaves that range on the way. Slow.
 /// @param phi  its columns that the triangle stands for, in that order; destroyed
-QuadraticForm form_beyond_range(const FactorState& factor, Eigen::Ref<Vector> phi);
+QuadraticForms form_beyond_range(const FactorState& factor, Eigen::Ref<Vector> phi);
 
 }  // namespace lpr_fast

@@ -84,18 +84,45 @@ void write_products(
     }
 }
 
-void write_form(const QuadraticForm& form, const FormScores& scores, Index row) {
-    if (scores.lpr.data != nullptr) scores.lpr.data[row] = form.lpr();
-    if (scores.variance.data != nullptr) scores.variance.data[row] = form.times(scores.scale);
+void write_forms(const QuadraticForms& forms, const FormScores& scores, Index row) {
+    if (scores.lpr.data != nullptr) scores.lpr.data[row] = forms.plain.lpr();
+    if (scores.variance.data != nullptr) scores.variance.data[row] = forms.plain.times(scores.scale);
+    if (scores.lpr_held.data != nullptr) scores.lpr_held.data[row] = forms.held.lpr();
+}
+
+/// f_held of every solved column, into the workspace's squares behind those of f.
+double* squares_held(const Held& held, Index depth, Index count, Workspace& workspace) {
+    const HotKernels& kernels = hot_kernels();
+    double* squares = workspace.squares.data() + tile_columns();
+    for (Index s = 0; s < tile_count(count, kernels.lanes); ++s) {
+        const Strip solved{
+            workspace.work.data() + s * depth * kernels.lanes, held.directions.cols(),
+            std::min(kernels.lanes, count - s * kernels.lanes)
+        };
+        kernels.square_held(
+            solved, {held.directions.data(), held.directions.rows(), held.left.data()}, squares + s * kernels.lanes
+        );
+    }
+    return squares;
 }
 
 /// form_beyond_range() of one column of strips; `room` is for the entries that the factor takes of it.
-QuadraticForm form_of_column(const FactorState& factor, const double* strips, Index depth, Index column, double* room) {
+QuadraticForms form_of_column(
+    const FactorState& factor, const double* strips, Index depth, Index column, double* room
+) {
     const Index lanes = hot_kernels().lanes;
     const double* entries = strips + column / lanes * depth * lanes + column % lanes;
     Eigen::Map<Vector> phi(room, factor.triangle.cols());
     for (Index j = 0; j < phi.size(); ++j) phi(j) = entries[factor.columns[at(j)] * lanes];
     return form_beyond_range(factor, phi);
+}
+
+void check_held(const FactorState& factor, const FormScores& scores, Index n_rows) {
+    if (scores.lpr_held.data == nullptr) return;
+    check_output("lpr_held", {scores.lpr_held.data, 1, scores.lpr_held.size}, 1, n_rows);
+    if (factor.held.is_empty()) {
+        throw InvalidInput("nothing is held, so that there is no lpr_held; say which rows to hold first (holding).");
+    }
 }
 
 }  // namespace
@@ -107,7 +134,8 @@ void check_scale(double scale) {
     throw InvalidInput(message.str());
 }
 
-void check_forms(const FormScores& scores, Index n_rows) {
+void check_forms(const FactorState& factor, const FormScores& scores, Index n_rows) {
+    check_held(factor, scores, n_rows);
     if (scores.lpr.data != nullptr) check_output("lpr", {scores.lpr.data, 1, scores.lpr.size}, 1, n_rows);
     if (scores.variance.data == nullptr) return;
     check_output("variance", {scores.variance.data, 1, scores.variance.size}, 1, n_rows);
@@ -126,18 +154,22 @@ void score_strips(
     const FactorState& factor, const double* strips, Index depth, Index count, Workspace& workspace,
     const FormScores& scores, Index first
 ) {
-    if (scores.lpr.data == nullptr && scores.variance.data == nullptr) return;
+    const bool wants_held = scores.lpr_held.data != nullptr;
+    if (scores.lpr.data == nullptr && scores.variance.data == nullptr && !wants_held) return;
     const PackedFactor& panels = packed(factor);
     const Index n_strips = tile_count(count, hot_kernels().lanes);
     workspace.work.reserve(panels.padded_size() * tile_columns());
     workspace.block.reserve(block_depth * tile_columns());
-    workspace.squares.reserve(tile_columns());
+    workspace.squares.reserve(2 * tile_columns());
     select_rows(strips, depth, panels.columns(), panels.padded_size(), n_strips, workspace.work.data());
-    panels.sum_squares(workspace.work.data(), count, workspace.block.data(), workspace.squares.data());
+    const auto keep = wants_held ? PackedFactor::Solution::kept : PackedFactor::Solution::lost;
+    panels.sum_squares(workspace.work.data(), count, workspace.block.data(), workspace.squares.data(), keep);
+    const double* plain = workspace.squares.data();
+    const double* held = wants_held ? squares_held(factor.held, panels.padded_size(), count, workspace) : plain;
     for (Index i = 0; i < count; ++i) {
-        QuadraticForm form{workspace.squares.data()[i], 0};
-        if (!is_ordinary(form.value)) form = form_of_column(factor, strips, depth, i, workspace.work.data());
-        write_form(form, scores, first + i);
+        QuadraticForms forms{{plain[i], 0}, {held[i], 0}};
+        if (!is_ordinary(plain[i])) forms = form_of_column(factor, strips, depth, i, workspace.work.data());
+        write_forms(forms, scores, first + i);
     }
 }
 

@@ -8,7 +8,7 @@ namespace lpr_fast {
 void check_scale(double scale);
 
 /// Throws InvalidInput unless those that are wanted have room for so many rows.
-void check_forms(const FormScores& scores, Index n_rows);
+void check_forms(const FactorState& factor, const FormScores& scores, Index n_rows);
 
 /// What follows from |R^-T phi|^2 for every row of phi, of which the columns that R stands for count.
 ///

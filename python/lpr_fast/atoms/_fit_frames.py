@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..models._fit import accumulator_of, adding
+from ..models._fit import adding, sums_of
 from ..models._problem import Progress, basis_of, finished, referenced, rows_from
 from ..models._rows_file import rows_file
 from ..models._settings import FitSettings
@@ -31,11 +31,11 @@ def fit_frames(
     """What `SparseKernelModel.fit` and `LinearModel.fit` do; warnings point to who called these."""
     problem = frames_problem(frames, wanted, settings, progress)
     basis, further = basis_of(problem, problem.environments.features, stacklevel=4)
-    accumulator = accumulator_of(basis, problem.facts)
-    blocks = adding(accumulator, rows_from(0, basis, problem), problem.facts, settings.n_threads)
+    sums = sums_of(basis, problem.facts)
+    blocks = adding(sums, rows_from(0, basis, problem), problem.facts, settings.n_threads)
     path = None if keep_rows is None else Path(keep_rows)
     with rows_file(path, problem.settings, basis, problem.facts.with_provenance(further)) as keep:
         for rows in blocks:
             keep(rows)
-    model = finished(problem, basis, accumulator, further, stacklevel=4)
+    model = finished(problem, basis, sums, further, stacklevel=4)
     return kind._of(referenced(problem, model), outside_of(wanted))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from numpy.typing import ArrayLike
 
 from ..models._from_arrays import array_problem
+from ..models._from_rows import linear_model
 from ..models._problem import Progress, fit
 from ..models._scores import Loss
 from ..models._settings import FitSettings
@@ -129,3 +130,70 @@ class LinearModel(StructureModel):
             n_threads=n_threads,
         )
         return cls._of(fit(array_problem(X, species, structure, energies, settings), stacklevel=3))
+
+    @classmethod
+    def from_rows(
+        cls,
+        rows: ArrayLike,
+        targets: ArrayLike | None = None,
+        *,
+        species: ArrayLike,
+        regularizer: float,
+        constants: bool = False,
+        loss: Loss = "total",
+        weights: ArrayLike | None = None,
+        sigmas: ArrayLike | None = None,
+        baseline: Mapping[int, float] | None = None,
+        provenance: Mapping[str, Any] | None = None,
+        n_threads: int = 0,
+    ) -> LinearModel:
+        """Fit to training rows of any origin: of energies, forces and virials alike, such as the A matrix of FitSNAP.
+
+        `score_features`, C++, C and LAMMPS (``features c_ID``) then take the features of any environment.
+
+        Parameters
+        ----------
+        rows : array_like, shape (N, M)
+            Derivatives of what each target is about with respect to the weights: one block of columns for each species,
+            of D features each.
+        targets : array_like, shape (N,), optional
+            Energies, components of forces and of virials, in the order of the rows; without them the model gives
+            rigidities all the same.
+        species : array_like of int, shape (n_species,)
+            Atomic number of each block of columns. The columns of the model stand in ascending order of these.
+        regularizer : float
+            mu > 0 of the penalty mu |c|^2 on all weights, those of constants included.
+        constants : bool
+            Whether each block begins with a column that counts the atoms of the species (FitSNAP's ``bzeroflag 0``).
+            Features of environments come without it: phi begins with a one.
+        loss : {"total", "per_atom"}
+            What the model is to say of its loss; rows and targets are taken as they are.
+        weights : array_like, shape (N,), optional
+            Weight of each row's *squared* residual: the squares of FitSNAP's w.
+        sigmas : array_like, shape (N,), optional
+            Instead of weights, the standard deviation of each target: the weight is 1 / sigma^2.
+        baseline : mapping, optional
+            Energy per atom of each species that was taken off the targets, and is to be added to local energies.
+        provenance, n_threads
+            As for `fit`.
+
+        Returns
+        -------
+        LinearModel
+
+        Raises
+        ------
+        InvalidInputError
+            Naming what cannot be used, and its row.
+        """
+        settings = FitSettings(
+            "linear",
+            regularizer=regularizer,
+            loss=loss,
+            weights=weights,
+            sigmas=sigmas,
+            baseline=baseline,
+            provenance=provenance,
+            n_threads=n_threads,
+        )
+        return cls._of(linear_model(rows, targets, species, settings, has_constants=constants, stacklevel=3))

@@ -17,11 +17,12 @@ from .. import _core
 from .._arrays import Array, as_count, as_number
 from .._errors import InvalidInputError
 from .._files import replacing
+from .._html import table
 from .._rigidity import Rigidity
 from ..models import _archive
 from ..models._from_arrays import checked_features
 from ..models._reference import Reference, with_reference
-from ..models._scores import LocalScores, Loss, scores_of
+from ..models._scores import LOSS_NAMES, LocalScores, Loss, scores_of
 from ._describing import Describing, SoapDescribing, other_describing
 from ._pipeline import Pipeline, Scores, UnknownSpecies, joined, stacked, whole_frames
 
@@ -226,7 +227,13 @@ class StructureModel:
     @cached_property
     def rigidity(self) -> Rigidity:
         """The rigidity of size M that takes rows of `phi`, and sums of them."""
-        return Rigidity._from_factor(self._model.factor, self.regularizer, self._facts["method"], self._model.weights)
+        return Rigidity._from_factor(
+            self._model.factor,
+            self.regularizer,
+            self._facts["method"],
+            weights=self._model.weights,
+            prior=_archive.whole_prior(self._model, self.species),
+        )
 
     @property
     def regularizer(self) -> float:
@@ -336,11 +343,27 @@ class StructureModel:
     def __reduce__(self) -> tuple[object, ...]:
         return _from_pickle, (type(self), self._to_bytes(), self._outside)
 
+    def _repr_html_(self) -> str:
+        rows = [
+            ("species", self._shown_species),
+            ("features", self.n_features),
+            ("weights", self._model.size),
+            ("regularizer", f"{self.regularizer:g}"),
+            ("loss", LOSS_NAMES[self.loss]),
+            ("predicts energies", "yes" if self.has_energies else "no"),
+            ("condition number of R", f"{self._model.factor.condition_number:.1e}"),
+            ("training structures", self.provenance.get("n_structures", "unknown")),
+        ]
+        return table(type(self).__name__, rows)
+
+    @property
+    def _shown_species(self) -> str:
+        return ", ".join(map(str, self.species)) if self.descriptor is None else _symbols(self.species)
+
     def __repr__(self) -> str:
-        species = ", ".join(map(str, self.species)) if self.descriptor is None else _symbols(self.species)
         return (
-            f"{type(self).__name__}(species=[{species}], n_features={self.n_features}, "
-            f"size={self.rigidity.size}, regularizer={self.regularizer:g}, loss={self.loss!r}, "
+            f"{type(self).__name__}(species=[{self._shown_species}], n_features={self.n_features}, "
+            f"size={self._model.size}, regularizer={self.regularizer:g}, loss={self.loss!r}, "
             f"has_energies={self.has_energies})"
         )
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from .._arrays import Array
 from ..models._from_arrays import array_problem
+from ..models._from_rows import kernel_model
 from ..models._memory import as_bytes
 from ..models._problem import Progress, fit
 from ..models._scores import Loss
@@ -209,6 +210,60 @@ class SparseKernelModel(StructureModel):
             n_threads=n_threads,
         )
         return cls._of(fit(array_problem(X, species, structure, energies, settings), stacklevel=3))
+
+    @classmethod
+    def from_rows(
+        cls,
+        rows: ArrayLike,
+        targets: ArrayLike | None = None,
+        *,
+        active: Mapping[int, ArrayLike],
+        regularizer: float,
+        zeta: float = 4,
+        loss: Loss = "total",
+        weights: ArrayLike | None = None,
+        sigmas: ArrayLike | None = None,
+        baseline: Mapping[int, float] | None = None,
+        provenance: Mapping[str, Any] | None = None,
+        n_threads: int = 0,
+    ) -> SparseKernelModel:
+        """Fit to training rows of any origin: of energies, forces and virials alike, such as the K_NM of GAP.
+
+        `score_features`, C++, C and LAMMPS (``features c_ID``) then take the features of any environment.
+
+        Parameters
+        ----------
+        rows : array_like, shape (N, M)
+            Kernels of each structure with the active environments, summed over its atoms, or derivatives of such sums.
+        active : mapping of int to array_like, shape (M_s, D)
+            Features of the active environments of each species, in the order of the columns; they are normalised here.
+        targets, loss, weights, sigmas, baseline, provenance, n_threads
+            As for `LinearModel.from_rows`.
+        regularizer, zeta
+            As for `fit`.
+
+        Returns
+        -------
+        SparseKernelModel
+
+        Raises
+        ------
+        InvalidInputError
+            Naming what cannot be used, and its row.
+        """
+        settings = FitSettings(
+            "sparse_kernel",
+            regularizer=regularizer,
+            n_active=1,  # until `active` has been looked at
+            zeta=zeta,
+            loss=loss,
+            weights=weights,
+            sigmas=sigmas,
+            baseline=baseline,
+            provenance=provenance,
+            n_threads=n_threads,
+        )
+        return cls._of(kernel_model(rows, targets, active, settings, stacklevel=3))
 
     @property
     def zeta(self) -> float:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._accumulator import HessianAccumulator
 from .._arrays import Array, as_integers
 from .._errors import InvalidInputError
 from ..models._basis import SparseKernelBasis
-from ..models._fit import ModelFacts, accumulator_of, adding, provenance_of, solved
+from ..models._fit import ModelFacts, adding, provenance_of, solved, sums_of
 from ..models._problem import rows_of
+from ..models._row_sums import RowSums
 from ..models._rows import ENERGY, Rows
 from ..models._rows_file import Head, RowsWriter, mapped
 from ..models._structures import Groups, Structures, checked_weights
@@ -163,10 +163,10 @@ class TrainingRows:
             energies = of_chosen.baseline(as_baseline(baseline), baseline)
         provenance = self._head.facts.provenance | provenance_of(of_chosen, self._head.facts.provenance)
         facts = ModelFacts(energies, provenance, self._head.facts.descriptor)
-        accumulator = accumulator_of(self._head.basis, facts)
-        for _ in adding(accumulator, self._blocks(chosen, given), facts, n_threads):
+        sums = sums_of(self._head.basis, facts)
+        for _ in adding(sums, self._blocks(chosen, given), facts, n_threads):
             pass
-        return self._model(accumulator, settings, facts)
+        return self._model(sums, settings, facts)
 
     def append(self, frames: Iterable[Atoms], *, weights: ArrayLike | str | None = None, n_threads: int = 0) -> None:
         """Describe more structures, and add their rows to the file, behind all others.
@@ -270,9 +270,9 @@ class TrainingRows:
                 found["weight"] = weights[found["structure"]]
             yield Rows(np.ascontiguousarray(found["phi"]), found)
 
-    def _model(self, accumulator: HessianAccumulator, settings: Any, facts: ModelFacts) -> StructureModel:
+    def _model(self, sums: RowSums, settings: Any, facts: ModelFacts) -> StructureModel:
         kind = SparseKernelModel if isinstance(self._head.basis, SparseKernelBasis) else LinearModel
-        core = solved(self._head.basis, accumulator, settings, facts, stacklevel=3)
+        core = solved(self._head.basis, sums, settings, facts, stacklevel=3)
         model: StructureModel = kind._of(core, self._outside)
         return model
 

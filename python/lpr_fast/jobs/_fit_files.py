@@ -240,12 +240,12 @@ def _made(frames: TrainingFiles, job: FitJob, order: FitOrder, work: Passes, sta
         frames.refuse_changes()
         job.keep_first_pass(problem.structures, basis, further)
     if not job.is_solved:
-        accumulator, start = job.rows(problem, basis, further)
-        for rows in work.add_rows(start, accumulator, problem, basis):
+        sums, start = job.rows(problem, basis, further)
+        for rows in work.add_rows(start, sums, problem, basis):
             job.keep(rows)
         with job.refused_for_good():
             frames.refuse_changes()
-            job.solve(finished(problem, basis, accumulator, further, stacklevel=stacklevel + 1))
+            job.solve(finished(problem, basis, sums, further, stacklevel=stacklevel + 1))
     model, start = job.to_score(problem)
     for part, stop in work.references(start, problem, model):
         job.count(part, stop)

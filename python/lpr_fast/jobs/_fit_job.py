@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from .. import _core
-from .._accumulator import HessianAccumulator
 from .._errors import InvalidInputError, LprError
 from .._files import publish, remove_whole, write_whole
 from ..atoms._frames import Rereadable
 from ..atoms._training_set import TrainingSet
 from ..models import _archive, _safetensors
 from ..models._basis import Basis, basis_from_parts, basis_to_parts
-from ..models._fit import accumulator_of
+from ..models._fit import sums_of
 from ..models._problem import Problem
 from ..models._reference import Reference
+from ..models._row_sums import RowSums
 from ..models._rows import Rows
 from ..models._rows_file import Head, RowsWriter
 from ..models._structures import Structures
@@ -61,7 +61,7 @@ class FitJob(Restartable):
         self._sum = beside(output, ".rows" + SUFFIX)
         self._solved = beside(output, ".solved" + SUFFIX)
         self._scored = beside(output, ".scored" + SUFFIX)
-        self._accumulator: HessianAccumulator | None = None
+        self._sums: RowSums | None = None
         self._writer: RowsWriter | None = None
         self._n_safe_rows = 0
         self._n_rows = 0
@@ -109,13 +109,13 @@ class FitJob(Restartable):
         structures = Structures.from_parts(facts["structures"], arrays)
         return TrainingSet(structures, source), basis_from_parts(facts["basis"], arrays), facts["further"]
 
-    def rows(self, problem: Problem, basis: Basis, further: Mapping[str, Any]) -> tuple[HessianAccumulator, int]:
+    def rows(self, problem: Problem, basis: Basis, further: Mapping[str, Any]) -> tuple[RowSums, int]:
         """The rows that are safe, and the first structure that has none among them. `keep` is told of all others."""
-        self._accumulator = accumulator_of(basis, problem.facts)
+        self._sums = sums_of(basis, problem.facts)
         if self._sum.exists():
             with self._told(self._sum):
-                self._accumulator = HessianAccumulator.from_bytes(self._sum.read_bytes())
-        self._n_rows = self._n_safe_rows = self._accumulator.n_rows
+                self._sums = RowSums.from_bytes(self._sum.read_bytes(), str(self._sum))
+        self._n_rows = self._n_safe_rows = self._sums.accumulator.n_rows
         self._n_structures = self._n_safe_structures = problem.structures.owner_of_row(self._n_safe_rows)
         if self._kept_rows is not None:
             head = Head(basis, problem.settings, problem.facts.with_provenance(further))
@@ -123,7 +123,7 @@ class FitJob(Restartable):
             self._writer.begin(self._n_safe_rows)
         self.resumed_at = self._n_structures if self.is_resumed else None
         self._next_checkpoint = time.monotonic() + _BETWEEN_CHECKPOINTS
-        return self._accumulator, self._n_structures
+        return self._sums, self._n_structures
 
     def keep(self, rows: Rows) -> None:
         """These rows were added; bring everything to the disk, unless that was done not long ago."""
@@ -140,7 +140,7 @@ class FitJob(Restartable):
         remove_whole(self._scored)  # of a run whose journal was deleted
         write_whole(self._solved, _archive.to_bytes(model))
         self._journal.write({"state": _SOLVED})
-        self._accumulator = None
+        self._sums = None
 
     def to_score(self, problem: Problem) -> tuple[_core.Model, int]:
         """The model, and the first structure that is not in `reference`; `count` is told of it and all others."""
@@ -195,11 +195,11 @@ class FitJob(Restartable):
 
     def _checkpoint_rows(self) -> None:
         # An interrupt may come when rows were added, but are not kept yet.
-        is_told = self._accumulator is not None and self._accumulator.n_rows == self._n_rows
-        if self._accumulator is not None and is_told and self._n_rows > self._n_safe_rows:
+        is_told = self._sums is not None and self._sums.accumulator.n_rows == self._n_rows
+        if self._sums is not None and is_told and self._n_rows > self._n_safe_rows:
             if self._writer is not None:
                 self._writer.sync()
-            write_whole(self._sum, self._accumulator.to_bytes())
+            write_whole(self._sum, self._sums.to_bytes())
             self._n_safe_rows, self._n_safe_structures = self._n_rows, self._n_structures
 
     def _remove_parts(self) -> None:

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from .._accumulator import HessianAccumulator
 from .._arrays import Array
 from ..atoms._environments import FrameEnvironments
 from ..models._archive import to_bytes
@@ -21,6 +20,7 @@ from ..models._basis import Basis
 from ..models._fit import adding
 from ..models._problem import Problem, references_from, rows_from, rows_of, tell_scored
 from ..models._reference import Reference, reference_of
+from ..models._row_sums import RowSums
 from ..models._rows import Rows
 from ._stream import Stream
 from ._tasks import Tasks
@@ -43,7 +43,7 @@ class Passes(Protocol):
         """Features of environments, given in ascending order, a batch at a time."""
         ...
 
-    def add_rows(self, start: int, accumulator: HessianAccumulator, problem: Problem, basis: Basis) -> Iterator[Rows]:
+    def add_rows(self, start: int, sums: RowSums, problem: Problem, basis: Basis) -> Iterator[Rows]:
         """Add the rows of structures from number `start` on; pass each block on when it is in."""
         ...
 
@@ -65,11 +65,11 @@ class Here:
         with Stream() as stream:
             yield from stream.ahead(problem.environments.features(environments))
 
-    def add_rows(self, start: int, accumulator: HessianAccumulator, problem: Problem, basis: Basis) -> Iterator[Rows]:
+    def add_rows(self, start: int, sums: RowSums, problem: Problem, basis: Basis) -> Iterator[Rows]:
         """See `Passes`."""
         with Stream() as stream:
             rows = stream.ahead(rows_from(start, basis, problem))
-            yield from adding(accumulator, rows, problem.facts, problem.settings.n_threads)
+            yield from adding(sums, rows, problem.facts, problem.settings.n_threads)
 
     def references(self, start: int, problem: Problem, model: _core.Model) -> Iterator[tuple[Reference, int]]:
         """See `Passes`."""
@@ -113,13 +113,13 @@ class OnWorkers:
         with self._tasks.sharing(_work(problem)) as common:
             yield from self._tasks.results(_features_of, parts, common, most=_MOST_TASKS, stacklevel=8)
 
-    def add_rows(self, start: int, accumulator: HessianAccumulator, problem: Problem, basis: Basis) -> Iterator[Rows]:
+    def add_rows(self, start: int, sums: RowSums, problem: Problem, basis: Basis) -> Iterator[Rows]:
         """See `Passes`."""
         structures, ranges = problem.structures, _ranges(start, problem)
         most = min(max(_BYTES_WAITING // (8 * basis.size * _TOGETHER), _FEWEST_TASKS), _MOST_TASKS)
         with self._tasks.sharing(_work(problem, basis)) as common:
             found = self._tasks.results(_rows_of, ranges, common, most=most, stacklevel=8)
-            for rows in adding(accumulator, found, problem.facts, problem.settings.n_threads):
+            for rows in adding(sums, found, problem.facts, problem.settings.n_threads):
                 done = int(structures.first[int(rows.labels["structure"][-1]) + 1])
                 problem.progress("rows: kernels and sums", done, structures.n_environments)
                 yield rows

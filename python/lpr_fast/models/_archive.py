@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from .. import _core
 from .._arrays import Array
 from .._rigidity import Rigidity
 from . import _safetensors
-from ._basis import Basis, SparseKernelBasis
+from ._basis import Basis, LinearBasis, SparseKernelBasis
 from ._scores import Loss
 
 Tensors = dict[str, NDArray[Any]]
@@ -65,6 +65,8 @@ def assembled(
         facts["zeta"] = basis.zeta
         facts["n_active"] = [len(active) for active in basis.active.values()]
         tensors["active"] = np.concatenate(list(basis.active.values()))
+    elif isinstance(basis, LinearBasis) and basis.has_constants:
+        facts["constants"] = True
     if rigidity.weights is not None:
         tensors["weights"] = rigidity.weights
     factors = _factors(basis, rigidity, prior, n_threads)
@@ -90,6 +92,10 @@ def _factors(basis: Basis, rigidity: Rigidity, prior: Array | None, n_threads: i
 def _put_factor(name: str, factor: _core.HessianFactor, tensors: Tensors) -> dict[str, Any]:
     tensors[f"{name}.columns"] = np.array(factor.columns, dtype=np.int64)
     tensors[f"{name}.triangle"] = factor.triangle()
+    if (held := factor.held()) is not None:
+        rows, tensors[f"{name}.directions"], tensors[f"{name}.left"] = held
+        if len(rows):
+            tensors[f"{name}.held"] = rows
     estimate = factor.error_estimate
     return {
         "size": factor.size,
@@ -102,3 +108,25 @@ def to_bytes(model: _core.Model) -> bytes:
     """The content of a model file."""
     text, arrays = model.parts()
     return _safetensors.to_bytes(arrays, text)
+
+
+def whole_prior(model: _core.Model, species: Sequence[int]) -> _core.HessianFactor | None:
+    """The factor of K_MM from those of its blocks, one for each species; None for linear models."""
+    text, arrays = model.parts()
+    facts = json.loads(text)["factors"]
+    blocks = [f"prior.{s}" for s in species if f"prior.{s}" in facts]
+    if not blocks:
+        return None
+    sizes = [facts[name]["size"] for name in blocks]
+    kept = [len(arrays[f"{name}.columns"]) for name in blocks]
+    triangle = np.zeros((sum(kept), sum(kept)))
+    columns: list[int] = []
+    for name, first, place, width in zip(blocks, _starts(sizes), _starts(kept), kept, strict=True):
+        triangle[place : place + width, place : place + width] = arrays[f"{name}.triangle"]
+        columns += (arrays[f"{name}.columns"] + first).tolist()
+    condition = max(facts[name]["condition_number"] for name in blocks)
+    return _core.HessianFactor.from_triangle(sum(sizes), columns, triangle, condition, math.nan)
+
+
+def _starts(sizes: Sequence[int]) -> list[int]:
+    return [0, *np.cumsum(sizes)[:-1].tolist()]

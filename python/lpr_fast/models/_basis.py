@@ -114,28 +114,44 @@ class SparseKernelBasis:
 
 @dataclass(frozen=True)
 class LinearBasis:
-    """phi = the features themselves, in a block of columns of their own for each centre species."""
+    """phi = the features themselves, in a block of columns of their own for each centre species.
+
+    Attributes
+    ----------
+    species : tuple of int
+        Centre species, ascending.
+    n_features : int
+        D, the length of an environment's features.
+    has_constants : bool
+        Whether each block begins with a one.
+    """
 
     species: tuple[int, ...]
     n_features: int
+    has_constants: bool = False
+
+    @property
+    def width(self) -> int:
+        """Columns of a species."""
+        return self.n_features + self.has_constants
 
     @property
     def size(self) -> int:
-        """M, the number of features times that of species."""
-        return self.n_features * len(self.species)
+        """M, the number of columns of all species."""
+        return self.width * len(self.species)
 
     def columns(self, species: int) -> slice:
         """Columns of phi that belong to a centre species."""
-        start = self.species.index(species) * self.n_features
-        return slice(start, start + self.n_features)
+        start = self.species.index(species) * self.width
+        return slice(start, start + self.width)
 
     def prepare(self, features: Array) -> Array:
         """The features as they are."""
         return features
 
     def rows(self, species: int, features: Array, n_threads: int) -> Array:  # noqa: ARG002
-        """The features as they are."""
-        return features
+        """The features, behind a one if there are constants."""
+        return np.column_stack([np.ones(len(features)), features]) if self.has_constants else features
 
     def prior(self, n_threads: int) -> None:  # noqa: ARG002
         """The identity."""

@@ -35,7 +35,7 @@ class Column:
     @property
     def prefixed(self) -> str:
         """The name beside columns that are not ours, as in a structure or in extended XYZ."""
-        return self.name if self.name == "lpr" else f"lpr_{self.name}"
+        return self.name if self.name.startswith("lpr") else f"lpr_{self.name}"
 
 
 COLUMNS = (
@@ -43,6 +43,11 @@ COLUMNS = (
         "lpr",
         "regularizer / variance",
         "local prediction rigidity: small where the training data do not pin the prediction down",
+    ),
+    Column(
+        "lpr_held",
+        "regularizer / variance",
+        "rigidity with the mean of each species held fixed: without the split of totals between species",
     ),
     Column(
         "variance",

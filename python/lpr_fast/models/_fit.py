@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from .. import _core
-from .._accumulator import HessianAccumulator
 from .._errors import InvalidInputError, NotPositiveDefiniteError
 from .._rigidity import Rigidity
 from ._archive import DescriptorPart, assembled
 from ._basis import Basis, SparseKernelBasis
+from ._row_sums import RowSums
 from ._rows import Rows
 from ._settings import FitSettings, checked_provenance
 from ._structures import Structures
@@ -32,36 +32,35 @@ class ModelFacts:
         return replace(self, provenance={**self.provenance, **further})
 
 
-def accumulator_of(basis: Basis, facts: ModelFacts) -> HessianAccumulator:
+def sums_of(basis: Basis, facts: ModelFacts) -> RowSums:
     """What takes the rows of a model: with targets, if it has energies."""
-    return HessianAccumulator(basis.size, labelled=facts.baseline is not None)
+    return RowSums.empty(basis, labelled=facts.baseline is not None)
 
 
-def adding(
-    accumulator: HessianAccumulator, blocks: Iterable[Rows], facts: ModelFacts, n_threads: int
-) -> Iterator[Rows]:
+def adding(sums: RowSums, blocks: Iterable[Rows], facts: ModelFacts, n_threads: int) -> Iterator[Rows]:
     """Add rows, which come in blocks; pass each block on when it is in."""
     baseline = None if facts.baseline is None else np.array(list(facts.baseline.values()))
     for rows in blocks:
         targets = None if baseline is None else rows.targets(baseline)
-        accumulator.add(rows.phi, rows.weights, targets=targets, n_threads=n_threads)
+        sums.add(rows, targets, n_threads)
         yield rows
 
 
-def solved(
-    basis: Basis, accumulator: HessianAccumulator, settings: FitSettings, facts: ModelFacts, *, stacklevel: int
-) -> _core.Model:
+def solved(basis: Basis, sums: RowSums, settings: FitSettings, facts: ModelFacts, *, stacklevel: int) -> _core.Model:
     """Factorise, and make what scoring needs; warnings point `stacklevel` calls up."""
     n_threads = settings.n_threads
     prior = basis.prior(n_threads)
     try:
-        rigidity = Rigidity._build(accumulator, prior, settings.regularizer, n_threads, stacklevel=stacklevel + 1)
+        rigidity = Rigidity._build(sums.accumulator, prior, settings.regularizer, n_threads, stacklevel=stacklevel + 1)
     except NotPositiveDefiniteError as error:
         if isinstance(basis, SparseKernelBasis) and not basis.zeta.is_integer():
             raise InvalidInputError(
                 f"with zeta = {basis.zeta:g} the kernel is not positive definite on these environments; use an integer."
             ) from error
         raise
+    means = sums.species_means(basis)
+    if len(means) > 1:
+        rigidity = rigidity.holding(means)
     return assembled(
         basis,
         rigidity,

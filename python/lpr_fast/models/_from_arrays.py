@@ -9,7 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._arrays import LARGEST_ENTRY, Array, as_count, as_integers, as_matrix, as_number, as_rows, as_vector
+from .._arrays import (
+    LARGEST_ENTRY,
+    Array,
+    as_count,
+    as_integers,
+    as_matrix,
+    as_number,
+    as_rows,
+    as_vector,
+    refuse_unusable,
+)
 from .._errors import InvalidInputError
 from ._active_set import Pool, pool_size
 from ._fit import ModelFacts, provenance_of
@@ -114,12 +124,7 @@ def checked_features(X: ArrayLike, species: ArrayLike) -> tuple[Array, Indices]:
     """Features, and the species of their centres."""
     features = as_matrix("X", X)
     numbers = as_integers("species", species, len(features))
-    wrong = np.flatnonzero(~(np.abs(features) <= LARGEST_ENTRY).all(axis=1))
-    if wrong.size:
-        raise InvalidInputError(
-            f"row {wrong[0]} of X holds NaN, infinity or an entry above {LARGEST_ENTRY:g}; remove or recompute that "
-            "environment."
-        )
+    refuse_unusable("X", features)
     strange = numbers[(numbers < 0) | (numbers > _LARGEST_SPECIES)]
     if strange.size:
         raise InvalidInputError(f"species holds {strange[0]}; numbers of species go from 0 to {_LARGEST_SPECIES}.")

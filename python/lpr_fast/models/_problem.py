@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from .._accumulator import HessianAccumulator
 from .._arrays import Array
 from .._errors import InvalidInputError
 from . import _active_set
 from ._active_set import Pool
 from ._basis import Basis, LinearBasis, SparseKernelBasis
-from ._fit import ModelFacts, accumulator_of, adding, solved
+from ._fit import ModelFacts, adding, solved, sums_of
 from ._memory import demand, pool_bytes, refuse_too_little
 from ._reference import Reference, reference_of, with_reference
+from ._row_sums import RowSums
 from ._rows import Rows, energy_labels
 from ._settings import FitSettings
 from ._structures import Structures
@@ -89,16 +89,16 @@ class Problem:
 def fit(problem: Problem, *, stacklevel: int) -> _core.Model:
     """All passes, and what scoring needs; warnings point `stacklevel` calls up."""
     basis, facts = basis_of(problem, problem.environments.features, stacklevel=stacklevel + 1)
-    accumulator = accumulator_of(basis, problem.facts)
-    for _ in adding(accumulator, rows_from(0, basis, problem), problem.facts, problem.settings.n_threads):
+    sums = sums_of(basis, problem.facts)
+    for _ in adding(sums, rows_from(0, basis, problem), problem.facts, problem.settings.n_threads):
         pass
-    return referenced(problem, finished(problem, basis, accumulator, facts, stacklevel=stacklevel + 1))
+    return referenced(problem, finished(problem, basis, sums, facts, stacklevel=stacklevel + 1))
 
 
 def finished(
     problem: Problem,
     basis: Basis,
-    accumulator: HessianAccumulator,
+    sums: RowSums,
     further: Mapping[str, Any],
     *,
     stacklevel: int,
@@ -106,7 +106,7 @@ def finished(
     """The model, when all rows are in."""
     problem.progress("factorising", 0, 1)
     facts = problem.facts.with_provenance(further)
-    model = solved(basis, accumulator, problem.settings, facts, stacklevel=stacklevel + 1)
+    model = solved(basis, sums, problem.settings, facts, stacklevel=stacklevel + 1)
     problem.progress("factorising", 1, 1)
     return model
 

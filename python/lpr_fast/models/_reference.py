@@ -18,7 +18,7 @@ from ._scores import LocalScores, scores_of
 Indices = NDArray[np.int64]
 
 #: Columns of scores whose distribution is kept.
-COUNTED = ("lpr", "variance", "residual")
+COUNTED = ("lpr", "lpr_held", "variance", "residual")
 
 # An environment is loose if so many percent of the training environments of its species, at most, are less rigid, and
 # unlike the training set if so many percent of them have a smaller residual.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeVar
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 from .._arrays import Array
+from .._html import table
 
 Loss = Literal["total", "per_atom"]
 
@@ -24,13 +26,19 @@ AnyScores = TypeVar("AnyScores", bound="LocalScores")
 
 
 @dataclass(frozen=True)
-class LocalScores:
+class LocalScores(dict[str, NDArray[Any]]):
     """What a model says of environments, each of shape (n,); NaN for those that were left out.
+
+    The arrays that there are, by their names, make a dictionary too: ``pandas.DataFrame(scores)`` is a table of them,
+    and ``numpy.savez(file, **scores)`` a file.
 
     Attributes
     ----------
     lpr : numpy.ndarray
         Local prediction rigidity, on the scale of the model's loss; infinite where phi vanishes.
+    lpr_held : numpy.ndarray or None
+        The same with the mean prediction of each species held fixed (and what else the model holds): without the shift
+        between species that totals do not determine. None for models that hold nothing, as those of one species.
     variance : numpy.ndarray
         Subset-of-regressors variance mu / LPR, in units of the kernel's prior variance.
     residual : numpy.ndarray or None
@@ -47,6 +55,7 @@ class LocalScores:
     """
 
     lpr: Array
+    lpr_held: Array | None
     variance: Array
     residual: Array | None
     local_energy: Array | None
@@ -60,9 +69,18 @@ class LocalScores:
             return None
         return np.array([*VERDICTS, ""])[np.nan_to_num(self.verdict, nan=len(VERDICTS)).astype(np.int64)]
 
+    def __post_init__(self) -> None:
+        """Fill the dictionary."""
+        self.update({each.name: values for each in fields(self) if (values := getattr(self, each.name)) is not None})
+
     def __len__(self) -> int:
         """Return the number of environments."""
         return len(self.lpr)
+
+    def _repr_html_(self) -> str:
+        title = f"{type(self).__name__} of {len(self)} environments"
+        header = ["", "lowest", "median", "highest", "left out"]
+        return table(title, [_summary(name, values) for name, values in self.items()], header)
 
     def taken(self: AnyScores, order: Indices | slice) -> AnyScores:
         """Some of the environments, in an order."""
@@ -73,6 +91,13 @@ class LocalScores:
         arrays = {each.name: getattr(self, each.name) for each in fields(self)}
         changed: dict[str, Any] = {n: None if values is None else change(values) for n, values in arrays.items()}
         return type(self)(**changed)
+
+
+def _summary(name: str, values: NDArray[Any]) -> list[object]:
+    """Name, quantiles and number of NaN."""
+    there = values[~np.isnan(values)]
+    quantiles = np.quantile(there, [0.0, 0.5, 1.0], method="nearest").tolist() if len(there) else [math.nan] * 3
+    return [name, *(f"{value:.6g}" for value in quantiles), len(values) - len(there)]
 
 
 def in_full(found: Mapping[str, Array]) -> dict[str, Array]:

@@ -1,0 +1,73 @@
+"""What a fit adds up of its training rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import _core
+from .._accumulator import HessianAccumulator
+from .._arrays import Array
+from . import _safetensors
+from ._basis import Basis
+from ._rows import ENERGY, Rows
+
+
+@dataclass
+class RowSums:
+    """The Hessian of the rows, and the mean of phi over the training atoms of each species.
+
+    Attributes
+    ----------
+    accumulator : HessianAccumulator
+        The rows.
+    phi : numpy.ndarray, shape (M,)
+        Rows of energies, summed with the weights of their squared residuals.
+    counts : numpy.ndarray, shape (n_species,)
+        The atoms in them, summed with the same weights.
+    """
+
+    accumulator: HessianAccumulator
+    phi: Array
+    counts: Array
+
+    @classmethod
+    def empty(cls, basis: Basis, *, labelled: bool) -> RowSums:
+        """Of no rows yet: with targets, or without."""
+        accumulator = HessianAccumulator(basis.size, labelled=labelled)
+        return cls(accumulator, np.zeros(basis.size), np.zeros(len(basis.species)))
+
+    def add(self, rows: Rows, targets: Array | None, n_threads: int) -> None:
+        """Add rows; the bits do not depend on how they are cut into blocks."""
+        weights, is_energy = rows.weights, rows.labels["kind"] == ENERGY
+        self.accumulator.add(rows.phi, weights, targets=targets, n_threads=n_threads)
+        phi, counts = self.phi.copy(), self.counts.copy()  # so that an interrupt finds both, or neither
+        for row in np.flatnonzero(is_energy).tolist():
+            phi += weights[row] * rows.phi[row]
+            counts += weights[row] * rows.labels["composition"][row]
+        self.phi, self.counts = phi, counts
+
+    def species_means(self, basis: Basis) -> Array:
+        """Mean of phi over the training atoms of each species, zero in the columns of others: (n_species, M).
+
+        Atoms count with the weight of their structure in the loss. Species without a weight are left out.
+        """
+        means = np.zeros((len(basis.species), basis.size))
+        for row, (species, count) in enumerate(zip(basis.species, self.counts.tolist(), strict=True)):
+            columns = basis.columns(species)
+            if count > 0.0:
+                means[row, columns] = self.phi[columns] / count
+        return means[means.any(axis=1)]
+
+    def to_bytes(self) -> bytes:
+        """Everything, for a file."""
+        accumulator = np.frombuffer(self.accumulator.to_bytes(), np.uint8)
+        return _safetensors.to_bytes({"accumulator": accumulator, "phi": self.phi, "counts": self.counts}, "{}")
+
+    @classmethod
+    def from_bytes(cls, content: bytes, name: str) -> RowSums:
+        """What `to_bytes` gave; errors call it by a name."""
+        arrays = _core.read_parts(content, name)[1]
+        accumulator = HessianAccumulator.from_bytes(arrays["accumulator"].tobytes())
+        return cls(accumulator, arrays["phi"], arrays["counts"])
