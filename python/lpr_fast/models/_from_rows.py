@@ -13,7 +13,7 @@ from .. import _core
 from .._arrays import Array, as_count, as_integers, as_matrix, as_number, as_rows, as_vector, refuse_unusable
 from .._errors import InvalidInputError
 from ._basis import Basis, LinearBasis, SparseKernelBasis
-from ._fit import ModelFacts, accumulator_of, solved
+from ._fit import ModelFacts, solved, sums_of
 from ._settings import FitSettings, checked_provenance
 from ._structures import checked_weights, weights_of_deviations
 
@@ -73,9 +73,9 @@ def _model_of(
         "n_rows": len(rows),
     }
     facts = ModelFacts(baseline, provenance)
-    accumulator = accumulator_of(basis, facts)
-    accumulator.add(rows, _weights(settings, len(rows)), targets=labels, n_threads=settings.n_threads)
-    return solved(basis, accumulator, settings, facts, stacklevel=stacklevel + 1)
+    sums = sums_of(basis, facts)
+    sums.accumulator.add(rows, _weights(settings, len(rows)), targets=labels, n_threads=settings.n_threads)
+    return solved(basis, sums, settings, facts, stacklevel=stacklevel + 1)
 
 
 def _weights(settings: FitSettings, n_rows: int) -> Array:
