@@ -7,6 +7,7 @@
 
 #include "forged_files.hpp"
 #include "lpr_fast/error.hpp"
+#include "lpr_fast/score_columns.hpp"
 
 using namespace lpr_fast;
 
