@@ -63,6 +63,8 @@ int lpr_fast_has_residual(const lpr_fast_model* model);
 int lpr_fast_has_held(const lpr_fast_model* model);
 /** 1 if percentiles and verdicts can be scored, because the model knows how its training environments score, else 0. */
 int lpr_fast_has_reference(const lpr_fast_model* model);
+/** Prior variance of the kernel in squared energies if the model was calibrated: sigma can be scored, else 0. */
+double lpr_fast_prior_variance(const lpr_fast_model* model);
 /** "sparse_kernel" or "linear". */
 const char* lpr_fast_kind(const lpr_fast_model* model);
 /** "total" or "per_atom": what the training minimised, which sets the scale of the rigidities. */
@@ -85,6 +87,7 @@ typedef struct {
     double* lpr_held;   /**< LPR with the model's held rows fixed, as the mean of each species; models that hold rows */
     double* percentile; /**< percent of the species' training environments that are less rigid; with a reference */
     double* verdict;    /**< 0 pinned by data, 1 loose, 2 unlike the training set; models with a reference */
+    double* sigma;      /**< standard deviation of local_energy, in its unit; calibrated models */
 } lpr_fast_scores;
 
 /** Scores n environments from their features.

@@ -29,6 +29,8 @@ struct ModelInfo {
     bool has_constants = false;     ///< linear models: phi of a species begins with a one, n_features do not count it
     bool has_held = false;          ///< whether rows are held, as where there are several species: lpr_held
     bool has_residual = false;      ///< whether residuals can be scored: kernel models
+    double prior_variance = 0.0;    ///< of the kernel or the weights, energy^2: sigma; 0 unless calibrated
+    bool projected_sigma = false;   ///< whether sigma counts the residual in: a projected process was calibrated
     std::vector<double> baseline;   ///< energy of an atom of each species; empty without energies
     std::string descriptor;         ///< "soap", "array", or empty for features of another origin
     std::string hypers;             ///< of featomic's SOAP power spectrum, as JSON; empty for other descriptors
@@ -49,6 +51,7 @@ struct Scores {
     VectorView lpr{};           ///< 1 / (phi^T H^-1 phi); infinite where phi vanishes
     VectorView lpr_held{};      ///< the same with the model's held rows fixed: see HessianFactor::holding()
     VectorView variance{};      ///< mu / lpr, in units of the kernel's prior variance
+    VectorView sigma{};         ///< standard deviation of local_energy, in its unit; calibrated models
     VectorView residual{};      ///< k(i,i) - k_Mi^T K_MM^-1 k_Mi, between 0 and 1; kernel models
     VectorView local_energy{};  ///< the baseline of the species included; models with energies
     VectorView percentile{};    ///< percent of the species' training environments that are less rigid; with a reference

@@ -34,6 +34,10 @@ inline constexpr std::array score_columns{
     },
     ScoreColumn{"variance", &Scores::variance, [](const ModelInfo&) { return true; }, ""},
     ScoreColumn{
+        "sigma", &Scores::sigma, [](const ModelInfo& model) { return model.prior_variance > 0.0; },
+        "the model was not calibrated"
+    },
+    ScoreColumn{
         "residual", &Scores::residual, [](const ModelInfo& model) { return model.has_residual; },
         "linear models have no residual"
     },

@@ -1,6 +1,7 @@
 #include "lpr_fast/model.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <limits>
 #include <string>
@@ -72,12 +73,14 @@ bool wants_reference(const Scores& wanted) {
 
 /// Room in a tile for those scores of its rows that are wanted.
 FormScores forms_in(SpeciesTile& tile, Index count, const Scores& wanted, const ModelInfo& info) {
+    const bool has_held = info.has_held;
     FormScores forms;
     forms.scale = info.regularizer;
-    const bool compares = wants_reference(wanted);
-    if (wanted.lpr.data != nullptr || (compares && !info.has_held)) forms.lpr = {tile.lpr.data(), count};
-    if (wanted.variance.data != nullptr) forms.variance = {tile.variance.data(), count};
-    if (wanted.lpr_held.data != nullptr || (compares && info.has_held)) forms.lpr_held = {tile.lpr_held.data(), count};
+    if (wanted.lpr.data != nullptr || (wants_reference(wanted) && !has_held)) forms.lpr = {tile.lpr.data(), count};
+    if (wanted.variance.data != nullptr || wanted.sigma.data != nullptr) forms.variance = {tile.variance.data(), count};
+    if (wanted.lpr_held.data != nullptr || (wants_reference(wanted) && has_held)) {
+        forms.lpr_held = {tile.lpr_held.data(), count};
+    }
     return forms;
 }
 
@@ -122,6 +125,10 @@ public:
 
 private:
     bool wants_residual() const { return scores_.residual.data != nullptr; }
+    bool wants_sigma() const { return scores_.sigma.data != nullptr; }
+    bool needs_residual() const {
+        return wants_residual() || wants_reference(scores_) || (wants_sigma() && state_.info.projected_sigma);
+    }
     bool wants_energy() const { return scores_.local_energy.data != nullptr; }
 
     ConstMatrixView gathered(Index count, const SpeciesTile& tile) const {
@@ -131,7 +138,7 @@ private:
     void score_kernels(Index count, SpeciesTile& tile) const {
         KernelScores wanted;
         wanted.forms = forms_in(tile, count, scores_, state_.info);
-        if (wants_residual() || wants_reference(scores_)) wanted.explained = {tile.explained.data(), count};
+        if (needs_residual()) wanted.explained = {tile.explained.data(), count};
         if (wants_energy()) wanted.energies = {tile.energies.data(), count};
         part_.scorer->score(gathered(count, tile), wanted, 1);
     }
@@ -154,16 +161,22 @@ private:
         }
     }
 
+    static double residual(const SpeciesTile& tile, Index i) { return std::max(1.0 - tile.explained.data()[i], 0.0); }
+
+    double sigma(const SpeciesTile& tile, Index i) const {
+        const double unseen = state_.info.projected_sigma ? residual(tile, i) : 0.0;
+        return std::sqrt(state_.info.prior_variance * (tile.variance.data()[i] + unseen));
+    }
+
     void write(const SpeciesTile& tile, Index i, Index row) const {
         if (scores_.lpr.data != nullptr) scores_.lpr.data[row] = tile.lpr.data()[i];
         if (scores_.lpr_held.data != nullptr) scores_.lpr_held.data[row] = tile.lpr_held.data()[i];
         if (scores_.variance.data != nullptr) scores_.variance.data[row] = tile.variance.data()[i];
         if (wants_residual()) scores_.residual.data[row] = residual(tile, i);
+        if (wants_sigma()) scores_.sigma.data[row] = sigma(tile, i);
         if (wants_energy()) scores_.local_energy.data[row] = part_.baseline + tile.energies.data()[i];
         if (wants_reference(scores_)) compare(tile, i, row);
     }
-
-    static double residual(const SpeciesTile& tile, Index i) { return std::max(1.0 - tile.explained.data()[i], 0.0); }
 
     /// With the training environments.
     void compare(const SpeciesTile& tile, Index i, Index row) const {
@@ -299,8 +312,12 @@ void Model::score_phi(ConstMatrixView phi, const Scores& scores, int n_threads) 
     const ModelInfo& info = state_->info;
     check_columns("phi", phi, info.size);
     check_wanted(info, scores, phi.rows);
-    if (scores.residual.data != nullptr || wants_reference(scores)) {
-        throw InvalidInput("residual, percentile and verdict cannot be scored from phi; score features for them.");
+    for (const VectorView Scores::* column :
+         {&Scores::residual, &Scores::sigma, &Scores::percentile, &Scores::verdict}) {
+        if ((scores.*column).data == nullptr) continue;
+        throw InvalidInput(
+            "residual, sigma, percentile and verdict cannot be scored from phi; score features for them."
+        );
     }
     const int threads = resolve_threads(n_threads);
     factor().score(phi, {scores.lpr, scores.variance, scores.lpr_held, info.regularizer}, threads);

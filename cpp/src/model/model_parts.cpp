@@ -51,6 +51,14 @@ std::string read_choice(const Json& facts, const char* name, const std::vector<s
     return choice;
 }
 
+void read_calibration(const Json& facts, ModelInfo& info) {
+    if (facts.count("calibration") == 0) return;
+    const Json& calibration = facts.at("calibration");
+    info.prior_variance = as_positive(calibration.at("prior_variance"), "the prior variance");
+    info.projected_sigma = as_number(calibration.at("projected_process"), "projected_process") != 0.0;
+    if (info.projected_sigma && !info.has_residual) refuse_parts("a linear model has no projected process");
+}
+
 /// Everything but what the whole factor says.
 ModelInfo read_info(const Json& facts) {
     ModelInfo info;
@@ -63,6 +71,7 @@ ModelInfo read_info(const Json& facts) {
     info.has_constants = !info.has_residual && facts.value("constants", false);
     info.regularizer = as_positive(facts.at("regularizer"), "the regularizer");
     if (info.has_residual) info.zeta = as_positive(facts.at("zeta"), "zeta");
+    read_calibration(facts, info);
     info.baseline = read_baseline(facts.at("baseline"), info.species.size());
     info.has_energies = !info.baseline.empty();
     if (!facts.at("provenance").is_object()) refuse_parts("the provenance is no dictionary");
@@ -177,6 +186,9 @@ SpeciesPart species_part(const ModelState& state, std::size_t place, Index first
     const int species = info.species[place];
     SpeciesPart part{first, width, info.has_energies ? info.baseline[place] : 0.0, {}, {}, {}};
     const HessianFactor* factor = hessian_of(state.factors, info, species, width);
+    if (factor != nullptr && factor->holds() != info.has_held) {
+        refuse_parts("the factors of the species do not hold what that of the Hessian holds");
+    }
     const HessianFactor* prior = part_of(state.factors, "prior", species, info.has_residual ? width : 0);
     if (prior != nullptr) {
         const ConstMatrixView active{state.active.row(first), width, state.active.cols};

@@ -20,11 +20,13 @@ from .._files import replacing
 from .._html import table
 from .._rigidity import Rigidity
 from ..models import _archive
+from ..models._calibration import Calibration, VarianceKind
 from ..models._from_arrays import checked_features
 from ..models._reference import Reference, with_reference
 from ..models._scores import LOSS_NAMES, LocalScores, Loss, scores_of
 from ._describing import Describing, SoapDescribing, other_describing
 from ._pipeline import Pipeline, Scores, UnknownSpecies, joined, stacked, whole_frames
+from ._totals import Totals, TotalScoring, all_totals
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -199,6 +201,68 @@ class StructureModel:
             totals += [float(local.sum()) for local in np.split(scores.local_energy, np.cumsum(sizes)[:-1])]
         return np.array(totals)
 
+    def totals(self, frames: Iterable[Atoms], *, n_threads: int = 0) -> Totals:
+        """Rigidity, variance, residual and standard deviation of total energies, and these.
+
+        Each frame is described for itself: the bits depend on it and the model alone.
+
+        Parameters
+        ----------
+        frames, n_threads
+            As for `score`.
+
+        Returns
+        -------
+        Totals
+            Named arrays of shape (n_frames,), which are a dictionary too.
+
+        Raises
+        ------
+        InvalidInputError
+            As `score`.
+        """
+        count = as_count("n_threads", n_threads)
+        pieces = self.pipeline.pieces(frames, "error")
+        found = [self.total_scoring.of(piece.batch, count) for piece in pieces if piece.is_last]
+        return all_totals([self.total_scoring.of([], count), *found])
+
+    def calibrate(
+        self: AnyModel,
+        frames: Iterable[Atoms],
+        *,
+        variance: VarianceKind | None = None,
+        energy_key: str | None = None,
+        n_threads: int = 0,
+    ) -> AnyModel:
+        """The same model with `sigma`, a standard deviation in the unit of the energies, for every atom and total.
+
+        One constant, the prior variance in squared energies, is that of maximum likelihood for the errors of the totals
+        of `frames`: the mean of error^2 / variance. `calibration` says what it came to.
+
+        Parameters
+        ----------
+        frames : iterable of ase.Atoms
+            Structures that the model was *not* fitted to, with their energies; about a hundred give the constant to 14
+            percent, (2 / n)^0.5.
+        variance : {"pp", "sr"}, optional
+            What is scaled: the variance of the projected process, which counts the residual in and grows far from the
+            active set (the default for kernel models; totals of up to 4096 atoms), or that of the subset of
+            regressors (linear models, which have no residual).
+        energy_key : str, optional
+            Where `Atoms.info`, or the results that the calculator holds, have total energies; the default is where the
+            fit found them.
+        n_threads : int
+            See `Rigidity`.
+
+        Raises
+        ------
+        InvalidInputError
+            For a model without energies, frames without, and totals from which nothing can be learned.
+        """
+        from ._calibrating import calibrated_model
+
+        return calibrated_model(self, frames, variance, energy_key, as_count("n_threads", n_threads))
+
     def features(self, frames: Iterable[Atoms]) -> Array:
         """Folded features of every atom, shape (n_atoms, D).
 
@@ -293,6 +357,12 @@ class StructureModel:
         return dict(zip(self.species, self._facts["baseline"], strict=True)) if self.has_energies else None
 
     @property
+    def calibration(self) -> Calibration | None:
+        """What `calibrate` came to; None for a model that was not calibrated."""
+        facts = self._facts.get("calibration")
+        return None if facts is None else Calibration.from_facts(facts)
+
+    @property
     def provenance(self) -> dict[str, Any]:
         """Where the model comes from: versions, counts, how the active set was chosen, and the file if known."""
         return copy.deepcopy(dict(self._facts["provenance"]))
@@ -319,6 +389,21 @@ class StructureModel:
         describing = self._describing() if scorer is None else SoapDescribing.of(scorer.soap, self.species)
         is_kernel = self._facts["kind"] == "sparse_kernel"
         return Pipeline(self._model, describing, scorer, self.species, self.n_features, is_kernel)
+
+    @cached_property
+    def total_scoring(self) -> TotalScoring:
+        """What scores totals, for the floors above."""
+        calibration = self.calibration
+        return TotalScoring(
+            self._model,
+            self.rigidity,
+            self.pipeline.describing,
+            self.species,
+            self._facts.get("zeta"),
+            self.baseline,
+            0.0 if calibration is None else calibration.prior_variance,
+            calibration is not None and calibration.variance == "pp",
+        )
 
     def _describing(self) -> Describing:
         """What describes structures outside the core."""

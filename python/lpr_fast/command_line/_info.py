@@ -18,6 +18,8 @@ def info(path: Path) -> None:
     model = load_model(path)
     facts = model.provenance
     training = f"{facts.get('n_structures', '?')} structures, {facts.get('n_environments', '?')} atoms"
+    if "n_rows" in facts:
+        training = f"{facts['n_rows']} rows, computed elsewhere"
     if "training_file" in facts:
         source, digest = facts.get("training_selection", facts["training_file"]), facts.get("training_sha256", "?")
         digests = ", ".join(f"{one[:16]}..." for one in digest.split(", "))

@@ -59,9 +59,9 @@ class FitJob(Restartable):
         self._model = beside(output, SUFFIX)
         self._first_pass = beside(output, ".active" + SUFFIX)
         self._sum = beside(output, ".rows" + SUFFIX)
+        self._sums: RowSums | None = None
         self._solved = beside(output, ".solved" + SUFFIX)
         self._scored = beside(output, ".scored" + SUFFIX)
-        self._sums: RowSums | None = None
         self._writer: RowsWriter | None = None
         self._n_safe_rows = 0
         self._n_rows = 0

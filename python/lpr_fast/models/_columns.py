@@ -55,6 +55,11 @@ COLUMNS = (
         "regularizer / LPR, in units of the prior variance",
     ),
     Column(
+        "sigma",
+        "unit of the training energies",
+        "standard deviation of the contribution to the total energy, by a calibration on held-out totals",
+    ),
+    Column(
         "residual",
         "prior variance of the kernel",
         "what the active set does not see: 0 for nothing, 1 for all of the environment",
