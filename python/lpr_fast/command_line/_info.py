@@ -11,6 +11,7 @@ from ..atoms._model import StructureModel
 from ..atoms._sparse_kernel_model import SparseKernelModel
 from ..descriptors._elements import symbol, symbols
 from ..models._scores import LOSS_NAMES
+from ._calibrate import calibration_line
 from ._tune import choice_lines
 
 
@@ -40,6 +41,7 @@ def info(path: Path) -> None:
         baseline = ", ".join(f"{symbol(s)} {energy:.6g}" for s, energy in model.baseline.items())
         source = f"from {facts['energy_key']!r}; " if "energy_key" in facts else ""
         print(f"energies  {source}baseline of an atom: {baseline}")
+    print(calibration_line(model))
     instructions = cpu_info()
     print(f"runs on   {instructions.instruction_set} (available: {', '.join(instructions.available)})")
     if model.hypers is None:
