@@ -266,7 +266,8 @@ void files_whose_parts_disagree_are_refused() {
              {fact("/reference/loose", 101), "the limit of loose environments is above 100 percent"},
              {fact("/reference/unlike", -1), "the limit of unlike environments is negative"},
              {fact("/reference", {{"loose", 1}}), "an entry is missing or of the wrong type"},
-             {entry("reference.lpr.14.bins", "dtype", "F64"), "the array 'reference.lpr.14.bins' has another type"},
+             {entry("reference.lpr_held.14.bins", "dtype", "F64"),
+              "the array 'reference.lpr_held.14.bins' has another type"},
              {entry("reference.residual.14.counts", "shape", {1}),
               "reference.residual.14 does not count each bin once"},
              {entry("active.order", "dtype", "F64"), "the array 'active.order' has another type"},
@@ -352,7 +353,7 @@ bool is_refused(const std::string& content) {
         const Array features(2, model.info().n_features);
         const std::vector<int> species(2, model.info().species.back());
         double lpr[2];
-        model.score(features.view(), species.data(), {{lpr, 2}, {}, {}, {}}, 1);
+        model.score(features.view(), species.data(), {{lpr, 2}}, 1);
         return false;
     } catch (const InvalidInput&) {
         refusal(content);

@@ -18,7 +18,7 @@ from ..models._calibration import VarianceKind, crps, observed_fractions
 from ..reading._options import ReadOptions
 from ..reading._sources import readable, source_of
 from ..reading._specification import path_of
-from ..writing._plots import picture_of
+from ..writing._picture import check_picture
 from ..writing._reliability import plot_reliability
 from ._terminal import tell
 
@@ -61,7 +61,8 @@ def reliability(
 ) -> None:
     """Compare errors of totals with their standard deviations, in a table and a picture."""
     inputs = [path_of(specification) for specification in structures]
-    target = picture_of(output, inputs[0].with_suffix(".reliability.png"), [model_path, *inputs])
+    target = inputs[0].with_suffix(".reliability.png") if output is None else output
+    check_picture(target, [model_path, *inputs])
     model = _loaded(model_path, descriptor)
     if model.calibration is None:
         raise InvalidInputError(f"{model_path} was not calibrated; do so with lpr-fast calibrate.")

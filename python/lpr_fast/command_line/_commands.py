@@ -17,7 +17,7 @@ from .._files import refuse_output, shown
 from ..atoms._frames import DEFAULT_ENERGY_KEY
 from ..atoms._load import load_model
 from ..writing._plots import plot_scores
-from . import _calibrate, _fit, _info, _score, missing
+from . import _calibrate, _fit, _info, _score, _tune, missing
 from ._log import logging_to
 from ._terminal import say
 
@@ -181,7 +181,13 @@ def lpr_fast() -> None:
     type=click.Path(path_type=Path),
     help="In place of --n-active, the active set: lines of a structure's number in TRAIN and an atom's, from 0.",
 )
-@click.option("--regularizer", type=float, default=1e-3, show_default=True, help="mu.")
+@click.option(
+    "--regularizer",
+    metavar="MU",
+    default="auto",
+    show_default=True,
+    help="mu > 0, or auto: that of least leave-one-out error.",
+)
 @click.option(
     "--loss",
     type=click.Choice(["total", "per_atom"]),
@@ -364,6 +370,25 @@ def calibrate(model: Path, structures: tuple[str, ...], output: Path, **options:
 def reliability(model: Path, structures: tuple[str, ...], output: Path | None, **options: Any) -> None:
     """Compare the errors of a calibrated MODEL for STRUCTURES with its sigma: a reliability diagram."""
     _calibrate.reliability(model, structures, output, **options)
+
+
+@lpr_fast.command()
+@click.argument("rows", metavar="ROWS", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    metavar="OUT",
+    type=click.Path(path_type=Path),
+    help="Picture to write, .png, .pdf or .svg.  [default: .tune.png beside ROWS]",
+)
+@_log_option
+@_one_sentence
+def tune(rows: Path, output: Path | None) -> None:
+    """Say which regularizer and which size of the active set suit the training rows in ROWS.
+
+    ROWS is a file that `lpr-fast fit --keep-rows` wrote. Errors are those of structures that are left out.
+    """
+    _tune.tune(rows, output)
 
 
 @lpr_fast.command()

@@ -52,6 +52,8 @@ class Run:
         What it came to.
     loss : str
         Of the model: what the rigidities are on the scale of.
+    verdict_limits : dict of str to float, or None
+        Of the model: see `StructureModel.verdict_limits`.
     written : list of pathlib.Path
         The files.
     resumed_at : int
@@ -66,6 +68,7 @@ class Run:
 
     summary: RunSummary
     loss: str
+    verdict_limits: dict[str, float] | None
     written: list[Path]
     resumed_at: int
     resumed_at_atom: int
@@ -184,7 +187,8 @@ class Job(Restartable):
     def _result(self) -> Run:
         written = [sink.output for sink in self._sinks]
         resumed_at = (self._resumed_at, self._resumed_at_atom)
-        return Run(self._summary, self._about.loss, written, *resumed_at, self._facts_path, dict(self._clock.seconds))
+        about = (self._about.loss, self._about.verdict_limits)
+        return Run(self._summary, *about, written, *resumed_at, self._facts_path, dict(self._clock.seconds))
 
     def _open(self) -> None:
         lengths = self._before["lengths"] if self._before else [None] * len(self._sinks)

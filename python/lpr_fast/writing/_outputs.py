@@ -101,6 +101,7 @@ def about(model: StructureModel, digest: str) -> About:
         energy_key=str(model.provenance.get("energy_key") or ""),
         columns=tuple(columns_of(model.pipeline.scores_of_nothing())),
         versions=versions(),
+        verdict_limits=model.verdict_limits,
         totals=() if model.calibration is None else tuple(TOTAL_COLUMNS),
     )
 

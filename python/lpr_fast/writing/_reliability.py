@@ -7,30 +7,21 @@ from pathlib import Path
 import numpy as np
 
 from .._arrays import Array
-from .._errors import MissingPackageError
 from ..models._calibration import observed_fractions
-from ._plots import save_picture
+from ._picture import COLOURS, panels_of
 
 
 def plot_reliability(errors: Array, sigmas: Array, title: str, target: Path) -> None:
     """Draw observed against expected shares of the errors, and the errors against their standard deviations."""
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingPackageError("plots need matplotlib; install it with: pip install 'lpr-fast[cli]'") from error
     expected = np.linspace(0.0, 1.0, 101)
-    with rc_context({"svg.hashsalt": "lpr_fast", "axes.spines.top": False, "axes.spines.right": False}):
-        figure = Figure(figsize=(9.2, 4.2), layout="constrained")
-        shares, scatter = figure.subplots(1, 2)
+    with panels_of(target, 2) as (figure, (shares, scatter)):
         shares.plot(expected, expected, color="0.6", linewidth=1.0)
-        shares.plot(expected, observed_fractions(errors, sigmas, expected), color="#0072B2")
+        shares.plot(expected, observed_fractions(errors, sigmas, expected), color=COLOURS[0])
         shares.set(xlabel="expected share of errors within the interval", ylabel="observed share", aspect="equal")
         shares.set_title("Below the line: sigma is too small")
-        scatter.plot(sigmas, np.abs(errors), ".", color="#D55E00")
+        scatter.plot(sigmas, np.abs(errors), ".", color=COLOURS[1])
         ends = np.array([sigmas.min(), sigmas.max()])
         scatter.plot(ends, ends, color="0.6", linewidth=1.0)
         scatter.set(xscale="log", yscale="log", xlabel="sigma of the total", ylabel="absolute error of the total")
         scatter.set_title("Two thirds should lie below the line")
         figure.suptitle(title, fontsize="medium")
-        save_picture(figure, target)

@@ -20,8 +20,10 @@ from ..atoms._pipeline import Scores
 from ..atoms._totals import TOTAL_COLUMNS, Totals
 from ..descriptors._elements import symbol
 from ..models._columns import prefixed_columns_of
+from ..models._scores import VERDICTS
 from . import _extxyz
 from ._spool import SUFFIX, Spool, beside
+from ._verdicts import verdict_counts
 
 # Under this name data sets say which frames belong together.
 GROUP_KEY = "config_type"
@@ -39,6 +41,7 @@ class About:
     energy_key: str
     columns: tuple[str, ...]
     versions: dict[str, str]
+    verdict_limits: dict[str, float] | None = None
     totals: tuple[str, ...] = ()
 
 
@@ -164,6 +167,8 @@ class Table(_Text):
             names += ["residual_largest", "residual_largest_atom"]
         if "local_energy" in self._about.columns:
             names += ["local_energy_mean", "energy_error_per_atom"]
+        if "verdict" in self._about.columns:
+            names += ["percentile_lowest", "share_loose", "share_unlike"]
         names += self._about.totals
         return (",".join(names) + "\n").encode()
 
@@ -190,7 +195,17 @@ class Table(_Text):
         if scores.local_energy is not None:
             line += [_mean(scores.local_energy[known])]
             line += [_real(error_per_atom(frame, scores.local_energy, self._about.energy_key))]
+        if scores.percentile is not None and scores.verdict is not None:
+            line += _verdict_columns(scores.percentile[known], scores.verdict[known])
         return line
+
+
+def _verdict_columns(percentile: Array, verdict: Array) -> list[str]:
+    if not len(verdict):
+        return [""] * 3
+    counts = verdict_counts(verdict)
+    shares = (counts[VERDICTS.index(name)] / len(verdict) for name in ("loose", "unlike"))
+    return [_real(percentile.min()), *map(_real, shares)]
 
 
 def total_columns(totals: Totals | None) -> dict[str, Array]:
