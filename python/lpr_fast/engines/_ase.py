@@ -76,8 +76,8 @@ class LprCalculator(Calculator):
 
     Whatever it is asked for, it sets the arrays ``lpr``, ``lpr_variance`` and, where the model has them, all other
     scores (``lpr_residual``, ``lpr_percentile``, ``lpr_verdict``, ...) of the structure, which writers of extended XYZ
-    keep. See `Scores` for their meaning. Each configuration is scored once. Features that structures carry for the model
-    have to be results of the other calculator, of the same name.
+    keep. See `Scores` for their meaning. Each configuration is scored once. Features that structures carry for the
+    model have to be results of the other calculator, of the same name.
 
     Parameters
     ----------
