@@ -259,6 +259,8 @@ void files_whose_parts_disagree_are_refused() {
              {fact("/data", OrderedJson::object()), "an entry is missing or of the wrong type"},
              {fact("/noise/force", "x"), "'force' of noise is no number"},
              {fact("/calibration", {1}), "calibration is no dictionary"},
+             {fact("/calibration/prior_variance", -1.0), "the prior variance is not positive"},
+             {fact("/calibration", {{"prior_variance", 1.0}}), "an entry is missing or of the wrong type"},
              {entry("data.triangle", "shape", {4, 16}), "the array 'data.triangle' has another shape"},
              {entry("held.rows", "shape", {8, 3}), "held.rows has another number of columns"},
              {fact("/reference/loose", 101), "the limit of loose environments is above 100 percent"},
