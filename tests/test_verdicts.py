@@ -161,15 +161,15 @@ def test_a_table_has_shares_for_each_frame(model: SparseKernelModel, folder: Pat
 
 
 def test_a_trigger_asks_for_what_it_has_a_limit_for_and_says_why() -> None:
-    trigger = Trigger(percentile=1.0, unlike_share=0.0, max_frames=9)
-    assert trigger.watched == ("percentile", "unlike")
-    with pytest.raises(InvalidInputError, match="a limit for unlike_share, which was not given"):
+    trigger = Trigger(percentile=1.0, unpinned_share=0.0, max_frames=9)
+    assert trigger.watched == ("percentile", "unpinned")
+    with pytest.raises(InvalidInputError, match="a limit for unpinned_share, which was not given"):
         trigger.update(0, lowest_percentile=50.0)
-    assert trigger.update(0, lowest_percentile=50.0, unlike_share=0.0) is None
-    assert trigger.update(1, lowest_percentile=0.5, unlike_share=0.0) == "percentile"
-    assert trigger.update(2, lowest_percentile=50.0, unlike_share=0.1) is None  # has not recovered yet
-    assert trigger.update(3, lowest_percentile=50.0, unlike_share=0.0) is None
-    assert trigger.update(4, lowest_percentile=0.5, unlike_share=0.1) == "unlike"
+    assert trigger.update(0, lowest_percentile=50.0, unpinned_share=0.0) is None
+    assert trigger.update(1, lowest_percentile=0.5, unpinned_share=0.0) == "percentile"
+    assert trigger.update(2, lowest_percentile=50.0, unpinned_share=0.1) is None  # has not recovered yet
+    assert trigger.update(3, lowest_percentile=50.0, unpinned_share=0.0) is None
+    assert trigger.update(4, lowest_percentile=0.5, unpinned_share=0.1) == "unpinned"
     with pytest.raises(InvalidInputError, match="the trigger has no limit"):
         Trigger()
 
@@ -178,7 +178,7 @@ def test_an_observer_saves_the_reason_and_what_it_saw(model: SparseKernelModel, 
     atoms = training()[0]
     atoms.calc = LennardJones()
     dynamics = VelocityVerlet(atoms, 0.1)
-    trigger = Trigger(percentile=1e-3, unlike_share=0.1)
+    trigger = Trigger(percentile=1e-3, unpinned_share=0.1)
     observer = LprObserver(dynamics, model, trigger, path=tmp_path / "saved.xyz")
     observer()
     assert trigger.n_fired == 0
@@ -187,8 +187,8 @@ def test_an_observer_saves_the_reason_and_what_it_saw(model: SparseKernelModel, 
     observer()
     frame = ase.io.read(tmp_path / "saved.xyz")
     scores = model.score(atoms)
-    assert frame.info["reason"] == "unlike"
-    assert frame.info["unlike_share"] == np.mean(scores.verdict == 2.0)
+    assert frame.info["reason"] == "unpinned"
+    assert frame.info["unpinned_share"] == np.mean(scores.verdict > 0.0)
     assert frame.info["percentile_lowest"] == scores.percentile.min()
     np.testing.assert_array_equal(frame.arrays["lpr_verdict"], scores.verdict)
 

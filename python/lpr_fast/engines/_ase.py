@@ -163,8 +163,8 @@ class LprObserver:
         of all images of a band. One trigger belongs to one run, whose steps go on where they were.
     path : path, optional
         Extended XYZ to which frames are appended, with all digits: ``step``, ``reason`` (see `Trigger.update`),
-        ``lpr_lowest``, where the model has them ``percentile_lowest`` and ``unpinned_share``, and of a band, of which the
-        image is saved that is farthest beyond the limit, ``image``.
+        ``lpr_lowest``, where the model has them ``percentile_lowest`` and ``unpinned_share``, and of a band, of which
+        the image is saved that is farthest beyond the limit, ``image``.
     stop : bool
         Whether the run ends, as if its steps had been done, when the trigger fires for the last time. A later
         ``dynamics.run`` goes on: ask ``trigger.is_exhausted`` first.
