@@ -23,7 +23,8 @@ ROWS: dict[str, dict[str, tuple[int, ...]]] = {
     "fit_memory.py": {"10 ": (1, 1), "100 ": (1, 1)},
     "gram.py": dict.fromkeys(["qr  ", "gram  "], SECONDS_AND_RATIOS),
     "held.py": dict.fromkeys(
-        ["plain, from phi", "held, from phi", "plain, from features", "plain and held, from features"], SECONDS_AND_RATIOS
+        ["plain, from phi", "held, from phi", "plain, from features", "plain and held, from features"],
+        SECONDS_AND_RATIOS,
     ),
     "import_time.py": dict.fromkeys(["import numpy", "import lpr_fast"], SECONDS_AND_RATIOS),
     "kernel.py": dict.fromkeys(
