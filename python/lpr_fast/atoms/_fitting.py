@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._arrays import Array, as_count, as_number, as_pairs
 from .._errors import InvalidInputError
+from .._progress import Progress
 from ..models._active_set import Pool, pool_size
 from ..models._fit import ModelFacts, provenance_of
-from ..models._problem import Problem, Progress
+from ..models._problem import Problem
 from ..models._rows_file import Head
 from ..models._settings import FitSettings
 from ..models._structures import Structures
@@ -29,10 +30,6 @@ if TYPE_CHECKING:
     from ..descriptors._descriptor import Descriptor
 
 Indices = NDArray[np.int64]
-
-
-def no_progress(stage: str, done: int, total: int | None) -> None:
-    """Report nothing."""
 
 
 def by_atomic_number(settings: FitSettings) -> FitSettings:

@@ -14,8 +14,9 @@ from numpy.typing import ArrayLike
 from .. import _core
 from .._errors import InvalidInputError
 from .._files import refuse_output
+from .._progress import silent
 from ..atoms import _frames
-from ..atoms._fitting import frames_problem, no_progress, outside_of, wanted_descriptor
+from ..atoms._fitting import frames_problem, outside_of, wanted_descriptor
 from ..atoms._load import load_model
 from ..atoms._model import StructureModel
 from ..models._memory import as_bytes
@@ -186,7 +187,7 @@ def fit_files(
         settings,
         executor,
         ReadOptions.of(format=format, topology=topology, species=species, cell=cell, ignore=ignore),
-        progress or no_progress,
+        progress or silent,
         lambda sentence: None,  # noqa: ARG005
     )
     return fitted(source, order, stacklevel=3).model

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .. import _core
 from .._arrays import Array
 from .._errors import InvalidInputError
+from .._progress import Progress
 from . import _active_set
 from ._active_set import Pool
 from ._basis import Basis, LinearBasis, SparseKernelBasis
@@ -29,9 +30,6 @@ from ._structures import Structures
 from ._training import structure_rows
 
 Indices = NDArray[np.int64]
-
-#: Called when a piece of work is done, with the name of its kind, and how many of how many atoms are done.
-Progress: TypeAlias = Callable[[str, int, int], None]
 
 # Features of environments, given in ascending order, a batch at a time.
 Describe: TypeAlias = Callable[[Indices], Iterator[Array]]
