@@ -48,8 +48,8 @@ def _print_table(trajectory: list[Atoms], scores: Scores) -> None:
             if chosen.size:
                 print(f"{phase:<12} {chemical_symbols[number]:>7} {_of_atoms(scores, chosen)}")
     print(
-        "\nAll training structures have about as many atoms of one species as of the other. How totals are split between\n"
-        "the two is not determined, which lowers every LPR to the same level. The held LPR leaves the split out."
+        "\nAll training structures have about as many atoms of one species as of the other. How totals are split\n"
+        "between the two is not determined, which lowers all LPRs to one level. The held LPR leaves the split out."
     )
 
 
