@@ -77,6 +77,49 @@ def test_an_accumulator_goes_on_after_it_was_factorised(rows: Array) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("n_rows", [5, 400, 9000])
+def test_the_rest_is_what_least_squares_leaves(method: str, n_rows: int) -> None:
+    rng = np.random.default_rng(2)
+    rows, targets = rng.normal(size=(n_rows, 12)), rng.normal(size=n_rows)
+    weights = rng.uniform(0.0, 3.0, size=n_rows) * (rng.random(n_rows) > 0.1)
+    accumulator = HessianAccumulator(12, method, labelled=True)
+    for block in np.array_split(np.arange(n_rows), 7):
+        accumulator.add(rows[block], weights[block], targets=targets[block])
+    w = np.sqrt(weights)
+    solution = np.linalg.lstsq(w[:, None] * rows, w * targets, rcond=None)[0]
+    expected = np.linalg.norm(w * (targets - rows @ solution))
+    tolerance = 1e-12 if method == "qr" else 1e-7  # of the norm of the targets
+    np.testing.assert_allclose(accumulator.rest_norm, expected, rtol=0.0, atol=tolerance * np.linalg.norm(w * targets))
+    np.testing.assert_allclose(accumulator.sum_log_weights, np.log(weights[weights > 0.0]).sum(), rtol=1e-12)
+    assert accumulator.n_weighted == (weights > 0.0).sum()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_labelled_states_merge_and_travel_with_their_rest(method: str) -> None:
+    rng = np.random.default_rng(3)
+    rows, targets, weights = rng.normal(size=(3000, 12)), rng.normal(size=3000), rng.uniform(0.5, 2.0, size=3000)
+    whole = HessianAccumulator(12, method, labelled=True)
+    whole.add(rows, weights, targets=targets)
+    cut = 4 * whole.leaf_rows if method == "qr" else 1100
+    parts = [HessianAccumulator(12, method, labelled=True) for _ in range(2)]
+    parts[0].add(rows[:cut], weights[:cut], targets=targets[:cut])
+    parts[1].add(rows[cut:], weights[cut:], targets=targets[cut:])
+    parts[0].merge(pickle.loads(pickle.dumps(parts[1])))
+    if method == "qr":
+        assert parts[0].to_bytes() == whole.to_bytes()
+    assert parts[0].n_weighted == 3000
+    np.testing.assert_allclose(parts[0].rest_norm, whole.rest_norm, rtol=1e-10)
+    np.testing.assert_allclose(parts[0].sum_log_weights, whole.sum_log_weights, rtol=1e-12)
+
+
+def test_rows_without_targets_have_no_rest(rows: Array) -> None:
+    accumulator = HessianAccumulator(12)
+    accumulator.add(rows)
+    with pytest.raises(ValueError, match="rows without targets"):
+        _ = accumulator.rest_norm
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_bad_rows_change_nothing(rows: Array, method: str) -> None:
     accumulator = HessianAccumulator(12, method)
     accumulator.add(rows)

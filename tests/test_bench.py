@@ -47,6 +47,7 @@ ROWS: dict[str, dict[str, tuple[int, ...]]] = {
         ],
         QUANTILES,
     ),
+    "regularizer.py": dict.fromkeys(["sum of the rows", "decomposition", "left-out errors"], SECONDS_AND_RATIOS),
     "rows.py": dict.fromkeys(["fit, rows kept", "from rows", "from half of the rows"], SECONDS_AND_RATIOS),
     "soap.py": dict.fromkeys(["lpr_fast  ", "featomic"], SECONDS_AND_RATIOS),
     "soap_gradient.py": dict.fromkeys(["features  ", "features and gradient"], SECONDS_AND_RATIOS),

@@ -112,9 +112,7 @@ def with_radial_table(model: _core.Model) -> bytes:
 def with_all_sections(model: _core.Model) -> bytes:
     """All sections that a model may have; but for the reference, the numbers stand for nothing."""
     size = model.size
-    features, numbers = environments(100, seed=0), np.full(100, 14)
-    model = with_reference(model, reference_of(model, features, [numbers], 1))
-    return with_more(
+    content = with_more(
         model,
         {
             "data": {"n_rows": 20, "sum_log_weights": -1.5, "rest_norm": 0.25},
@@ -128,6 +126,9 @@ def with_all_sections(model: _core.Model) -> bytes:
             "active.order": np.arange(size),
         },
     )
+    whole = _core.Model.from_bytes(content, "all sections")
+    features, numbers = environments(100, seed=0), np.full(100, 14)
+    return with_more(with_reference(whole, reference_of(whole, features, [numbers], 1)), {}, {})
 
 
 def structure(seed: int) -> Structure:

@@ -75,6 +75,20 @@ void register_accumulator(py::module_& module) {
             "leaf_rows", [](Accumulator& self) { return self.exclusively([](auto& a) { return a.leaf_rows(); }); }
         )
         .def_property_readonly(
+            "n_weighted", [](Accumulator& self) { return self.exclusively([](auto& a) { return a.n_weighted(); }); }
+        )
+        .def_property_readonly(
+            "sum_log_weights",
+            [](Accumulator& self) { return self.exclusively([](auto& a) { return a.sum_log_weights(); }); }
+        )
+        .def(
+            "rest_norm",
+            [](Accumulator& self, int n_threads) {
+                return self.exclusively([&](auto& a) { return a.rest_norm(n_threads); });
+            },
+            py::arg("n_threads")
+        )
+        .def_property_readonly(
             "is_labelled", [](Accumulator& self) { return self.exclusively([](auto& a) { return a.is_labelled(); }); }
         )
         .def_property_readonly("method", [](Accumulator& self) {

@@ -17,6 +17,7 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
     lpr_fast::python::register_kernels(module);
     lpr_fast::python::register_model(module);
     lpr_fast::python::register_soap(module);
+    lpr_fast::python::register_spectrum(module);
     lpr_fast::python::register_text(module);
     lpr_fast::python::register_trigger(module);
 }

@@ -118,6 +118,30 @@ class HessianAccumulator:
         return self._core.is_labelled
 
     @property
+    def n_weighted(self) -> int:
+        """Rows whose weight is not zero."""
+        return self._core.n_weighted
+
+    @property
+    def sum_log_weights(self) -> float:
+        """Sum of the logarithms of the weights that are not zero."""
+        return self._core.sum_log_weights
+
+    @property
+    def rest_norm(self) -> float:
+        r"""What no weights reach of the targets: the smallest sqrt(sum_A w_A (y_A - X_A . c)^2).
+
+        With ``method="qr"`` it is right to rounding of the targets. With ``"gram"`` it is the difference of two sums of
+        squares, and below 10^-8 times the norm of the targets nothing but noise.
+
+        Raises
+        ------
+        InvalidInputError
+            If rows come without targets.
+        """
+        return self._core.rest_norm(0)
+
+    @property
     def leaf_rows(self) -> int:
         """Rows that are reduced together; see `merge`."""
         return self._core.leaf_rows

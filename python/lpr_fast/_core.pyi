@@ -6,7 +6,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['HessianAccumulator', 'HessianFactor', 'KernelScorer', 'Model', 'Soap', 'SoapScorer', 'Structure', 'Trigger', 'cpu_info', 'factorize_hessian', 'factorize_prior', 'farthest_points', 'fit', 'kernel_gradients', 'kernel_rows', 'normalised', 'read_atom_lines', 'read_parts']
+__all__: list[str] = ['HessianAccumulator', 'HessianFactor', 'KernelScorer', 'Model', 'Soap', 'SoapScorer', 'Spectrum', 'Structure', 'Trigger', 'cpu_info', 'factorize_hessian', 'factorize_prior', 'farthest_points', 'fit', 'kernel_gradients', 'kernel_rows', 'normalised', 'read_atom_lines', 'read_parts']
 class HessianAccumulator:
     @staticmethod
     def from_bytes(data: bytes) -> HessianAccumulator:
@@ -16,6 +16,8 @@ class HessianAccumulator:
     def add(self, rows: numpy.ndarray, targets: numpy.ndarray | None, weights: numpy.ndarray | None, n_threads: typing.SupportsInt | typing.SupportsIndex) -> None:
         ...
     def merge(self, other: HessianAccumulator, n_threads: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    def rest_norm(self, n_threads: typing.SupportsInt | typing.SupportsIndex) -> float:
         ...
     def to_bytes(self) -> bytes:
         ...
@@ -32,7 +34,13 @@ class HessianAccumulator:
     def n_rows(self) -> int:
         ...
     @property
+    def n_weighted(self) -> int:
+        ...
+    @property
     def size(self) -> int:
+        ...
+    @property
+    def sum_log_weights(self) -> float:
         ...
 class HessianFactor:
     @staticmethod
@@ -136,10 +144,23 @@ class SoapScorer:
     @property
     def soap(self) -> Soap:
         ...
-class Trigger:
-    def __init__(self, threshold: typing.SupportsFloat | typing.SupportsIndex, release: typing.SupportsFloat | typing.SupportsIndex, n_steps: typing.SupportsInt | typing.SupportsIndex, cool_down: typing.SupportsInt | typing.SupportsIndex, max_frames: typing.SupportsInt | typing.SupportsIndex) -> None:
+class Spectrum:
+    def __init__(self, accumulator: HessianAccumulator, prior: numpy.ndarray | None, columns: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], n_threads: typing.SupportsInt | typing.SupportsIndex) -> None:
         ...
-    def update(self, step: typing.SupportsInt | typing.SupportsIndex, lowest_lpr: typing.SupportsFloat | typing.SupportsIndex) -> bool:
+    def leave_one_out(self, rows: numpy.ndarray, targets: numpy.ndarray, weights: numpy.ndarray, structures: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], regularizers: numpy.ndarray, n_threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
+        ...
+    def minus_twice_log_evidence(self, regularizer: typing.SupportsFloat | typing.SupportsIndex) -> float:
+        ...
+    @property
+    def eigenvalues(self) -> numpy.typing.NDArray[numpy.float64]:
+        ...
+    @property
+    def n_flat(self) -> int:
+        ...
+class Trigger:
+    def __init__(self, threshold: typing.SupportsFloat | typing.SupportsIndex, release: typing.SupportsFloat | typing.SupportsIndex, percentile: typing.SupportsFloat | typing.SupportsIndex, unlike_share: typing.SupportsFloat | typing.SupportsIndex, n_steps: typing.SupportsInt | typing.SupportsIndex, cool_down: typing.SupportsInt | typing.SupportsIndex, max_frames: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    def update(self, step: typing.SupportsInt | typing.SupportsIndex, lowest_lpr: typing.SupportsFloat | typing.SupportsIndex, lowest_percentile: typing.SupportsFloat | typing.SupportsIndex, unlike_share: typing.SupportsFloat | typing.SupportsIndex) -> str | None:
         ...
     @property
     def is_exhausted(self) -> bool:

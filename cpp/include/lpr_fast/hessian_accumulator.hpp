@@ -60,6 +60,15 @@ public:
 
     Index size() const;
     Index n_rows() const;
+    /// Rows whose weight is not zero.
+    Index n_weighted() const;
+    /// Sum of the logarithms of the weights that are not zero.
+    double sum_log_weights() const;
+    /// min over c of sqrt(sum_A w_A (y_A - X_A c)^2), what no weights of the model reach of the targets. With
+    /// Method::qr right to rounding of the targets; with Method::gram the difference of two sums of squares, of which
+    /// anything below sqrt(eps) times the norm of the targets is noise.
+    /// @throws InvalidInput  unless rows are labelled
+    double rest_norm(int n_threads = 0) const;
     Method method() const;
     bool is_labelled() const;
 

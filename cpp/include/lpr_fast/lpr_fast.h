@@ -84,10 +84,10 @@ typedef struct {
     double* variance;     /**< mu / LPR, in units of the kernel's prior variance */
     double* residual;     /**< what the active set cannot see, from 0 to 1; kernel models */
     double* local_energy; /**< baseline included, in the unit of the training energies; models with energies */
-    double* lpr_held;     /**< LPR with the model's held rows fixed, as the mean of each species; models that hold rows */
-    double* percentile;   /**< percent of the species' training environments whose lpr is lower; with a reference */
-    double* verdict;      /**< 0 pinned by data, 1 loose, 2 unlike the training set; models with a reference */
-    double* sigma;        /**< standard deviation of local_energy, in its unit; calibrated models */
+    double* lpr_held;   /**< LPR with the model's held rows fixed, as the mean of each species; models that hold rows */
+    double* percentile; /**< percent of the species' training environments that are less rigid; with a reference */
+    double* verdict;    /**< 0 pinned by data, 1 loose, 2 unlike the training set; models with a reference */
+    double* sigma;      /**< standard deviation of local_energy, in its unit; calibrated models */
 } lpr_fast_scores;
 
 /** Scores n environments from their features.

@@ -14,6 +14,7 @@
 #include "lpr_fast/score_columns.hpp"
 #include "lpr_fast/soap.hpp"
 #include "lpr_fast/soap_scorer.hpp"
+#include "lpr_fast/spectrum.hpp"
 #include "lpr_fast/structure.hpp"
 #include "lpr_fast/trigger.hpp"
 #include "lpr_fast/version.hpp"

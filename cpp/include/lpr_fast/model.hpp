@@ -48,14 +48,14 @@ enum class Verdict {
 
 /// Where scores go: one number for each environment. What has no data is not computed.
 struct Scores {
-    VectorView lpr;           ///< 1 / (phi^T H^-1 phi); infinite where phi vanishes
-    VectorView lpr_held;      ///< the same with the model's held rows fixed: see HessianFactor::holding()
-    VectorView variance;      ///< mu / lpr, in units of the kernel's prior variance
-    VectorView sigma;         ///< standard deviation of local_energy, in its unit; calibrated models
-    VectorView residual;      ///< k(i,i) - k_Mi^T K_MM^-1 k_Mi, between 0 and 1; kernel models
-    VectorView local_energy;  ///< the baseline of the species included; models with energies
-    VectorView percentile;    ///< percent of the species' training environments whose lpr is lower; with a reference
-    VectorView verdict;       ///< the number of a Verdict; models with a reference
+    VectorView lpr{};           ///< 1 / (phi^T H^-1 phi); infinite where phi vanishes
+    VectorView lpr_held{};      ///< the same with the model's held rows fixed: see HessianFactor::holding()
+    VectorView variance{};      ///< mu / lpr, in units of the kernel's prior variance
+    VectorView sigma{};         ///< standard deviation of local_energy, in its unit; calibrated models
+    VectorView residual{};      ///< k(i,i) - k_Mi^T K_MM^-1 k_Mi, between 0 and 1; kernel models
+    VectorView local_energy{};  ///< the baseline of the species included; models with energies
+    VectorView percentile{};    ///< percent of the species' training environments that are less rigid; with a reference
+    VectorView verdict{};       ///< the number of a Verdict; models with a reference
 };
 
 struct ModelState;

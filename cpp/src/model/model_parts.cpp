@@ -52,8 +52,8 @@ std::string read_choice(const Json& facts, const char* name, const std::vector<s
 }
 
 void read_calibration(const Json& facts, ModelInfo& info) {
-    if (facts.count("calibration") == 0) return;
-    const Json& calibration = facts.at("calibration");
+    const Json calibration = facts.value("calibration", Json());
+    if (!calibration.is_object() || calibration.count("prior_variance") == 0) return;
     info.prior_variance = as_positive(calibration.at("prior_variance"), "the prior variance");
     info.projected_sigma = as_number(calibration.at("projected_process"), "projected_process") != 0.0;
     if (info.projected_sigma && !info.has_residual) refuse_parts("a linear model has no projected process");

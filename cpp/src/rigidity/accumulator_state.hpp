@@ -14,7 +14,9 @@ struct AccumulatorState {
     Index size = 0;
     Index n_targets = 0;  ///< columns that stand behind the first `size` ones: one for labelled rows
     Index n_rows = 0;
-    std::vector<double> pending;  ///< row-major, already multiplied by sqrt(weight)
+    Index n_weighted = 0;                     ///< rows whose weight is not zero
+    std::vector<double> pending;              ///< row-major, already multiplied by sqrt(weight)
+    std::vector<double> pending_log_weights;  ///< zero where the weight is
     std::variant<SquareRootSum, GramSum> sum;
     bool is_lost = false;  ///< a change was interrupted: what is here is neither the old state nor the new one
 

@@ -142,7 +142,7 @@ Fit fit_gram(
 ) {
     const Index size = accumulated.size;
     GramSum sum = std::get<GramSum>(accumulated.sum);
-    sum.fold(accumulated.pending_rows(), n_threads);
+    sum.fold(accumulated.pending_rows(), 0.0, n_threads);
     Matrix hessian = sum.lower().topLeftCorner(size, size).selfadjointView<Eigen::Lower>();
     if (prior) {
         hessian += regularizer * checked_symmetric("the prior (K_MM)", *prior);

@@ -5,13 +5,14 @@
 
 namespace lpr_fast {
 
-void GramSum::fold(ConstMatrixView leaf, int n_threads) {
+void GramSum::fold(ConstMatrixView leaf, double log_weights, int n_threads) {
     Matrix term = Matrix::Zero(width_, width_);
     const auto rows = as_matrix(leaf);
     add_symmetric_product(term.topLeftCorner(size_, size_), 1.0, rows.leftCols(size_), n_threads);
     // On their own, for the width of a product may decide about its last bits.
     term.bottomRows(width_ - size_).noalias() = rows.rightCols(width_ - size_).transpose() * rows;
     add(term, n_threads);
+    log_weights_ += log_weights;
 }
 
 void GramSum::add(const Matrix& term, int n_threads) {
@@ -36,17 +37,21 @@ void GramSum::merge(const GramSum& other, int n_threads) {
     if (other.lower_.size() == 0) return;
     add(other.lower_, n_threads);
     lost_ += other.lost_;
+    log_weights_ += other.log_weights_;
 }
 
 void GramSum::write(ByteWriter& bytes) const {
     bytes.integer(lower_.size() == 0 ? 0 : 1);
+    bytes.numbers(&log_weights_, 1);
     for (const Matrix* matrix : {&lower_, &lost_}) {
         for (Index j = 0; j < matrix->cols(); ++j) bytes.numbers(matrix->col(j).data() + j, width_ - j);
     }
 }
 
 void GramSum::read(ByteReader& bytes) {
-    if (bytes.integer(0, 1) == 0) return;
+    const bool is_empty = bytes.integer(0, 1) == 0;
+    bytes.numbers(&log_weights_, 1);
+    if (is_empty) return;
     bytes.expect_numbers(width_ * (width_ + 1));
     for (Matrix* matrix : {&lower_, &lost_}) {
         *matrix = Matrix::Zero(width_, width_);

@@ -15,14 +15,17 @@ public:
     /// Some blocks of rows as the product takes them: adding up leaves should cost little beside it.
     Index leaf_rows() const { return 8 * block_depth; }
 
-    /// Adds one leaf.
-    void fold(ConstMatrixView leaf, int n_threads);
+    /// Adds one leaf, the logarithms of whose weights have this sum.
+    void fold(ConstMatrixView leaf, double log_weights, int n_threads);
 
     /// Adds the leaves of another sum.
     void merge(const GramSum& other, int n_threads);
 
     /// The sum, lower triangle, products with targets in its last rows; empty when nothing was added.
     const Matrix& lower() const { return lower_; }
+
+    /// Sum of the logarithms of the weights of all rows in it.
+    double log_weights() const { return log_weights_; }
 
     /// Whether the sum has the shape that so many leaves leave behind.
     bool could_hold(Index n_leaves) const { return (lower_.size() == 0) == (n_leaves == 0); }
@@ -35,6 +38,7 @@ private:
 
     Index size_;
     Index width_;
+    double log_weights_ = 0.0;
     Matrix lower_;
     Matrix lost_;  ///< what rounding took from lower_ so far (Kahan): the error does not grow with the number of leaves
 };

@@ -4,19 +4,22 @@
 #include <cmath>
 #include <iterator>
 #include <limits>
+#include <numeric>
 #include <string>
 
+#include "base/at.hpp"
 #include "base/checks.hpp"
 #include "base/parallel.hpp"
 #include "hot/instruction_set.hpp"
 #include "lpr_fast/error.hpp"
 #include "rigidity/accumulator_state.hpp"
+#include "rigidity/data_root.hpp"
 
 namespace lpr_fast {
 namespace {
 
 // "LPRACC" and a format version; the number reads differently on a machine of other byte order.
-constexpr Index magic = 0x4c50524143430002;
+constexpr Index magic = 0x4c50524143430003;
 
 std::variant<SquareRootSum, GramSum> empty_sum(Index size, Index n_targets, Method method) {
     if (method == Method::gram) return GramSum(size, n_targets);
@@ -27,11 +30,25 @@ Index leaf_rows_of(const AccumulatorState& state) {
     return std::visit([](const auto& sum) { return sum.leaf_rows(); }, state.sum);
 }
 
+double sum_of(const std::vector<double>& values) {
+    return std::accumulate(values.begin(), values.end(), 0.0);
+}
+
 /// Reduces the rows that wait when they fill a leaf.
 void fold_full_leaf(AccumulatorState& state, int n_threads) {
     if (state.pending_rows().rows < leaf_rows_of(state)) return;
-    std::visit([&](auto& sum) { sum.fold(state.pending_rows(), n_threads); }, state.sum);
+    std::visit(
+        [&](auto& sum) { sum.fold(state.pending_rows(), sum_of(state.pending_log_weights), n_threads); }, state.sum
+    );
     state.pending.clear();
+    state.pending_log_weights.clear();
+}
+
+/// Takes a row that is multiplied by the root of its weight already.
+void append_weighted(AccumulatorState& state, const double* row, double log_weight, int n_threads) {
+    state.pending.insert(state.pending.end(), row, row + state.width());
+    state.pending_log_weights.push_back(log_weight);
+    fold_full_leaf(state, n_threads);
 }
 
 /// Appends sqrt(weight) times each row and its target, folding every leaf that fills.
@@ -39,24 +56,27 @@ void append(
     AccumulatorState& state, ConstMatrixView rows, std::optional<ConstVectorView> targets,
     std::optional<ConstVectorView> weights, int n_threads
 ) {
+    std::vector<double> weighted(at(state.width()));
     for (Index i = 0; i < rows.rows; ++i) {
-        const double factor = weights ? std::sqrt(weights->data[i]) : 1.0;
-        const double* row = rows.row(i);
-        const std::size_t end = state.pending.size();
-        state.pending.resize(end + static_cast<std::size_t>(rows.cols));
-        std::transform(row, row + rows.cols, state.pending.data() + end, [&](double x) { return factor * x; });
-        if (targets) state.pending.push_back(factor * targets->data[i]);
-        fold_full_leaf(state, n_threads);
+        const double weight = weights ? weights->data[i] : 1.0;
+        const double factor = std::sqrt(weight);
+        std::transform(rows.row(i), rows.row(i) + rows.cols, weighted.data(), [&](double x) { return factor * x; });
+        if (targets) weighted.back() = factor * targets->data[i];
+        append_weighted(state, weighted.data(), weight > 0.0 ? std::log(weight) : 0.0, n_threads);
+        state.n_weighted += weight > 0.0 ? 1 : 0;
     }
     state.n_rows += rows.rows;
 }
 
 /// Adds the leaves of `added`, then the rows that wait there.
 void merge_states(AccumulatorState& state, const AccumulatorState& added, int n_threads) {
-    const Index n_folded = added.n_rows - added.pending_rows().rows;
     std::visit([&](auto& sum) { sum.merge(std::get<std::decay_t<decltype(sum)>>(added.sum), n_threads); }, state.sum);
-    state.n_rows += n_folded;
-    append(state, added.pending_rows(), std::nullopt, std::nullopt, n_threads);
+    const ConstMatrixView waiting = added.pending_rows();
+    for (Index i = 0; i < waiting.rows; ++i) {
+        append_weighted(state, waiting.row(i), added.pending_log_weights[at(i)], n_threads);
+    }
+    state.n_rows += added.n_rows;
+    state.n_weighted += added.n_weighted;
 }
 
 /// Whether the leaves in the sum, and the rows that wait, are as many as were added.
@@ -73,7 +93,7 @@ HessianAccumulator::HessianAccumulator(Index size, Method method, bool labelled)
     check_size(size);
     const Index n_targets = labelled ? 1 : 0;
     state_ = std::make_unique<AccumulatorState>(
-        AccumulatorState{size, n_targets, 0, {}, empty_sum(size, n_targets, method), false}
+        AccumulatorState{size, n_targets, 0, 0, {}, {}, empty_sum(size, n_targets, method), false}
     );
 }
 
@@ -160,6 +180,22 @@ Index HessianAccumulator::n_rows() const {
     return state().n_rows;
 }
 
+Index HessianAccumulator::n_weighted() const {
+    return state().n_weighted;
+}
+
+double HessianAccumulator::sum_log_weights() const {
+    const double folded = std::visit([](const auto& sum) { return sum.log_weights(); }, state().sum);
+    return folded + sum_of(state().pending_log_weights);
+}
+
+double HessianAccumulator::rest_norm(int n_threads) const {
+    if (!is_labelled()) {
+        throw InvalidInput("this accumulator is for rows without targets, of which nothing is left; label the rows.");
+    }
+    return data_root(state(), resolve_threads(n_threads)).rest;
+}
+
 Method HessianAccumulator::method() const {
     return std::holds_alternative<GramSum>(state_->sum) ? Method::gram : Method::qr;
 }
@@ -181,7 +217,9 @@ std::vector<std::uint8_t> HessianAccumulator::to_bytes() const {
     bytes.integer(held.size);
     bytes.integer(held.n_rows);
     bytes.integer(held.pending_rows().rows);
+    bytes.integer(held.n_weighted);
     bytes.numbers(held.pending.data(), static_cast<Index>(held.pending.size()));
+    bytes.numbers(held.pending_log_weights.data(), static_cast<Index>(held.pending_log_weights.size()));
     std::visit([&](const auto& sum) { sum.write(bytes); }, held.sum);
     return bytes.take_with_checksum();
 }
@@ -195,9 +233,12 @@ HessianAccumulator HessianAccumulator::from_bytes(const std::uint8_t* source, st
     AccumulatorState& state = *accumulator.state_;
     state.n_rows = bytes.integer(0, std::numeric_limits<Index>::max());
     const Index n_pending = bytes.integer(0, accumulator.leaf_rows() - 1);
-    bytes.expect_numbers(n_pending * state.width());
+    state.n_weighted = bytes.integer(0, state.n_rows);
+    bytes.expect_numbers(n_pending * (state.width() + 1));
     state.pending.resize(static_cast<std::size_t>(n_pending * state.width()));
     bytes.numbers(state.pending.data(), n_pending * state.width());
+    state.pending_log_weights.resize(at(n_pending));
+    bytes.numbers(state.pending_log_weights.data(), n_pending);
     std::visit([&](auto& sum) { sum.read(bytes); }, state.sum);
     bytes.expect_end();
     if (!counts_agree(state)) ByteReader::refuse();

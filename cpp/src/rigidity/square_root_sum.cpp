@@ -1,19 +1,28 @@
 #include "rigidity/square_root_sum.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "linear_algebra/triangularize.hpp"
 
 namespace lpr_fast {
+namespace {
+
+double rest_of(const Triangle& triangle) {
+    return triangle.rest.size() == 0 ? 0.0 : triangle.rest(0, 0);
+}
+
+}  // namespace
 
 Index SquareRootSum::leaf_rows() const {
     // Four times the rows of a factor keep the work for reducing pairs of factors small beside that for the leaves.
     return std::max<Index>(4 * size_, 256);
 }
 
-void SquareRootSum::fold(ConstMatrixView leaf, int n_threads) {
-    insert({0, triangularize({leaf}, n_threads, n_targets_).rows(width())}, n_threads);
+void SquareRootSum::fold(ConstMatrixView leaf, double log_weights, int n_threads) {
+    const Triangle triangle = triangularize({leaf}, n_threads, n_targets_);
+    insert({0, triangle.rows(width()), rest_of(triangle), log_weights}, n_threads);
 }
 
 void SquareRootSum::insert(Node node, int n_threads) {
@@ -21,7 +30,12 @@ void SquareRootSum::insert(Node node, int n_threads) {
     auto place = std::lower_bound(nodes_.begin(), nodes_.end(), node, is_lower);
     while (place != nodes_.end() && place->level == node.level) {
         const Triangle both = triangularize({view_of(place->rows), view_of(node.rows)}, n_threads, n_targets_);
-        node = {node.level + 1, both.rows(width())};
+        node = {
+            node.level + 1,
+            both.rows(width()),
+            std::hypot(std::hypot(place->rest, node.rest), rest_of(both)),
+            place->log_weights + node.log_weights,
+        };
         nodes_.erase(place);
         place = std::lower_bound(nodes_.begin(), nodes_.end(), node, is_lower);
     }
@@ -38,6 +52,18 @@ std::vector<ConstMatrixView> SquareRootSum::blocks() const {
     return views;
 }
 
+double SquareRootSum::rest() const {
+    double rest = 0.0;
+    for (const Node& node : nodes_) rest = std::hypot(rest, node.rest);
+    return rest;
+}
+
+double SquareRootSum::log_weights() const {
+    double sum = 0.0;
+    for (const Node& node : nodes_) sum += node.log_weights;
+    return sum;
+}
+
 bool SquareRootSum::could_hold(Index n_leaves) const {
     for (const Node& node : nodes_) n_leaves -= Index{1} << node.level;
     return n_leaves == 0;
@@ -48,6 +74,8 @@ void SquareRootSum::write(ByteWriter& bytes) const {
     for (const Node& node : nodes_) {
         bytes.integer(node.level);
         bytes.numbers(node.rows.data(), node.rows.size());
+        bytes.numbers(&node.rest, 1);
+        bytes.numbers(&node.log_weights, 1);
     }
 }
 
@@ -59,8 +87,11 @@ void SquareRootSum::read(ByteReader& bytes) {
         const Index level = bytes.integer(0, level_below - 1);
         level_below = level;
         bytes.expect_numbers(size_ * width());
-        Node node{level, RowMatrix(size_, width())};
+        Node node{level, RowMatrix(size_, width()), 0.0, 0.0};
         bytes.numbers(node.rows.data(), node.rows.size());
+        bytes.numbers(&node.rest, 1);
+        bytes.numbers(&node.log_weights, 1);
+        if (node.rest < 0.0) ByteReader::refuse();
         nodes_.push_back(std::move(node));
     }
 }

@@ -19,14 +19,20 @@ public:
 
     Index leaf_rows() const;
 
-    /// Adds one full leaf.
-    void fold(ConstMatrixView leaf, int n_threads);
+    /// Adds one full leaf, the logarithms of whose weights have this sum.
+    void fold(ConstMatrixView leaf, double log_weights, int n_threads);
 
     /// Adds the leaves of another sum, not of this object itself, taken to come after these.
     void merge(const SquareRootSum& other, int n_threads);
 
     /// Blocks of rows whose squares add up to the sum.
     std::vector<ConstMatrixView> blocks() const;
+
+    /// Norm of what the factors of the leaves cannot reach of the one target.
+    double rest() const;
+
+    /// Sum of the logarithms of the weights of all rows in it.
+    double log_weights() const;
 
     /// Whether the sum has the shape that so many leaves leave behind.
     bool could_hold(Index n_leaves) const;
@@ -38,6 +44,8 @@ private:
     struct Node {
         Index level;
         RowMatrix rows;  ///< (size, width): a triangular factor with its columns in their original order, and targets
+        double rest;     ///< norm of what stood below these rows in the target's column
+        double log_weights;  ///< sum of the logarithms of the rows' weights
     };
 
     Index width() const { return size_ + n_targets_; }

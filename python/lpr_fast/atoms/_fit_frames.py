@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..models._fit import adding, sums_of
 from ..models._problem import Progress, basis_of, finished, referenced, rows_from
-from ..models._rows_file import rows_file
+from ..models._regularizer import needs_rows
+from ..models._rows_file import rows_file, spooled_rows
 from ..models._settings import FitSettings
 from ._fitting import frames_problem, outside_of
 from ._model import AnyModel
@@ -34,8 +35,10 @@ def fit_frames(
     sums = sums_of(basis, problem.facts)
     blocks = adding(sums, rows_from(0, basis, problem), problem.facts, settings.n_threads)
     path = None if keep_rows is None else Path(keep_rows)
-    with rows_file(path, problem.settings, basis, problem.facts.with_provenance(further)) as keep:
-        for rows in blocks:
-            keep(rows)
-    model = finished(problem, basis, sums, further, stacklevel=4)
-    return kind._of(referenced(problem, model), outside_of(wanted))
+    with spooled_rows(basis, is_needed=needs_rows(settings, problem.facts)) as spool:
+        with rows_file(path, problem.settings, basis, problem.facts.with_provenance(further)) as keep:
+            for rows in blocks:
+                keep(rows)
+                spool.write(rows)
+        core = finished(problem, basis, sums, further, spool.blocks, stacklevel=4)
+    return kind._of(referenced(problem, core), outside_of(wanted))

@@ -12,7 +12,7 @@ from ..models._from_arrays import array_problem
 from ..models._from_rows import linear_model
 from ..models._problem import Progress, fit
 from ..models._scores import Loss
-from ..models._settings import FitSettings
+from ..models._settings import FitSettings, Regularizer
 from ._fit_frames import fit_frames
 from ._fitting import no_progress, wanted_descriptor
 from ._frames import DEFAULT_ENERGY_KEY
@@ -38,7 +38,7 @@ class LinearModel(StructureModel):
         cls,
         frames: Iterable[Atoms],
         *,
-        regularizer: float,
+        regularizer: Regularizer = "auto",
         hypers: Mapping[str, Any] | None = None,
         descriptor: Any = None,
         loss: Loss = "total",
@@ -59,8 +59,8 @@ class LinearModel(StructureModel):
         frames, hypers, descriptor, loss, weights, sigmas, energy_key, group_key, baseline, provenance, keep_rows, \
         n_threads, progress
             As for `SparseKernelModel.fit`.
-        regularizer : float
-            mu > 0, in units of squared energies (of the loss) times squared features.
+        regularizer : float or "auto"
+            mu > 0, in units of squared energies (of the loss) times squared features; "auto" as there.
 
         Returns
         -------
@@ -92,7 +92,7 @@ class LinearModel(StructureModel):
         species: ArrayLike,
         structure: ArrayLike,
         *,
-        regularizer: float,
+        regularizer: Regularizer = "auto",
         loss: Loss = "total",
         weights: ArrayLike | None = None,
         sigmas: ArrayLike | None = None,
@@ -107,7 +107,7 @@ class LinearModel(StructureModel):
         ----------
         X, species, structure, energies, loss, weights, sigmas, baseline, provenance, n_threads
             As for `SparseKernelModel.from_arrays`; the features are taken as they are.
-        regularizer : float
+        regularizer : float or "auto"
             As for `fit`.
 
         Returns

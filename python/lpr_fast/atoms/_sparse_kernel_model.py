@@ -15,7 +15,7 @@ from ..models._from_rows import kernel_model
 from ..models._memory import as_bytes
 from ..models._problem import Progress, fit
 from ..models._scores import Loss
-from ..models._settings import FitSettings
+from ..models._settings import FitSettings, Regularizer
 from ._fit_frames import fit_frames
 from ._fitting import no_progress, wanted_descriptor
 from ._frames import DEFAULT_ENERGY_KEY
@@ -41,7 +41,7 @@ class SparseKernelModel(StructureModel):
         cls,
         frames: Iterable[Atoms],
         *,
-        regularizer: float,
+        regularizer: Regularizer = "auto",
         hypers: Mapping[str, Any] | None = None,
         descriptor: Any = None,
         n_active: int | Mapping[Any, int] | None = None,
@@ -70,8 +70,9 @@ class SparseKernelModel(StructureModel):
         frames : iterable of ase.Atoms
             Training structures. What can be run through more than once, such as a list, is not copied, but run through
             again and again; of an iterator, the structures are kept.
-        regularizer : float
-            mu > 0, in units of squared energies (of the loss) over the kernel's prior variance.
+        regularizer : float or "auto"
+            mu > 0, in units of squared energies (of the loss) over the kernel's prior variance. "auto" takes that of
+            least leave-one-out error, and needs energies (docs/tuning.md); `provenance` says what was found.
         hypers : mapping, optional
             Keyword arguments of featomic's ``SoapPowerSpectrum``: ``cutoff``, ``density`` and ``basis``. featomic's
             ``max_radial=7`` means 8 radial functions.
@@ -153,7 +154,7 @@ class SparseKernelModel(StructureModel):
         species: ArrayLike,
         structure: ArrayLike,
         *,
-        regularizer: float,
+        regularizer: Regularizer = "auto",
         n_active: int | None = None,
         active_set: ArrayLike | None = None,
         zeta: float = 4,

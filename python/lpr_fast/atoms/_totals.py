@@ -53,6 +53,10 @@ class Totals(Columns):
     sigma: Array | None
 
 
+# What files say of the total of each frame, and of which array that is.
+TOTAL_COLUMNS = {"lpr_total": "lpr", "sigma_total": "sigma"}
+
+
 @dataclass(frozen=True)
 class TotalScoring:
     """A model, and what describes structures for it.
@@ -103,8 +107,9 @@ class TotalScoring:
         return Totals(rigidity.lpr(X, n_threads=n_threads), variance, residual, energy, sigma)
 
     def _residual(self, X: Array, own: Array, n_threads: int) -> Array:
-        residual, paired = np.full(len(X), np.nan), ~np.isnan(own)
-        residual[paired] = self.rigidity.residual(X[paired], own[paired], n_threads=n_threads)
+        assert self.rigidity._prior is not None
+        explained = self.rigidity._prior.variance(X, 1.0, n_threads)
+        residual: Array = np.maximum(own - explained, 0.0)  # of NaN it is NaN
         return residual
 
     def _knows(self, ready: Ready) -> bool:

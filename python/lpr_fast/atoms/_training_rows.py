@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,10 +16,13 @@ from .._arrays import Array, as_integers
 from .._errors import InvalidInputError
 from ..models._basis import SparseKernelBasis
 from ..models._fit import ModelFacts, adding, provenance_of, solved, sums_of
+from ..models._leave_one_out import Blocks, LeaveOneOut, as_grid, left_out, spectrum_of
 from ..models._problem import rows_of
+from ..models._regularizer import RegularizerChoice, chosen, grid_of, settled
 from ..models._row_sums import RowSums
 from ..models._rows import ENERGY, Rows
-from ..models._rows_file import Head, RowsWriter, mapped
+from ..models._rows_file import Head, RowsWriter, as_rows, mapped
+from ..models._settings import Regularizer
 from ..models._structures import Groups, Structures, checked_weights
 from ._fitting import as_baseline, attached_describing
 from ._linear_model import LinearModel
@@ -120,7 +123,7 @@ class TrainingRows:
         *,
         structures: ArrayLike | None = None,
         weights: ArrayLike | None = None,
-        regularizer: float | None = None,
+        regularizer: Regularizer | None = None,
         baseline: Mapping[Any, float] | Literal["kept"] | None = None,
         n_threads: int = 0,
     ) -> StructureModel:
@@ -134,8 +137,8 @@ class TrainingRows:
             Numbers of the structures, or a mask for all of them; the default is all.
         weights : array_like, shape (n_structures,), optional
             In place of the weights that were given when the rows were made; of all structures, chosen or not.
-        regularizer : float, optional
-            In place of that of the first fit.
+        regularizer : float or "auto", optional
+            In place of that of the first fit; "auto" chooses it by these structures.
         baseline : mapping or "kept", optional
             Energy per atom of each element; "kept" takes the first fit's. The default fits them to the chosen
             structures.
@@ -154,19 +157,79 @@ class TrainingRows:
         kept = self._head.settings
         mu = kept.regularizer if regularizer is None else regularizer
         settings = replace(kept, regularizer=mu, n_threads=n_threads)
-        chosen = self._chosen(structures)
-        given = None if weights is None else checked_weights(weights, self.n_structures, "structure")
-        of_chosen = self._structures(chosen, given)
-        is_fitted_again = self._head.facts.baseline is not None and baseline != "kept"
-        energies = self._head.facts.baseline
-        if is_fitted_again:
-            energies = of_chosen.baseline(as_baseline(baseline), baseline)
-        provenance = self._head.facts.provenance | provenance_of(of_chosen, self._head.facts.provenance)
-        facts = ModelFacts(energies, provenance, self._head.facts.descriptor)
-        sums = sums_of(self._head.basis, facts)
-        for _ in adding(sums, self._blocks(chosen, given), facts, n_threads):
-            pass
+        facts, blocks = self._asked(structures, weights, baseline)
+        sums = self._sums(facts, blocks, n_threads)
+        settings, facts = settled(self._head.basis, sums.accumulator, settings, facts, blocks, stacklevel=2)
         return self._model(sums, settings, facts)
+
+    def leave_one_out(
+        self,
+        *,
+        regularizers: ArrayLike | None = None,
+        structures: ArrayLike | None = None,
+        weights: ArrayLike | None = None,
+        baseline: Mapping[Any, float] | Literal["kept"] | None = None,
+        n_threads: int = 0,
+    ) -> LeaveOneOut:
+        """Errors of every structure when it is left out of the fit, for many regularizers at once.
+
+        The errors are those of refits, from one decomposition. The active set and the baseline are held fixed.
+
+        Parameters
+        ----------
+        regularizers : array_like, shape (G,), optional
+            Values of mu, ascending; by default five in a decade, over the range that the rows span.
+        structures, weights, baseline, n_threads
+            As for `fit`.
+
+        Returns
+        -------
+        LeaveOneOut
+
+        Raises
+        ------
+        InvalidInputError
+            For rows without energies, and what `fit` refuses.
+        """
+        facts, blocks = self._asked(structures, weights, baseline)
+        sums, energies = self._sums(facts, blocks, n_threads), self._baseline_of(facts)
+        spectrum = spectrum_of(self._head.basis, sums.accumulator, None, n_threads)
+        grid = grid_of(spectrum) if regularizers is None else as_grid(regularizers)
+        if not len(grid):
+            raise InvalidInputError("the rows are all zero, so there is nothing to choose a regularizer by; give some.")
+        return left_out([spectrum], [grid], blocks, energies, n_threads)[0]
+
+    def choose_regularizer(
+        self,
+        *,
+        structures: ArrayLike | None = None,
+        weights: ArrayLike | None = None,
+        baseline: Mapping[Any, float] | Literal["kept"] | None = None,
+        n_threads: int = 0,
+    ) -> RegularizerChoice:
+        """The regularizer that ``regularizer="auto"`` takes, with the whole curve, the evidence, and smaller models.
+
+        Parameters
+        ----------
+        structures, weights, baseline, n_threads
+            As for `fit`.
+
+        Returns
+        -------
+        RegularizerChoice
+
+        Raises
+        ------
+        InvalidInputError
+            For rows without energies, and what `fit` refuses.
+        """
+        facts, blocks = self._asked(structures, weights, baseline)
+        self._baseline_of(facts)
+        accumulator = self._sums(facts, blocks, n_threads).accumulator
+        choice = chosen(self._head.basis, accumulator, facts, blocks, n_threads)
+        if choice is None:
+            raise InvalidInputError("the rows are all zero, so there is nothing to choose a regularizer by; give some.")
+        return choice
 
     def append(self, frames: Iterable[Atoms], *, weights: ArrayLike | str | None = None, n_threads: int = 0) -> None:
         """Describe more structures, and add their rows to the file, behind all others.
@@ -223,6 +286,34 @@ class TrainingRows:
         """The first row of each structure."""
         return np.flatnonzero(np.asarray(self._records["index"]) == 0)
 
+    def _asked(
+        self, structures: ArrayLike | None, weights: ArrayLike | None, baseline: Any
+    ) -> tuple[ModelFacts, Blocks]:
+        """What a model of some structures says of itself, and what runs through their rows."""
+        wanted = self._chosen(structures)
+        given = None if weights is None else checked_weights(weights, self.n_structures, "structure")
+        of_chosen = self._structures(wanted, given)
+        energies = self._head.facts.baseline
+        if energies is not None and baseline != "kept":
+            energies = of_chosen.baseline(as_baseline(baseline), baseline)
+        provenance = self._head.facts.provenance | provenance_of(of_chosen, self._head.facts.provenance)
+        facts = ModelFacts(energies, provenance, self._head.facts.descriptor)
+        return facts, partial(self._blocks, wanted, given)
+
+    def _sums(self, facts: ModelFacts, blocks: Blocks, n_threads: int) -> RowSums:
+        sums = sums_of(self._head.basis, facts)
+        for _ in adding(sums, blocks(), facts, n_threads):
+            pass
+        return sums
+
+    def _baseline_of(self, facts: ModelFacts) -> Array:
+        if facts.baseline is None:
+            raise InvalidInputError(
+                f"{self._path} has no energies, so there is nothing to choose a regularizer by; fit structures that "
+                "have them."
+            )
+        return np.array(list(facts.baseline.values()))
+
     def _chosen(self, structures: ArrayLike | None) -> Indices:
         """Numbers of the wanted structures, ascending."""
         if structures is None:
@@ -268,7 +359,7 @@ class TrainingRows:
                 continue
             if weights is not None:
                 found["weight"] = weights[found["structure"]]
-            yield Rows(np.ascontiguousarray(found["phi"]), found)
+            yield as_rows(found)
 
     def _model(self, sums: RowSums, settings: Any, facts: ModelFacts) -> StructureModel:
         kind = SparseKernelModel if isinstance(self._head.basis, SparseKernelBasis) else LinearModel

@@ -21,8 +21,10 @@ from ..models._memory import as_bytes
 from ..models._settings import FitSettings
 from ..reading._options import ReadOptions
 from ..reading._specification import path_of
+from ._calibrate import calibration_line, frames_of
 from ._info import active_set_line, rigidity_line
 from ._terminal import say, tell, watching
+from ._tune import as_regularizer, choice_lines, size_line
 
 # Options that are about SOAP.
 _OF_SOAP = ("cutoff", "max_radial", "max_angular", "width", "hypers")
@@ -46,7 +48,7 @@ class Options:
     zeta: float
     n_active: int | None
     active_set: Path | None
-    regularizer: float
+    regularizer: str
     loss: Literal["total", "per_atom"]
     energy_key: str
     no_energies: bool
@@ -56,6 +58,7 @@ class Options:
     group_key: str
     seed: int
     keep_rows: Path | None
+    calibrate: str | None
     memory: str | None
     workers: int
     scheduler: str | None
@@ -84,7 +87,7 @@ class Options:
         is_sampled = not is_linear and self.active_set is None
         return FitSettings(
             "linear" if is_linear else "sparse_kernel",
-            regularizer=self.regularizer,
+            regularizer=as_regularizer(self.regularizer),
             n_active=(_N_ACTIVE if self.n_active is None else self.n_active) if is_sampled else None,
             active_set=None if self.active_set is None else _read_active_set(self.active_set),
             zeta=self.zeta,
@@ -127,6 +130,7 @@ def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
     """Read, fit, save, and say what came of it."""
     paths = [path_of(specification) for specification in train]
     inputs = [path for path in (options.hypers, options.active_set) if path is not None]
+    inputs += [] if options.calibrate is None else [path_of(options.calibrate)]
     refuse_output(output, [*paths, *inputs])
     provenance = {
         "training_file": ", ".join(map(shown, paths)),
@@ -156,7 +160,15 @@ def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
         tell(f"energies  none ({why}): rigidities are the same, but no energies are predicted")
     if isinstance(model, SparseKernelModel):
         tell(f"active    {active_set_line(model)}")
+    if line := size_line(facts):
+        tell(line)
     tell(f"rigidity  {rigidity_line(model)}")
+    for line in choice_lines(facts):
+        tell(line)
+    if options.calibrate is not None:
+        model = model.calibrate(frames_of((options.calibrate,), options.reading))
+        model.save(output)
+        tell(calibration_line(model))
     tell(f"seconds   {watch.summary()}")
     tell(f"written   {output}" + (f", {options.keep_rows}" if options.keep_rows else ""))
 

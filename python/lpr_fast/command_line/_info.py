@@ -11,6 +11,8 @@ from ..atoms._model import StructureModel
 from ..atoms._sparse_kernel_model import SparseKernelModel
 from ..descriptors._elements import symbol, symbols
 from ..models._scores import LOSS_NAMES
+from ._calibrate import calibration_line
+from ._tune import choice_lines
 
 
 def info(path: Path) -> None:
@@ -31,12 +33,15 @@ def info(path: Path) -> None:
         print(f"active    {active_set_line(model)}")
         print(f"kernel    (x . x')^{model.zeta:g} of normalised features; zero between different species")
     print(f"rigidity  {rigidity_line(model)}")
+    for line in choice_lines(facts):
+        print(line)
     if model.baseline is None:
         print("energies  none")
     else:
         baseline = ", ".join(f"{symbol(s)} {energy:.6g}" for s, energy in model.baseline.items())
         source = f"from {facts['energy_key']!r}; " if "energy_key" in facts else ""
         print(f"energies  {source}baseline of an atom: {baseline}")
+    print(calibration_line(model))
     instructions = cpu_info()
     print(f"runs on   {instructions.instruction_set} (available: {', '.join(instructions.available)})")
     if model.hypers is None:

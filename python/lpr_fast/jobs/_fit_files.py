@@ -22,7 +22,7 @@ from ..models._memory import as_bytes
 from ..models._problem import Problem, basis_of, expected, finished
 from ..models._reference import with_reference
 from ..models._scores import Loss
-from ..models._settings import FitSettings, Kind
+from ..models._settings import FitSettings, Kind, Regularizer
 from ..reading._options import ReadOptions, SpeciesOption
 from ._fit_job import FitJob
 from ._fit_passes import Passes, passes
@@ -88,7 +88,7 @@ def fit_files(
     source: str | PathLike[str] | Sequence[str | PathLike[str]],
     output: str | PathLike[str],
     *,
-    regularizer: float,
+    regularizer: Regularizer = "auto",
     hypers: Mapping[str, Any] | None = None,
     descriptor: Any = None,
     model: Kind = "sparse_kernel",
@@ -245,7 +245,7 @@ def _made(frames: TrainingFiles, job: FitJob, order: FitOrder, work: Passes, sta
             job.keep(rows)
         with job.refused_for_good():
             frames.refuse_changes()
-            job.solve(finished(problem, basis, sums, further, stacklevel=stacklevel + 1))
+            job.solve(finished(problem, basis, sums, further, job.blocks, stacklevel=stacklevel + 1))
     model, start = job.to_score(problem)
     for part, stop in work.references(start, problem, model):
         job.count(part, stop)

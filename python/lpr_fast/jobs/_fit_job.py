@@ -19,6 +19,7 @@ from ..models._basis import Basis, basis_from_parts, basis_to_parts
 from ..models._fit import sums_of
 from ..models._problem import Problem
 from ..models._reference import Reference
+from ..models._regularizer import needs_rows
 from ..models._row_sums import RowSums
 from ..models._rows import Rows
 from ..models._rows_file import Head, RowsWriter
@@ -59,6 +60,8 @@ class FitJob(Restartable):
         self._model = beside(output, SUFFIX)
         self._first_pass = beside(output, ".active" + SUFFIX)
         self._sum = beside(output, ".rows" + SUFFIX)
+        # Rows that nobody wants to keep stay until the regularizer is chosen.
+        self._rows = beside(output, ".kept" + SUFFIX) if kept_rows is None else beside(kept_rows, SUFFIX)
         self._sums: RowSums | None = None
         self._solved = beside(output, ".solved" + SUFFIX)
         self._scored = beside(output, ".scored" + SUFFIX)
@@ -117,9 +120,9 @@ class FitJob(Restartable):
                 self._sums = RowSums.from_bytes(self._sum.read_bytes(), str(self._sum))
         self._n_rows = self._n_safe_rows = self._sums.accumulator.n_rows
         self._n_structures = self._n_safe_structures = problem.structures.owner_of_row(self._n_safe_rows)
-        if self._kept_rows is not None:
+        if self._kept_rows is not None or needs_rows(problem.settings, problem.facts):
             head = Head(basis, problem.settings, problem.facts.with_provenance(further))
-            self._writer = RowsWriter(beside(self._kept_rows, SUFFIX), head.to_bytes(), head.record)
+            self._writer = RowsWriter(self._rows, head.to_bytes(), head.record)
             self._writer.begin(self._n_safe_rows)
         self.resumed_at = self._n_structures if self.is_resumed else None
         self._next_checkpoint = time.monotonic() + _BETWEEN_CHECKPOINTS
@@ -131,6 +134,11 @@ class FitJob(Restartable):
             self._writer.write(rows)
         self._n_structures, self._n_rows = int(rows.labels["structure"][-1]) + 1, self._n_rows + len(rows)
         self._checkpoint_if_due(self._checkpoint_rows)
+
+    def blocks(self) -> Iterator[Rows]:
+        """All rows, if they are kept."""
+        if self._writer is not None:
+            yield from self._writer.blocks()
 
     def solve(self, model: _core.Model) -> None:
         """Keep the model that only lacks how its training environments score, and close the rows that are kept."""
@@ -177,7 +185,7 @@ class FitJob(Restartable):
     def publish(self) -> None:
         """Give the model its name, and leave nothing else."""
         if self._kept_rows is not None:
-            publish(beside(self._kept_rows, SUFFIX), self._kept_rows)
+            publish(self._rows, self._kept_rows)
         publish(self._model, self._output)
         self._remove_parts()
         self._journal.remove()
@@ -203,7 +211,7 @@ class FitJob(Restartable):
             self._n_safe_rows, self._n_safe_structures = self._n_rows, self._n_structures
 
     def _remove_parts(self) -> None:
-        parts = (self._sum, self._first_pass, self._solved, self._scored, self._model)
+        parts = (self._sum, self._first_pass, self._solved, self._scored, self._model, self._rows)
         for path in (*parts, common_path(self._output)):
             remove_whole(path)
 
@@ -212,8 +220,6 @@ class FitJob(Restartable):
             if self._writer is not None:
                 self._writer.close()
             self._remove_parts()
-            if self._kept_rows is not None:
-                remove_whole(beside(self._kept_rows, SUFFIX))
 
     def _safe(self, kept: dict[str, Any]) -> str:
         if kept["state"] != _ROWS:

@@ -15,7 +15,7 @@ from .. import _core
 from .._arrays import Array
 from .._rigidity import Rigidity
 from . import _safetensors
-from ._basis import Basis, LinearBasis, SparseKernelBasis
+from ._basis import Basis, LinearBasis, SparseKernelBasis, active_order
 from ._scores import Loss
 
 Tensors = dict[str, NDArray[Any]]
@@ -65,6 +65,7 @@ def assembled(
         facts["zeta"] = basis.zeta
         facts["n_active"] = [len(active) for active in basis.active.values()]
         tensors["active"] = np.concatenate(list(basis.active.values()))
+        tensors["active.order"] = np.concatenate(list(active_order(basis, n_threads).values()))
     elif isinstance(basis, LinearBasis) and basis.has_constants:
         facts["constants"] = True
     if rigidity.weights is not None:

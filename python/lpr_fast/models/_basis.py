@@ -158,6 +158,19 @@ class LinearBasis:
         return
 
 
+def active_order(basis: SparseKernelBasis, n_threads: int) -> dict[int, NDArray[np.int64]]:
+    """Columns of the active environments of each species, each next one the farthest from those before."""
+    order = {}
+    for s, active in basis.active.items():
+        first = basis.columns(s).start
+        chosen = np.array(
+            _core.farthest_points(active, len(active), 0, 0.0, n_threads) if len(active) else [], dtype=np.int64
+        )
+        rest = np.setdiff1d(np.arange(len(active)), chosen)
+        order[s] = first + np.concatenate([chosen, rest])
+    return order
+
+
 def basis_to_parts(basis: Basis) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """A basis as facts that JSON can hold, and arrays."""
     facts: dict[str, Any] = {"species": list(basis.species), "n_features": basis.n_features}

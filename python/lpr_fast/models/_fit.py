@@ -15,7 +15,7 @@ from ._archive import DescriptorPart, assembled
 from ._basis import Basis, SparseKernelBasis
 from ._row_sums import RowSums
 from ._rows import Rows
-from ._settings import FitSettings, checked_provenance
+from ._settings import AUTO, FitSettings, checked_provenance
 from ._structures import Structures
 
 
@@ -49,6 +49,10 @@ def adding(sums: RowSums, blocks: Iterable[Rows], facts: ModelFacts, n_threads: 
 def solved(basis: Basis, sums: RowSums, settings: FitSettings, facts: ModelFacts, *, stacklevel: int) -> _core.Model:
     """Factorise, and make what scoring needs; warnings point `stacklevel` calls up."""
     n_threads = settings.n_threads
+    if settings.regularizer == AUTO:
+        raise InvalidInputError(
+            "the regularizer is 'auto', but nothing says which rows belong to one structure; give a positive number."
+        )
     prior = basis.prior(n_threads)
     try:
         rigidity = Rigidity._build(sums.accumulator, prior, settings.regularizer, n_threads, stacklevel=stacklevel + 1)

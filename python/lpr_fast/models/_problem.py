@@ -16,10 +16,13 @@ from . import _active_set
 from ._active_set import Pool
 from ._basis import Basis, LinearBasis, SparseKernelBasis
 from ._fit import ModelFacts, adding, solved, sums_of
+from ._leave_one_out import Blocks
 from ._memory import demand, pool_bytes, refuse_too_little
 from ._reference import Reference, reference_of, with_reference
+from ._regularizer import needs_rows, settled
 from ._row_sums import RowSums
 from ._rows import Rows, energy_labels
+from ._rows_file import spooled_rows
 from ._settings import FitSettings
 from ._structures import Structures
 from ._training import structure_rows
@@ -90,9 +93,11 @@ def fit(problem: Problem, *, stacklevel: int) -> _core.Model:
     """All passes, and what scoring needs; warnings point `stacklevel` calls up."""
     basis, facts = basis_of(problem, problem.environments.features, stacklevel=stacklevel + 1)
     sums = sums_of(basis, problem.facts)
-    for _ in adding(sums, rows_from(0, basis, problem), problem.facts, problem.settings.n_threads):
-        pass
-    return referenced(problem, finished(problem, basis, sums, facts, stacklevel=stacklevel + 1))
+    with spooled_rows(basis, is_needed=needs_rows(problem.settings, problem.facts)) as spool:
+        for rows in adding(sums, rows_from(0, basis, problem), problem.facts, problem.settings.n_threads):
+            spool.write(rows)
+        model = finished(problem, basis, sums, facts, spool.blocks, stacklevel=stacklevel + 1)
+    return referenced(problem, model)
 
 
 def finished(
@@ -100,13 +105,21 @@ def finished(
     basis: Basis,
     sums: RowSums,
     further: Mapping[str, Any],
+    blocks: Blocks,
     *,
     stacklevel: int,
 ) -> _core.Model:
-    """The model, when all rows are in."""
+    """The model, when all rows are in; `blocks` runs through them again, where the regularizer is to be chosen."""
     problem.progress("factorising", 0, 1)
-    facts = problem.facts.with_provenance(further)
-    model = solved(basis, sums, problem.settings, facts, stacklevel=stacklevel + 1)
+    settings, facts = settled(
+        basis,
+        sums.accumulator,
+        problem.settings,
+        problem.facts.with_provenance(further),
+        blocks,
+        stacklevel=stacklevel + 1,
+    )
+    model = solved(basis, sums, settings, facts, stacklevel=stacklevel + 1)
     problem.progress("factorising", 1, 1)
     return model
 

@@ -11,11 +11,12 @@ import json
 import os
 import secrets
 import struct
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import IO, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,10 @@ _FORMAT_VERSION = 1
 
 # What is kept of the settings: that of the first fit, and what reading more structures needs.
 _SETTINGS = ("kind", "regularizer", "zeta", "loss", "energy_key", "group_key", "seed")
+
+# Rows that are brought into memory together, and bytes of rows that stay there until a fit has ended.
+_TOGETHER = 1024
+_IN_MEMORY = 2**26
 
 Keep: TypeAlias = Callable[[Rows], None]
 
@@ -60,9 +65,7 @@ class Head:
     @property
     def record(self) -> np.dtype[Any]:
         """A row in the file."""
-        labels = label_type(len(self.basis.species))
-        fields = [(name, labels.fields[name][0]) for name in labels.names or ()]  # type: ignore[index]
-        return np.dtype([("phi", "<f8", (self.basis.size,)), *fields])
+        return record_of(self.basis)
 
     def to_bytes(self) -> bytes:
         """The beginning of the file, up to the first record."""
@@ -153,6 +156,16 @@ class RowsWriter:
         """Append."""
         self._file.write(records_of(rows, self._record).tobytes())
 
+    def blocks(self) -> Iterator[Rows]:
+        """All rows that were written."""
+        self._file.flush()
+        count = (self._path.stat().st_size - len(self._head)) // self._record.itemsize
+        if not count:
+            return
+        records: NDArray[Any] = np.memmap(self._path, self._record, "r", offset=len(self._head), shape=(count,))
+        for start in range(0, count, _TOGETHER):
+            yield as_rows(records[start : start + _TOGETHER])
+
     def sync(self) -> None:
         """Bring everything to the disk."""
         self._file.flush()
@@ -161,6 +174,57 @@ class RowsWriter:
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
+
+
+class SpooledRows:
+    """Rows that are run through again before a fit ends: in memory while they are few, else in a temporary file."""
+
+    def __init__(self, record: np.dtype[Any], file: IO[bytes]) -> None:
+        self._record = record
+        self._file = file
+
+    def write(self, rows: Rows) -> None:
+        """Append."""
+        self._file.write(records_of(rows, self._record).tobytes())
+
+    def blocks(self) -> Iterator[Rows]:
+        """All rows."""
+        self._file.seek(0)
+        while content := self._file.read(_TOGETHER * self._record.itemsize):
+            yield as_rows(np.frombuffer(content, self._record))
+
+
+class NoRows:
+    """What takes the place of `SpooledRows` where nobody asks for the rows again."""
+
+    def write(self, rows: Rows) -> None:
+        """Forget them."""
+
+    def blocks(self) -> Iterator[Rows]:
+        """None."""
+        yield from ()
+
+
+@contextmanager
+def spooled_rows(basis: Basis, *, is_needed: bool) -> Iterator[SpooledRows | NoRows]:
+    """Where a fit in one go keeps rows until it has ended."""
+    if not is_needed:
+        yield NoRows()
+        return
+    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
+        yield SpooledRows(record_of(basis), file)
+
+
+def record_of(basis: Basis) -> np.dtype[Any]:
+    """A row of a model, as it stands in files."""
+    labels = label_type(len(basis.species))
+    fields = [(name, labels.fields[name][0]) for name in labels.names or ()]  # type: ignore[index]
+    return np.dtype([("phi", "<f8", (basis.size,)), *fields])
+
+
+def as_rows(records: NDArray[Any]) -> Rows:
+    """Records as rows."""
+    return Rows(np.ascontiguousarray(records["phi"]), records)
 
 
 def records_of(rows: Rows, record: np.dtype[Any]) -> NDArray[Any]:

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,12 +26,19 @@ _DEEPEST = 50
 Kind = Literal["sparse_kernel", "linear"]
 
 
+#: A regularizer that is to be chosen by the data.
+AUTO: Literal["auto"] = "auto"
+
+#: mu, or "auto".
+Regularizer: TypeAlias = float | Literal["auto"]
+
+
 @dataclass(frozen=True)
 class FitSettings:
     """What `SparseKernelModel.fit` and its relatives are given beside structures and descriptor; see there."""
 
     kind: Kind
-    regularizer: float
+    regularizer: Regularizer
     n_active: int | Mapping[Any, int] | None = None
     active_set: ArrayLike | None = None
     zeta: float = 4
@@ -49,7 +56,7 @@ class FitSettings:
     def __post_init__(self) -> None:
         """Refuse what needs no structures to be seen as wrong."""
         as_count("n_threads", self.n_threads)
-        as_positive("regularizer", self.regularizer)
+        _check_regularizer(self.regularizer)
         checked_loss(self.loss)
         checked_provenance(self.provenance)
         if self.weights is not None and self.sigmas is not None:
@@ -86,7 +93,7 @@ class FitSettings:
             active = {str(s): int(count) for s, count in active.items()}
         facts: dict[str, Any] = {
             "model": self.kind,
-            "regularizer": float(self.regularizer),
+            "regularizer": self.regularizer if self.regularizer == AUTO else float(self.regularizer),
             "loss": self.loss,
             "weights": _plain(self.weights),
             "sigmas": _plain(self.sigmas),
@@ -112,6 +119,14 @@ class FitSettings:
 
 def _plain(given: Any) -> Any:
     return given if given is None or isinstance(given, str) else np.asarray(given).tolist()
+
+
+def _check_regularizer(given: Any) -> None:
+    if isinstance(given, str):
+        if given != AUTO:
+            raise InvalidInputError(f"the regularizer is {given!r}; give a positive number, or 'auto'.")
+        return
+    as_positive("regularizer", given)
 
 
 def as_positive(name: str, value: Any) -> float:

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._errors import InvalidInputError, MissingPackageError
-from .._files import refuse_output, replacing
 from ..models._scores import LOSS_NAMES
+from ._picture import COLOURS, check_picture, panels_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from ._histograms import Counts
-
-# By Okabe and Ito: distinct for all common kinds of colour vision.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-
-# What would write the time of day into a file.
-_NO_DATE: dict[str, dict[str, Any]] = {".png": {}, ".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
 
 
 def plot_scores(path: str | PathLike[str], output: str | PathLike[str] | None = None) -> Path:
@@ -49,30 +42,18 @@ def plot_scores(path: str | PathLike[str], output: str | PathLike[str] | None = 
     """
     source = Path(path)
     target = source.with_suffix(".png") if output is None else Path(output)
-    if target.suffix not in _NO_DATE:
-        raise InvalidInputError(f"{target} must end in .png, .pdf or .svg.")
-    refuse_output(target, [source])
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingPackageError("plots need matplotlib; install it with: pip install 'lpr-fast[cli]'") from error
-
+    check_picture(target, [source])
     from ._histograms import counted
 
     counts = counted(source)
     n_panels = 2 if counts.of_residual is None else 3
-    with rc_context({"svg.hashsalt": "lpr_fast", "axes.spines.top": False, "axes.spines.right": False}):
-        figure = Figure(figsize=(4.6 * n_panels, 4.2), layout="constrained")
-        panels = figure.subplots(1, n_panels)
+    with panels_of(target, n_panels) as (figure, panels):
         loss = LOSS_NAMES[counts.loss]
         _distribution(panels[0], counts, loss)
         _along_the_run(panels[1], counts, loss)
         if n_panels == 3:
             _against_residual(panels[2], counts, loss)
         figure.suptitle(_title(source.name, counts, loss), fontsize="medium")
-        with replacing(target) as file:
-            figure.savefig(file, format=target.suffix[1:], dpi=150, metadata=_NO_DATE[target.suffix])
     return target
 
 
@@ -91,7 +72,7 @@ def _distribution(axes: Axes, counts: Counts, loss: str) -> None:
 
     edges = 10.0 ** counts.lpr_edges[::2]  # two bins as one: a curve needs fewer than a map
     for k, (species, found) in enumerate(sorted(counts.of_species.items())):
-        colour, line = _COLOURS[k % len(_COLOURS)], ("-", "--", ":")[k // len(_COLOURS) % 3]
+        colour, line = COLOURS[k % len(COLOURS)], ("-", "--", ":")[k // len(COLOURS) % 3]
         shares = 100.0 * found.reshape(-1, 2).sum(axis=1) / found.sum()
         label = f"{symbol(species)}, {found.sum():,} atoms"
         axes.stairs(shares, edges, color=colour, alpha=0.25, fill=True)
@@ -107,7 +88,7 @@ def _distribution(axes: Axes, counts: Counts, loss: str) -> None:
 def _along_the_run(axes: Axes, counts: Counts, loss: str) -> None:
     together = counts.frames_together
     marker = "." if len(counts.frames) <= 200 else ""
-    axes.plot(counts.frames, counts.lowest, color=_COLOURS[0], linewidth=1.0, marker=marker)
+    axes.plot(counts.frames, counts.lowest, color=COLOURS[0], linewidth=1.0, marker=marker)
     axes.set(yscale="log", xlabel="frame", ylabel=f"lowest LPR (loss on {loss})")
     axes.set_title(
         "Least rigid atom of each frame" if together == 1 else f"Least rigid atom of every {together} frames"

@@ -1,0 +1,196 @@
+"""Errors of structures that are left out of the fit, for every regularizer at once, and the evidence beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .. import _core
+from .._accumulator import HessianAccumulator
+from .._arrays import Array, as_vector
+from .._errors import InvalidInputError
+from ._basis import Basis
+from ._rows import ENERGY, Rows
+
+Indices = NDArray[np.int64]
+
+#: Runs through training rows, again whenever it is called.
+Blocks: TypeAlias = Callable[[], Iterable[Rows]]
+
+# Rows that are brought into memory together; more only where a structure has more.
+_BLOCK = 1024
+
+
+@dataclass(frozen=True)
+class LeaveOneOut:
+    """Errors of models with the same rows and different regularizers, structure by structure left out.
+
+    Energies are compared per atom, in their unit. The baseline and the active set are those of all structures, and so
+    is what is held fixed when one is left out.
+
+    Attributes
+    ----------
+    regularizers : numpy.ndarray, shape (G,)
+        Values of mu, ascending.
+    errors : numpy.ndarray, shape (n_rows, G)
+        Energy per atom less its prediction by the model of all other structures. NaN where a structure alone determines
+        a direction: an eigenvalue of its leverage is within 1e-8 of one.
+    residuals : numpy.ndarray, shape (n_rows, G)
+        Energy per atom less its prediction by the model of all structures.
+    loss : numpy.ndarray, shape (G,)
+        Root mean square of `errors` with the weights of the loss, w_A N_A^2, over those that can be left out.
+    rmse, training_rmse : numpy.ndarray, shape (G,)
+        Root mean square of `errors` and `residuals` over structures of positive weight.
+    n_determined : numpy.ndarray of int, shape (G,)
+        Structures that cannot be left out.
+    minus_twice_log_evidence : numpy.ndarray, shape (G,)
+        -2 log of the probability of the energies with the variance of the noise that is most probable.
+    spread : float
+        Standard deviation of the energies per atom about their baseline.
+    """
+
+    regularizers: Array
+    errors: Array
+    residuals: Array
+    loss: Array
+    rmse: Array
+    training_rmse: Array
+    n_determined: Indices
+    minus_twice_log_evidence: Array
+    spread: float
+
+
+@dataclass(frozen=True)
+class _Labels:
+    """What the summary wants of all rows."""
+
+    targets: Array
+    weights: Array
+    atoms: Array
+    structures: Indices
+    is_energy: NDArray[np.bool_]
+
+
+def spectrum_of(
+    basis: Basis, accumulator: HessianAccumulator, columns: Indices | None, n_threads: int
+) -> _core.Spectrum:
+    """Training rows against the prior; `columns` are those of a smaller model."""
+    wanted = [] if columns is None else columns.tolist()
+    return _core.Spectrum(accumulator._core, basis.prior(n_threads), wanted, n_threads)
+
+
+def as_grid(regularizers: ArrayLike) -> Array:
+    """Values of mu that a caller gave, ascending."""
+    grid = as_vector("regularizers", regularizers)
+    wrong = grid[~((grid > 0.0) & np.isfinite(grid))]
+    if wrong.size or not grid.size:
+        what = f"holds {wrong[0]:g}" if wrong.size else "is empty"
+        raise InvalidInputError(f"regularizers {what}; give positive, finite numbers.")
+    return np.sort(grid)
+
+
+def left_out(
+    spectra: Sequence[_core.Spectrum], grids: Sequence[Array], blocks: Blocks, baseline: Array, n_threads: int
+) -> list[LeaveOneOut]:
+    """Errors of several models of the same rows, each with its own regularizers, in one run through the rows."""
+    found: list[list[tuple[Array, Array]]] = [[] for _ in spectra]
+    labels = []
+    for rows in whole_structures(blocks()):
+        of_block = _labels(rows, baseline)
+        labels.append(of_block)
+        phi = np.ascontiguousarray(rows.phi)
+        numbers = of_block.structures.tolist()
+        for spectrum, grid, of_model in zip(spectra, grids, found, strict=True):
+            of_model.append(spectrum.leave_one_out(phi, of_block.targets, of_block.weights, numbers, grid, n_threads))
+    together = _joined(labels)
+    summaries = []
+    for spectrum, grid, of_model in zip(spectra, grids, found, strict=True):
+        residuals, errors = (np.concatenate(parts) for parts in zip(*of_model, strict=True))
+        summaries.append(_summarised(spectrum, grid, residuals, errors, together))
+    return summaries
+
+
+def whole_structures(blocks: Iterable[Rows]) -> Iterator[Rows]:
+    """The same rows in blocks that end where structures do, and depend on nothing but the rows."""
+    waiting: list[Rows] = []
+    for rows in blocks:
+        waiting.append(rows)
+        if sum(map(len, waiting)) <= _BLOCK:
+            continue
+        together = _concatenated(waiting)
+        start, stop = 0, _end_of_block(together, 0)
+        while stop < len(together):
+            yield _part(together, start, stop)
+            start, stop = stop, _end_of_block(together, stop)
+        waiting = [_part(together, start, len(together))]
+    if waiting:
+        yield _concatenated(waiting)
+
+
+def _end_of_block(rows: Rows, start: int) -> int:
+    """Where the block that begins at `start` ends: behind the structure that fills it."""
+    structures = rows.labels["structure"]
+    last = start + _BLOCK - 1
+    if last >= len(rows):
+        return len(rows)
+    return int(np.searchsorted(structures, structures[last], side="right"))
+
+
+def _concatenated(blocks: list[Rows]) -> Rows:
+    if len(blocks) == 1:
+        return blocks[0]
+    return Rows(np.concatenate([rows.phi for rows in blocks]), np.concatenate([rows.labels for rows in blocks]))
+
+
+def _part(rows: Rows, start: int, stop: int) -> Rows:
+    return Rows(rows.phi[start:stop], rows.labels[start:stop])
+
+
+def _labels(rows: Rows, baseline: Array) -> _Labels:
+    labels = rows.labels
+    is_energy = np.asarray(labels["kind"] == ENERGY)
+    sizes = np.ascontiguousarray(labels["composition"]).sum(axis=1)
+    return _Labels(
+        np.ascontiguousarray(rows.targets(baseline)),
+        np.ascontiguousarray(rows.weights),
+        np.where(is_energy, sizes, 1.0),
+        np.asarray(labels["structure"], dtype=np.int64),
+        is_energy,
+    )
+
+
+def _joined(parts: list[_Labels]) -> _Labels:
+    names = ("targets", "weights", "atoms", "structures", "is_energy")
+    return _Labels(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def _summarised(spectrum: _core.Spectrum, grid: Array, residuals: Array, errors: Array, labels: _Labels) -> LeaveOneOut:
+    counted = labels.is_energy & (labels.weights > 0.0)
+    residuals, errors = residuals / labels.atoms[:, None], errors / labels.atoms[:, None]
+    weights = labels.weights * labels.atoms**2
+    unusable = np.isnan(errors) & counted[:, None]
+    firsts = np.flatnonzero(np.diff(labels.structures, prepend=labels.structures[0] - 1))
+    return LeaveOneOut(
+        grid,
+        errors,
+        residuals,
+        np.array([_root_mean_square(errors[:, g], weights) for g in range(len(grid))]),
+        np.array([_root_mean_square(errors[counted, g], np.ones(counted.sum())) for g in range(len(grid))]),
+        np.array([_root_mean_square(residuals[counted, g], np.ones(counted.sum())) for g in range(len(grid))]),
+        np.add.reduceat(unusable, firsts, axis=0).astype(bool).sum(axis=0),
+        np.array([spectrum.minus_twice_log_evidence(mu) for mu in grid.tolist()]),
+        float(np.std(labels.targets[counted] / labels.atoms[counted])),
+    )
+
+
+def _root_mean_square(errors: Array, weights: Array) -> float:
+    """Of those errors that there are; NaN where there is none."""
+    usable = ~np.isnan(errors) & (weights > 0.0)
+    if not usable.any():
+        return float("nan")
+    weights = weights[usable] / weights[usable].max()
+    return float(np.sqrt((weights * errors[usable] ** 2).sum() / weights.sum()))

@@ -1,0 +1,231 @@
+"""The choice of the regularizer."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+from .._accumulator import HessianAccumulator
+from .._arrays import Array
+from .._errors import LprWarning
+from ._basis import Basis, SparseKernelBasis, active_order
+from ._fit import ModelFacts
+from ._leave_one_out import Blocks, LeaveOneOut, left_out, spectrum_of
+from ._settings import AUTO, FitSettings
+
+Indices = NDArray[np.int64]
+
+#: The regularizer where nothing can be learnt about it.
+WITHOUT_ENERGIES = 1e-3
+
+# Values of mu: so many in a decade, from and to these multiples of the largest eigenvalue of the data.
+_PER_DECADE = 5
+_LOWEST, _HIGHEST = 1e-13, 10.0
+
+# Losses that differ by less are the same; the larger regularizer is taken.
+_SAME = 1e-9
+
+# Smaller models are those of one half, one quarter and one eighth of the active set, if that is not too few.
+_SHARES = (8, 4, 2)
+_FEWEST = 8
+
+# The error still falls with M where the last doubling took more than this share of it.
+_STILL_FALLS = 0.05
+
+
+@dataclass(frozen=True)
+class RegularizerChoice:
+    """The regularizer of least leave-one-out error, and what else there is to know of its neighbourhood.
+
+    Attributes
+    ----------
+    regularizer : float
+        mu.
+    left_out : LeaveOneOut
+        Errors and evidence over the whole grid.
+    evidence : float
+        The mu of largest evidence.
+    sizes : tuple of int
+        M of models with the leading environments of the active set, in the order of farthest points, and of the whole.
+    error_of_size : tuple of float
+        Root mean square leave-one-out error per atom of each, with its own best regularizer.
+    """
+
+    regularizer: float
+    left_out: LeaveOneOut
+    evidence: float
+    sizes: tuple[int, ...] = ()
+    error_of_size: tuple[float, ...] = ()
+
+    @property
+    def index(self) -> int:
+        """Where `regularizer` stands in the grid."""
+        return int(np.flatnonzero(self.left_out.regularizers == self.regularizer)[0])
+
+    @property
+    def rmse(self) -> float:
+        """Root mean square leave-one-out error per atom."""
+        return float(self.left_out.rmse[self.index])
+
+    @property
+    def training_rmse(self) -> float:
+        """Root mean square error per atom of the structures that the model was fitted to."""
+        return float(self.left_out.training_rmse[self.index])
+
+    @property
+    def n_determined(self) -> int:
+        """Structures that cannot be left out."""
+        return int(self.left_out.n_determined[self.index])
+
+    @property
+    def edge(self) -> str | None:
+        """Where the choice is at the end of the grid, which one: "lower" or "upper"."""
+        at_ends = {0: "lower", len(self.left_out.regularizers) - 1: "upper"}
+        return at_ends.get(self.index)
+
+    @property
+    def still_falls(self) -> bool:
+        """Whether a larger active set is likely to help: the last doubling took more than 5 % of the error."""
+        if len(self.sizes) < 2:
+            return False
+        before, last = self.error_of_size[-2:]
+        return last < (1.0 - _STILL_FALLS) * before
+
+    def facts(self) -> dict[str, Any]:
+        """What a model's provenance says."""
+        grid = self.left_out.regularizers
+        facts: dict[str, Any] = {
+            "by": "leave-one-out error",
+            "regularizer": self.regularizer,
+            "grid": [float(grid[0]), float(grid[-1])],
+            "edge": self.edge,
+            "leave_one_out_rmse_per_atom": _finite(self.rmse),
+            "training_rmse_per_atom": _finite(self.training_rmse),
+            "spread_per_atom": _finite(self.left_out.spread),
+            "n_determined": self.n_determined,
+            "evidence": self.evidence,
+        }
+        if self.sizes:
+            facts |= {
+                "sizes": list(self.sizes),
+                "error_of_size": [_finite(error) for error in self.error_of_size],
+                "still_falls": self.still_falls,
+            }
+        return facts
+
+
+def needs_rows(settings: FitSettings, facts: ModelFacts) -> bool:
+    """Whether rows are to be kept until the regularizer is chosen."""
+    return settings.regularizer == AUTO and facts.baseline is not None
+
+
+def settled(
+    basis: Basis,
+    accumulator: HessianAccumulator,
+    settings: FitSettings,
+    facts: ModelFacts,
+    blocks: Blocks,
+    *,
+    stacklevel: int,
+) -> tuple[FitSettings, ModelFacts]:
+    """Settings with a number for the regularizer, and what the model says of the choice; warnings point up."""
+    if settings.regularizer != AUTO:
+        return settings, facts
+    choice = None
+    if facts.baseline is not None:
+        choice = chosen(basis, accumulator, facts, blocks, settings.n_threads)
+    if choice is None:
+        reason = "there are no energies" if facts.baseline is None else "no training row has any features"
+        warnings.warn(
+            f"the regularizer cannot be chosen, for {reason}: {WITHOUT_ENERGIES:g} was taken; give one of your own if "
+            "the size of the rigidities is to mean something.",
+            LprWarning,
+            stacklevel=stacklevel + 1,
+        )
+        said: dict[str, Any] = {"by": f"default, for {reason}", "regularizer": WITHOUT_ENERGIES}
+        return replace(settings, regularizer=WITHOUT_ENERGIES), facts.with_provenance({"regularizer_choice": said})
+    if choice.edge is not None:
+        warnings.warn(_about_edge(choice), LprWarning, stacklevel=stacklevel + 1)
+    further = {"regularizer_choice": choice.facts()}
+    return replace(settings, regularizer=choice.regularizer), facts.with_provenance(further)
+
+
+def _about_edge(choice: RegularizerChoice) -> str:
+    if choice.edge == "lower":
+        meaning = "the energies are fitted best without any; they may be free of noise, or too few"
+    else:
+        meaning = "the energies are predicted best by the baseline alone; look at labels and units"
+    return (
+        f"the regularizer {choice.regularizer:.3g} is at the {choice.edge} end of what was tried: {meaning}, or give a "
+        "regularizer of your own."
+    )
+
+
+def chosen(
+    basis: Basis, accumulator: HessianAccumulator, facts: ModelFacts, blocks: Blocks, n_threads: int
+) -> RegularizerChoice | None:
+    """The regularizer of least leave-one-out error; None where rows hold nothing."""
+    assert facts.baseline is not None
+    baseline = np.array(list(facts.baseline.values()))
+    nested = nested_columns(basis, n_threads)
+    spectra = [spectrum_of(basis, accumulator, columns, n_threads) for columns in [*nested, None]]
+    grids = [grid_of(spectrum) for spectrum in spectra]
+    if not all(map(len, grids)):
+        return None
+    found = left_out(spectra, grids, blocks, baseline, n_threads)
+    whole, best = found[-1], [best_of(scan) for scan in found]
+    errors = tuple(float(scan.rmse[index]) for scan, index in zip(found, best, strict=True))
+    sizes = (*map(len, nested), basis.size) if nested else ()
+    evidence = np.where(np.isnan(whole.minus_twice_log_evidence), np.inf, whole.minus_twice_log_evidence)
+    return RegularizerChoice(
+        float(whole.regularizers[best[-1]]),
+        whole,
+        float(whole.regularizers[int(np.argmin(evidence))]),
+        tuple(map(int, sizes)),
+        errors if nested else (),
+    )
+
+
+def grid_of(spectrum: _core.Spectrum) -> Array:
+    """Values of mu that are worth trying, ascending, powers of ten with round exponents; none if all rows are zero."""
+    eigenvalues = spectrum.eigenvalues
+    largest = float(eigenvalues.max(initial=0.0))
+    if not 0.0 < largest < math.inf:
+        return np.zeros(0)
+    lowest = math.floor(_PER_DECADE * math.log10(largest * _LOWEST))
+    highest = math.ceil(_PER_DECADE * math.log10(largest * _HIGHEST))
+    return np.array([10.0 ** (k / _PER_DECADE) for k in range(lowest, highest + 1)])
+
+
+def best_of(scan: LeaveOneOut) -> int:
+    """Index of the least loss, of the largest mu if there are several; only where the fewest cannot be left out."""
+    eligible = (scan.n_determined == scan.n_determined.min()) & np.isfinite(scan.loss)
+    if not eligible.any():
+        return len(scan.loss) - 1
+    loss = np.where(eligible, scan.loss, np.inf)
+    return int(np.flatnonzero(loss <= loss.min() * (1.0 + _SAME))[-1])
+
+
+def nested_columns(basis: Basis, n_threads: int) -> list[Indices]:
+    """Columns of models with leading shares of the active set, smallest first; none where that means nothing."""
+    if not isinstance(basis, SparseKernelBasis):
+        return []
+    order = active_order(basis, n_threads)
+    found: list[Indices] = []
+    for share in _SHARES:
+        parts = [of_species[: -(-len(of_species) // share)] for of_species in order.values()]
+        columns = np.concatenate(parts)
+        if len(columns) >= _FEWEST and (not found or len(columns) > len(found[-1])):
+            found.append(columns)
+    return [columns for columns in found if len(columns) < basis.size]
+
+
+def _finite(value: float) -> float | None:
+    """A number as JSON can hold it."""
+    return value if math.isfinite(value) else None
