@@ -48,6 +48,7 @@ class LinearModel(StructureModel):
         energy_key: str | None = DEFAULT_ENERGY_KEY,
         group_key: str = "config_type",
         baseline: Mapping[Any, float] | Literal["isolated"] | None = None,
+        hold: Iterable[Atoms] = (),
         provenance: Mapping[str, Any] | None = None,
         keep_rows: str | PathLike[str] | None = None,
         n_threads: int = 0,
@@ -57,8 +58,8 @@ class LinearModel(StructureModel):
 
         Parameters
         ----------
-        frames, hypers, descriptor, loss, weights, sigmas, energy_key, group_key, baseline, provenance, keep_rows, \
-        n_threads, progress
+        frames, hypers, descriptor, loss, weights, sigmas, energy_key, group_key, baseline, hold, provenance, \
+        keep_rows, n_threads, progress
             As for `SparseKernelModel.fit`.
         regularizer : float or "auto"
             mu > 0, in units of squared energies (of the loss) times squared features; "auto" as there.
@@ -81,6 +82,7 @@ class LinearModel(StructureModel):
             energy_key=energy_key,
             group_key=group_key,
             baseline=baseline,
+            hold=tuple(hold),
             provenance=provenance,
             n_threads=n_threads,
         )

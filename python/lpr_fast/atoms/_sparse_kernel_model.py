@@ -54,6 +54,7 @@ class SparseKernelModel(StructureModel):
         energy_key: str | None = DEFAULT_ENERGY_KEY,
         group_key: str = "config_type",
         baseline: Mapping[Any, float] | Literal["isolated"] | None = None,
+        hold: Iterable[Atoms] = (),
         seed: int = 0,
         provenance: Mapping[str, Any] | None = None,
         keep_rows: str | PathLike[str] | None = None,
@@ -107,6 +108,9 @@ class SparseKernelModel(StructureModel):
             Energy per atom of each element to be taken off first; "isolated" takes those of the isolated atoms among
             the structures (one atom without periodicity, or of the group ``isolated_atom``). The default fits them by
             least squares of minimum norm. It is not part of the rigidity.
+        hold : iterable of ase.Atoms
+            Structures whose mean prediction `lpr_held` holds fixed beside those of the species (docs/held.md): a phase,
+            an isolated atom.
         seed : int
             Draws the pool.
         provenance : mapping, optional
@@ -141,6 +145,7 @@ class SparseKernelModel(StructureModel):
             energy_key=energy_key,
             group_key=group_key,
             baseline=baseline,
+            hold=tuple(hold),
             seed=seed,
             provenance=provenance,
             memory=None if memory is None else as_bytes(memory),

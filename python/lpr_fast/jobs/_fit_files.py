@@ -32,6 +32,8 @@ from ._lock import locked
 from ._training_files import TrainingFiles, reread_files
 
 if TYPE_CHECKING:
+    from ase import Atoms
+
     from ..descriptors._descriptor import Descriptor
 
 #: Called with the name of a stage, the atoms that are done, and of all if that is known.
@@ -102,6 +104,7 @@ def fit_files(
     energy_key: str | None = _frames.DEFAULT_ENERGY_KEY,
     group_key: str = "config_type",
     baseline: Mapping[Any, float] | Literal["isolated"] | None = None,
+    hold: Iterable[Atoms] = (),
     seed: int = 0,
     provenance: Mapping[str, Any] | None = None,
     format: str | None = None,  # noqa: A002 (the name that ASE has for it)
@@ -134,7 +137,7 @@ def fit_files(
     model : {"sparse_kernel", "linear"}
         What is fitted: a `SparseKernelModel` or a `LinearModel`, which has no active set and no zeta.
     regularizer, hypers, descriptor, n_active, active_set, zeta, loss, weights, sigmas, energy_key, group_key, \
-    baseline, seed, provenance, keep_rows, memory, n_threads
+    baseline, hold, seed, provenance, keep_rows, memory, n_threads
         As for `SparseKernelModel.fit`.
     format, topology, species, cell, ignore
         How to read the files: see `score_trajectory`.
@@ -171,6 +174,7 @@ def fit_files(
         energy_key=energy_key,
         group_key=group_key,
         baseline=baseline,
+        hold=tuple(hold),
         seed=seed,
         provenance=provenance,
         memory=None if memory is None else as_bytes(memory),
