@@ -24,6 +24,8 @@ from .jobs._job import Run
 from .jobs._run import score_trajectory
 from .jobs._scoring import RunProgress
 from .jobs._shards import merge_shards
+from .models._leave_one_out import LeaveOneOut
+from .models._regularizer import RegularizerChoice
 from .models._scores import LocalScores
 from .writing._plots import plot_scores
 
@@ -37,6 +39,7 @@ __all__ = [
     "Descriptor",
     "HessianAccumulator",
     "InvalidInputError",
+    "LeaveOneOut",
     "LinearModel",
     "LocalScores",
     "LprCalculator",
@@ -45,6 +48,7 @@ __all__ = [
     "LprWarning",
     "MissingPackageError",
     "NotPositiveDefiniteError",
+    "RegularizerChoice",
     "Rigidity",
     "Run",
     "RunProgress",

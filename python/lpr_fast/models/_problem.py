@@ -108,7 +108,8 @@ def finished(
     stacklevel: int,
 ) -> _core.Model:
     """The model, when all rows are in; `blocks` runs through them again, where the regularizer is to be chosen."""
-    problem.progress("factorising", 0, 1)
+    if needs_rows(problem.settings, problem.facts):
+        problem.progress("choosing the regularizer", 0, 1)
     settings, facts = settled(
         basis,
         sums.accumulator,
@@ -117,6 +118,7 @@ def finished(
         blocks,
         stacklevel=stacklevel + 1,
     )
+    problem.progress("factorising", 0, 1)
     model = solved(basis, sums, settings, facts, stacklevel=stacklevel + 1)
     problem.progress("factorising", 1, 1)
     return model
