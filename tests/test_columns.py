@@ -12,17 +12,18 @@ from ase.calculators.lj import LennardJones
 
 from lpr_fast import LprCalculator, SparseKernelModel, score_trajectory
 from lpr_fast.models._columns import COLUMNS, columns_of, prefixed_columns_of
-from lpr_fast.models._scores import LocalScores
+from lpr_fast.models._scores import LocalScores, in_full
 
-from .structures import fitted, silicon
+from .structures import fitted, gallium_arsenide
 
-NAMES = ["lpr", "variance", "residual", "local_energy"]
-PREFIXED = ["lpr", "lpr_variance", "lpr_residual", "lpr_local_energy"]
+NAMES = ["lpr", "lpr_held", "variance", "sigma", "residual", "local_energy", "percentile", "verdict"]
+PREFIXED = ["lpr", *(f"lpr_{name}" for name in NAMES[1:])]
 
 
 @pytest.fixture(scope="module")
 def model() -> SparseKernelModel:
-    return fitted()
+    """Of two species and calibrated: it has every column."""
+    return fitted(gallium_arsenide()).calibrate(gallium_arsenide(3, seed=50))
 
 
 def test_the_table_has_every_attribute_of_the_scores_in_their_order() -> None:
@@ -32,7 +33,7 @@ def test_the_table_has_every_attribute_of_the_scores_in_their_order() -> None:
 
 
 def test_scores_that_a_model_does_not_have_are_no_columns() -> None:
-    scores = LocalScores(np.ones(2), np.ones(2), None, None)
+    scores = LocalScores(**in_full({"lpr": np.ones(2), "variance": np.ones(2)}))
     assert list(columns_of(scores)) == ["lpr", "variance"]
     assert list(prefixed_columns_of(scores)) == ["lpr", "lpr_variance"]
     assert scores.taken(slice(1)).residual is None
@@ -42,14 +43,15 @@ def test_files_of_scores_have_the_names_and_structures_the_prefixed_ones(
     model: SparseKernelModel, tmp_path: Path
 ) -> None:
     outputs = [tmp_path / name for name in ("out.h5", "out.npz", "out.extxyz")]
-    score_trajectory(model, silicon(2), outputs)
+    score_trajectory(model, gallium_arsenide(2), outputs)
     with h5py.File(outputs[0]) as file:
         assert sorted(file["atoms"]) == sorted([*NAMES, "species"])
         assert {name: file["atoms"][name].attrs["unit"] for name in NAMES} == {c.name: c.unit for c in COLUMNS}
     with np.load(outputs[1]) as arrays:
-        assert sorted(arrays) == sorted([*NAMES, "frame", "atom", "species"])
+        of_totals = ["lpr_total", "sigma_total", "frame_of_total"]
+        assert sorted(arrays) == sorted([*NAMES, "frame", "atom", "species", *of_totals])
     written = ase.io.read(outputs[2])
-    atoms = silicon(1)[0]
+    atoms = gallium_arsenide(1)[0]
     atoms.calc = LprCalculator(LennardJones(), model)
     atoms.get_potential_energy()
     for frame in (written, atoms):

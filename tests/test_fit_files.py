@@ -102,7 +102,7 @@ def test_what_can_be_run_through_again_is_and_an_iterator_is_kept() -> None:
     expected = pickle.dumps(fitted(silicon(9)))
     again = Again(lambda: silicon(9))
     assert pickle.dumps(fitted(again)) == expected
-    assert again.n_times == 3
+    assert again.n_times == 4
     assert pickle.dumps(fitted(iter(silicon(9)))) == expected
     assert pickle.dumps(fitted(tuple(silicon(9)))) == expected
     assert pickle.dumps(fitted(silicon(1)[0], n_active=5)) == pickle.dumps(fitted(silicon(1), n_active=5))

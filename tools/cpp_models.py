@@ -24,6 +24,7 @@ from lpr_fast import HessianAccumulator, LprWarning, Rigidity, _core
 from lpr_fast.models import _safetensors
 from lpr_fast.models._archive import DescriptorPart, assembled
 from lpr_fast.models._basis import Basis, LinearBasis, SparseKernelBasis
+from lpr_fast.models._reference import reference_of, with_reference
 
 FOLDER = Path(__file__).resolve().parent.parent / "cpp" / "tests" / "data"
 HYPERS = {
@@ -109,9 +110,9 @@ def with_radial_table(model: _core.Model) -> bytes:
 
 
 def with_all_sections(model: _core.Model) -> bytes:
-    """All sections that a model may have; the numbers stand for nothing."""
+    """All sections that a model may have; but for the reference, the numbers stand for nothing."""
     size = model.size
-    return with_more(
+    content = with_more(
         model,
         {
             "data": {"n_rows": 20, "sum_log_weights": -1.5, "rest_norm": 0.25},
@@ -121,11 +122,13 @@ def with_all_sections(model: _core.Model) -> bytes:
         {
             "data.triangle": np.triu(np.ones((size, size))),
             "data.columns": np.arange(size)[::-1].copy(),
-            "training.quantiles.14": np.linspace(0.0, 1.0, 22).reshape(2, 11),
             "held.rows": np.ones((3, size)),
             "active.order": np.arange(size),
         },
     )
+    whole = _core.Model.from_bytes(content, "all sections")
+    features, numbers = environments(100, seed=0), np.full(100, 14)
+    return with_more(with_reference(whole, reference_of(whole, features, [numbers], 1)), {}, {})
 
 
 def structure(seed: int) -> Structure:

@@ -114,8 +114,11 @@ lpr_fast::Scores scores_of(const lpr_fast_scores& scores, ptrdiff_t n) {
     views.lpr = {scores.lpr, n};
     views.lpr_held = {scores.lpr_held, n};
     views.variance = {scores.variance, n};
+    views.sigma = {scores.sigma, n};
     views.residual = {scores.residual, n};
     views.local_energy = {scores.local_energy, n};
+    views.percentile = {scores.percentile, n};
+    views.verdict = {scores.verdict, n};
     return views;
 }
 
@@ -186,6 +189,14 @@ int lpr_fast_has_residual(const lpr_fast_model* model) {
 
 int lpr_fast_has_held(const lpr_fast_model* model) {
     return asked(model, -1, [](const ModelInfo& info) { return info.has_held ? 1 : 0; });
+}
+
+int lpr_fast_has_reference(const lpr_fast_model* model) {
+    return asked(model, -1, [](const ModelInfo& info) { return info.has_reference ? 1 : 0; });
+}
+
+double lpr_fast_prior_variance(const lpr_fast_model* model) {
+    return asked(model, not_a_number, [](const ModelInfo& info) { return info.prior_variance; });
 }
 
 const char* lpr_fast_kind(const lpr_fast_model* model) {

@@ -7,6 +7,7 @@
 
 #include "forged_files.hpp"
 #include "lpr_fast/error.hpp"
+#include "lpr_fast/score_columns.hpp"
 
 using namespace lpr_fast;
 
@@ -29,11 +30,13 @@ void score_something(const Model& model) {
     const std::vector<double> phi(static_cast<std::size_t>(n_rows * info.size), 0.5);
     const std::vector<int> species(static_cast<std::size_t>(n_rows), info.species.back());
     std::vector<double> of_features(phi.size());
-    double out[4][n_rows];
-    Scores scores{{out[0], n_rows}, {out[1], n_rows}, {}, {}};
-    if (info.has_energies) scores.local_energy = {out[2], n_rows};
-    model.score_phi({phi.data(), n_rows, info.size}, scores, 1);
-    if (info.has_residual) scores.residual = {out[3], n_rows};
+    double out[score_columns.size()][n_rows];
+    Scores scores;
+    for (std::size_t k = 0; k < score_columns.size(); ++k)
+        if (score_columns[k].is_given(info)) scores.*(score_columns[k].view) = {out[k], n_rows};
+    Scores of_phi = scores;
+    of_phi.residual = of_phi.percentile = of_phi.verdict = {};
+    model.score_phi({phi.data(), n_rows, info.size}, of_phi, 1);
     model.score({features.data(), n_rows, info.n_features}, species.data(), scores, 1);
     model.phi({features.data(), n_rows, info.n_features}, species.data(), {of_features.data(), n_rows, info.size}, 1);
     static_cast<void>(Model::from_parts(model.parts()));

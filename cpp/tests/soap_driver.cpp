@@ -58,7 +58,9 @@ void describe_and_score(const SoapScorer& scorer, const Input& structure, int n_
     std::vector<double> features(size * static_cast<std::size_t>(scorer.n_features()));
     scorer.features(structure.atoms, {features.data(), n, scorer.n_features()}, n_threads);
     std::vector<double> lpr(size), variance(size), residual(size), energy(size);
-    Scores scores{{lpr.data(), n}, {variance.data(), n}, {}, {}};
+    Scores scores;
+    scores.lpr = {lpr.data(), n};
+    scores.variance = {variance.data(), n};
     if (scorer.model().info().has_residual) scores.residual = {residual.data(), n};
     if (scorer.model().info().has_energies) scores.local_energy = {energy.data(), n};
     scorer.score(structure.atoms, scores, n_threads);

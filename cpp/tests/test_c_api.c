@@ -54,14 +54,14 @@ static void check_description(const lpr_fast_model* model) {
 
 static lpr_fast_status score(const lpr_fast_model* model, const double* features, ptrdiff_t n, const int* species) {
     double lpr[n_rows];
-    lpr_fast_scores scores = {sizeof(lpr_fast_scores), NULL, NULL, NULL, NULL};
+    lpr_fast_scores scores = {.size = sizeof(lpr_fast_scores)};
     scores.lpr = lpr;
     return lpr_fast_score(model, features, n, n_features, species, &scores, 1);
 }
 
 static void check_refusals(const lpr_fast_model* model, int* species, const double* features) {
     double lpr[n_rows];
-    lpr_fast_scores scores = {sizeof(lpr_fast_scores), NULL, NULL, NULL, NULL};
+    lpr_fast_scores scores = {.size = sizeof(lpr_fast_scores)};
     CHECK(lpr_fast_score(model, NULL, 0, n_features, NULL, &scores, 1) == LPR_FAST_OK);
     scores.lpr = lpr;
     CHECK(score(model, features, -1, species) == LPR_FAST_INVALID_INPUT);
@@ -83,7 +83,7 @@ static void check_refusals(const lpr_fast_model* model, int* species, const doub
 
 static void check_phi(const lpr_fast_model* model) {
     double phi[2 * 9] = {1.0}, lpr[2], variance[2], local_energy[2];
-    lpr_fast_scores scores = {sizeof(lpr_fast_scores), NULL, NULL, NULL, NULL};
+    lpr_fast_scores scores = {.size = sizeof(lpr_fast_scores)};
     scores.lpr = lpr, scores.variance = variance, scores.local_energy = local_energy;
     CHECK(lpr_fast_score_phi(model, phi, 2, 9, &scores, 1) == LPR_FAST_OK);
     CHECK(is_close(variance[0] * lpr[0], 1e-3) && isinf(lpr[1]) && variance[1] == 0.0 && local_energy[1] == 0.0);
@@ -96,7 +96,7 @@ static void check_scores(const lpr_fast_model* model, const char* text_path) {
     int species[n_rows], row;
     double features[n_rows * n_features], expected[n_rows][4];
     double lpr[n_rows], variance[n_rows], residual[n_rows], local_energy[n_rows], alone[n_rows];
-    lpr_fast_scores scores = {sizeof(lpr_fast_scores), NULL, NULL, NULL, NULL};
+    lpr_fast_scores scores = {.size = sizeof(lpr_fast_scores)};
     CHECK(read_rows(text_path, species, features, expected));
     scores.lpr = lpr, scores.variance = variance, scores.residual = residual, scores.local_energy = local_energy;
     CHECK(lpr_fast_score(model, features, n_rows, n_features, species, &scores, 0) == LPR_FAST_OK);
@@ -155,7 +155,7 @@ static int is_refused(
 static void check_structures(const lpr_fast_model* model, const char* text_path) {
     described atoms;
     double lpr[n_centers], variance[n_centers], residual[n_centers], local_energy[n_centers], alone[n_centers];
-    lpr_fast_scores scores = {sizeof(lpr_fast_scores), NULL, NULL, NULL, NULL};
+    lpr_fast_scores scores = {.size = sizeof(lpr_fast_scores)};
     lpr_fast_structure changed;
     int row;
     CHECK(read_structure(text_path, &atoms));
@@ -198,7 +198,7 @@ static void check_structures(const lpr_fast_model* model, const char* text_path)
 /* Twice, for the first refusal must not be taken for a scorer. */
 static void check_that_no_structure_is_described(const lpr_fast_model* model) {
     lpr_fast_structure none = {sizeof(lpr_fast_structure), 0, 0, NULL, NULL, NULL, {0, 0, 0}};
-    lpr_fast_scores scores = {sizeof(lpr_fast_scores), NULL, NULL, NULL, NULL};
+    lpr_fast_scores scores = {.size = sizeof(lpr_fast_scores)};
     const char* const why = "the model has 5 features, but its radial table makes";
     CHECK(is_refused(model, &none, &scores, why) && is_refused(model, &none, &scores, why));
     CHECK(isnan(lpr_fast_cutoff(model)));
@@ -207,7 +207,7 @@ static void check_that_no_structure_is_described(const lpr_fast_model* model) {
 static void check_null(void) {
     const double number = 0.0;
     const int species = 14;
-    const lpr_fast_scores scores = {sizeof(lpr_fast_scores), NULL, NULL, NULL, NULL};
+    const lpr_fast_scores scores = {.size = sizeof(lpr_fast_scores)};
     lpr_fast_model* model = NULL;
     CHECK(lpr_fast_load(NULL, &model) == LPR_FAST_INVALID_INPUT && model == NULL);
     CHECK(strcmp(lpr_fast_last_error(), "path is NULL; give a pointer to something.") == 0);

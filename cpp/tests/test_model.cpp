@@ -19,7 +19,9 @@ struct Columns {
     explicit Columns(std::size_t n) : lpr(n), variance(n), residual(n), energy(n) {}
     Scores views(const ModelInfo& info) {
         const auto n = static_cast<Index>(lpr.size());
-        Scores scores{{lpr.data(), n}, {variance.data(), n}, {}, {}};
+        Scores scores;
+        scores.lpr = {lpr.data(), n};
+        scores.variance = {variance.data(), n};
         if (info.has_residual) scores.residual = {residual.data(), n};
         if (info.has_energies) scores.local_energy = {energy.data(), n};
         return scores;
@@ -126,9 +128,7 @@ void bits_do_not_depend_on_batches_order_threads_or_what_is_wanted() {
         CHECK(backwards.lpr == reference.lpr);
         for (Index i = 0; i < 24; ++i) {
             double lpr = 0.0;
-            model.score(
-                many.features.rows_from(i, 1), &many.species[static_cast<std::size_t>(i)], {{&lpr, 1}, {}, {}, {}}
-            );
+            model.score(many.features.rows_from(i, 1), &many.species[static_cast<std::size_t>(i)], {{&lpr, 1}});
             CHECK(lpr == reference.lpr[static_cast<std::size_t>(i)]);
         }
     }
@@ -228,7 +228,7 @@ void unusable_arguments_are_refused() {
     );
     CHECK_THROWS(
         InvalidInput, "lpr has shape (1, 3)",
-        model.score(some.features.view(), some.species.data(), {{columns.lpr.data(), 3}, {}, {}, {}})
+        model.score(some.features.view(), some.species.data(), {{columns.lpr.data(), 3}})
     );
     CHECK_THROWS(InvalidInput, "there are no species", model.score(some.features.view(), nullptr, scores));
     CHECK_THROWS(InvalidInput, "residual cannot be scored from phi", model.score_phi(Array(24, 9).view(), scores));
@@ -254,6 +254,36 @@ void files_that_cannot_be_read_are_refused() {
     CHECK_THROWS(InvalidInput, "/dev/null is no regular file", Model::load("/dev/null"));
 }
 
+/// The same model, calibrated.
+Model calibrated(const Model& model, const std::string& facts) {
+    ModelParts parts = model.parts();
+    const std::string::size_type place = parts.text.find("\"scale\"");
+    CHECK(place != std::string::npos);
+    parts.text.insert(place, facts + ", ");
+    return Model::from_parts(parts);
+}
+
+void sigma_is_the_root_of_the_scaled_variance() {
+    const Model plain = Model::load(data_file("one_species.lpr"));
+    const Environments environments = read_environments("one_species");
+    const auto n = static_cast<Index>(environments.species.size());
+    std::vector<double> sigma(environments.species.size());
+    Scores wanted;
+    wanted.sigma = {sigma.data(), n};
+    const auto score = [&](const Model& model) {
+        model.score(environments.features.view(), environments.species.data(), wanted);
+    };
+    const Columns expected = scored(plain, environments);
+    for (const double projected : {0.0, 1.0}) {
+        const std::string kind = projected > 0.0 ? "1" : "0";
+        score(calibrated(plain, R"("prior_variance": 4.0, "projected_process": )" + kind));
+        for (std::size_t i = 0; i < sigma.size(); ++i) {
+            check_same(sigma[i], 2.0 * std::sqrt(expected.variance[i] + projected * expected.residual[i]));
+        }
+    }
+    CHECK_THROWS(InvalidInput, "the model was not calibrated", score(plain));
+}
+
 }  // namespace
 
 int main() {
@@ -266,6 +296,7 @@ int main() {
     run("rows of phi and features agree", rows_of_phi_and_features_agree);
     run("phi gives the same scores as its features", phi_gives_the_same_scores_as_its_features);
     run("unusable arguments are refused", unusable_arguments_are_refused);
+    run("sigma is the root of the scaled variance", sigma_is_the_root_of_the_scaled_variance);
     run("files that cannot be read are refused", files_that_cannot_be_read_are_refused);
     return failures == 0 ? 0 : 1;
 }

@@ -259,9 +259,17 @@ void files_whose_parts_disagree_are_refused() {
              {fact("/data", OrderedJson::object()), "an entry is missing or of the wrong type"},
              {fact("/noise/force", "x"), "'force' of noise is no number"},
              {fact("/calibration", {1}), "calibration is no dictionary"},
+             {fact("/calibration/prior_variance", -1.0), "the prior variance is not positive"},
+             {fact("/calibration", {{"prior_variance", 1.0}}), "an entry is missing or of the wrong type"},
              {entry("data.triangle", "shape", {4, 16}), "the array 'data.triangle' has another shape"},
              {entry("held.rows", "shape", {8, 3}), "held.rows has another number of columns"},
-             {entry("training.quantiles.14", "shape", {22}), "the array 'training.quantiles.14' has another type"},
+             {fact("/reference/loose", 101), "the limit of loose environments is above 100 percent"},
+             {fact("/reference/unlike", -1), "the limit of unlike environments is negative"},
+             {fact("/reference", {{"loose", 1}}), "an entry is missing or of the wrong type"},
+             {entry("reference.lpr_held.14.bins", "dtype", "F64"),
+              "the array 'reference.lpr_held.14.bins' has another type"},
+             {entry("reference.residual.14.counts", "shape", {1}),
+              "reference.residual.14 does not count each bin once"},
              {entry("active.order", "dtype", "F64"), "the array 'active.order' has another type"},
          }) {
         Parts forged_parts = sections;
@@ -345,7 +353,7 @@ bool is_refused(const std::string& content) {
         const Array features(2, model.info().n_features);
         const std::vector<int> species(2, model.info().species.back());
         double lpr[2];
-        model.score(features.view(), species.data(), {{lpr, 2}, {}, {}, {}}, 1);
+        model.score(features.view(), species.data(), {{lpr, 2}}, 1);
         return false;
     } catch (const InvalidInput&) {
         refusal(content);

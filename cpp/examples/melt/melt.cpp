@@ -118,7 +118,7 @@ void run(const std::string& model, double threshold, const std::string& output, 
         const double energy = advance(atoms, target, generator) / static_cast<double>(atoms.positions.size());
         if (step % every != 0) continue;
         const double lowest = watch.lowest_lpr(atoms);
-        const bool fires = trigger.update(step, lowest);
+        const bool fires = trigger.update(step, {lowest}) != lpr_fast::TriggerReason::none;
         if (fires || step % (20 * every) == 0) {
             std::printf("%8lld %8.0f %9.4f %12.4g\n", static_cast<long long>(step), temperature(atoms), energy, lowest);
         }

@@ -31,7 +31,7 @@ module lpr_fast
 
     type, bind(c) :: c_scores
         integer(c_size_t) :: size
-        type(c_ptr) :: lpr, variance, residual, local_energy, lpr_held
+        type(c_ptr) :: lpr, variance, residual, local_energy, lpr_held, percentile, verdict, sigma
     end type
 
     interface
@@ -141,15 +141,17 @@ contains
 
     !> Scores the environments whose features are the columns of `features`, (D, n).
     integer(c_int) function lpr_fast_score( &
-        model, features, species, lpr, variance, residual, local_energy, lpr_held, n_threads) result(status)
+        model, features, species, lpr, variance, residual, local_energy, lpr_held, n_threads, percentile, verdict, sigma) &
+        result(status)
         type(lpr_fast_model), intent(in) :: model
         real(c_double), intent(in), contiguous :: features(:, :)
         integer(c_int), intent(in) :: species(size(features, 2))
         real(c_double), intent(inout), optional, target, dimension(size(features, 2)) :: &
-            lpr, variance, residual, local_energy, lpr_held
+            lpr, variance, residual, local_energy, lpr_held, percentile, verdict, sigma
         integer(c_int), intent(in), optional :: n_threads
         status = c_score(model%handle, features, size(features, 2, c_ptrdiff_t), size(features, 1, c_ptrdiff_t), &
-                         species, scores_of(lpr, variance, residual, local_energy, lpr_held), number_of(n_threads))
+                         species, scores_of(lpr, variance, residual, local_energy, lpr_held, percentile, verdict, sigma), &
+                         number_of(n_threads))
     end function
 
     !> Scores the first n_centers atoms of a structure; the others are neighbours alone, such as ghost atoms.
@@ -157,12 +159,13 @@ contains
     !! @param n_centers  all atoms if it is left out, at most as many
     !! @param cell       (3, 3), a vector in each column; together with `periodic`, along which of them atoms repeat
     integer(c_int) function lpr_fast_score_structure( &
-        model, positions, species, lpr, variance, residual, local_energy, lpr_held, n_centers, cell, periodic, n_threads) &
-        result(status)
+        model, positions, species, lpr, variance, residual, local_energy, lpr_held, n_centers, cell, periodic, n_threads, &
+        percentile, verdict, sigma) result(status)
         type(lpr_fast_model), intent(in) :: model
         real(c_double), intent(in), contiguous, target :: positions(:, :)
         integer(c_int), intent(in), target :: species(size(positions, 2))
-        real(c_double), intent(inout), optional, target, dimension(*) :: lpr, variance, residual, local_energy, lpr_held
+        real(c_double), intent(inout), optional, target, dimension(*) :: &
+            lpr, variance, residual, local_energy, lpr_held, percentile, verdict, sigma
         integer, intent(in), optional :: n_centers
         real(c_double), intent(in), optional, target :: cell(3, 3)
         logical, intent(in), optional :: periodic(3)
@@ -178,7 +181,8 @@ contains
         if (present(cell)) atoms%cell = c_loc(cell)
         atoms%periodic = 0
         if (present(periodic)) atoms%periodic = merge(1, 0, periodic)
-        status = c_score_structure(model%handle, atoms, scores_of(lpr, variance, residual, local_energy, lpr_held), &
+        status = c_score_structure(model%handle, atoms, &
+                                   scores_of(lpr, variance, residual, local_energy, lpr_held, percentile, verdict, sigma), &
                                    number_of(n_threads))
     end function
 
@@ -194,19 +198,26 @@ contains
         text = text_at(c_version())
     end function
 
-    type(c_scores) function scores_of(lpr, variance, residual, local_energy, lpr_held) result(scores)
-        real(c_double), intent(in), optional, target, dimension(*) :: lpr, variance, residual, local_energy, lpr_held
+    type(c_scores) function scores_of(lpr, variance, residual, local_energy, lpr_held, percentile, verdict, sigma) result(scores)
+        real(c_double), intent(in), optional, target, dimension(*) :: &
+            lpr, variance, residual, local_energy, lpr_held, percentile, verdict, sigma
         scores%size = c_sizeof(scores)
         scores%lpr = c_null_ptr
         scores%variance = c_null_ptr
         scores%residual = c_null_ptr
         scores%local_energy = c_null_ptr
         scores%lpr_held = c_null_ptr
+        scores%percentile = c_null_ptr
+        scores%verdict = c_null_ptr
+        scores%sigma = c_null_ptr
         if (present(lpr)) scores%lpr = c_loc(lpr)
         if (present(variance)) scores%variance = c_loc(variance)
         if (present(residual)) scores%residual = c_loc(residual)
         if (present(local_energy)) scores%local_energy = c_loc(local_energy)
         if (present(lpr_held)) scores%lpr_held = c_loc(lpr_held)
+        if (present(percentile)) scores%percentile = c_loc(percentile)
+        if (present(verdict)) scores%verdict = c_loc(verdict)
+        if (present(sigma)) scores%sigma = c_loc(sigma)
     end function
 
     integer(c_int) function number_of(n_threads)

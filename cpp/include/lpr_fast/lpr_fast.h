@@ -61,6 +61,10 @@ int lpr_fast_has_energies(const lpr_fast_model* model);
 int lpr_fast_has_residual(const lpr_fast_model* model);
 /** 1 if rows are held, as where there are several species: lpr_held can be scored, else 0. */
 int lpr_fast_has_held(const lpr_fast_model* model);
+/** 1 if percentiles and verdicts can be scored, because the model knows how its training environments score, else 0. */
+int lpr_fast_has_reference(const lpr_fast_model* model);
+/** Prior variance of the kernel in squared energies if the model was calibrated: sigma can be scored, else 0. */
+double lpr_fast_prior_variance(const lpr_fast_model* model);
 /** "sparse_kernel" or "linear". */
 const char* lpr_fast_kind(const lpr_fast_model* model);
 /** "total" or "per_atom": what the training minimised, which sets the scale of the rigidities. */
@@ -80,7 +84,10 @@ typedef struct {
     double* variance;     /**< mu / LPR, in units of the kernel's prior variance */
     double* residual;     /**< what the active set cannot see, from 0 to 1; kernel models */
     double* local_energy; /**< baseline included, in the unit of the training energies; models with energies */
-    double* lpr_held;     /**< LPR with the model's held rows fixed, as the mean of each species; models that hold rows */
+    double* lpr_held;   /**< LPR with the model's held rows fixed, as the mean of each species; models that hold rows */
+    double* percentile; /**< percent of the species' training environments that are less rigid; with a reference */
+    double* verdict;    /**< 0 pinned by data, 1 loose, 2 unlike the training set; models with a reference */
+    double* sigma;      /**< standard deviation of local_energy, in its unit; calibrated models */
 } lpr_fast_scores;
 
 /** Scores n environments from their features.
@@ -105,7 +112,7 @@ lpr_fast_status lpr_fast_score(
  * @param phi     row i begins at phi + i * stride and has lpr_fast_size() numbers
  * @param stride  numbers from one row to the next, at least lpr_fast_size()
  * @param scores  n numbers of each kind; local_energy is weights times phi, without a baseline, and rows of phi have no
- *                residual
+ *                residual, percentile or verdict
  * The other arguments, and what is returned, are as for lpr_fast_score().
  */
 lpr_fast_status lpr_fast_score_phi(

@@ -29,20 +29,33 @@ struct ModelInfo {
     bool has_constants = false;     ///< linear models: phi of a species begins with a one, n_features do not count it
     bool has_held = false;          ///< whether rows are held, as where there are several species: lpr_held
     bool has_residual = false;      ///< whether residuals can be scored: kernel models
+    double prior_variance = 0.0;    ///< of the kernel or the weights, energy^2: sigma; 0 unless calibrated
+    bool projected_sigma = false;   ///< whether sigma counts the residual in: a projected process was calibrated
     std::vector<double> baseline;   ///< energy of an atom of each species; empty without energies
     std::string descriptor;         ///< "soap", "array", or empty for features of another origin
     std::string hypers;             ///< of featomic's SOAP power spectrum, as JSON; empty for other descriptors
     bool has_radial_table = false;  ///< whether the model knows the radial integrals of its SOAP: not from version 1
-    std::string provenance;         ///< where the model comes from, as JSON
+    bool has_reference = false;  ///< whether the model knows how its training environments score: percentiles, verdicts
+    std::string provenance;      ///< where the model comes from, as JSON
+};
+
+/// What to make of an environment's scores; numbers stand for it where scores go.
+enum class Verdict {
+    pinned = 0,  ///< by the training data
+    loose = 1,   ///< less rigid than all but few of the training environments of its species
+    unlike = 2,  ///< the training set: a residual as few training environments have, so that lpr means nothing
 };
 
 /// Where scores go: one number for each environment. What has no data is not computed.
 struct Scores {
-    VectorView lpr;           ///< 1 / (phi^T H^-1 phi); infinite where phi vanishes
-    VectorView lpr_held;      ///< the same with the model's held rows fixed: see HessianFactor::holding()
-    VectorView variance;      ///< mu / lpr, in units of the kernel's prior variance
-    VectorView residual;      ///< k(i,i) - k_Mi^T K_MM^-1 k_Mi, between 0 and 1; kernel models
-    VectorView local_energy;  ///< the baseline of the species included; models with energies
+    VectorView lpr{};           ///< 1 / (phi^T H^-1 phi); infinite where phi vanishes
+    VectorView lpr_held{};      ///< the same with the model's held rows fixed: see HessianFactor::holding()
+    VectorView variance{};      ///< mu / lpr, in units of the kernel's prior variance
+    VectorView sigma{};         ///< standard deviation of local_energy, in its unit; calibrated models
+    VectorView residual{};      ///< k(i,i) - k_Mi^T K_MM^-1 k_Mi, between 0 and 1; kernel models
+    VectorView local_energy{};  ///< the baseline of the species included; models with energies
+    VectorView percentile{};    ///< percent of the species' training environments that are less rigid; with a reference
+    VectorView verdict{};       ///< the number of a Verdict; models with a reference
 };
 
 struct ModelState;
@@ -89,7 +102,7 @@ public:
     void phi(ConstMatrixView features, const int* species, MatrixView out, int n_threads = 0) const;
 
     /// phi^T H^-1 phi and what follows for rows phi (n, M) of any origin, sums over atoms among them: lpr, variance,
-    /// and the sum of weights times phi as local energy (no baseline). There is no residual.
+    /// and the sum of weights times phi as local energy (no baseline). There is no residual, percentile or verdict.
     void score_phi(ConstMatrixView phi, const Scores& scores, int n_threads = 0) const;
 
     /// R of the whole model, for covariances and updates.

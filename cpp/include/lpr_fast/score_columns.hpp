@@ -14,6 +14,17 @@ struct ScoreColumn {
     const char* why_not;  ///< what a model that does not give it is, or lacks
 };
 
+namespace detail {
+
+inline constexpr bool has_reference(const ModelInfo& model) {
+    return model.has_reference;
+}
+
+inline constexpr const char* no_reference =
+    "the model does not know how its training environments score (in Python, with_reference adds it)";
+
+}  // namespace detail
+
 /// All of them, in the order of the members of Scores.
 inline constexpr std::array score_columns{
     ScoreColumn{"lpr", &Scores::lpr, [](const ModelInfo&) { return true; }, ""},
@@ -23,6 +34,10 @@ inline constexpr std::array score_columns{
     },
     ScoreColumn{"variance", &Scores::variance, [](const ModelInfo&) { return true; }, ""},
     ScoreColumn{
+        "sigma", &Scores::sigma, [](const ModelInfo& model) { return model.prior_variance > 0.0; },
+        "the model was not calibrated"
+    },
+    ScoreColumn{
         "residual", &Scores::residual, [](const ModelInfo& model) { return model.has_residual; },
         "linear models have no residual"
     },
@@ -30,6 +45,8 @@ inline constexpr std::array score_columns{
         "local_energy", &Scores::local_energy, [](const ModelInfo& model) { return model.has_energies; },
         "the model was fitted without energies"
     },
+    ScoreColumn{"percentile", &Scores::percentile, detail::has_reference, detail::no_reference},
+    ScoreColumn{"verdict", &Scores::verdict, detail::has_reference, detail::no_reference},
 };
 
 }  // namespace lpr_fast

@@ -1,33 +1,46 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 #include "lpr_fast/view.hpp"
 
 namespace lpr_fast {
 
-/// When a Trigger fires.
+/// When a Trigger fires: beyond any of three limits, of which at least one is set.
 struct TriggerRules {
-    double threshold = 0.0;      ///< fires when the lowest LPR is below it
-    double release = 0.0;        ///< and again only after it has been at or above this (hysteresis); 0: the threshold
-    Index n_steps = 1;           ///< so many scored steps, one after the other, must be below the threshold
+    double threshold = 0.0;      ///< beyond: the lowest LPR is below it; 0: never
+    double release = 0.0;        ///< the LPR has recovered when it is at or above this (hysteresis); 0: the threshold
+    Index n_steps = 1;           ///< so many scored steps, one after the other, must be beyond a limit
     std::int64_t cool_down = 0;  ///< steps of the simulation from one firing to the next, at least
     Index max_frames = 1;        ///< fires no more often than this
+    double percentile = 0.0;     ///< beyond: the lowest percentile is below it; 0: never
+    double unlike_share = 1.0;   ///< beyond: a larger share of the atoms is unlike the training set; 1: never
 };
+
+/// What a step has come to. Where no atom is watched, it is as at first.
+struct Observation {
+    double lowest_lpr = std::numeric_limits<double>::infinity();
+    double lowest_percentile = 100.0;
+    double unlike_share = 0.0;  ///< from 0 to 1
+};
+
+/// Why a step fires: the gravest of the limits that it is beyond.
+enum class TriggerReason { none, lpr, percentile, unlike };
 
 /// Decides, step by step, when a simulation has come to atoms whose predictions are not to be trusted, and a frame is
 /// worth saving or the run should stop. One object belongs to one simulation.
 class Trigger {
 public:
-    /// @throws InvalidInput  for a threshold that is not positive and finite, a release below it, a negative cool-down,
-    /// and counts below one
+    /// @throws InvalidInput  for limits that are out of range or none, a release below the threshold, a negative
+    /// cool-down, and counts below one
     explicit Trigger(const TriggerRules& rules);
 
-    /// Whether this step fires.
-    /// @param step        number of the step, not smaller than at the last call; the same step again never fires
-    /// @param lowest_lpr  of the atoms that are watched; infinity where there are none
+    /// Why this step fires, if it does. Once it has fired, it can do so again after a step that has recovered from all
+    /// limits.
+    /// @param step  number of the step, not smaller than at the last call; the same step again never fires
     /// @throws InvalidInput  for NaN, and for steps that decrease
-    bool update(std::int64_t step, double lowest_lpr);
+    TriggerReason update(std::int64_t step, const Observation& seen);
 
     const TriggerRules& rules() const { return rules_; }
     /// How often it has fired.
@@ -36,10 +49,12 @@ public:
     bool is_exhausted() const { return n_fired_ >= rules_.max_frames; }
 
 private:
+    TriggerReason beyond(const Observation& seen) const;
+
     TriggerRules rules_;
     bool armed_ = true;
     bool started_ = false;
-    Index n_below_ = 0;
+    Index n_beyond_ = 0;
     Index n_fired_ = 0;
     std::int64_t last_step_ = 0;
     std::int64_t last_fired_ = 0;

@@ -1,6 +1,7 @@
 #include "lpr_fast/model.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <limits>
 #include <string>
@@ -66,13 +67,20 @@ void check_species(const ModelInfo& info, const int* species, Index n_rows) {
     }
 }
 
+bool wants_reference(const Scores& wanted) {
+    return wanted.percentile.data != nullptr || wanted.verdict.data != nullptr;
+}
+
 /// Room in a tile for those scores of its rows that are wanted.
-FormScores forms_in(SpeciesTile& tile, Index count, const Scores& wanted, double regularizer) {
+FormScores forms_in(SpeciesTile& tile, Index count, const Scores& wanted, const ModelInfo& info) {
+    const bool has_held = info.has_held;
     FormScores forms;
-    forms.scale = regularizer;
-    if (wanted.lpr.data != nullptr) forms.lpr = {tile.lpr.data(), count};
-    if (wanted.variance.data != nullptr) forms.variance = {tile.variance.data(), count};
-    if (wanted.lpr_held.data != nullptr) forms.lpr_held = {tile.lpr_held.data(), count};
+    forms.scale = info.regularizer;
+    if (wanted.lpr.data != nullptr || (wants_reference(wanted) && !has_held)) forms.lpr = {tile.lpr.data(), count};
+    if (wanted.variance.data != nullptr || wanted.sigma.data != nullptr) forms.variance = {tile.variance.data(), count};
+    if (wanted.lpr_held.data != nullptr || (wants_reference(wanted) && has_held)) {
+        forms.lpr_held = {tile.lpr_held.data(), count};
+    }
     return forms;
 }
 
@@ -117,6 +125,10 @@ public:
 
 private:
     bool wants_residual() const { return scores_.residual.data != nullptr; }
+    bool wants_sigma() const { return scores_.sigma.data != nullptr; }
+    bool needs_residual() const {
+        return wants_residual() || wants_reference(scores_) || (wants_sigma() && state_.info.projected_sigma);
+    }
     bool wants_energy() const { return scores_.local_energy.data != nullptr; }
 
     ConstMatrixView gathered(Index count, const SpeciesTile& tile) const {
@@ -125,15 +137,15 @@ private:
 
     void score_kernels(Index count, SpeciesTile& tile) const {
         KernelScores wanted;
-        wanted.forms = forms_in(tile, count, scores_, state_.info.regularizer);
-        if (wants_residual()) wanted.explained = {tile.explained.data(), count};
+        wanted.forms = forms_in(tile, count, scores_, state_.info);
+        if (needs_residual()) wanted.explained = {tile.explained.data(), count};
         if (wants_energy()) wanted.energies = {tile.energies.data(), count};
         part_.scorer->score(gathered(count, tile), wanted, 1);
     }
 
     void score_linear(Index count, SpeciesTile& tile) const {
         const ConstMatrixView phi = gathered(count, tile);
-        part_.factor->score(phi, forms_in(tile, count, scores_, state_.info.regularizer), 1);
+        part_.factor->score(phi, forms_in(tile, count, scores_, state_.info), 1);
         if (!wants_energy()) return;
         const double* weights = state_.weights.data + part_.first_column;
         for (Index i = 0; i < count; ++i) tile.energies.data()[i] = dot(phi.row(i), weights, phi.cols);
@@ -149,12 +161,31 @@ private:
         }
     }
 
+    static double residual(const SpeciesTile& tile, Index i) { return std::max(1.0 - tile.explained.data()[i], 0.0); }
+
+    double sigma(const SpeciesTile& tile, Index i) const {
+        const double unseen = state_.info.projected_sigma ? residual(tile, i) : 0.0;
+        return std::sqrt(state_.info.prior_variance * (tile.variance.data()[i] + unseen));
+    }
+
     void write(const SpeciesTile& tile, Index i, Index row) const {
         if (scores_.lpr.data != nullptr) scores_.lpr.data[row] = tile.lpr.data()[i];
         if (scores_.lpr_held.data != nullptr) scores_.lpr_held.data[row] = tile.lpr_held.data()[i];
         if (scores_.variance.data != nullptr) scores_.variance.data[row] = tile.variance.data()[i];
-        if (wants_residual()) scores_.residual.data[row] = std::max(1.0 - tile.explained.data()[i], 0.0);
+        if (wants_residual()) scores_.residual.data[row] = residual(tile, i);
+        if (wants_sigma()) scores_.sigma.data[row] = sigma(tile, i);
         if (wants_energy()) scores_.local_energy.data[row] = part_.baseline + tile.energies.data()[i];
+        if (wants_reference(scores_)) compare(tile, i, row);
+    }
+
+    /// With the training environments.
+    void compare(const SpeciesTile& tile, Index i, Index row) const {
+        const SpeciesReference& reference = *part_.reference;
+        const double lpr = (state_.info.has_held ? tile.lpr_held : tile.lpr).data()[i];
+        if (scores_.percentile.data != nullptr) scores_.percentile.data[row] = reference.rigidity.percent_below(lpr);
+        if (scores_.verdict.data == nullptr) return;
+        const double unseen = state_.info.has_residual ? residual(tile, i) : 0.0;
+        scores_.verdict.data[row] = static_cast<double>(reference.verdict(lpr, unseen));
     }
 
     const ModelState& state_;
@@ -281,8 +312,12 @@ void Model::score_phi(ConstMatrixView phi, const Scores& scores, int n_threads) 
     const ModelInfo& info = state_->info;
     check_columns("phi", phi, info.size);
     check_wanted(info, scores, phi.rows);
-    if (scores.residual.data != nullptr) {
-        throw InvalidInput("residual cannot be scored from phi; score features for it.");
+    for (const VectorView Scores::* column :
+         {&Scores::residual, &Scores::sigma, &Scores::percentile, &Scores::verdict}) {
+        if ((scores.*column).data == nullptr) continue;
+        throw InvalidInput(
+            "residual, sigma, percentile and verdict cannot be scored from phi; score features for them."
+        );
     }
     const int threads = resolve_threads(n_threads);
     factor().score(phi, {scores.lpr, scores.variance, scores.lpr_held, info.regularizer}, threads);

@@ -51,6 +51,14 @@ std::string read_choice(const Json& facts, const char* name, const std::vector<s
     return choice;
 }
 
+void read_calibration(const Json& facts, ModelInfo& info) {
+    const Json calibration = facts.value("calibration", Json());
+    if (!calibration.is_object() || calibration.count("prior_variance") == 0) return;
+    info.prior_variance = as_positive(calibration.at("prior_variance"), "the prior variance");
+    info.projected_sigma = as_number(calibration.at("projected_process"), "projected_process") != 0.0;
+    if (info.projected_sigma && !info.has_residual) refuse_parts("a linear model has no projected process");
+}
+
 /// Everything but what the whole factor says.
 ModelInfo read_info(const Json& facts) {
     ModelInfo info;
@@ -63,6 +71,7 @@ ModelInfo read_info(const Json& facts) {
     info.has_constants = !info.has_residual && facts.value("constants", false);
     info.regularizer = as_positive(facts.at("regularizer"), "the regularizer");
     if (info.has_residual) info.zeta = as_positive(facts.at("zeta"), "zeta");
+    read_calibration(facts, info);
     info.baseline = read_baseline(facts.at("baseline"), info.species.size());
     info.has_energies = !info.baseline.empty();
     if (!facts.at("provenance").is_object()) refuse_parts("the provenance is no dictionary");
@@ -175,8 +184,11 @@ void find_weights(ModelState& state) {
 SpeciesPart species_part(const ModelState& state, std::size_t place, Index first, Index width) {
     const ModelInfo& info = state.info;
     const int species = info.species[place];
-    SpeciesPart part{first, width, info.has_energies ? info.baseline[place] : 0.0, {}, {}};
+    SpeciesPart part{first, width, info.has_energies ? info.baseline[place] : 0.0, {}, {}, {}};
     const HessianFactor* factor = hessian_of(state.factors, info, species, width);
+    if (factor != nullptr && factor->holds() != info.has_held) {
+        refuse_parts("the factors of the species do not hold what that of the Hessian holds");
+    }
     const HessianFactor* prior = part_of(state.factors, "prior", species, info.has_residual ? width : 0);
     if (prior != nullptr) {
         const ConstMatrixView active{state.active.row(first), width, state.active.cols};
@@ -213,9 +225,12 @@ std::shared_ptr<const ModelState> assemble_model(const ModelParts& parts) {
     name_factors(*state);
     find_active(*state);
     find_weights(*state);
+    const auto references = read_references(facts, parts, info);
+    info.has_reference = !references.empty();
     Index first = 0;
     for (std::size_t place = 0; place < widths.size(); ++place) {
         state->species.push_back(species_part(*state, place, first, widths[place]));
+        if (info.has_reference) state->species.back().reference = references[place];
         first += widths[place];
     }
     return state;

@@ -20,13 +20,6 @@ void check_data(const Json& facts, const ModelParts& parts, const ModelInfo& inf
     if (static_cast<Index>(columns.size()) != info.size) refuse_parts("data.columns does not name every column");
 }
 
-void check_quantiles(const ModelParts& parts, const ModelInfo& info) {
-    for (const int species : info.species) {
-        const std::string name = "training.quantiles." + std::to_string(species);
-        if (has_array(parts, name)) finite_matrix(parts, name);
-    }
-}
-
 void check_order(const ModelParts& parts, const ModelInfo& info) {
     if (!has_array(parts, "active.order")) return;
     const auto order = indices(parts, "active.order");
@@ -45,7 +38,6 @@ void check_numbers(const Json& facts, const char* section) {
 
 void check_sections(const Json& facts, const ModelParts& parts, const ModelInfo& info) {
     check_data(facts, parts, info);
-    check_quantiles(parts, info);
     check_order(parts, info);
     check_numbers(facts, "calibration");
     check_numbers(facts, "noise");

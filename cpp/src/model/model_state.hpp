@@ -13,6 +13,7 @@
 #include "lpr_fast/model.hpp"
 #include "lpr_fast/model_parts.hpp"
 #include "model/descriptor_part.hpp"
+#include "model/reference.hpp"
 
 namespace lpr_fast {
 
@@ -26,6 +27,7 @@ struct SpeciesPart {
     double baseline = 0.0;   ///< energy of an atom
     std::optional<KernelScorer> scorer;
     std::optional<HessianFactor> factor;
+    std::optional<SpeciesReference> reference;
 };
 
 /// Room for a tile of environments of one species.

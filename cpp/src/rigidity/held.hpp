@@ -17,8 +17,6 @@ struct Held {
     RowMatrix rows;        ///< (q, size), as given; none where only some columns are left
     RowMatrix directions;  ///< (n_directions, n): d_k as rows, orthonormal
     Vector left;           ///< of the square along each direction, from 0 to 1
-
-    bool is_empty() const { return directions.rows() == 0; }
 };
 
 /// What a factor of all columns holds when it holds these rows. Rows that agree with a combination of others to 1e-12,

@@ -42,9 +42,9 @@ RowMatrix columns_of_inverse(const FactorState& state, const std::vector<Index>&
     constexpr Index tile_width = 64;
     const auto count = static_cast<Index>(columns.size());
     const RowMatrix& triangle = state.triangle;
-    const Matrix directions = state.held.directions.transpose();
-    RowMatrix inverse(triangle.rows(), count + directions.cols());
-    if (directions.cols() > 0) inverse.rightCols(directions.cols()) = directions;
+    const Index n_directions = state.held ? state.held->directions.rows() : 0;
+    RowMatrix inverse(triangle.rows(), count + n_directions);
+    if (n_directions > 0) inverse.rightCols(n_directions) = state.held->directions.transpose();
     parallel_for_each(tile_count(count, tile_width), n_threads, [&](Index task) {
         const Index first = task * tile_width;
         const Index width = std::min(tile_width, count - first);
@@ -154,13 +154,13 @@ HessianFactor HessianFactor::restrict_to(const std::vector<Index>& columns, int 
             "every one of these columns was dropped as redundant; choose others, or refit without them."
         );
     }
-    const Held& held = state_->held;
     const RowMatrix inverse = columns_of_inverse(*state_, chosen.in_triangle, n_threads);
-    const Triangle u = triangularize({view_of(inverse)}, n_threads, held.directions.rows());
+    const auto n_chosen = static_cast<Index>(chosen.in_triangle.size());
+    const Triangle u = triangularize({view_of(inverse)}, n_threads, inverse.cols() - n_chosen);
     FactorState restricted;
-    if (!held.is_empty()) {
-        restricted.held = held_within(held, u);
-        restricted.held.directions = restricted.held.directions.rowwise().reverse().eval();
+    if (holds()) {
+        restricted.held = held_within(*state_->held, u);
+        restricted.held->directions = restricted.held->directions.rowwise().reverse().eval();
     }
     restricted.size = static_cast<Index>(columns.size());
     restricted.triangle = reversed_inverse(u.r);
@@ -174,7 +174,7 @@ HessianFactor HessianFactor::restrict_to(const std::vector<Index>& columns, int 
 HessianFactor HessianFactor::updated(
     ConstMatrixView rows, std::optional<ConstVectorView> weights, int n_threads
 ) const {
-    if (holds() && state_->held.rows.rows() == 0) {
+    if (holds() && state_->held->rows.rows() == 0) {
         throw InvalidInput("a restricted factor that holds rows cannot be updated; update the whole, and restrict it.");
     }
     // From where the first update started, so that a chain of them rounds as often as one, and gives the same bits.
@@ -190,7 +190,7 @@ HessianFactor HessianFactor::updated(
     FactorState state{size(), std::move(next.columns), std::move(next.r), 0.0, origin->error_estimate};
     state.origin = origin;
     state.added = added;
-    if (!state_->held.is_empty()) state.held = held_by(state, view_of(state_->held.rows));
+    if (holds()) state.held = held_by(state, view_of(state_->held->rows));
     return make_factor(std::move(state));
 }
 
@@ -198,7 +198,7 @@ HessianFactor HessianFactor::holding(ConstMatrixView rows) const {
     check_columns("the held rows", rows, size());
     for (Index i = 0; i < rows.rows; ++i) check_environment("the held rows", rows.row(i), rows.cols, i);
     Held held = held_by(*state_, rows);
-    if (held.is_empty()) {
+    if (held.directions.rows() == 0) {
         throw InvalidInput("the held rows are zero, so that there is nothing to hold; give rows of phi.");
     }
     return HessianFactor(copy_with(*state_, std::move(held)));
@@ -206,8 +206,7 @@ HessianFactor HessianFactor::holding(ConstMatrixView rows) const {
 
 HessianFactor HessianFactor::with_held(const HeldParts& parts) const {
     check_columns("the held directions", parts.directions, state_->triangle.cols());
-    const bool fits = parts.left.size == parts.directions.rows && parts.directions.rows > 0 &&
-                      (parts.rows.rows == 0 || parts.rows.cols == size());
+    const bool fits = parts.left.size == parts.directions.rows && (parts.rows.rows == 0 || parts.rows.cols == size());
     const auto is_share = [](double left) { return left >= 0.0 && left <= 1.0; };
     if (!fits || !std::all_of(parts.left.data, parts.left.data + parts.left.size, is_share)) {
         throw InvalidInput("these are not the parts of what is held; give them as they were taken.");
@@ -218,11 +217,12 @@ HessianFactor HessianFactor::with_held(const HeldParts& parts) const {
 }
 
 bool HessianFactor::holds() const {
-    return !state_->held.is_empty();
+    return state_->held.has_value();
 }
 
 HeldParts HessianFactor::held() const& {
-    const Held& held = state_->held;
+    if (!holds()) return {};
+    const Held& held = *state_->held;
     return {view_of(held.rows), view_of(held.directions), {held.left.data(), held.left.size()}};
 }
 

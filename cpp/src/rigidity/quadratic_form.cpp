@@ -19,7 +19,8 @@ QuadraticForms form_beyond_range(const FactorState& factor, Eigen::Ref<Vector> p
     transposed_triangle(factor.triangle).solveInPlace(phi);
     exponent += take_exponent(phi);
     const double square = phi.squaredNorm();
-    return {{square, 2 * exponent}, {square_held(factor.held, phi), 2 * exponent}};
+    const double held = factor.held ? square_held(*factor.held, phi) : square;
+    return {{square, 2 * exponent}, {held, 2 * exponent}};
 }
 
 }  // namespace lpr_fast

@@ -120,7 +120,7 @@ QuadraticForms form_of_column(
 void check_held(const FactorState& factor, const FormScores& scores, Index n_rows) {
     if (scores.lpr_held.data == nullptr) return;
     check_output("lpr_held", {scores.lpr_held.data, 1, scores.lpr_held.size}, 1, n_rows);
-    if (factor.held.is_empty()) {
+    if (!factor.held) {
         throw InvalidInput("nothing is held, so that there is no lpr_held; say which rows to hold first (holding).");
     }
 }
@@ -165,7 +165,7 @@ void score_strips(
     const auto keep = wants_held ? PackedFactor::Solution::kept : PackedFactor::Solution::lost;
     panels.sum_squares(workspace.work.data(), count, workspace.block.data(), workspace.squares.data(), keep);
     const double* plain = workspace.squares.data();
-    const double* held = wants_held ? squares_held(factor.held, panels.padded_size(), count, workspace) : plain;
+    const double* held = wants_held ? squares_held(*factor.held, panels.padded_size(), count, workspace) : plain;
     for (Index i = 0; i < count; ++i) {
         QuadraticForms forms{{plain[i], 0}, {held[i], 0}};
         if (!is_ordinary(plain[i])) forms = form_of_column(factor, strips, depth, i, workspace.work.data());

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..models._fit import adding, sums_of
-from ..models._problem import Progress, basis_of, finished, rows_from
+from ..models._problem import Progress, basis_of, finished, referenced, rows_from
 from ..models._regularizer import needs_rows
 from ..models._rows_file import rows_file, spooled_rows
 from ..models._settings import FitSettings
@@ -41,4 +41,4 @@ def fit_frames(
                 keep(rows)
                 spool.write(rows)
         core = finished(problem, basis, sums, further, spool.blocks, stacklevel=4)
-    return kind._of(core, outside_of(wanted))
+    return kind._of(referenced(problem, core), outside_of(wanted))

@@ -2,39 +2,34 @@
 
 from __future__ import annotations
 
-import copy
-import json
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from os import PathLike
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _core
-from .._arrays import Array, as_count
+from .._arrays import Array, as_count, as_number
 from .._errors import InvalidInputError
-from .._files import replacing
-from .._html import table
-from .._rigidity import Rigidity
-from ..models import _archive
+from ..models._calibration import VarianceKind
 from ..models._from_arrays import checked_features
-from ..models._scores import LOSS_NAMES, LocalScores, Loss, scores_of
+from ..models._reference import Reference, with_reference
+from ..models._scores import LocalScores, scores_of
 from ._describing import Describing, SoapDescribing, other_describing
 from ._pipeline import Pipeline, Scores, UnknownSpecies, joined, stacked, whole_frames
+from ._stored_model import StoredModel
+from ._totals import Totals, TotalScoring, all_totals
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-    from ..descriptors._descriptor import Descriptor
 
 Indices = NDArray[np.int64]
 AnyModel = TypeVar("AnyModel", bound="StructureModel")
 
 
-class StructureModel:
+class StructureModel(StoredModel):
     """A descriptor, and a model of its features. See `SparseKernelModel` and `LinearModel`.
 
     A model that was built from arrays has no descriptor: it scores features, not structures.
@@ -42,22 +37,10 @@ class StructureModel:
     Objects are immutable, can be pickled, and give the same bits however frames are cut into calls.
     """
 
-    _model: _core.Model
-    _outside: Descriptor | None
-
-    def __init__(self) -> None:
-        raise InvalidInputError(f"{type(self).__name__} is not built directly; use its fit, or load_model.")
-
-    @classmethod
-    def _of(cls: type[AnyModel], core: _core.Model, descriptor: Descriptor | None = None) -> AnyModel:
-        model = cls.__new__(cls)
-        model._model, model._outside = core, descriptor
-        return model
-
     def score(
         self, frames: Iterable[Atoms], *, unknown_species: UnknownSpecies = "error", n_threads: int = 0
     ) -> Scores:
-        """Rigidity, variance, residual and local energy of every atom.
+        """Rigidity, variance, residual, local energy, percentile and verdict of every atom.
 
         Frames are taken as they come: memory does not grow with their number, beyond that of the results.
 
@@ -117,6 +100,70 @@ class StructureModel:
             )
         return scores_of(self._model, features, numbers, count)
 
+    def with_reference(self: AnyModel, frames: Iterable[Atoms], *, n_threads: int = 0) -> AnyModel:
+        """The model with other environments to compare with than those that it was fitted to.
+
+        A fit scores its training environments itself; what `TrainingRows` make of sums cannot, nor do files of earlier
+        versions know how these scored.
+
+        Parameters
+        ----------
+        frames : iterable of ase.Atoms
+            The training structures, as a rule: with environments of all species of the model.
+        n_threads : int
+            See `Rigidity`.
+
+        Returns
+        -------
+        SparseKernelModel or LinearModel
+            Of the same kind, with percentiles and verdicts.
+
+        Raises
+        ------
+        InvalidInputError
+            For frames that cannot be scored, and where one of the model's species does not occur.
+        """
+        reference = Reference()
+        for batch, scores in self._scored_batches(frames, "error", n_threads):
+            reference.add(scores, np.concatenate([frame.numbers for frame in batch]))
+        return self._of(with_reference(self._model, reference), self._outside)
+
+    def training_quantile(self, column: str, share: float, species: int) -> float:
+        """The score below which such a share of the training environments of a species lies.
+
+        Parameters
+        ----------
+        column : str
+            Name of the score: ``"lpr"``, ``"variance"`` or ``"residual"``.
+        share : float
+            Between 0 and 1.
+        species : int
+            Atomic number.
+
+        Returns
+        -------
+        float
+            Right to half a thousandth.
+
+        Raises
+        ------
+        InvalidInputError
+            For scores, shares and species that there are not, and a model without a reference.
+        """
+        if self._reference is None:
+            raise InvalidInputError(
+                "this model does not know how its training environments score; use with_reference to score them."
+            )
+        wanted = as_number("share", share)
+        if not 0.0 <= wanted <= 1.0:
+            raise InvalidInputError(f"share is {wanted:g}; it must be between 0 and 1.")
+        if species not in self.species:
+            known = ", ".join(map(str, self.species))
+            raise InvalidInputError(f"species is {species}, but the model knows only {known}.")
+        if column not in self._reference.columns:
+            raise InvalidInputError(f"column is {column!r}; it must be one of {', '.join(self._reference.columns)}.")
+        return self._reference.quantile(column, wanted, int(species))
+
     def predict(self, frames: Iterable[Atoms], *, n_threads: int = 0) -> Array:
         """Total energies, shape (n_frames,), in the unit of the training energies.
 
@@ -133,6 +180,68 @@ class StructureModel:
             sizes = [len(frame) for frame in batch]
             totals += [float(local.sum()) for local in np.split(scores.local_energy, np.cumsum(sizes)[:-1])]
         return np.array(totals)
+
+    def totals(self, frames: Iterable[Atoms], *, n_threads: int = 0) -> Totals:
+        """Rigidity, variance, residual and standard deviation of total energies, and these.
+
+        Each frame is described for itself: the bits depend on it and the model alone.
+
+        Parameters
+        ----------
+        frames, n_threads
+            As for `score`.
+
+        Returns
+        -------
+        Totals
+            Named arrays of shape (n_frames,), which are a dictionary too.
+
+        Raises
+        ------
+        InvalidInputError
+            As `score`.
+        """
+        count = as_count("n_threads", n_threads)
+        pieces = self.pipeline.pieces(frames, "error")
+        found = [self.total_scoring.of(piece.batch, count) for piece in pieces if piece.is_last]
+        return all_totals([self.total_scoring.of([], count), *found])
+
+    def calibrate(
+        self: AnyModel,
+        frames: Iterable[Atoms],
+        *,
+        variance: VarianceKind | None = None,
+        energy_key: str | None = None,
+        n_threads: int = 0,
+    ) -> AnyModel:
+        """The same model with `sigma`, a standard deviation in the unit of the energies, for every atom and total.
+
+        One constant, the prior variance in squared energies, is that of maximum likelihood for the errors of the totals
+        of `frames`: the mean of error^2 / variance. `calibration` says what it came to.
+
+        Parameters
+        ----------
+        frames : iterable of ase.Atoms
+            Structures that the model was *not* fitted to, with their energies; about a hundred give the constant to 14
+            percent, (2 / n)^0.5.
+        variance : {"pp", "sr"}, optional
+            What is scaled: the variance of the projected process, which counts the residual in and grows far from the
+            active set (the default for kernel models; totals of up to 4096 atoms), or that of the subset of
+            regressors (linear models, which have no residual).
+        energy_key : str, optional
+            Where `Atoms.info`, or the results that the calculator holds, have total energies; the default is where the
+            fit found them.
+        n_threads : int
+            See `Rigidity`.
+
+        Raises
+        ------
+        InvalidInputError
+            For a model without energies, frames without, and totals from which nothing can be learned.
+        """
+        from ._calibrating import calibrated_model
+
+        return calibrated_model(self, frames, variance, energy_key, as_count("n_threads", n_threads))
 
     def features(self, frames: Iterable[Atoms]) -> Array:
         """Folded features of every atom, shape (n_atoms, D).
@@ -154,84 +263,6 @@ class StructureModel:
         )
         return stacked(parts, self._model.size)
 
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write the model file, whole or not at all; `load_model` reads it."""
-        with replacing(Path(path)) as file:
-            file.write(self._to_bytes())
-
-    @cached_property
-    def rigidity(self) -> Rigidity:
-        """The rigidity of size M that takes rows of `phi`, and sums of them."""
-        return Rigidity._from_factor(
-            self._model.factor,
-            self.regularizer,
-            self._facts["method"],
-            weights=self._model.weights,
-            prior=_archive.whole_prior(self._model, self.species),
-        )
-
-    @property
-    def regularizer(self) -> float:
-        """Mu."""
-        return float(self._facts["regularizer"])
-
-    @property
-    def loss(self) -> Loss:
-        """``"total"`` or ``"per_atom"``: the loss that sets the scale of the rigidities."""
-        loss: Loss = self._facts["loss"]
-        return loss
-
-    @property
-    def hypers(self) -> dict[str, Any] | None:
-        """Parameters of featomic's ``SoapPowerSpectrum``; None for a model that was built from arrays."""
-        descriptor = self._facts["descriptor"]
-        if descriptor is None or descriptor["kind"] != "soap":
-            return None
-        hypers: dict[str, Any] = copy.deepcopy(descriptor["hypers"])
-        return hypers
-
-    @property
-    def descriptor(self) -> dict[str, Any] | None:
-        """What the model says of its descriptor: kind, parameters, error of its radial table; None for arrays."""
-        facts: dict[str, Any] | None = copy.deepcopy(self._facts["descriptor"])
-        return facts
-
-    @property
-    def n_features(self) -> int:
-        """D, the number of folded features of an environment."""
-        return int(self._facts["n_features"])
-
-    @property
-    def species(self) -> tuple[int, ...]:
-        """Atomic numbers that the model knows, ascending."""
-        return tuple(self._facts["species"])
-
-    @property
-    def has_energies(self) -> bool:
-        """Whether the model was fitted to energies, and predicts them."""
-        return self._facts["baseline"] is not None
-
-    @property
-    def baseline(self) -> dict[int, float] | None:
-        """Energy of an atom of each atomic number that was taken off before fitting; None without energies."""
-        return dict(zip(self.species, self._facts["baseline"], strict=True)) if self.has_energies else None
-
-    @property
-    def provenance(self) -> dict[str, Any]:
-        """Where the model comes from: versions, counts, how the active set was chosen, and the file if known."""
-        return copy.deepcopy(dict(self._facts["provenance"]))
-
-    @cached_property
-    def _facts(self) -> dict[str, Any]:
-        """What the model's text says."""
-        facts: dict[str, Any] = json.loads(self._model.text)
-        return facts
-
-    @property
-    def cutoff(self) -> float | None:
-        """Range of the environments in Å; None if it is not known."""
-        return None if self._facts["descriptor"] is None else self._facts["descriptor"].get("cutoff")
-
     @cached_property
     def pipeline(self) -> Pipeline:
         """The way of frames through the model, for the floors above."""
@@ -239,6 +270,21 @@ class StructureModel:
         describing = self._describing() if scorer is None else SoapDescribing.of(scorer.soap, self.species)
         is_kernel = self._facts["kind"] == "sparse_kernel"
         return Pipeline(self._model, describing, scorer, self.species, self.n_features, is_kernel)
+
+    @cached_property
+    def total_scoring(self) -> TotalScoring:
+        """What scores totals, for the floors above."""
+        calibration = self.calibration
+        return TotalScoring(
+            self._model,
+            self.rigidity,
+            self.pipeline.describing,
+            self.species,
+            self._facts.get("zeta"),
+            self.baseline,
+            0.0 if calibration is None else calibration.prior_variance,
+            calibration is not None and calibration.variance == "pp",
+        )
 
     def _describing(self) -> Describing:
         """What describes structures outside the core."""
@@ -256,43 +302,3 @@ class StructureModel:
         count = as_count("n_threads", n_threads)
         pieces = self.pipeline.pieces(frames, unknown_species)
         return whole_frames((piece, self.pipeline.scores(piece, unknown_species, count)) for piece in pieces)
-
-    def _to_bytes(self) -> bytes:
-        return _archive.to_bytes(self._model)
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return _from_pickle, (type(self), self._to_bytes(), self._outside)
-
-    def _repr_html_(self) -> str:
-        rows = [
-            ("species", self._shown_species),
-            ("features", self.n_features),
-            ("weights", self._model.size),
-            ("regularizer", f"{self.regularizer:g}"),
-            ("loss", LOSS_NAMES[self.loss]),
-            ("predicts energies", "yes" if self.has_energies else "no"),
-            ("condition number of R", f"{self._model.factor.condition_number:.1e}"),
-            ("training structures", self.provenance.get("n_structures", "unknown")),
-        ]
-        return table(type(self).__name__, rows)
-
-    @property
-    def _shown_species(self) -> str:
-        return ", ".join(map(str, self.species)) if self.descriptor is None else _symbols(self.species)
-
-    def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}(species=[{self._shown_species}], n_features={self.n_features}, "
-            f"size={self._model.size}, regularizer={self.regularizer:g}, loss={self.loss!r}, "
-            f"has_energies={self.has_energies})"
-        )
-
-
-def _from_pickle(kind: type[AnyModel], content: bytes, descriptor: Descriptor | None) -> AnyModel:
-    return kind._of(_core.Model.from_bytes(content, "the pickled model"), descriptor)
-
-
-def _symbols(species: tuple[int, ...]) -> str:
-    from ..descriptors._elements import symbols
-
-    return symbols(species)

@@ -17,7 +17,7 @@ from .._files import refuse_output, shown
 from ..atoms._frames import DEFAULT_ENERGY_KEY
 from ..atoms._load import load_model
 from ..writing._plots import plot_scores
-from . import _fit, _info, _score, _tune, missing
+from . import _calibrate, _fit, _info, _score, _tune, missing
 from ._log import logging_to
 from ._terminal import say
 
@@ -213,6 +213,9 @@ def lpr_fast() -> None:
 @click.option(
     "--keep-rows", metavar="FILE", type=click.Path(path_type=Path), help="Keep the training rows for other fits."
 )
+@click.option(
+    "--calibrate", metavar="FILE", help="Held-out structures with energies, by whose errors MODEL gets a sigma."
+)
 @click.option("--memory", metavar="SIZE", help="Cap on memory, for instance 2GB.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Draws the pool of the active set.")
 @_reading_options
@@ -318,6 +321,55 @@ def merge(output: Path) -> None:
 def plot(scores: Path, output: Path | None) -> None:
     """Draw what `lpr-fast score` wrote: LPR by species, along the run, and against the residual."""
     print(f"written   {plot_scores(scores, output)}")
+
+
+def _held_out(command: Callable[..., T]) -> Callable[..., T]:
+    """Add a model, structures that it was not fitted to, and how these are read."""
+    options = [
+        click.argument("model", metavar="MODEL", type=click.Path(path_type=Path)),
+        click.argument("structures", metavar="STRUCTURES...", type=str, nargs=-1, required=True),
+        click.option("--energy-key", help="Name of the total energies in STRUCTURES.  [default: as in the fit]"),
+        click.option("--descriptor", metavar="MODULE:NAME", help="As of `lpr-fast score`."),
+    ]
+    command = _reading_options(command)
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@lpr_fast.command()
+@_held_out
+@click.option(
+    "-o", "--output", metavar="OUT", type=click.Path(path_type=Path), required=True, help="Model file to write."
+)
+@click.option(
+    "--variance",
+    type=click.Choice(["pp", "sr"]),
+    help="Variance of the projected process, with the residual, or of the subset of regressors.  [default: pp; linear "
+    "models: sr]",
+)
+@_one_sentence
+def calibrate(model: Path, structures: tuple[str, ...], output: Path, **options: Any) -> None:
+    """Give MODEL a standard deviation, sigma, for every atom and total, by its errors for STRUCTURES.
+
+    STRUCTURES have total energies, and are not those that MODEL was fitted to.
+    """
+    _calibrate.calibrate(model, structures, output, **options)
+
+
+@lpr_fast.command()
+@_held_out
+@click.option(
+    "-o",
+    "--output",
+    metavar="OUT",
+    type=click.Path(path_type=Path),
+    help="Picture to write, .png, .pdf or .svg.  [default: .reliability.png beside STRUCTURES]",
+)
+@_one_sentence
+def reliability(model: Path, structures: tuple[str, ...], output: Path | None, **options: Any) -> None:
+    """Compare the errors of a calibrated MODEL for STRUCTURES with its sigma: a reliability diagram."""
+    _calibrate.reliability(model, structures, output, **options)
 
 
 @lpr_fast.command()

@@ -21,6 +21,7 @@ from ..models._memory import as_bytes
 from ..models._settings import FitSettings
 from ..reading._options import ReadOptions
 from ..reading._specification import path_of
+from ._calibrate import calibration_line, frames_of
 from ._info import active_set_line, rigidity_line
 from ._terminal import say, tell, watching
 from ._tune import as_regularizer, choice_lines, size_line
@@ -57,6 +58,7 @@ class Options:
     group_key: str
     seed: int
     keep_rows: Path | None
+    calibrate: str | None
     memory: str | None
     workers: int
     scheduler: str | None
@@ -128,6 +130,7 @@ def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
     """Read, fit, save, and say what came of it."""
     paths = [path_of(specification) for specification in train]
     inputs = [path for path in (options.hypers, options.active_set) if path is not None]
+    inputs += [] if options.calibrate is None else [path_of(options.calibrate)]
     refuse_output(output, [*paths, *inputs])
     provenance = {
         "training_file": ", ".join(map(shown, paths)),
@@ -162,6 +165,10 @@ def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
     tell(f"rigidity  {rigidity_line(model)}")
     for line in choice_lines(facts):
         tell(line)
+    if options.calibrate is not None:
+        model = model.calibrate(frames_of((options.calibrate,), options.reading))
+        model.save(output)
+        tell(calibration_line(model))
     tell(f"seconds   {watch.summary()}")
     tell(f"written   {output}" + (f", {options.keep_rows}" if options.keep_rows else ""))
 

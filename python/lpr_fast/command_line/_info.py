@@ -11,6 +11,7 @@ from ..atoms._model import StructureModel
 from ..atoms._sparse_kernel_model import SparseKernelModel
 from ..descriptors._elements import symbol, symbols
 from ..models._scores import LOSS_NAMES
+from ._calibrate import calibration_line
 from ._tune import choice_lines
 
 
@@ -19,6 +20,8 @@ def info(path: Path) -> None:
     model = load_model(path)
     facts = model.provenance
     training = f"{facts.get('n_structures', '?')} structures, {facts.get('n_environments', '?')} atoms"
+    if "n_rows" in facts:
+        training = f"{facts['n_rows']} rows, computed elsewhere"
     if "training_file" in facts:
         source, digest = facts.get("training_selection", facts["training_file"]), facts.get("training_sha256", "?")
         digests = ", ".join(f"{one[:16]}..." for one in digest.split(", "))
@@ -38,6 +41,7 @@ def info(path: Path) -> None:
         baseline = ", ".join(f"{symbol(s)} {energy:.6g}" for s, energy in model.baseline.items())
         source = f"from {facts['energy_key']!r}; " if "energy_key" in facts else ""
         print(f"energies  {source}baseline of an atom: {baseline}")
+    print(calibration_line(model))
     instructions = cpu_info()
     print(f"runs on   {instructions.instruction_set} (available: {', '.join(instructions.available)})")
     if model.hypers is None:

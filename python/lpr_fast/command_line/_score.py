@@ -14,6 +14,7 @@ from ..jobs._run import score_trajectory
 from ..jobs._shards import merge_shards
 from ._summary import as_facts, as_lines
 from ._terminal import say, tell, watching
+from ._verdicts import verdict_lines
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,10 @@ def score(model_path: Path, trajectory: tuple[str, ...], options: Options) -> in
     if (run.resumed_at or run.resumed_at_atom) and not options.quiet:
         say(_went_on(run, with_workers=bool(options.workers or options.scheduler)))
     if options.as_json:
-        print(json.dumps(as_facts(run), indent=2))
+        print(json.dumps(as_facts(run, model_path, trajectory), indent=2))
         return run.summary.n_skipped
-    for line in [*as_lines(run, ", ".join(trajectory)), _end(run, options.shard)]:
+    verdicts = [] if options.shard else verdict_lines(run, model_path, trajectory)
+    for line in [*as_lines(run, ", ".join(trajectory)), _end(run, options.shard), *verdicts]:
         tell(line, quiet=options.quiet)
     return run.summary.n_skipped
 

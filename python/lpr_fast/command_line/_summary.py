@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ..descriptors._elements import symbol
@@ -13,18 +14,20 @@ from ..writing._sinks import GROUP_KEY
 from ..writing._statistics import Extreme, Statistics
 from ..writing._summary import RunSummary
 from ._terminal import shares
+from ._verdicts import by_name, verdict_facts
 
 # Shares of the atoms, in percent.
 _QUANTILES = (5, 50, 95)
 
 
-def as_facts(run: Run) -> dict[str, Any]:
+def as_facts(run: Run, model: Path, trajectory: tuple[str, ...]) -> dict[str, Any]:
     """What ``--json`` prints; None stands for what there is not, and for infinity, which JSON does not know."""
     summary = run.summary
     return {
         "frames": summary.n_frames,
         "loss": run.loss,
         **_facts_of(summary),
+        **verdict_facts(run, model, trajectory),
         "species": {symbol(n): {"atomic_number": n, **_facts_of(summary.species[n])} for n in sorted(summary.species)},
         GROUP_KEY: {name: _facts_of(part) for name, part in summary.groups.items()},
         "skipped_frames": summary.n_skipped,
@@ -45,6 +48,7 @@ def _facts_of(part: Statistics) -> dict[str, Any]:
         "residual_largest": _place(part.residual_largest),
         "frames_with_energy": part.n_energies,
         "energy_rmse_per_atom": part.energy_rmse,
+        "verdicts": None if part.verdicts is None else by_name(part.verdicts),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from .._files import refuse_output
 from .._trigger import Trigger
 from ..atoms._model import StructureModel
 from ..models._columns import COLUMNS, prefixed_columns_of
+from ..models._scores import VERDICTS
 from ..writing._extxyz import write_frame
 
 Columns = dict[str, Array]
@@ -72,10 +74,10 @@ def _check_model(model: object) -> None:
 class LprCalculator(Calculator):
     """Another calculator's energies and forces, with the rigidity of every atom beside them.
 
-    Whatever it is asked for, it sets the arrays ``lpr``, ``lpr_variance`` and, where the model has them,
-    ``lpr_residual`` and ``lpr_local_energy`` of the structure, which writers of extended XYZ keep. See `Scores` for
-    their meaning. Each configuration is scored once. Features that structures carry for the model have to be results of
-    the other calculator, of the same name.
+    Whatever it is asked for, it sets the arrays ``lpr``, ``lpr_variance`` and, where the model has them, all other
+    scores (``lpr_residual``, ``lpr_percentile``, ``lpr_verdict``, ...) of the structure, which writers of extended XYZ
+    keep. See `Scores` for their meaning. Each configuration is scored once. Features that structures carry for the model
+    have to be results of the other calculator, of the same name.
 
     Parameters
     ----------
@@ -158,11 +160,12 @@ class LprObserver:
     model : SparseKernelModel or LinearModel
         Scores.
     trigger : Trigger
-        Is told the lowest LPR of all atoms, of all images of a band. One trigger belongs to one run, whose steps go on
-        where they were.
+        Is told the lowest LPR and percentile, and the largest share of atoms that are unlike the training set, of all
+        images of a band. One trigger belongs to one run, whose steps go on where they were.
     path : path, optional
-        Extended XYZ to which frames are appended, with all digits, the step and the lowest LPR: ``step``,
-        ``lpr_lowest`` and, of a band, whose least rigid image is saved, ``image``.
+        Extended XYZ to which frames are appended, with all digits: ``step``, ``reason`` (see `Trigger.update`),
+        ``lpr_lowest``, where the model has them ``percentile_lowest`` and ``unlike_share``, and of a band, of which the
+        image is saved that is farthest beyond the limit, ``image``.
     stop : bool
         Whether the run ends, as if its steps had been done, when the trigger fires for the last time. A later
         ``dynamics.run`` goes on: ask ``trigger.is_exhausted`` first.
@@ -172,8 +175,9 @@ class LprObserver:
     Raises
     ------
     InvalidInputError
-        For arguments that are something else, `stop` for runs that ask nobody how many steps are left, and a path that
-        cannot be written; when called, for structures that the model cannot score.
+        For arguments that are something else, a trigger with limits that the model gives no numbers for, `stop` for
+        runs that ask nobody how many steps are left, and a path that cannot be written; when called, for structures
+        that the model cannot score.
     """
 
     def __init__(
@@ -194,6 +198,11 @@ class LprObserver:
         _check_model(model)
         if not isinstance(trigger, Trigger):
             raise InvalidInputError(f"trigger is {_shown(trigger)}; give a Trigger, such as Trigger(0.01).")
+        if not model.has_reference and set(trigger.watched) != {"lpr"}:
+            raise InvalidInputError(
+                "the trigger has a limit for percentiles or unlike atoms, but the model does not know how its training "
+                "environments score; add that with model.with_reference(frames)."
+            )
         if stop and not _can_be_ended(dynamics):
             raise InvalidInputError("this kind of run cannot be ended before its steps are done; leave stop out.")
         self.dynamics = dynamics
@@ -211,17 +220,44 @@ class LprObserver:
         images = _structures_of(self.dynamics)
         for atoms in images:
             _put(atoms, _scored(atoms, atoms.calc, self.model, self.n_threads))
-        lowest = [float(atoms.arrays["lpr"].min(initial=np.inf)) for atoms in images]
+        seen = [_observed(atoms) for atoms in images]
         step = self._n_calls if isinstance(self.dynamics, BasinHopping) else int(self.dynamics.nsteps)
         self._n_calls += 1
-        if not self.trigger.update(step, min(lowest)):
+        reason = self.trigger.update(
+            step,
+            min(each.lpr for each in seen),
+            lowest_percentile=min(each.percentile for each in seen),
+            unlike_share=max(each.unlike for each in seen),
+        )
+        if reason is None:
             return
         if self.stop and self.trigger.is_exhausted:
             self.dynamics.max_steps = step
         if self.path is not None and world.rank == 0:
-            least = int(np.argmin(lowest))
-            facts = {"step": step, "lpr_lowest": lowest[least]} | ({"image": least} if len(images) > 1 else {})
-            _save(self.path, images[least], facts)
+            values = [getattr(each, reason) for each in seen]
+            worst = int(np.argmax(values) if reason == "unlike" else np.argmin(values))
+            facts = {"step": step, "reason": reason, "lpr_lowest": seen[worst].lpr}
+            if self.model.has_reference:
+                facts |= {"percentile_lowest": seen[worst].percentile, "unlike_share": seen[worst].unlike}
+            _save(self.path, images[worst], facts | ({"image": worst} if len(images) > 1 else {}))
+
+
+@dataclass(frozen=True)
+class _Observed:
+    """What a trigger is told of a structure, by the names of its reasons."""
+
+    lpr: float
+    percentile: float
+    unlike: float
+
+
+def _observed(atoms: Atoms) -> _Observed:
+    percentile, verdict = (atoms.arrays.get(f"lpr_{name}", np.zeros(0)) for name in ("percentile", "verdict"))
+    return _Observed(
+        float(atoms.arrays["lpr"].min(initial=np.inf)),
+        float(percentile.min(initial=100.0)),
+        float(np.count_nonzero(verdict == VERDICTS.index("unlike")) / max(len(verdict), 1)),
+    )
 
 
 def _structures_of(moved: Any) -> list[Atoms]:

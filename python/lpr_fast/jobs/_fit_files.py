@@ -1,4 +1,4 @@
-"""A model from files of any length: two passes, memory of order M^2, and again after a crash."""
+"""A model from files of any length: three passes, memory of order M^2, and again after a crash."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from ..atoms._load import load_model
 from ..atoms._model import StructureModel
 from ..models._memory import as_bytes
 from ..models._problem import Problem, basis_of, expected, finished
+from ..models._reference import with_reference
 from ..models._scores import Loss
 from ..models._settings import FitSettings, Kind, Regularizer
 from ..reading._options import ReadOptions, SpeciesOption
@@ -115,8 +116,9 @@ def fit_files(
 ) -> StructureModel:
     """Fit to structures in files, which need not fit in memory, and write the model file.
 
-    Memory is of order M^2, beyond some numbers for each structure. The files are read three times: to look them
-    through, for the active set, and for the rows. The model is that of `SparseKernelModel.fit`, to the last bit.
+    Memory is of order M^2, beyond some numbers for each structure. The files are read four times: to look them
+    through, for the active set, for the rows, and to score the training environments. The model is that of
+    `SparseKernelModel.fit`, to the last bit.
 
     A run that was ended by whatever it be goes on when it is called again with the same arguments: after the active
     set, or where its rows were last brought to the disk. Until then there are files ``*.unfinished`` and ``*.journal``
@@ -220,7 +222,7 @@ def _done(frames: TrainingFiles, order: FitOrder, stacklevel: int) -> FitJob:
 
 
 def _made(frames: TrainingFiles, job: FitJob, order: FitOrder, work: Passes, stacklevel: int) -> _core.Model:
-    """Both passes, or what is left of them."""
+    """All passes, or what is left of them."""
     if job.is_resumed:
         training, basis, further = job.first_pass(frames)
         problem = frames_problem(training, order.wanted, order.settings, order.progress)
@@ -237,12 +239,19 @@ def _made(frames: TrainingFiles, job: FitJob, order: FitOrder, work: Passes, sta
         basis, further = basis_of(problem, lambda chosen: work.features(problem, chosen), stacklevel=stacklevel + 1)
         frames.refuse_changes()
         job.keep_first_pass(problem.structures, basis, further)
-    sums, start = job.rows(problem, basis, further)
-    for rows in work.add_rows(start, sums, problem, basis):
-        job.keep(rows)
+    if not job.is_solved:
+        sums, start = job.rows(problem, basis, further)
+        for rows in work.add_rows(start, sums, problem, basis):
+            job.keep(rows)
+        with job.refused_for_good():
+            frames.refuse_changes()
+            job.solve(finished(problem, basis, sums, further, job.blocks, stacklevel=stacklevel + 1))
+    model, start = job.to_score(problem)
+    for part, stop in work.references(start, problem, model):
+        job.count(part, stop)
     with job.refused_for_good():
         frames.refuse_changes()
-        return finished(problem, basis, sums, further, job.blocks, stacklevel=stacklevel + 1)
+    return with_reference(model, job.reference)
 
 
 def _say_beforehand(problem: Problem, remark: Callable[[str], None]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from ..models import _archive, _safetensors
 from ..models._basis import Basis, basis_from_parts, basis_to_parts
 from ..models._fit import sums_of
 from ..models._problem import Problem
+from ..models._reference import Reference
 from ..models._regularizer import needs_rows
 from ..models._row_sums import RowSums
 from ..models._rows import Rows
@@ -28,17 +29,18 @@ from ._journal import Journal
 from ._restart import Restartable
 from ._tasks import common_path
 
-# Seconds between checkpoints of the rows, and how many times longer than a checkpoint they have to be: a state can
+# Seconds between checkpoints, and how many times longer than a checkpoint they have to be: that of the rows can
 # have hundreds of megabytes.
 _BETWEEN_CHECKPOINTS = 30.0
 _CHECKPOINT_SHARE = 20.0
 
-# States of a fit in its journal: the active set is known, and rows are added; the model only lacks its name.
-_ROWS, _ASSEMBLED = "rows", "assembled"
+# States of a fit in its journal: the active set is known, and rows are added; the model is solved, and its training
+# environments are scored; the model only lacks its name.
+_ROWS, _SOLVED, _ASSEMBLED = "rows", "solved", "assembled"
 
 
 class FitJob(Restartable):
-    """Journal, active set, rows so far, and the model until it has its name.
+    """Journal, active set, rows so far, the model, and how its training environments score so far.
 
     Parameters
     ----------
@@ -61,11 +63,15 @@ class FitJob(Restartable):
         # Rows that nobody wants to keep stay until the regularizer is chosen.
         self._rows = beside(output, ".kept" + SUFFIX) if kept_rows is None else beside(kept_rows, SUFFIX)
         self._sums: RowSums | None = None
+        self._solved = beside(output, ".solved" + SUFFIX)
+        self._scored = beside(output, ".scored" + SUFFIX)
         self._writer: RowsWriter | None = None
         self._n_safe_rows = 0
         self._n_rows = 0
         self._n_structures = self._n_safe_structures = 0
         self.resumed_at: int | None = None
+        self.reference = Reference()
+        self._n_scored = 0
         self._next_checkpoint = 0.0
 
     @property
@@ -77,6 +83,11 @@ class FitJob(Restartable):
     def is_assembled(self) -> bool:
         """Whether an earlier run has made the model, and only `publish` is left."""
         return self._is(_ASSEMBLED)
+
+    @property
+    def is_solved(self) -> bool:
+        """Whether an earlier run has added all rows, and only the training environments are left to score."""
+        return self._is(_SOLVED)
 
     def keep_first_pass(self, structures: Structures, basis: Basis, further: Mapping[str, Any]) -> None:
         """Remember what the structures are made of, and the active set."""
@@ -122,22 +133,43 @@ class FitJob(Restartable):
         if self._writer is not None:
             self._writer.write(rows)
         self._n_structures, self._n_rows = int(rows.labels["structure"][-1]) + 1, self._n_rows + len(rows)
-        start = time.monotonic()
-        if start >= self._next_checkpoint:
-            self._checkpoint()
-            now = time.monotonic()
-            self._next_checkpoint = now + max(_BETWEEN_CHECKPOINTS, _CHECKPOINT_SHARE * (now - start))
+        self._checkpoint_if_due(self._checkpoint_rows)
 
     def blocks(self) -> Iterator[Rows]:
         """All rows, if they are kept."""
         if self._writer is not None:
             yield from self._writer.blocks()
 
-    def assemble(self, model: _core.Model) -> None:
-        """Take the model, and close the rows that are kept."""
+    def solve(self, model: _core.Model) -> None:
+        """Keep the model that only lacks how its training environments score, and close the rows that are kept."""
         if self._writer is not None:
             self._writer.sync()
             self._writer.close()
+        remove_whole(self._scored)  # of a run whose journal was deleted
+        write_whole(self._solved, _archive.to_bytes(model))
+        self._journal.write({"state": _SOLVED})
+        self._sums = None
+
+    def to_score(self, problem: Problem) -> tuple[_core.Model, int]:
+        """The model, and the first structure that is not in `reference`; `count` is told of it and all others."""
+        with self._told(self._solved):
+            model = _core.Model.from_bytes(self._solved.read_bytes(), str(self._solved))
+        if self._scored.exists():
+            with self._told(self._scored):
+                text, arrays = _core.read_parts(self._scored.read_bytes(), str(self._scored))
+            self.reference, self._n_scored = Reference.from_arrays(arrays), json.loads(text)["n_structures"]
+        if self.is_solved:
+            self.resumed_at = len(problem.structures)
+        return model, self._n_scored
+
+    def count(self, part: Reference, n_structures: int) -> None:
+        """The environments of so many structures are scored now; bring that to the disk, if it is due."""
+        self.reference.merge(part)
+        self._n_scored = n_structures
+        self._checkpoint_if_due(self._checkpoint_scored)
+
+    def assemble(self, model: _core.Model) -> None:
+        """Take the whole model."""
         write_whole(self._model, _archive.to_bytes(model))
         self._journal.write({"state": _ASSEMBLED})
 
@@ -158,7 +190,18 @@ class FitJob(Restartable):
         self._remove_parts()
         self._journal.remove()
 
-    def _checkpoint(self) -> None:
+    def _checkpoint_if_due(self, checkpoint: Callable[[], None]) -> None:
+        start = time.monotonic()
+        if start >= self._next_checkpoint:
+            checkpoint()
+            now = time.monotonic()
+            self._next_checkpoint = now + max(_BETWEEN_CHECKPOINTS, _CHECKPOINT_SHARE * (now - start))
+
+    def _checkpoint_scored(self) -> None:
+        text = json.dumps({"n_structures": self._n_scored})
+        write_whole(self._scored, _safetensors.to_bytes(self.reference.to_arrays(), text))
+
+    def _checkpoint_rows(self) -> None:
         # An interrupt may come when rows were added, but are not kept yet.
         is_told = self._sums is not None and self._sums.accumulator.n_rows == self._n_rows
         if self._sums is not None and is_told and self._n_rows > self._n_safe_rows:
@@ -168,7 +211,8 @@ class FitJob(Restartable):
             self._n_safe_rows, self._n_safe_structures = self._n_rows, self._n_structures
 
     def _remove_parts(self) -> None:
-        for path in (self._sum, self._first_pass, self._model, self._rows, common_path(self._output)):
+        parts = (self._sum, self._first_pass, self._solved, self._scored, self._model, self._rows)
+        for path in (*parts, common_path(self._output)):
             remove_whole(path)
 
     def _give_up(self, *, remove: bool) -> None:
@@ -177,8 +221,10 @@ class FitJob(Restartable):
                 self._writer.close()
             self._remove_parts()
 
-    def _safe(self, kept: dict[str, Any]) -> str:  # noqa: ARG002
-        self._checkpoint()
+    def _safe(self, kept: dict[str, Any]) -> str:
+        if kept["state"] != _ROWS:
+            return "all rows and the model"
+        self._checkpoint_rows()
         return f"the active set and {self._n_safe_structures} structures"
 
     @contextmanager

@@ -1,21 +1,25 @@
-"""The two passes of a fit over files, done here or by workers: the same bits."""
+"""The passes of a fit over files, done here or by workers: the same bits."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import _core
 from .._arrays import Array
 from ..atoms._environments import FrameEnvironments
+from ..models._archive import to_bytes
 from ..models._basis import Basis
 from ..models._fit import adding
-from ..models._problem import Problem, rows_from, rows_of
+from ..models._problem import Problem, references_from, rows_from, rows_of, tell_scored
+from ..models._reference import Reference, reference_of
 from ..models._row_sums import RowSums
 from ..models._rows import Rows
 from ._stream import Stream
@@ -43,6 +47,10 @@ class Passes(Protocol):
         """Add the rows of structures from number `start` on; pass each block on when it is in."""
         ...
 
+    def references(self, start: int, problem: Problem, model: _core.Model) -> Iterator[tuple[Reference, int]]:
+        """How environments of structures from number `start` on score, and the structure that is next."""
+        ...
+
 
 def passes(executor: Executor | None, output: Path) -> Passes:
     """What computes here, or in the processes of an executor."""
@@ -63,6 +71,11 @@ class Here:
             rows = stream.ahead(rows_from(start, basis, problem))
             yield from adding(sums, rows, problem.facts, problem.settings.n_threads)
 
+    def references(self, start: int, problem: Problem, model: _core.Model) -> Iterator[tuple[Reference, int]]:
+        """See `Passes`."""
+        with Stream() as stream:
+            yield from stream.ahead(references_from(start, problem, model))
+
 
 @dataclass(frozen=True)
 class _Work:
@@ -71,6 +84,13 @@ class _Work:
     environments: FrameEnvironments
     folder: Path
     basis: Basis | None = None
+    content: bytes | None = None
+
+    @cached_property
+    def model(self) -> _core.Model:
+        """The model that scores."""
+        assert self.content is not None
+        return _core.Model.from_bytes(self.content, "the fitted model")
 
     def seen(self) -> FrameEnvironments:
         """The environments as this process sees their files."""
@@ -95,8 +115,7 @@ class OnWorkers:
 
     def add_rows(self, start: int, sums: RowSums, problem: Problem, basis: Basis) -> Iterator[Rows]:
         """See `Passes`."""
-        structures = problem.structures
-        ranges = [range(a, min(a + _TOGETHER, len(structures))) for a in range(start, len(structures), _TOGETHER)]
+        structures, ranges = problem.structures, _ranges(start, problem)
         most = min(max(_BYTES_WAITING // (8 * basis.size * _TOGETHER), _FEWEST_TASKS), _MOST_TASKS)
         with self._tasks.sharing(_work(problem, basis)) as common:
             found = self._tasks.results(_rows_of, ranges, common, most=most, stacklevel=8)
@@ -105,14 +124,29 @@ class OnWorkers:
                 problem.progress("rows: kernels and sums", done, structures.n_environments)
                 yield rows
 
+    def references(self, start: int, problem: Problem, model: _core.Model) -> Iterator[tuple[Reference, int]]:
+        """See `Passes`."""
+        ranges = _ranges(start, problem)
+        with self._tasks.sharing(_work(problem, content=to_bytes(model))) as common:
+            found = self._tasks.results(_reference_of, ranges, common, most=_MOST_TASKS, stacklevel=8)
+            for structures, reference in zip(ranges, found, strict=True):
+                tell_scored(problem, structures.stop)
+                yield reference, structures.stop
 
-def _work(problem: Problem, basis: Basis | None = None) -> _Work:
+
+def _ranges(start: int, problem: Problem) -> list[range]:
+    """Structures from number `start` on, in portions for workers."""
+    count = len(problem.structures)
+    return [range(a, min(a + _TOGETHER, count)) for a in range(start, count, _TOGETHER)]
+
+
+def _work(problem: Problem, basis: Basis | None = None, content: bytes | None = None) -> _Work:
     environments = problem.environments
     assert isinstance(environments, FrameEnvironments)
     source = environments.training.source
     assert isinstance(source, TrainingFiles)
     training = replace(environments.training, source=source.read_through())
-    return _Work(replace(environments, training=training, n_threads=0), Path.cwd(), basis)
+    return _Work(replace(environments, training=training, n_threads=0), Path.cwd(), basis, content)
 
 
 def _features_of(work: _Work, environments: Indices) -> Array:
@@ -130,3 +164,11 @@ def _rows_of(work: _Work, structures: range) -> Rows:
         first += len(species)
     phi, labels = (np.concatenate([getattr(rows, name) for rows in found]) for name in ("phi", "labels"))
     return Rows(phi, labels)
+
+
+def _reference_of(work: _Work, structures: range) -> Reference:
+    """How the environments of a range of structures score, on a worker."""
+    reference = Reference()
+    for features, species in work.seen().batches(structures.start, stop=structures.stop):
+        reference.merge(reference_of(work.model, features, species, 0))
+    return reference

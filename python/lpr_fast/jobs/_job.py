@@ -23,7 +23,9 @@ from ._stream import Clock, Stream
 from ._tasks import common_path
 
 if TYPE_CHECKING:
+    from ..atoms._describing import Ready
     from ..atoms._pieces import Piece
+    from ..atoms._totals import Totals
     from ..writing._sinks import About, Sink
     from ..writing._summary import RunSummary
 
@@ -50,6 +52,8 @@ class Run:
         What it came to.
     loss : str
         Of the model: what the rigidities are on the scale of.
+    verdict_limits : dict of str to float, or None
+        Of the model: see `StructureModel.verdict_limits`.
     written : list of pathlib.Path
         The files.
     resumed_at : int
@@ -64,6 +68,7 @@ class Run:
 
     summary: RunSummary
     loss: str
+    verdict_limits: dict[str, float] | None
     written: list[Path]
     resumed_at: int
     resumed_at_atom: int
@@ -90,6 +95,8 @@ class Job(Restartable):
         Number of the first frame: not zero for shards.
     skipped : dict of int to str
         Frames that are left out, and why; filled by what makes the scored frames.
+    totals : callable, optional
+        Says of whole frames what is to be written of their totals.
     read : callable, optional
         Says for the journal, in JSON, what was read of the input up to a frame.
     """
@@ -104,6 +111,7 @@ class Job(Restartable):
         tag: str = "",
         first: int = 0,
         skipped: dict[int, str],
+        totals: Callable[[list[Ready]], Totals] | None = None,
         read: Callable[[int], Any] = lambda _: None,
     ) -> None:
         from ..writing._summary import RunSummary
@@ -111,6 +119,7 @@ class Job(Restartable):
         super().__init__(journal)
         self._sinks = sinks
         self._read = read
+        self._totals = totals
         self._about = about
         self._clock = clock
         self._first = first
@@ -178,7 +187,8 @@ class Job(Restartable):
     def _result(self) -> Run:
         written = [sink.output for sink in self._sinks]
         resumed_at = (self._resumed_at, self._resumed_at_atom)
-        return Run(self._summary, self._about.loss, written, *resumed_at, self._facts_path, dict(self._clock.seconds))
+        about = (self._about.loss, self._about.verdict_limits)
+        return Run(self._summary, *about, written, *resumed_at, self._facts_path, dict(self._clock.seconds))
 
     def _open(self) -> None:
         lengths = self._before["lengths"] if self._before else [None] * len(self._sinks)
@@ -206,8 +216,9 @@ class Job(Restartable):
                 sink.complete()
 
     def _write(self, piece: Piece, scores: Scores) -> None:
+        totals = None if self._totals is None else self._totals(piece.batch)
         for sink in self._sinks:
-            sink.add(piece.first, piece.frames, scores)
+            sink.add(piece.first, piece.frames, scores, totals)
         self._summary.add(piece.frames, scores, self._about.energy_key)
 
     def _count_skipped(self, up_to: int) -> None:

@@ -13,7 +13,7 @@ from ..writing._spool import beside
 
 SUFFIX = ".journal"
 
-_FORMAT = "lpr_fast journal 3"
+_FORMAT = "lpr_fast journal 4"
 
 # What a run may go on with although it was begun with something else: told what that was, and what was done.
 Tolerated: TypeAlias = Mapping[str, Callable[[Any, dict[str, Any]], bool]]

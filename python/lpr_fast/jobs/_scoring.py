@@ -11,9 +11,11 @@ from typing import Any, Literal
 
 from .. import _core
 from .._errors import InvalidInputError
+from ..atoms._describing import Ready
 from ..atoms._model import StructureModel
 from ..atoms._pieces import Piece, periodicity_told
 from ..atoms._pipeline import Scores, UnknownSpecies
+from ..atoms._totals import Totals
 from ..reading._sources import Files, Source
 from ..writing._spool import beside
 from ._job import ASSEMBLED, Job, Run
@@ -134,11 +136,21 @@ class _Scoring:
         output = sinks[0].output
         if self._identity is None:
             _refuse_unfinished(output)
-            return Job(sinks, None, about, self._clock, skipped=self._skipped)
+            return Job(sinks, None, about, self._clock, skipped=self._skipped, totals=self._totals())
         assert isinstance(self._source, Files)
         journal = Journal(output, named, tag, _tolerated(settings, self._identity))
         read = ReadSoFar(self._source, first).up_to
-        return Job(sinks, journal, about, self._clock, tag=tag, first=first, skipped=self._skipped, read=read)
+        return Job(
+            sinks,
+            journal,
+            about,
+            self._clock,
+            tag=tag,
+            first=first,
+            skipped=self._skipped,
+            totals=self._totals(),
+            read=read,
+        )
 
     def scored(self, stream: Stream, start: int, first_atom: int) -> Iterator[tuple[Piece, Scores]]:
         """Scored pieces from a frame on; see `_job.Scored`."""
@@ -161,6 +173,11 @@ class _Scoring:
     def teller(self, progress: Progress | None, n_atoms: int | None) -> Callable[[int, int], None]:
         """What tells how far the run is."""
         return partial(self._tell, progress, n_atoms)
+
+    def _totals(self) -> Callable[[list[Ready]], Totals] | None:
+        """What says of whole frames what is to be written of their totals: nothing, unless the model was calibrated."""
+        model, n_threads = self._settings.model, self._settings.n_threads
+        return None if model.calibration is None else lambda batch: model.total_scoring.of(batch, n_threads)
 
     def _scores(self, piece: Piece) -> Scores:
         with self._clock.stage("scoring"):

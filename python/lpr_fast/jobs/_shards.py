@@ -100,7 +100,14 @@ def merged(first: Path, clock: Clock) -> Run:
 
     plan = _plan(first)
     facts = plan.settings["about"]
-    about = About(**{**facts, "species": tuple(facts["species"]), "columns": tuple(facts["columns"])})
+    about = About(
+        **{
+            **facts,
+            "species": tuple(facts["species"]),
+            "columns": tuple(facts["columns"]),
+            "totals": tuple(facts["totals"]),
+        }
+    )
     sinks = _outputs.sinks_of(plan.outputs, about, least_rigid=plan.settings["least_rigid"])
     job = Job(sinks, Journal(first, plan.settings), about, clock, skipped={})
     return job.merge(plan.parts, lambda: _remove([sink.output for sink in sinks]))

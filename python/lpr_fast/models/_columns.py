@@ -55,6 +55,11 @@ COLUMNS = (
         "regularizer / LPR, in units of the prior variance",
     ),
     Column(
+        "sigma",
+        "unit of the training energies",
+        "standard deviation of the contribution to the total energy, by a calibration on held-out totals",
+    ),
+    Column(
         "residual",
         "prior variance of the kernel",
         "what the active set does not see: 0 for nothing, 1 for all of the environment",
@@ -63,6 +68,16 @@ COLUMNS = (
         "local_energy",
         "unit of the training energies",
         "contribution to the total energy, the baseline of the species included",
+    ),
+    Column(
+        "percentile",
+        "percent",
+        "share of the training environments of the same species that are less rigid",
+    ),
+    Column(
+        "verdict",
+        "0, 1 or 2",
+        "0: pinned down by the training data, 1: loose, 2: unlike the training set",
     ),
 )
 

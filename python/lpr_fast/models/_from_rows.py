@@ -13,7 +13,8 @@ from .. import _core
 from .._arrays import Array, as_count, as_integers, as_matrix, as_number, as_rows, as_vector, refuse_unusable
 from .._errors import InvalidInputError
 from ._basis import Basis, LinearBasis, SparseKernelBasis
-from ._fit import ModelFacts, solved, sums_of
+from ._fit import ModelFacts, solved
+from ._row_sums import RowSums
 from ._settings import FitSettings, checked_provenance
 from ._structures import checked_weights, weights_of_deviations
 
@@ -73,9 +74,19 @@ def _model_of(
         "n_rows": len(rows),
     }
     facts = ModelFacts(baseline, provenance)
-    sums = sums_of(basis, facts)
-    sums.accumulator.add(rows, _weights(settings, len(rows)), targets=labels, n_threads=settings.n_threads)
+    sums = RowSums.empty(basis, labelled=labels is not None)
+    weights = _weights(settings, len(rows))
+    sums.accumulator.add(rows, weights, targets=labels, n_threads=settings.n_threads)
+    if isinstance(basis, LinearBasis) and basis.has_constants:
+        sums.phi, sums.counts = _of_atoms(rows, weights, [basis.columns(s).start for s in basis.species])
     return solved(basis, sums, settings, facts, stacklevel=stacklevel + 1)
+
+
+def _of_atoms(rows: Array, weights: Array, constants: list[int]) -> tuple[Array, Array]:
+    """Sums of the rows of energies, which are those that count atoms, and of the atoms in them: see `RowSums`."""
+    of_energies = rows[:, constants].any(axis=1)
+    phi: Array = (weights[of_energies, None] * rows[of_energies]).sum(axis=0)
+    return phi, phi[constants]
 
 
 def _weights(settings: FitSettings, n_rows: int) -> Array:

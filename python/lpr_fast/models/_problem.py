@@ -1,4 +1,4 @@
-"""What is to be fitted, and the two passes: the active set, and the rows."""
+"""What is to be fitted, and the passes: the active set, the rows, and how the training environments score."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ._basis import Basis, LinearBasis, SparseKernelBasis
 from ._fit import ModelFacts, adding, solved, sums_of
 from ._leave_one_out import Blocks
 from ._memory import demand, pool_bytes, refuse_too_little
+from ._reference import Reference, reference_of, with_reference
 from ._regularizer import needs_rows, settled
 from ._row_sums import RowSums
 from ._rows import Rows, energy_labels
@@ -89,13 +90,14 @@ class Problem:
 
 
 def fit(problem: Problem, *, stacklevel: int) -> _core.Model:
-    """Both passes, and what scoring needs; warnings point `stacklevel` calls up."""
+    """All passes, and what scoring needs; warnings point `stacklevel` calls up."""
     basis, facts = basis_of(problem, problem.environments.features, stacklevel=stacklevel + 1)
     sums = sums_of(basis, problem.facts)
     with spooled_rows(basis, is_needed=needs_rows(problem.settings, problem.facts)) as spool:
         for rows in adding(sums, rows_from(0, basis, problem), problem.facts, problem.settings.n_threads):
             spool.write(rows)
-        return finished(problem, basis, sums, facts, spool.blocks, stacklevel=stacklevel + 1)
+        model = finished(problem, basis, sums, facts, spool.blocks, stacklevel=stacklevel + 1)
+    return referenced(problem, model)
 
 
 def finished(
@@ -122,6 +124,32 @@ def finished(
     model = solved(basis, sums, settings, facts, stacklevel=stacklevel + 1)
     problem.progress("factorising", 1, 1)
     return model
+
+
+def referenced(problem: Problem, model: _core.Model) -> _core.Model:
+    """The model with how its training environments score."""
+    reference = Reference()
+    for part, _ in references_from(0, problem, model):
+        reference.merge(part)
+    return with_reference(model, reference)
+
+
+def references_from(start: int, problem: Problem, model: _core.Model) -> Iterator[tuple[Reference, int]]:
+    """How environments from structure `start` on score, a batch at a time, and the structure that is next."""
+    for features, species in problem.environments.batches(start, _tell_nobody):
+        start += len(species)
+        yield reference_of(model, features, species, problem.settings.n_threads), start
+        tell_scored(problem, start)
+
+
+def tell_scored(problem: Problem, n_structures: int) -> None:
+    """Report that the environments of so many structures are scored."""
+    structures = problem.structures
+    problem.progress("training environments: scored", int(structures.first[n_structures]), structures.n_environments)
+
+
+def _tell_nobody(stage: str, done: int) -> None:
+    """Report nothing."""
 
 
 def rows_from(start: int, basis: Basis, problem: Problem) -> Iterator[Rows]:

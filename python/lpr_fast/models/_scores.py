@@ -18,12 +18,33 @@ Loss = Literal["total", "per_atom"]
 
 # What they square the errors of.
 LOSS_NAMES = {"total": "total energies", "per_atom": "energies per atom"}
+
+#: What verdicts are called, by their numbers.
+VERDICTS = ("pinned", "loose", "unlike")
 Indices = NDArray[np.int64]
 AnyScores = TypeVar("AnyScores", bound="LocalScores")
 
 
 @dataclass(frozen=True)
-class LocalScores(dict[str, NDArray[Any]]):
+class Columns(dict[str, NDArray[Any]]):
+    """Arrays of one length: attributes, and a dictionary of those that there are."""
+
+    def __post_init__(self) -> None:
+        """Fill the dictionary."""
+        self.update({each.name: values for each in fields(self) if (values := getattr(self, each.name)) is not None})
+
+    def __len__(self) -> int:
+        """Return the length of the arrays."""
+        return len(next(iter(self.values())))
+
+    def _repr_html_(self) -> str:
+        title = f"{type(self).__name__}: {len(self)}"
+        header = ["", "lowest", "median", "highest", "left out"]
+        return table(title, [_summary(name, values) for name, values in self.items()], header)
+
+
+@dataclass(frozen=True)
+class LocalScores(Columns):
     """What a model says of environments, each of shape (n,); NaN for those that were left out.
 
     The arrays that there are, by their names, make a dictionary too: ``pandas.DataFrame(scores)`` is a table of them,
@@ -38,31 +59,37 @@ class LocalScores(dict[str, NDArray[Any]]):
         between species that totals do not determine. None for models that hold nothing, as those of one species.
     variance : numpy.ndarray
         Subset-of-regressors variance mu / LPR, in units of the kernel's prior variance.
+    sigma : numpy.ndarray or None
+        Standard deviation of the local energy, in the unit of the training energies. None unless the model was
+        calibrated.
     residual : numpy.ndarray or None
         k(i,i) - k_Mi^T K_MM^-1 k_Mi, between 0 and 1: what the active set cannot see. None for linear models.
     local_energy : numpy.ndarray or None
         Contribution to the total energy in the unit of the training energies, the baseline of the species included.
         None for models without energies.
+    percentile : numpy.ndarray or None
+        Percent of the training environments of the same species whose LPR is lower; None for models that do not know
+        how their training environments score (see `with_reference`).
+    verdict : numpy.ndarray or None
+        0 where the training data pin the prediction down, 1 where it is loose, 2 where the environment is unlike the
+        training set; as `percentile`. `verdict_names` says it in words.
     """
 
     lpr: Array
     lpr_held: Array | None
     variance: Array
+    sigma: Array | None
     residual: Array | None
     local_energy: Array | None
+    percentile: Array | None
+    verdict: Array | None
 
-    def __post_init__(self) -> None:
-        """Fill the dictionary."""
-        self.update({each.name: values for each in fields(self) if (values := getattr(self, each.name)) is not None})
-
-    def __len__(self) -> int:
-        """Return the number of environments."""
-        return len(self.lpr)
-
-    def _repr_html_(self) -> str:
-        title = f"{type(self).__name__} of {len(self)} environments"
-        header = ["", "lowest", "median", "highest", "left out"]
-        return table(title, [_summary(name, values) for name, values in self.items()], header)
+    @property
+    def verdict_names(self) -> NDArray[np.str_] | None:
+        """The verdicts in words, ``""`` for environments that were left out."""
+        if self.verdict is None:
+            return None
+        return np.array([*VERDICTS, ""])[np.nan_to_num(self.verdict, nan=len(VERDICTS)).astype(np.int64)]
 
     def taken(self: AnyScores, order: Indices | slice) -> AnyScores:
         """Some of the environments, in an order."""

@@ -13,6 +13,7 @@ from .. import __version__
 from .._errors import InvalidInputError
 from .._files import refuse_output
 from ..atoms._model import StructureModel
+from ..atoms._totals import TOTAL_COLUMNS
 from ..models._columns import columns_of
 from ..reading._sources import Files, Source
 from ._chemiscope import SUFFIXES as CHEMISCOPE
@@ -100,6 +101,8 @@ def about(model: StructureModel, digest: str) -> About:
         energy_key=str(model.provenance.get("energy_key") or ""),
         columns=tuple(columns_of(model.pipeline.scores_of_nothing())),
         versions=versions(),
+        verdict_limits=model.verdict_limits,
+        totals=() if model.calibration is None else tuple(TOTAL_COLUMNS),
     )
 
 

@@ -19,8 +19,9 @@ from .._cpu import n_cores
 from .._errors import MissingPackageError
 from .._files import publish
 from ..atoms._pipeline import Scores
+from ..atoms._totals import Totals
 from ..models._columns import COLUMNS, columns_of
-from ._sinks import About, Spooled
+from ._sinks import About, Spooled, total_columns
 from ._spool import SUFFIX, beside
 
 T = TypeVar("T")
@@ -44,14 +45,17 @@ class _Records(Spooled):
         super().__init__(output, tag)
         self._about = about
         self._staged = beside(output, ".assembled")
-        reals = [(name, "<f8") for name in about.columns]
+        reals = [(name, "<f8") for name in (*about.columns, *about.totals)]
         self._type = np.dtype([*reals, ("frame", "<i8"), ("atom", "<i8"), ("species", "<i4")])
 
     def open(self, length: int | None) -> None:
         self._spool.open(length)
 
-    def add(self, first: int, frames: list[Atoms], scores: Scores) -> None:  # noqa: ARG002
+    def add(self, first: int, frames: list[Atoms], scores: Scores, totals: Totals | None = None) -> None:  # noqa: ARG002
         records = np.empty(len(scores), self._type)
+        sizes = [len(frame) for frame in frames]
+        for name, values in total_columns(totals).items():
+            records[name] = np.repeat(values, sizes)
         for name, values in columns_of(scores).items():
             records[name] = values
         records["frame"] = scores.frame
@@ -97,15 +101,14 @@ class _Atoms:
                 yield slice(start, start + len(records)), records
                 start += len(records)
 
-    def frames(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Numbers of the frames; and of the first atom of each among all atoms, and their count at the end."""
-        none = np.zeros(0, dtype=np.int64)
-        numbers, first = [none], [none]
-        for part, records in self.chunks():
-            starts = np.flatnonzero(records["atom"] == 0)
-            numbers.append(records["frame"][starts])
+    def frames(self) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """Records of the first atom of each frame; and its number among all atoms, and their count at the end."""
+        records, first = [np.zeros(0, self._type)], [np.zeros(0, dtype=np.int64)]
+        for part, some in self.chunks():
+            starts = np.flatnonzero(some["atom"] == 0)
+            records.append(some[starts])
             first.append(part.start + starts)
-        return np.concatenate(numbers), np.concatenate([*first, [self.count]])
+        return np.concatenate(records), np.concatenate([*first, [self.count]])
 
 
 class HDF5(_Records):
@@ -127,9 +130,11 @@ class HDF5(_Records):
                     values = [records[name].astype(columns[name].dtype) for _, records in chunks for name in columns]
                     for (column, start), packed in zip(places, pool.map(_packed, values), strict=True):
                         column.id.write_direct_chunk((start,), packed)
-            numbers, first = atoms.frames()
+            records, first = atoms.frames()
             group = file.create_group("frames")
-            group["number"], group["first_atom"] = numbers, first
+            group["number"], group["first_atom"] = records["frame"], first
+            for name in self._about.totals:
+                group[name] = records[name]
 
     def _column(self, group: Any, name: str, count: int) -> Any:
         kind = "<i2" if name == "species" else "<f8"
@@ -160,6 +165,10 @@ class NumPyArrays(_Records):
         arrays: dict[str, Any] = {name: records[name] for name in self._about.columns}
         arrays |= {"frame": records["frame"], "atom": records["atom"]}
         arrays["species"] = records["species"].astype(np.int64)
+        if self._about.totals:
+            of_frames, _ = atoms.frames()
+            arrays |= {name: of_frames[name] for name in self._about.totals}
+            arrays["frame_of_total"] = of_frames["frame"]
         with path.open("wb") as file:
             np.savez(file, **arrays)
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from .._arrays import Array
 from .._files import remove_whole, write_whole
 from ..atoms._pipeline import Scores
+from ..atoms._totals import Totals
 from ._kept_frames import KeptFrames
 from ._sample import Place, Sample
 from ._sinks import Spooled
@@ -51,7 +52,7 @@ class Sampled(Spooled):
         if length is not None:
             self._absorb(self._state)
 
-    def add(self, first: int, frames: list[Atoms], scores: Scores) -> None:
+    def add(self, first: int, frames: list[Atoms], scores: Scores, totals: Totals | None = None) -> None:  # noqa: ARG002
         """Keep what is chosen now, and drop what is so no longer."""
         start = 0
         for number, frame in enumerate(frames, start=first):

@@ -17,10 +17,13 @@ from .._arrays import Array
 from .._files import publish
 from ..atoms._frames import known_energy
 from ..atoms._pipeline import Scores
+from ..atoms._totals import TOTAL_COLUMNS, Totals
 from ..descriptors._elements import symbol
 from ..models._columns import prefixed_columns_of
+from ..models._scores import VERDICTS
 from . import _extxyz
 from ._spool import SUFFIX, Spool, beside
+from ._verdicts import verdict_counts
 
 # Under this name data sets say which frames belong together.
 GROUP_KEY = "config_type"
@@ -38,6 +41,8 @@ class About:
     energy_key: str
     columns: tuple[str, ...]
     versions: dict[str, str]
+    verdict_limits: dict[str, float] | None = None
+    totals: tuple[str, ...] = ()
 
 
 class Sink(Protocol):
@@ -49,7 +54,7 @@ class Sink(Protocol):
         """Begin, or go on after the checkpoint that returned `length`."""
         ...
 
-    def add(self, first: int, frames: list[Atoms], scores: Scores) -> None:
+    def add(self, first: int, frames: list[Atoms], scores: Scores, totals: Totals | None = None) -> None:
         """Take a batch, the first frame of which has the number `first`."""
         ...
 
@@ -133,7 +138,7 @@ class _Text(Spooled):
 class ExtendedXYZ(_Text):
     """All that the frames hold, and columns of scores."""
 
-    def add(self, first: int, frames: list[Atoms], scores: Scores) -> None:  # noqa: ARG002
+    def add(self, first: int, frames: list[Atoms], scores: Scores, totals: Totals | None = None) -> None:  # noqa: ARG002
         """Append the frames."""
         _extxyz.write_frames(self._spool, frames, prefixed_columns_of(scores))
 
@@ -141,15 +146,17 @@ class ExtendedXYZ(_Text):
 class Table(_Text):
     """Comma-separated values, a line for each frame."""
 
-    def add(self, first: int, frames: list[Atoms], scores: Scores) -> None:
+    def add(self, first: int, frames: list[Atoms], scores: Scores, totals: Totals | None = None) -> None:
         """Append the lines."""
         start = 0
+        of_totals = total_columns(totals)
         lines = io.StringIO()
         writer = csv.writer(lines, lineterminator="\n")
         for number, frame in enumerate(frames, start=first):
             of_frame = scores.taken(slice(start, start + len(frame)))
             start += len(frame)
-            writer.writerow(self._line(number, frame, of_frame))
+            line = self._line(number, frame, of_frame)
+            writer.writerow([*line, *(_real(of_totals[name][number - first]) for name in self._about.totals)])
         self._spool.write(lines.getvalue().encode())
 
     def _heading(self) -> bytes:
@@ -160,6 +167,9 @@ class Table(_Text):
             names += ["residual_largest", "residual_largest_atom"]
         if "local_energy" in self._about.columns:
             names += ["local_energy_mean", "energy_error_per_atom"]
+        if "verdict" in self._about.columns:
+            names += ["percentile_lowest", "share_loose", "share_unlike"]
+        names += self._about.totals
         return (",".join(names) + "\n").encode()
 
     def _line(self, number: int, frame: Atoms, scores: Scores) -> list[str]:
@@ -185,7 +195,24 @@ class Table(_Text):
         if scores.local_energy is not None:
             line += [_mean(scores.local_energy[known])]
             line += [_real(error_per_atom(frame, scores.local_energy, self._about.energy_key))]
+        if scores.percentile is not None and scores.verdict is not None:
+            line += _verdict_columns(scores.percentile[known], scores.verdict[known])
         return line
+
+
+def _verdict_columns(percentile: Array, verdict: Array) -> list[str]:
+    if not len(verdict):
+        return [""] * 3
+    counts = verdict_counts(verdict)
+    shares = (counts[VERDICTS.index(name)] / len(verdict) for name in ("loose", "unlike"))
+    return [_real(percentile.min()), *map(_real, shares)]
+
+
+def total_columns(totals: Totals | None) -> dict[str, Array]:
+    """What files say of totals, by the names of the columns."""
+    if totals is None:
+        return {}
+    return {name: totals[column] for name, column in TOTAL_COLUMNS.items() if column in totals}
 
 
 def _atom(known: slice | NDArray[np.int64], index: int) -> int:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .._arrays import Array
 from ..atoms._pipeline import Scores
+from ._verdicts import verdict_counts
 
 # Rigidities are counted in so many bins for each power of ten: quantiles are right to a quarter of a percent.
 _BINS_PER_DECADE = 1000
@@ -77,6 +78,8 @@ class Statistics:
         The least rigid atom, and the one that the active set describes worst; frames and atoms are counted from 0.
     n_energies, squared_errors : int and float
         Frames that came with an energy, and the sum of their squared errors per atom.
+    verdicts : list of int or None
+        Atoms of each verdict; None where the model gives none.
     """
 
     n_atoms: int = 0
@@ -85,6 +88,7 @@ class Statistics:
     residual_largest: Extreme | None = None
     n_energies: int = 0
     squared_errors: float = 0.0
+    verdicts: list[int] | None = None
     _bins: _Bins = field(default_factory=_Bins)
 
     def add_atoms(self, scores: Scores, numbers: NDArray[Any]) -> None:
@@ -100,6 +104,8 @@ class Statistics:
         if scores.residual is not None:
             largest = _extreme(scores.residual, np.nanargmax(scores.residual), numbers, scores)
             self.residual_largest = _lower(self.residual_largest, largest, sign=-1)
+        if scores.verdict is not None:
+            self._add_verdicts(verdict_counts(scores.verdict))
 
     def add_error(self, error: float) -> None:
         """Count the error of a frame's energy per atom in, if that is known."""
@@ -116,6 +122,12 @@ class Statistics:
         self.n_energies += other.n_energies
         self.squared_errors += other.squared_errors
         self._bins.merge(other._bins.counts().items())
+        if other.verdicts is not None:
+            self._add_verdicts(other.verdicts)
+
+    def _add_verdicts(self, counts: list[int]) -> None:
+        so_far = self.verdicts or [0] * len(counts)
+        self.verdicts = [a + b for a, b in zip(so_far, counts, strict=True)]
 
     @property
     def energy_rmse(self) -> float | None:

@@ -12,6 +12,7 @@ from ase import Atoms
 from ..atoms._pipeline import Scores
 from ._sinks import error_per_atom, group_of
 from ._statistics import Statistics
+from ._verdicts import VerdictsAlong, verdict_counts
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -34,8 +35,10 @@ class RunSummary(Statistics):
         Frames that have come, and those of them that could not be read or scored.
     skipped : list of (int, str)
         Numbers of these, and what is wrong; of the first hundred.
-    n_atoms, n_unknown, lpr_lowest, residual_largest, n_energies, squared_errors
+    n_atoms, n_unknown, lpr_lowest, residual_largest, n_energies, squared_errors, verdicts
         See `Statistics`.
+    verdicts_along : VerdictsAlong
+        Verdicts in ranges of frames.
     species : dict of int to Statistics
         The same of the atoms of each atomic number.
     groups : dict of str to Statistics
@@ -46,6 +49,7 @@ class RunSummary(Statistics):
     n_read: int = 0
     n_skipped: int = 0
     skipped: list[tuple[int, str]] = field(default_factory=list)
+    verdicts_along: VerdictsAlong = field(default_factory=VerdictsAlong)
     species: dict[int, Statistics] = field(default_factory=dict)
     groups: dict[str, Statistics] = field(default_factory=dict)
 
@@ -60,6 +64,8 @@ class RunSummary(Statistics):
         for frame in frames:
             of_frame = scores.taken(slice(start, start + len(frame)))
             start += len(frame)
+            if of_frame.verdict is not None and len(of_frame):
+                self.verdicts_along.add(int(of_frame.frame[0]), verdict_counts(of_frame.verdict))
             group = self._group(group_of(frame))
             if group is not None:
                 group.add_atoms(of_frame, frame.numbers)
@@ -86,6 +92,7 @@ class RunSummary(Statistics):
         self.n_read += other.n_read
         self.n_skipped += other.n_skipped
         self.skipped = [*self.skipped, *other.skipped][:_MOST_REASONS]
+        self.verdicts_along.merge(other.verdicts_along)
         for number, part in other.species.items():
             self.species.setdefault(number, Statistics()).merge(part)
         for name, part in other.groups.items():
@@ -97,14 +104,15 @@ class RunSummary(Statistics):
         """Everything, as JSON can hold it."""
         facts = {name: getattr(self, name) for name in ("n_frames", "n_read", "n_skipped", "skipped")}
         parts = {name: _pairs(getattr(self, name)) for name in ("species", "groups")}
-        return {**super().to_json(), **facts, **parts}
+        return {**super().to_json(), **facts, **parts, "verdicts_along": self.verdicts_along.to_json()}
 
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> RunSummary:
         """What `to_json` gave."""
         parts = {name: {key: Statistics.from_json(part) for key, part in facts[name]} for name in ("species", "groups")}
         skipped = [(number, reason) for number, reason in facts["skipped"]]
-        return super().from_json({**facts, **parts, "skipped": skipped})
+        along = VerdictsAlong.from_json(facts["verdicts_along"])
+        return super().from_json({**facts, **parts, "skipped": skipped, "verdicts_along": along})
 
     def _group(self, name: str | None) -> Statistics | None:
         if name is None:

@@ -1,0 +1,112 @@
+"""What the verdicts of a run come to: lines for people, facts for programs."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..descriptors._elements import symbol
+from ..jobs._job import Run
+from ..models._scores import VERDICTS
+
+_PINNED, _LOOSE, _UNLIKE = (VERDICTS.index(name) for name in ("pinned", "loose", "unlike"))
+
+# So many times as large as in the training set, a share is more than chance.
+_MANY = 3.0
+
+_NO_REFERENCE = (
+    "there are no verdicts, because the model does not know how its training environments score; fit it again, or give "
+    "it the training structures in Python: model.with_reference(frames).save(file)."
+)
+
+
+def verdict_facts(run: Run, model: Path, trajectory: tuple[str, ...]) -> dict[str, Any]:
+    """What ``--json`` prints of them."""
+    return {
+        "verdict_limits": run.verdict_limits,
+        "verdicts_along": [
+            {"first_frame": first, "last_frame": last, **by_name(counts)} for first, last, counts in _ranges(run)
+        ],
+        "first_unlike_frame": run.summary.verdicts_along.first_unlike,
+        "meaning": _meaning(run),
+        "next": _next(run, model, trajectory),
+    }
+
+
+def by_name(counts: list[int]) -> dict[str, int]:
+    """Counts by the names of the verdicts."""
+    return dict(zip(VERDICTS, counts, strict=True))
+
+
+def verdict_lines(run: Run, model: Path, trajectory: tuple[str, ...]) -> list[str]:
+    """What is printed of them."""
+    summary = run.summary
+    lines = []
+    if summary.verdicts is not None and any(summary.verdicts):
+        rows = [("all", summary.verdicts)]
+        if len(summary.species) > 1:
+            rows += [(symbol(number), summary.species[number].verdicts or []) for number in sorted(summary.species)]
+        of_ranges = [(f"frames {a}-{b}" if a < b else f"frame {a}", counts) for a, b, counts in _ranges(run)]
+        rows += of_ranges if len(of_ranges) > 1 else []
+        width = max(len("verdicts"), *(len(name) for name, _ in rows))
+        lines.append("  ".join(["verdicts".ljust(width), *(name.rjust(8) for name in VERDICTS)]))
+        lines += ["  ".join([name.ljust(width), *_percents(counts)]) for name, counts in rows if sum(counts)]
+    lines.append(f"meaning   {_meaning(run)}")
+    command = _next(run, model, trajectory)
+    return [*lines, f"next      {command}"] if command else lines
+
+
+def _percents(counts: list[int]) -> list[str]:
+    return [f"{_percent(counts, k)} %".rjust(8) for k in range(len(counts))]
+
+
+def _percent(counts: list[int], verdict: int) -> str:
+    """Of all: with so many digits that what there is is not zero."""
+    share = 100.0 * counts[verdict] / sum(counts)
+    return f"{share:.1f}" if share >= 0.1 or not share else f"{share:.1g}"
+
+
+def _ranges(run: Run) -> Iterator[tuple[int, int, list[int]]]:
+    """The first and the last frame of each range, and its counts."""
+    along = run.summary.verdicts_along
+    for number, counts in sorted(along.of_range.items()):
+        first = number * along.frames_together
+        yield first, min(first + along.frames_together, max(run.summary.n_read, first + 1)) - 1, counts
+
+
+def _meaning(run: Run) -> str:
+    """One sentence for those who have not met verdicts before."""
+    counts, limits = run.summary.verdicts, run.verdict_limits
+    if limits is None:
+        return _NO_REFERENCE
+    if counts is None or not any(counts):
+        return "no atom was scored, so there is no verdict."
+    loose, unlike = (100.0 * counts[k] / sum(counts) for k in (_LOOSE, _UNLIKE))
+    if unlike > _MANY * (100.0 - limits["unlike"]):
+        return (
+            f"{_percent(counts, _UNLIKE)} % of the atoms are unlike anything in the training set, the first in frame "
+            f"{run.summary.verdicts_along.first_unlike}: neither their energies nor their LPR mean anything; add such "
+            "structures to the training set."
+        )
+    if loose > _MANY * limits["loose"]:
+        return (
+            f"{_percent(counts, _LOOSE)} % of the atoms are less rigid than {100.0 - limits['loose']:g} % of the "
+            "training environments: the training data hardly pin their energies down; add structures with such atoms."
+        )
+    return (
+        "the atoms are as rigid as those of the training set, as far as the model can tell: its data pin their "
+        "energies down as they do there."
+    )
+
+
+def _next(run: Run, model: Path, trajectory: tuple[str, ...]) -> str | None:
+    """The command that shows more; None where there is nothing to see."""
+    counts, limits = run.summary.verdicts, run.verdict_limits
+    if limits is None or counts is None or not any(counts):
+        return None
+    if counts[_LOOSE] + counts[_UNLIKE] > 0:
+        return shlex.join(["lpr-fast", "score", str(model), *trajectory, "--least-rigid", "20"])
+    files = [path for path in run.written if path.suffix in (".h5", ".hdf5")]
+    return shlex.join(["lpr-fast", "plot", str(files[0])]) if files else None

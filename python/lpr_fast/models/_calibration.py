@@ -1,0 +1,104 @@
+"""One constant that turns variances into squared energies, by the errors of held-out totals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+import numpy as np
+
+from .._arrays import Array
+from .._errors import InvalidInputError
+
+#: What a calibration scales: the variance of the subset of regressors, or that of the projected process.
+VarianceKind = Literal["sr", "pp"]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What the calibration of a model says of the totals that it was made from.
+
+    Attributes
+    ----------
+    prior_variance : float
+        The constant: squared energies for a variance of 1. Its relative standard deviation is (2 / n_totals)^0.5.
+    projected_process : int
+        1 if the residual counts, for the projected process (``"pp"``), else 0 (``"sr"``).
+    n_totals : int
+        Total energies that it was made from.
+    mean_absolute_error : float
+        Of these.
+    crps : float
+        Their mean continuous ranked probability score, in the unit of the energies: the mean absolute error of a
+        prediction that knows how wrong it may be.
+    """
+
+    prior_variance: float
+    projected_process: int
+    n_totals: int
+    mean_absolute_error: float
+    crps: float
+
+    @property
+    def variance(self) -> VarianceKind:
+        """``"sr"`` or ``"pp"``."""
+        return "pp" if self.projected_process else "sr"
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any]) -> Calibration:
+        """What `facts` gave, as JSON had it."""
+        return cls(**{each.name: facts[each.name] for each in fields(cls)})
+
+    def facts(self) -> dict[str, float]:
+        """The section ``calibration`` of a model file."""
+        return asdict(self)
+
+
+def calibrated(errors: Array, variances: Array, kind: VarianceKind) -> Calibration:
+    """The constant of maximum likelihood for errors from normal distributions whose variances it scales.
+
+    Raises
+    ------
+    InvalidInputError
+        For no errors, errors that all vanish, and variances that are not positive.
+    """
+    if not len(errors):
+        raise InvalidInputError(
+            "there are no structures to calibrate with; give some that the model was not fitted to."
+        )
+    wrong = np.flatnonzero(~(np.isfinite(variances) & (variances > 0.0)))
+    if wrong.size:
+        raise InvalidInputError(
+            f"frame {wrong[0]} has a total of variance {variances[wrong[0]]:g}, of which no error can come; leave it "
+            "out, or calibrate variance='pp'."
+        )
+    constant = float(np.mean(errors**2 / variances))
+    if not 0.0 < constant < math.inf:
+        raise InvalidInputError(
+            f"the errors of the totals are at most {np.abs(errors).max():g}; give structures that the model was not "
+            "fitted to, with their energies."
+        )
+    sigmas = np.sqrt(constant * variances)
+    mae = float(np.abs(errors).mean())
+    return Calibration(constant, int(kind == "pp"), len(errors), mae, float(crps(errors, sigmas).mean()))
+
+
+def crps(errors: Array, sigmas: Array) -> Array:
+    """Continuous ranked probability score of normal predictions (Gneiting and Raftery, JASA 2007)."""
+    z = errors / sigmas
+    density = np.exp(-0.5 * z**2) / math.sqrt(2.0 * math.pi)
+    scores: Array = sigmas * (z * _erf(z / math.sqrt(2.0)) + 2.0 * density - 1.0 / math.sqrt(math.pi))
+    return scores
+
+
+def observed_fractions(errors: Array, sigmas: Array, expected: Array) -> Array:
+    """Share of the errors within the central interval of each expected share: a reliability diagram."""
+    within = _erf(np.abs(errors / sigmas) / math.sqrt(2.0))
+    shares: Array = (within[:, None] <= expected).mean(axis=0)
+    return shares
+
+
+def _erf(values: Array) -> Array:
+    return np.array([math.erf(value) for value in values.tolist()])

@@ -1,0 +1,139 @@
+"""How the training environments of a model score: counts in bins, the same in whatever order they come."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+from .._arrays import Array
+from .._errors import InvalidInputError
+from ._scores import LocalScores, scores_of
+
+Indices = NDArray[np.int64]
+
+#: Columns of scores whose distribution is kept.
+COUNTED = ("lpr", "lpr_held", "variance", "residual")
+
+# An environment is loose if so many percent of the training environments of its species, at most, are less rigid, and
+# unlike the training set if so many percent of them have a smaller residual.
+LOOSE_PERCENT = 1.0
+UNLIKE_PERCENT = 99.9
+
+# Smaller residuals make nothing unlike: where all environments are in the active set, theirs are rounding of one.
+SMALLEST_RESIDUAL = 1e-8
+
+# A bin holds the numbers whose bits agree but for the last 42: its middle is right to half a thousandth.
+_DROPPED_BITS = 42
+_INFINITE = 0x7FF << (52 - _DROPPED_BITS)
+
+_PREFIX = "reference."
+
+
+@dataclass
+class Reference:
+    """How many environments of each species fall into each bin of each column."""
+
+    _counts: dict[tuple[str, int], tuple[Indices, Indices]] = field(default_factory=dict)
+
+    @property
+    def species(self) -> set[int]:
+        """Species that have an environment."""
+        return {species for _, species in self._counts}
+
+    @property
+    def columns(self) -> list[str]:
+        """Scores that were counted."""
+        return [column for column in COUNTED if any(column == counted for counted, _ in self._counts)]
+
+    def add(self, scores: LocalScores, numbers: Indices) -> None:
+        """Count environments of these species in, each of which has scores."""
+        for column in COUNTED:
+            values = getattr(scores, column)
+            if values is None:
+                continue
+            for s in np.unique(numbers).tolist():
+                self._merge((column, s), *np.unique(_bins(values[numbers == s]), return_counts=True))
+
+    def merge(self, other: Reference) -> None:
+        """Count in what has been counted already."""
+        for key, counts in other._counts.items():
+            self._merge(key, *counts)
+
+    def _merge(self, key: tuple[str, int], bins: Indices, counts: Indices) -> None:
+        before = self._counts.get(key)
+        if before is not None:
+            bins, places = np.unique(np.concatenate([before[0], bins]), return_inverse=True)
+            together = np.zeros(len(bins), dtype=np.int64)
+            np.add.at(together, places, np.concatenate([before[1], counts]))
+            counts = together
+        self._counts[key] = bins, counts
+
+    def quantile(self, column: str, share: float, species: int) -> float:
+        """The middle of the bin that holds the smallest value with such a share of all at or below it."""
+        bins, counts = self._counts[column, species]
+        upto = np.cumsum(counts)
+        return _middle(int(bins[np.searchsorted(upto[:-1], share * upto[-1])]))
+
+    def to_arrays(self) -> dict[str, Indices]:
+        """What a model file keeps: bins, ascending, and the environments in each of them and those before it."""
+        arrays: dict[str, Indices] = {}
+        for (column, species), (bins, counts) in self._counts.items():
+            name = f"{_PREFIX}{column}.{species}"
+            arrays[f"{name}.bins"], arrays[f"{name}.counts"] = bins, np.cumsum(counts)
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Reference:
+        """What `to_arrays` gave, other arrays beside it."""
+        names = [name.split(".") for name in arrays if name.startswith(_PREFIX) and name.endswith(".bins")]
+        counts = {}
+        for _, column, species, _ in names:
+            of_both = f"{_PREFIX}{column}.{species}"
+            counts[column, int(species)] = arrays[f"{of_both}.bins"], np.diff(arrays[f"{of_both}.counts"], prepend=0)
+        return cls(counts)
+
+
+def reference_of(model: _core.Model, features: Array, species: Iterable[Indices], n_threads: int) -> Reference:
+    """How environments score: (n, D), and the species of each structure's environments."""
+    reference, numbers = Reference(), np.concatenate(list(species))
+    reference.add(scores_of(model, features, numbers, n_threads), numbers)
+    return reference
+
+
+def with_reference(model: _core.Model, reference: Reference) -> _core.Model:
+    """The model with what is known of its training environments, in place of what it knew before.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no environment of one of its species.
+    """
+    text, arrays = model.parts()
+    facts = json.loads(text)
+    missing = sorted(set(facts["species"]) - reference.species)
+    if missing:
+        raise InvalidInputError(
+            f"there is no environment of species {missing[0]} to compare with; give structures with all species that "
+            f"the model knows: {', '.join(map(str, facts['species']))}."
+        )
+    limits = {"loose": LOOSE_PERCENT, "unlike": UNLIKE_PERCENT, "smallest_residual": SMALLEST_RESIDUAL}
+    others = {name: array for name, array in arrays.items() if not name.startswith(_PREFIX)}
+    return _core.Model.from_parts(json.dumps({**facts, "reference": limits}), {**others, **reference.to_arrays()})
+
+
+def _bins(values: Array) -> Indices:
+    bins: Indices = np.ascontiguousarray(np.abs(values)).view(np.int64) >> _DROPPED_BITS
+    return np.where(values == 0.0, 0, np.maximum(bins, 1))
+
+
+def _middle(number: int) -> float:
+    if number in (0, _INFINITE):
+        return 0.0 if number == 0 else float("inf")
+    low, high = (np.array([number, number + 1], dtype=np.int64) << _DROPPED_BITS).view(np.float64)
+    return float(low + (high - low) / 2) if np.isfinite(high) else float(low)

@@ -1,0 +1,92 @@
+"""How many atoms have which verdict along a run, in memory that does not grow with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..models._scores import VERDICTS
+
+Indices = NDArray[np.int64]
+
+# A run is told of in so many ranges of frames, at most.
+_MOST_RANGES = 10
+
+_UNLIKE = VERDICTS.index("unlike")
+
+
+def verdict_counts(verdicts: NDArray[np.float64]) -> list[int]:
+    """How many have each verdict; those that were left out have none."""
+    known = verdicts[~np.isnan(verdicts)].astype(np.int64)
+    return [int(count) for count in np.bincount(known, minlength=len(VERDICTS))]
+
+
+@dataclass
+class VerdictsAlong:
+    """Counts of verdicts in ranges of frames, as long as a power of two: the shortest of which there are few.
+
+    Attributes
+    ----------
+    frames_together : int
+        Frames in a range; the first begins at frame 0.
+    of_range : dict of int to list of int
+        Atoms of each verdict, by the number of the range.
+    first_unlike : int or None
+        The first frame with an atom that is unlike the training set.
+    """
+
+    frames_together: int = 1
+    of_range: dict[int, list[int]] = field(default_factory=dict)
+    first_unlike: int | None = None
+
+    def add(self, frame: int, counts: list[int]) -> None:
+        """Count the atoms of a frame in."""
+        self._extend(frame)
+        self._add(frame // self.frames_together, counts)
+        if counts[_UNLIKE]:
+            self._first(frame)
+
+    def merge(self, other: VerdictsAlong) -> None:
+        """Count in what has been counted already."""
+        for number, counts in other.of_range.items():
+            first = number * other.frames_together
+            # The last frame may be anywhere in the range; a longer range was chosen for it already.
+            self._extend(first, at_least=other.frames_together)
+            self._add(first // self.frames_together, counts)
+        self._first(other.first_unlike)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, as JSON can hold it."""
+        return {
+            "frames_together": self.frames_together,
+            "of_range": sorted(self.of_range.items()),
+            "first_unlike": self.first_unlike,
+        }
+
+    @classmethod
+    def from_json(cls, facts: Mapping[str, Any]) -> VerdictsAlong:
+        """What `to_json` gave."""
+        return cls(facts["frames_together"], {n: list(c) for n, c in facts["of_range"]}, facts["first_unlike"])
+
+    def _first(self, frame: int | None) -> None:
+        if frame is not None and (self.first_unlike is None or frame < self.first_unlike):
+            self.first_unlike = frame
+
+    def _extend(self, frame: int, at_least: int = 1) -> None:
+        together = max(self.frames_together, at_least)
+        while frame // together >= _MOST_RANGES:
+            together *= 2
+        if together == self.frames_together:
+            return
+        before, factor = self.of_range, together // self.frames_together
+        self.frames_together, self.of_range = together, {}
+        for number, counts in before.items():
+            self._add(number // factor, counts)
+
+    def _add(self, number: int, counts: list[int]) -> None:
+        so_far = self.of_range.get(number, [0] * len(VERDICTS))
+        self.of_range[number] = [a + b for a, b in zip(so_far, counts, strict=True)]
