@@ -17,11 +17,16 @@ NUMBER = re.compile(r"(?<![\w.-])-?\d[\d.]*(?:e[+-]?\d+)?(?![\w.])")
 # Sizes of the groups of numbers that follow the name of a row; those of one group ascend.
 SECONDS_AND_RATIOS = (3, 3)  # least, median and largest of each
 QUANTILES = (5,)
+OF_PARTS = (3, 3, 3, 3)  # lowest, mean and highest of the seeds, for each kind of frames
 US_PER_ROW = (3,)
 
 ROWS: dict[str, dict[str, tuple[int, ...]]] = {
     "fit_memory.py": {"10 ": (1, 1), "100 ": (1, 1)},
     "gram.py": dict.fromkeys(["qr  ", "gram  "], SECONDS_AND_RATIOS),
+    "held.py": dict.fromkeys(
+        ["plain, from phi", "held, from phi", "plain, from features", "plain and held, from features"],
+        SECONDS_AND_RATIOS,
+    ),
     "import_time.py": dict.fromkeys(["import numpy", "import lpr_fast"], SECONDS_AND_RATIOS),
     "kernel.py": dict.fromkeys(
         ["lpr_fast  ", "inv(H), einsum", "dtrsm, 1 of BLAS, 16 rows", "scikit-matter's loop", "the factor of all"],
@@ -55,6 +60,22 @@ ROWS: dict[str, dict[str, tuple[int, ...]]] = {
     | dict.fromkeys(
         ["scoring", "reading", "writing extended XYZ", "all, from file to .h5 and .csv", "all, and extended XYZ"],
         SECONDS_AND_RATIOS,
+    ),
+    "verdicts.py": dict.fromkeys(
+        [
+            "any atom below the lowest training LPR",
+            "held LPR below 1 %  ",
+            "residual above 99.9 %",
+            "verdict 1 or 2",
+            "verdict, more than 10 % of the atoms",
+            "1/sqrt(plain LPR)",
+            "1/sqrt(held LPR)",
+            "residual  ",
+            "spread of a committee",
+            "lowest  ",
+            "frames  ",
+        ],
+        OF_PARTS,
     ),
     "whole_way.py": dict.fromkeys(["score one frame", "score frames of 64", "fit  "], (1, 1, 1, 1)),
     "workers.py": dict.fromkeys(["1 worker  ", "2 workers", "no workers, all cores"], SECONDS_AND_RATIOS)

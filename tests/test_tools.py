@@ -11,7 +11,7 @@ from pathlib import Path
 import ase.io
 import pytest
 from ase import Atoms
-from tools import chemiscope_picture, demo_data, stubs
+from tools import chemiscope_picture, demo_alloy, demo_data, stubs
 
 ROOT = Path(__file__).parents[1]
 DATA = demo_data.OUTPUT_FOLDER
@@ -51,6 +51,20 @@ def test_the_demo_data_can_be_made_again(
         assert kinds(frames) == kinds(ase.io.read(DATA / name, ":"))
         assert all(frame.get_potential_energy() < 0 for frame in frames)
         assert f"{tmp_path / name}: {count} structures" in printed
+
+
+def test_the_alloy_of_the_demo_can_be_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"EQUILIBRATION": 2, "SPACING": 1}.items():
+        monkeypatch.setattr(demo_data, name, value)
+    for name, toy in {"SNAPSHOTS": 1, "N_STRAINED": 2, "HEATED_REPEATS": 2, "HEATING": (300.0, 20000.0, 8, 40)}.items():
+        monkeypatch.setattr(demo_alloy, name, toy)
+    monkeypatch.setattr(sys, "argv", ["demo_alloy.py", str(tmp_path)])
+    demo_alloy.main()
+    for name, count in (("alloy_train.xyz", 8), ("alloy_trajectory.xyz", 8)):
+        frames = ase.io.read(tmp_path / name, ":")
+        assert len(frames) == count
+        assert kinds(frames) <= kinds(ase.io.read(DATA / name, ":"))
+        assert len({len(frame) for frame in frames}) == 1 + (name == "alloy_train.xyz")
 
 
 def test_the_stub_is_that_of_the_compiled_module(

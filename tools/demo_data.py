@@ -29,6 +29,7 @@ import numpy as np
 try:
     from ase import Atoms, units
     from ase.build import bulk
+    from ase.calculators.calculator import Calculator
     from ase.calculators.singlepoint import SinglePointCalculator
     from ase.constraints import FixCom
     from ase.io import write
@@ -73,7 +74,9 @@ HEATING = (300.0, 3600.0, 30, 250)  # from, to, number of frames, steps between 
 class Dynamics:
     """Langevin dynamics of a structure: starts at `temperature`, goes on at any other."""
 
-    def __init__(self, atoms: Atoms, calculator: Manybody, temperature: float, generator: np.random.Generator) -> None:
+    def __init__(
+        self, atoms: Atoms, calculator: Calculator, temperature: float, generator: np.random.Generator
+    ) -> None:
         self.atoms = atoms.copy()
         self.atoms.calc = calculator
         self.atoms.set_constraint(FixCom())
@@ -103,7 +106,7 @@ class Dynamics:
         ]
 
 
-def labelled(atoms: Atoms, calculator: Manybody, config_type: str, **info: float) -> Atoms:
+def labelled(atoms: Atoms, calculator: Calculator, config_type: str, **info: float) -> Atoms:
     """A copy with wrapped and rounded positions, the energy these have, and the entries of the header line."""
     copy = Atoms(atoms.get_chemical_symbols(), cell=np.round(atoms.cell.array, DECIMALS), pbc=True)
     for positions in (atoms.positions, copy.positions):  # twice, as rounding may lead back to the far side of the cell

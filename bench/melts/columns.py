@@ -1,4 +1,4 @@
-"""A model of a system, and the columns of numbers that are compared."""
+"""A model of a system, and what it says of every atom."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ase import Atoms
-from scipy.linalg import solve_triangular
+from numpy.typing import NDArray
 from suite.structure_cases import hypers
 
 from lpr_fast import SparseKernelModel, TrainingRows
 
 from .potentials import Array
-from .systems import System
+from .systems import PARTS, System
 
 MU = 1e-3
-PARTS = ("training", "held_out", "alike", "hot", "melt")
+ZETA = 4
 
 
 @dataclass(frozen=True)
@@ -29,50 +30,51 @@ class Columns:
     ----------
     frame, species : numpy.ndarray of int
         Number of its frame, atomic number.
-    lpr, held, residual : numpy.ndarray
-        What the model says.
-    phi : numpy.ndarray, shape (n_atoms, M)
+    lpr, held, residual, verdict : numpy.ndarray
+        Scores; `held` is the LPR at fixed means of the species, the LPR itself where there is one species.
     known, predicted : numpy.ndarray
         Energy by the potential, and by the model.
+    committee : numpy.ndarray, shape (n_members, n_atoms)
+        What models of draws of the training structures predict, without their baselines.
     """
 
-    frame: Array
-    species: Array
+    frame: NDArray[np.int64]
+    species: NDArray[np.int64]
     lpr: Array
     held: Array
     residual: Array
-    phi: Array
+    verdict: Array
     known: Array
     predicted: Array
+    committee: Array
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """A model, its training rows, and the columns of its frames."""
-
-    model: SparseKernelModel
-    columns: dict[str, Columns]
-    committee: list[SparseKernelModel]
-
-
-def fitted(system: System, n_active: int, seed: int, n_committee: int, *, toy: bool) -> Fitted:
-    """Fit, score, and fit again to draws of structures with replacement."""
-    labelled = [with_energy(*pair) for pair in zip(system.training, system.energies["training"], strict=True)]
-    generator = np.random.default_rng(seed)
-    with tempfile.TemporaryDirectory() as folder:
-        kept = Path(folder) / "train.rows"
-        model = SparseKernelModel.fit(
-            labelled, hypers=hypers(toy), n_active=n_active, regularizer=MU, zeta=4, seed=seed, keep_rows=kept
-        )
-        rows = TrainingRows(kept)
-        draws = (np.bincount(generator.integers(len(rows), size=len(rows)), minlength=len(rows)) for _ in range(n_committee))
-        committee = [rows.fit(weights=draw.astype(float)) for draw in draws]
-    means = species_means(model, system.training)
-    columns = {
-        name: columns_of(model, means, getattr(system, name), system.energies[name])
-        for name in PARTS
+def scored(system: System, n_active: int, seed: int, n_members: int, settings: dict[str, Any]) -> dict[str, Columns]:
+    """Fit and score, for each part of a system; fit again to draws of the structures with replacement."""
+    model, rows = kept(system, n_active, seed, settings)
+    draws = np.random.default_rng(seed).integers(len(rows), size=(n_members, len(rows)))
+    members = [rows.fit(weights=np.bincount(draw, minlength=len(rows)).astype(float)) for draw in draws]
+    weights = np.array([member.rigidity.weights for member in members])
+    return {
+        name: columns_of(model, weights, getattr(system, name), system.energies[name]) for name in ("training", *PARTS)
     }
-    return Fitted(model, columns, committee)
+
+
+def kept(system: System, n_active: int, seed: int, settings: dict[str, Any]) -> tuple[SparseKernelModel, TrainingRows]:
+    """The model, and its training rows; their file is gone, but mapped."""
+    frames = [with_energy(*pair) for pair in zip(system.training, system.energies["training"], strict=True)]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "train.rows"
+        fit: Any = SparseKernelModel.fit
+        model = fit(
+            frames, **settings, n_active=n_active, regularizer=MU, zeta=ZETA, loss="total", seed=seed, keep_rows=path
+        )
+        return model, TrainingRows(path)
+
+
+def soap(*, toy: bool) -> dict[str, Any]:
+    """What describes the structures."""
+    return {"hypers": hypers(toy)}
 
 
 def with_energy(frame: Atoms, energies: Array) -> Atoms:
@@ -82,32 +84,20 @@ def with_energy(frame: Atoms, energies: Array) -> Atoms:
     return copy
 
 
-def columns_of(model: SparseKernelModel, means: Array, frames: Sequence[Atoms], energies: Sequence[Array]) -> Columns:
+def columns_of(model: SparseKernelModel, weights: Array, frames: Sequence[Atoms], energies: Sequence[Array]) -> Columns:
     """Score frames."""
-    scores, phi = model.score(frames), model.phi(frames)
+    scores = model.score(frames)
+    assert scores.residual is not None
+    assert scores.verdict is not None
+    assert scores.local_energy is not None
     return Columns(
         frame=np.repeat(np.arange(len(frames)), [len(frame) for frame in frames]),
         species=np.concatenate([frame.numbers for frame in frames]),
         lpr=scores.lpr,
-        held=held_lpr(model, phi, means),
+        held=scores.lpr if scores.lpr_held is None else scores.lpr_held,
         residual=scores.residual,
-        phi=phi,
+        verdict=scores.verdict,
         known=np.concatenate(energies),
         predicted=scores.local_energy,
+        committee=weights @ model.phi(frames).T,
     )
-
-
-def species_means(model: SparseKernelModel, frames: Sequence[Atoms]) -> Array:
-    """Mean phi of each species over the training atoms, shape (n_species, M)."""
-    phi, species = model.phi(frames), np.concatenate([frame.numbers for frame in frames])
-    return np.array([phi[species == s].mean(axis=0) for s in model.species])
-
-
-def held_lpr(model: SparseKernelModel, phi: Array, means: Array) -> Array:
-    """LPR where the mean prediction of each species is held: R^-T phi without its part along R^-T of the means."""
-    factor = model.rigidity._factor
-    triangle, columns = factor.triangle(), factor.columns
-    solved, fixed = (solve_triangular(triangle, rows[:, columns].T, trans="T") for rows in (phi, means))
-    basis = np.linalg.qr(fixed)[0]
-    left = solved - basis @ (basis.T @ solved)
-    return 1.0 / np.einsum("ij,ij->j", left, left)

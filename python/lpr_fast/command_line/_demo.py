@@ -1,4 +1,4 @@
-"""``lpr-fast demo``: silicon that is heated until it melts, scored by a model that has never seen the liquid."""
+"""``lpr-fast demo``: silicon and an alloy that melt, scored by models that have never seen the liquid."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ..models._columns import prefixed_columns_of
 from ..reading._sources import Files, readable
 from ..writing import _extxyz
 from . import _demo_picture
+from ._demo_alloy import alloy
 from ._fit import soap_hypers
 
 # Atoms nearer than this (in Å) are neighbours: the first minimum of the pair correlation of amorphous silicon.
@@ -28,9 +29,19 @@ _REGULARIZER = 1e-3
 
 
 def demo(folder: Path) -> None:
-    """Fit, score, print a table, save the scored trajectory and a picture."""
-    data = Path(str(resources.files("lpr_fast") / "demo_data"))
-    training, trajectory = (list(readable(Files([str(data / name)]))) for name in ("train.xyz", "trajectory.xyz"))
+    """Fit, score, print a table, save scored trajectories and a picture."""
+    _silicon(_read("train.xyz"), _read("trajectory.xyz"), folder)
+    print("\n")
+    alloy(_read("alloy_train.xyz"), _read("alloy_trajectory.xyz"), folder)
+
+
+def _read(name: str) -> list[Atoms]:
+    """Structures that come with the package."""
+    return list(readable(Files([str(resources.files("lpr_fast") / "demo_data" / name)])))
+
+
+def _silicon(training: list[Atoms], trajectory: list[Atoms], folder: Path) -> None:
+    """A model that knows crystal, defects and amorphous silicon, and a crystal that melts."""
     model = SparseKernelModel.fit(
         training, hypers=soap_hypers(), n_active=_N_ACTIVE, regularizer=_REGULARIZER, zeta=4, loss="total"
     )
