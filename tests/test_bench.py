@@ -23,6 +23,10 @@ US_PER_ROW = (3,)
 ROWS: dict[str, dict[str, tuple[int, ...]]] = {
     "fit_memory.py": {"10 ": (1, 1), "100 ": (1, 1)},
     "gram.py": dict.fromkeys(["qr  ", "gram  "], SECONDS_AND_RATIOS),
+    "held.py": dict.fromkeys(
+        ["plain, from phi", "held, from phi", "plain, from features", "plain and held, from features"],
+        SECONDS_AND_RATIOS,
+    ),
     "import_time.py": dict.fromkeys(["import numpy", "import lpr_fast"], SECONDS_AND_RATIOS),
     "kernel.py": dict.fromkeys(
         ["lpr_fast  ", "inv(H), einsum", "dtrsm, 1 of BLAS, 16 rows", "scikit-matter's loop", "the factor of all"],

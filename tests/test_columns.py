@@ -17,7 +17,7 @@ from lpr_fast.models._scores import LocalScores, in_full
 from .structures import fitted, gallium_arsenide
 
 NAMES = ["lpr", "lpr_held", "variance", "sigma", "residual", "local_energy", "percentile", "verdict"]
-PREFIXED = ["lpr", *(f"lpr_{name}" for name in NAMES[1:])]
+PREFIXED = ["lpr", "lpr_held", *(f"lpr_{name}" for name in NAMES[2:])]
 
 
 @pytest.fixture(scope="module")

@@ -36,6 +36,7 @@ def test_what_is_drawn_is_what_the_file_holds(at_a_time: int, scores: Path, monk
     counts = _histograms.counted(scores)
     with h5py.File(scores) as file:
         lpr, residual, species = (file["atoms"][name][:] for name in ("lpr", "residual", "species"))
+        verdict = file["atoms/verdict"][:]
         first = file["frames/first_atom"][:]
     finite = np.isfinite(lpr)
     assert (counts.n_frames, counts.n_atoms, counts.n_unknown) == (8, 57, 8)
@@ -52,6 +53,9 @@ def test_what_is_drawn_is_what_the_file_holds(at_a_time: int, scores: Path, monk
     for found, start, stop in zip(counts.lowest, first[:-1], first[1:], strict=True):
         of_frame = lpr[start:stop][finite[start:stop]]
         np.testing.assert_array_equal(found, of_frame.min() if len(of_frame) else np.nan)
+    assert counts.verdicts is not None
+    for found, start, stop in zip(counts.verdicts, first[:-1], first[1:], strict=True):
+        assert found.tolist() == [np.count_nonzero(verdict[start:stop] == k) for k in range(3)]
 
 
 def test_many_frames_are_drawn_as_the_lowest_of_some(scores: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,6 +65,9 @@ def test_many_frames_are_drawn_as_the_lowest_of_some(scores: Path, monkeypatch: 
     assert (some.frames_together, some.frames.tolist()) == (3, [0, 3, 6])
     expected = [np.nanmin(every.lowest[start : start + 3]) for start in (0, 3, 6)]
     assert some.lowest.tolist() == expected
+    assert every.verdicts is not None
+    assert some.verdicts is not None
+    assert some.verdicts.tolist() == [every.verdicts[start : start + 3].sum(axis=0).tolist() for start in (0, 3, 6)]
 
 
 @pytest.mark.parametrize(("suffix", "begins"), [(".png", b"\x89PNG"), (".pdf", b"%PDF"), (".svg", b"<?xml")])

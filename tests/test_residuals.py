@@ -15,6 +15,7 @@ from lpr_fast import (
     InvalidInputError,
     LprWarning,
     NotPositiveDefiniteError,
+    ProgressLine,
     Rigidity,
     SparseKernelModel,
 )
@@ -177,3 +178,30 @@ def test_a_hessian_that_float32_made_asymmetric_is_averaged_and_doubted() -> Non
 def test_an_indefinite_hessian_names_gauss_newton_rows() -> None:
     with pytest.raises(NotPositiveDefiniteError, match=r"give the Jacobian rows .* as features \(Gauss-Newton, X"):
         Rigidity.from_hessian(np.diag([1.0, -1.0]))
+
+
+def test_progress_is_told_and_changes_no_bit(capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(0)
+    X, y, w = rng.normal(size=(700, 4)), rng.normal(size=700), rng.uniform(size=700)
+    told: list[tuple[str, int, int]] = []
+    silent = Rigidity.from_features(X, targets=y, weights=w, regularizer=MU)
+    loud = Rigidity.from_features(X, targets=y, weights=w, regularizer=MU, progress=lambda *state: told.append(state))
+    assert told == [("rows", 256, 700), ("rows", 512, 700), ("rows", 700, 700)]
+    np.testing.assert_array_equal(loud.hessian(), silent.hessian())
+    np.testing.assert_array_equal(loud.weights, silent.weights)
+    phi = rng.normal(size=(40_000, 4))
+    for call in (loud.lpr, loud.variance):
+        told.clear()
+        np.testing.assert_array_equal(call(phi, progress=lambda *state: told.append(state)), call(phi))
+        assert [done for _, done, _ in told] == [16384, 32768, 40_000]
+    silent.lpr(phi, progress=ProgressLine())
+    assert capsys.readouterr().err == ""
+    silent.lpr(phi, progress=ProgressLine(after=0.0))
+    assert capsys.readouterr().err.endswith("rows: 40,000 of 40,000\n")
+
+
+def test_a_wrong_row_has_its_number_whatever_is_told() -> None:
+    X = np.ones((700, 4))
+    X[600, 1] = np.nan
+    with pytest.raises(InvalidInputError, match="row 600 holds nan in column 1"):
+        Rigidity.from_features(X, regularizer=MU, progress=lambda *_: None)

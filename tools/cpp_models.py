@@ -122,7 +122,6 @@ def with_all_sections(model: _core.Model) -> bytes:
         {
             "data.triangle": np.triu(np.ones((size, size))),
             "data.columns": np.arange(size)[::-1].copy(),
-            "held.rows": np.ones((3, size)),
             "active.order": np.arange(size),
         },
     )

@@ -22,8 +22,8 @@ std::optional<std::string> name_of(TriggerReason reason) {
             return "lpr";
         case TriggerReason::percentile:
             return "percentile";
-        case TriggerReason::unlike:
-            return "unlike";
+        case TriggerReason::unpinned:
+            return "unpinned";
         default:
             return std::nullopt;
     }
@@ -32,15 +32,15 @@ std::optional<std::string> name_of(TriggerReason reason) {
 }  // namespace
 
 void register_trigger(py::module_& module) {
-    const auto make = [](double threshold, double release, double percentile, double unlike_share, Index n_steps,
+    const auto make = [](double threshold, double release, double percentile, double unpinned_share, Index n_steps,
                          std::int64_t cool_down, Index max_frames) {
         return std::make_unique<SharedTrigger>(
-            Trigger({threshold, release, n_steps, cool_down, max_frames, percentile, unlike_share})
+            Trigger({threshold, release, n_steps, cool_down, max_frames, percentile, unpinned_share})
         );
     };
     py::class_<SharedTrigger>(module, "Trigger")
         .def(
-            py::init(make), py::arg("threshold"), py::arg("release"), py::arg("percentile"), py::arg("unlike_share"),
+            py::init(make), py::arg("threshold"), py::arg("release"), py::arg("percentile"), py::arg("unpinned_share"),
             py::arg("n_steps"), py::arg("cool_down"), py::arg("max_frames")
         )
         .def(
@@ -50,7 +50,7 @@ void register_trigger(py::module_& module) {
                     return name_of(trigger.update(step, {lowest_lpr, lowest_percentile, share}));
                 });
             },
-            py::arg("step"), py::arg("lowest_lpr"), py::arg("lowest_percentile"), py::arg("unlike_share")
+            py::arg("step"), py::arg("lowest_lpr"), py::arg("lowest_percentile"), py::arg("unpinned_share")
         )
         .def_property_readonly(
             "n_fired", [](SharedTrigger& self) { return self.exclusively([](auto& t) { return t.n_fired(); }); }

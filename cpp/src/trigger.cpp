@@ -30,9 +30,10 @@ Trigger::Trigger(const TriggerRules& rules) : rules_(rules) {
         rules.percentile >= 0.0 && rules.percentile <= 100.0, "the percentile", rules.percentile, "between 0 and 100"
     );
     require(
-        rules.unlike_share >= 0.0 && rules.unlike_share <= 1.0, "unlike_share", rules.unlike_share, "between 0 and 1"
+        rules.unpinned_share >= 0.0 && rules.unpinned_share <= 1.0, "unpinned_share", rules.unpinned_share,
+        "between 0 and 1"
     );
-    if (rules.threshold == 0.0 && rules.percentile == 0.0 && rules.unlike_share == 1.0) {
+    if (rules.threshold == 0.0 && rules.percentile == 0.0 && rules.unpinned_share == 1.0) {
         throw InvalidInput("the trigger has no limit; give it a threshold of the LPR, a percentile or a share.");
     }
     require(rules.n_steps >= 1, "n_steps", rules.n_steps, "at least 1");
@@ -41,7 +42,7 @@ Trigger::Trigger(const TriggerRules& rules) : rules_(rules) {
 }
 
 TriggerReason Trigger::beyond(const Observation& seen) const {
-    if (seen.unlike_share > rules_.unlike_share) return TriggerReason::unlike;
+    if (seen.unpinned_share > rules_.unpinned_share) return TriggerReason::unpinned;
     if (seen.lowest_percentile < rules_.percentile) return TriggerReason::percentile;
     return seen.lowest_lpr < rules_.threshold ? TriggerReason::lpr : TriggerReason::none;
 }
@@ -50,7 +51,7 @@ TriggerReason Trigger::update(std::int64_t step, const Observation& seen) {
     constexpr const char* expected = "a number; leave out atoms that cannot be scored";
     require(!std::isnan(seen.lowest_lpr), "the lowest LPR", seen.lowest_lpr, expected);
     require(!std::isnan(seen.lowest_percentile), "the lowest percentile", seen.lowest_percentile, expected);
-    require(!std::isnan(seen.unlike_share), "the share of unlike atoms", seen.unlike_share, expected);
+    require(!std::isnan(seen.unpinned_share), "the share of unpinned atoms", seen.unpinned_share, expected);
     require(
         !started_ || step >= last_step_, "the step", step,
         "no smaller than the one before, because a trigger belongs to one run; make one for each"

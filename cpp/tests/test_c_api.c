@@ -89,7 +89,7 @@ static void check_phi(const lpr_fast_model* model) {
     CHECK(is_close(variance[0] * lpr[0], 1e-3) && isinf(lpr[1]) && variance[1] == 0.0 && local_energy[1] == 0.0);
     scores.residual = variance;
     CHECK(lpr_fast_score_phi(model, phi, 2, 9, &scores, 1) == LPR_FAST_INVALID_INPUT);
-    CHECK(strstr(lpr_fast_last_error(), "residual cannot be scored from phi") != NULL);
+    CHECK(strstr(lpr_fast_last_error(), "cannot be scored from phi") != NULL);
 }
 
 static void check_scores(const lpr_fast_model* model, const char* text_path) {

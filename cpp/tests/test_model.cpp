@@ -231,7 +231,7 @@ void unusable_arguments_are_refused() {
         model.score(some.features.view(), some.species.data(), {{columns.lpr.data(), 3}})
     );
     CHECK_THROWS(InvalidInput, "there are no species", model.score(some.features.view(), nullptr, scores));
-    CHECK_THROWS(InvalidInput, "residual cannot be scored from phi", model.score_phi(Array(24, 9).view(), scores));
+    CHECK_THROWS(InvalidInput, "cannot be scored from phi", model.score_phi(Array(24, 9).view(), scores));
     CHECK_THROWS(InvalidInput, "phi has 5 columns, expected 9", model.score_phi(some.features.view(), scores));
     some.species[5] = 79;
     CHECK_THROWS(

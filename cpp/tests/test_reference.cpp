@@ -109,9 +109,9 @@ void a_model_compares_with_its_own_reference() {
     const Environments environments = read_environments("one_species");
     const Index n = environments.features.rows;
     const auto size = static_cast<std::size_t>(n);
-    std::vector<double> held(size), residual(size), percentile(size), verdict(size), alone(size);
+    std::vector<double> lpr(size), residual(size), percentile(size), verdict(size), alone(size);
     Scores scores;
-    scores.lpr_held = {held.data(), n};
+    scores.lpr = {lpr.data(), n};
     scores.residual = {residual.data(), n};
     scores.percentile = {percentile.data(), n};
     scores.verdict = {verdict.data(), n};
@@ -119,8 +119,8 @@ void a_model_compares_with_its_own_reference() {
     const Json facts = Json::parse(model.parts().text);
     const SpeciesReference reference = read_references(facts, model.parts(), model.info()).front();
     for (std::size_t i = 0; i < size; ++i) {
-        CHECK(percentile[i] == reference.rigidity.percent_below(held[i]));
-        CHECK(verdict[i] == static_cast<double>(reference.verdict(held[i], residual[i])));
+        CHECK(percentile[i] == reference.rigidity.percent_below(lpr[i]));
+        CHECK(verdict[i] == static_cast<double>(reference.verdict(lpr[i], residual[i])));
     }
     CHECK(*std::max_element(percentile.begin(), percentile.end()) > 0.0);
     // The same bits where nothing else is wanted.

@@ -63,7 +63,7 @@ void a_cool_down_and_a_largest_number_limit_the_rate() {
 void each_limit_has_its_reason_and_the_gravest_is_told() {
     Trigger trigger({1.0, 2.0, 1, 0, 9, 5.0, 0.1});
     CHECK(trigger.update(0, {3.0, 50.0, 0.1}) == TriggerReason::none);
-    CHECK(trigger.update(1, {3.0, 50.0, 0.2}) == TriggerReason::unlike);
+    CHECK(trigger.update(1, {3.0, 50.0, 0.2}) == TriggerReason::unpinned);
     CHECK(trigger.update(2, {3.0, 4.0, 0.0}) == TriggerReason::none);   // has not recovered from all
     CHECK(trigger.update(3, {1.5, 50.0, 0.0}) == TriggerReason::none);  // nor from this, for the release is 2
     CHECK(trigger.update(4, {2.0, 5.0, 0.1}) == TriggerReason::none);
@@ -71,14 +71,14 @@ void each_limit_has_its_reason_and_the_gravest_is_told() {
     CHECK(trigger.update(6, {}) == TriggerReason::none);
     CHECK(trigger.update(7, {0.5, 50.0, 0.0}) == TriggerReason::lpr);
     CHECK(trigger.update(8, {}) == TriggerReason::none);
-    CHECK(trigger.update(9, {0.5, 4.0, 1.0}) == TriggerReason::unlike);
+    CHECK(trigger.update(9, {0.5, 4.0, 1.0}) == TriggerReason::unpinned);
 }
 
 void one_limit_is_enough_and_steps_beyond_any_count_together() {
     Trigger alone({0.0, 0.0, 2, 0, 9, 0.0, 0.0});
     CHECK(alone.update(0, {1e-9, 0.0, 0.0}) == TriggerReason::none);
     CHECK(alone.update(1, {1.0, 50.0, 1e-3}) == TriggerReason::none);
-    CHECK(alone.update(2, {1.0, 50.0, 1e-3}) == TriggerReason::unlike);
+    CHECK(alone.update(2, {1.0, 50.0, 1e-3}) == TriggerReason::unpinned);
     Trigger any({1.0, 1.0, 2, 0, 9, 5.0, 1.0});
     CHECK(any.update(0, {0.5, 50.0, 1.0}) == TriggerReason::none);
     CHECK(any.update(1, {2.0, 4.0, 1.0}) == TriggerReason::percentile);
@@ -92,7 +92,7 @@ void what_cannot_be_meant_is_refused() {
         InvalidInput, "the release is 0.5; it must be at least the threshold", Trigger(rules(1, 0.5, 1, 0, 1))
     );
     CHECK_THROWS(InvalidInput, "the percentile is 101", Trigger({1, 1, 1, 0, 1, 101.0, 1.0}));
-    CHECK_THROWS(InvalidInput, "unlike_share is -1", Trigger({1, 1, 1, 0, 1, 0.0, -1.0}));
+    CHECK_THROWS(InvalidInput, "unpinned_share is -1", Trigger({1, 1, 1, 0, 1, 0.0, -1.0}));
     CHECK_THROWS(InvalidInput, "n_steps is 0", Trigger(rules(1, 1, 0, 0, 1)));
     CHECK_THROWS(InvalidInput, "cool_down is -1", Trigger(rules(1, 1, 1, -1, 1)));
     CHECK_THROWS(InvalidInput, "max_frames is 0", Trigger(rules(1, 1, 1, 0, 0)));

@@ -11,6 +11,7 @@ from ._accumulator import HessianAccumulator
 from ._core import __version__
 from ._cpu import CpuInfo, cpu_info
 from ._errors import InvalidInputError, LprError, LprWarning, MissingPackageError, NotPositiveDefiniteError
+from ._progress import ProgressLine
 from ._rigidity import Rigidity
 from ._trigger import Trigger
 from .atoms._linear_model import LinearModel
@@ -45,6 +46,7 @@ __all__ = [
     "LprWarning",
     "MissingPackageError",
     "NotPositiveDefiniteError",
+    "ProgressLine",
     "Rigidity",
     "Run",
     "RunProgress",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _core
-from ._arrays import as_count, as_matrix, as_vector
+from ._arrays import LARGEST_ENTRY, Array, as_count, as_matrix, as_vector
 from ._errors import InvalidInputError
+from ._progress import Progress, slices
 
 Method = Literal["qr", "gram"]
 
@@ -170,3 +172,31 @@ class HessianAccumulator:
 
     def __repr__(self) -> str:
         return f"HessianAccumulator({self.size}, method={self.method!r}, n_rows={self.n_rows})"
+
+
+def accumulated(
+    rows: Array,
+    weights: ArrayLike | None,
+    targets: ArrayLike | None,
+    method: Method,
+    n_threads: int,
+    progress: Progress,
+) -> HessianAccumulator:
+    """All training rows of a model."""
+    accumulator = HessianAccumulator(rows.shape[1], method, labelled=targets is not None)
+    w = None if weights is None else as_vector("weights", weights)
+    y = None if targets is None else as_vector("targets", targets)
+    given = [rows, *(values for values in (w, y) if values is not None)]
+    is_usable = all(len(values) == len(rows) and np.abs(values).max() <= LARGEST_ENTRY for values in given)
+    step = accumulator.leaf_rows if is_usable else len(rows)  # so that errors name the row
+    for part in slices("rows", len(rows), step, progress):
+        accumulator.add(
+            rows[part],
+            None if w is None else w[part],
+            targets=None if y is None else y[part],
+            n_threads=n_threads,
+        )
+    return accumulator
+
+
+# Of a factor: what makes its triangle, and what it holds.

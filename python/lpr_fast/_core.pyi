@@ -158,9 +158,9 @@ class Spectrum:
     def n_flat(self) -> int:
         ...
 class Trigger:
-    def __init__(self, threshold: typing.SupportsFloat | typing.SupportsIndex, release: typing.SupportsFloat | typing.SupportsIndex, percentile: typing.SupportsFloat | typing.SupportsIndex, unlike_share: typing.SupportsFloat | typing.SupportsIndex, n_steps: typing.SupportsInt | typing.SupportsIndex, cool_down: typing.SupportsInt | typing.SupportsIndex, max_frames: typing.SupportsInt | typing.SupportsIndex) -> None:
+    def __init__(self, threshold: typing.SupportsFloat | typing.SupportsIndex, release: typing.SupportsFloat | typing.SupportsIndex, percentile: typing.SupportsFloat | typing.SupportsIndex, unpinned_share: typing.SupportsFloat | typing.SupportsIndex, n_steps: typing.SupportsInt | typing.SupportsIndex, cool_down: typing.SupportsInt | typing.SupportsIndex, max_frames: typing.SupportsInt | typing.SupportsIndex) -> None:
         ...
-    def update(self, step: typing.SupportsInt | typing.SupportsIndex, lowest_lpr: typing.SupportsFloat | typing.SupportsIndex, lowest_percentile: typing.SupportsFloat | typing.SupportsIndex, unlike_share: typing.SupportsFloat | typing.SupportsIndex) -> str | None:
+    def update(self, step: typing.SupportsInt | typing.SupportsIndex, lowest_lpr: typing.SupportsFloat | typing.SupportsIndex, lowest_percentile: typing.SupportsFloat | typing.SupportsIndex, unpinned_share: typing.SupportsFloat | typing.SupportsIndex) -> str | None:
         ...
     @property
     def is_exhausted(self) -> bool:

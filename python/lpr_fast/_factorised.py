@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from . import _core
 from ._arrays import Array, as_count, as_environments, as_number, as_self_kernels, refuse_unusable
 from ._errors import InvalidInputError
+from ._progress import Progress, scored, silent
 
 # Kernels that explain more of a row than the row's kernel with itself allows, relative to that, are not of that row.
 _MOST_EXPLAINED = 1.0 + 1e-4
@@ -37,7 +38,7 @@ class FactorisedHessian:
             )
         return self._regularizer
 
-    def lpr(self, phi: ArrayLike, *, n_threads: int = 0) -> Array:
+    def lpr(self, phi: ArrayLike, *, n_threads: int = 0, progress: Progress = silent) -> Array:
         """Local prediction rigidity, 1 / (phi_i^T H^-1 phi_i). The variance is scale / LPR: no need to ask for both.
 
         Parameters
@@ -47,6 +48,8 @@ class FactorisedHessian:
             single row may come without its brackets, (M,), here and below.
         n_threads : int
             See `Rigidity`.
+        progress : callable, optional
+            As for `from_features`.
 
         Returns
         -------
@@ -58,7 +61,8 @@ class FactorisedHessian:
         InvalidInputError
             For a wrong shape and, naming the row, for NaN and infinity.
         """
-        return self._factor.lpr(as_environments("phi", phi), as_count("n_threads", n_threads))
+        count = as_count("n_threads", n_threads)
+        return scored(lambda rows: self._factor.lpr(rows, count), as_environments("phi", phi), progress)
 
     def lpr_held(self, phi: ArrayLike, *, n_threads: int = 0) -> Array:
         """Local prediction rigidity while the predictions of the held rows are fixed: see `Rigidity.holding`.
@@ -85,7 +89,9 @@ class FactorisedHessian:
         """
         return self._factor.lpr_held(as_environments("phi", phi), as_count("n_threads", n_threads))
 
-    def variance(self, phi: ArrayLike, *, scale: float | None = None, n_threads: int = 0) -> Array:
+    def variance(
+        self, phi: ArrayLike, *, scale: float | None = None, n_threads: int = 0, progress: Progress = silent
+    ) -> Array:
         """Subset-of-regressors variance, scale * phi_i^T H^-1 phi_i; see also `projected_process_variance`.
 
         Parameters
@@ -107,7 +113,8 @@ class FactorisedHessian:
         InvalidInputError
             As `lpr`, and if no scale is given where the regularizer is 0.
         """
-        return self._factor.variance(as_environments("phi", phi), self._scale(scale), as_count("n_threads", n_threads))
+        factor, count = self._scale(scale), as_count("n_threads", n_threads)
+        return scored(lambda rows: self._factor.variance(rows, factor, count), as_environments("phi", phi), progress)
 
     def residual(self, phi: ArrayLike, k_ii: ArrayLike = 1.0, *, n_threads: int = 0) -> Array:
         """What the active points do not see of a row: k(i,i) - k_Mi^T K_MM^-1 k_Mi.

@@ -8,10 +8,21 @@ from typing import TypeAlias
 from numpy.typing import ArrayLike
 
 from . import _core
-from ._accumulator import HessianAccumulator, Method
-from ._arrays import Array, as_columns, as_count, as_environments, as_matrix, as_number, as_rows, as_square, as_vector
+from ._accumulator import HessianAccumulator, Method, accumulated
+from ._arrays import (
+    Array,
+    as_columns,
+    as_count,
+    as_environments,
+    as_matrix,
+    as_number,
+    as_rows,
+    as_square,
+    as_vector,
+)
 from ._errors import InvalidInputError, LprWarning, doubts
 from ._factorised import FactorisedHessian
+from ._progress import Progress, silent
 from ._symmetry import about_asymmetry, symmetrised
 
 
@@ -104,6 +115,7 @@ class Rigidity(FactorisedHessian):
         weights: ArrayLike | None = None,
         method: Method = "qr",
         n_threads: int = 0,
+        progress: Progress = silent,
     ) -> Rigidity:
         """Rigidity of a linear model: H = X^T W X + mu I.
 
@@ -121,6 +133,8 @@ class Rigidity(FactorisedHessian):
             See `HessianAccumulator`.
         n_threads : int
             See `Rigidity`.
+        progress : callable, optional
+            Called as ``progress(stage, rows_done, rows_in_all)``, such as a `ProgressLine`; the bits are the same.
 
         Raises
         ------
@@ -130,7 +144,9 @@ class Rigidity(FactorisedHessian):
             If ``method="gram"`` and the problem is too ill-conditioned for it.
         """
         rows = as_rows("X", X)
-        return cls._build(_accumulated(rows, weights, targets, method, n_threads), None, regularizer, n_threads)
+        return cls._build(
+            accumulated(rows, weights, targets, method, n_threads, progress), None, regularizer, n_threads
+        )
 
     @classmethod
     def from_kernels(
@@ -143,6 +159,7 @@ class Rigidity(FactorisedHessian):
         weights: ArrayLike | None = None,
         method: Method = "qr",
         n_threads: int = 0,
+        progress: Progress = silent,
     ) -> Rigidity:
         """Rigidity of a sparse kernel model: H = K_NM^T W K_NM + mu K_MM.
 
@@ -166,6 +183,8 @@ class Rigidity(FactorisedHessian):
             See `HessianAccumulator`.
         n_threads : int
             See `Rigidity`.
+        progress : callable, optional
+            Called as ``progress(stage, rows_done, rows_in_all)``, such as a `ProgressLine`; the bits are the same.
 
         Raises
         ------
@@ -182,7 +201,7 @@ class Rigidity(FactorisedHessian):
                 f"K_MM has shape {prior.shape}, expected {(n_active, n_active)} for the {n_active} columns of K_NM; "
                 "check that the two are not swapped."
             )
-        accumulator = _accumulated(rows, weights, targets, method, n_threads)
+        accumulator = accumulated(rows, weights, targets, method, n_threads, progress)
         return cls._build_with_residuals(accumulator, prior, regularizer, n_threads)
 
     @classmethod
@@ -343,16 +362,6 @@ class Rigidity(FactorisedHessian):
         )
 
 
-def _accumulated(
-    rows: Array, weights: ArrayLike | None, targets: ArrayLike | None, method: Method, n_threads: int
-) -> HessianAccumulator:
-    """All training rows of a model."""
-    accumulator = HessianAccumulator(rows.shape[1], method, labelled=targets is not None)
-    accumulator.add(rows, weights, targets=targets, n_threads=n_threads)
-    return accumulator
-
-
-# Of a factor: what makes its triangle, and what it holds.
 _Parts: TypeAlias = tuple[tuple[int, list[int], Array, float, float], tuple[Array, Array, Array] | None]
 
 

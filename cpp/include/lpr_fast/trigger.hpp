@@ -9,24 +9,24 @@ namespace lpr_fast {
 
 /// When a Trigger fires: beyond any of three limits, of which at least one is set.
 struct TriggerRules {
-    double threshold = 0.0;      ///< beyond: the lowest LPR is below it; 0: never
-    double release = 0.0;        ///< the LPR has recovered when it is at or above this (hysteresis); 0: the threshold
-    Index n_steps = 1;           ///< so many scored steps, one after the other, must be beyond a limit
-    std::int64_t cool_down = 0;  ///< steps of the simulation from one firing to the next, at least
-    Index max_frames = 1;        ///< fires no more often than this
-    double percentile = 0.0;     ///< beyond: the lowest percentile is below it; 0: never
-    double unlike_share = 1.0;   ///< beyond: a larger share of the atoms is unlike the training set; 1: never
+    double threshold = 0.0;       ///< beyond: the lowest LPR is below it; 0: never
+    double release = 0.0;         ///< the LPR has recovered when it is at or above this (hysteresis); 0: the threshold
+    Index n_steps = 1;            ///< so many scored steps, one after the other, must be beyond a limit
+    std::int64_t cool_down = 0;   ///< steps of the simulation from one firing to the next, at least
+    Index max_frames = 1;         ///< fires no more often than this
+    double percentile = 0.0;      ///< beyond: the lowest percentile is below it; 0: never
+    double unpinned_share = 1.0;  ///< beyond: a larger share of the atoms is loose or unlike; 1: never
 };
 
 /// What a step has come to. Where no atom is watched, it is as at first.
 struct Observation {
     double lowest_lpr = std::numeric_limits<double>::infinity();
     double lowest_percentile = 100.0;
-    double unlike_share = 0.0;  ///< from 0 to 1
+    double unpinned_share = 0.0;  ///< of the atoms whose Verdict is another than pinned, from 0 to 1
 };
 
 /// Why a step fires: the gravest of the limits that it is beyond.
-enum class TriggerReason { none, lpr, percentile, unlike };
+enum class TriggerReason { none, lpr, percentile, unpinned };
 
 /// Decides, step by step, when a simulation has come to atoms whose predictions are not to be trusted, and a frame is
 /// worth saving or the run should stop. One object belongs to one simulation.

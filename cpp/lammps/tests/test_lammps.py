@@ -38,7 +38,9 @@ def check(run: Run, model: SparseKernelModel) -> None:
         expected = model.score(frame)
         for column, name in enumerate(QUANTITIES, start=1):
             found = run.column(f"c_lpr[{column}]", number)
-            np.testing.assert_allclose(found, getattr(expected, name), rtol=1e-10, atol=1e-13, err_msg=name)
+            # Across a bin, a thousandth of the LPR, the percentile may go from one environment to the next.
+            rtol = 1e-6 if name == "percentile" else 1e-10
+            np.testing.assert_allclose(found, getattr(expected, name), rtol=rtol, atol=1e-13, err_msg=name)
 
 
 def test_atoms_have_their_scores_all_through_a_run(lammps: Lammps, model: SparseKernelModel) -> None:
@@ -136,7 +138,7 @@ def test_atoms_outside_the_group_are_seen_and_have_zeros(lammps: Lammps, model: 
 
 
 def test_a_lone_atom_on_one_of_four_processors_has_no_rigidity(lammps: Lammps, model: SparseKernelModel) -> None:
-    script = """
+    script = f"""
         units metal
         boundary f f f
         region box block 0 40 0 40 0 40
@@ -145,7 +147,7 @@ def test_a_lone_atom_on_one_of_four_processors_has_no_rigidity(lammps: Lammps, m
         mass 1 28
         pair_style zero 4.0
         pair_coeff * *
-        compute lpr all lpr/atom model.lpr Si quantity lpr variance residual local_energy
+        compute lpr all lpr/atom model.lpr Si {ALL}
     """
     check(lammps.succeed(script + dump("c_lpr[*]") + "run 0\n", ranks=4), model)
 

@@ -54,11 +54,16 @@ def test_the_lines_that_matter_are_those_of_the_input() -> None:
     assert [line for line in blocks("lammps")[1].splitlines() if line and line not in lines] == []
 
 
+def test_the_limits_of_a_trigger_run(lammps: Lammps) -> None:
+    fitted().save(lammps.folder / "silicon.lpr")
+    lammps.succeed(silicon() + blocks("lammps")[2] + "run 0\n")
+
+
 def test_the_lines_of_another_compute_run(lammps: Lammps) -> None:
     rng = np.random.default_rng(4)
     model = LinearModel.from_arrays(rng.random((4, 55)), [74] * 4, [0, 0, 1, 1], regularizer=1.0)
     model.save(lammps.folder / "tungsten.lpr")
-    lammps.succeed(TUNGSTEN + blocks("lammps")[2] + "run 0\n")
+    lammps.succeed(TUNGSTEN + blocks("lammps")[3] + "run 0\n")
 
 
 @pytest.mark.parametrize("text", blocks("sh"), ids=lambda text: text.splitlines()[0])

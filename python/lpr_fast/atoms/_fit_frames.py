@@ -7,8 +7,9 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._progress import Progress
 from ..models._fit import adding, sums_of
-from ..models._problem import Progress, basis_of, finished, referenced, rows_from
+from ..models._problem import basis_of, finished, referenced, rows_from
 from ..models._regularizer import needs_rows
 from ..models._rows_file import rows_file, spooled_rows
 from ..models._settings import FitSettings

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._arrays import as_count, as_number, as_pairs
+from .._arrays import Array, as_count, as_number, as_pairs
 from .._errors import InvalidInputError
+from .._progress import Progress
 from ..models._active_set import Pool, pool_size
 from ..models._fit import ModelFacts, provenance_of
-from ..models._problem import Problem, Progress
+from ..models._problem import Problem
 from ..models._rows_file import Head
 from ..models._settings import FitSettings
 from ..models._structures import Structures
@@ -29,10 +30,6 @@ if TYPE_CHECKING:
     from ..descriptors._descriptor import Descriptor
 
 Indices = NDArray[np.int64]
-
-
-def no_progress(stage: str, done: int, total: int | None) -> None:
-    """Report nothing."""
 
 
 def by_atomic_number(settings: FitSettings) -> FitSettings:
@@ -118,7 +115,22 @@ def frames_problem(
     n_features = _n_features(descriptor, training)
     environments = FrameEnvironments(training, _describing(descriptor, n_features), n_features, settings.n_threads)
     given = None if settings.active_set is None else _environments(settings.active_set, structures)
-    return Problem(structures, environments, settings, facts, progress, pool, given)
+    held = tuple(_described(environments, frame, k) for k, frame in enumerate(settings.hold))
+    return Problem(structures, environments, settings, facts, progress, pool, given, held)
+
+
+def _described(environments: FrameEnvironments, frame: Atoms, number: int) -> tuple[Array, Indices]:
+    """Features and species of a structure whose mean of phi is to be held."""
+    from ..descriptors._elements import symbols
+
+    known = environments.structures.species
+    if strange := sorted(set(frame.numbers.tolist()) - set(known)):
+        raise InvalidInputError(
+            f"held structure {number} has {symbols(tuple(strange))}, but the training set has only {symbols(known)}; "
+            "hold structures of these."
+        )
+    describing = environments.describing
+    return describing.features([describing.ready(frame, f"held structure {number}")], [None], 0), frame.numbers
 
 
 def _built(wanted: Mapping[str, Any] | Descriptor, species: tuple[int, ...]) -> Descriptor:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from numpy.typing import ArrayLike
 
+from .._progress import Progress, silent
 from ..models._from_arrays import array_problem
 from ..models._from_rows import linear_model
-from ..models._problem import Progress, fit
+from ..models._problem import fit
 from ..models._scores import Loss
 from ..models._settings import FitSettings, Regularizer
 from ._fit_frames import fit_frames
-from ._fitting import no_progress, wanted_descriptor
+from ._fitting import wanted_descriptor
 from ._frames import DEFAULT_ENERGY_KEY
 from ._model import StructureModel
 
@@ -47,17 +48,18 @@ class LinearModel(StructureModel):
         energy_key: str | None = DEFAULT_ENERGY_KEY,
         group_key: str = "config_type",
         baseline: Mapping[Any, float] | Literal["isolated"] | None = None,
+        hold: Iterable[Atoms] = (),
         provenance: Mapping[str, Any] | None = None,
         keep_rows: str | PathLike[str] | None = None,
         n_threads: int = 0,
-        progress: Progress = no_progress,
+        progress: Progress = silent,
     ) -> LinearModel:
         """Fit to structures; with energies the model predicts them, without it gives rigidities all the same.
 
         Parameters
         ----------
-        frames, hypers, descriptor, loss, weights, sigmas, energy_key, group_key, baseline, provenance, keep_rows, \
-        n_threads, progress
+        frames, hypers, descriptor, loss, weights, sigmas, energy_key, group_key, baseline, hold, provenance, \
+        keep_rows, n_threads, progress
             As for `SparseKernelModel.fit`.
         regularizer : float or "auto"
             mu > 0, in units of squared energies (of the loss) times squared features; "auto" as there.
@@ -80,6 +82,7 @@ class LinearModel(StructureModel):
             energy_key=energy_key,
             group_key=group_key,
             baseline=baseline,
+            hold=tuple(hold),
             provenance=provenance,
             n_threads=n_threads,
         )
@@ -100,12 +103,13 @@ class LinearModel(StructureModel):
         baseline: Mapping[int, float] | None = None,
         provenance: Mapping[str, Any] | None = None,
         n_threads: int = 0,
+        progress: Progress = silent,
     ) -> LinearModel:
         """Fit to features of any origin; `score_features` takes more of them, `save` writes the same kind of file.
 
         Parameters
         ----------
-        X, species, structure, energies, loss, weights, sigmas, baseline, provenance, n_threads
+        X, species, structure, energies, loss, weights, sigmas, baseline, provenance, n_threads, progress
             As for `SparseKernelModel.from_arrays`; the features are taken as they are.
         regularizer : float or "auto"
             As for `fit`.
@@ -129,7 +133,7 @@ class LinearModel(StructureModel):
             provenance=provenance,
             n_threads=n_threads,
         )
-        return cls._of(fit(array_problem(X, species, structure, energies, settings), stacklevel=3))
+        return cls._of(fit(array_problem(X, species, structure, energies, settings, progress), stacklevel=3))
 
     @classmethod
     def from_rows(

@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _core
-from .._arrays import Array, as_count, as_number
+from .._arrays import Array, as_count, as_environments, as_number
 from .._errors import InvalidInputError
 from ..models._calibration import VarianceKind
 from ..models._from_arrays import checked_features
+from ..models._held import holding
 from ..models._reference import Reference, with_reference
 from ..models._scores import LocalScores, scores_of
+from ..models._split import SpeciesSplit, species_split
 from ._describing import Describing, SoapDescribing, other_describing
 from ._pipeline import Pipeline, Scores, UnknownSpecies, joined, stacked, whole_frames
 from ._stored_model import StoredModel
@@ -127,6 +129,75 @@ class StructureModel(StoredModel):
         for batch, scores in self._scored_batches(frames, "error", n_threads):
             reference.add(scores, np.concatenate([frame.numbers for frame in batch]))
         return self._of(with_reference(self._model, reference), self._outside)
+
+    def holding(
+        self: AnyModel,
+        rows: ArrayLike | None = None,
+        *,
+        structures: Iterable[Atoms] | None = None,
+        n_threads: int = 0,
+    ) -> AnyModel:
+        """The model with more predictions held fixed in `lpr_held` than the means of its species.
+
+        Hold what the data leave open in common for many atoms, so that it does not hide what they say of each: groups
+        of environments, an isolated atom, a phase (docs/held.md).
+
+        Parameters
+        ----------
+        rows : array_like, shape (q, M), optional
+            Rows of `phi`, and sums or means of them.
+        structures : iterable of ase.Atoms, optional
+            In place of rows: the mean of phi over the atoms of each structure.
+        n_threads : int
+            See `Rigidity`.
+
+        Returns
+        -------
+        SparseKernelModel or LinearModel
+            Of the same kind. It has no reference: percentiles that compared what was held before are gone, until
+            `with_reference` is given the training structures.
+
+        Raises
+        ------
+        InvalidInputError
+            For rows that cannot be used, structures that cannot be described, and both or neither.
+        """
+        if (rows is None) == (structures is None):
+            raise InvalidInputError("give either rows of phi to hold, or structures.")
+        count = as_count("n_threads", n_threads)
+        if structures is None:
+            wanted = as_environments("rows", rows)  # type: ignore[arg-type]
+        else:
+            wanted = np.stack([self.phi([frame], n_threads=count).mean(axis=0) for frame in structures])
+        return self._of(holding(self._model, wanted, count), self._outside)
+
+    def species_split(self) -> SpeciesSplit | None:
+        """How well the energies determine the split of totals between the species, and what would determine it.
+
+        Returns
+        -------
+        SpeciesSplit or None
+            None for models that hold no means of species, as those of one.
+        """
+        facts = self.provenance
+        parts = self._model.factor.held()
+        if parts is None or "held_species" not in facts:
+            return None
+        species = tuple(facts["held_species"])
+        means = parts[0][: len(species)]
+        n_atoms = max(1, round(facts.get("n_environments", 1) / max(1, facts.get("n_structures", 1))))
+        weight = 1.0 if self.loss == "total" else 1.0 / n_atoms**2
+        return species_split(
+            species, self.rigidity.covariance(means), self.regularizer, n_atoms, weight, self._typical_variances()
+        )
+
+    def _typical_variances(self) -> tuple[float, float] | None:
+        """Median variances of the training atoms, plain and with what is held, over the species; None if unknown."""
+        if self._reference is None or "lpr_held" not in self._reference.columns:
+            return None
+        medians = [[self.training_quantile(c, 0.5, s) for s in self.species] for c in ("lpr", "lpr_held")]
+        plain, with_held = (float(np.median(self.regularizer / np.array(lprs))) for lprs in medians)
+        return plain, with_held
 
     def training_quantile(self, column: str, share: float, species: int) -> float:
         """The score below which such a share of the training environments of a species lies.

@@ -10,14 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._arrays import Array
+from .._progress import Progress, silent
 from ..models._from_arrays import array_problem
 from ..models._from_rows import kernel_model
 from ..models._memory import as_bytes
-from ..models._problem import Progress, fit
+from ..models._problem import fit
 from ..models._scores import Loss
 from ..models._settings import FitSettings, Regularizer
 from ._fit_frames import fit_frames
-from ._fitting import no_progress, wanted_descriptor
+from ._fitting import wanted_descriptor
 from ._frames import DEFAULT_ENERGY_KEY
 from ._model import StructureModel
 
@@ -53,12 +54,13 @@ class SparseKernelModel(StructureModel):
         energy_key: str | None = DEFAULT_ENERGY_KEY,
         group_key: str = "config_type",
         baseline: Mapping[Any, float] | Literal["isolated"] | None = None,
+        hold: Iterable[Atoms] = (),
         seed: int = 0,
         provenance: Mapping[str, Any] | None = None,
         keep_rows: str | PathLike[str] | None = None,
         memory: str | int | None = None,
         n_threads: int = 0,
-        progress: Progress = no_progress,
+        progress: Progress = silent,
     ) -> SparseKernelModel:
         """Fit to structures; with energies the model predicts them, without it gives rigidities all the same.
 
@@ -106,6 +108,9 @@ class SparseKernelModel(StructureModel):
             Energy per atom of each element to be taken off first; "isolated" takes those of the isolated atoms among
             the structures (one atom without periodicity, or of the group ``isolated_atom``). The default fits them by
             least squares of minimum norm. It is not part of the rigidity.
+        hold : iterable of ase.Atoms
+            Structures whose mean prediction `lpr_held` holds fixed beside those of the species (docs/held.md): a phase,
+            an isolated atom.
         seed : int
             Draws the pool.
         provenance : mapping, optional
@@ -117,7 +122,7 @@ class SparseKernelModel(StructureModel):
         n_threads : int
             See `Rigidity`.
         progress : callable, optional
-            Called as ``progress(stage, atoms_done, atoms_in_all)``.
+            Called as ``progress(stage, atoms_done, atoms_in_all)``, such as a `ProgressLine`.
 
         Returns
         -------
@@ -140,6 +145,7 @@ class SparseKernelModel(StructureModel):
             energy_key=energy_key,
             group_key=group_key,
             baseline=baseline,
+            hold=tuple(hold),
             seed=seed,
             provenance=provenance,
             memory=None if memory is None else as_bytes(memory),
@@ -166,6 +172,7 @@ class SparseKernelModel(StructureModel):
         seed: int = 0,
         provenance: Mapping[str, Any] | None = None,
         n_threads: int = 0,
+        progress: Progress = silent,
     ) -> SparseKernelModel:
         """Fit to features of any origin; `score_features` takes more of them, `save` writes the same kind of file.
 
@@ -184,7 +191,7 @@ class SparseKernelModel(StructureModel):
             Instead of `n_active`: rows of `X`. In the model they stand in order of species and row.
         energies : array_like, shape (n_structures,), optional
             Total energies; without them the model gives rigidities all the same.
-        regularizer, zeta, loss, weights, sigmas, baseline, seed, provenance, n_threads
+        regularizer, zeta, loss, weights, sigmas, baseline, seed, provenance, n_threads, progress
             As for `fit`.
 
         Returns
@@ -210,7 +217,7 @@ class SparseKernelModel(StructureModel):
             provenance=provenance,
             n_threads=n_threads,
         )
-        return cls._of(fit(array_problem(X, species, structure, energies, settings), stacklevel=3))
+        return cls._of(fit(array_problem(X, species, structure, energies, settings, progress), stacklevel=3))
 
     @classmethod
     def from_rows(

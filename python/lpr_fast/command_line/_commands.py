@@ -208,6 +208,12 @@ def lpr_fast() -> None:
     "TRAIN.  [default: fitted]",
 )
 @click.option(
+    "--hold",
+    metavar="FILE",
+    type=str,
+    help="Structures whose mean prediction is held fixed in lpr_held, beside those of the species.",
+)
+@click.option(
     "--group-key", default="config_type", show_default=True, help="Name of what says what kind of structure it is."
 )
 @click.option(

@@ -23,6 +23,7 @@ from ..reading._options import ReadOptions
 from ..reading._specification import path_of
 from ._calibrate import calibration_line, frames_of
 from ._info import active_set_line, rigidity_line
+from ._split import split_lines
 from ._terminal import say, tell, watching
 from ._tune import as_regularizer, choice_lines, size_line
 
@@ -55,6 +56,7 @@ class Options:
     weights: str | None
     sigmas: str | None
     baseline: str | None
+    hold: str | None
     group_key: str
     seed: int
     keep_rows: Path | None
@@ -97,6 +99,7 @@ class Options:
             energy_key=None if self.no_energies else self.energy_key,
             group_key=self.group_key,
             baseline=None if self.baseline is None else _baseline(self.baseline),
+            hold=() if self.hold is None else tuple(frames_of((self.hold,), self.reading)),
             seed=self.seed,
             provenance=provenance,
             memory=None if self.memory is None else as_bytes(self.memory),
@@ -163,7 +166,7 @@ def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
     if line := size_line(facts):
         tell(line)
     tell(f"rigidity  {rigidity_line(model)}")
-    for line in choice_lines(facts):
+    for line in [*split_lines(model), *choice_lines(facts)]:
         tell(line)
     if options.calibrate is not None:
         model = model.calibrate(frames_of((options.calibrate,), options.reading))

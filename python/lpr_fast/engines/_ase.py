@@ -20,7 +20,6 @@ from .._files import refuse_output
 from .._trigger import Trigger
 from ..atoms._model import StructureModel
 from ..models._columns import COLUMNS, prefixed_columns_of
-from ..models._scores import VERDICTS
 from ..writing._extxyz import write_frame
 
 Columns = dict[str, Array]
@@ -76,8 +75,8 @@ class LprCalculator(Calculator):
 
     Whatever it is asked for, it sets the arrays ``lpr``, ``lpr_variance`` and, where the model has them, all other
     scores (``lpr_residual``, ``lpr_percentile``, ``lpr_verdict``, ...) of the structure, which writers of extended XYZ
-    keep. See `Scores` for their meaning. Each configuration is scored once. Features that structures carry for the model
-    have to be results of the other calculator, of the same name.
+    keep. See `Scores` for their meaning. Each configuration is scored once. Features that structures carry for the
+    model have to be results of the other calculator, of the same name.
 
     Parameters
     ----------
@@ -160,12 +159,12 @@ class LprObserver:
     model : SparseKernelModel or LinearModel
         Scores.
     trigger : Trigger
-        Is told the lowest LPR and percentile, and the largest share of atoms that are unlike the training set, of all
-        images of a band. One trigger belongs to one run, whose steps go on where they were.
+        Is told the lowest LPR and percentile, and the largest share of atoms that are loose or unlike the training set,
+        of all images of a band. One trigger belongs to one run, whose steps go on where they were.
     path : path, optional
         Extended XYZ to which frames are appended, with all digits: ``step``, ``reason`` (see `Trigger.update`),
-        ``lpr_lowest``, where the model has them ``percentile_lowest`` and ``unlike_share``, and of a band, of which the
-        image is saved that is farthest beyond the limit, ``image``.
+        ``lpr_lowest``, where the model has them ``percentile_lowest`` and ``unpinned_share``, and of a band, of which
+        the image is saved that is farthest beyond the limit, ``image``.
     stop : bool
         Whether the run ends, as if its steps had been done, when the trigger fires for the last time. A later
         ``dynamics.run`` goes on: ask ``trigger.is_exhausted`` first.
@@ -200,7 +199,7 @@ class LprObserver:
             raise InvalidInputError(f"trigger is {_shown(trigger)}; give a Trigger, such as Trigger(0.01).")
         if not model.has_reference and set(trigger.watched) != {"lpr"}:
             raise InvalidInputError(
-                "the trigger has a limit for percentiles or unlike atoms, but the model does not know how its training "
+                "the trigger has a limit for percentiles or verdicts, but the model does not know how its training "
                 "environments score; add that with model.with_reference(frames)."
             )
         if stop and not _can_be_ended(dynamics):
@@ -227,7 +226,7 @@ class LprObserver:
             step,
             min(each.lpr for each in seen),
             lowest_percentile=min(each.percentile for each in seen),
-            unlike_share=max(each.unlike for each in seen),
+            unpinned_share=max(each.unpinned for each in seen),
         )
         if reason is None:
             return
@@ -235,10 +234,10 @@ class LprObserver:
             self.dynamics.max_steps = step
         if self.path is not None and world.rank == 0:
             values = [getattr(each, reason) for each in seen]
-            worst = int(np.argmax(values) if reason == "unlike" else np.argmin(values))
+            worst = int(np.argmax(values) if reason == "unpinned" else np.argmin(values))
             facts = {"step": step, "reason": reason, "lpr_lowest": seen[worst].lpr}
             if self.model.has_reference:
-                facts |= {"percentile_lowest": seen[worst].percentile, "unlike_share": seen[worst].unlike}
+                facts |= {"percentile_lowest": seen[worst].percentile, "unpinned_share": seen[worst].unpinned}
             _save(self.path, images[worst], facts | ({"image": worst} if len(images) > 1 else {}))
 
 
@@ -248,7 +247,7 @@ class _Observed:
 
     lpr: float
     percentile: float
-    unlike: float
+    unpinned: float
 
 
 def _observed(atoms: Atoms) -> _Observed:
@@ -256,7 +255,7 @@ def _observed(atoms: Atoms) -> _Observed:
     return _Observed(
         float(atoms.arrays["lpr"].min(initial=np.inf)),
         float(percentile.min(initial=100.0)),
-        float(np.count_nonzero(verdict == VERDICTS.index("unlike")) / max(len(verdict), 1)),
+        float(np.count_nonzero(verdict > 0.0) / max(len(verdict), 1)),
     )
 
 

@@ -14,8 +14,9 @@ from numpy.typing import ArrayLike
 from .. import _core
 from .._errors import InvalidInputError
 from .._files import refuse_output
+from .._progress import silent
 from ..atoms import _frames
-from ..atoms._fitting import frames_problem, no_progress, outside_of, wanted_descriptor
+from ..atoms._fitting import frames_problem, outside_of, wanted_descriptor
 from ..atoms._load import load_model
 from ..atoms._model import StructureModel
 from ..models._memory import as_bytes
@@ -31,6 +32,8 @@ from ._lock import locked
 from ._training_files import TrainingFiles, reread_files
 
 if TYPE_CHECKING:
+    from ase import Atoms
+
     from ..descriptors._descriptor import Descriptor
 
 #: Called with the name of a stage, the atoms that are done, and of all if that is known.
@@ -101,6 +104,7 @@ def fit_files(
     energy_key: str | None = _frames.DEFAULT_ENERGY_KEY,
     group_key: str = "config_type",
     baseline: Mapping[Any, float] | Literal["isolated"] | None = None,
+    hold: Iterable[Atoms] = (),
     seed: int = 0,
     provenance: Mapping[str, Any] | None = None,
     format: str | None = None,  # noqa: A002 (the name that ASE has for it)
@@ -133,7 +137,7 @@ def fit_files(
     model : {"sparse_kernel", "linear"}
         What is fitted: a `SparseKernelModel` or a `LinearModel`, which has no active set and no zeta.
     regularizer, hypers, descriptor, n_active, active_set, zeta, loss, weights, sigmas, energy_key, group_key, \
-    baseline, seed, provenance, keep_rows, memory, n_threads
+    baseline, hold, seed, provenance, keep_rows, memory, n_threads
         As for `SparseKernelModel.fit`.
     format, topology, species, cell, ignore
         How to read the files: see `score_trajectory`.
@@ -170,6 +174,7 @@ def fit_files(
         energy_key=energy_key,
         group_key=group_key,
         baseline=baseline,
+        hold=tuple(hold),
         seed=seed,
         provenance=provenance,
         memory=None if memory is None else as_bytes(memory),
@@ -182,7 +187,7 @@ def fit_files(
         settings,
         executor,
         ReadOptions.of(format=format, topology=topology, species=species, cell=cell, ignore=ignore),
-        progress or no_progress,
+        progress or silent,
         lambda sentence: None,  # noqa: ARG005
     )
     return fitted(source, order, stacklevel=3).model

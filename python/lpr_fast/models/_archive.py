@@ -71,7 +71,7 @@ def assembled(
     if rigidity.weights is not None:
         tensors["weights"] = rigidity.weights
     factors = _factors(basis, rigidity, prior, n_threads)
-    facts["factors"] = {name: _put_factor(name, factor, tensors) for name, factor in factors.items()}
+    facts["factors"] = {name: put_factor(name, factor, tensors) for name, factor in factors.items()}
     return _core.Model.from_parts(json.dumps(facts, allow_nan=False), tensors)
 
 
@@ -90,7 +90,8 @@ def _factors(basis: Basis, rigidity: Rigidity, prior: Array | None, n_threads: i
     return {"hessian": rigidity._factor} | restricted | priors
 
 
-def _put_factor(name: str, factor: _core.HessianFactor, tensors: Tensors) -> dict[str, Any]:
+def put_factor(name: str, factor: _core.HessianFactor, tensors: Tensors) -> dict[str, Any]:
+    """Put a factor among the arrays of a file, and return what the text says of it."""
     tensors[f"{name}.columns"] = np.array(factor.columns, dtype=np.int64)
     tensors[f"{name}.triangle"] = factor.triangle()
     if (held := factor.held()) is not None:

@@ -64,7 +64,8 @@ def solved(basis: Basis, sums: RowSums, settings: FitSettings, facts: ModelFacts
         raise
     means = sums.species_means(basis)
     if len(means) > 1:
-        rigidity = rigidity.holding(means)
+        rigidity = rigidity.holding(np.stack(list(means.values())))
+        facts = facts.with_provenance({"held_species": list(means)})
     return assembled(
         basis,
         rigidity,

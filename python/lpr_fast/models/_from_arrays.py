@@ -21,6 +21,7 @@ from .._arrays import (
     refuse_unusable,
 )
 from .._errors import InvalidInputError
+from .._progress import Progress
 from ._active_set import Pool, pool_size
 from ._fit import ModelFacts, provenance_of
 from ._problem import Problem
@@ -76,7 +77,12 @@ class ArrayEnvironments:
 
 
 def array_problem(
-    X: ArrayLike, species: ArrayLike, structure: ArrayLike, energies: ArrayLike | None, settings: FitSettings
+    X: ArrayLike,
+    species: ArrayLike,
+    structure: ArrayLike,
+    energies: ArrayLike | None,
+    settings: FitSettings,
+    progress: Progress,
 ) -> Problem:
     """Arguments of `from_arrays`, as they were given."""
     features, numbers = checked_features(as_rows("X", X), species)
@@ -95,11 +101,7 @@ def array_problem(
         pool = Pool(pool_size(settings.largest_active), settings.seed)
         pool.add(environments.numbers)
     given = None if settings.active_set is None else _places(settings.active_set, order)
-    return Problem(structures, environments, settings, facts, _tell_nobody, pool, given)
-
-
-def _tell_nobody(stage: str, done: int, total: int) -> None:
-    """Report nothing."""
+    return Problem(structures, environments, settings, facts, progress, pool, given)
 
 
 def _weights(settings: FitSettings, n_structures: int) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from .. import _core
 from .._arrays import Array
 from .._errors import InvalidInputError
+from .._progress import Progress
 from . import _active_set
 from ._active_set import Pool
 from ._basis import Basis, LinearBasis, SparseKernelBasis
 from ._fit import ModelFacts, adding, solved, sums_of
+from ._held import holding, mean_rows
 from ._leave_one_out import Blocks
 from ._memory import demand, pool_bytes, refuse_too_little
 from ._reference import Reference, reference_of, with_reference
@@ -28,9 +30,6 @@ from ._structures import Structures
 from ._training import structure_rows
 
 Indices = NDArray[np.int64]
-
-#: Called when a piece of work is done, with the name of its kind, and how many of how many atoms are done.
-Progress: TypeAlias = Callable[[str, int, int], None]
 
 # Features of environments, given in ascending order, a batch at a time.
 Describe: TypeAlias = Callable[[Indices], Iterator[Array]]
@@ -78,6 +77,8 @@ class Problem:
         Environments that the active set is to be chosen from.
     given : numpy.ndarray of int, or None
         The active set, ascending, if the caller has chosen it.
+    held : sequence of (numpy.ndarray, numpy.ndarray)
+        Features and species of structures whose mean of phi is held beside those of the species.
     """
 
     structures: Structures
@@ -87,6 +88,7 @@ class Problem:
     progress: Progress
     pool: Pool | None = None
     given: Indices | None = None
+    held: Sequence[tuple[Array, Indices]] = ()
 
 
 def fit(problem: Problem, *, stacklevel: int) -> _core.Model:
@@ -120,6 +122,8 @@ def finished(
         stacklevel=stacklevel + 1,
     )
     model = solved(basis, sums, settings, facts, stacklevel=stacklevel + 1)
+    if problem.held:
+        model = holding(model, mean_rows(basis, problem.held, settings.n_threads), settings.n_threads)
     problem.progress("factorising", 1, 1)
     return model
 

@@ -122,9 +122,18 @@ def with_reference(model: _core.Model, reference: Reference) -> _core.Model:
             f"there is no environment of species {missing[0]} to compare with; give structures with all species that "
             f"the model knows: {', '.join(map(str, facts['species']))}."
         )
+    text, arrays = without_reference(text, arrays)
     limits = {"loose": LOOSE_PERCENT, "unlike": UNLIKE_PERCENT, "smallest_residual": SMALLEST_RESIDUAL}
-    others = {name: array for name, array in arrays.items() if not name.startswith(_PREFIX)}
-    return _core.Model.from_parts(json.dumps({**facts, "reference": limits}), {**others, **reference.to_arrays()})
+    return _core.Model.from_parts(
+        json.dumps({**json.loads(text), "reference": limits}), {**arrays, **reference.to_arrays()}
+    )
+
+
+def without_reference(text: str, arrays: Mapping[str, NDArray[Any]]) -> tuple[str, dict[str, NDArray[Any]]]:
+    """Parts of a model without what they say of its training environments."""
+    facts = json.loads(text)
+    facts.pop("reference", None)
+    return json.dumps(facts), {name: array for name, array in arrays.items() if not name.startswith(_PREFIX)}
 
 
 def _bins(values: Array) -> Indices:

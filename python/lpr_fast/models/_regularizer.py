@@ -28,8 +28,9 @@ WITHOUT_ENERGIES = 1e-3
 _PER_DECADE = 5
 _LOWEST, _HIGHEST = 1e-13, 10.0
 
-# Losses that differ by less are the same; the larger regularizer is taken.
-_SAME = 1e-9
+# Losses that differ by less are the same, for they come from a number of structures: errors to a hundredth. Of such the
+# larger regularizer is taken, which leaves the smaller rigidities, and the model that trusts its labels less.
+_SAME = 0.02
 
 # Smaller models are those of one half, one quarter and one eighth of the active set, if that is not too few.
 _SHARES = (8, 4, 2)

@@ -48,17 +48,20 @@ class RowSums:
             counts += weights[row] * rows.labels["composition"][row]
         self.phi, self.counts = phi, counts
 
-    def species_means(self, basis: Basis) -> Array:
-        """Mean of phi over the training atoms of each species, zero in the columns of others: (n_species, M).
+    def species_means(self, basis: Basis) -> dict[int, Array]:
+        """Mean of phi over the training atoms of each species, zero in the columns of others: (M,) each.
 
         Atoms count with the weight of their structure in the loss. Species without a weight are left out.
         """
-        means = np.zeros((len(basis.species), basis.size))
-        for row, (species, count) in enumerate(zip(basis.species, self.counts.tolist(), strict=True)):
+        means = {}
+        for species, count in zip(basis.species, self.counts.tolist(), strict=True):
             columns = basis.columns(species)
+            mean = np.zeros(basis.size)
             if count > 0.0:
-                means[row, columns] = self.phi[columns] / count
-        return means[means.any(axis=1)]
+                mean[columns] = self.phi[columns] / count
+            if mean.any():
+                means[species] = mean
+        return means
 
     def to_bytes(self) -> bytes:
         """Everything, for a file."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -48,6 +49,7 @@ class FitSettings:
     energy_key: str | None = None
     group_key: str = "config_type"
     baseline: Mapping[Any, float] | str | None = None
+    hold: Sequence[Any] = ()
     seed: int = 0
     provenance: Mapping[str, Any] | None = None
     memory: int | None = None
@@ -100,6 +102,7 @@ class FitSettings:
             "energy_key": self.energy_key,
             "group_key": self.group_key,
             "baseline": self._plain_baseline(),
+            "hold": [_digest(structure) for structure in self.hold],
             "provenance": checked_provenance(self.provenance),
         }
         if self.kind == "sparse_kernel":
@@ -115,6 +118,12 @@ class FitSettings:
         if wrong:
             raise InvalidInputError(f"the baseline of {wrong[0]} is {energies[wrong[0]]}; it must be finite.")
         return energies
+
+
+def _digest(structure: Any) -> str:
+    """What tells a structure from others."""
+    arrays = (structure.numbers, structure.positions, structure.cell.array, structure.pbc)
+    return hashlib.sha256(b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)).hexdigest()
 
 
 def _plain(given: Any) -> Any:

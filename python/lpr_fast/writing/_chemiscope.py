@@ -78,7 +78,7 @@ class Chemiscope(Sampled):
             )
             for column in columns
         }
-        scores["lpr"] = np.where(np.isinf(scores["lpr"]), np.nan, scores["lpr"])  # JSON knows no infinity
+        scores = {n: np.where(np.isinf(values), np.nan, values) for n, values in scores.items()}  # JSON has no infinity
         lowest = set(self._sample.lowest)
         properties = {
             "PCA": (self._map(places), "principal components of the features of these environments"),

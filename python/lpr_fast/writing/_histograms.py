@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .._arrays import Array
 from .._errors import InvalidInputError
+from ..models._scores import VERDICTS
 from ._records import FORMAT, FORMAT_VERSION, _h5py
 
 _ATOMS_AT_A_TIME = 2**18
@@ -47,6 +48,8 @@ class Counts:
         For kernel models, edges of the bins along the residual, as decadic logarithms.
     of_residual : numpy.ndarray, shape (N_BINS, N_BINS), or None
         Atoms in each bin of LPR (rows) and residual (columns).
+    verdicts : numpy.ndarray of int, shape (n_points, 3), or None
+        Atoms of each verdict, along `frames`; None for files without.
     """
 
     loss: str
@@ -62,6 +65,7 @@ class Counts:
     n_unknown: int = 0
     of_species: dict[int, NDArray[np.int64]] = field(default_factory=dict)
     of_residual: NDArray[np.int64] | None = None
+    verdicts: NDArray[np.int64] | None = None
 
 
 def counted(path: Path) -> Counts:
@@ -104,9 +108,12 @@ def _counted(path: Path, file: Any) -> Counts:
     numbers, first = file["frames/number"][:], file["frames/first_atom"][:]
     lowest = np.full(len(numbers), np.nan)
     extremes = {name: (np.inf, -np.inf) for name in ("lpr", "residual") if name in file["atoms"]}
-    for start, columns in _chunks(file, list(extremes)):
+    verdicts = np.zeros((len(numbers), len(VERDICTS)), dtype=np.int64) if "verdict" in file["atoms"] else None
+    for start, columns in _chunks(file, [*extremes, *(["verdict"] if verdicts is not None else [])]):
         lpr = columns["lpr"]
         _take_lowest(lowest, first, start, lpr)
+        if verdicts is not None:
+            _count_verdicts(verdicts, first, start, columns["verdict"])
         drawn = _drawn(lpr)
         for name, (low, high) in extremes.items():
             values = _logarithms(name, columns[name][drawn])
@@ -115,16 +122,18 @@ def _counted(path: Path, file: Any) -> Counts:
         raise InvalidInputError(f"{path} holds no atom with a finite LPR; there is nothing to draw.")
     together = -(-len(numbers) // _MOST_POINTS)
     edges = {name: _edges(low, high) for name, (low, high) in extremes.items()}
+    places = np.arange(0, len(numbers), together)
     counts = Counts(
         loss=str(file.attrs["loss"]),
         model_sha256=str(file.attrs["model_sha256"]),
         n_frames=len(numbers),
         n_atoms=len(file["atoms/lpr"]),
         frames=numbers[::together],
-        lowest=np.fmin.reduceat(lowest, np.arange(0, len(lowest), together)),
+        lowest=np.fmin.reduceat(lowest, places),
         lpr_edges=edges["lpr"],
         residual_edges=edges.get("residual"),
         frames_together=together,
+        verdicts=None if verdicts is None else np.add.reduceat(verdicts, places, axis=0),
     )
     if "residual" in edges:
         counts.of_residual = np.zeros((N_BINS, N_BINS), dtype=np.int64)
@@ -156,11 +165,22 @@ def _chunks(file: Any, names: list[str]) -> Iterator[tuple[int, dict[str, Array]
 
 def _take_lowest(lowest: Array, first: NDArray[np.int64], start: int, lpr: Array) -> None:
     """Lower the lowest LPR of the frames that a chunk of atoms belongs to; what is not finite is none."""
-    frames = slice(
-        int(np.searchsorted(first, start, side="right")) - 1, int(np.searchsorted(first, start + len(lpr), side="left"))
-    )
-    starts = np.maximum(first[frames] - start, 0)
+    frames, starts = _frames_of(first, start, len(lpr))
     lowest[frames] = np.fmin(lowest[frames], np.fmin.reduceat(np.where(_drawn(lpr), lpr, np.nan), starts))
+
+
+def _count_verdicts(verdicts: NDArray[np.int64], first: NDArray[np.int64], start: int, found: Array) -> None:
+    """Count the verdicts of the frames that a chunk of atoms belongs to."""
+    frames, starts = _frames_of(first, start, len(found))
+    verdicts[frames] += np.add.reduceat(found[:, None] == np.arange(len(VERDICTS)), starts, axis=0, dtype=np.int64)
+
+
+def _frames_of(first: NDArray[np.int64], start: int, count: int) -> tuple[slice, NDArray[np.int64]]:
+    """The frames that so many atoms from one on belong to, and where each begins among these atoms."""
+    frames = slice(
+        int(np.searchsorted(first, start, side="right")) - 1, int(np.searchsorted(first, start + count, side="left"))
+    )
+    return frames, np.maximum(first[frames] - start, 0)
 
 
 def _drawn(lpr: Array) -> NDArray[np.bool_]:

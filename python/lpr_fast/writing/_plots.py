@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..models._scores import LOSS_NAMES
+from ..models._scores import LOSS_NAMES, VERDICTS
 from ._picture import COLOURS, check_picture, panels_of
 
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def plot_scores(path: str | PathLike[str], output: str | PathLike[str] | None = None) -> Path:
-    """Draw the distribution of the LPR of each species, the lowest LPR of each frame, and LPR against residual.
+    """Draw the LPR of each species, the lowest of each frame, the verdicts along the run, and LPR against residual.
 
     The file is read a chunk at a time: it may hold any number of atoms. Atoms whose LPR is infinite or NaN are counted
-    in the title, and not drawn. Linear models have no residual.
+    in the title, and not drawn. Linear models have no residual, and models without a reference no verdicts.
 
     Parameters
     ----------
@@ -46,13 +46,13 @@ def plot_scores(path: str | PathLike[str], output: str | PathLike[str] | None = 
     from ._histograms import counted
 
     counts = counted(source)
-    n_panels = 2 if counts.of_residual is None else 3
-    with panels_of(target, n_panels) as (figure, panels):
+    draw = [_distribution, _along_the_run]
+    draw += [] if counts.verdicts is None else [_verdicts_along]
+    draw += [] if counts.of_residual is None else [_against_residual]
+    with panels_of(target, len(draw)) as (figure, panels):
         loss = LOSS_NAMES[counts.loss]
-        _distribution(panels[0], counts, loss)
-        _along_the_run(panels[1], counts, loss)
-        if n_panels == 3:
-            _against_residual(panels[2], counts, loss)
+        for panel, draw_one in zip(panels, draw, strict=True):
+            draw_one(panel, counts, loss)
         figure.suptitle(_title(source.name, counts, loss), fontsize="medium")
     return target
 
@@ -94,6 +94,22 @@ def _along_the_run(axes: Axes, counts: Counts, loss: str) -> None:
         "Least rigid atom of each frame" if together == 1 else f"Least rigid atom of every {together} frames"
     )
     axes.grid(alpha=0.3)
+
+
+def _verdicts_along(axes: Axes, counts: Counts, loss: str) -> None:  # noqa: ARG001
+    """Shares of the atoms, one upon the other."""
+    assert counts.verdicts is not None
+    shares = 100.0 * counts.verdicts / np.maximum(counts.verdicts.sum(axis=1, keepdims=True), 1)
+    edges = np.append(counts.frames, counts.frames[-1] + counts.frames_together)
+    below = np.zeros(len(shares))
+    for name, colour in (("unlike", COLOURS[1]), ("loose", COLOURS[0])):
+        top = below + shares[:, VERDICTS.index(name)]
+        axes.stairs(top, edges, baseline=below, fill=True, color=colour, alpha=0.7, label=name)
+        below = top
+    axes.set(xlabel="frame", ylabel="atoms (%)", ylim=(0.0, 115.0), yticks=np.arange(0, 101, 20))
+    together = counts.frames_together
+    axes.set_title("Verdicts" if together == 1 else f"Verdicts of every {together} frames")
+    axes.legend(frameon=False, loc="upper right", ncols=2)
 
 
 def _against_residual(axes: Axes, counts: Counts, loss: str) -> None:
