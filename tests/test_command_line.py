@@ -372,7 +372,10 @@ MISTAKES: dict[str, tuple[Callable[[Path], list[object]], str]] = {
     ),
     "negative regularizer": (lambda f: fit_with(f, "--regularizer", -1), "regularizer is -1; it must be finite"),
     "NaN regularizer": (lambda f: fit_with(f, "--regularizer", "nan"), "regularizer is nan; it must be finite"),
-    "text regularizer": (lambda f: fit_with(f, "--regularizer", "small"), "'small' is not a valid float"),
+    "text regularizer": (
+        lambda f: fit_with(f, "--regularizer", "small"),
+        "the regularizer is 'small'; give a positive number",
+    ),
     "no active environments": (lambda f: fit_with(f, "--n-active", 0), "n_active is 0; it must be positive"),
     "zeta of zero": (lambda f: fit_with(f, "--zeta", 0), "zeta is 0; it must be finite and positive"),
     "negative seed": (lambda f: fit_with(f, "--seed", -1), "seed is -1; it must not be negative"),
