@@ -48,6 +48,11 @@ class Columns:
     predicted: Array
     committee: Array
 
+    @property
+    def projected(self) -> Array:
+        """Projected-process variance at fixed means of the species."""
+        return MU / self.held + self.residual
+
 
 def scored(system: System, n_active: int, seed: int, n_members: int, settings: dict[str, Any]) -> dict[str, Columns]:
     """Fit and score, for each part of a system; fit again to draws of the structures with replacement."""

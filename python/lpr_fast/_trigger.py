@@ -17,8 +17,8 @@ class Trigger:
 
     A step is beyond a limit if its lowest LPR is below `threshold`, its lowest percentile below `percentile`, or more
     than a share `unpinned_share` of its atoms loose or unlike the training set. The trigger fires when `n_steps` scored
-    steps one after the other are beyond any of the limits that it was given; then again only after a step that has recovered from
-    all of them, and not before `cool_down` steps have passed.
+    steps one after the other are beyond any of the limits that it was given; then again only after a step that has
+    recovered from all of them, and not before `cool_down` steps have passed.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ Indices = NDArray[np.int64]
 COUNTED = ("lpr", "lpr_held", "variance", "residual")
 
 # An environment is loose if so many percent of the training environments of its species, at most, are less rigid, and
-# unlike the training set if so many percent of them have a smaller residual.
+# unlike the training set if so many percent of them have a smaller residual: docs/verdicts.md has the tables behind it.
 LOOSE_PERCENT = 1.0
 UNLIKE_PERCENT = 99.9
 
