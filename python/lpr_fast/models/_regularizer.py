@@ -42,7 +42,7 @@ _STILL_FALLS = 0.05
 
 @dataclass(frozen=True)
 class RegularizerChoice:
-    """The largest regularizer of those of least leave-one-out error, and what else there is to know of its neighbourhood.
+    """The largest regularizer of those of least leave-one-out error, and what there is to know of its neighbourhood.
 
     Attributes
     ----------
