@@ -4,7 +4,6 @@
 #include <limits>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <vector>
 
 #include "base/matrices.hpp"
@@ -50,7 +49,7 @@ struct FactorState {
     RowMatrix triangle;          ///< R
     double condition = 0.0;
     double error_estimate = std::numeric_limits<double>::quiet_NaN();
-    std::optional<Held> held = std::nullopt;
+    std::shared_ptr<const Held> held = nullptr;                 ///< none: nothing is held
     std::shared_ptr<const FactorState> origin = nullptr;        ///< of updates: what the first one started from
     std::shared_ptr<const HessianAccumulator> added = nullptr;  ///< all rows since
     std::unique_ptr<MadeOnce<PackedFactor>> packed = nullptr;   ///< R for scoring; ask packed()

@@ -1,9 +1,9 @@
 #include "rigidity/held.hpp"
 
-#include <algorithm>
-#include <vector>
+#include <utility>
 
 #include "base/at.hpp"
+#include "linear_algebra/singular_values.hpp"
 #include "linear_algebra/triangularize.hpp"
 #include "rigidity/factor_state.hpp"
 #include "rigidity/quadratic_form.hpp"
@@ -31,17 +31,28 @@ Matrix solved_directions(const FactorState& factor, ConstMatrixView rows) {
     return solved;
 }
 
+/// Orthonormal rows that span some columns: the largest that is left is taken next, and what is below `smallest` is
+/// rounding. Every column is orthogonalised twice, which is enough.
+RowMatrix orthonormal_span(Matrix columns, double smallest) {
+    RowMatrix span(0, columns.rows());
+    while (columns.cols() > 0) {
+        Index largest = 0;
+        if (!(columns.colwise().norm().maxCoeff(&largest) > smallest)) break;
+        const Vector column = columns.col(largest) - span.transpose() * (span * columns.col(largest));
+        span.conservativeResize(span.rows() + 1, Eigen::NoChange);
+        span.bottomRows(1) = column.transpose().normalized();
+        if (span.rows() == span.cols()) break;
+        columns -= span.bottomRows(1).transpose() * (span.bottomRows(1) * columns);
+    }
+    return span;
+}
+
 }  // namespace
 
 Held held_by(const FactorState& factor, ConstMatrixView rows) {
-    const Matrix solved = solved_directions(factor, rows);
-    Eigen::ColPivHouseholderQR<Matrix> qr(solved);
-    const Index most = std::min(solved.rows(), solved.cols());
-    Index rank = 0;
-    while (rank < most && std::abs(qr.matrixQR()(rank, rank)) > smallest_direction) ++rank;
-    Matrix basis = Matrix::Identity(solved.rows(), rank);
-    basis.applyOnTheLeft(qr.householderQ());
-    return {as_matrix(rows), basis.transpose(), Vector::Zero(rank)};
+    RowMatrix span = orthonormal_span(solved_directions(factor, rows), smallest_direction);
+    const Index rank = span.rows();
+    return {as_matrix(rows), std::move(span), Vector::Zero(rank)};
 }
 
 Held held_within(const Held& held, const Triangle& inverse) {
@@ -49,13 +60,18 @@ Held held_within(const Held& held, const Triangle& inverse) {
     // the rest, so that neither loses digits beside one.
     const Vector weights = (1.0 - held.left.array()).sqrt();
     const Matrix cosines = inverse.targets * weights.asDiagonal();
-    const Eigen::JacobiSVD<Matrix> svd(cosines, Eigen::ComputeThinU | Eigen::ComputeThinV);
+    const RowMatrix span = orthonormal_span(cosines, smallest_cosine);
+    RowMatrix within = RowMatrix::Zero(cosines.cols(), cosines.cols());
+    within.topRows(span.rows()) = span * cosines;
+    const SingularValues found = singular_values(within, Vector::Zero(cosines.cols()));
     Index rank = 0;
-    while (rank < svd.singularValues().size() && svd.singularValues()(rank) > smallest_cosine) ++rank;
-    const Matrix outside = inverse.rest * (weights.asDiagonal() * svd.matrixV().leftCols(rank));
-    const Matrix free = held.left.cwiseSqrt().asDiagonal() * svd.matrixV().leftCols(rank);
+    while (rank < span.rows() && found.values(rank) > smallest_cosine) ++rank;
+    const auto mixing = found.directions.leftCols(rank);
+    const Matrix rotated = (within * mixing).topRows(span.rows()) * found.values.head(rank).cwiseInverse().asDiagonal();
+    const Matrix outside = inverse.rest * (weights.asDiagonal() * mixing);
+    const Matrix free = held.left.cwiseSqrt().asDiagonal() * mixing;
     const Vector left = (outside.colwise().squaredNorm() + free.colwise().squaredNorm()).transpose();
-    return {{}, svd.matrixU().leftCols(rank).transpose(), left.cwiseMin(1.0)};
+    return {{}, rotated.transpose() * span, left.cwiseMin(1.0)};
 }
 
 double square_held(const Held& held, Eigen::Ref<Vector> solved) {

@@ -64,7 +64,7 @@ std::shared_ptr<const FactorState> copy_with(const FactorState& state, Held held
     copy->triangle = state.triangle;
     copy->condition = state.condition;
     copy->error_estimate = state.error_estimate;
-    copy->held = std::move(held);
+    copy->held = std::make_shared<const Held>(std::move(held));
     copy->origin = state.origin;
     copy->added = state.added;
     copy->packed = std::make_unique<MadeOnce<PackedFactor>>();
@@ -159,8 +159,9 @@ HessianFactor HessianFactor::restrict_to(const std::vector<Index>& columns, int 
     const Triangle u = triangularize({view_of(inverse)}, n_threads, inverse.cols() - n_chosen);
     FactorState restricted;
     if (holds()) {
-        restricted.held = held_within(*state_->held, u);
-        restricted.held->directions = restricted.held->directions.rowwise().reverse().eval();
+        Held within = held_within(*state_->held, u);
+        within.directions = within.directions.rowwise().reverse().eval();
+        restricted.held = std::make_shared<const Held>(std::move(within));
     }
     restricted.size = static_cast<Index>(columns.size());
     restricted.triangle = reversed_inverse(u.r);
@@ -190,7 +191,7 @@ HessianFactor HessianFactor::updated(
     FactorState state{size(), std::move(next.columns), std::move(next.r), 0.0, origin->error_estimate};
     state.origin = origin;
     state.added = added;
-    if (holds()) state.held = held_by(state, view_of(state_->held->rows));
+    if (holds()) state.held = std::make_shared<const Held>(held_by(state, view_of(state_->held->rows)));
     return make_factor(std::move(state));
 }
 
@@ -217,7 +218,7 @@ HessianFactor HessianFactor::with_held(const HeldParts& parts) const {
 }
 
 bool HessianFactor::holds() const {
-    return state_->held.has_value();
+    return state_->held != nullptr;
 }
 
 HeldParts HessianFactor::held() const& {
