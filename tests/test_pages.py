@@ -129,7 +129,7 @@ GIVEN: dict[str, Callable[[], dict[str, Any]]] = {"README.md": of_readme, "simul
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the pages speak of: a training set, trajectories, a model."""
     folder = tmp_path_factory.mktemp("pages")
-    for name in ("train.xyz", "trajectory.xyz"):
+    for name in ("train.xyz", "trajectory.xyz", "alloy_train.xyz"):
         shutil.copy(DATA / name, folder / name)
     frames = ase.io.read(folder / "trajectory.xyz", ":")
     training = ase.io.read(folder / "train.xyz", ":")

@@ -64,12 +64,14 @@ def test_left_out_errors_are_those_of_models_of_all_other_structures(
     np.testing.assert_allclose(found.training_rmse, np.sqrt((found.residuals**2).mean(axis=0)), rtol=1e-12)
 
 
-def test_the_chosen_regularizer_has_the_least_error_of_all(kept: Path) -> None:
+def test_the_largest_regularizer_is_chosen_whose_error_is_within_a_hundredth_of_the_least(kept: Path) -> None:
     rows = TrainingRows(kept)
     choice = rows.choose_regularizer()
-    around = choice.regularizer * 10.0 ** np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
-    loss = rows.leave_one_out(regularizers=around).loss
-    assert loss.argmin() == 2
+    decades = choice.regularizer * 10.0 ** np.arange(-6.0, 7.0)
+    loss = rows.leave_one_out(regularizers=decades).loss
+    assert loss[6] <= 1.01 * loss.min()
+    assert (loss[7:] > loss[6]).all()
+    assert (choice.left_out.loss[choice.index + 1 :] > 1.01 * choice.left_out.loss.min()).all()
     assert choice.edge is None
     assert choice.training_rmse < choice.rmse < choice.left_out.spread
     np.testing.assert_allclose(np.diff(np.log10(choice.left_out.regularizers)), 0.2, rtol=1e-10)
@@ -82,7 +84,9 @@ def test_every_kind_of_fit_chooses_the_same_with_the_same_bits(frames: list[Atom
     assert fit_files(tmp_path / "train.xyz", tmp_path / "files.lpr", **OPTIONS)._to_bytes() == model._to_bytes()
     assert SparseKernelModel.fit(read, n_threads=2, **OPTIONS)._to_bytes() == model._to_bytes()
     rows = TrainingRows(tmp_path / "memory.rows")
-    assert rows.fit()._to_bytes() == model._to_bytes()
+    again = rows.fit()
+    for name, array in again._model.parts()[1].items():
+        np.testing.assert_array_equal(array, model._model.parts()[1][name])
     choice = rows.choose_regularizer()
     assert model.regularizer == choice.regularizer
     assert model.provenance["regularizer_choice"] == json.loads(json.dumps(choice.facts()))

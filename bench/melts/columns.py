@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
-from suite.structure_cases import hypers
 
 from lpr_fast import SparseKernelModel, TrainingRows
 
@@ -48,33 +47,47 @@ class Columns:
     predicted: Array
     committee: Array
 
+    @property
+    def projected(self) -> Array:
+        """Projected-process variance at fixed means of the species."""
+        return MU / self.held + self.residual
 
-def scored(system: System, n_active: int, seed: int, n_members: int, settings: dict[str, Any]) -> dict[str, Columns]:
+
+def scored(
+    system: System, n_active: int, seed: int, n_members: int, hypers: dict[str, Any], n_threads: int
+) -> dict[str, Columns]:
     """Fit and score, for each part of a system; fit again to draws of the structures with replacement."""
-    model, rows = kept(system, n_active, seed, settings)
+    model, rows = kept(system, n_active, seed, hypers, n_threads)
     draws = np.random.default_rng(seed).integers(len(rows), size=(n_members, len(rows)))
-    members = [rows.fit(weights=np.bincount(draw, minlength=len(rows)).astype(float)) for draw in draws]
+    members = [
+        rows.fit(weights=np.bincount(draw, minlength=len(rows)).astype(float), n_threads=n_threads) for draw in draws
+    ]
     weights = np.array([member.rigidity.weights for member in members])
     return {
-        name: columns_of(model, weights, getattr(system, name), system.energies[name]) for name in ("training", *PARTS)
+        name: columns_of(model, weights, getattr(system, name), system.energies[name], n_threads)
+        for name in ("training", *PARTS)
     }
 
 
-def kept(system: System, n_active: int, seed: int, settings: dict[str, Any]) -> tuple[SparseKernelModel, TrainingRows]:
+def kept(
+    system: System, n_active: int, seed: int, hypers: dict[str, Any], n_threads: int
+) -> tuple[SparseKernelModel, TrainingRows]:
     """The model, and its training rows; their file is gone, but mapped."""
     frames = [with_energy(*pair) for pair in zip(system.training, system.energies["training"], strict=True)]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "train.rows"
-        fit: Any = SparseKernelModel.fit
-        model = fit(
-            frames, **settings, n_active=n_active, regularizer=MU, zeta=ZETA, loss="total", seed=seed, keep_rows=path
+        model = SparseKernelModel.fit(
+            frames,
+            hypers=hypers,
+            n_active=n_active,
+            regularizer=MU,
+            zeta=ZETA,
+            loss="total",
+            seed=seed,
+            keep_rows=path,
+            n_threads=n_threads,
         )
         return model, TrainingRows(path)
-
-
-def soap(*, toy: bool) -> dict[str, Any]:
-    """What describes the structures."""
-    return {"hypers": hypers(toy)}
 
 
 def with_energy(frame: Atoms, energies: Array) -> Atoms:
@@ -84,9 +97,11 @@ def with_energy(frame: Atoms, energies: Array) -> Atoms:
     return copy
 
 
-def columns_of(model: SparseKernelModel, weights: Array, frames: Sequence[Atoms], energies: Sequence[Array]) -> Columns:
+def columns_of(
+    model: SparseKernelModel, weights: Array, frames: Sequence[Atoms], energies: Sequence[Array], n_threads: int
+) -> Columns:
     """Score frames."""
-    scores = model.score(frames)
+    scores = model.score(frames, n_threads=n_threads)
     assert scores.residual is not None
     assert scores.verdict is not None
     assert scores.local_energy is not None
@@ -99,5 +114,5 @@ def columns_of(model: SparseKernelModel, weights: Array, frames: Sequence[Atoms]
         verdict=scores.verdict,
         known=np.concatenate(energies),
         predicted=scores.local_energy,
-        committee=weights @ model.phi(frames).T,
+        committee=weights @ model.phi(frames, n_threads=n_threads).T,
     )

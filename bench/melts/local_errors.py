@@ -14,6 +14,7 @@ MEASURES: dict[str, Callable[[Columns], Array]] = {
     "1/sqrt(plain LPR)": lambda columns: 1 / np.sqrt(columns.lpr),
     "1/sqrt(held LPR)": lambda columns: 1 / np.sqrt(columns.held),
     "residual": lambda columns: columns.residual,
+    "mu / held LPR + residual": lambda columns: columns.projected,
     "spread of a committee": lambda columns: spread(columns),
 }
 

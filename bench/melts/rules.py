@@ -34,9 +34,9 @@ def below(column: str, percent: float) -> Beyond:
     return lambda columns, training: getattr(columns, column) < limits(columns, training, column, percent)
 
 
-def above(percent: float) -> Beyond:
-    """Atoms whose residual is above that of so many percent of the training atoms of their species."""
-    return lambda columns, training: columns.residual > limits(columns, training, "residual", percent)
+def above(column: str, percent: float) -> Beyond:
+    """Atoms with more of something than so many percent of the training atoms of their species."""
+    return lambda columns, training: getattr(columns, column) > limits(columns, training, column, percent)
 
 
 def either(one: Beyond, other: Beyond) -> Beyond:
@@ -70,10 +70,11 @@ RULES = (
     Rule("held LPR below 0.1 %", below("held", 0.1)),
     Rule("held LPR below 1 %", below("held", 1)),
     Rule("held LPR below 5 %, a quarter of the atoms", below("held", 5), share=25.0),
-    Rule("residual above 99.9 %", above(99.9)),
-    Rule("residual above 99 %", above(99)),
-    Rule("held below 1 % and residual above 99 %", both(below("held", 1), above(99))),
-    Rule("held below 1 % or residual above 99 %", either(below("held", 1), above(99))),
+    Rule("residual above 99.9 %", above("residual", 99.9)),
+    Rule("residual above 99 %", above("residual", 99)),
+    Rule("held below 1 % and residual above 99 %", both(below("held", 1), above("residual", 99))),
+    Rule("held below 1 % or residual above 99 %", either(below("held", 1), above("residual", 99))),
+    Rule("mu / held LPR + residual above 99 %", above("projected", 99)),
     Rule("verdict 1 or 2", has_verdict),
 )
 SHARES = tuple(

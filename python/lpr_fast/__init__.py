@@ -25,6 +25,8 @@ from .jobs._job import Run
 from .jobs._run import score_trajectory
 from .jobs._scoring import RunProgress
 from .jobs._shards import merge_shards
+from .models._leave_one_out import LeaveOneOut
+from .models._regularizer import RegularizerChoice
 from .models._scores import LocalScores
 from .writing._plots import plot_scores
 
@@ -38,6 +40,7 @@ __all__ = [
     "Descriptor",
     "HessianAccumulator",
     "InvalidInputError",
+    "LeaveOneOut",
     "LinearModel",
     "LocalScores",
     "LprCalculator",
@@ -47,6 +50,7 @@ __all__ = [
     "MissingPackageError",
     "NotPositiveDefiniteError",
     "ProgressLine",
+    "RegularizerChoice",
     "Rigidity",
     "Run",
     "RunProgress",

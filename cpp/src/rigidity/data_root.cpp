@@ -4,6 +4,7 @@
 #include <cmath>
 #include <variant>
 
+#include "linear_algebra/symmetric_eigen.hpp"
 #include "linear_algebra/triangularize.hpp"
 
 namespace lpr_fast {
@@ -21,17 +22,17 @@ DataRoot root_of(const AccumulatorState& accumulated, const SquareRootSum& sum, 
 DataRoot root_of(const AccumulatorState& accumulated, GramSum sum, int n_threads) {
     const Index size = accumulated.size;
     sum.fold(accumulated.pending_rows(), 0.0, n_threads);
-    const Eigen::SelfAdjointEigenSolver<Matrix> solver(sum.lower().topLeftCorner(size, size));
-    const double largest = solver.eigenvalues().cwiseAbs().maxCoeff();
+    const auto [values, vectors] = symmetric_eigen(sum.lower().topLeftCorner(size, size));
+    const double largest = values.cwiseAbs().maxCoeff();
     const double rounding = static_cast<double>(size) * epsilon * largest;
     DataRoot root{RowMatrix::Zero(size, accumulated.width()), 0.0};
     double left = accumulated.n_targets == 0 ? 0.0 : sum.lower()(size, size);
     for (Index k = 0; k < size; ++k) {
-        const double value = solver.eigenvalues()(k);
+        const double value = values(k);
         if (!(value > rounding)) continue;
-        root.rows.row(k).head(size) = std::sqrt(value) * solver.eigenvectors().col(k).transpose();
+        root.rows.row(k).head(size) = std::sqrt(value) * vectors.col(k).transpose();
         if (accumulated.n_targets == 0) continue;
-        const double target = sum.lower().row(size).head(size).dot(solver.eigenvectors().col(k)) / std::sqrt(value);
+        const double target = sum.lower().row(size).head(size).dot(vectors.col(k)) / std::sqrt(value);
         root.rows(k, size) = target;
         left -= target * target;
     }

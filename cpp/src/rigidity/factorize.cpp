@@ -10,6 +10,7 @@
 #include "linear_algebra/condition.hpp"
 #include "linear_algebra/pivoted_cholesky.hpp"
 #include "linear_algebra/small_pivots.hpp"
+#include "linear_algebra/symmetric_eigen.hpp"
 #include "linear_algebra/symmetric_product.hpp"
 #include "linear_algebra/triangularize.hpp"
 #include "lpr_fast/error.hpp"
@@ -167,9 +168,9 @@ Fit fit_gram(
 }
 
 [[noreturn]] void refuse_indefinite(const Matrix& hessian, double regularizer) {
-    const Eigen::SelfAdjointEigenSolver<Matrix> solver(hessian, Eigen::EigenvaluesOnly);
-    const double smallest = solver.eigenvalues()(0);
-    const double largest = solver.eigenvalues().cwiseAbs().maxCoeff();
+    const Vector values = symmetric_eigen(hessian).values;
+    const double smallest = values(0);
+    const double largest = values.cwiseAbs().maxCoeff();
     const double margin = static_cast<double>(hessian.cols()) * epsilon * largest;
     const double sufficient = regularizer + 2.0 * (std::abs(smallest) + margin);
     std::ostringstream message;

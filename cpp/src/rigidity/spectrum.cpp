@@ -9,6 +9,8 @@
 #include "base/at.hpp"
 #include "base/checks.hpp"
 #include "base/parallel.hpp"
+#include "linear_algebra/singular_values.hpp"
+#include "linear_algebra/symmetric_eigen.hpp"
 #include "linear_algebra/triangularize.hpp"
 #include "lpr_fast/error.hpp"
 #include "rigidity/data_root.hpp"
@@ -91,12 +93,11 @@ void decompose(SpectrumState& state, const Triangle& triangle, double rest_befor
     state.flat_triangle = triangle.r.topLeftCorner(n_flat, n_flat);
     state.crossed = triangle.r.topRightCorner(n_flat, n_known);
     state.flat_targets = triangle.targets.col(0).head(n_flat);
-    const Matrix last = triangle.r.bottomRightCorner(n_known, n_known);
-    const Eigen::BDCSVD<Matrix> svd(last, Eigen::ComputeThinU | Eigen::ComputeThinV);
-    if (svd.info() != Eigen::Success) throw InvalidInput("the training rows have no singular values; check them.");
-    state.directions = svd.matrixV();
-    state.singular = svd.singularValues();
-    state.targets = svd.matrixU().transpose() * triangle.targets.col(0).tail(n_known);
+    SingularValues found =
+        singular_values(triangle.r.bottomRightCorner(n_known, n_known), triangle.targets.col(0).tail(n_known));
+    state.directions = std::move(found.directions);
+    state.singular = std::move(found.values);
+    state.targets = std::move(found.rotated);
     state.rest = std::hypot(rest_before, triangle.rest(0, 0));
     for (const double s : state.singular) state.eigenvalues.push_back(s * s);
 }
@@ -164,13 +165,13 @@ OfStructure of_structure(
         return {residuals, Vector::Constant(1, left > closest_to_one ? residuals(0) / left : unusable)};
     }
     const Matrix leverage = roots.asDiagonal() * covariance * roots.asDiagonal();
-    const Eigen::SelfAdjointEigenSolver<Matrix> solver(leverage);
-    if (!(1.0 - solver.eigenvalues().maxCoeff() > closest_to_one)) {
+    const auto [values, vectors] = symmetric_eigen(leverage);
+    if (!(1.0 - values.maxCoeff() > closest_to_one)) {
         return {residuals, Vector::Constant(rows.cols(), std::numeric_limits<double>::quiet_NaN())};
     }
-    const Vector inverse = (1.0 - solver.eigenvalues().array()).inverse();
-    const Vector in_basis = solver.eigenvectors().transpose() * roots.cwiseProduct(residuals);
-    const Vector grown = solver.eigenvectors() * inverse.cwiseProduct(in_basis);
+    const Vector inverse = (1.0 - values.array()).inverse();
+    const Vector in_basis = vectors.transpose() * roots.cwiseProduct(residuals);
+    const Vector grown = vectors * inverse.cwiseProduct(in_basis);
     Vector left_out = residuals + covariance * roots.cwiseProduct(grown);
     return {std::move(residuals), std::move(left_out)};
 }

@@ -23,6 +23,9 @@ Indices = NDArray[np.int64]
 _DESCRIBED = 2048
 _ROWS = 256
 
+# Threads would wait for one another longer than they compute for frames of fewer atoms; the bits are the same.
+_FEW = 256
+
 # Kernels between all pairs of atoms are summed up to so many atoms; they take longer than the scores beyond.
 LARGEST_PAIRED = 4096
 
@@ -117,6 +120,7 @@ class TotalScoring:
 
     def _sums(self, ready: Ready, n_threads: int) -> tuple[Array, float]:
         """Sum of phi over the atoms, and of the kernels between all of them; NaN where these are not summed."""
+        n_threads = 1 if len(ready.frame) < _FEW else n_threads
         X = np.zeros(self.core.size)
         is_paired = self.zeta is not None and len(ready.frame) <= LARGEST_PAIRED
         kept: list[tuple[Indices, Array]] = []

@@ -19,6 +19,7 @@ from ..atoms._load import load_model
 from ..writing._plots import plot_scores
 from . import _calibrate, _fit, _info, _score, _tune, missing
 from ._log import logging_to
+from ._options import log_option, reading_options, worker_options
 from ._terminal import say
 
 P = ParamSpec("P")
@@ -87,54 +88,6 @@ def _warnings_as_notes() -> Iterator[None]:
         warnings.filterwarnings("once", category=UserWarning)
         warnings.showwarning = note
         yield
-
-
-_log_option = click.option(
-    "--log",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Append what is said, and every ten seconds how far it is, to FILE, whose name ends in .log.",
-)
-
-
-def _worker_options(command: Callable[P, T]) -> Callable[P, T]:
-    """Add what says which processes do the work."""
-    workers = click.option(
-        "--workers", metavar="N", type=int, default=0, help="Work with N processes of one thread each."
-    )
-    scheduler = click.option(
-        "--scheduler",
-        metavar="ADDRESS",
-        help="Work with a Dask cluster: tcp://host:8786, for instance, or the .json file of its scheduler.",
-    )
-    return workers(scheduler(command))
-
-
-_READING = {
-    "format": ("NAME", str, "Format of all files, as ASE calls it.  [default: told by names and contents]"),
-    "topology": (
-        "FILE",
-        click.Path(path_type=Path),
-        "Structure with the same atoms in the same order: species of files that hold none (XTC, TRR, DCD, NetCDF, "
-        "LAMMPS), and the cell of frames without one.",
-    ),
-    "species": ("LIST", str, "Elements of the types 1, 2, ... (In,P), or of labels (OW=O,HW=H)."),
-    "cell": ("CELL", str, "Cell of frames without one, in Å: 'a b c', 'a b c alpha beta gamma', or nine numbers."),
-    "ignore": ("LIST", str, "Leave out atoms of these elements or labels, such as X,Mw; others are numbered without."),
-}
-
-
-def _reading_options(command: Callable[..., T]) -> Callable[..., T]:
-    """Add what says how files are read; the command gets it together, as `reading`."""
-
-    @functools.wraps(command)
-    def wrapped(*args: Any, **options: Any) -> T:
-        given = {name: value for name in _READING if (value := options.pop(name)) is not None}
-        return command(*args, reading=given, **options)
-
-    for name, (metavar, kind, text) in reversed(_READING.items()):
-        wrapped = click.option(f"--{name}", metavar=metavar, type=kind, help=text)(wrapped)
-    return wrapped
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -224,9 +177,9 @@ def lpr_fast() -> None:
 )
 @click.option("--memory", metavar="SIZE", help="Cap on memory, for instance 2GB.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Draws the pool of the active set.")
-@_reading_options
-@_worker_options
-@_log_option
+@reading_options
+@worker_options
+@log_option
 @_one_sentence
 def fit(train: tuple[str, ...], output: Path, **options: Any) -> None:
     """Fit a model to the structures in TRAIN.
@@ -273,7 +226,7 @@ def fit(train: tuple[str, ...], output: Path, **options: Any) -> None:
     show_default=True,
     help="Stop at a frame that cannot be read or scored, or leave it out, list it in the summary, and end with code 3.",
 )
-@_reading_options
+@reading_options
 @click.option(
     "--descriptor",
     metavar="MODULE:NAME",
@@ -284,11 +237,11 @@ def fit(train: tuple[str, ...], output: Path, **options: Any) -> None:
     metavar="I/N",
     help="Score only range I of N equal ranges of frames, for job arrays; `lpr-fast merge` makes the outputs.",
 )
-@_worker_options
+@worker_options
 @click.option("--memory", metavar="SIZE", help="Cap on memory, for instance 2GB; of each worker if there are any.")
 @click.option("--quiet", is_flag=True, help="Say nothing unless something is wrong.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-@_log_option
+@log_option
 @_one_sentence
 def score(model: Path, trajectory: tuple[str, ...], **options: Any) -> None:
     """Score every atom of TRAJECTORY: LPR, variance, residual and local energy.
@@ -304,7 +257,7 @@ def score(model: Path, trajectory: tuple[str, ...], **options: Any) -> None:
 
 @lpr_fast.command()
 @click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
-@_log_option
+@log_option
 @_one_sentence
 def merge(output: Path) -> None:
     """Make the outputs of a run that was scored with --shard; OUT is the first of them.
@@ -337,7 +290,7 @@ def _held_out(command: Callable[..., T]) -> Callable[..., T]:
         click.option("--energy-key", help="Name of the total energies in STRUCTURES.  [default: as in the fit]"),
         click.option("--descriptor", metavar="MODULE:NAME", help="As of `lpr-fast score`."),
     ]
-    command = _reading_options(command)
+    command = reading_options(command)
     for option in reversed(options):
         command = option(command)
     return command
@@ -387,7 +340,7 @@ def reliability(model: Path, structures: tuple[str, ...], output: Path | None, *
     type=click.Path(path_type=Path),
     help="Picture to write, .png, .pdf or .svg.  [default: .tune.png beside ROWS]",
 )
-@_log_option
+@log_option
 @_one_sentence
 def tune(rows: Path, output: Path | None) -> None:
     """Say which regularizer and which size of the active set suit the training rows in ROWS.

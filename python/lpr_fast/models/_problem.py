@@ -112,7 +112,8 @@ def finished(
     stacklevel: int,
 ) -> _core.Model:
     """The model, when all rows are in; `blocks` runs through them again, where the regularizer is to be chosen."""
-    problem.progress("factorising", 0, 1)
+    if needs_rows(problem.settings, problem.facts):
+        problem.progress("choosing the regularizer", 0, 1)
     settings, facts = settled(
         basis,
         sums.accumulator,
@@ -121,6 +122,7 @@ def finished(
         blocks,
         stacklevel=stacklevel + 1,
     )
+    problem.progress("factorising", 0, 1)
     model = solved(basis, sums, settings, facts, stacklevel=stacklevel + 1)
     if problem.held:
         model = holding(model, mean_rows(basis, problem.held, settings.n_threads), settings.n_threads)

@@ -30,7 +30,7 @@ _LOWEST, _HIGHEST = 1e-13, 10.0
 
 # Losses that differ by less are the same, for they come from a number of structures: errors to a hundredth. Of such the
 # larger regularizer is taken, which leaves the smaller rigidities, and the model that trusts its labels less.
-_SAME = 0.02
+_SAME = 0.01
 
 # Smaller models are those of one half, one quarter and one eighth of the active set, if that is not too few.
 _SHARES = (8, 4, 2)
@@ -42,7 +42,7 @@ _STILL_FALLS = 0.05
 
 @dataclass(frozen=True)
 class RegularizerChoice:
-    """The regularizer of least leave-one-out error, and what else there is to know of its neighbourhood.
+    """The largest regularizer of those of least leave-one-out error, and what there is to know of its neighbourhood.
 
     Attributes
     ----------

@@ -32,6 +32,7 @@ def _errors(axes: Axes, choice: RegularizerChoice) -> None:
     axes.axhline(found.spread, color=COLOURS[6], linewidth=0.8, linestyle=":", label="spread of the energies")
     axes.plot([choice.regularizer], [choice.rmse], "o", color=COLOURS[0])
     axes.set(xscale="log", yscale="log", xlabel="regularizer mu", ylabel="error per atom (unit of the energies)")
+    axes.set_ylim(bottom=0.1 * np.nanmin(found.rmse))  # below, training errors vanish
     axes.set_title(f"Errors; least left out at {choice.regularizer:.3g}")
     axes.legend(frameon=False)
 
@@ -47,5 +48,8 @@ def _evidence(axes: Axes, choice: RegularizerChoice) -> None:
 
 def _sizes(axes: Axes, choice: RegularizerChoice) -> None:
     axes.plot(np.array(choice.sizes), np.array(choice.error_of_size), "o-", color=COLOURS[0])
-    axes.set(xscale="log", yscale="log", xlabel="size of the active set", ylabel="left-out error per atom")
+    axes.set(xscale="log", xlabel="size of the active set", ylabel="left-out error per atom")
+    axes.set_ylim(bottom=0.0)
+    axes.set_xticks(choice.sizes, [str(size) for size in choice.sizes])
+    axes.set_xticks([], minor=True)
     axes.set_title("Error against M")
