@@ -214,8 +214,8 @@ std::shared_ptr<const ModelState> assemble_model(const ModelParts& parts) {
     info.descriptor = state->descriptor.kind;
     info.hypers = state->descriptor.hypers;
     info.has_radial_table = state->descriptor.table.has_value();
-    check_sections(facts, parts, info);
     state->factors = read_factors(facts.at("factors"), parts, info);
+    check_sections(facts, parts, info);
     const HessianFactor& whole = state->factors.at("hessian");
     info.n_dropped = whole.n_dropped();
     info.condition_number = whole.condition_number();
