@@ -35,7 +35,7 @@ def test_what_is_drawn_is_what_the_file_holds(at_a_time: int, scores: Path, monk
     monkeypatch.setattr(_histograms, "_ATOMS_AT_A_TIME", at_a_time)
     counts = _histograms.counted(scores)
     with h5py.File(scores) as file:
-        lpr, residual, species = (file["atoms"][name][:] for name in ("lpr", "residual", "species"))
+        lpr, residual, species = (file["atoms"][name][:] for name in (counts.rigidity, "residual", "species"))
         verdict = file["atoms/verdict"][:]
         first = file["frames/first_atom"][:]
     finite = np.isfinite(lpr)
