@@ -26,7 +26,7 @@ def scores(tmp_path: Path) -> Path:
     model = fitted(gallium_arsenide(), regularizer=1e-2)
     score_trajectory(model, frames, [tmp_path / "md.lpr.h5"], unknown_species="nan")
     with h5py.File(tmp_path / "md.lpr.h5", "a") as file:
-        file["atoms/lpr"][3] = np.inf
+        file["atoms/lpr_held"][3] = np.inf
     return tmp_path / "md.lpr.h5"
 
 
