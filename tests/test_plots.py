@@ -148,7 +148,7 @@ def text(path: Path) -> Path:
         (rewritten(lambda f: f.attrs.pop("format")), None, "holds no scores of lpr_fast; give the HDF5 file"),
         (rewritten(lambda f: f.attrs.modify("format_version", 99)), None, "has version 99 of the format"),
         (rewritten(lambda f: f.pop("frames")), None, "is damaged, or not whole"),
-        (rewritten(lambda f: f["atoms/lpr"].__setitem__(slice(None), np.nan)), None, "no atom with a finite LPR"),
+        (rewritten(lambda f: f["atoms/lpr_held"].__setitem__(slice(None), np.nan)), None, "no atom with a finite LPR"),
         (lambda path: path, "out.jpg", "must end in .png, .pdf or .svg"),
         (lambda path: path, "none/out.png", "does not exist; make it first"),
     ],
