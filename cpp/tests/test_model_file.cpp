@@ -51,7 +51,7 @@ void check_refused(const std::string& content, const std::string& expected) {
 
 std::vector<std::string> all_names() {
     std::vector<std::string> names = model_names;
-    names.insert(names.end(), old_model_names.begin(), old_model_names.end());
+    for (const std::string& name : old_model_names) names.push_back("v1/" + name);
     return names;
 }
 
@@ -65,15 +65,15 @@ void files_that_were_not_touched_are_read() {
 }
 
 void files_of_version_1_give_the_same_models() {
-    for (std::size_t n = 0; n < model_names.size(); ++n) {
-        const Model old = model_of(read_bytes(data_file(old_model_names[n] + ".lpr")));
-        const Model model = model_of(read_bytes(data_file(model_names[n] + ".lpr")));
+    for (const std::string& name : old_model_names) {
+        const Model old = model_of(read_bytes(data_file("v1/" + name + ".lpr")));
+        const Model model = model_of(read_bytes(data_file(name + ".lpr")));
         const OrderedJson facts = OrderedJson::parse(old.parts().text);
         CHECK(facts.count("hypers") == 0 && facts.count("descriptor") == 1 && old.parts().version == 2);
         CHECK(old.info().hypers == model.info().hypers && old.info().species == model.info().species);
         CHECK(!old.info().has_radial_table);
-        for (const auto& [name, array] : old.parts().arrays) {
-            const ModelArray& other = model.parts().arrays.at(name);
+        for (const auto& [array_name, array] : old.parts().arrays) {
+            const ModelArray& other = model.parts().arrays.at(array_name);
             const auto n_bytes = static_cast<std::size_t>(8 * array.rows * array.cols);
             CHECK(array.rows == other.rows && array.cols == other.cols && array.n_extents == other.n_extents);
             CHECK(std::memcmp(array.bytes, other.bytes, n_bytes) == 0);
@@ -350,8 +350,11 @@ bool is_refused(const std::string& content) {
         if (model.info().n_features > 1000) return false;
         const Array features(2, model.info().n_features);
         const std::vector<int> species(2, model.info().species.back());
-        double lpr[2];
-        model.score(features.view(), species.data(), {{lpr, 2}}, 1);
+        double out[score_columns.size()][2];
+        Scores scores;
+        for (std::size_t k = 0; k < score_columns.size(); ++k)
+            if (score_columns[k].is_given(model.info())) scores.*(score_columns[k].view) = {out[k], 2};
+        model.score(features.view(), species.data(), scores, 1);
         return false;
     } catch (const InvalidInput&) {
         refusal(content);
