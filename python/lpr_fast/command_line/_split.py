@@ -10,6 +10,9 @@ from ..models._split import Remedy, SpeciesSplit
 
 _INDENT = " " * 10
 
+# Of the prior variance: more is left of the difference where nothing determines it.
+_OPEN = 0.1
+
 
 def split_lines(model: StructureModel) -> Iterator[str]:
     """Whether the energies determine it, what follows, and what would mend it; nothing for models of one species."""
@@ -24,7 +27,8 @@ def split_lines(model: StructureModel) -> Iterator[str]:
     if split.is_determined:
         yield f"split     {first} - {second}: determined by the compositions ({variances})"
         return
-    yield f"split     {first} - {second}: not determined, shifting all {first} against all {second} costs little"
+    how = "not determined" if split.of_difference > _OPEN else "weakly determined"
+    yield f"split     {first} - {second}: {how}, shifting all {first} against all {second} costs little"
     yield f"{_INDENT}{variances}"
     if split.share is not None:
         yield (

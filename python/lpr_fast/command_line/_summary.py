@@ -45,6 +45,8 @@ def _facts_of(part: Statistics) -> dict[str, Any]:
         "unknown_atoms": part.n_unknown,
         "lpr_lowest": _place(part.lpr_lowest),
         **{f"lpr_{share}": _finite(part.quantile(share / 100)) for share in _QUANTILES},
+        "lpr_held_lowest": _place(part.lpr_held_lowest),
+        **{f"lpr_held_{share}": _finite(part.quantile(share / 100, held=True)) for share in _QUANTILES},
         "residual_largest": _place(part.residual_largest),
         "frames_with_energy": part.n_energies,
         "energy_rmse_per_atom": part.energy_rmse,
@@ -87,10 +89,15 @@ def as_lines(run: Run, source: str) -> list[str]:
 
 def _about_rigidity(summary: RunSummary, loss: str) -> list[str]:
     assert summary.lpr_lowest is not None
-    lines = [
-        f"LPR       lowest {_where(summary.lpr_lowest)}",
-        f"          loss on {loss}; where it is low beside others, the data do not pin the atom's energy down",
-    ]
+    held = summary.lpr_held_lowest
+    lines = [f"LPR       lowest {_where(summary.lpr_lowest)}"]
+    if held is not None:
+        lines.append(f"LPR held  lowest {_where(held)}")
+    lines.append(f"          loss on {loss}; where it is low beside others, the data do not pin the atom's energy down")
+    if held is not None:
+        lines.append(
+            "          LPR held leaves out the shift of energy between the species, which hides all else in LPR"
+        )
     if summary.residual_largest is not None:
         lines.append(f"residual  largest {_where(summary.residual_largest)}")
         lines.append("          0 is seen, 1 unlike anything in the active set: near 1 a high LPR means nothing")
@@ -108,11 +115,15 @@ def _where(extreme: Extreme) -> str:
 
 
 def _table(what: str, parts: Mapping[str, Statistics]) -> list[str]:
-    """A line for each part: atoms, quantiles of the LPR, extremes. Columns that are empty throughout are left out."""
+    """A line for each part: atoms, quantiles of the LPR, extremes. Columns that are empty throughout are left out.
+
+    Where the model holds something, the quantiles are those of the held LPR.
+    """
+    held = any(part.lpr_held_lowest is not None for part in parts.values())
     heads = [
         what,
         "atoms",
-        "LPR lowest",
+        "LPR held lowest" if held else "LPR lowest",
         *(f"{share} % below" for share in _QUANTILES),
         "residual largest",
         "energy RMSE",
@@ -121,8 +132,7 @@ def _table(what: str, parts: Mapping[str, Statistics]) -> list[str]:
         [
             name,
             str(part.n_atoms),
-            "" if part.lpr_lowest is None else f"{part.lpr_lowest.value:.3g}",
-            *("" if part.lpr_lowest is None else f"{part.quantile(share / 100):.3g}" for share in _QUANTILES),
+            *_rigidities(part, held=held),
             "" if part.residual_largest is None else f"{part.residual_largest.value:.3g}",
             "" if part.energy_rmse is None else f"{part.energy_rmse:.3g}",
         ]
@@ -132,3 +142,11 @@ def _table(what: str, parts: Mapping[str, Statistics]) -> list[str]:
     widths = [max(map(len, column)) for column in columns]
     lines = zip(*columns, strict=True)
     return ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in lines]
+
+
+def _rigidities(part: Statistics, *, held: bool) -> list[str]:
+    """The lowest LPR of a part, and quantiles."""
+    lowest = part.lpr_held_lowest if held else part.lpr_lowest
+    if lowest is None:
+        return [""] * (1 + len(_QUANTILES))
+    return [f"{value:.3g}" for value in (lowest.value, *(part.quantile(s / 100, held=held) for s in _QUANTILES))]

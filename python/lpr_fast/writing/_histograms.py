@@ -40,6 +40,8 @@ class Counts:
         How many there are, and of how many atoms the LPR is infinite, or NaN.
     frames, lowest : numpy.ndarray, shape (n_points,)
         Numbers of frames, and the lowest LPR of each, or of `frames_together` from it on; NaN where there is none.
+    rigidity : {"lpr", "lpr_held"}
+        What is counted as LPR here: with what the model holds, if it holds anything.
     lpr_edges : numpy.ndarray, shape (N_BINS + 1,)
         Edges of the bins, as decadic logarithms.
     of_species : dict of int to numpy.ndarray, shape (N_BINS,)
@@ -58,6 +60,7 @@ class Counts:
     n_atoms: int
     frames: NDArray[np.int64]
     lowest: Array
+    rigidity: str
     lpr_edges: Array
     residual_edges: Array | None
     frames_together: int = 1
@@ -107,10 +110,11 @@ def _check(path: Path, file: Any) -> None:
 def _counted(path: Path, file: Any) -> Counts:
     numbers, first = file["frames/number"][:], file["frames/first_atom"][:]
     lowest = np.full(len(numbers), np.nan)
-    extremes = {name: (np.inf, -np.inf) for name in ("lpr", "residual") if name in file["atoms"]}
+    rigidity = "lpr_held" if "lpr_held" in file["atoms"] else "lpr"
+    extremes = {name: (np.inf, -np.inf) for name in (rigidity, "residual") if name in file["atoms"]}
     verdicts = np.zeros((len(numbers), len(VERDICTS)), dtype=np.int64) if "verdict" in file["atoms"] else None
     for start, columns in _chunks(file, [*extremes, *(["verdict"] if verdicts is not None else [])]):
-        lpr = columns["lpr"]
+        lpr = columns[rigidity]
         _take_lowest(lowest, first, start, lpr)
         if verdicts is not None:
             _count_verdicts(verdicts, first, start, columns["verdict"])
@@ -118,7 +122,7 @@ def _counted(path: Path, file: Any) -> Counts:
         for name, (low, high) in extremes.items():
             values = _logarithms(name, columns[name][drawn])
             extremes[name] = (min(low, values.min(initial=low)), max(high, values.max(initial=high)))
-    if extremes["lpr"][0] > extremes["lpr"][1]:
+    if extremes[rigidity][0] > extremes[rigidity][1]:
         raise InvalidInputError(f"{path} holds no atom with a finite LPR; there is nothing to draw.")
     together = -(-len(numbers) // _MOST_POINTS)
     edges = {name: _edges(low, high) for name, (low, high) in extremes.items()}
@@ -130,7 +134,8 @@ def _counted(path: Path, file: Any) -> Counts:
         n_atoms=len(file["atoms/lpr"]),
         frames=numbers[::together],
         lowest=np.fmin.reduceat(lowest, places),
-        lpr_edges=edges["lpr"],
+        rigidity=rigidity,
+        lpr_edges=edges[rigidity],
         residual_edges=edges.get("residual"),
         frames_together=together,
         verdicts=None if verdicts is None else np.add.reduceat(verdicts, places, axis=0),
@@ -143,7 +148,7 @@ def _counted(path: Path, file: Any) -> Counts:
 
 
 def _count(counts: Counts, columns: dict[str, Array]) -> None:
-    lpr = columns["lpr"]
+    lpr = columns[counts.rigidity]
     counts.n_infinite += int(np.count_nonzero(np.isinf(lpr)))
     counts.n_unknown += int(np.count_nonzero(np.isnan(lpr)))
     drawn = _drawn(lpr)

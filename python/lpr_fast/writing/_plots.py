@@ -51,8 +51,9 @@ def plot_scores(path: str | PathLike[str], output: str | PathLike[str] | None = 
     draw += [] if counts.of_residual is None else [_against_residual]
     with panels_of(target, len(draw)) as (figure, panels):
         loss = LOSS_NAMES[counts.loss]
+        lpr = f"{'LPR held' if counts.rigidity == 'lpr_held' else 'LPR'} (loss on {loss})"
         for panel, draw_one in zip(panels, draw, strict=True):
-            draw_one(panel, counts, loss)
+            draw_one(panel, counts, lpr)
         figure.suptitle(_title(source.name, counts, loss), fontsize="medium")
     return target
 
@@ -66,7 +67,7 @@ def _title(name: str, counts: Counts, loss: str) -> str:
     return title + (f"\nnot drawn: {' and '.join(parts)}" if parts else "")
 
 
-def _distribution(axes: Axes, counts: Counts, loss: str) -> None:
+def _distribution(axes: Axes, counts: Counts, lpr: str) -> None:
     """Steps for each species, whatever its share of all atoms."""
     from ..descriptors._elements import symbol
 
@@ -77,7 +78,7 @@ def _distribution(axes: Axes, counts: Counts, loss: str) -> None:
         label = f"{symbol(species)}, {found.sum():,} atoms"
         axes.stairs(shares, edges, color=colour, alpha=0.25, fill=True)
         axes.stairs(shares, edges, color=colour, linestyle=line, label=label)
-    axes.set(xscale="log", xlabel=f"LPR (loss on {loss})", ylabel="atoms of the species (%)")
+    axes.set(xscale="log", xlabel=lpr, ylabel="atoms of the species (%)")
     axes.set_title("Distribution, by species")
     n_columns = 1 + (len(counts.of_species) - 1) // 5
     n_rows = -(-len(counts.of_species) // n_columns)
@@ -85,18 +86,18 @@ def _distribution(axes: Axes, counts: Counts, loss: str) -> None:
     axes.legend(frameon=False, loc="upper right", ncols=n_columns)
 
 
-def _along_the_run(axes: Axes, counts: Counts, loss: str) -> None:
+def _along_the_run(axes: Axes, counts: Counts, lpr: str) -> None:
     together = counts.frames_together
     marker = "." if len(counts.frames) <= 200 else ""
     axes.plot(counts.frames, counts.lowest, color=COLOURS[0], linewidth=1.0, marker=marker)
-    axes.set(yscale="log", xlabel="frame", ylabel=f"lowest LPR (loss on {loss})")
+    axes.set(yscale="log", xlabel="frame", ylabel=f"lowest {lpr}")
     axes.set_title(
         "Least rigid atom of each frame" if together == 1 else f"Least rigid atom of every {together} frames"
     )
     axes.grid(alpha=0.3)
 
 
-def _verdicts_along(axes: Axes, counts: Counts, loss: str) -> None:  # noqa: ARG001
+def _verdicts_along(axes: Axes, counts: Counts, lpr: str) -> None:  # noqa: ARG001
     """Shares of the atoms, one upon the other."""
     assert counts.verdicts is not None
     shares = 100.0 * counts.verdicts / np.maximum(counts.verdicts.sum(axis=1, keepdims=True), 1)
@@ -112,7 +113,7 @@ def _verdicts_along(axes: Axes, counts: Counts, loss: str) -> None:  # noqa: ARG
     axes.legend(frameon=False, loc="upper right", ncols=2)
 
 
-def _against_residual(axes: Axes, counts: Counts, loss: str) -> None:
+def _against_residual(axes: Axes, counts: Counts, lpr: str) -> None:
     assert counts.of_residual is not None
     assert counts.residual_edges is not None
     from matplotlib.colors import LogNorm
@@ -128,6 +129,6 @@ def _against_residual(axes: Axes, counts: Counts, loss: str) -> None:
     bar.ax.yaxis.set_major_formatter("{x:,.0f}")
     clipped = counts.residual_edges[0] < np.log10(SMALLEST_RESIDUAL)
     note = f"; what is below {SMALLEST_RESIDUAL:g} is drawn there" if clipped else ""
-    axes.set(xscale="log", yscale="log", ylabel=f"LPR (loss on {loss})")
+    axes.set(xscale="log", yscale="log", ylabel=lpr)
     axes.set_xlabel(f"residual (prior variance = 1{note})")
     axes.set_title("LPR against residual")

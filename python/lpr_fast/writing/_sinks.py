@@ -162,6 +162,8 @@ class Table(_Text):
     def _heading(self) -> bytes:
         names = ["frame", GROUP_KEY, "atoms", "scored", "lpr_lowest", "lpr_lowest_atom", "lpr_lowest_species"]
         names += ["lpr_5", "lpr_50", "lpr_95", *(f"lpr_lowest_{symbol(s)}" for s in self._about.species)]
+        if "lpr_held" in self._about.columns:
+            names += ["lpr_held_lowest", "lpr_held_5", "lpr_held_50", "lpr_held_95"]
         names += ["variance_mean"]
         if "residual" in self._about.columns:
             names += ["residual_largest", "residual_largest_atom"]
@@ -187,6 +189,8 @@ class Table(_Text):
         else:
             line += [""] * 6
         line += [_real(lpr[numbers == s].min() if s in numbers else np.nan) for s in self._about.species]
+        if scores.lpr_held is not None:
+            line += _held_columns(scores.lpr_held[known])
         line.append(_mean(scores.variance[known]))
         if scores.residual is not None:
             residual = scores.residual[known]
@@ -198,6 +202,12 @@ class Table(_Text):
         if scores.percentile is not None and scores.verdict is not None:
             line += _verdict_columns(scores.percentile[known], scores.verdict[known])
         return line
+
+
+def _held_columns(lpr: Array) -> list[str]:
+    if not len(lpr):
+        return [""] * 4
+    return [_real(value) for value in (lpr.min(), *quantiles(lpr, (0.05, 0.5, 0.95)))]
 
 
 def _verdict_columns(percentile: Array, verdict: Array) -> list[str]:

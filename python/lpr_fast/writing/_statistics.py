@@ -22,6 +22,9 @@ _COUNTED_TOGETHER = 2**16
 
 _OUTSIDE = 10**6  # the number of the bin for infinity, and less that of the one for zero
 
+_EXTREMES = ("lpr_lowest", "lpr_held_lowest", "residual_largest")
+_BINS = ("_bins", "_bins_held")
+
 AnyStatistics = TypeVar("AnyStatistics", bound="Statistics")
 
 
@@ -74,8 +77,9 @@ class Statistics:
     ----------
     n_atoms, n_unknown : int
         How many were scored, and how many of them are NaN: of species that the model does not know, or near them.
-    lpr_lowest, residual_largest : Extreme or None
-        The least rigid atom, and the one that the active set describes worst; frames and atoms are counted from 0.
+    lpr_lowest, lpr_held_lowest, residual_largest : Extreme or None
+        The least rigid atom, plain and with what the model holds, and the one that the active set describes worst; frames
+        and atoms are counted from 0.
     n_energies, squared_errors : int and float
         Frames that came with an energy, and the sum of their squared errors per atom.
     verdicts : list of int or None
@@ -85,11 +89,13 @@ class Statistics:
     n_atoms: int = 0
     n_unknown: int = 0
     lpr_lowest: Extreme | None = None
+    lpr_held_lowest: Extreme | None = None
     residual_largest: Extreme | None = None
     n_energies: int = 0
     squared_errors: float = 0.0
     verdicts: list[int] | None = None
     _bins: _Bins = field(default_factory=_Bins)
+    _bins_held: _Bins = field(default_factory=_Bins)
 
     def add_atoms(self, scores: Scores, numbers: NDArray[Any]) -> None:
         """Count atoms in, that have these atomic numbers."""
@@ -101,6 +107,10 @@ class Statistics:
         self._bins.add(scores.lpr[known])
         lowest = _extreme(scores.lpr, np.nanargmin(scores.lpr), numbers, scores)
         self.lpr_lowest = _lower(self.lpr_lowest, lowest, sign=1)
+        if scores.lpr_held is not None:
+            self._bins_held.add(scores.lpr_held[known])
+            lowest = _extreme(scores.lpr_held, np.nanargmin(scores.lpr_held), numbers, scores)
+            self.lpr_held_lowest = _lower(self.lpr_held_lowest, lowest, sign=1)
         if scores.residual is not None:
             largest = _extreme(scores.residual, np.nanargmax(scores.residual), numbers, scores)
             self.residual_largest = _lower(self.residual_largest, largest, sign=-1)
@@ -118,10 +128,12 @@ class Statistics:
         self.n_atoms += other.n_atoms
         self.n_unknown += other.n_unknown
         self.lpr_lowest = _lower(self.lpr_lowest, other.lpr_lowest, sign=1)
+        self.lpr_held_lowest = _lower(self.lpr_held_lowest, other.lpr_held_lowest, sign=1)
         self.residual_largest = _lower(self.residual_largest, other.residual_largest, sign=-1)
         self.n_energies += other.n_energies
         self.squared_errors += other.squared_errors
         self._bins.merge(other._bins.counts().items())
+        self._bins_held.merge(other._bins_held.counts().items())
         if other.verdicts is not None:
             self._add_verdicts(other.verdicts)
 
@@ -134,9 +146,9 @@ class Statistics:
         """Root mean square error of energies per atom, if frames came with energies."""
         return math.sqrt(self.squared_errors / self.n_energies) if self.n_energies else None
 
-    def quantile(self, share: float) -> float:
+    def quantile(self, share: float, *, held: bool = False) -> float:
         """The LPR below which such a share of the atoms lies, to a quarter of a percent; NaN if there are none."""
-        counts = sorted(self._bins.counts().items())
+        counts = sorted((self._bins_held if held else self._bins).counts().items())
         wanted, passed = share * (sum(count for _, count in counts) - 1), 0
         for number, count in counts:
             passed += count
@@ -147,14 +159,15 @@ class Statistics:
     def to_json(self) -> dict[str, Any]:
         """Everything, as JSON can hold it."""
         facts = {name: getattr(self, name) for name in Statistics.__dataclass_fields__}
-        extremes = {name: facts[name] and asdict(facts[name]) for name in ("lpr_lowest", "residual_largest")}
-        return {**facts, **extremes, "_bins": sorted(self._bins.counts().items())}
+        extremes = {name: facts[name] and asdict(facts[name]) for name in _EXTREMES}
+        bins = {name: sorted(facts[name].counts().items()) for name in _BINS}
+        return {**facts, **extremes, **bins}
 
     @classmethod
     def from_json(cls: type[AnyStatistics], facts: Mapping[str, Any]) -> AnyStatistics:
         """What `to_json` gave."""
-        extremes = {name: facts[name] and Extreme(**facts[name]) for name in ("lpr_lowest", "residual_largest")}
-        return cls(**{**facts, **extremes, "_bins": _Bins(dict(facts["_bins"]))})
+        extremes = {name: facts[name] and Extreme(**facts[name]) for name in _EXTREMES}
+        return cls(**{**facts, **extremes, **{name: _Bins(dict(facts[name])) for name in _BINS}})
 
 
 def _middle_of(number: int) -> float:
