@@ -144,9 +144,7 @@ def test_json_holds_the_same_in_numbers(model: SparseKernelModel, folder: Path) 
 def test_a_run_like_the_training_set_says_so_and_shows_a_picture(folder: Path) -> None:
     ase.io.write(folder / "same.xyz", training())
     lines = run("score", folder / "m.lpr", folder / "same.xyz").output.splitlines()
-    assert "no frame has more than 3 % of its atoms" in next(
-        line for line in lines if line.startswith("meaning")
-    )
+    assert "no frame has more than 3 % of its atoms" in next(line for line in lines if line.startswith("meaning"))
 
 
 def test_a_model_without_a_reference_says_what_to_do(folder: Path) -> None:

@@ -85,8 +85,8 @@ def _meaning(run: Run) -> str:
     along, many = run.summary.verdicts_along, f"{100.0 * UNPINNED_SHARE:g} % of"
     if along.first_beyond is None:
         return (
-            f"no frame has more than {many} its atoms, and more than one, loose or unlike the training set: the data pin "
-            "their energies down as they do there."
+            f"no frame has more than {many} its atoms, and more than one, loose or unlike the training set: the data "
+            "pin their energies down as they do there."
         )
     where = f"in {along.n_beyond} of {run.summary.n_frames} frames, the first of them {along.first_beyond}"
     if run.summary.n_frames == 1:

@@ -37,7 +37,7 @@ class VerdictsAlong:
     of_range : dict of int to list of int
         Atoms of each verdict, by the number of the range.
     n_beyond : int
-        Frames of which more than `UNPINNED_SHARE` of the atoms, and more than one, are loose or unlike the training set.
+        Frames of which more than `UNPINNED_SHARE` of the atoms, and more than one, are loose or unlike.
     first_beyond : int or None
         The first of them.
     """
