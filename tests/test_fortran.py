@@ -12,7 +12,7 @@ from ase import Atoms
 
 import lpr_fast
 
-from .structures import fitted
+from .structures import fitted, gallium_arsenide
 
 PACKAGE = Path(lpr_fast._core.__file__).parent
 EXAMPLE = Path(__file__).parents[1] / "cpp" / "examples" / "fortran" / "score.f90"
@@ -21,15 +21,51 @@ GFORTRAN = shutil.which("gfortran")
 pytestmark = pytest.mark.skipif(GFORTRAN is None, reason="gfortran is not installed (apt-get install gfortran)")
 
 
-@pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("fortran")
-    sources = [PACKAGE / "include" / "lpr_fast" / "lpr_fast.f90", EXAMPLE]
+#: All columns of a structure of four atoms, and of the same number of environments of equal features.
+ALL_COLUMNS = """
+program all_columns
+    use lpr_fast
+    use, intrinsic :: iso_fortran_env, only: real64
+    implicit none
+    character(4096) :: path
+    type(lpr_fast_model) :: model
+    real(real64), parameter :: positions(3, 4) = &
+        reshape([0.0, 0.0, 0.0, 1.25, 1.5, 1.25, 0.0, 2.75, 2.5, 2.5, 0.25, 2.75], [3, 4])
+    integer, parameter :: species(4) = [31, 33, 33, 31]
+    real(real64), allocatable :: features(:, :)
+    real(real64) :: scores(4, 8)
+
+    call get_command_argument(1, path)
+    if (lpr_fast_load(path, model) /= LPR_FAST_OK) error stop "no model"
+    if (lpr_fast_score_structure(model, positions, species, scores(:, 1), lpr_held=scores(:, 2), &
+                                 variance=scores(:, 3), sigma=scores(:, 4), residual=scores(:, 5), &
+                                 local_energy=scores(:, 6), percentile=scores(:, 7), &
+                                 verdict=scores(:, 8)) /= LPR_FAST_OK) error stop "no scores"
+    print "(4es25.16e3)", scores
+    allocate (features(lpr_fast_n_features(model), 4))
+    features = 1
+    if (lpr_fast_score(model, features, species, scores(:, 1), lpr_held=scores(:, 2), variance=scores(:, 3), &
+                       sigma=scores(:, 4), residual=scores(:, 5), local_energy=scores(:, 6), &
+                       percentile=scores(:, 7), verdict=scores(:, 8)) /= LPR_FAST_OK) error stop "no scores"
+    print "(4es25.16e3)", scores
+    call lpr_fast_free(model)
+end program
+"""
+COLUMNS = ("lpr", "lpr_held", "variance", "sigma", "residual", "local_energy", "percentile", "verdict")
+
+
+def compiled(source: Path, folder: Path) -> Path:
+    sources = [PACKAGE / "include" / "lpr_fast" / "lpr_fast.f90", source]
     libraries = [PACKAGE / "lib" / "liblpr_fast.a", "-lstdc++", "-lgomp", "-lm"]
     strict = ["-std=f2018", "-pedantic", "-Wall", "-Wextra", "-Werror", "-fcheck=all"]
     command = [GFORTRAN, *strict, *sources, "-o", "score", *libraries]
     subprocess.run([str(word) for word in command], cwd=folder, check=True)
     return folder / "score"
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compiled(EXAMPLE, tmp_path_factory.mktemp("fortran"))
 
 
 def run(program: Path, model: Path) -> subprocess.CompletedProcess[str]:
@@ -47,6 +83,21 @@ def test_features_and_a_structure_have_the_scores_of_python(program: Path, tmp_p
     assert done.returncode == 0, done.stderr
     expected = [*model.score_features(features, [14, 14]).lpr, *model.score(frame).lpr]
     assert [float(line) for line in done.stdout.split()] == expected
+
+
+def test_a_calibrated_model_of_two_species_has_all_scores_of_python(tmp_path: Path) -> None:
+    (tmp_path / "all_columns.f90").write_text(ALL_COLUMNS)
+    model = fitted(gallium_arsenide()).calibrate(gallium_arsenide(4, seed=6))
+    model.save(tmp_path / "model.lpr")
+    done = run(compiled(tmp_path / "all_columns.f90", tmp_path), tmp_path / "model.lpr")
+    assert done.returncode == 0, done.stderr
+    positions = [[0.0, 0.0, 0.0], [1.25, 1.5, 1.25], [0.0, 2.75, 2.5], [2.5, 0.25, 2.75]]
+    species = [31, 33, 33, 31]
+    of_frame = model.score(Atoms(species, positions))
+    of_features = model.score_features(np.ones((4, model.n_features)), species)
+    expected = [getattr(scores, column) for scores in (of_frame, of_features) for column in COLUMNS]
+    found = np.array(done.stdout.split(), dtype=float).reshape(2 * len(COLUMNS), 4)
+    np.testing.assert_array_equal(found, np.array(expected))
 
 
 def test_a_model_of_arrays_scores_features_alone(program: Path, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from lpr_fast import HessianAccumulator, LprWarning, Rigidity, _core
 from lpr_fast.models import _safetensors
 from lpr_fast.models._archive import DescriptorPart, assembled
 from lpr_fast.models._basis import Basis, LinearBasis, SparseKernelBasis
+from lpr_fast.models._calibration import Calibration
 from lpr_fast.models._reference import reference_of, with_reference
 
 FOLDER = Path(__file__).resolve().parent.parent / "cpp" / "tests" / "data"
@@ -33,6 +34,8 @@ HYPERS = {
     "basis": {"type": "TensorProduct", "max_angular": 1, "radial": {"type": "Gto", "max_radial": 1}},
 }
 SOAP = DescriptorPart({"kind": "soap", "hypers": HYPERS})
+#: Scores in the tables, in the order of cpp/include/lpr_fast/score_columns.hpp.
+COLUMNS = ("lpr", "lpr_held", "variance", "sigma", "residual", "local_energy", "percentile", "verdict")
 N_FEATURES = 5
 PAIR = (14, 31)
 CUTOFF, ANGULAR, N_RADIAL = 3.5, [0, 1, 2], [3, 2, 2]
@@ -64,8 +67,12 @@ def fitted(
     has_energies: bool = True,
     descriptor: DescriptorPart | None = None,
     features: Array | None = None,
+    holds: bool = False,
 ) -> _core.Model:
-    """A model of twenty structures with five environments each, whose species take turns."""
+    """A model of twenty structures with five environments each, whose species take turns.
+
+    It may hold the means of the species.
+    """
     numbers = np.resize(species, 100)
     features = basis.prepare(environments(100, seed=0) if features is None else features)
     phi = np.zeros((100, basis.size))
@@ -78,9 +85,12 @@ def fitted(
     else:
         accumulator.add(rows)
     prior = basis.prior(1)
+    rigidity = Rigidity.from_accumulator(accumulator, regularizer=1e-3, prior=prior)
+    if holds:
+        rigidity = rigidity.holding(np.stack([phi[numbers == s].mean(axis=0) for s in species]))
     return assembled(
         basis,
-        Rigidity.from_accumulator(accumulator, regularizer=1e-3, prior=prior),
+        rigidity,
         prior,
         baseline={s: -0.1 * s for s in basis.species} if has_energies else None,
         loss="per_atom",
@@ -125,9 +135,19 @@ def with_all_sections(model: _core.Model) -> bytes:
             "active.order": np.arange(size),
         },
     )
-    whole = _core.Model.from_bytes(content, "all sections")
-    features, numbers = environments(100, seed=0), np.full(100, 14)
-    return with_more(with_reference(whole, reference_of(whole, features, [numbers], 1)), {}, {})
+    return compared(_core.Model.from_bytes(content, "all sections"), environments(100, seed=0))
+
+
+def compared(model: _core.Model, features: Array) -> bytes:
+    """The file of a model that knows how a hundred environments score, whose species take turns."""
+    numbers = np.resize(json.loads(model.text)["species"], 100)
+    return with_more(with_reference(model, reference_of(model, features, [numbers], 1)), {}, {})
+
+
+def calibrated(model: _core.Model, features: Array, *, projected: bool) -> bytes:
+    """The same, also calibrated; the numbers stand for nothing."""
+    facts = Calibration(4.0, int(projected), 20, 0.5, 0.25).facts()
+    return compared(_core.Model.from_bytes(with_more(model, {"calibration": facts}, {}), "calibrated"), features)
 
 
 def structure(seed: int) -> Structure:
@@ -164,7 +184,7 @@ def soap_descriptor() -> DescriptorPart:
 
 
 def soap_model() -> bytes:
-    """A model that describes structures; its active environments are some of those that it was fitted to."""
+    """A model of all scores that describes structures; its active environments are some of those it was fitted to."""
     descriptor = soap_descriptor()
     edges, coefficients, center = (
         descriptor.arrays[f"descriptor.{name}"] for name in ("edges", "coefficients", "center")
@@ -174,11 +194,12 @@ def soap_model() -> bytes:
     features = soap.features(structures, [None] * 5, 1)
     comparable = _core.normalised(features, 1)
     basis = SparseKernelBasis({s: comparable[k:60:10].copy() for k, s in enumerate(PAIR)}, 2.0)
-    return with_more(fitted(basis, PAIR, descriptor=descriptor, features=features), {}, {})
+    model = fitted(basis, PAIR, descriptor=descriptor, features=features, holds=True)
+    return calibrated(model, features, projected=True)
 
 
 def expected_of_structure(file: Path) -> str:
-    """A structure, of which the first atoms are centers, and their lpr, variance, residual and energy.
+    """A structure, of which the first atoms are centers, and their scores.
 
     By NumPy, from what another package reads.
     """
@@ -189,8 +210,8 @@ def expected_of_structure(file: Path) -> str:
     positions, numbers, cell, periodic = atoms
     n_centers = 14
     lines = [
-        "# atoms, centers; cell; periodic; species and position of each atom; lpr, variance, residual, energy of each"
-        " center; from tools/cpp_models.py",
+        "# atoms, centers; cell; periodic; species and position of each atom; scores of each center: "
+        f"{', '.join(COLUMNS)}; from tools/cpp_models.py",
         f"{len(numbers)} {n_centers}",
         " ".join(map(repr, cell.ravel().tolist())),
         " ".join(str(int(p)) for p in periodic),
@@ -241,7 +262,7 @@ def as_version_1(model: _core.Model) -> bytes:
 
 
 def expected(file: Path) -> str:
-    """One line for each environment: species, features, lpr, variance, residual and energy (nan: there is none).
+    """One line for each environment: species, features, scores (nan: the model has none).
 
     By NumPy, from what another package reads.
     """
@@ -251,7 +272,7 @@ def expected(file: Path) -> str:
     features = environments(24, seed=7)
     features[3] = 0.0
     numbers = np.resize(np.array(facts["species"]), len(features))
-    lines = ["# species, features, lpr, variance, residual, energy (nan: the model has none); from tools/cpp_models.py"]
+    lines = [f"# species, features, {', '.join(COLUMNS)} (nan: the model has none); from tools/cpp_models.py"]
     for number, row in zip(numbers.tolist(), features, strict=True):
         scores = scored(facts, arrays, number, row)
         lines.append(" ".join([str(number), *map(repr, [*row.tolist(), *scores])]))
@@ -259,20 +280,74 @@ def expected(file: Path) -> str:
 
 
 def scored(facts: dict[str, Any], arrays: Arrays, species: int, x: Array) -> list[float]:
-    """What the definitions say of one environment."""
+    """What the definitions say of one environment: `COLUMNS`, nan for what the model does not have."""
+    scores = dict.fromkeys(COLUMNS, np.nan)
     place = facts["species"].index(species)
-    sizes = facts.get("n_active", [facts["n_features"]] * len(facts["species"]))
+    width = facts["n_features"] + facts.get("constants", False)
+    sizes = facts.get("n_active", [width] * len(facts["species"]))
     columns = slice(sum(sizes[:place]), sum(sizes[: place + 1]))
-    phi, residual = x, np.nan
+    phi = np.append(1.0, x) if facts.get("constants", False) else x
     if facts["kind"] == "sparse_kernel":
         norm = np.linalg.norm(x)
         phi = (arrays["active"][columns] @ (x / norm if norm else x)) ** facts["zeta"]
-        residual = max(1.0 - form(arrays, f"prior.{species}", phi), 0.0)
-    lpr_of = f"hessian.{species}" if len(facts["species"]) > 1 else "hessian"
-    variance = facts["regularizer"] * form(arrays, lpr_of, phi)
-    energy = np.nan if facts["baseline"] is None else facts["baseline"][place] + phi @ arrays["weights"][columns]
-    lpr = facts["regularizer"] / variance if variance else np.inf
-    return [float(lpr), float(variance), float(residual), float(energy)]
+        scores["residual"] = max(1.0 - form(arrays, f"prior.{species}", phi), 0.0)
+    square = form(arrays, f"hessian.{species}" if len(facts["species"]) > 1 else "hessian", phi)
+    scores["lpr"], scores["variance"] = reciprocal(square), facts["regularizer"] * square
+    if "hessian.held" in arrays:
+        padded = np.zeros(sum(sizes))
+        padded[columns] = phi
+        scores["lpr_held"] = reciprocal(held_form(arrays, padded))
+    if facts["baseline"] is not None:
+        scores["local_energy"] = facts["baseline"][place] + phi @ arrays["weights"][columns]
+    calibration = facts.get("calibration", {})
+    if "prior_variance" in calibration:
+        unseen = scores["residual"] if calibration["projected_process"] else 0.0
+        scores["sigma"] = np.sqrt(calibration["prior_variance"] * (scores["variance"] + unseen))
+    if "reference" in facts:
+        scores["percentile"], scores["verdict"] = comparison(facts["reference"], arrays, species, scores)
+    return [float(scores[column]) for column in COLUMNS]
+
+
+def reciprocal(square: float) -> float:
+    """The rigidity."""
+    return 1.0 / square if square else np.inf
+
+
+def held_form(arrays: Arrays, phi: Array) -> float:
+    """|P R^-T phi|^2 with R of all columns, and P off the span of R^-T of the held rows."""
+    kept = arrays["hessian.columns"]
+    held = np.linalg.solve(arrays["hessian.triangle"].T, arrays["hessian.held"][:, kept].T)
+    solved = np.linalg.solve(arrays["hessian.triangle"].T, phi[kept])
+    span = np.linalg.qr(held / np.linalg.norm(held, axis=0)).Q
+    for _ in range(2):
+        solved = solved - span @ (span.T @ solved)
+    return float(solved @ solved)
+
+
+def comparison(limits: dict[str, float], arrays: Arrays, species: int, scores: dict[str, float]) -> tuple[float, float]:
+    """Percentile and verdict. A bin holds the numbers that agree but for the last 42 bits, spread evenly in it."""
+
+    def ends(number: int) -> Array:
+        return (np.array([number, number + 1], dtype=np.int64) << 42).view(np.float64)
+
+    def limit(column: str, percent: float) -> Array:
+        bins, counts = (arrays[f"reference.{column}.{species}.{part}"] for part in ("bins", "counts"))
+        return ends(int(bins[np.argmax(100.0 * counts >= percent * counts[-1])]))
+
+    column = "lpr" if np.isnan(scores["lpr_held"]) else "lpr_held"
+    bins, counts = (arrays[f"reference.{column}.{species}.{part}"] for part in ("bins", "counts"))
+    below = 0.0
+    for number, count in zip(bins.tolist(), np.diff(counts, prepend=0).tolist(), strict=True):
+        low, high = ends(number)
+        if np.isinf(scores[column]):
+            below += count * (high <= scores[column] and np.isfinite(low))
+        else:
+            below += count * np.clip((scores[column] - low) / (high - low), 0.0, 1.0)
+    verdict = float(scores[column] < limit(column, limits["loose"])[0])
+    if not np.isnan(scores["residual"]):
+        largest = max(limit("residual", limits["unlike"])[1], limits["smallest_residual"])
+        verdict = 2.0 if scores["residual"] > largest else verdict
+    return 100.0 * below / counts[-1], verdict
 
 
 def form(arrays: Arrays, factor: str, phi: Array) -> float:
@@ -293,16 +368,21 @@ def main(folder: Path) -> None:
         "no_energies": fitted(kernel_basis({14: 6}, 3.0), one, has_energies=False),
         "linear": fitted(LinearBasis(two, N_FEATURES), two),
     }
+    held = fitted(kernel_basis({14: 5, 31: 4}, 2.0), two, holds=True)
+    constants = fitted(LinearBasis(two, N_FEATURES, has_constants=True), two, holds=True)
     files = {
         "one_species": with_all_sections(models["one_species"]),
         "two_species": with_radial_table(models["two_species"]),
         "no_energies": with_more(models["no_energies"], {}, {}),
         "linear": with_more(models["linear"], {"descriptor": {"kind": "array", "name": "features"}}, {}),
+        "held": calibrated(held, environments(100, seed=0), projected=True),
+        "constants": calibrated(constants, environments(100, seed=0), projected=False),
     }
     (folder / "v1").mkdir(exist_ok=True)
     for name, model in models.items():
         (folder / "v1" / f"{name}.lpr").write_bytes(as_version_1(model))
-        (folder / f"{name}.lpr").write_bytes(files[name])
+    for name, content in files.items():
+        (folder / f"{name}.lpr").write_bytes(content)
         (folder / f"{name}.txt").write_text(expected(folder / f"{name}.lpr"))
     (folder / "structures").mkdir(exist_ok=True)
     (folder / "structures" / "soap.lpr").write_bytes(soap_model())

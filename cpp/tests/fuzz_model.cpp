@@ -35,7 +35,7 @@ void score_something(const Model& model) {
     for (std::size_t k = 0; k < score_columns.size(); ++k)
         if (score_columns[k].is_given(info)) scores.*(score_columns[k].view) = {out[k], n_rows};
     Scores of_phi = scores;
-    of_phi.residual = of_phi.percentile = of_phi.verdict = {};
+    of_phi.residual = of_phi.sigma = of_phi.percentile = of_phi.verdict = {};
     model.score_phi({phi.data(), n_rows, info.size}, of_phi, 1);
     model.score({features.data(), n_rows, info.n_features}, species.data(), scores, 1);
     model.phi({features.data(), n_rows, info.n_features}, species.data(), {of_features.data(), n_rows, info.size}, 1);

@@ -9,16 +9,16 @@
 #include <string>
 #include <vector>
 
+#include "lpr_fast/score_columns.hpp"
 #include "problems.hpp"
 
 namespace lpr_fast::testing {
 
-inline const std::vector<std::string> model_names{"one_species", "two_species", "no_energies", "linear"};
+inline const std::vector<std::string> model_names{"one_species", "two_species", "no_energies",
+                                                  "linear",      "held",        "constants"};
 
-/// The same models in files of version 1.
-inline const std::vector<std::string> old_model_names{
-    "v1/one_species", "v1/two_species", "v1/no_energies", "v1/linear"
-};
+/// Models of which there is a file of version 1 too, in the folder v1.
+inline const std::vector<std::string> old_model_names{"one_species", "two_species", "no_energies", "linear"};
 
 inline std::string data_file(const std::string& name) {
     return std::string(LPR_FAST_TEST_DATA) + "/" + name;
@@ -33,7 +33,7 @@ inline std::string read_bytes(const std::string& path) {
 struct Environments {
     Array features;
     std::vector<int> species;
-    std::vector<std::vector<double>> expected;  ///< lpr, variance, residual, energy; NaN where there is none
+    std::vector<std::vector<double>> expected;  ///< of each, score_columns; NaN where there is none
 };
 
 /// Environments of five features each.
@@ -47,7 +47,8 @@ inline Environments read_environments(const std::string& model_name) {
         std::istringstream words(line);
         std::vector<double> numbers;
         for (std::string word; words >> word;) numbers.push_back(std::stod(word));
-        if (numbers.size() != n_features + 5) throw std::runtime_error("expected ten numbers in: " + line);
+        if (numbers.size() != 1 + n_features + score_columns.size())
+            throw std::runtime_error("expected a species, features and scores in: " + line);
         environments.species.push_back(static_cast<int>(numbers[0]));
         const auto scores = numbers.begin() + 1 + n_features;
         environments.features.values.insert(environments.features.values.end(), numbers.begin() + 1, scores);

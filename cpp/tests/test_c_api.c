@@ -16,10 +16,10 @@ static void check(int passed, int line, const char* what) {
 
 #define CHECK(condition) check((condition) ? 1 : 0, __LINE__, #condition)
 
-enum { n_rows = 24, n_features = 5, n_atoms = 20, n_centers = 14 };
+enum { n_rows = 24, n_features = 5, n_atoms = 20, n_centers = 14, residual = 4, n_columns = 8 };
 
 /* One environment for each line of the text file; see tools/cpp_models.py. */
-static int read_rows(const char* path, int* species, double* features, double (*expected)[4]) {
+static int read_rows(const char* path, int* species, double* features, double (*expected)[n_columns]) {
     char comment[200];
     FILE* file = fopen(path, "r");
     int row, k;
@@ -27,11 +27,39 @@ static int read_rows(const char* path, int* species, double* features, double (*
     for (row = 0; row < n_rows; ++row) {
         int n_read = fscanf(file, "%d", &species[row]);
         for (k = 0; k < n_features; ++k) n_read += fscanf(file, "%lf", &features[row * n_features + k]);
-        for (k = 0; k < 4; ++k) n_read += fscanf(file, "%lf", &expected[row][k]);
-        if (n_read != 1 + n_features + 4) break;
+        for (k = 0; k < n_columns; ++k) n_read += fscanf(file, "%lf", &expected[row][k]);
+        if (n_read != 1 + n_features + n_columns) break;
     }
     fclose(file);
     return row == n_rows;
+}
+
+/* Columns of the text files, and what scores go to. */
+typedef struct {
+    double lpr[n_rows], lpr_held[n_rows], variance[n_rows], sigma[n_rows], residual[n_rows], local_energy[n_rows];
+    double percentile[n_rows], verdict[n_rows];
+} columns;
+
+static lpr_fast_scores all_of(columns* out) {
+    lpr_fast_scores scores = {.size = sizeof(lpr_fast_scores)};
+    scores.lpr = out->lpr, scores.lpr_held = out->lpr_held, scores.variance = out->variance, scores.sigma = out->sigma;
+    scores.residual = out->residual, scores.local_energy = out->local_energy;
+    scores.percentile = out->percentile, scores.verdict = out->verdict;
+    return scores;
+}
+
+/* The columns that the model does not have are NaN in the file. */
+static int are_close(const columns* found, int row, const double* expected, double tolerance) {
+    const double values[n_columns] = {found->lpr[row],        found->lpr_held[row], found->variance[row],
+                                      found->sigma[row],      found->residual[row], found->local_energy[row],
+                                      found->percentile[row], found->verdict[row]};
+    int k;
+    for (k = 0; k < n_columns; ++k) {
+        if (isnan(expected[k]) || values[k] == expected[k]) continue;
+        /* The residual is one minus something. */
+        if (!(fabs(values[k] - expected[k]) <= tolerance * (fabs(expected[k]) + (k == residual ? 1.0 : 0.0)))) return 0;
+    }
+    return 1;
 }
 
 static int is_close(double found, double expected) {
@@ -44,6 +72,7 @@ static void check_description(const lpr_fast_model* model) {
     CHECK(lpr_fast_regularizer(model) == 1e-3 && lpr_fast_zeta(model) == 1.5);
     CHECK(lpr_fast_condition_number(model) > 1.0 && lpr_fast_baseline(model, 0) == -0.8);
     CHECK(lpr_fast_has_energies(model) == 1 && lpr_fast_has_residual(model) == 1);
+    CHECK(lpr_fast_has_held(model) == 0 && lpr_fast_has_reference(model) == 0 && lpr_fast_prior_variance(model) == 0.0);
     CHECK(strcmp(lpr_fast_kind(model), "sparse_kernel") == 0 && strcmp(lpr_fast_loss(model), "per_atom") == 0);
     CHECK(strstr(lpr_fast_hypers(model), "\"cutoff\"") != NULL);
     CHECK(strstr(lpr_fast_provenance(model), "cpp_models.py") != NULL);
@@ -94,20 +123,19 @@ static void check_phi(const lpr_fast_model* model) {
 
 static void check_scores(const lpr_fast_model* model, const char* text_path) {
     int species[n_rows], row;
-    double features[n_rows * n_features], expected[n_rows][4];
-    double lpr[n_rows], variance[n_rows], residual[n_rows], local_energy[n_rows], alone[n_rows];
-    lpr_fast_scores scores = {.size = sizeof(lpr_fast_scores)};
+    double features[n_rows * n_features], expected[n_rows][n_columns], alone[n_rows];
+    columns found;
+    lpr_fast_scores scores = all_of(&found);
     CHECK(read_rows(text_path, species, features, expected));
-    scores.lpr = lpr, scores.variance = variance, scores.residual = residual, scores.local_energy = local_energy;
+    CHECK(lpr_fast_score(model, features, n_rows, n_features, species, &scores, 0) == LPR_FAST_INVALID_INPUT);
+    CHECK(strstr(lpr_fast_last_error(), "lpr_held cannot be scored") != NULL);
+    scores.lpr_held = scores.sigma = scores.percentile = scores.verdict = NULL;
     CHECK(lpr_fast_score(model, features, n_rows, n_features, species, &scores, 0) == LPR_FAST_OK);
-    for (row = 0; row < n_rows; ++row) {
-        CHECK(is_close(lpr[row], expected[row][0]) && is_close(variance[row], expected[row][1]));
-        CHECK(fabs(residual[row] - expected[row][2]) <= 1e-12 && is_close(local_energy[row], expected[row][3]));
-    }
+    for (row = 0; row < n_rows; ++row) CHECK(are_close(&found, row, expected[row], 1e-12));
     /* Every second row, one output. */
     scores.lpr = scores.residual = scores.local_energy = NULL, scores.variance = alone;
     CHECK(lpr_fast_score(model, features, 1, 2 * n_features, species, &scores, 1) == LPR_FAST_OK);
-    CHECK(alone[0] == variance[0]);
+    CHECK(alone[0] == found.variance[0]);
     check_phi(model);
     check_refusals(model, species, features);
 }
@@ -115,7 +143,7 @@ static void check_scores(const lpr_fast_model* model, const char* text_path) {
 /* A structure, and what its centers are scored to; see tools/cpp_models.py. */
 typedef struct {
     int species[n_atoms];
-    double positions[n_atoms][3], cell[9], expected[n_centers][4];
+    double positions[n_atoms][3], cell[9], expected[n_centers][n_columns];
     lpr_fast_structure structure;
 } described;
 
@@ -133,7 +161,7 @@ static int read_structure(const char* path, described* atoms) {
         for (k = 0; k < 3; ++k) n_read += fscanf(file, "%lf", &atoms->positions[row][k]);
     }
     for (row = 0; row < n_centers; ++row) {
-        for (k = 0; k < 4; ++k) n_read += fscanf(file, "%lf", &atoms->expected[row][k]);
+        for (k = 0; k < n_columns; ++k) n_read += fscanf(file, "%lf", &atoms->expected[row][k]);
     }
     fclose(file);
     atoms->structure.size = sizeof(lpr_fast_structure);
@@ -142,7 +170,7 @@ static int read_structure(const char* path, described* atoms) {
     atoms->structure.positions = atoms->positions[0];
     atoms->structure.species = atoms->species;
     atoms->structure.cell = atoms->cell;
-    return n_read == 2 + 12 + 4 * n_atoms + 4 * n_centers && sizes[0] == n_atoms && sizes[1] == n_centers;
+    return n_read == 2 + 12 + 4 * n_atoms + n_columns * n_centers && sizes[0] == n_atoms && sizes[1] == n_centers;
 }
 
 static int is_refused(
@@ -154,23 +182,21 @@ static int is_refused(
 
 static void check_structures(const lpr_fast_model* model, const char* text_path) {
     described atoms;
-    double lpr[n_centers], variance[n_centers], residual[n_centers], local_energy[n_centers], alone[n_centers];
-    lpr_fast_scores scores = {.size = sizeof(lpr_fast_scores)};
+    double alone[n_centers];
+    columns found;
+    lpr_fast_scores scores = all_of(&found);
     lpr_fast_structure changed;
     int row;
     CHECK(read_structure(text_path, &atoms));
     CHECK(lpr_fast_cutoff(model) == 3.5);
-    scores.lpr = lpr, scores.variance = variance, scores.residual = residual, scores.local_energy = local_energy;
+    CHECK(lpr_fast_has_held(model) == 1 && lpr_fast_has_reference(model) == 1);
+    CHECK(lpr_fast_prior_variance(model) == 4.0);
     CHECK(lpr_fast_score_structure(model, &atoms.structure, &scores, 2) == LPR_FAST_OK);
-    for (row = 0; row < n_centers; ++row) {
-        CHECK(fabs(lpr[row] / atoms.expected[row][0] - 1.0) < 1e-9);
-        CHECK(fabs(variance[row] / atoms.expected[row][1] - 1.0) < 1e-9);
-        CHECK(fabs(residual[row] - atoms.expected[row][2]) < 1e-9);
-        CHECK(fabs(local_energy[row] - atoms.expected[row][3]) < 1e-9);
-    }
-    scores.lpr = alone, scores.variance = scores.residual = scores.local_energy = NULL;
+    for (row = 0; row < n_centers; ++row) CHECK(are_close(&found, row, atoms.expected[row], 1e-9));
+    memset(&scores, 0, sizeof(scores));
+    scores.size = sizeof(scores), scores.lpr_held = alone;
     CHECK(lpr_fast_score_structure(model, &atoms.structure, &scores, 1) == LPR_FAST_OK);
-    CHECK(memcmp(lpr, alone, sizeof(lpr)) == 0);
+    CHECK(memcmp(found.lpr_held, alone, sizeof(alone)) == 0);
 
     changed = atoms.structure;
     changed.cell = NULL;
@@ -219,6 +245,7 @@ static void check_null(void) {
     CHECK(lpr_fast_n_species(NULL) == -1 && lpr_fast_species(NULL, 0) == -1 && isnan(lpr_fast_baseline(NULL, 0)));
     CHECK(isnan(lpr_fast_regularizer(NULL)) && isnan(lpr_fast_zeta(NULL)) && isnan(lpr_fast_condition_number(NULL)));
     CHECK(lpr_fast_has_energies(NULL) == -1 && lpr_fast_has_residual(NULL) == -1);
+    CHECK(lpr_fast_has_held(NULL) == -1 && lpr_fast_has_reference(NULL) == -1 && isnan(lpr_fast_prior_variance(NULL)));
     CHECK(lpr_fast_kind(NULL) == NULL && lpr_fast_loss(NULL) == NULL);
     CHECK(lpr_fast_hypers(NULL) == NULL && lpr_fast_provenance(NULL) == NULL);
     lpr_fast_free(NULL);

@@ -1,3 +1,4 @@
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -14,20 +15,37 @@ using namespace lpr_fast::testing;
 namespace {
 
 struct Columns {
-    std::vector<double> lpr, variance, residual, energy;
+    std::vector<double> lpr, lpr_held, variance, sigma, residual, energy, percentile, verdict;
 
-    explicit Columns(std::size_t n) : lpr(n), variance(n), residual(n), energy(n) {}
+    explicit Columns(std::size_t n)
+        : lpr(n), lpr_held(n), variance(n), sigma(n), residual(n), energy(n), percentile(n), verdict(n) {}
+
+    /// In the order of score_columns.
+    std::array<std::vector<double>*, score_columns.size()> all() {
+        return {&lpr, &lpr_held, &variance, &sigma, &residual, &energy, &percentile, &verdict};
+    }
+
     Scores views(const ModelInfo& info) {
-        const auto n = static_cast<Index>(lpr.size());
         Scores scores;
-        scores.lpr = {lpr.data(), n};
-        scores.variance = {variance.data(), n};
-        if (info.has_residual) scores.residual = {residual.data(), n};
-        if (info.has_energies) scores.local_energy = {energy.data(), n};
+        for (std::size_t k = 0; k < score_columns.size(); ++k) {
+            std::vector<double>& column = *all()[k];
+            if (!score_columns[k].is_given(info)) continue;
+            scores.*(score_columns[k].view) = {column.data(), static_cast<Index>(column.size())};
+        }
         return scores;
     }
+
+    /// Those that rows of phi have.
+    Scores views_of_phi(const ModelInfo& info) {
+        Scores scores = views(info);
+        scores.residual = scores.sigma = scores.percentile = scores.verdict = {};
+        return scores;
+    }
+
     bool operator==(const Columns& other) const {
-        return lpr == other.lpr && variance == other.variance && residual == other.residual && energy == other.energy;
+        return lpr == other.lpr && lpr_held == other.lpr_held && variance == other.variance && sigma == other.sigma &&
+               residual == other.residual && energy == other.energy && percentile == other.percentile &&
+               verdict == other.verdict;
     }
 };
 
@@ -48,11 +66,11 @@ Environments repeated(const Environments& some, Index n) {
     return many;
 }
 
-void check_same(double found, double expected) {
+void check_same(double found, double expected, double relative = 1e-12, double absolute = 1e-300) {
     if (std::isinf(expected)) {
         CHECK(found == expected);
     } else {
-        CHECK(std::abs(found - expected) <= 1e-12 * std::abs(expected) + 1e-300);
+        CHECK(std::abs(found - expected) <= relative * std::abs(expected) + absolute);
     }
 }
 
@@ -61,16 +79,17 @@ void scores_are_those_of_numpy() {
         const Model model = Model::load(data_file(name + ".lpr"));
         const Environments environments = read_environments(name);
         CHECK(environments.features.rows == 24);
-        const Columns found = scored(model, environments);
-        for (std::size_t i = 0; i < environments.species.size(); ++i) {
-            const auto& expected = environments.expected[i];
-            check_same(found.lpr[i], expected[0]);
-            check_same(found.variance[i], expected[1]);
-            // The residual is one minus something.
-            if (model.info().has_residual) CHECK(std::abs(found.residual[i] - expected[2]) <= 1e-12);
-            if (model.info().has_energies) check_same(found.energy[i], expected[3]);
-            CHECK(model.info().has_residual != std::isnan(expected[2]));
-            CHECK(model.info().has_energies != std::isnan(expected[3]));
+        Columns found = scored(model, environments);
+        for (std::size_t k = 0; k < score_columns.size(); ++k) {
+            const std::string column = score_columns[k].name;
+            // Across a bin, a thousandth of the LPR, the percentile may go from one environment to the next.
+            const double relative = column == "percentile" ? 1e-9 : 1e-12;
+            const double absolute = column == "residual" ? 1e-12 : 1e-300;  // one minus something
+            for (std::size_t i = 0; i < environments.species.size(); ++i) {
+                const double expected = environments.expected[i][k];
+                CHECK(score_columns[k].is_given(model.info()) != std::isnan(expected));
+                if (!std::isnan(expected)) check_same((*found.all()[k])[i], expected, relative, absolute);
+            }
         }
     }
 }
@@ -160,8 +179,7 @@ void nothing_is_allocated_after_the_first_calls() {
         const Array phi = random_array(400, model.info().size, 3);
         Columns columns(400);
         const Scores all = columns.views(model.info());
-        Scores of_phi = all;
-        of_phi.residual = {};
+        const Scores of_phi = columns.views_of_phi(model.info());
         for (const int n_threads : {1, 2}) {
             const auto score = [&] {
                 model.score(many.features.view(), many.species.data(), all, n_threads);
@@ -199,11 +217,10 @@ void phi_gives_the_same_scores_as_its_features() {
         model.phi(some.features.view(), some.species.data(), {phi.values.data(), 24, phi.cols});
         const Columns expected = scored(model, some);
         Columns found(24);
-        Scores wanted = found.views(model.info());
-        wanted.residual = {};
-        model.score_phi(phi.view(), wanted);
+        model.score_phi(phi.view(), found.views_of_phi(model.info()));
         for (std::size_t i = 0; i < 24; ++i) {
             CHECK(std::abs(found.variance[i] - expected.variance[i]) <= 1e-11 * expected.variance[i]);
+            if (model.info().has_held) check_same(found.lpr_held[i], expected.lpr_held[i], 1e-11);
         }
     }
 }

@@ -89,7 +89,7 @@ void scores_are_right_where_forms_leave_the_range() {
         };  // R^-T (2, 5) = (1, 1)
         std::vector<double> lpr(3);
         std::vector<double> variance(3);
-        factor.score(phi.view(), {{lpr.data(), 3}, {variance.data(), 3}, std::ldexp(1.0, 2 * exponent)}, 1);
+        factor.score(phi.view(), {{lpr.data(), 3}, {variance.data(), 3}, {}, std::ldexp(1.0, 2 * exponent)}, 1);
         const double infinity = std::numeric_limits<double>::infinity();
         CHECK((lpr == std::vector<double>{std::ldexp(0.5, 2 * exponent), infinity, 0.5}));
         CHECK((variance == std::vector<double>{2.0, 0.0, std::ldexp(2.0, 2 * exponent)}));
@@ -103,7 +103,7 @@ void scores_are_right_where_forms_leave_the_range() {
     std::vector<double> out(4);
     for (const double scale : {0.0, -1.0, std::nan(""), std::numeric_limits<double>::infinity()}) {
         CHECK_THROWS(
-            InvalidInput, "the scale of variances is", model(37).score(phi.view(), {{}, {out.data(), 2}, scale}, 1)
+            InvalidInput, "the scale of variances is", model(37).score(phi.view(), {{}, {out.data(), 2}, {}, scale}, 1)
         );
         CHECK_THROWS(
             InvalidInput, "the scale of variances is",

@@ -31,6 +31,8 @@ def _model(lammps: Lammps) -> None:
         ("model.lpr Ge", "the model does not know Ge, only Si"),
         ("model.lpr Si quantity", "nothing follows 'quantity'"),
         ("model.lpr Si quantity stress", "'stress' is no quantity"),
+        ("model.lpr Si quantity lpr_held", "the model holds no rows"),
+        ("model.lpr Si quantity lpr sigma", "sigma cannot be scored: the model was not calibrated; choose among lpr"),
         ("model.lpr Si features c_other", "leave 'features c_ID' out"),
         ("without_energies.lpr Si quantity local_energy", "fitted without energies"),
         (f"{VERSION_1} Si", "no radial integrals, because it is of version 1; convert it with lpr-fast upgrade"),

@@ -13,6 +13,7 @@ from tests.structures import fitted, rattled
 from lpr_fast import SparseKernelModel
 
 ALL = "quantity " + " ".join(QUANTITIES)
+OF_SEVERAL_SPECIES = ("lpr_held", "sigma", *QUANTITIES)
 TILTED = "change_box all triclinic\nchange_box all xy final 3.1 xz final -1.2 yz final 2.0 remap units box"
 
 
@@ -24,7 +25,7 @@ def silicon_model() -> SparseKernelModel:
 @pytest.fixture(scope="module")
 def nitride_model() -> SparseKernelModel:
     cell = ase.build.bulk("GaN", "zincblende", a=4.5, cubic=True)
-    return fitted([rattled(cell, seed) for seed in range(6)])
+    return fitted([rattled(cell, seed) for seed in range(6)]).calibrate([rattled(cell, seed) for seed in range(6, 10)])
 
 
 @pytest.fixture
@@ -33,10 +34,10 @@ def model(silicon_model: SparseKernelModel, tmp_path: Path) -> SparseKernelModel
     return silicon_model
 
 
-def check(run: Run, model: SparseKernelModel) -> None:
+def check(run: Run, model: SparseKernelModel, quantities: tuple[str, ...] = QUANTITIES) -> None:
     for number, frame in enumerate(run.frames):
         expected = model.score(frame)
-        for column, name in enumerate(QUANTITIES, start=1):
+        for column, name in enumerate(quantities, start=1):
             found = run.column(f"c_lpr[{column}]", number)
             # Across a bin, a thousandth of the LPR, the percentile may go from one environment to the next.
             rtol = 1e-6 if name == "percentile" else 1e-10
@@ -111,11 +112,15 @@ def test_what_changes_between_runs_is_seen(lammps: Lammps, model: SparseKernelMo
     check(run, model)
 
 
-def test_two_species(lammps: Lammps, nitride_model: SparseKernelModel) -> None:
+def test_two_species_have_all_scores_with_their_means_held_and_in_units_of_energy_too(
+    lammps: Lammps, nitride_model: SparseKernelModel
+) -> None:
     nitride_model.save(lammps.folder / "model.lpr")
-    script = GALLIUM_NITRIDE + f"compute lpr all lpr/atom model.lpr Ga N {ALL}\n" + dump("c_lpr[*]", "Ga N")
-    check(lammps.succeed(script + "run 0\n"), nitride_model)
-    check(lammps.succeed(script + "velocity all create 900 5\nfix n all nve\nrun 20\n", ranks=2), nitride_model)
+    names = " ".join(OF_SEVERAL_SPECIES)
+    script = GALLIUM_NITRIDE + f"compute lpr all lpr/atom model.lpr Ga N quantity {names}\n" + dump("c_lpr[*]", "Ga N")
+    check(lammps.succeed(script + "run 0\n"), nitride_model, OF_SEVERAL_SPECIES)
+    script += "velocity all create 900 5\nfix n all nve\nrun 20\n"
+    check(lammps.succeed(script, ranks=2), nitride_model, OF_SEVERAL_SPECIES)
 
 
 def test_types_that_are_null_are_neither_scored_nor_seen(lammps: Lammps, model: SparseKernelModel) -> None:

@@ -85,15 +85,15 @@ def _meaning(run: Run) -> str:
     along, many = run.summary.verdicts_along, f"{100.0 * UNPINNED_SHARE:g} % of"
     if along.first_beyond is None:
         return (
-            f"no frame has more than {many} its atoms loose or unlike the training set: the data pin their energies down "
-            "as they do there."
+            f"no frame has more than {many} its atoms, and more than one, loose or unlike the training set: the data "
+            "pin their energies down as they do there."
         )
     where = f"in {along.n_beyond} of {run.summary.n_frames} frames, the first of them {along.first_beyond}"
     if run.summary.n_frames == 1:
         where = "in this frame"
     start = f"{where}, more than {many} the atoms are loose or unlike the training set. Most of these are "
     if counts[_UNLIKE] >= counts[_LOOSE]:
-        return f"{start}unlike it: neither their energies nor their LPR mean anything; add such frames to the training set."
+        return f"{start}unlike it: neither energies nor LPR mean anything there; add such frames to the training set."
     return f"{start}loose: do not interpret their local energies; add structures with such atoms to the training set."
 
 

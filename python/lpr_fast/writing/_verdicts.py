@@ -37,7 +37,7 @@ class VerdictsAlong:
     of_range : dict of int to list of int
         Atoms of each verdict, by the number of the range.
     n_beyond : int
-        Frames of which more than `UNPINNED_SHARE` of the atoms are loose or unlike the training set.
+        Frames of which more than `UNPINNED_SHARE` of the atoms, and more than one, are loose or unlike.
     first_beyond : int or None
         The first of them.
     """
@@ -51,7 +51,8 @@ class VerdictsAlong:
         """Count the atoms of a frame in."""
         self._extend(frame)
         self._add(frame // self.frames_together, counts)
-        if sum(counts) - counts[_PINNED] > UNPINNED_SHARE * sum(counts):
+        # One atom of a small frame may be chance: in the training set itself one in a hundred is loose.
+        if sum(counts) - counts[_PINNED] > max(1.0, UNPINNED_SHARE * sum(counts)):
             self.n_beyond += 1
             self._first(frame)
 
