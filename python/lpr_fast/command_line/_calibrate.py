@@ -74,7 +74,7 @@ def reliability(
         raise InvalidInputError("no total has a standard deviation; give structures of at most 4096 atoms.")
     errors, sigmas = (totals.energy - energies)[known], totals.sigma[known]
     mae, score = np.abs(errors).mean(), crps(errors, sigmas).mean()
-    tell(f"totals    {len(errors)}; mean absolute error {mae:.4g}, CRPS {score:.4g}")
+    tell(f"totals    {len(errors)}; mean absolute error {mae:.4g}, CRPS {score:.4g}, in the unit of the energies")
     for expected, observed in zip(_SHARES, observed_fractions(errors, sigmas, _SHARES), strict=True):
         tell(f"within    {100 * expected:.0f} % intervals: {100 * observed:.1f} % of the errors")
     plot_reliability(errors, sigmas, f"{model_path.name}: {len(errors)} totals", target)
@@ -94,7 +94,8 @@ def calibration_line(model: StructureModel) -> str:
     uncertainty = 100.0 * np.sqrt(2.0 / found.n_totals)
     return (
         f"sigma     prior variance {found.prior_variance:.4g} (+-{uncertainty:.0f} %) of the {_NAMES[found.variance]}, "
-        f"by {found.n_totals} totals: mean absolute error {found.mean_absolute_error:.4g}, CRPS {found.crps:.4g}"
+        f"by {found.n_totals} totals: mean absolute error of a total {found.mean_absolute_error:.4g}, "
+        f"CRPS {found.crps:.4g}, in the unit of the energies"
     )
 
 

@@ -14,6 +14,9 @@ from ..models._scores import LOSS_NAMES
 from ._calibrate import calibration_line
 from ._tune import choice_lines
 
+# Of so many environments the least rigid percent is one.
+_FEW = 100
+
 
 def info(path: Path) -> None:
     """Print what a model file holds."""
@@ -33,6 +36,8 @@ def info(path: Path) -> None:
         print(f"active    {active_set_line(model)}")
         print(f"kernel    (x . x')^{model.zeta:g} of normalised features; zero between different species")
     print(f"rigidity  {rigidity_line(model)}")
+    if few := few_line(model):
+        print(few)
     for line in choice_lines(facts):
         print(line)
     if model.baseline is None:
@@ -73,6 +78,18 @@ def active_set_line(model: SparseKernelModel) -> str:
     if model.rigidity.n_dropped:
         line += f"; {model.rigidity.n_dropped} redundant ones dropped"
     return line
+
+
+def few_line(model: StructureModel) -> str | None:
+    """Species of which so few environments were seen that a percent of them is less than one."""
+    counts = model.provenance.get("environments", {})
+    few = [f"{symbol(int(s))} {count}" for s, count in counts.items() if count < _FEW]
+    if not few or not model.has_reference:
+        return None
+    return (
+        f"few       training atoms of {', '.join(few)}: percentile, verdict and lpr_held say little of so few; "
+        "read their lpr"
+    )
 
 
 def rigidity_line(model: StructureModel) -> str:
