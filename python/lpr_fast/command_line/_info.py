@@ -12,6 +12,7 @@ from ..atoms._sparse_kernel_model import SparseKernelModel
 from ..descriptors._elements import symbol, symbols
 from ..models._scores import LOSS_NAMES
 from ._calibrate import calibration_line
+from ._split import split_lines
 from ._tune import choice_lines
 
 # Of so many environments the least rigid percent is one.
@@ -38,7 +39,7 @@ def info(path: Path) -> None:
     print(f"rigidity  {rigidity_line(model)}")
     if few := few_line(model):
         print(few)
-    for line in choice_lines(facts):
+    for line in [*split_lines(model), *choice_lines(facts)]:
         print(line)
     if model.baseline is None:
         print("energies  none")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ..atoms._model import StructureModel
 from ..descriptors._elements import symbol
@@ -34,7 +34,7 @@ def split_lines(model: StructureModel) -> Iterator[str]:
             f"{_INDENT}{100 * split.share:.0f} % of a typical atom's variance is shifts of a species: read lpr_held, "
             "percentile and verdict, which leave them out"
         )
-    yield f"{_INDENT}structures of other compositions, many and varied, narrow it; fit again to see how far"
+    yield _INDENT + _remedy(split, model.provenance.get("species_shares", {}))
 
 
 def _variances(split: SpeciesSplit) -> str:
@@ -45,3 +45,14 @@ def _variances(split: SpeciesSplit) -> str:
     if split.of_atom is not None:
         text += f", {split.of_atom:.2g} of a typical atom with all means held"
     return text + " (prior 1)"
+
+
+def _remedy(split: SpeciesSplit, shares: Mapping[str, list[float]]) -> str:
+    """Which compositions are missing; how far they help is not known before they are there."""
+    first, second = map(symbol, split.pair)
+    text = f"many and varied structures of other compositions narrow it, pure {first} and pure {second} among them"
+    if str(split.pair[0]) not in shares:
+        return text
+    low, high = (100.0 * share for share in shares[str(split.pair[0])])
+    has = f"{low:.3g} %" if high - low < 0.1 else f"{low:.3g} to {high:.3g} %"
+    return f"{text}; those that there are have {has} {first}"
