@@ -144,6 +144,11 @@ def test_what_cannot_be_held_is_said(model: SparseKernelModel, frames: list[Atom
         SparseKernelModel.fit(frames, **FIT, hold=[silver])
 
 
+def test_no_structures_to_hold_are_refused(model: SparseKernelModel) -> None:
+    with pytest.raises(InvalidInputError, match="there are no structures to hold"):
+        model.holding(structures=[])
+
+
 def test_a_fit_says_of_which_species_there_are_few_atoms_and_whether_the_baseline_is_open(
     frames: list[Atoms], tmp_path: Path
 ) -> None:

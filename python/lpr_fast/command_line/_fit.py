@@ -22,7 +22,7 @@ from ..models._memory import as_bytes
 from ..models._settings import FitSettings
 from ..reading._options import ReadOptions
 from ..reading._specification import path_of
-from ._calibrate import calibration_line, frames_of
+from ._calibrate import calibration_line, frames_of, warn_of_training
 from ._info import active_set_line, few_line, rigidity_line
 from ._split import split_lines
 from ._terminal import say, tell, watching
@@ -173,6 +173,7 @@ def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
     for line in [*split_lines(model), *choice_lines(facts)]:
         tell(line)
     if options.calibrate is not None:
+        warn_of_training(model, (options.calibrate,))
         model = model.calibrate(frames_of((options.calibrate,), options.reading))
         model.save(output)
         tell(calibration_line(model))
