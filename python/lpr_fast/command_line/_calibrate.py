@@ -77,9 +77,8 @@ def reliability(
         raise InvalidInputError("no total has a standard deviation; give structures of at most 4096 atoms.")
     errors, sigmas = (totals.energy - energies)[known], totals.sigma[known]
     mae, score = np.abs(errors).mean(), crps(errors, sigmas).mean()
-    tell(
-        f"totals    {len(errors)}; mean absolute error {mae:.4g}, CRPS {score:.4g}, in the unit of the energies{_use(mae, score)}"
-    )
+    found = f"mean absolute error {mae:.4g}, CRPS {score:.4g}, in the unit of the energies"
+    tell(f"totals    {len(errors)}; {found}{_use(mae, score)}")
     for expected, observed in zip(_SHARES, observed_fractions(errors, sigmas, _SHARES), strict=True):
         tell(f"within    {100 * expected:.0f} % intervals: {100 * observed:.1f} % of the errors")
     plot_reliability(errors, sigmas, f"{model_path.name}: {len(errors)} totals", target)
