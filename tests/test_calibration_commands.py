@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lpr_fast import load_model
+from lpr_fast.command_line._calibrate import _use
 from lpr_fast.command_line._commands import lpr_fast
 
 from .structures import fitted, silicon
@@ -57,6 +58,22 @@ def test_reliability_is_told_and_drawn(folder: Path) -> None:
     assert (folder / "1.png").read_bytes() == (folder / "2.png").read_bytes()
     run("reliability", folder / "r.lpr", folder / "test.xyz")
     assert (folder / "r.reliability.png").exists()
+
+
+def test_structures_of_the_fit_bring_a_warning(folder: Path) -> None:
+    small = ("--cutoff", "3.5", "--max-radial", "2", "--max-angular", "2", "--n-active", "8", "--regularizer", "1e-3")
+    held_out = folder / "held-out.xyz"
+    for training, told in (("", 1), ("@::2", 0)):
+        made = run("fit", f"{held_out}{training}", "-o", folder / "t.lpr", *small)
+        assert made.exit_code == 0, made.output
+        result = run("calibrate", folder / "t.lpr", f"{held_out}@1::2", "-o", folder / "tc.lpr")
+        assert result.exit_code == 0, result.output
+        assert result.output.count("structures that the model was fitted to") == told
+
+
+def test_a_sigma_that_is_worse_than_none_is_said() -> None:
+    assert _use(1.0, 0.7) == ""
+    assert "sigma misleads" in _use(1.0, 1.2)
 
 
 def test_mistakes_are_one_sentence(folder: Path) -> None:

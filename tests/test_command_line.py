@@ -60,7 +60,8 @@ def test_the_commands_give_the_numbers_of_the_calls(folder: Path) -> None:
     assert f"lowest {expected.lpr[lowest]:.4g} at {where}" in printed
     assert "3 frames, 24 atoms" in printed
     errors = fitted(train).predict(md) - [frame.get_potential_energy() for frame in md]
-    assert f"root mean square error {np.sqrt(np.mean((errors / 8) ** 2)):.4g} per atom, of 3 frames" in printed
+    error = f"{np.sqrt(np.mean((errors / 8) ** 2)):.4g}"
+    assert f"root mean square error {error} per atom in the unit of the energies, of 3 frames" in printed
     for stage in ("reading", "scoring", "writing"):
         assert re.search(rf"^seconds .*{stage} ", printed, re.MULTILINE)
     assert re.search(r"^written .*out\.npz$", printed, re.MULTILINE)

@@ -14,6 +14,8 @@ from ase.build import bulk
 
 from lpr_fast import InvalidInputError, LinearModel, SparseKernelModel, TrainingRows, fit_files, load_model
 
+from .test_command_line import succeed
+
 SOAP: dict[str, Any] = {
     "cutoff": {"radius": 3.5, "smoothing": {"type": "ShiftedCosine", "width": 0.5}},
     "density": {"type": "Gaussian", "width": 0.5},
@@ -140,3 +142,24 @@ def test_what_cannot_be_held_is_said(model: SparseKernelModel, frames: list[Atom
     silver.numbers[:] = 47
     with pytest.raises(InvalidInputError, match="held structure 0 has Ag"):
         SparseKernelModel.fit(frames, **FIT, hold=[silver])
+
+
+def test_no_structures_to_hold_are_refused(model: SparseKernelModel) -> None:
+    with pytest.raises(InvalidInputError, match="there are no structures to hold"):
+        model.holding(structures=[])
+
+
+def test_a_fit_says_of_which_species_there_are_few_atoms_and_whether_the_baseline_is_open(
+    frames: list[Atoms], tmp_path: Path
+) -> None:
+    small = ("--cutoff", "3.5", "--max-radial", "2", "--max-angular", "2", "--n-active", "20", "--regularizer", "1e-3")
+    ase.io.write(tmp_path / "one.xyz", frames, format="extxyz")
+    ase.io.write(tmp_path / "two.xyz", [*frames, *alloys(3, seed=4, n_gold=1)], format="extxyz")
+    printed = succeed("fit", tmp_path / "one.xyz", "-o", tmp_path / "one.lpr", *small).output
+    assert "few       training atoms of Cu 96, Au 96:" in printed
+    assert "baseline  arbitrary: 2 species, but 1 independent composition;" in printed
+    given = succeed("fit", tmp_path / "one.xyz", "-o", tmp_path / "x.lpr", *small, "--baseline", "Cu=0,Au=0").output
+    assert "arbitrary" not in given
+    printed = succeed("fit", tmp_path / "two.xyz", "-o", tmp_path / "two.lpr", *small).output
+    assert "few       training atoms of Au 99:" in printed
+    assert "arbitrary" not in printed

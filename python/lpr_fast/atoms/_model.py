@@ -168,7 +168,10 @@ class StructureModel(StoredModel):
         if structures is None:
             wanted = as_environments("rows", rows)  # type: ignore[arg-type]
         else:
-            wanted = np.stack([self.phi([frame], n_threads=count).mean(axis=0) for frame in structures])
+            means = [self.phi([frame], n_threads=count).mean(axis=0) for frame in structures]
+            if not means:
+                raise InvalidInputError("there are no structures to hold; give at least one.")
+            wanted = np.stack(means)
         return self._of(holding(self._model, wanted, count), self._outside)
 
     def species_split(self) -> SpeciesSplit | None:

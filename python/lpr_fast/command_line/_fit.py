@@ -12,6 +12,7 @@ import yaml
 from .._errors import InvalidInputError
 from .._files import refuse_output, sha256_of, shown
 from ..atoms._fitting import wanted_descriptor
+from ..atoms._model import StructureModel
 from ..atoms._sparse_kernel_model import SparseKernelModel
 from ..descriptors._imported import imported
 from ..jobs import _fit_files
@@ -21,8 +22,8 @@ from ..models._memory import as_bytes
 from ..models._settings import FitSettings
 from ..reading._options import ReadOptions
 from ..reading._specification import path_of
-from ._calibrate import calibration_line, frames_of
-from ._info import active_set_line, rigidity_line
+from ._calibrate import calibration_line, frames_of, warn_of_training
+from ._info import active_set_line, few_line, rigidity_line
 from ._split import split_lines
 from ._terminal import say, tell, watching
 from ._tune import as_regularizer, choice_lines, size_line
@@ -166,14 +167,29 @@ def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
     if line := size_line(facts):
         tell(line)
     tell(f"rigidity  {rigidity_line(model)}")
+    for line in (few_line(model), _baseline_line(model, options)):
+        if line is not None:
+            tell(line)
     for line in [*split_lines(model), *choice_lines(facts)]:
         tell(line)
     if options.calibrate is not None:
+        warn_of_training(model, (options.calibrate,))
         model = model.calibrate(frames_of((options.calibrate,), options.reading))
         model.save(output)
         tell(calibration_line(model))
     tell(f"seconds   {watch.summary()}")
     tell(f"written   {output}" + (f", {options.keep_rows}" if options.keep_rows else ""))
+
+
+def _baseline_line(model: StructureModel, options: Options) -> str | None:
+    """Whether the fitted baseline is one of many that are as good."""
+    found, species = model.provenance["n_compositions"], model.species
+    if options.baseline is not None or not model.has_energies or found >= len(species):
+        return None
+    return (
+        f"baseline  arbitrary: {len(species)} species, but {found} independent composition{'s' * (found != 1)}; do not "
+        "compare local energies of different species, nor predict other compositions, unless you give --baseline"
+    )
 
 
 def _read_active_set(path: Path) -> list[list[int]]:

@@ -15,6 +15,9 @@ from ._calibrate import calibration_line
 from ._split import split_lines
 from ._tune import choice_lines
 
+# Of so many environments the least rigid percent is one.
+_FEW = 100
+
 
 def info(path: Path) -> None:
     """Print what a model file holds."""
@@ -34,6 +37,8 @@ def info(path: Path) -> None:
         print(f"active    {active_set_line(model)}")
         print(f"kernel    (x . x')^{model.zeta:g} of normalised features; zero between different species")
     print(f"rigidity  {rigidity_line(model)}")
+    if few := few_line(model):
+        print(few)
     for line in [*split_lines(model), *choice_lines(facts)]:
         print(line)
     if model.baseline is None:
@@ -74,6 +79,18 @@ def active_set_line(model: SparseKernelModel) -> str:
     if model.rigidity.n_dropped:
         line += f"; {model.rigidity.n_dropped} redundant ones dropped"
     return line
+
+
+def few_line(model: StructureModel) -> str | None:
+    """Species of which so few environments were seen that a percent of them is less than one."""
+    counts = model.provenance.get("environments", {})
+    few = [f"{symbol(int(s))} {count}" for s, count in counts.items() if count < _FEW]
+    if not few or not model.has_reference:
+        return None
+    return (
+        f"few       training atoms of {', '.join(few)}: percentile, verdict and lpr_held say little of so few; "
+        "read their lpr"
+    )
 
 
 def rigidity_line(model: StructureModel) -> str:

@@ -80,8 +80,8 @@ def as_lines(run: Run, source: str) -> list[str]:
         lines += _about_rigidity(summary, LOSS_NAMES[run.loss])
     if summary.energy_rmse is not None:
         lines.append(
-            f"energies  root mean square error {summary.energy_rmse:.4g} per atom, of {summary.n_energies} frames that "
-            "have energies"
+            f"energies  root mean square error {summary.energy_rmse:.4g} per atom in the unit of the energies, of "
+            f"{summary.n_energies} frames that have energies"
         )
     lines.append(f"seconds   {shares(run.seconds)}")
     return lines
@@ -96,7 +96,7 @@ def _about_rigidity(summary: RunSummary, loss: str) -> list[str]:
     lines.append(f"          loss on {loss}; where it is low beside others, the data do not pin the atom's energy down")
     if held is not None:
         lines.append(
-            "          LPR held leaves out the shift of energy between the species, which hides all else in LPR"
+            "          LPR held leaves out what the model holds: shifts of whole species, and what --hold gave"
         )
     if summary.residual_largest is not None:
         lines.append(f"residual  largest {_where(summary.residual_largest)}")

@@ -92,6 +92,8 @@ def provenance_of(structures: Structures, given: Mapping[str, Any] | None) -> di
         "lpr_fast_version": _core.__version__,
         "n_structures": len(structures),
         "n_environments": structures.n_environments,
+        "environments": {str(s): count for s, count in structures.available.items()},
+        "n_compositions": structures.n_compositions,
         "species_shares": _shares(structures),
         **structures.facts,
     }

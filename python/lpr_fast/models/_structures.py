@@ -101,6 +101,12 @@ class Structures:
         """Environments of each species in all structures."""
         return dict(zip(self.species, self.counts.sum(axis=0).tolist(), strict=True))
 
+    @property
+    def n_compositions(self) -> int:
+        """How many compositions are independent: with fewer than species, energies leave a baseline open."""
+        counts = self.counts.astype(np.float64)
+        return int(np.linalg.matrix_rank(counts.T @ counts))
+
     def baseline(self, given: Mapping[int, float] | str | None, shown: object) -> dict[int, float] | None:
         """Energy of each species to be taken off first, checked or fitted; None without energies.
 
