@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import ase.io
+import numpy as np
 import pytest
 
 BENCH = Path(__file__).parents[1] / "bench"
@@ -108,3 +110,11 @@ def test_the_benchmark_has_numbers_for_every_row_and_repeats_its_command(script:
             for size in groups:
                 group, numbers = numbers[:size], numbers[size:]
                 assert group == sorted(group), f"{row}: {group}"
+
+
+def test_systems_that_melt_can_be_had_as_files(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "melts.files", "CuAu", str(tmp_path), "--toy"]
+    subprocess.run(command, cwd=BENCH, check=True, capture_output=True, timeout=600)
+    training = ase.io.read(tmp_path / "CuAu_train.xyz", ":")
+    assert all(np.isfinite(frame.get_potential_energy()) for frame in training)
+    assert len(ase.io.read(tmp_path / "CuAu_md.xyz", ":")) > 1

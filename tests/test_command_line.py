@@ -181,20 +181,23 @@ def test_a_summary_has_a_line_for_each_species_and_kind_of_frames(tmp_path: Path
     }
     for name, atoms in chosen.items():
         found = (facts["species"] | facts["config_type"])[name]
-        lowest = np.flatnonzero(atoms)[scores.lpr[atoms].argmin()]
         assert found["atoms"] == atoms.sum()
-        assert found["lpr_lowest"]["value"] == scores.lpr[lowest]
-        assert (found["lpr_lowest"]["frame"], found["lpr_lowest"]["atom"]) == (
-            scores.frame[lowest],
-            scores.atom[lowest],
-        )
         assert found["residual_largest"]["value"] == scores.residual[atoms].max()
-        ordered = np.sort(scores.lpr[atoms])
-        for share in (5, 50, 95):
-            expected = ordered[int(share / 100 * (len(ordered) - 1))]
-            assert found[f"lpr_{share}"] == pytest.approx(expected, rel=0.0025)
+        for column in ("lpr", "lpr_held"):
+            lpr = getattr(scores, column)
+            lowest = np.flatnonzero(atoms)[lpr[atoms].argmin()]
+            place = found[f"{column}_lowest"]
+            assert (place["value"], place["frame"], place["atom"]) == (
+                lpr[lowest],
+                scores.frame[lowest],
+                scores.atom[lowest],
+            )
+            ordered = np.sort(lpr[atoms])
+            for share in (5, 50, 95):
+                expected = ordered[int(share / 100 * (len(ordered) - 1))]
+                assert found[f"{column}_{share}"] == pytest.approx(expected, rel=0.0025)
         (line,) = (line for line in lines if line[: len(name.split())] == name.split() and f"{atoms.sum()}" in line)
-        assert f"{scores.lpr[lowest]:.3g}" in line
+        assert f"{scores.lpr_held[lowest]:.3g}" in line
     assert facts["species"]["Ga"]["atomic_number"] == facts["species"]["Ga"]["lpr_lowest"]["atomic_number"] == 31
     assert facts["config_type"]["bulk"]["frames_with_energy"] == 3
     of_bulk = np.sqrt(np.mean(error[[0, 1, 4]] ** 2))

@@ -148,7 +148,7 @@ def test_structures_and_rows_are_held_beside_the_means(model: SparseKernelModel,
 def test_what_cannot_be_held_is_said(model: SparseKernelModel, frames: list[Atoms]) -> None:
     with pytest.raises(InvalidInputError, match="either rows of phi to hold, or structures"):
         model.holding()
+    silver = frames[0].copy()
+    silver.numbers[:] = 47
     with pytest.raises(InvalidInputError, match="held structure 0 has Ag"):
-        silver = frames[0].copy()
-        silver.numbers[:] = 47
         SparseKernelModel.fit(frames, **FIT, hold=[silver])

@@ -26,7 +26,7 @@ def scores(tmp_path: Path) -> Path:
     model = fitted(gallium_arsenide(), regularizer=1e-2)
     score_trajectory(model, frames, [tmp_path / "md.lpr.h5"], unknown_species="nan")
     with h5py.File(tmp_path / "md.lpr.h5", "a") as file:
-        file["atoms/lpr"][3] = np.inf
+        file["atoms/lpr_held"][3] = np.inf
     return tmp_path / "md.lpr.h5"
 
 
@@ -35,7 +35,7 @@ def test_what_is_drawn_is_what_the_file_holds(at_a_time: int, scores: Path, monk
     monkeypatch.setattr(_histograms, "_ATOMS_AT_A_TIME", at_a_time)
     counts = _histograms.counted(scores)
     with h5py.File(scores) as file:
-        lpr, residual, species = (file["atoms"][name][:] for name in ("lpr", "residual", "species"))
+        lpr, residual, species = (file["atoms"][name][:] for name in (counts.rigidity, "residual", "species"))
         verdict = file["atoms/verdict"][:]
         first = file["frames/first_atom"][:]
     finite = np.isfinite(lpr)
@@ -148,7 +148,7 @@ def text(path: Path) -> Path:
         (rewritten(lambda f: f.attrs.pop("format")), None, "holds no scores of lpr_fast; give the HDF5 file"),
         (rewritten(lambda f: f.attrs.modify("format_version", 99)), None, "has version 99 of the format"),
         (rewritten(lambda f: f.pop("frames")), None, "is damaged, or not whole"),
-        (rewritten(lambda f: f["atoms/lpr"].__setitem__(slice(None), np.nan)), None, "no atom with a finite LPR"),
+        (rewritten(lambda f: f["atoms/lpr_held"].__setitem__(slice(None), np.nan)), None, "no atom with a finite LPR"),
         (lambda path: path, "out.jpg", "must end in .png, .pdf or .svg"),
         (lambda path: path, "none/out.png", "does not exist; make it first"),
     ],

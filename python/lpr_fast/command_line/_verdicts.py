@@ -9,12 +9,10 @@ from typing import Any
 
 from ..descriptors._elements import symbol
 from ..jobs._job import Run
+from ..models._reference import UNPINNED_SHARE
 from ..models._scores import VERDICTS
 
 _PINNED, _LOOSE, _UNLIKE = (VERDICTS.index(name) for name in ("pinned", "loose", "unlike"))
-
-# So many times as large as in the training set, a share is more than chance.
-_MANY = 3.0
 
 _NO_REFERENCE = (
     "there are no verdicts, because the model does not know how its training environments score; fit it again, or give "
@@ -29,7 +27,8 @@ def verdict_facts(run: Run, model: Path, trajectory: tuple[str, ...]) -> dict[st
         "verdicts_along": [
             {"first_frame": first, "last_frame": last, **by_name(counts)} for first, last, counts in _ranges(run)
         ],
-        "first_unlike_frame": run.summary.verdicts_along.first_unlike,
+        "frames_beyond": run.summary.verdicts_along.n_beyond,
+        "first_frame_beyond": run.summary.verdicts_along.first_beyond,
         "meaning": _meaning(run),
         "next": _next(run, model, trajectory),
     }
@@ -83,22 +82,19 @@ def _meaning(run: Run) -> str:
         return _NO_REFERENCE
     if counts is None or not any(counts):
         return "no atom was scored, so there is no verdict."
-    loose, unlike = (100.0 * counts[k] / sum(counts) for k in (_LOOSE, _UNLIKE))
-    if unlike > _MANY * (100.0 - limits["unlike"]):
+    along, many = run.summary.verdicts_along, f"{100.0 * UNPINNED_SHARE:g} % of"
+    if along.first_beyond is None:
         return (
-            f"{_percent(counts, _UNLIKE)} % of the atoms are unlike anything in the training set, the first in frame "
-            f"{run.summary.verdicts_along.first_unlike}: neither their energies nor their LPR mean anything; add such "
-            "structures to the training set."
+            f"no frame has more than {many} its atoms, and more than one, loose or unlike the training set: the data "
+            "pin their energies down as they do there."
         )
-    if loose > _MANY * limits["loose"]:
-        return (
-            f"{_percent(counts, _LOOSE)} % of the atoms are less rigid than {100.0 - limits['loose']:g} % of the "
-            "training environments: the training data hardly pin their energies down; add structures with such atoms."
-        )
-    return (
-        "the atoms are as rigid as those of the training set, as far as the model can tell: its data pin their "
-        "energies down as they do there."
-    )
+    where = f"in {along.n_beyond} of {run.summary.n_frames} frames, the first of them {along.first_beyond}"
+    if run.summary.n_frames == 1:
+        where = "in this frame"
+    start = f"{where}, more than {many} the atoms are loose or unlike the training set. Most of these are "
+    if counts[_UNLIKE] >= counts[_LOOSE]:
+        return f"{start}unlike it: neither energies nor LPR mean anything there; add such frames to the training set."
+    return f"{start}loose: do not interpret their local energies; add structures with such atoms to the training set."
 
 
 def _next(run: Run, model: Path, trajectory: tuple[str, ...]) -> str | None:

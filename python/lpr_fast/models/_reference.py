@@ -25,6 +25,9 @@ COUNTED = ("lpr", "lpr_held", "variance", "residual")
 LOOSE_PERCENT = 1.0
 UNLIKE_PERCENT = 99.9
 
+# A frame is beyond the training set if a larger share of its atoms is loose or unlike (docs/verdicts.md).
+UNPINNED_SHARE = 0.03
+
 # Smaller residuals make nothing unlike: where all environments are in the active set, theirs are rounding of one.
 SMALLEST_RESIDUAL = 1e-8
 

@@ -78,8 +78,8 @@ class Statistics:
     n_atoms, n_unknown : int
         How many were scored, and how many of them are NaN: of species that the model does not know, or near them.
     lpr_lowest, lpr_held_lowest, residual_largest : Extreme or None
-        The least rigid atom, plain and with what the model holds, and the one that the active set describes worst; frames
-        and atoms are counted from 0.
+        The least rigid atom, plain and with what the model holds, and the one that the active set describes worst;
+        frames and atoms are counted from 0.
     n_energies, squared_errors : int and float
         Frames that came with an energy, and the sum of their squared errors per atom.
     verdicts : list of int or None

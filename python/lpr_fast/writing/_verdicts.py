@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..models._reference import UNPINNED_SHARE
 from ..models._scores import VERDICTS
 
 Indices = NDArray[np.int64]
@@ -16,7 +17,7 @@ Indices = NDArray[np.int64]
 # A run is told of in so many ranges of frames, at most.
 _MOST_RANGES = 10
 
-_UNLIKE = VERDICTS.index("unlike")
+_PINNED = VERDICTS.index("pinned")
 
 
 def verdict_counts(verdicts: NDArray[np.float64]) -> list[int]:
@@ -35,19 +36,24 @@ class VerdictsAlong:
         Frames in a range; the first begins at frame 0.
     of_range : dict of int to list of int
         Atoms of each verdict, by the number of the range.
-    first_unlike : int or None
-        The first frame with an atom that is unlike the training set.
+    n_beyond : int
+        Frames of which more than `UNPINNED_SHARE` of the atoms, and more than one, are loose or unlike.
+    first_beyond : int or None
+        The first of them.
     """
 
     frames_together: int = 1
     of_range: dict[int, list[int]] = field(default_factory=dict)
-    first_unlike: int | None = None
+    n_beyond: int = 0
+    first_beyond: int | None = None
 
     def add(self, frame: int, counts: list[int]) -> None:
         """Count the atoms of a frame in."""
         self._extend(frame)
         self._add(frame // self.frames_together, counts)
-        if counts[_UNLIKE]:
+        # One atom of a small frame may be chance: in the training set itself one in a hundred is loose.
+        if sum(counts) - counts[_PINNED] > max(1.0, UNPINNED_SHARE * sum(counts)):
+            self.n_beyond += 1
             self._first(frame)
 
     def merge(self, other: VerdictsAlong) -> None:
@@ -57,24 +63,27 @@ class VerdictsAlong:
             # The last frame may be anywhere in the range; a longer range was chosen for it already.
             self._extend(first, at_least=other.frames_together)
             self._add(first // self.frames_together, counts)
-        self._first(other.first_unlike)
+        self.n_beyond += other.n_beyond
+        self._first(other.first_beyond)
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as JSON can hold it."""
         return {
             "frames_together": self.frames_together,
             "of_range": sorted(self.of_range.items()),
-            "first_unlike": self.first_unlike,
+            "n_beyond": self.n_beyond,
+            "first_beyond": self.first_beyond,
         }
 
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> VerdictsAlong:
         """What `to_json` gave."""
-        return cls(facts["frames_together"], {n: list(c) for n, c in facts["of_range"]}, facts["first_unlike"])
+        of_range = {number: list(counts) for number, counts in facts["of_range"]}
+        return cls(facts["frames_together"], of_range, facts["n_beyond"], facts["first_beyond"])
 
     def _first(self, frame: int | None) -> None:
-        if frame is not None and (self.first_unlike is None or frame < self.first_unlike):
-            self.first_unlike = frame
+        if frame is not None and (self.first_beyond is None or frame < self.first_beyond):
+            self.first_beyond = frame
 
     def _extend(self, frame: int, at_least: int = 1) -> None:
         together = max(self.frames_together, at_least)
