@@ -55,6 +55,8 @@ def test_reliability_is_told_and_drawn(folder: Path) -> None:
     assert "totals    8; mean absolute error " in result.output
     assert result.output.count("% of the errors") == 4
     assert (folder / "1.png").read_bytes() == (folder / "2.png").read_bytes()
+    run("reliability", folder / "r.lpr", folder / "test.xyz")
+    assert (folder / "r.reliability.png").exists()
 
 
 def test_mistakes_are_one_sentence(folder: Path) -> None:

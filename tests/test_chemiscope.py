@@ -162,14 +162,14 @@ def test_the_file_holds_the_numbers_of_the_call(tmp_path: Path, monkeypatch: pyt
     index = [8 * frame + atom for frame, atom in places(data)]
     assert len(set(index)) == 20
     assert values(data, "lpr") == scores.lpr[index].tolist()
-    assert values(data, "log10 lpr") == np.log10(scores.lpr[index]).tolist()
+    assert values(data, "log10 lpr") == np.log10(scores.lpr_held[index]).tolist()
     for name in ("variance", "residual", "local_energy"):
         assert values(data, name) == getattr(scores, name)[index].tolist()
     numbers = np.concatenate([frame.numbers for frame in frames])[index]
     assert values(data, "element") == [{31: "Ga", 33: "As"}[number] for number in numbers]
     lowest = [place for place, chosen in zip(places(data), values(data, "chosen"), strict=True) if "lowest" in chosen]
-    assert {8 * frame + atom for frame, atom in lowest} == set(np.argsort(scores.lpr)[:10])
-    assert places(data)[data["settings"]["pinned"][0]] == (scores.lpr.argmin() // 8, scores.lpr.argmin() % 8)
+    assert {8 * frame + atom for frame, atom in lowest} == set(np.argsort(scores.lpr_held)[:10])
+    assert places(data)[data["settings"]["pinned"][0]] == (scores.lpr_held.argmin() // 8, scores.lpr_held.argmin() % 8)
     expected = principal_components(model.features(frames)[index], 3)
     found = np.array([values(data, f"PCA[{k}]") for k in (1, 2, 3)]).T
     np.testing.assert_allclose(found, expected, atol=1e-10)

@@ -110,6 +110,16 @@ def test_small_frames_are_whole_and_of_larger_ones_only_the_surroundings_are_kep
         assert lpr[0] == pytest.approx(of_source, rel=1e-10)
 
 
+def test_where_means_are_held_the_held_rigidity_counts(tmp_path: Path) -> None:
+    frames, of_two = gallium_arsenide(6, seed=2), fitted(gallium_arsenide())
+    scores = of_two.score(frames)
+    assert scores.lpr_held is not None
+    lowest = int(np.argmin(scores.lpr_held))
+    assert lowest != int(np.argmin(scores.lpr))
+    _, places = written(of_two, frames, 1, tmp_path)
+    assert places == {1: (int(scores.frame[lowest]), int(scores.atom[lowest]))}
+
+
 def test_unknown_species_are_around_but_never_chosen(model: SparseKernelModel, tmp_path: Path) -> None:
     mixed = large(2)
     mixed.numbers[0] = 31

@@ -12,6 +12,7 @@ import pytest
 from ase import Atoms
 
 from lpr_fast import InvalidInputError, LinearModel, LprWarning, SparseKernelModel, TrainingRows, fit_files, load_model
+from lpr_fast.command_line._tune import size_line
 from lpr_fast.models import _leave_one_out, _rows_file
 from lpr_fast.models._rows import Rows, label_type
 
@@ -146,6 +147,21 @@ def test_without_energies_the_default_is_taken_and_said(frames: list[Atoms], tmp
             refused()
 
 
+def test_what_rounding_leaves_of_the_baseline_chooses_no_regularizer(frames: list[Atoms], tmp_path: Path) -> None:
+    path = tmp_path / "two.rows"
+    with pytest.warns(LprWarning, match=r"for the baseline alone gives all energies: 0\.001 was taken"):
+        model = SparseKernelModel.fit(frames[:2], keep_rows=path, **OPTIONS)
+    assert model.regularizer == 1e-3
+    with pytest.raises(InvalidInputError, match="the baseline alone gives all energies; add rows of other structures"):
+        TrainingRows(path).choose_regularizer()
+
+
+def test_the_seconds_of_the_choice_are_its_own(frames: list[Atoms]) -> None:
+    told: list[tuple[str, int]] = []
+    SparseKernelModel.fit(frames, progress=lambda stage, done, _: told.append((stage, done)), **OPTIONS)
+    assert told.index(("choosing the regularizer", 1)) + 1 == told.index(("factorising", 0))
+
+
 @pytest.mark.parametrize("given", ["best", "", 0.0, -1.0, float("nan")])
 def test_regularizers_that_are_none_are_refused(given: Any, frames: list[Atoms]) -> None:
     with pytest.raises(InvalidInputError, match="regularizer is"):
@@ -220,6 +236,12 @@ def test_fit_and_tune_say_what_was_found(frames: list[Atoms], tmp_path: Path) ->
     assert (tmp_path / "curve.svg").read_text().startswith("<?xml")
     succeed("tune", rows)
     assert (tmp_path / "train.tune.png").exists()
+
+
+def test_no_larger_active_set_is_advised_where_all_environments_are_active() -> None:
+    choice = {"sizes": [8, 16], "error_of_size": [2.0, 1.0], "still_falls": True}
+    assert "a larger --n-active would help" in str(size_line({"regularizer_choice": choice, "pool": {14: 17}}))
+    assert "all environments are active" in str(size_line({"regularizer_choice": choice, "pool": {14: 16}}))
 
 
 def test_molecules_of_all_sizes_can_be_left_out(tmp_path: Path) -> None:

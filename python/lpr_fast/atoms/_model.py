@@ -172,7 +172,7 @@ class StructureModel(StoredModel):
         return self._of(holding(self._model, wanted, count), self._outside)
 
     def species_split(self) -> SpeciesSplit | None:
-        """How well the energies determine the split of totals between the species, and what would determine it.
+        """How well the energies determine the split of totals between the species.
 
         Returns
         -------
@@ -185,11 +185,7 @@ class StructureModel(StoredModel):
             return None
         species = tuple(facts["held_species"])
         means = parts[0][: len(species)]
-        n_atoms = max(1, round(facts.get("n_environments", 1) / max(1, facts.get("n_structures", 1))))
-        weight = 1.0 if self.loss == "total" else 1.0 / n_atoms**2
-        return species_split(
-            species, self.rigidity.covariance(means), self.regularizer, n_atoms, weight, self._typical_variances()
-        )
+        return species_split(species, self.rigidity.covariance(means), self._typical_variances())
 
     def _typical_variances(self) -> tuple[float, float] | None:
         """Median variances of the training atoms, plain and with what is held, over the species; None if unknown."""

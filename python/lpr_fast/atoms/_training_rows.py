@@ -227,8 +227,8 @@ class TrainingRows:
         self._baseline_of(facts)
         accumulator = self._sums(facts, blocks, n_threads).accumulator
         choice = chosen(self._head.basis, accumulator, facts, blocks, n_threads)
-        if choice is None:
-            raise InvalidInputError("the rows are all zero, so there is nothing to choose a regularizer by; give some.")
+        if isinstance(choice, str):
+            raise InvalidInputError(f"the regularizer cannot be chosen, for {choice}; add rows of other structures.")
         return choice
 
     def append(self, frames: Iterable[Atoms], *, weights: ArrayLike | str | None = None, n_threads: int = 0) -> None:

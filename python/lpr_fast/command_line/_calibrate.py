@@ -61,7 +61,7 @@ def reliability(
 ) -> None:
     """Compare errors of totals with their standard deviations, in a table and a picture."""
     inputs = [path_of(specification) for specification in structures]
-    target = inputs[0].with_suffix(".reliability.png") if output is None else output
+    target = model_path.with_suffix(".reliability.png") if output is None else output
     check_picture(target, [model_path, *inputs])
     model = _loaded(model_path, descriptor)
     if model.calibration is None:

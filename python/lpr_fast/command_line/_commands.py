@@ -323,7 +323,7 @@ def calibrate(model: Path, structures: tuple[str, ...], output: Path, **options:
     "--output",
     metavar="OUT",
     type=click.Path(path_type=Path),
-    help="Picture to write, .png, .pdf or .svg.  [default: .reliability.png beside STRUCTURES]",
+    help="Picture to write, .png, .pdf or .svg.  [default: .reliability.png beside MODEL]",
 )
 @_one_sentence
 def reliability(model: Path, structures: tuple[str, ...], output: Path | None, **options: Any) -> None:

@@ -12,6 +12,7 @@ from ..atoms._sparse_kernel_model import SparseKernelModel
 from ..descriptors._elements import symbol, symbols
 from ..models._scores import LOSS_NAMES
 from ._calibrate import calibration_line
+from ._split import split_lines
 from ._tune import choice_lines
 
 
@@ -33,7 +34,7 @@ def info(path: Path) -> None:
         print(f"active    {active_set_line(model)}")
         print(f"kernel    (x . x')^{model.zeta:g} of normalised features; zero between different species")
     print(f"rigidity  {rigidity_line(model)}")
-    for line in choice_lines(facts):
+    for line in [*split_lines(model), *choice_lines(facts)]:
         print(line)
     if model.baseline is None:
         print("energies  none")

@@ -61,6 +61,8 @@ def size_line(facts: Mapping[str, Any]) -> str | None:
     if len(sizes) < 2:
         return None
     steps = ", ".join(f"{_error(error)} at {size}" for size, error in zip(sizes, errors, strict=True))
+    if choice["still_falls"] and sizes[-1] >= sum(facts.get("pool", {}).values()) > 0:
+        return f"size      left-out error still falls with M: {steps}; all environments are active, so add structures"
     if choice["still_falls"]:
         return f"size      left-out error still falls with M: {steps}; a larger --n-active would help"
     return f"size      left-out error with M: {steps}; a larger --n-active would hardly help"

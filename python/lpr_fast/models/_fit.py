@@ -78,11 +78,20 @@ def solved(basis: Basis, sums: RowSums, settings: FitSettings, facts: ModelFacts
     )
 
 
+def _shares(structures: Structures) -> dict[str, list[float]]:
+    """The smallest and the largest share that each species has of a structure with a weight."""
+    counts = structures.counts[structures.weights > 0.0]
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    ends = zip(structures.species, shares.min(axis=0).tolist(), shares.max(axis=0).tolist(), strict=True)
+    return {str(species): [low, high] for species, low, high in ends}
+
+
 def provenance_of(structures: Structures, given: Mapping[str, Any] | None) -> dict[str, Any]:
     """What every provenance says, after what the caller wants it to say."""
     return checked_provenance(given) | {
         "lpr_fast_version": _core.__version__,
         "n_structures": len(structures),
         "n_environments": structures.n_environments,
+        "species_shares": _shares(structures),
         **structures.facts,
     }

@@ -112,7 +112,8 @@ def finished(
     stacklevel: int,
 ) -> _core.Model:
     """The model, when all rows are in; `blocks` runs through them again, where the regularizer is to be chosen."""
-    if needs_rows(problem.settings, problem.facts):
+    is_chosen = needs_rows(problem.settings, problem.facts)
+    if is_chosen:
         problem.progress("choosing the regularizer", 0, 1)
     settings, facts = settled(
         basis,
@@ -122,6 +123,8 @@ def finished(
         blocks,
         stacklevel=stacklevel + 1,
     )
+    if is_chosen:
+        problem.progress("choosing the regularizer", 1, 1)
     problem.progress("factorising", 0, 1)
     model = solved(basis, sums, settings, facts, stacklevel=stacklevel + 1)
     if problem.held:

@@ -32,6 +32,9 @@ _LOWEST, _HIGHEST = 1e-13, 10.0
 # larger regularizer is taken, which leaves the smaller rigidities, and the model that trusts its labels less.
 _SAME = 0.01
 
+# Of the baseline: targets that are smaller are what rounding left of it.
+_ROUNDING = 1e-12
+
 # Smaller models are those of one half, one quarter and one eighth of the active set, if that is not too few.
 _SHARES = (8, 4, 2)
 _FEWEST = 8
@@ -138,18 +141,15 @@ def settled(
     """Settings with a number for the regularizer, and what the model says of the choice; warnings point up."""
     if settings.regularizer != AUTO:
         return settings, facts
-    choice = None
-    if facts.baseline is not None:
-        choice = chosen(basis, accumulator, facts, blocks, settings.n_threads)
-    if choice is None:
-        reason = "there are no energies" if facts.baseline is None else "no training row has any features"
+    choice = chosen(basis, accumulator, facts, blocks, settings.n_threads)
+    if isinstance(choice, str):
         warnings.warn(
-            f"the regularizer cannot be chosen, for {reason}: {WITHOUT_ENERGIES:g} was taken; give one of your own if "
+            f"the regularizer cannot be chosen, for {choice}: {WITHOUT_ENERGIES:g} was taken; give one of your own if "
             "the size of the rigidities is to mean something.",
             LprWarning,
             stacklevel=stacklevel + 1,
         )
-        said: dict[str, Any] = {"by": f"default, for {reason}", "regularizer": WITHOUT_ENERGIES}
+        said: dict[str, Any] = {"by": f"default, for {choice}", "regularizer": WITHOUT_ENERGIES}
         return replace(settings, regularizer=WITHOUT_ENERGIES), facts.with_provenance({"regularizer_choice": said})
     if choice.edge is not None:
         warnings.warn(_about_edge(choice), LprWarning, stacklevel=stacklevel + 1)
@@ -170,17 +170,20 @@ def _about_edge(choice: RegularizerChoice) -> str:
 
 def chosen(
     basis: Basis, accumulator: HessianAccumulator, facts: ModelFacts, blocks: Blocks, n_threads: int
-) -> RegularizerChoice | None:
-    """The regularizer of least leave-one-out error; None where rows hold nothing."""
-    assert facts.baseline is not None
+) -> RegularizerChoice | str:
+    """The regularizer of least leave-one-out error, or why there is none."""
+    if facts.baseline is None:
+        return "there are no energies"
     baseline = np.array(list(facts.baseline.values()))
     nested = nested_columns(basis, n_threads)
     spectra = [spectrum_of(basis, accumulator, columns, n_threads) for columns in [*nested, None]]
     grids = [grid_of(spectrum) for spectrum in spectra]
     if not all(map(len, grids)):
-        return None
+        return "no training row has any features"
     found = left_out(spectra, grids, blocks, baseline, n_threads)
     whole, best = found[-1], [best_of(scan) for scan in found]
+    if whole.loss[-1] <= _ROUNDING * np.abs(baseline).max():
+        return "the baseline alone gives all energies"
     errors = tuple(float(scan.rmse[index]) for scan, index in zip(found, best, strict=True))
     sizes = (*map(len, nested), basis.size) if nested else ()
     evidence = np.where(np.isnan(whole.minus_twice_log_evidence), np.inf, whole.minus_twice_log_evidence)

@@ -79,10 +79,11 @@ class Chemiscope(Sampled):
             for column in columns
         }
         scores = {n: np.where(np.isinf(values), np.nan, values) for n, values in scores.items()}  # JSON has no infinity
+        rigidity = "lpr_held" if "lpr_held" in scores else "lpr"
         lowest = set(self._sample.lowest)
         properties = {
             "PCA": (self._map(places), "principal components of the features of these environments"),
-            _COLOUR: (np.log10(scores["lpr"]), "decadic logarithm of the LPR"),
+            _COLOUR: (np.log10(scores[rigidity]), f"decadic logarithm of {rigidity}"),
             **{column.name: (scores[column.name], f"{column.text}; unit: {column.unit}") for column in columns},
             "frame": (np.array([frame for frame, _ in places]), "number of the frame, counted from 0"),
             "atom": (np.array([atom for _, atom in places]), "number of the atom in its frame, counted from 0"),

@@ -26,6 +26,8 @@ _ALIKE = 0.999
 class LeastRigid(Sampled):
     """The `count` environments of lowest LPR that are unlike one another, written with what is around each.
 
+    Where the model holds something, LPR is `lpr_held` here: else all would be the shift between species.
+
     Within a frame, atoms nearer than the cutoff to one of lower LPR that is a candidate are none. Of the ten times
     `count` candidates of lowest LPR, those are left out whose features are nearly those of one that is chosen already,
     unless there are too few others. All of this depends on the frames alone, not on how a run is cut into parts.

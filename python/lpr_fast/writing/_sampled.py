@@ -58,7 +58,8 @@ class Sampled(Spooled):
         for number, frame in enumerate(frames, start=first):
             of_frame = scores.taken(slice(start, start + len(frame)))
             start += len(frame)
-            chosen = self._sample.add(number, self._eligible(frame, of_frame.lpr))
+            lpr = of_frame.lpr if of_frame.lpr_held is None else of_frame.lpr_held
+            chosen = self._sample.add(number, self._eligible(frame, lpr))
             if chosen:
                 self._kept.keep(number, frame, of_frame, chosen)
                 self._forget()
@@ -95,7 +96,7 @@ class Sampled(Spooled):
         remove_whole(self._features_path)
 
     def _eligible(self, frame: Atoms, lpr: Array) -> Array:  # noqa: ARG002
-        """The rigidities of a frame's atoms, NaN for those that are not to be chosen."""
+        """The rigidities of a frame's atoms (held, where there are such), NaN for those that are not to be chosen."""
         return lpr
 
     def _absorb(self, path: Path) -> None:
