@@ -299,6 +299,11 @@ void sigma_is_the_root_of_the_scaled_variance() {
         }
     }
     CHECK_THROWS(InvalidInput, "the model was not calibrated", score(plain));
+    const Model held = Model::load(data_file("held.lpr"));
+    const Array phi(n, held.info().size);
+    CHECK_THROWS(
+        InvalidInput, "sigma, percentile and verdict cannot be scored from phi", held.score_phi(phi.view(), wanted)
+    );
 }
 
 }  // namespace

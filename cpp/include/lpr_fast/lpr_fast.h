@@ -112,7 +112,7 @@ lpr_fast_status lpr_fast_score(
  * @param phi     row i begins at phi + i * stride and has lpr_fast_size() numbers
  * @param stride  numbers from one row to the next, at least lpr_fast_size()
  * @param scores  n numbers of each kind; local_energy is weights times phi, without a baseline, and rows of phi have no
- *                residual, percentile or verdict
+ *                residual, sigma, percentile or verdict
  * The other arguments, and what is returned, are as for lpr_fast_score().
  */
 lpr_fast_status lpr_fast_score_phi(

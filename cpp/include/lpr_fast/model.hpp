@@ -101,8 +101,9 @@ public:
     /// @throws InvalidInput  as score()
     void phi(ConstMatrixView features, const int* species, MatrixView out, int n_threads = 0) const;
 
-    /// phi^T H^-1 phi and what follows for rows phi (n, M) of any origin, sums over atoms among them: lpr, variance,
-    /// and the sum of weights times phi as local energy (no baseline). There is no residual, percentile or verdict.
+    /// phi^T H^-1 phi and what follows for rows phi (n, M) of any origin, sums over atoms among them: lpr, lpr_held,
+    /// variance, and the sum of weights times phi as local energy (no baseline). There is no residual, sigma,
+    /// percentile or verdict.
     void score_phi(ConstMatrixView phi, const Scores& scores, int n_threads = 0) const;
 
     /// R of the whole model, for covariances and updates.
