@@ -80,7 +80,8 @@ class FactorisedHessian:
         Returns
         -------
         numpy.ndarray, shape (n,)
-            At least the LPR, on the same scale. For rows that are held themselves it is rounding of infinity.
+            At least the LPR, on the same scale. Infinite for rows that are held themselves: where less than 1e-26 of
+            phi_i^T H^-1 phi_i is left, that is rounding.
 
         Raises
         ------

@@ -27,6 +27,9 @@ Held held_by(const FactorState& factor, ConstMatrixView rows);
 /// @param inverse  QR of these columns of R^-T, with the directions as targets
 Held held_within(const Held& held, const Triangle& inverse);
 
+/// A smaller share of f is rounding of nothing: what is left of a row that is held.
+inline constexpr double smallest_share_left = 1e-26;
+
 /// f_held of one solved column.
 /// @param solved  z; destroyed
 double square_held(const Held& held, Eigen::Ref<Vector> solved);
