@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
+from click.testing import CliRunner
 
 from lpr_fast import InvalidInputError, LinearModel, SparseKernelModel, TrainingRows, fit_files, load_model
+from lpr_fast.command_line._commands import lpr_fast as command
 
 from .test_command_line import succeed
 
@@ -163,3 +165,13 @@ def test_a_fit_says_of_which_species_there_are_few_atoms_and_whether_the_baselin
     printed = succeed("fit", tmp_path / "two.xyz", "-o", tmp_path / "two.lpr", *small).output
     assert "few       training atoms of Au 99:" in printed
     assert "arbitrary" not in printed
+
+
+def test_a_fit_says_where_its_active_set_is_blind(tmp_path: Path) -> None:
+    ase.io.write(tmp_path / "train.xyz", alloys(30), format="extxyz")
+    train, few, many = (str(tmp_path / name) for name in ("train.xyz", "few.lpr", "many.lpr"))
+    options = ["--cutoff", "4", "--max-radial", "4", "--max-angular", "4", "--regularizer", "1e-3", "--zeta", "40"]
+    for n_active, output, is_blind in (("8", few, True), ("240", many, False)):
+        result = CliRunner().invoke(command, ["fit", train, "-o", output, "--n-active", n_active, *options])
+        assert result.exit_code == 0, result.stderr
+        assert ("residuals of training environments reach" in result.stdout) == is_blind

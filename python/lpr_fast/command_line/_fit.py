@@ -23,7 +23,7 @@ from ..models._settings import FitSettings
 from ..reading._options import ReadOptions
 from ..reading._specification import path_of
 from ._calibrate import calibration_line, frames_of, warn_of_training
-from ._info import active_set_line, few_line, rigidity_line
+from ._info import active_set_line, blind_line, few_line, rigidity_line
 from ._split import split_lines
 from ._terminal import say, tell, watching
 from ._tune import as_regularizer, choice_lines, size_line
@@ -167,7 +167,7 @@ def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
     if line := size_line(facts):
         tell(line)
     tell(f"rigidity  {rigidity_line(model)}")
-    for line in (few_line(model), _baseline_line(model, options)):
+    for line in (blind_line(model), few_line(model), _baseline_line(model, options)):
         if line is not None:
             tell(line)
     for line in [*split_lines(model), *choice_lines(facts)]:

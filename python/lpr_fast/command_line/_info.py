@@ -18,6 +18,9 @@ from ._tune import choice_lines
 # Of so many environments the least rigid percent is one.
 _FEW = 100
 
+# Training residuals above are more than a tenth of what was unknown before any data.
+_BLIND = 0.1
+
 
 def info(path: Path) -> None:
     """Print what a model file holds."""
@@ -37,6 +40,8 @@ def info(path: Path) -> None:
         print(f"active    {active_set_line(model)}")
         print(f"kernel    (x . x')^{model.zeta:g} of normalised features; zero between different species")
     print(f"rigidity  {rigidity_line(model)}")
+    if blind := blind_line(model):
+        print(blind)
     if few := few_line(model):
         print(few)
     for line in [*split_lines(model), *choice_lines(facts)]:
@@ -97,3 +102,18 @@ def rigidity_line(model: StructureModel) -> str:
     """Regularizer, loss, condition number."""
     loss, condition_number = LOSS_NAMES[model.loss], model.rigidity.condition_number
     return f"mu = {model.regularizer:g}, loss on {loss}, condition number of R {condition_number:.1e}"
+
+
+def blind_line(model: StructureModel) -> str | None:
+    """Species whose training environments the active set itself sees badly: little can be unlike them."""
+    limits = model.verdict_limits
+    if limits is None or not isinstance(model, SparseKernelModel):
+        return None
+    residuals = {s: model.training_quantile("residual", limits["unlike"] / 100.0, s) for s in model.species}
+    blind = [f"{symbol(s)} {residual:.2g}" for s, residual in residuals.items() if residual > _BLIND]
+    if not blind:
+        return None
+    return (
+        f"blind     residuals of training environments reach {', '.join(blind)}: what is less strange than that is not "
+        "called unlike; a larger --n-active sees more"
+    )
