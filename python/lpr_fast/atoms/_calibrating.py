@@ -12,20 +12,19 @@ from .. import _core
 from .._arrays import Array
 from .._errors import InvalidInputError
 from ..models._calibration import VarianceKind, calibrated
-from ._frames import DEFAULT_ENERGY_KEY, known_energy
-from ._model import AnyModel, StructureModel
-from ._totals import LARGEST_PAIRED, Totals, all_totals
+from ._frames import known_energy
+from ._pipeline import Pipeline
+from ._totals import LARGEST_PAIRED, Totals, TotalScoring, all_totals
 
 if TYPE_CHECKING:
     from ase import Atoms
 
 
 def calibrated_model(
-    model: AnyModel, frames: Iterable[Atoms], variance: VarianceKind | None, energy_key: str | None, n_threads: int
-) -> AnyModel:
-    """Arguments of `StructureModel.calibrate`, of which `n_threads` was checked."""
-    kind = _kind(model, variance)
-    totals, energies = labelled_totals(model, frames, energy_key, n_threads)
+    core: _core.Model, totals: Totals, energies: Array, variance: VarianceKind | None, *, is_kernel: bool
+) -> _core.Model:
+    """The model whose totals missed these energies, with the constant that explains by how much."""
+    kind = _kind(variance, is_kernel=is_kernel)
     variances = totals.variance
     if kind == "pp":
         assert totals.residual is not None
@@ -38,22 +37,19 @@ def calibrated_model(
             )
     assert totals.energy is not None
     facts = calibrated(totals.energy - energies, variances, kind).facts()
-    text, arrays = model._model.parts()
+    text, arrays = core.parts()
     changed = json.dumps({**json.loads(text), "calibration": facts}, allow_nan=False)
-    return type(model)._of(_core.Model.from_parts(changed, arrays), model._outside)
+    return _core.Model.from_parts(changed, arrays)
 
 
 def labelled_totals(
-    model: StructureModel, frames: Iterable[Atoms], energy_key: str | None, n_threads: int
+    pipeline: Pipeline, scoring: TotalScoring, frames: Iterable[Atoms], key: str, n_threads: int
 ) -> tuple[Totals, Array]:
     """Totals of frames, and the energies that they come with."""
-    if not model.has_energies:
-        raise InvalidInputError("this model was fitted without energies; its errors are not known: fit it with them.")
-    key = energy_key or str(model.provenance.get("energy_key") or DEFAULT_ENERGY_KEY)
-    found, energies = [model.total_scoring.of([], n_threads)], [np.zeros(0)]
-    for piece in model.pipeline.pieces(frames, "error"):
+    found, energies = [scoring.of([], n_threads)], [np.zeros(0)]
+    for piece in pipeline.pieces(frames, "error"):
         if piece.is_last:
-            found.append(model.total_scoring.of(piece.batch, n_threads))
+            found.append(scoring.of(piece.batch, n_threads))
             energies.append(np.array([_energy(frame, n, key) for n, frame in enumerate(piece.frames, piece.first)]))
     return all_totals(found), np.concatenate(energies)
 
@@ -67,8 +63,7 @@ def _energy(frame: Atoms, number: int, key: str) -> float:
     return energy
 
 
-def _kind(model: StructureModel, variance: VarianceKind | None) -> VarianceKind:
-    is_kernel = model.pipeline.are_normalised
+def _kind(variance: VarianceKind | None, *, is_kernel: bool) -> VarianceKind:
     if variance is None:
         return "pp" if is_kernel else "sr"
     if not isinstance(variance, str) or variance not in ("sr", "pp"):

@@ -18,7 +18,9 @@ from ..models._held import holding
 from ..models._reference import Reference, with_reference
 from ..models._scores import LocalScores, scores_of
 from ..models._split import SpeciesSplit, species_split
+from ._calibrating import calibrated_model, labelled_totals
 from ._describing import Describing, SoapDescribing, other_describing
+from ._frames import DEFAULT_ENERGY_KEY
 from ._pipeline import Pipeline, Scores, UnknownSpecies, joined, stacked, whole_frames
 from ._stored_model import StoredModel
 from ._totals import Totals, TotalScoring, all_totals
@@ -309,9 +311,36 @@ class StructureModel(StoredModel):
         InvalidInputError
             For a model without energies, frames without, and totals from which nothing can be learned.
         """
-        from ._calibrating import calibrated_model
+        totals, energies = self.labelled_totals(frames, energy_key, n_threads=n_threads)
+        is_kernel = self.pipeline.are_normalised
+        return self._of(calibrated_model(self._model, totals, energies, variance, is_kernel=is_kernel), self._outside)
 
-        return calibrated_model(self, frames, variance, energy_key, as_count("n_threads", n_threads))
+    def labelled_totals(
+        self, frames: Iterable[Atoms], energy_key: str | None = None, *, n_threads: int = 0
+    ) -> tuple[Totals, Array]:
+        """What `totals` gives, and the energies that the frames come with.
+
+        Parameters
+        ----------
+        frames, energy_key, n_threads
+            As for `calibrate`.
+
+        Returns
+        -------
+        totals : Totals
+        energies : numpy.ndarray, shape (n_frames,)
+
+        Raises
+        ------
+        InvalidInputError
+            As `totals`, for a model without energies, and for a frame without one.
+        """
+        if not self.has_energies:
+            raise InvalidInputError(
+                "this model was fitted without energies; its errors are not known: fit it with them."
+            )
+        key = energy_key or str(self.provenance.get("energy_key") or DEFAULT_ENERGY_KEY)
+        return labelled_totals(self.pipeline, self.total_scoring, frames, key, as_count("n_threads", n_threads))
 
     def features(self, frames: Iterable[Atoms]) -> Array:
         """Folded features of every atom, shape (n_atoms, D).

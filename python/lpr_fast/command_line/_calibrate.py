@@ -11,7 +11,6 @@ import numpy as np
 
 from .._errors import InvalidInputError, LprWarning
 from .._files import refuse_output, sha256_of
-from ..atoms._calibrating import labelled_totals
 from ..atoms._load import load_model
 from ..atoms._model import StructureModel
 from ..descriptors._imported import imported
@@ -69,7 +68,7 @@ def reliability(
     warn_of_training(model, structures)
     if model.calibration is None:
         raise InvalidInputError(f"{model_path} was not calibrated; do so with lpr-fast calibrate.")
-    totals, energies = labelled_totals(model, frames_of(structures, reading), energy_key, 0)
+    totals, energies = model.labelled_totals(frames_of(structures, reading), energy_key)
     assert totals.energy is not None
     assert totals.sigma is not None
     known = ~np.isnan(totals.sigma)
