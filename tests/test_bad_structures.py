@@ -124,7 +124,7 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
         "all weights are zero; give at least one frame a positive weight",
     ),
     "zero regularizer": (lambda: linear(regularizer=0), "regularizer is 0; it must be finite and positive"),
-    "text regularizer": (lambda: linear(regularizer="1"), "regularizer is '1'; it must be a real number"),
+    "text regularizer": (lambda: linear(regularizer="1"), "the regularizer is '1'; give a positive number, or 'auto'"),
     "negative zeta": (lambda: fitted(zeta=-2), "zeta is -2; it must be finite and positive"),
     "infinite zeta": (lambda: fitted(zeta=np.inf), "zeta is inf; it must be finite and positive"),
     "neither count nor set": (lambda: fitted(n_active=None), "give either n_active, the size of the active set, or"),
