@@ -40,7 +40,13 @@ def text_of(path: Path) -> dict[str, Any]:
 
 
 def products_of(arrays: dict[str, Any]) -> dict[str, Any]:
-    """Arrays of a file with R^T R in place of every R and the order of its columns, in which rounding has a say."""
+    """Arrays of a file with R^T R in place of every R and the order of its columns, in which rounding has a say.
+
+    In place of held directions D, whose signs are nobody's choice, stands what they take off: D^T (1 - left) D.
+    """
+    for name in [name for name in arrays if name.endswith(".directions")]:
+        taken = 1.0 - arrays.pop(name.replace(".directions", ".left"))
+        arrays[name] = arrays[name].T @ (taken[:, None] * arrays[name])
     triangles = [name for name in arrays if name.endswith(".triangle")]
     columns = {name: arrays.pop(name.replace(".triangle", ".columns")) for name in triangles}
     for name in triangles:
