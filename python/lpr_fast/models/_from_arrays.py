@@ -90,9 +90,8 @@ def array_problem(
     order = np.argsort(labels, kind="stable")
     sizes = np.unique(labels, return_counts=True)[1]
     totals = None if energies is None else _checked_energies(energies, len(sizes))
-    structures = Structures(
-        *counted(numbers[order], sizes), _weights(settings, len(sizes)), settings.loss, totals, Groups.none(len(sizes))
-    )
+    weights = given_weights(settings, len(sizes), "structure", of="arrays")
+    structures = Structures(*counted(numbers[order], sizes), weights, settings.loss, totals, Groups.none(len(sizes)))
     baseline = structures.baseline(_as_baseline(settings.baseline), settings.baseline)
     facts = ModelFacts(baseline, provenance_of(structures, settings.provenance))
     environments = ArrayEnvironments(features[order], numbers[order], order, structures.first)
@@ -104,12 +103,13 @@ def array_problem(
     return Problem(structures, environments, settings, facts, progress, pool, given)
 
 
-def _weights(settings: FitSettings, n_structures: int) -> Array:
+def given_weights(settings: FitSettings, count: int, what: str, *, of: str) -> Array:
+    """Weights of so many structures or rows, as messages call them, of data that carry no names."""
     if isinstance(settings.weights, str) or isinstance(settings.sigmas, str):
-        raise InvalidInputError("weights of arrays are an array, one for each structure, and no name.")
+        raise InvalidInputError(f"weights of {of} are an array, one for each {what}, and no name.")
     if settings.sigmas is not None:
-        return weights_of_deviations(settings.sigmas, n_structures, "structure")
-    return checked_weights(settings.weights, n_structures, "structure")
+        return weights_of_deviations(settings.sigmas, count, what)
+    return checked_weights(settings.weights, count, what)
 
 
 def _places(rows: ArrayLike, order: Indices) -> Indices:

@@ -14,9 +14,9 @@ from .._arrays import Array, as_count, as_integers, as_matrix, as_number, as_row
 from .._errors import InvalidInputError
 from ._basis import Basis, LinearBasis, SparseKernelBasis
 from ._fit import ModelFacts, solved
+from ._from_arrays import given_weights
 from ._row_sums import RowSums
 from ._settings import FitSettings, checked_provenance
-from ._structures import checked_weights, weights_of_deviations
 
 
 def linear_model(
@@ -75,7 +75,7 @@ def _model_of(
     }
     facts = ModelFacts(baseline, provenance)
     sums = RowSums.empty(basis, labelled=labels is not None)
-    weights = _weights(settings, len(rows))
+    weights = given_weights(settings, len(rows), "row", of="rows")
     sums.accumulator.add(rows, weights, targets=labels, n_threads=settings.n_threads)
     if isinstance(basis, LinearBasis) and basis.has_constants:
         sums.phi, sums.counts = _of_atoms(rows, weights, [basis.columns(s).start for s in basis.species])
@@ -87,14 +87,6 @@ def _of_atoms(rows: Array, weights: Array, constants: list[int]) -> tuple[Array,
     of_energies = rows[:, constants].any(axis=1)
     phi: Array = (weights[of_energies, None] * rows[of_energies]).sum(axis=0)
     return phi, phi[constants]
-
-
-def _weights(settings: FitSettings, n_rows: int) -> Array:
-    if isinstance(settings.weights, str) or isinstance(settings.sigmas, str):
-        raise InvalidInputError("weights of rows are an array, one for each row, and no name.")
-    if settings.sigmas is not None:
-        return weights_of_deviations(settings.sigmas, n_rows, "row")
-    return checked_weights(settings.weights, n_rows, "row")
 
 
 def _baseline(given: Any, species: tuple[int, ...], *, is_labelled: bool) -> dict[int, float] | None:
