@@ -27,8 +27,11 @@ Held held_by(const FactorState& factor, ConstMatrixView rows);
 /// @param inverse  QR of these columns of R^-T, with the directions as targets
 Held held_within(const Held& held, const Triangle& inverse);
 
-/// A smaller share of f is rounding of nothing: what is left of a row that is held.
-inline constexpr double smallest_share_left = 1e-26;
+/// f_held, or zero where it is so small a share of f that it is rounding: what is left of a row that is held.
+inline double beyond_rounding(double held, double plain) {
+    constexpr double smallest_share_left = 1e-26;
+    return held <= smallest_share_left * plain ? 0.0 : held;
+}
 
 /// f_held of one solved column.
 /// @param solved  z; destroyed

@@ -20,7 +20,7 @@ QuadraticForms form_beyond_range(const FactorState& factor, Eigen::Ref<Vector> p
     exponent += take_exponent(phi);
     const double square = phi.squaredNorm();
     const double held = factor.held ? square_held(*factor.held, phi) : square;
-    return {{square, 2 * exponent}, {held > smallest_share_left * square ? held : 0.0, 2 * exponent}};
+    return {{square, 2 * exponent}, {beyond_rounding(held, square), 2 * exponent}};
 }
 
 }  // namespace lpr_fast

@@ -167,8 +167,7 @@ void score_strips(
     const double* plain = workspace.squares.data();
     const double* held = wants_held ? squares_held(*factor.held, panels.padded_size(), count, workspace) : plain;
     for (Index i = 0; i < count; ++i) {
-        QuadraticForms forms{{plain[i], 0}, {held[i], 0}};
-        if (forms.held.value <= smallest_share_left * forms.plain.value) forms.held.value = 0.0;
+        QuadraticForms forms{{plain[i], 0}, {beyond_rounding(held[i], plain[i]), 0}};
         if (!is_ordinary(plain[i])) forms = form_of_column(factor, strips, depth, i, workspace.work.data());
         write_forms(forms, scores, first + i);
     }
