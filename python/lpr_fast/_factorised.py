@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _core
-from ._arrays import Array, as_count, as_environments, as_number, as_self_kernels, refuse_unusable
+from ._arrays import LARGEST_ENTRY, Array, as_count, as_environments, as_number, as_self_kernels, refuse_unusable
 from ._errors import InvalidInputError
 from ._progress import Progress, scored, silent
 
@@ -300,3 +301,41 @@ class FactorisedHessian:
         """
         triangle = self._factor.triangle()[:, np.argsort(self._factor.columns)]
         return triangle.T @ triangle
+
+    def _learnt(
+        self, factor: _core.HessianFactor, rows: Array, weights: Array | None, targets: Array, n_threads: int
+    ) -> Array:
+        """The weights after more rows with targets, with the factor after these."""
+        if self._weights is None:
+            raise InvalidInputError(
+                "targets were given, but this rigidity has no weights to start from; build it from rows with "
+                "targets=..., or leave them out."
+            )
+        if len(targets) != len(rows):
+            raise InvalidInputError(f"got {len(targets)} targets for {len(rows)} rows; give one for each row.")
+        wrong = np.flatnonzero(~(np.abs(targets) <= LARGEST_ENTRY))
+        if wrong.size:
+            raise InvalidInputError(
+                f"the target of row {wrong[0]} is {targets[wrong[0]]}; it must be finite and at most {LARGEST_ENTRY:g}."
+            )
+        missed = (targets - self.predict(rows)) * (1.0 if weights is None else weights)
+        steps = factor.covariance(np.identity(factor.size), rows, 1.0, n_threads) * missed
+        learnt: Array = self._weights + steps.sum(axis=1)
+        return learnt
+
+
+# Of a factor: what makes its triangle, and what it holds.
+Parts: TypeAlias = tuple[tuple[int, list[int], Array, float, float], tuple[Array, Array, Array] | None]
+
+
+def parts_of(factor: _core.HessianFactor) -> Parts:
+    """What a pickle keeps of a factor."""
+    of_triangle = factor.size, factor.columns, factor.triangle(), factor.condition_number, factor.error_estimate
+    return of_triangle, factor.held()
+
+
+def factor_from(parts: Parts) -> _core.HessianFactor:
+    """What `parts_of` came from."""
+    of_triangle, held = parts
+    factor = _core.HessianFactor.from_triangle(*of_triangle)
+    return factor if held is None else factor.with_held(*held)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from typing import TypeAlias
 
 from numpy.typing import ArrayLike
 
@@ -21,7 +20,7 @@ from ._arrays import (
     as_vector,
 )
 from ._errors import InvalidInputError, LprWarning, doubts
-from ._factorised import FactorisedHessian
+from ._factorised import FactorisedHessian, Parts, factor_from, parts_of
 from ._progress import Progress, silent
 from ._symmetry import about_asymmetry, symmetrised
 
@@ -297,10 +296,19 @@ class Rigidity(FactorisedHessian):
             prior=None if self._prior is None else self._prior.restrict_to(chosen, count),
         )
 
-    def updated(self, rows: ArrayLike, weights: ArrayLike | None = None, *, n_threads: int = 0) -> Rigidity:
+    def updated(
+        self,
+        rows: ArrayLike,
+        weights: ArrayLike | None = None,
+        *,
+        targets: ArrayLike | None = None,
+        n_threads: int = 0,
+    ) -> Rigidity:
         """The rigidity after more training rows, H + rows^T W rows; this object stays as it is.
 
-        Rows may come in several updates, one after the other: the bits are those of one.
+        Rows may come in several updates, one after the other: the bits of rigidities are those of one. With `targets`
+        the weights of the model follow, c + H_new^-1 rows^T W (targets - rows c) (recursive least squares); without,
+        the new rigidity has no weights and predicts nothing, for those of before are not those of the rows.
 
         Parameters
         ----------
@@ -308,18 +316,29 @@ class Rigidity(FactorisedHessian):
             Structure rows.
         weights : array_like, shape (n,), optional
             Weight w_A of each row's squared residual: 1, the default, for total energies, 1 / N_A^2 for those per atom.
+        targets : array_like, shape (n,), optional
+            What the model is to predict for each row (of a fitted model's `rigidity`: without its baseline).
         n_threads : int
             See `Rigidity`.
 
         Raises
         ------
         InvalidInputError
-            As `HessianAccumulator.add`.
+            As `HessianAccumulator.add`; for targets where there are no weights; and for `targets` of another number
+            than the rows, or not finite.
         """
-        row_array = as_matrix("rows", rows)
+        row_array, count = as_matrix("rows", rows), as_count("n_threads", n_threads)
         weight_array = None if weights is None else as_vector("weights", weights)
-        factor = self._factor.updated(row_array, weight_array, as_count("n_threads", n_threads))
-        return self._from_factor(factor, self._regularizer, self._method, prior=self._prior)
+        factor = self._factor.updated(row_array, weight_array, count)
+        learnt = None
+        if targets is not None:
+            learnt = self._learnt(factor, row_array, weight_array, as_vector("targets", targets), count)
+        return self._from_factor(factor, self._regularizer, self._method, weights=learnt, prior=self._prior)
+
+    def _knowing(self, rows: HessianAccumulator, n_threads: int) -> Rigidity:
+        """The rigidity after training rows without targets, which leave the weights as they are."""
+        factor = self._factor.updated_by(rows._core, n_threads)
+        return self._from_factor(factor, self._regularizer, self._method, weights=self._weights, prior=self._prior)
 
     def holding(self, rows: ArrayLike) -> Rigidity:
         """The same rigidity, with `lpr_held` besides: how firm predictions are while those of `rows` are fixed.
@@ -352,8 +371,8 @@ class Rigidity(FactorisedHessian):
         )
 
     def __reduce__(self) -> tuple[object, ...]:
-        prior = None if self._prior is None else _parts_of(self._prior)
-        return _from_parts, (type(self), _parts_of(self._factor), self._regularizer, self._method, self._weights, prior)
+        prior = None if self._prior is None else parts_of(self._prior)
+        return _from_parts, (type(self), parts_of(self._factor), self._regularizer, self._method, self._weights, prior)
 
     def __repr__(self) -> str:
         return (
@@ -362,27 +381,13 @@ class Rigidity(FactorisedHessian):
         )
 
 
-_Parts: TypeAlias = tuple[tuple[int, list[int], Array, float, float], tuple[Array, Array, Array] | None]
-
-
-def _parts_of(factor: _core.HessianFactor) -> _Parts:
-    of_triangle = factor.size, factor.columns, factor.triangle(), factor.condition_number, factor.error_estimate
-    return of_triangle, factor.held()
-
-
-def _factor_from(parts: _Parts) -> _core.HessianFactor:
-    of_triangle, held = parts
-    factor = _core.HessianFactor.from_triangle(*of_triangle)
-    return factor if held is None else factor.with_held(*held)
-
-
 def _from_parts(
-    cls: type[Rigidity], factor: _Parts, regularizer: float, method: str, weights: Array | None, prior: _Parts | None
+    cls: type[Rigidity], factor: Parts, regularizer: float, method: str, weights: Array | None, prior: Parts | None
 ) -> Rigidity:
     return cls._from_factor(
-        _factor_from(factor),
+        factor_from(factor),
         regularizer,
         method,
         weights=weights,
-        prior=None if prior is None else _factor_from(prior),
+        prior=None if prior is None else factor_from(prior),
     )

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from .._arrays import Array, as_integers
 from .._errors import InvalidInputError
 from ..models._basis import SparseKernelBasis
-from ..models._fit import ModelFacts, adding, provenance_of, solved, sums_of
+from ..models._fit import ModelFacts, adding, provenance_of, solved, sums_of, warn_of_labels
 from ..models._leave_one_out import Blocks, LeaveOneOut, as_grid, left_out, spectrum_of
 from ..models._problem import rows_of
 from ..models._regularizer import RegularizerChoice, chosen, grid_of, settled
@@ -28,7 +28,7 @@ from ._fitting import as_baseline, attached_describing
 from ._linear_model import LinearModel
 from ._model import StructureModel
 from ._sparse_kernel_model import SparseKernelModel
-from ._training_set import ignore, looked_through
+from ._training_set import as_before, ignore, looked_through
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -99,7 +99,7 @@ class TrainingRows:
 
     @property
     def target(self) -> Array:
-        """Label of each row with its baseline, shape (n_rows,); NaN without energies."""
+        """Label of each row with its baseline, shape (n_rows,); NaN where there is no energy."""
         return np.asarray(self._records["target"], dtype=np.float64)
 
     @property
@@ -164,6 +164,7 @@ class TrainingRows:
         mu = kept.regularizer if regularizer is None else regularizer
         settings = replace(kept, regularizer=mu, n_threads=n_threads)
         facts, blocks = self._asked(structures, weights, baseline)
+        warn_of_labels(self._structures(structures, weights), is_fitted=baseline is None, stacklevel=2)
         sums = self._sums(facts, blocks, n_threads)
         settings, facts = settled(self._head.basis, sums.accumulator, settings, facts, blocks, stacklevel=2)
         return self._model(sums, settings, facts)
@@ -244,7 +245,7 @@ class TrainingRows:
         ----------
         frames : iterable of ase.Atoms
             Structures of the species that the rows have. Energies, groups, and weights if the fit took them from the
-            structures, come from where they came from.
+            structures, come from where they came from; those without energies count for the rigidity alone.
         weights : array_like, shape (n_frames,), or str, optional
             As for `SparseKernelModel.fit`.
         n_threads : int
@@ -263,9 +264,11 @@ class TrainingRows:
             changes |= {"weights": weights, "sigmas": None}
         settings = replace(head.settings, **changes)
         describing = attached_describing(head, self._outside)
-        training = looked_through(frames, describing.ready, settings, pool=None, seen=ignore)
-        self._refuse_others(training.structures)
-        structures = _of_species(training.structures, head.basis.species)
+        training = looked_through(
+            frames, describing.ready, settings, pool=None, seen=ignore, may_lack_energies=self._is_labelled
+        )
+        structures = as_before(training.structures, head.basis.species, is_labelled=self._is_labelled)
+        warn_of_labels(structures, is_fitted=False, stacklevel=2)
         n_before = self.n_structures
         environments = FrameEnvironments(training, describing, head.basis.n_features, n_threads)
         with self._path.open("rb") as file:
@@ -296,12 +299,14 @@ class TrainingRows:
         self, structures: ArrayLike | None, weights: ArrayLike | None, baseline: Any
     ) -> tuple[ModelFacts, Blocks]:
         """What a model of some structures says of itself, and what runs through their rows."""
-        wanted = self._chosen(structures)
-        given = None if weights is None else checked_weights(weights, self.n_structures, "structure")
-        of_chosen = self._structures(wanted, given)
+        from ..descriptors._elements import symbol
+
+        wanted, given = self._chosen(structures), self._given(weights)
+        of_chosen = self._structures(structures, weights)
         energies = self._head.facts.baseline
-        if energies is not None and baseline != "kept":
-            energies = of_chosen.baseline(as_baseline(baseline), baseline)
+        if energies is not None:
+            kept = baseline == "kept"
+            energies = of_chosen.baseline(energies if kept else as_baseline(baseline), baseline, symbol)
         provenance = self._head.facts.provenance | provenance_of(of_chosen, self._head.facts.provenance)
         facts = ModelFacts(energies, provenance, self._head.facts.descriptor)
         return facts, partial(self._blocks, wanted, given)
@@ -339,8 +344,13 @@ class TrainingRows:
             raise InvalidInputError(f"structures names {what}; name those that there are, each once.")
         return np.sort(numbers)
 
-    def _structures(self, chosen: Indices, weights: Array | None) -> Structures:
+    def _given(self, weights: ArrayLike | None) -> Array | None:
+        """Weights that take the place of those in the file."""
+        return None if weights is None else checked_weights(weights, self.n_structures, "structure")
+
+    def _structures(self, structures: ArrayLike | None, given: ArrayLike | None) -> Structures:
         """What some structures are made of, by the rows of their energies."""
+        chosen, weights = self._chosen(structures), self._given(given)
         if not len(chosen):
             raise InvalidInputError("no structure was chosen; choose at least one.")
         records = self._records[self._first_rows[chosen]]
@@ -373,25 +383,7 @@ class TrainingRows:
         model: StructureModel = kind._of(core, self._outside)
         return model
 
-    def _refuse_others(self, structures: Structures) -> None:
-        unknown = sorted(set(structures.species) - set(self._head.basis.species))
-        if unknown:
-            from ..descriptors._elements import symbols
-
-            raise InvalidInputError(
-                f"the structures have {symbols(unknown)}, but the rows know only {symbols(self._head.basis.species)}; "
-                "fit again with all of them."
-            )
-        if (structures.energies is None) != (self._head.facts.baseline is None):
-            have = (
-                "no energies, but the rows have" if structures.energies is None else "energies, but the rows have none"
-            )
-            raise InvalidInputError(f"the structures have {have}; give structures labelled as those before.")
-
-
-def _of_species(structures: Structures, species: tuple[int, ...]) -> Structures:
-    """The same structures, with columns for species that they do not have."""
-    counts = np.zeros((len(structures), len(species)), dtype=np.int64)
-    for column, s in enumerate(structures.species):
-        counts[:, species.index(s)] = structures.counts[:, column]
-    return replace(structures, species=species, counts=counts)
+    @property
+    def _is_labelled(self) -> bool:
+        """Whether the rows are those of a model that predicts energies."""
+        return self._head.facts.baseline is not None
