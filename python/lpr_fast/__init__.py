@@ -14,6 +14,7 @@ from ._errors import InvalidInputError, LprError, LprWarning, MissingPackageErro
 from ._progress import ProgressLine
 from ._rigidity import Rigidity
 from ._trigger import Trigger
+from .atoms._committee import Committee
 from .atoms._linear_model import LinearModel
 from .atoms._load import load_model
 from .atoms._model import StructureModel
@@ -26,6 +27,7 @@ from .jobs._run import score_trajectory
 from .jobs._scoring import RunProgress
 from .jobs._shards import merge_shards
 from .models._leave_one_out import LeaveOneOut
+from .models._left_out import LearningCurve, LeftOutGroups
 from .models._regularizer import RegularizerChoice
 from .models._scores import LocalScores
 from .writing._plots import plot_scores
@@ -36,11 +38,14 @@ if TYPE_CHECKING:
     from .writing._summary import RunSummary
 
 __all__ = [
+    "Committee",
     "CpuInfo",
     "Descriptor",
     "HessianAccumulator",
     "InvalidInputError",
+    "LearningCurve",
     "LeaveOneOut",
+    "LeftOutGroups",
     "LinearModel",
     "LocalScores",
     "LprCalculator",
