@@ -56,7 +56,8 @@ def dense_weights(rows: TrainingRows, model: SparseKernelModel, multiplicity: np
 def test_each_member_is_a_dense_least_squares_of_its_structures(rows: TrainingRows, *, repeats: bool) -> None:
     committee = Committee.fit(rows, 4, with_replacement=repeats, seed=1)
     assert (committee.counts.max() > 1) == repeats
-    for counts, weights in zip(committee.counts, committee.weights, strict=True):
+    for number, (counts, weights) in enumerate(zip(committee.counts, committee.weights, strict=True)):
+        np.testing.assert_array_equal(weights, committee.member(number).rigidity.weights)  # type: ignore[arg-type]
         oracle = dense_weights(rows, committee.model, counts, 1e-3)  # type: ignore[arg-type]
         scale = np.abs(rows.phi) @ np.abs(oracle)
         assert np.abs(rows.phi @ (weights - oracle)).max() < 1e-8 * scale.max()

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from .. import _core
 from .._arrays import Array
-from .._errors import InvalidInputError
 from ._basis import Basis
 from ._fit import ModelFacts, adding, sums_of
 from ._leave_one_out import Blocks
@@ -47,6 +46,15 @@ class Members:
     def part(self, first: int, stop: int) -> Members:
         """Some of them."""
         return Members(self.counts[first:stop], self.baselines[first:stop])
+
+    def weights_of(self, rows: Rows) -> Array:
+        """Weights of the squared residuals of rows in each member: (K, n)."""
+        labels = rows.labels
+        return np.ascontiguousarray(self.counts[:, labels["structure"]] * labels["weight"] / labels["unit"] ** 2)
+
+    def targets_of(self, rows: Rows) -> Array:
+        """Labels of rows without the baseline of each member: (K, n)."""
+        return np.stack([rows.targets(baseline) for baseline in self.baselines])
 
     def rows_of(self, member: int, rows: Rows) -> Rows:
         """The rows that a member is fitted to, with its weights."""
@@ -96,7 +104,7 @@ def side_by_side(
         of_members = _summed(basis, some, rows, n_threads)
         if not found:
             settings, facts = settled(basis, sums.accumulator, settings, facts, blocks, stacklevel=stacklevel + 1)
-        found.append(_weights(of_members, prior, float(settings.regularizer), n_threads))
+        found.append(of_members.fit(float(settings.regularizer), prior, n_threads))
     return SideBySide(sums, settings, facts, np.concatenate(found))
 
 
@@ -107,24 +115,12 @@ def _bytes_of_one(size: int, n_structures: int) -> int:
     return 8 * size * (min(leaf, n_structures) + levels * size)
 
 
-def _summed(basis: Basis, members: Members, blocks: Iterable[Rows], n_threads: int) -> list[RowSums]:
+def _summed(basis: Basis, members: Members, blocks: Iterable[Rows], n_threads: int) -> _core.Members:
     """The sums of every member, in one run through the rows."""
-    sums = [RowSums.empty(basis, labelled=True) for _ in range(len(members))]
+    sums = _core.Members(len(members), basis.size)
     for rows in blocks:
-        for member, of_member in enumerate(sums):
-            part = members.rows_of(member, rows)
-            of_member.add(part, part.targets(members.baselines[member]), n_threads)
-    for member, of_member in enumerate(sums):
-        if not of_member.accumulator.n_weighted:
-            raise InvalidInputError(
-                f"no structure of member {member} has a weight and an energy; give each of them some that have."
-            )
+        sums.add(rows.phi, members.targets_of(rows), members.weights_of(rows), n_threads)
     return sums
-
-
-def _weights(sums: list[RowSums], prior: Array | None, regularizer: float, n_threads: int) -> Array:
-    """Weights of every member: (K, M)."""
-    return np.stack([_core.fit(one.accumulator._core, regularizer, prior, n_threads)[1] for one in sums])
 
 
 def with_members(model: _core.Model, weights: Array) -> _core.Model:
