@@ -52,16 +52,12 @@ def checked_atoms(X: ArrayLike, species: ArrayLike | None, known: frozenset[int]
     refuse_unusable("X", features)
     if species is None:
         if known is not None:
-            raise InvalidInputError(
-                "there is a module for each species, but no species; give species=, one for each row of X."
-            )
+            raise InvalidInputError("there is a module for each species; give species=, one for each row of X.")
         return Atoms(torch.tensor(features), None)
     numbers = as_integers("species", species, len(features))
     unknown = [] if known is None else sorted(set(numbers.tolist()) - known)
     if unknown:
-        raise InvalidInputError(
-            f"X has atoms of species {unknown[0]}, for which there is no module; give one for each."
-        )
+        raise InvalidInputError(f"X has atoms of species {unknown[0]}, which have no module; give one for each.")
     return Atoms(torch.tensor(features), torch.tensor(numbers))
 
 

@@ -27,7 +27,7 @@ _LARGE_CHANGE = 0.1
 
 @dataclass(frozen=True)
 class Convergence:
-    """How far from a minimum of its loss a network is: local prediction rigidity speaks of networks at one.
+    r"""How far from a minimum of its loss a network is: local prediction rigidity speaks of networks at one.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Convergence:
     gain : float
         Share of the loss that the linear model of the network says is still to be gained.
     lpr_change : float
-        Median of \\|ln(LPR after / LPR before)\\| over training atoms, where the steps of `n_steps` went.
+        Median of \|ln(LPR after / LPR before)\| over training atoms, where the steps of `n_steps` went.
     n_steps : int
         Further steps of Gauss and Newton, each halved until the loss was lower; fewer than asked for where none is.
     """
@@ -100,8 +100,8 @@ def warn_of(convergence: Convergence) -> None:
     warnings.warn(
         f"the network is not at a minimum of this loss: {convergence.gain:.2g} of the loss is still to be gained, and "
         f"{convergence.n_steps} further steps of Gauss and Newton change the LPR by a factor of "
-        f"{np.exp(convergence.lpr_change):.3g} (median); train it further (lpr_fast.torch.train), or give the loss that "
-        "it was trained on.",
+        f"{np.exp(convergence.lpr_change):.3g} (median); train it further (lpr_fast.torch.train), or give the "
+        "loss that it was trained on.",
         LprWarning,
         stacklevel=3,
     )

@@ -38,7 +38,8 @@ def _of_half_square(network: Network, structure: Atoms, target: Tensor) -> Tenso
         return 0.5 * (target - network.local(structure, network.named(c)).sum()) ** 2
 
     def column(direction: Tensor) -> Tensor:
-        return jvp(grad(half_square), (network.weights,), (direction,))[1]
+        second: Tensor = jvp(grad(half_square), (network.weights,), (direction,))[1]
+        return second
 
     columns: Tensor = vmap(column, chunk_size=_COLUMNS)(torch.eye(network.size, dtype=torch.float64))
     return columns

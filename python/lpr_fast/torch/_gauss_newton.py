@@ -41,8 +41,8 @@ def gauss_newton(network: Network, data: TrainingData, n_threads: int) -> GaussN
     """
     if data.regularizer == 0.0:
         raise InvalidInputError(
-            "the loss has no L2 term, without which weights that the data do not see have no rigidity; give penalty= or "
-            "weight_decay= as the training had it, or a small one."
+            "the loss has no L2 term, without which weights that the data do not see have no rigidity; give penalty= "
+            "or weight_decay= as the training had it, or a small one."
         )
     is_labelled = data.targets is not None
     keeps_rows = len(data.structures) < network.size

@@ -22,8 +22,8 @@ class SquaredLoss:
         f \sum_A w_A (y_A - Y_A)^2 + \lambda |c|^2 + \tfrac{1}{2} \delta |c|^2
 
     with Y_A the sum of the network's local predictions, c its weights that are not frozen, and, for
-    ``reduction="mean"``, a mean over the structures in place of the sum. Divided by what stands before the squares it is
-    sum_A w_A (y_A - Y_A)^2 + mu |c|^2, the loss that a `Rigidity` speaks of.
+    ``reduction="mean"``, a mean over the structures in place of the sum. Divided by what stands before the squares it
+    is sum_A w_A (y_A - Y_A)^2 + mu |c|^2, the loss that a `Rigidity` speaks of.
 
     Attributes
     ----------

@@ -58,7 +58,7 @@ class Network:
                 f"the module cannot be copied ({_first_line(error)}); give one that can."
             ) from error
         self._is_mapping = isinstance(modules, Mapping)
-        self._trained = {name: p for name, p in self._module.named_parameters() if p.requires_grad}
+        self._trained: dict[str, Tensor] = {name: p for name, p in self._module.named_parameters() if p.requires_grad}
         if not self._trained:
             raise InvalidInputError("the module has no parameter that requires gradients; unfreeze at least one.")
 
@@ -137,7 +137,8 @@ class Network:
 
         def local(weights: dict[str, Tensor], features: Tensor, number: Tensor | None) -> Tensor:
             given = key, features[None], None if number is None else number[None]
-            return functional_call(self._module, weights, given).reshape(())
+            predicted: Tensor = functional_call(self._module, weights, given)
+            return predicted.reshape(())
 
         weights = {name: p.detach() for name, p in self._trained.items()}
         blocks = vmap(grad(local), in_dims=(None, 0, None if species is None else 0))(weights, atoms.features, species)

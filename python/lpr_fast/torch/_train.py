@@ -73,8 +73,8 @@ def train(
         else:
             damping, growth = damping * growth, 2.0 * growth
     warnings.warn(
-        f"the training ended after {max_steps} steps with {linear.gain / value:.2g} of the loss still to be gained; give "
-        "more steps, or a larger penalty.",
+        f"the training ended after {max_steps} steps with {linear.gain / value:.2g} of the loss still to be gained; "
+        "give more steps, or a larger penalty.",
         LprWarning,
         stacklevel=2,
     )
@@ -103,7 +103,7 @@ class _Linear:
         return self.promised(self.step(0.0), 0.0)
 
     def step(self, damping: float) -> Tensor:
-        """What minimises \\|b - A step\\|^2 + mu \\|c + step\\|^2 + damping \\|step\\|^2, in the smaller of both spaces."""
+        """What minimises |b - A step|^2 + mu |c + step|^2 + damping |step|^2, in the smaller of both spaces."""
         nu = self._mu + damping
         factor = torch.linalg.cholesky(self._products + nu * torch.eye(len(self._products), dtype=torch.float64))
         if not self._is_wide:
