@@ -94,6 +94,12 @@ class KeptRows:
         basis = self._head.basis
         return dict(basis.active) if isinstance(basis, SparseKernelBasis) else None
 
+    @property
+    def active_environments(self) -> Indices | None:
+        """Which environments are active: see `SparseKernelModel.active_environments`."""
+        basis = self._head.basis
+        return basis.environments if isinstance(basis, SparseKernelBasis) else None
+
     @cached_property
     def _first_rows(self) -> Indices:
         """The first row of each structure."""
