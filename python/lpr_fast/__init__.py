@@ -32,6 +32,8 @@ from .writing._plots import plot_scores
 
 if TYPE_CHECKING:
     from .descriptors._descriptor import Descriptor
+    from .design._prototypes import prototypes
+    from .design._single_environment import single_environment
     from .engines._ase import LprCalculator, LprObserver
     from .writing._summary import RunSummary
 
@@ -66,7 +68,9 @@ __all__ = [
     "load_model",
     "merge_shards",
     "plot_scores",
+    "prototypes",
     "score_trajectory",
+    "single_environment",
 ]
 
 
@@ -84,4 +88,12 @@ def __getattr__(name: str) -> Any:
         from .descriptors import _descriptor
 
         return _descriptor.Descriptor
+    if name == "prototypes":
+        from .design._prototypes import prototypes
+
+        return prototypes
+    if name == "single_environment":
+        from .design._single_environment import single_environment
+
+        return single_environment
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

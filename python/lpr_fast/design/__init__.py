@@ -1,0 +1,1 @@
+"""Structures to compute next: above the models of structures, below the command line."""
