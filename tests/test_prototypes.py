@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from pathlib import Path
 from typing import Any
 
 import ase.build
@@ -12,8 +13,12 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.neighborlist import neighbor_list
+from click.testing import CliRunner, Result
 
 from lpr_fast import InvalidInputError, prototypes, single_environment
+from lpr_fast.command_line._commands import lpr_fast
+from lpr_fast.descriptors._soap import Soap
+from lpr_fast.descriptors._soap_hypers import soap_hypers
 
 from .structures import fitted, silicon
 
@@ -197,3 +202,74 @@ def test_what_cannot_be_used_is_refused_in_one_sentence(given: Any, options: dic
 def test_names_are_told_for_one_or_two_elements(given: tuple[str, ...], expected: str) -> None:
     with pytest.raises(InvalidInputError, match=expected):
         prototypes(*given)
+
+
+def test_the_two_sites_of_graphite_differ_as_the_page_says() -> None:
+    (cell,) = single_environment("graphite-AB C", 1, max_strain=0.0, nearly=True)
+    features = Soap.from_hypers(soap_hypers(cutoff=4.5), (6,)).features([cell])
+    features /= np.linalg.norm(features, axis=1, keepdims=True)
+    distances = np.linalg.norm(features[:, None] - features, axis=2)
+    kernels = (features @ features.T) ** 4
+    assert distances.max() == pytest.approx(0.23, abs=0.005)
+    assert 1.0 - kernels.min() == pytest.approx(0.10, abs=0.005)
+
+
+# The command
+
+
+def run(*arguments: Any) -> Result:
+    return CliRunner().invoke(lpr_fast, ["prototypes", *(str(argument) for argument in arguments)])
+
+
+def test_the_command_writes_the_cells_of_the_call_and_tells_what_they_are(tmp_path: Path) -> None:
+    result = run("diamond C", "graphene C", "-n", 2, "-o", tmp_path / "c.xyz", "--seed", 7)
+    assert result.exit_code == 0, result.output
+    expected = [*single_environment("diamond C", 2, seed=7), *single_environment("graphene C", 2, seed=7)]
+    written = ase.io.read(tmp_path / "c.xyz", ":")
+    for frame, cell in zip(written, expected, strict=True):
+        assert frame.positions.tolist() == cell.positions.tolist()
+        assert frame.cell.array.tolist() == cell.cell.array.tolist()
+        assert frame.info == cell.info
+        (line,) = [line for line in result.output.splitlines() if line.startswith(cell.info["name"])]
+        assert f"{cell.get_volume() / 2:.2f}" in line
+        assert cell.info["symmetry"] in line
+    again = run("diamond C", "graphene C", "-n", 2, "-o", tmp_path / "d.xyz", "--seed", 7)
+    assert again.exit_code == 0
+    assert (tmp_path / "c.xyz").read_bytes() == (tmp_path / "d.xyz").read_bytes()
+
+
+def test_the_command_takes_crystals_from_files_and_a_model(tmp_path: Path) -> None:
+    fitted().save(tmp_path / "m.lpr")
+    crystals = [ase.build.bulk("Si", a=a) for a in (5.3, 5.5)]
+    ase.io.write(tmp_path / "own crystal.extxyz", crystals)
+    result = run(tmp_path / "own crystal.extxyz", "-n", 2, "-o", tmp_path / "o.xyz", "--model", tmp_path / "m.lpr")
+    assert result.exit_code == 0, result.output
+    names = [frame.info["config_type"] for frame in ase.io.read(tmp_path / "o.xyz", ":")]
+    assert names == ["own_crystal-0"] * 2 + ["own_crystal-1"] * 2
+
+
+def test_the_command_tells_what_there_is() -> None:
+    assert run("--list", "C").output.split("\n")[:-1] == prototypes("C")
+    assert run("--list", "Ga,As").output.split("\n")[:-1] == prototypes("Ga", "As")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ([], "give prototypes and a file to write (-o), or ask for what there are (--list C)."),
+        (["diamond C"], "give prototypes and a file to write (-o)"),
+        (["nowhere.cif", "-o", "x.xyz"], "nowhere.cif: No such file or directory."),
+        (["diamond C", "diamond C", "-o", "x.xyz"], "two prototypes give the same cells, such as diamond_C-0000-"),
+        (["graphite-AB C", "-o", "x.xyz"], "2 kinds of C"),
+        (["--list", "Q"], "'Q' is no chemical element"),
+    ],
+)
+def test_the_command_refuses_in_one_sentence(
+    given: list[str], expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run(*given)
+    assert result.exit_code == 2
+    assert expected in result.output
+    assert len(result.output.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
