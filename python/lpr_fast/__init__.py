@@ -20,6 +20,9 @@ from .atoms._model import StructureModel
 from .atoms._pipeline import Scores
 from .atoms._sparse_kernel_model import SparseKernelModel
 from .atoms._training_rows import TrainingRows
+from .design._suggest import suggest
+from .design._suggestion import Choice, Suggestion
+from .design._what_if import WhatIf, what_if
 from .jobs._fit_files import fit_files
 from .jobs._job import Run
 from .jobs._run import score_trajectory
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from .writing._summary import RunSummary
 
 __all__ = [
+    "Choice",
     "CpuInfo",
     "Descriptor",
     "HessianAccumulator",
@@ -60,8 +64,10 @@ __all__ = [
     "Scores",
     "SparseKernelModel",
     "StructureModel",
+    "Suggestion",
     "TrainingRows",
     "Trigger",
+    "WhatIf",
     "__version__",
     "cpu_info",
     "fit_files",
@@ -70,7 +76,12 @@ __all__ = [
     "plot_scores",
     "prototypes",
     "score_trajectory",
+<<<<<<< HEAD
     "single_environment",
+=======
+    "suggest",
+    "what_if",
+>>>>>>> main
 ]
 
 

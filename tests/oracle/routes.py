@@ -51,6 +51,12 @@ def lpr_fast_gram(problem: Problem) -> Array:
     return rigidity_of(problem, "gram").variance(problem.phi, scale=1.0)
 
 
+def lpr_fast_whitened(problem: Problem) -> Array:
+    """The squares of R^-T phi."""
+    whitened = rigidity_of(problem)._factor.whitened(np.ascontiguousarray(problem.phi, dtype=float), 1)
+    return np.sum(whitened**2, axis=1)
+
+
 def _hessian(problem: Problem) -> Array:
     if problem.hessian is not None:
         return problem.hessian + problem.regularizer * np.eye(len(problem.hessian))

@@ -118,6 +118,12 @@ class TrainingRows:
         basis = self._head.basis
         return dict(basis.active) if isinstance(basis, SparseKernelBasis) else None
 
+    @property
+    def active_environments(self) -> Indices | None:
+        """Which environments are active: see `SparseKernelModel.active_environments`."""
+        basis = self._head.basis
+        return basis.environments if isinstance(basis, SparseKernelBasis) else None
+
     def fit(
         self,
         *,

@@ -67,7 +67,16 @@ def lpr_fast() -> None:
     "--active-set",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="In place of --n-active, the active set: lines of a structure's number in TRAIN and an atom's, from 0.",
+    help="In place of --n-active, the active set: that of a model, or a text whose lines have a structure's number in "
+    "TRAIN and an atom's, from 0.",
+)
+@click.option(
+    "--active-from",
+    metavar="FILE",
+    type=str,
+    multiple=True,
+    help="Further structures, without energies if need be, from whose environments the active set is chosen too; may "
+    "be given again.",
 )
 @click.option(
     "--regularizer",

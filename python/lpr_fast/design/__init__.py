@@ -1,1 +1,1 @@
-"""Structures to compute next: above the models of structures, below the command line."""
+"""Which structures to compute next: crystals of one environment, and what structures would do to rigidities."""
