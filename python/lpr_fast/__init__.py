@@ -37,6 +37,8 @@ from .writing._plots import plot_scores
 
 if TYPE_CHECKING:
     from .descriptors._descriptor import Descriptor
+    from .design._prototypes import prototypes
+    from .design._single_environment import single_environment
     from .engines._ase import LprCalculator, LprObserver
     from .writing._summary import RunSummary
 
@@ -77,9 +79,14 @@ __all__ = [
     "load_model",
     "merge_shards",
     "plot_scores",
+    "prototypes",
     "score_trajectory",
+<<<<<<< HEAD
+    "single_environment",
+=======
     "suggest",
     "what_if",
+>>>>>>> main
 ]
 
 
@@ -97,4 +104,12 @@ def __getattr__(name: str) -> Any:
         from .descriptors import _descriptor
 
         return _descriptor.Descriptor
+    if name == "prototypes":
+        from .design._prototypes import prototypes
+
+        return prototypes
+    if name == "single_environment":
+        from .design._single_environment import single_environment
+
+        return single_environment
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
