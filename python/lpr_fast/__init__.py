@@ -76,12 +76,9 @@ __all__ = [
     "plot_scores",
     "prototypes",
     "score_trajectory",
-<<<<<<< HEAD
     "single_environment",
-=======
     "suggest",
     "what_if",
->>>>>>> main
 ]
 
 
