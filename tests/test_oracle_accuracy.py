@@ -6,7 +6,7 @@ import numpy as np
 
 from .oracle.problems import all_problems
 from .oracle.report import Solved, allowed, gram_estimates
-from .oracle.routes import lpr_fast, lpr_fast_updated, rigidity_of
+from .oracle.routes import lpr_fast, lpr_fast_thin, lpr_fast_updated, rigidity_of
 
 
 def test_the_suite_is_large_and_hard_enough(solved_problems: list[Solved]) -> None:
@@ -43,6 +43,19 @@ def test_updates_by_single_rows_are_as_accurate_as_one_fit(solved_problems: list
     assert not wrong, "\n".join(wrong)
 
 
+def test_rows_within_their_span_are_as_accurate_as_all_columns(solved_problems: list[Solved]) -> None:
+    n_problems, wrong = 0, []
+    for one in solved_problems:
+        if one.problem.rows is None or one.problem.prior is not None or len(one.problem.rows) > 100:
+            continue
+        n_problems += 1
+        errors = one.truth.lpr_errors(lpr_fast_thin(one.problem))
+        if np.any(errors > allowed(one.truth)):
+            wrong.append(f"{one.problem.name}: {errors.max():.1e} with s = {one.truth.s.max():.1e}")
+    assert n_problems > 30
+    assert not wrong, "\n".join(wrong)
+
+
 def test_exactly_the_redundant_active_points_are_dropped(solved_problems: list[Solved]) -> None:
     for one in solved_problems:
         if one.problem.independent is not None:
@@ -60,6 +73,7 @@ def test_the_gram_route_knows_its_own_error(solved_problems: list[Solved]) -> No
 def test_the_condition_estimate_is_near_that_of_the_factor(solved_problems: list[Solved]) -> None:
     for one in solved_problems:
         rigidity = rigidity_of(one.problem)
-        exact = np.linalg.cond(rigidity._factor.triangle())
+        factor = rigidity._factor.reduced if rigidity.method == "thin" else rigidity._factor
+        exact = np.linalg.cond(factor.triangle())
         if exact < 1e13:  # beyond, NumPy's own answer is rounding
             assert 0.5 * exact <= rigidity.condition_number <= 1.01 * exact, one.problem.name

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from lpr_fast import LprError, LprWarning, Rigidity
+from lpr_fast._thin import ThinFactor
 
 from .problems import Array, Problem
 
@@ -44,6 +45,13 @@ def lpr_fast_updated(problem: Problem) -> Array:
     for i in range(1, len(problem.rows)):
         rigidity = rigidity.updated(problem.rows[i : i + 1], weights[i : i + 1])
     return rigidity.variance(problem.phi, scale=1.0)
+
+
+def lpr_fast_thin(problem: Problem) -> Array:
+    """Within the span of the rows, however many there are."""
+    assert problem.rows is not None
+    factor, _ = ThinFactor.fit(problem.rows, problem.weights, None, problem.regularizer, 1)
+    return factor.variance(problem.phi, 1.0, 1)
 
 
 def lpr_fast_gram(problem: Problem) -> Array:
