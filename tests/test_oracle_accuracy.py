@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from .oracle.problems import all_problems
 from .oracle.report import Solved, allowed, gram_estimates
-from .oracle.routes import lpr_fast, lpr_fast_thin, lpr_fast_updated, rigidity_of
+from .oracle.routes import (
+    Route,
+    lpr_fast,
+    lpr_fast_thin,
+    lpr_fast_thin_updated,
+    lpr_fast_updated,
+    lpr_fast_whitened,
+    rigidity_of,
+)
 
 
 def test_the_suite_is_large_and_hard_enough(solved_problems: list[Solved]) -> None:
@@ -20,23 +29,25 @@ def test_the_suite_is_large_and_hard_enough(solved_problems: list[Solved]) -> No
     assert max(conditions) > 1e17
 
 
-def test_no_error_exceeds_what_the_inputs_allow(solved_problems: list[Solved]) -> None:
+@pytest.mark.parametrize("route", [lpr_fast, lpr_fast_whitened])
+def test_no_error_exceeds_what_the_inputs_allow(solved_problems: list[Solved], route: Route) -> None:
     wrong = []
     for one in solved_problems:
-        errors = one.truth.lpr_errors(lpr_fast(one.problem))
+        errors = one.truth.lpr_errors(route(one.problem))
         if np.any(errors > allowed(one.truth)):
             wrong.append(f"{one.problem.name}: {errors.max():.1e} with s = {one.truth.s.max():.1e}")
     assert not wrong, "\n".join(wrong)
 
 
-def test_updates_by_single_rows_are_as_accurate_as_one_fit(solved_problems: list[Solved]) -> None:
+@pytest.mark.parametrize("route", [lpr_fast_updated, lpr_fast_thin_updated])
+def test_updates_by_single_rows_are_as_accurate_as_one_fit(solved_problems: list[Solved], route: Route) -> None:
     n_chains, wrong = 0, []
     for one in solved_problems:
         rows = one.problem.rows
         if rows is None or one.problem.prior is not None or len(rows) > 100:
             continue
         n_chains += 1
-        errors = one.truth.lpr_errors(lpr_fast_updated(one.problem))
+        errors = one.truth.lpr_errors(route(one.problem))
         if np.any(errors > allowed(one.truth)):
             wrong.append(f"{one.problem.name}: {errors.max():.1e} with s = {one.truth.s.max():.1e}")
     assert n_chains > 30

@@ -21,7 +21,7 @@ def is_thin(rows: Array) -> bool:
 
     Columns of zeros do not count: where the span is all that is left, nothing is orthogonal to it but rounding.
     """
-    return _FEW * len(rows) <= np.count_nonzero(rows.any(axis=0))
+    return bool(_FEW * len(rows) <= np.count_nonzero(rows.any(axis=0)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +71,7 @@ class ThinFactor:
     @property
     def size(self) -> int:
         """See `Rigidity`."""
-        return self.basis.rows.shape[1]
+        return int(self.basis.rows.shape[1])
 
     @property
     def columns(self) -> list[int]:
@@ -153,7 +153,7 @@ class ThinFactor:
         return within + scale / self.regularizer * product(left_a, left_b, n_threads)
 
     def holding(self, rows: Array) -> ThinFactor:
-        """See `Rigidity`: a factor beside this one, whose basis spans the held rows too, so that bits of all else stay."""
+        """See `Rigidity`: a factor beside this one spans the held rows too, so that the bits of all else stay."""
         wider, coordinates = replace(self, _origin=None, _added=None)._spanning(self._checked("the held rows", rows), 0)
         return replace(self, _held=replace(wider, reduced=wider.reduced.holding(coordinates), _held=None))
 
