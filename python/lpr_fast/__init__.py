@@ -81,12 +81,9 @@ __all__ = [
     "plot_scores",
     "prototypes",
     "score_trajectory",
-<<<<<<< HEAD
     "single_environment",
-=======
     "suggest",
     "what_if",
->>>>>>> main
 ]
 
 
