@@ -8,6 +8,7 @@
 #include "arrays.hpp"
 #include "exclusive.hpp"
 #include "lpr_fast/hessian_factor.hpp"
+#include "lpr_fast/second_moments.hpp"
 #include "register.hpp"
 #include "without_interpreter.hpp"
 
@@ -83,6 +84,35 @@ py::array_t<double> covariance(
     return out;
 }
 
+using Whitening = void (HessianFactor::*)(ConstMatrixView, MatrixView, int) const;
+
+template <Whitening whitening>
+py::array_t<double> whitened(const HessianFactor& self, const py::array& phi, int n_threads) {
+    const ConstMatrixView view = matrix_view(phi, "phi");
+    const Index n_columns = self.triangle().cols;
+    py::array_t<double> out({view.rows, n_columns});
+    const MatrixView target(out.mutable_data(), view.rows, n_columns);
+    const WithoutInterpreter no_interpreter;
+    (self.*whitening)(view, target, n_threads);
+    return out;
+}
+
+using Moments = Exclusive<SecondMoments>;
+
+void add_moments(Moments& self, const py::array& phi, const std::optional<py::array>& weights, int n_threads) {
+    const ConstMatrixView view = matrix_view(phi, "phi");
+    const auto weight_view = optional_view(weights, "weights");
+    self.exclusively([&](SecondMoments& moments) { moments.add(view, weight_view, n_threads); });
+}
+
+py::array_t<double> sum_of_moments(Moments& self, int n_threads) {
+    const Index size = self.exclusively([](SecondMoments& moments) { return moments.size(); });
+    py::array_t<double> out({size, size});
+    const MatrixView target(out.mutable_data(), size, size);
+    self.exclusively([&](SecondMoments& moments) { moments.sum(target, n_threads); });
+    return out;
+}
+
 HessianFactor updated(
     const HessianFactor& self, const py::array& rows, const std::optional<py::array>& weights, int n_threads
 ) {
@@ -144,6 +174,8 @@ void register_factor(py::module_& module) {
         .def("held", &held)
         .def("with_held", &with_held, py::arg("rows"), py::arg("directions"), py::arg("left"))
         .def("covariance", &covariance, py::arg("phi_a"), py::arg("phi_b"), py::arg("scale"), py::arg("n_threads"))
+        .def("whitened", &whitened<&HessianFactor::whitened>, py::arg("phi"), py::arg("n_threads"))
+        .def("whitened_held", &whitened<&HessianFactor::whitened_held>, py::arg("phi"), py::arg("n_threads"))
         .def(
             "restrict_to", &HessianFactor::restrict_to, py::arg("columns"), py::arg("n_threads"),
             py::call_guard<WithoutInterpreter>()
@@ -156,6 +188,18 @@ void register_factor(py::module_& module) {
         .def_property_readonly("n_dropped", &HessianFactor::n_dropped)
         .def_property_readonly("condition_number", &HessianFactor::condition_number)
         .def_property_readonly("error_estimate", &HessianFactor::error_estimate);
+    py::class_<Moments>(module, "SecondMoments")
+        .def(
+            py::init([](const HessianFactor& factor, bool held) {
+                return std::make_unique<Moments>(SecondMoments(factor, held ? Freedom::held : Freedom::whole));
+            }),
+            py::arg("factor"), py::arg("held")
+        )
+        .def("add", &add_moments, py::arg("phi"), py::arg("weights"), py::arg("n_threads"))
+        .def("sum", &sum_of_moments, py::arg("n_threads"))
+        .def_property_readonly("n_rows", [](Moments& self) {
+            return self.exclusively([](SecondMoments& moments) { return moments.n_rows(); });
+        });
     module.def(
         "fit", &fit_accumulator, py::arg("accumulator"), py::arg("regularizer"), py::arg("prior"), py::arg("n_threads")
     );

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TypeAlias
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,20 +11,46 @@ from numpy.typing import ArrayLike
 from . import _core
 from ._arrays import LARGEST_ENTRY, Array, as_count, as_environments, as_number, as_self_kernels, refuse_unusable
 from ._errors import InvalidInputError
+from ._factors import Parts, factor_from, parts_of
 from ._progress import Progress, scored, silent
+from ._thin import ThinFactor
 
 # Kernels that explain more of a row than the row's kernel with itself allows, relative to that, are not of that row.
 _MOST_EXPLAINED = 1.0 + 1e-4
+
+# Rows of the identity that are looked at together.
+_UNIT_ROWS = 256
+
+
+AnyHessian = TypeVar("AnyHessian", bound="FactorisedHessian")
 
 
 class FactorisedHessian:
     """Numbers that follow from the factor of a Hessian, and from that of its prior: see `Rigidity`."""
 
-    _factor: _core.HessianFactor
+    _factor: _core.HessianFactor | ThinFactor
     _regularizer: float
     _method: str
     _weights: Array | None
     _prior: _core.HessianFactor | None
+
+    @classmethod
+    def _from_factor(
+        cls: type[AnyHessian],
+        factor: _core.HessianFactor | ThinFactor,
+        regularizer: float,
+        method: str,
+        *,
+        weights: Array | None = None,
+        prior: _core.HessianFactor | None = None,
+    ) -> AnyHessian:
+        made = cls.__new__(cls)
+        made._factor = factor
+        made._regularizer = regularizer
+        made._method = method
+        made._weights = weights
+        made._prior = prior
+        return made
 
     def _scale(self, scale: float | None) -> float:
         if scale is not None:
@@ -250,7 +276,7 @@ class FactorisedHessian:
 
     @property
     def method(self) -> str:
-        """How H was factorised: ``"qr"``, ``"gram"`` or ``"hessian"``."""
+        """How H was factorised: ``"qr"``, ``"gram"`` or ``"hessian"``; ``"thin"``: within the span of few rows."""
         return self._method
 
     @property
@@ -299,11 +325,18 @@ class FactorisedHessian:
         -------
         numpy.ndarray, shape (M - n_dropped, M - n_dropped)
         """
+        if isinstance(self._factor, ThinFactor):
+            return self._factor.hessian()
         triangle = self._factor.triangle()[:, np.argsort(self._factor.columns)]
         return triangle.T @ triangle
 
     def _learnt(
-        self, factor: _core.HessianFactor, rows: Array, weights: Array | None, targets: Array, n_threads: int
+        self,
+        factor: _core.HessianFactor | ThinFactor,
+        rows: Array,
+        weights: Array | None,
+        targets: Array,
+        n_threads: int,
     ) -> Array:
         """The weights after more rows with targets, with the factor after these."""
         if self._weights is None:
@@ -318,24 +351,31 @@ class FactorisedHessian:
             raise InvalidInputError(
                 f"the target of row {wrong[0]} is {targets[wrong[0]]}; it must be finite and at most {LARGEST_ENTRY:g}."
             )
-        missed = (targets - self.predict(rows)) * (1.0 if weights is None else weights)
-        steps = factor.covariance(np.identity(factor.size), rows, 1.0, n_threads) * missed
-        learnt: Array = self._weights + steps.sum(axis=1)
+        pulls = (targets - self.predict(rows)) * (1.0 if weights is None else weights)
+        learnt = self._weights.copy()
+        for first in range(0, self.size, _UNIT_ROWS):
+            unit = np.eye(min(_UNIT_ROWS, self.size - first), self.size, first)
+            learnt[first : first + len(unit)] += (factor.covariance(unit, rows, 1.0, n_threads) * pulls).sum(axis=1)
         return learnt
 
-
-# Of a factor: what makes its triangle, and what it holds.
-Parts: TypeAlias = tuple[tuple[int, list[int], Array, float, float], tuple[Array, Array, Array] | None]
-
-
-def parts_of(factor: _core.HessianFactor) -> Parts:
-    """What a pickle keeps of a factor."""
-    of_triangle = factor.size, factor.columns, factor.triangle(), factor.condition_number, factor.error_estimate
-    return of_triangle, factor.held()
+    def __reduce__(self) -> tuple[object, ...]:
+        factor = self._factor if isinstance(self._factor, ThinFactor) else parts_of(self._factor)
+        prior = None if self._prior is None else parts_of(self._prior)
+        return _from_parts, (type(self), factor, self._regularizer, self._method, self._weights, prior)
 
 
-def factor_from(parts: Parts) -> _core.HessianFactor:
-    """What `parts_of` came from."""
-    of_triangle, held = parts
-    factor = _core.HessianFactor.from_triangle(*of_triangle)
-    return factor if held is None else factor.with_held(*held)
+def _from_parts(
+    cls: type[AnyHessian],
+    factor: Parts | ThinFactor,
+    regularizer: float,
+    method: str,
+    weights: Array | None,
+    prior: Parts | None,
+) -> AnyHessian:
+    return cls._from_factor(
+        factor if isinstance(factor, ThinFactor) else factor_from(factor),
+        regularizer,
+        method,
+        weights=weights,
+        prior=None if prior is None else factor_from(prior),
+    )

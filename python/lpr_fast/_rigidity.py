@@ -20,9 +20,10 @@ from ._arrays import (
     as_vector,
 )
 from ._errors import InvalidInputError, LprWarning, doubts
-from ._factorised import FactorisedHessian, Parts, factor_from, parts_of
+from ._factorised import FactorisedHessian
 from ._progress import Progress, silent
 from ._symmetry import about_asymmetry, symmetrised
+from ._thin import ThinFactor, is_thin
 
 
 class Rigidity(FactorisedHessian):
@@ -51,24 +52,6 @@ class Rigidity(FactorisedHessian):
         raise InvalidInputError(
             "Rigidity is not built directly; use its from_features, from_kernels, from_hessian or from_accumulator."
         )
-
-    @classmethod
-    def _from_factor(
-        cls,
-        factor: _core.HessianFactor,
-        regularizer: float,
-        method: str,
-        *,
-        weights: Array | None = None,
-        prior: _core.HessianFactor | None = None,
-    ) -> Rigidity:
-        rigidity = cls.__new__(cls)
-        rigidity._factor = factor
-        rigidity._regularizer = regularizer
-        rigidity._method = method
-        rigidity._weights = weights
-        rigidity._prior = prior
-        return rigidity
 
     def _warn(self, stacklevel: int) -> None:
         """Warn about what is doubtful in a new model; the warnings point `stacklevel` calls up."""
@@ -118,6 +101,9 @@ class Rigidity(FactorisedHessian):
     ) -> Rigidity:
         """Rigidity of a linear model: H = X^T W X + mu I.
 
+        At most a quarter as many rows as columns are looked at within their span (`method` is then ``"thin"``). Memory
+        is then of order N M, not M^2, and rigidities are as right as by the QR of all columns.
+
         Parameters
         ----------
         X : array_like, shape (N, M)
@@ -143,9 +129,21 @@ class Rigidity(FactorisedHessian):
             If ``method="gram"`` and the problem is too ill-conditioned for it.
         """
         rows = as_rows("X", X)
-        return cls._build(
-            accumulated(rows, weights, targets, method, n_threads, progress), None, regularizer, n_threads
-        )
+        accumulator = accumulated(rows, weights, targets, method, n_threads, progress)
+        if method == "qr" and is_thin(rows):
+            return cls._thin(rows, weights, targets, regularizer, n_threads)
+        return cls._build(accumulator, None, regularizer, n_threads)
+
+    @classmethod
+    def _thin(
+        cls, rows: Array, weights: ArrayLike | None, targets: ArrayLike | None, regularizer: float, n_threads: int
+    ) -> Rigidity:
+        """What few rows that an accumulator has taken say within their span."""
+        mu, count = as_number("regularizer", regularizer), as_count("n_threads", n_threads)
+        w = None if weights is None else as_vector("weights", weights)
+        y = None if targets is None else as_vector("targets", targets)
+        factor, of_model = ThinFactor.fit(rows, w, y, mu, count)
+        return cls._from_factor(factor, mu, "thin", weights=of_model)
 
     @classmethod
     def from_kernels(
@@ -324,8 +322,7 @@ class Rigidity(FactorisedHessian):
         Raises
         ------
         InvalidInputError
-            As `HessianAccumulator.add`; for targets where there are no weights; and for `targets` of another number
-            than the rows, or not finite.
+            As `HessianAccumulator.add`, and for targets where there are no weights to start from.
         """
         row_array, count = as_matrix("rows", rows), as_count("n_threads", n_threads)
         weight_array = None if weights is None else as_vector("weights", weights)
@@ -337,6 +334,7 @@ class Rigidity(FactorisedHessian):
 
     def _knowing(self, rows: HessianAccumulator, n_threads: int) -> Rigidity:
         """The rigidity after training rows without targets, which leave the weights as they are."""
+        assert isinstance(self._factor, _core.HessianFactor)  # of an accumulator
         factor = self._factor.updated_by(rows._core, n_threads)
         return self._from_factor(factor, self._regularizer, self._method, weights=self._weights, prior=self._prior)
 
@@ -370,24 +368,8 @@ class Rigidity(FactorisedHessian):
             prior=self._prior,
         )
 
-    def __reduce__(self) -> tuple[object, ...]:
-        prior = None if self._prior is None else parts_of(self._prior)
-        return _from_parts, (type(self), parts_of(self._factor), self._regularizer, self._method, self._weights, prior)
-
     def __repr__(self) -> str:
         return (
             f"Rigidity(size={self.size}, regularizer={self.regularizer:g}, method={self.method!r}, "
             f"condition_number={self.condition_number:.1e}, n_dropped={self.n_dropped})"
         )
-
-
-def _from_parts(
-    cls: type[Rigidity], factor: Parts, regularizer: float, method: str, weights: Array | None, prior: Parts | None
-) -> Rigidity:
-    return cls._from_factor(
-        factor_from(factor),
-        regularizer,
-        method,
-        weights=weights,
-        prior=None if prior is None else factor_from(prior),
-    )

@@ -60,6 +60,16 @@ public:
         ConstMatrixView phi_a, ConstMatrixView phi_b, double scale, MatrixView out, int n_threads = 0
     ) const;
 
+    /// z = R^-T phi for every row of phi, so that z_a . z_b = phi_a^T H^-1 phi_b. What float64 cannot hold becomes zero
+    /// or infinite.
+    /// @param out  (phi.rows, columns().size())
+    void whitened(ConstMatrixView phi, MatrixView out, int n_threads = 0) const;
+
+    /// The same with what is held taken off: z_a . z_b is then the covariance under the condition that the held rows'
+    /// predictions do not change, |z|^2 = f_held. Zero for rows that are held themselves, as lpr_held is infinite.
+    /// @throws InvalidInput  for a factor that holds nothing, or was restricted
+    void whitened_held(ConstMatrixView phi, MatrixView out, int n_threads = 0) const;
+
     /// The factor for phi that vanish outside `columns`: same numbers, columns.size()^2 instead of size^2 work. Exact,
     /// and as accurate as the whole: the chosen columns of R^-T are triangularised, not R in another order.
     /// @throws InvalidInput  for an empty list, repeated columns, or columns outside [0, size)

@@ -12,6 +12,7 @@
 #include "lpr_fast/kernels.hpp"
 #include "lpr_fast/model.hpp"
 #include "lpr_fast/score_columns.hpp"
+#include "lpr_fast/second_moments.hpp"
 #include "lpr_fast/soap.hpp"
 #include "lpr_fast/soap_scorer.hpp"
 #include "lpr_fast/spectrum.hpp"

@@ -78,7 +78,8 @@ struct HotKernels {
     /// sums[l] = sum over k of weights[k] * strip(k, l).
     void (*weighted_sum)(const Strip& strip, const double* weights, double* sums);
 
-    /// squares[l] = |strip(:, l)|^2 but for what is taken off along the directions; the strip is destroyed.
+    /// squares[l] = |strip(:, l)|^2 but for what is taken off along the directions. The strip loses all that is along
+    /// them.
     void (*square_held)(const Strip& strip, const Directions& directions, double* squares);
 
     /// out = A^T B; nothing is packed, and no address need be aligned.

@@ -34,7 +34,7 @@ inline double beyond_rounding(double held, double plain) {
 }
 
 /// f_held of one solved column.
-/// @param solved  z; destroyed
+/// @param solved  z; loses all that is along the directions
 double square_held(const Held& held, Eigen::Ref<Vector> solved);
 
 }  // namespace lpr_fast

@@ -12,6 +12,7 @@
 #include "rigidity/accumulator_state.hpp"
 #include "rigidity/factor_state.hpp"
 #include "rigidity/scoring.hpp"
+#include "rigidity/whitened.hpp"
 
 namespace lpr_fast {
 namespace {
@@ -166,6 +167,19 @@ void HessianFactor::covariance(
     check_output("out", out, phi_a.rows, phi_b.rows);
     check_scale(scale);
     score_covariance(*state_, phi_a, phi_b, scale, out, resolve_threads(n_threads));
+}
+
+void HessianFactor::whitened(ConstMatrixView phi, MatrixView out, int n_threads) const {
+    check_columns("phi", phi, size());
+    check_output("out", out, phi.rows, state_->triangle.cols());
+    write_whitened(*state_, phi, Freedom::whole, out, resolve_threads(n_threads));
+}
+
+void HessianFactor::whitened_held(ConstMatrixView phi, MatrixView out, int n_threads) const {
+    check_columns("phi", phi, size());
+    check_output("out", out, phi.rows, state_->triangle.cols());
+    check_freedom(*state_, Freedom::held);
+    write_whitened(*state_, phi, Freedom::held, out, resolve_threads(n_threads));
 }
 
 HessianFactor HessianFactor::restrict_to(const std::vector<Index>& columns, int n_threads) const {

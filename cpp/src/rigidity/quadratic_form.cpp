@@ -13,11 +13,15 @@ int take_exponent(Eigen::Ref<Vector> vector) {
     return exponent;
 }
 
+int solve_beyond_range(const FactorState& factor, Eigen::Ref<Vector> phi) {
+    const int exponent = take_exponent(phi);
+    transposed_triangle(factor.triangle).solveInPlace(phi);
+    return exponent + take_exponent(phi);
+}
+
 QuadraticForms form_beyond_range(const FactorState& factor, Eigen::Ref<Vector> phi) {
     if (phi.isZero(0.0)) return {{0.0, 0}, {0.0, 0}};
-    int exponent = take_exponent(phi);
-    transposed_triangle(factor.triangle).solveInPlace(phi);
-    exponent += take_exponent(phi);
+    const int exponent = solve_beyond_range(factor, phi);
     const double square = phi.squaredNorm();
     const double held = factor.held ? square_held(*factor.held, phi) : square;
     return {{square, 2 * exponent}, {beyond_rounding(held, square), 2 * exponent}};

@@ -32,6 +32,10 @@ struct QuadraticForm {
 /// Divides by the power of two next to the largest entry, and returns its exponent; zeros stay, with exponent zero.
 int take_exponent(Eigen::Ref<Vector> vector);
 
+/// phi <- R^-T phi over a power of two, of which the exponent is returned. Slow.
+/// @param phi  the entries that the triangle stands for, in that order
+int solve_beyond_range(const FactorState& factor, Eigen::Ref<Vector> phi);
+
 /// f, and f_held where something is held.
 struct QuadraticForms {
     QuadraticForm plain;

@@ -90,30 +90,12 @@ void write_forms(const QuadraticForms& forms, const FormScores& scores, Index ro
     if (scores.lpr_held.data != nullptr) scores.lpr_held.data[row] = forms.held.lpr();
 }
 
-/// f_held of every solved column, into the workspace's squares behind those of f.
-double* squares_held(const Held& held, Index depth, Index count, Workspace& workspace) {
-    const HotKernels& kernels = hot_kernels();
-    double* squares = workspace.squares.data() + tile_columns();
-    for (Index s = 0; s < tile_count(count, kernels.lanes); ++s) {
-        const Strip solved{
-            workspace.work.data() + s * depth * kernels.lanes, held.directions.cols(),
-            std::min(kernels.lanes, count - s * kernels.lanes)
-        };
-        kernels.square_held(
-            solved, {held.directions.data(), held.directions.rows(), held.left.data()}, squares + s * kernels.lanes
-        );
-    }
-    return squares;
-}
-
 /// form_beyond_range() of one column of strips; `room` is for the entries that the factor takes of it.
 QuadraticForms form_of_column(
     const FactorState& factor, const double* strips, Index depth, Index column, double* room
 ) {
-    const Index lanes = hot_kernels().lanes;
-    const double* entries = strips + column / lanes * depth * lanes + column % lanes;
     Eigen::Map<Vector> phi(room, factor.triangle.cols());
-    for (Index j = 0; j < phi.size(); ++j) phi(j) = entries[factor.columns[at(j)] * lanes];
+    take_column(factor, strips, depth, column, phi);
     return form_beyond_range(factor, phi);
 }
 
@@ -142,6 +124,43 @@ void check_forms(const FactorState& factor, const FormScores& scores, Index n_ro
     check_scale(scores.scale);
 }
 
+const double* solve_strips(
+    const FactorState& factor, const double* strips, Index depth, Index count, Workspace& workspace,
+    PackedFactor::Solution solution
+) {
+    const PackedFactor& panels = packed(factor);
+    const Index n_strips = tile_count(count, hot_kernels().lanes);
+    workspace.work.reserve(panels.padded_size() * tile_columns());
+    workspace.block.reserve(block_depth * tile_columns());
+    workspace.squares.reserve(2 * tile_columns());
+    select_rows(strips, depth, panels.columns(), panels.padded_size(), n_strips, workspace.work.data());
+    panels.sum_squares(workspace.work.data(), count, workspace.block.data(), workspace.squares.data(), solution);
+    return workspace.squares.data();
+}
+
+const double* take_off_held(const FactorState& factor, Index count, Workspace& workspace) {
+    const HotKernels& kernels = hot_kernels();
+    const Held& held = *factor.held;
+    const Index depth = packed(factor).padded_size();
+    double* squares = workspace.squares.data() + tile_columns();
+    for (Index s = 0; s < tile_count(count, kernels.lanes); ++s) {
+        const Strip solved{
+            workspace.work.data() + s * depth * kernels.lanes, held.directions.cols(),
+            std::min(kernels.lanes, count - s * kernels.lanes)
+        };
+        kernels.square_held(
+            solved, {held.directions.data(), held.directions.rows(), held.left.data()}, squares + s * kernels.lanes
+        );
+    }
+    return squares;
+}
+
+void take_column(const FactorState& factor, const double* strips, Index depth, Index column, Eigen::Ref<Vector> phi) {
+    const Index lanes = hot_kernels().lanes;
+    const double* entries = strips + column / lanes * depth * lanes + column % lanes;
+    for (Index j = 0; j < phi.size(); ++j) phi(j) = entries[factor.columns[at(j)] * lanes];
+}
+
 void score_forms(const FactorState& factor, ConstMatrixView phi, const FormScores& scores, int n_threads) {
     for_each_tile(phi.rows, n_threads, *factor.workspaces, [&](Workspace& workspace, Index first, Index count) {
         workspace.input.reserve(phi.cols * tile_columns());
@@ -156,16 +175,9 @@ void score_strips(
 ) {
     const bool wants_held = scores.lpr_held.data != nullptr;
     if (scores.lpr.data == nullptr && scores.variance.data == nullptr && !wants_held) return;
-    const PackedFactor& panels = packed(factor);
-    const Index n_strips = tile_count(count, hot_kernels().lanes);
-    workspace.work.reserve(panels.padded_size() * tile_columns());
-    workspace.block.reserve(block_depth * tile_columns());
-    workspace.squares.reserve(2 * tile_columns());
-    select_rows(strips, depth, panels.columns(), panels.padded_size(), n_strips, workspace.work.data());
     const auto keep = wants_held ? PackedFactor::Solution::kept : PackedFactor::Solution::lost;
-    panels.sum_squares(workspace.work.data(), count, workspace.block.data(), workspace.squares.data(), keep);
-    const double* plain = workspace.squares.data();
-    const double* held = wants_held ? squares_held(*factor.held, panels.padded_size(), count, workspace) : plain;
+    const double* plain = solve_strips(factor, strips, depth, count, workspace, keep);
+    const double* held = wants_held ? take_off_held(factor, count, workspace) : plain;
     for (Index i = 0; i < count; ++i) {
         QuadraticForms forms{{plain[i], 0}, {beyond_rounding(held[i], plain[i]), 0}};
         if (!is_ordinary(plain[i])) forms = form_of_column(factor, strips, depth, i, workspace.work.data());

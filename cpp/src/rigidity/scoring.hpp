@@ -23,6 +23,21 @@ void score_strips(
     const FormScores& scores, Index first
 );
 
+/// R^-T phi for `count` columns of strips of `depth` rows: strips of packed(factor).padded_size() rows in the
+/// workspace's room for work, if they are to be kept.
+/// @return |R^-T phi|^2 of every column
+const double* solve_strips(
+    const FactorState& factor, const double* strips, Index depth, Index count, Workspace& workspace,
+    PackedFactor::Solution solution
+);
+
+/// Takes what the factor holds off the columns that solve_strips() kept, all that is along its directions.
+/// @return f_held of every column, beside the squares that solve_strips() gave
+const double* take_off_held(const FactorState& factor, Index count, Workspace& workspace);
+
+/// The entries that the factor takes of one column of strips.
+void take_column(const FactorState& factor, const double* strips, Index depth, Index column, Eigen::Ref<Vector> phi);
+
 /// scale * (R^-T a) . (R^-T b) for every pair of rows.
 void score_covariance(
     const FactorState& factor, ConstMatrixView phi_a, ConstMatrixView phi_b, double scale, MatrixView out, int n_threads

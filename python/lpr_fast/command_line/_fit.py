@@ -16,6 +16,7 @@ from ..atoms._fitting import as_active_set, wanted_descriptor
 from ..atoms._load import load_model
 from ..atoms._sparse_kernel_model import SparseKernelModel
 from ..descriptors._imported import imported
+from ..descriptors._soap_hypers import soap_hypers
 from ..jobs import _fit_files
 from ..jobs._executors import executor_of
 from ..jobs._fit_files import FitOrder
@@ -119,19 +120,6 @@ class _PlainLoader(yaml.SafeLoader):
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("aliases are not allowed")
         return super().compose_node(parent, index)
-
-
-def soap_hypers(cutoff: float = 5.0, max_radial: int = 7, max_angular: int = 6, width: float = 0.4) -> dict[str, Any]:
-    """The dictionary that featomic takes."""
-    return {
-        "cutoff": {"radius": cutoff, "smoothing": {"type": "ShiftedCosine", "width": 0.5}},
-        "density": {"type": "Gaussian", "width": width},
-        "basis": {
-            "type": "TensorProduct",
-            "max_angular": max_angular,
-            "radial": {"type": "Gto", "max_radial": max_radial},
-        },
-    }
 
 
 def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
