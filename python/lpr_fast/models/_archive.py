@@ -81,16 +81,17 @@ def assembled(
 def _factors(basis: Basis, rigidity: Rigidity, prior: Array | None, n_threads: int) -> dict[str, _core.HessianFactor]:
     """The factor of the whole Hessian, those for phi of each species, and those of its prior."""
     restricted, priors = {}, {}
+    whole = rigidity._factor
+    assert isinstance(whole, _core.HessianFactor)  # of an accumulator
     for s in basis.species:
         columns = basis.columns(s)
         if columns.start == columns.stop:
             continue
         if len(basis.species) > 1:
-            of_species = rigidity.restrict(np.arange(basis.size)[columns], n_threads=n_threads)
-            restricted[f"hessian.{s}"] = of_species._factor
+            restricted[f"hessian.{s}"] = whole.restrict_to(list(range(columns.start, columns.stop)), n_threads)
         if prior is not None:
             priors[f"prior.{s}"] = _core.factorize_prior(np.ascontiguousarray(prior[columns, columns]), n_threads)
-    return {"hessian": rigidity._factor} | restricted | priors
+    return {"hessian": whole} | restricted | priors
 
 
 def put_factor(name: str, factor: _core.HessianFactor, tensors: Tensors) -> dict[str, Any]:
