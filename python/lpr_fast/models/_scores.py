@@ -74,6 +74,9 @@ class LocalScores(Columns):
     verdict : numpy.ndarray or None
         0 where the training data pin the prediction down, 1 where it is loose, 2 where the environment is unlike the
         training set; as `percentile`. `verdict_names` says it in words.
+    spread : numpy.ndarray or None
+        Standard deviation of the local energy over the members of a committee (``ddof=1``), in the unit of the training
+        energies. None for models without members.
     """
 
     lpr: Array
@@ -84,6 +87,7 @@ class LocalScores(Columns):
     local_energy: Array | None
     percentile: Array | None
     verdict: Array | None
+    spread: Array | None
 
     @property
     def verdict_names(self) -> NDArray[np.str_] | None:
@@ -122,9 +126,9 @@ def scores_of(model: _core.Model, features: Array, species: Indices, n_threads: 
         return LocalScores(**in_full(model.score(features, species.astype(np.int32), n_threads)))
     found = LocalScores(**in_full(model.score(features[known], species[known].astype(np.int32), n_threads)))
 
-    def spread(values: Array) -> Array:
+    def among_all(values: Array) -> Array:
         result = np.full(len(known), np.nan)
         result[known] = values
         return result
 
-    return found._changed(spread)
+    return found._changed(among_all)
