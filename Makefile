@@ -23,7 +23,7 @@ CPP_FILES := $(shell find cpp tests -name '*.cpp' -o -name '*.hpp' -o -name '*.c
 PARTS := test-cpp test-threads test-fuzz test-python test-machines test-lammps
 BUILD_PACKAGES = $(shell sed -n 's/^requires = \[\(.*\)\]$$/\1/p' pyproject.toml | tr '",' "' ") cmake ninja
 
-.PHONY: demo test $(PARTS) lint format stubs clean
+.PHONY: demo test $(PARTS) gallery lint format stubs clean
 
 demo: $(VENV)/demo
 	$(BIN)/lpr-fast demo demo
@@ -82,6 +82,11 @@ test-machines: $(VENV)/dev
 test-lammps: $(VENV)/lammps
 	$(BIN)/python -m pytest cpp/lammps/tests
 
+# The case studies of docs/gallery at the size of their pages, into ./gallery; LPR_FAST_DATA names the folder of real structures.
+GALLERY := $(filter-out docs/gallery/common.py,$(wildcard docs/gallery/*.py))
+gallery: $(VENV)/dev
+	status=0; for script in $(GALLERY); do $(BIN)/python $$script --full --out gallery || status=1; done; exit $$status
+
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -99,7 +104,7 @@ stubs: $(VENV)/dev
 	$(BIN)/python tools/stubs.py
 
 clean:
-	rm -rf $(VENV) build demo dist
+	rm -rf $(VENV) build demo dist gallery
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -1,36 +1,19 @@
 """The statements of the paper's toy figures, as numbers.
 
 S. Chong et al., J. Chem. Theory Comput. 2023, 19, 8020. The data and the constrained minimisation, which uses
-nothing of the package, are those of ``examples/toy.py``.
+nothing of the package, are those of ``docs/gallery/toy.py``.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import subprocess
-import sys
 from itertools import pairwise
-from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
+import toy
 
 from lpr_fast import Rigidity
 
-TOY = Path(__file__).resolve().parents[1] / "examples" / "toy.py"
-
-
-def load_toy() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("toy", TOY)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-toy = load_toy()
 STRUCTURES = toy.toy_structures(seed=0)
 ROWS, TARGETS, PER_ATOM = toy.training_rows(STRUCTURES)
 TOTALS = np.ones(len(ROWS))
@@ -192,16 +175,11 @@ class Parts:
         self.generator = np.random.default_rng(2)
         self.rows = [self.row(8, 8) for _ in range(200)]
 
-    def phi(self, part: str, x: np.ndarray) -> np.ndarray:
-        """Features of x in 0 ... 1, mapped to the interval of a phase, or to the block of a species."""
-        if self.kind == "phases":
-            return toy.features((0.1 if part == "a" else 0.6) + 0.2 * x)
-        phi = toy.features(0.2 + 0.3 * x)
-        return np.hstack([phi, 0 * phi] if part == "a" else [0 * phi, phi])
-
     def row(self, n_a: int, n_b: int) -> np.ndarray:
-        phi = [self.phi("a", self.generator.uniform(size=n_a)), self.phi("b", self.generator.uniform(size=n_b))]
-        return np.vstack(phi).sum(axis=0)
+        return toy.row_of_parts(self.kind, n_a, n_b, self.generator)
+
+    def phi(self, part: str, x: np.ndarray) -> np.ndarray:
+        return toy.phi_of_part(self.kind, part, x)
 
     def model(self, *extra: tuple[int, int]) -> Rigidity:
         rows = np.stack([*self.rows, *(self.row(*numbers) for numbers in extra)])
@@ -267,20 +245,3 @@ def test_rotating_the_features_and_adding_empty_columns_changes_nothing() -> Non
     rotation = np.linalg.qr(np.random.default_rng(3).normal(size=(size + 5, size)))[0].T
     expected = rigidity(ROWS, PER_ATOM, 1e-3).lpr(phi)
     np.testing.assert_allclose(rigidity(ROWS @ rotation, PER_ATOM, 1e-3).lpr(phi @ rotation), expected, rtol=1e-10)
-
-
-# The example
-
-
-def test_the_example_writes_its_picture_and_its_profile_and_says_where(tmp_path: Path) -> None:
-    folder = tmp_path / "not" / "there yet"
-    command = [sys.executable, "-W", "error", str(TOY), "not/there yet"]
-    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
-    assert result.returncode == 0, result.stderr
-    assert str(folder / "toy.png") in result.stdout
-    assert str(folder / "toy.csv") in result.stdout
-    assert (folder / "toy.png").read_bytes().startswith(b"\x89PNG")
-    table = np.genfromtxt(folder / "toy.csv", delimiter=",", names=True, deletechars="")
-    assert table.dtype.names == ("x", "lpr_mu_1e-05", "lpr_mu_0.001", "lpr_mu_0.1")
-    expected = rigidity(ROWS, PER_ATOM, 1e-3).lpr(toy.features(table["x"]))
-    np.testing.assert_allclose(table["lpr_mu_0.001"], expected, rtol=1e-8)

@@ -14,33 +14,44 @@ from ._errors import InvalidInputError, LprError, LprWarning, MissingPackageErro
 from ._progress import ProgressLine
 from ._rigidity import Rigidity
 from ._trigger import Trigger
+from .atoms._committee import Committee
 from .atoms._linear_model import LinearModel
 from .atoms._load import load_model
 from .atoms._model import StructureModel
 from .atoms._pipeline import Scores
 from .atoms._sparse_kernel_model import SparseKernelModel
 from .atoms._training_rows import TrainingRows
+from .design._suggest import suggest
+from .design._suggestion import Choice, Suggestion
+from .design._what_if import WhatIf, what_if
 from .jobs._fit_files import fit_files
 from .jobs._job import Run
 from .jobs._run import score_trajectory
 from .jobs._scoring import RunProgress
 from .jobs._shards import merge_shards
 from .models._leave_one_out import LeaveOneOut
+from .models._left_out import LearningCurve, LeftOutGroups
 from .models._regularizer import RegularizerChoice
 from .models._scores import LocalScores
 from .writing._plots import plot_scores
 
 if TYPE_CHECKING:
     from .descriptors._descriptor import Descriptor
+    from .design._prototypes import prototypes
+    from .design._single_environment import single_environment
     from .engines._ase import LprCalculator, LprObserver
     from .writing._summary import RunSummary
 
 __all__ = [
+    "Choice",
+    "Committee",
     "CpuInfo",
     "Descriptor",
     "HessianAccumulator",
     "InvalidInputError",
+    "LearningCurve",
     "LeaveOneOut",
+    "LeftOutGroups",
     "LinearModel",
     "LocalScores",
     "LprCalculator",
@@ -58,15 +69,21 @@ __all__ = [
     "Scores",
     "SparseKernelModel",
     "StructureModel",
+    "Suggestion",
     "TrainingRows",
     "Trigger",
+    "WhatIf",
     "__version__",
     "cpu_info",
     "fit_files",
     "load_model",
     "merge_shards",
     "plot_scores",
+    "prototypes",
     "score_trajectory",
+    "single_environment",
+    "suggest",
+    "what_if",
 ]
 
 
@@ -84,4 +101,12 @@ def __getattr__(name: str) -> Any:
         from .descriptors import _descriptor
 
         return _descriptor.Descriptor
+    if name == "prototypes":
+        from .design._prototypes import prototypes
+
+        return prototypes
+    if name == "single_environment":
+        from .design._single_environment import single_environment
+
+        return single_environment
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

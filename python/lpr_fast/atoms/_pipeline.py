@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .. import _core
 from .._arrays import Array
 from .._errors import InvalidInputError
-from ..models._scores import LocalScores, in_full, scores_of
+from ..models._scores import LocalScores, found_of, in_full, scores_of
 from . import _frames
 from ._describing import Describing, Ready
 from ._pieces import Piece, pieces
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Indices = NDArray[np.int64]
 UnknownSpecies = Literal["error", "nan"]
+AnyScores = TypeVar("AnyScores", bound="Scores")
 
 
 @dataclass(frozen=True)
@@ -103,15 +104,20 @@ class Pipeline:
 
     def scores(self, piece: Piece, unknown_species: UnknownSpecies, n_threads: int) -> Scores:
         """Scores of the atoms of a piece, in its order."""
+        found = in_full(self.found(piece, unknown_species, n_threads))
+        return Scores(**found, frame=piece.frame, atom=piece.atom)
+
+    def found(
+        self, piece: Piece, unknown_species: UnknownSpecies, n_threads: int, *, members: bool = False
+    ) -> dict[str, Array]:
+        """What the core says of the atoms of a piece, by names: see `found_of`."""
         marks = unknown_species == "nan"
         if self.scorer is not None:
-            found = self.scorer.score(piece.structures, piece.chosen, marks, n_threads)
-            return Scores(**in_full(found), frame=piece.frame, atom=piece.atom)
+            return self.scorer.score(piece.structures, piece.chosen, marks, n_threads, members)
         features = self.features(piece, n_threads)
         if marks:
             features[np.concatenate([_sees_others(ready, self.species) for ready in piece.batch])] = np.nan
-        scores = scores_of(self.core, features, piece.numbers, n_threads)
-        return Scores(**vars(scores), frame=piece.frame, atom=piece.atom)
+        return found_of(self.core, features, piece.numbers, n_threads, members=members)
 
     def scores_of_nothing(self) -> Scores:
         """Empty arrays, for the columns that the model has."""
@@ -141,9 +147,9 @@ def stacked(parts: Iterable[tuple[Piece, Array]], width: int) -> Array:
     return np.concatenate(found)
 
 
-def whole_frames(parts: Iterable[tuple[Piece, Scores]]) -> Iterator[tuple[list[Atoms], Scores]]:
+def whole_frames(parts: Iterable[tuple[Piece, AnyScores]]) -> Iterator[tuple[list[Atoms], AnyScores]]:
     """Frames with their scores, of pieces with theirs; those of a large frame are collected first."""
-    waiting: list[Scores] = []
+    waiting: list[AnyScores] = []
     for piece, scores in parts:
         waiting.append(scores)
         if not piece.is_last:
@@ -152,17 +158,17 @@ def whole_frames(parts: Iterable[tuple[Piece, Scores]]) -> Iterator[tuple[list[A
         waiting = []
 
 
-def of_whole_frame(parts: list[Scores]) -> Scores:
+def of_whole_frame(parts: list[AnyScores]) -> AnyScores:
     """Scores of one frame's atoms in their order, from those of its pieces."""
     together = joined(parts)
     return together.taken(np.argsort(together.atom))
 
 
-def joined(parts: list[Scores]) -> Scores:
-    """All scores as one."""
+def joined(parts: list[AnyScores]) -> AnyScores:
+    """All scores as one, of the kind of the first."""
 
     def join(name: str) -> Any:
         values = [getattr(part, name) for part in parts]
         return None if values[0] is None else np.concatenate(values)
 
-    return Scores(*(join(name) for name in Scores.__dataclass_fields__))
+    return type(parts[0])(**{each.name: join(each.name) for each in fields(parts[0])})

@@ -1,0 +1,258 @@
+"""Which structures to compute next for the sake of given environments."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._arrays import Array, as_count, as_environments, as_number, as_vector, refuse_unusable
+from .._errors import InvalidInputError
+from .._rigidity import Rigidity
+from ..atoms._model import StructureModel
+from ._candidates import Costs, Pool, Sources, pool_of_frames, pool_of_rows
+from ._conditioning import forms_after
+from ._described import Indices
+from ._greedy import OBJECTIVES, Budget, MeanState, Objective, RowsState, State, choose, form_with
+from ._suggestion import Choice, Column, Suggestion
+from ._targets import Part, Sharing, Targets, gathered, of_frames, of_rows
+from ._whitening import Whitening, holds, squares
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+# Candidates by which the time that all take is estimated.
+_TRIED = 16
+
+
+def say_nothing(sentence: str) -> None:
+    """Tell nobody."""
+
+
+def suggest(
+    model: StructureModel | Rigidity,
+    targets: Iterable[Any],
+    candidates: Iterable[Any],
+    n: int | None = None,
+    *,
+    cost_budget: float | None = None,
+    costs: Costs | None = None,
+    sources: Sources | None = None,
+    max_per_source: int | None = None,
+    objective: Objective = "mean",
+    column: Column | None = None,
+    loosest: int | None = None,
+    target_weights: ArrayLike | Sharing | None = None,
+    weights: ArrayLike | None = None,
+    largest_residual: float | None = None,
+    n_draws: int = 20,
+    seed: int = 0,
+    announce: Callable[[str], None] = say_nothing,
+    n_threads: int = 0,
+) -> Suggestion:
+    """Choose candidates that make the local predictions of targets more rigid, without a refit.
+
+    The candidate that lowers the targets' variance most comes first, the one that does so with it in the training set
+    second, and so on. What is said holds at the same active set and regularizer, exactly; targets that the active set
+    does not see gain nothing there, and are left out.
+
+    Parameters
+    ----------
+    model : SparseKernelModel, LinearModel or Rigidity
+        What the training set says now.
+    targets : iterable of ase.Atoms
+        Structures, of which every atom is a target. For a `Rigidity`, rows of phi (n_targets, M), those that are blind
+        left out.
+    candidates : iterable of ase.Atoms
+        Structures that may be added; energies are not needed. For a `Rigidity`, rows (n_candidates, M): phi summed over
+        the atoms of each.
+    n : int, optional
+        How many to choose; without it the costs decide.
+    cost_budget : float, optional
+        What the chosen ones may cost together. The best candidate is then what gains most for its cost.
+    costs : callable or array_like, shape (n_candidates,), optional
+        What each costs: a function of the structure, or numbers. The default is N^3 for N atoms, as of density
+        functionals; 1 for rows.
+    sources : str or sequence, optional
+        Where each comes from: a key of ``Atoms.info``, such as ``"config_type"``, or a list of names.
+    max_per_source : int, optional
+        At most so many of each source.
+    objective : {"mean", "log", "lowest"}
+        What is to fall: the mean variance of the targets, however many there are; or, for at most 10,000 of them, the
+        mean of its logarithm, or the largest variance.
+    column : {"lpr", "lpr_held"}, optional
+        Of which rigidity; the default is `lpr_held` where the model holds something, as percentiles compare it.
+    loosest : int, optional
+        Rank only so many targets, those of lowest LPR.
+    target_weights : {"species", "frame"} or array_like, shape (n_targets,), optional
+        The same weight for all atoms of each species, or of each frame, together; or one weight for each. Default: all
+        the same.
+    weights : array_like, shape (n_candidates,), optional
+        Weight of each candidate in the training set; 1 by default. What the model's loss does (1 / N^2 for a loss per
+        atom) is done to structures beside it, but not to rows.
+    largest_residual : float, optional
+        Targets of larger residual count as blind; the default is the verdict ``unlike``.
+    n_draws, seed : int
+        Random choices to compare with.
+    announce : callable, optional
+        Is told how long an objective that is not linear will take, before it is begun.
+    n_threads : int
+        See `Rigidity`.
+
+    Returns
+    -------
+    Suggestion
+
+    Raises
+    ------
+    InvalidInputError
+        For structures, rows and options that cannot be used, and where no target can be ranked.
+    """
+    count = as_count("n_threads", n_threads)
+    _check_options(n, cost_budget, max_per_source, objective, loosest, n_draws)
+    rigidity = model if isinstance(model, Rigidity) else model.rigidity
+    whitening = Whitening.of(rigidity, is_held=_is_held(rigidity, column), n_threads=count)
+    shares = _shares(target_weights)
+    parts: Iterator[Part]
+    frames: list[Atoms] | None = None
+    if isinstance(model, Rigidity):
+        rows = _rows("candidates", candidates, model.size)
+        pool = pool_of_rows(rows, weights, costs, sources, rows)  # type: ignore[arg-type]
+        parts = of_rows(_rows("targets", targets, model.size), shares)  # type: ignore[arg-type]
+    else:
+        frames = _listed(candidates)
+        pool = pool_of_frames(model, frames, weights, costs, sources, count)
+        parts = of_frames(model, targets, shares, largest_residual, count)
+    if not len(pool.rows):
+        raise InvalidInputError("there are no candidates; give at least one structure.")
+    found = gathered(parts, whitening, objective, loosest)
+    if isinstance(shares, np.ndarray) and len(shares) != len(found.weights):
+        raise InvalidInputError(
+            f"target_weights has {len(shares)} entries for {len(found.weights)} targets; give one for each."
+        )
+    budget = Budget(n, cost_budget, pool.costs, pool.source_numbers, max_per_source)
+    return _suggestion(whitening, found, pool, budget, objective, frames, (n_draws, seed), announce)
+
+
+def _suggestion(
+    whitening: Whitening,
+    targets: Targets,
+    pool: Pool,
+    budget: Budget,
+    objective: Objective,
+    frames: list[Atoms] | None,
+    draws: tuple[int, int],
+    announce: Callable[[str], None],
+) -> Suggestion:
+    n_threads = whitening.n_threads
+    z = whitening.rows(pool.rows)
+    if targets.moments is None:
+        announce(_estimate(z, targets, objective, n_threads, budget.n or len(z)))
+    start = _state(z, targets, objective, n_threads)
+    alone = start.gains() / start.form
+    chosen, forms = choose(_state(z, targets, objective, n_threads), budget)
+    orders = _random_orders(len(z), *draws)
+    everywhere = len(z) if budget.n is None or budget.max_per_source or budget.cost else min(budget.n, len(z))
+    farthest = budget.first_of(pool.farthest_order(n_threads, everywhere))
+    after = forms_after(targets.rows, z[chosen], n_threads) if chosen else squares(targets.rows)
+    with np.errstate(divide="ignore"):
+        return Suggestion(
+            chosen=np.array(chosen, dtype=np.int64),
+            lpr=1.0 / np.array(forms),
+            alone=alone,
+            objective=objective,
+            column="lpr_held" if whitening.is_held else "lpr",
+            farthest=_choice(start, farthest),
+            random=tuple(_choice(start, budget.first_of(order)) for order in orders),
+            costs=pool.costs,
+            sources=pool.sources,
+            blind=targets.blind,
+            target_weights=targets.weights,
+            followed=targets.of_rows,
+            followed_now=1.0 / squares(targets.rows),
+            followed_after=1.0 / after,
+            candidates=frames,
+        )
+
+
+def _state(z: Array, targets: Targets, objective: Objective, n_threads: int) -> State:
+    if targets.moments is not None:
+        return MeanState.of(z.copy(), targets.moments, n_threads)
+    return RowsState.of(z.copy(), targets.rows, targets.weights[targets.of_rows], objective, n_threads)
+
+
+def _choice(start: State, candidates: list[int]) -> Choice:
+    return Choice(np.array(candidates, dtype=np.int64), 1.0 / form_with(start, candidates))
+
+
+def _random_orders(count: int, n_draws: int, seed: int) -> list[Indices]:
+    rng = np.random.default_rng(seed)
+    return [rng.permutation(count) for _ in range(n_draws)]
+
+
+def _estimate(z: Array, targets: Targets, objective: Objective, n_threads: int, n: int) -> str:
+    """How long all candidates will take, by trying a few."""
+    few = z[:_TRIED]
+    begin = time.perf_counter()
+    state = _state(few, targets, objective, n_threads)
+    built = time.perf_counter()
+    state.gains()
+    state.take(0)
+    steps = min(n, len(z))
+    seconds = (built - begin + steps * (time.perf_counter() - built)) * len(z) / len(few)
+    return (
+        f"{steps} of {len(z)} candidates for {len(targets.rows)} targets by the objective {objective!r}: about "
+        f"{max(1.0, seconds):.0f} s"
+    )
+
+
+def _is_held(rigidity: Rigidity, column: Column | None) -> bool:
+    if column not in (None, "lpr", "lpr_held"):
+        raise InvalidInputError(f"column is {column!r}; it must be 'lpr' or 'lpr_held'.")
+    if column == "lpr_held" and not holds(rigidity):
+        raise InvalidInputError("nothing is held, so that there is no lpr_held; give column='lpr', or hold rows first.")
+    return holds(rigidity) if column is None else column == "lpr_held"
+
+
+def _check_options(
+    n: int | None, cost: float | None, per_source: int | None, objective: str, loosest: int | None, n_draws: int
+) -> None:
+    if n is None and cost is None:
+        raise InvalidInputError("neither n nor cost_budget is given; say how many to choose, or what they may cost.")
+    for name, value in (("n", n), ("max_per_source", per_source), ("loosest", loosest)):
+        if value is not None and as_count(name, value) < 1:
+            raise InvalidInputError(f"{name} is {value}; it must be at least 1.")
+    if cost is not None and not as_number("cost_budget", cost) > 0.0:
+        raise InvalidInputError(f"cost_budget is {cost}; it must be positive.")
+    if objective not in OBJECTIVES:
+        raise InvalidInputError(f"objective is {objective!r}; it must be one of {', '.join(OBJECTIVES)}.")
+    if as_count("n_draws", n_draws) < 1:
+        raise InvalidInputError(f"n_draws is {n_draws}; it must be at least 1.")
+
+
+def _shares(weights: ArrayLike | Sharing | None) -> Array | Sharing | None:
+    if weights is None or (isinstance(weights, str) and weights in ("species", "frame")):
+        return weights  # type: ignore[return-value]
+    if isinstance(weights, str):
+        raise InvalidInputError(f"target_weights is {weights!r}; give 'species', 'frame', or a number for each target.")
+    given = as_vector("target_weights", weights)
+    if not (np.isfinite(given) & (given >= 0.0)).all():
+        raise InvalidInputError("target_weights must be finite and not negative; give one such number for each target.")
+    return given
+
+
+def _rows(name: str, given: Any, size: int) -> Array:
+    rows = as_environments(name, given)
+    if rows.shape[1] != size:
+        raise InvalidInputError(f"{name} have {rows.shape[1]} columns, expected {size}, one for each weight.")
+    refuse_unusable(name, rows)
+    return rows
+
+
+def _listed(candidates: Iterable[Atoms]) -> list[Atoms]:
+    from ase import Atoms
+
+    return [candidates] if isinstance(candidates, Atoms) else list(candidates)

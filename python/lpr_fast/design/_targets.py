@@ -1,0 +1,238 @@
+"""Targets of a suggestion: which are ranked, with which weights, and what is kept of their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+
+from .._arrays import Array
+from .._errors import InvalidInputError
+from ..atoms._model import StructureModel
+from ._described import Indices, Mask, blind, described
+from ._greedy import Objective
+from ._whitening import Moments, Whitening
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+#: Weights of target atoms: those of each species, or of each frame, weigh as much together as those of another.
+Sharing: TypeAlias = Literal["species", "frame"]
+
+#: Targets of objectives that are not linear in the variances.
+MOST_ROWS = 10_000
+
+# Targets whose rigidity is followed through all steps.
+_SAMPLED = 4096
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some targets.
+
+    Attributes
+    ----------
+    phi : numpy.ndarray, shape (n, M)
+        Rows.
+    place : numpy.ndarray of int, shape (n,)
+        Number of each among all targets.
+    weight : numpy.ndarray, shape (n,)
+        Weight within its group.
+    group : numpy.ndarray of int, shape (n,)
+        Groups weigh the same.
+    blind : numpy.ndarray of bool, shape (n,)
+        Whether the active set does not see it.
+    """
+
+    phi: Array
+    place: Indices
+    weight: Array
+    group: Indices
+    blind: Mask
+
+    def taken(self, chosen: Indices | Mask | slice) -> Part:
+        """Some of them."""
+        return Part(self.phi[chosen], self.place[chosen], self.weight[chosen], self.group[chosen], self.blind[chosen])
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What a suggestion needs of the targets.
+
+    Attributes
+    ----------
+    weights : numpy.ndarray, shape (n,)
+        Of all targets in their order, one in all; zero for those that are not ranked.
+    blind : numpy.ndarray of bool, shape (n,)
+        Those that the active set does not see.
+    moments : numpy.ndarray, shape (r, r), or None
+        Weighted sum of z z^T; None for an objective that needs the rows.
+    rows : numpy.ndarray, shape (m, r)
+        z of all that are ranked, or of a fair sample.
+    of_rows : numpy.ndarray of int, shape (m,)
+        Which these are.
+    """
+
+    weights: Array
+    blind: Mask
+    moments: Array | None
+    rows: Array
+    of_rows: Indices
+
+
+def of_frames(
+    model: StructureModel,
+    frames: Iterable[Atoms],
+    weights: Array | Sharing | None,
+    largest_residual: float | None,
+    n_threads: int,
+) -> Iterator[Part]:
+    """Every atom of some frames is a target."""
+    for part in described(model, frames, n_threads):
+        weight = np.ones(len(part.place))
+        if weights is not None and not isinstance(weights, str):
+            weight = _given(weights, part.place)
+        elif weights == "frame":
+            weight /= part.n_together
+        group = part.numbers if weights == "species" else np.zeros_like(part.numbers)
+        yield Part(part.phi, part.place, weight, group, blind(part.scores, largest_residual))
+
+
+def of_rows(phi: Array, weights: Array | None) -> Iterator[Part]:
+    """Every row is a target."""
+    places = np.arange(len(phi))
+    weight = np.ones(len(phi)) if weights is None else _given(weights, places)
+    yield Part(phi, places, weight, np.zeros_like(places), np.zeros(len(phi), dtype=bool))
+
+
+def _given(weights: Array, places: Indices) -> Array:
+    if len(places) and places.max() >= len(weights):
+        raise InvalidInputError(f"target_weights has {len(weights)} entries; give one for each target.")
+    return weights[places]
+
+
+def gathered(parts: Iterable[Part], whitening: Whitening, objective: Objective, loosest: int | None) -> Targets:
+    """Go through all targets once.
+
+    Raises
+    ------
+    InvalidInputError
+        Where none is left to be ranked, and where an objective that is not linear has too many.
+    """
+    seen = [_EMPTY]
+    kept = _Kept(whitening, objective, loosest) if loosest or objective != "mean" else _Summed(whitening)
+    for part in parts:
+        seen.append(replace(part, phi=part.phi[:, :0]))
+        kept.add(part.taken(~part.blind & (part.weight > 0.0)))
+    whole = _joined(seen)
+    whole = whole.taken(np.argsort(whole.place))
+    ranked = kept.ranked(~whole.blind & (whole.weight > 0.0))
+    if not ranked.any():
+        raise InvalidInputError(_nothing_to_rank(whole.blind))
+    weights = np.zeros(len(ranked))
+    weights[ranked] = _shares(whole.taken(ranked))
+    return kept.targets(whole, weights)
+
+
+def _nothing_to_rank(blind: Mask) -> str:
+    if not blind.any():
+        return "there are no targets that could be less rigid; give structures with atoms, of weights above zero."
+    return (
+        f"{np.count_nonzero(blind)} of {len(blind)} targets are unlike all that the active set knows, and no other can "
+        "be ranked; choose a new active set from targets and candidates too (active_from, fit --active-from)."
+    )
+
+
+_NONE = np.zeros(0, dtype=np.int64)
+_EMPTY = Part(np.zeros((0, 0)), _NONE, np.zeros(0), _NONE, _NONE.astype(bool))
+
+
+def _joined(parts: list[Part]) -> Part:
+    return Part(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(Part)))
+
+
+def _shares(ranked: Part) -> Array:
+    """Weights that are one in all, and the same for every group."""
+    groups, of_target = np.unique(ranked.group, return_inverse=True)
+    sums = np.bincount(of_target, ranked.weight, minlength=len(groups))
+    shares: Array = ranked.weight / (sums[of_target] * len(groups))
+    return shares
+
+
+class _Summed:
+    """Second moments group by group, and a sample: every k-th target, with k the least power of two that is enough."""
+
+    def __init__(self, whitening: Whitening) -> None:
+        self._whitening = whitening
+        self._moments: dict[int, Moments] = {}
+        self._sample: list[Part] = []
+        self._every, self._n_seen = 1, 0
+
+    def add(self, part: Part) -> None:
+        """Add targets that are ranked."""
+        for group in np.unique(part.group).tolist():
+            of_group = part.taken(part.group == group)
+            moments = self._moments.setdefault(group, self._whitening.moments())
+            moments.add(of_group.phi, of_group.weight, self._whitening.n_threads)
+        self._sample.append(part.taken((self._n_seen + np.arange(len(part.place))) % self._every == 0))
+        self._n_seen += len(part.place)
+        while sum(len(each.place) for each in self._sample) > _SAMPLED:
+            self._every *= 2
+            self._sample = [_joined(self._sample).taken(slice(None, None, 2))]
+
+    def ranked(self, could_be: Mask) -> Mask:
+        """All that can be."""
+        return could_be
+
+    def targets(self, whole: Part, weights: Array) -> Targets:
+        """Everything that was added."""
+        n_threads = self._whitening.n_threads
+        total = np.zeros((self._whitening.size, self._whitening.size))
+        for group, moments in sorted(self._moments.items()):
+            first = np.flatnonzero((whole.group == group) & (weights > 0.0))[0]
+            total += moments.sum(n_threads) * (weights[first] / whole.weight[first])
+        sample = _joined(self._sample)
+        return Targets(weights, whole.blind, total, self._whitening.rows(sample.phi), sample.place)
+
+
+class _Kept:
+    """Rows of the loosest targets, or of all."""
+
+    def __init__(self, whitening: Whitening, objective: Objective, loosest: int | None) -> None:
+        self._whitening = whitening
+        self._objective = objective
+        self._loosest = loosest
+        self._kept = _EMPTY
+        self._forms = np.zeros(0)
+
+    def add(self, part: Part) -> None:
+        """Add targets that are ranked; of equal ones the first is the looser."""
+        forms = self._whitening.forms(part.phi)
+        self._kept = _joined([self._kept, part]) if len(self._forms) else part
+        self._forms = np.concatenate([self._forms, forms])
+        if self._loosest is not None:
+            order = np.lexsort((self._kept.place, -self._forms))[: self._loosest]
+            self._kept, self._forms = self._kept.taken(order), self._forms[order]
+        if self._objective != "mean" and len(self._forms) > MOST_ROWS:
+            raise InvalidInputError(
+                f"the objective {self._objective!r} takes at most {MOST_ROWS} targets, and there are more; ask for the "
+                "loosest of them (loosest, --loosest), or for the objective 'mean'."
+            )
+
+    def ranked(self, could_be: Mask) -> Mask:
+        """Those that are kept and could be less rigid."""
+        self._kept = self._kept.taken(self._forms > 0.0)
+        self._kept = self._kept.taken(np.argsort(self._kept.place))
+        return could_be & np.isin(np.arange(len(could_be)), self._kept.place)
+
+    def targets(self, whole: Part, weights: Array) -> Targets:
+        """Everything that is kept."""
+        rows, places = self._whitening.rows(self._kept.phi), self._kept.place
+        moments = None
+        if self._objective == "mean":
+            sums = self._whitening.moments()
+            sums.add(self._kept.phi, weights[places], self._whitening.n_threads)
+            moments = sums.sum(self._whitening.n_threads)
+        return Targets(weights, whole.blind, moments, rows, places)

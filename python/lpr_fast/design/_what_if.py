@@ -1,0 +1,185 @@
+"""What rigidities would become if structures joined the training set, without a refit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._arrays import Array, as_count, as_environments, as_vector, refuse_unusable
+from .._errors import InvalidInputError
+from .._rigidity import Rigidity
+from ..atoms._model import StructureModel
+from ..atoms._pipeline import joined
+from ._conditioning import forms_after
+from ._described import Indices, Mask, blind, described
+from ._whitening import Whitening, holds, squares
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+# Numbers of a table of targets and candidates.
+_MOST_PAIRS = 2**27
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """Rigidities of targets now, and after each candidate alone has joined the training set.
+
+    They are those of a refit with the same active set and regularizer. Held rows stay those of the model.
+
+    Attributes
+    ----------
+    lpr, variance : numpy.ndarray, shape (n_candidates, n_targets)
+        After each candidate. The variance is mu / LPR (1 / LPR without a regularizer), in units of the prior variance.
+    lpr_held : numpy.ndarray, shape (n_candidates, n_targets), or None
+        The same for models that hold something.
+    lpr_now, variance_now, lpr_held_now : numpy.ndarray, shape (n_targets,)
+        Now.
+    frame, atom : numpy.ndarray of int, shape (n_targets,), or None
+        Which target is which; None for rows.
+    blind : numpy.ndarray of bool, shape (n_targets,), or None
+        Targets that the active set does not see (verdict ``unlike``): what is said of them means nothing. None where
+        that is not known.
+    """
+
+    lpr: Array
+    lpr_held: Array | None
+    variance: Array
+    lpr_now: Array
+    lpr_held_now: Array | None
+    variance_now: Array
+    frame: Indices | None = None
+    atom: Indices | None = None
+    blind: Mask | None = None
+
+    @property
+    def enhancement(self) -> Array:
+        """LPR after over LPR now, minus one: (n_candidates, n_targets)."""
+        with np.errstate(invalid="ignore"):
+            return self.lpr / self.lpr_now - 1.0
+
+
+def what_if(
+    model: StructureModel | Rigidity,
+    candidates: Iterable[Any],
+    targets: Iterable[Any],
+    *,
+    weights: ArrayLike | None = None,
+    n_threads: int = 0,
+) -> WhatIf:
+    """What rigidities of targets would become after adding each candidate to the training set, without a refit.
+
+    With z = R^-T phi and R^T R = H, a candidate row x of weight w lowers phi^T H^-1 phi = |z|^2 to
+    |z|^2 - (z . z_x)^2 / (1 + |z_x|^2), z_x = sqrt(w) R^-T x (Sherman and Morrison), computed without loss of digits.
+
+    Parameters
+    ----------
+    model : SparseKernelModel, LinearModel or Rigidity
+        What the training set says now. Its active set stays.
+    candidates : iterable of ase.Atoms, or of lists of them
+        Structures; those of a list join together. Energies are not needed. For a `Rigidity`, rows (n, M): phi summed
+        over the atoms, or a list of arrays (k, M) of rows that join together.
+    targets : iterable of ase.Atoms
+        Structures, of which every atom is a target. For a `Rigidity`, rows of phi (n, M), or sums and means of them.
+    weights : array_like, shape (n_candidates,), optional
+        Weight of each candidate's squared residuals; 1 by default. What the model's loss does (1 / N^2 for a loss per
+        atom) is done to structures beside it, but not to rows.
+    n_threads : int
+        See `Rigidity`.
+
+    Returns
+    -------
+    WhatIf
+
+    Raises
+    ------
+    InvalidInputError
+        For structures and rows that cannot be used, and too many pairs.
+    """
+    count = as_count("n_threads", n_threads)
+    if isinstance(model, Rigidity):
+        phi = as_environments("targets", targets)  # type: ignore[arg-type]
+        blocks = [as_environments("a candidate", rows) for rows in candidates]
+        return _found(model, _weighted(blocks, weights, model.size), phi, count)
+    parts = list(described(model, targets, count))
+    scores = joined([model.pipeline.scores_of_nothing(), *(part.scores for part in parts)])
+    order = np.argsort(np.concatenate([np.zeros(0), *(part.place for part in parts)]))
+    phi = np.concatenate([np.zeros((0, model.rigidity.size)), *(part.phi for part in parts)])[order]
+    blocks = [energy_rows(model, _as_group(group), count) for group in candidates]
+    found = _found(model.rigidity, _weighted(blocks, weights, model.rigidity.size), phi, count)
+    is_known = scores.verdict is not None or scores.residual is None
+    seen = blind(scores, None)[order] if is_known else None
+    return replace(found, frame=scores.frame[order], atom=scores.atom[order], blind=seen)
+
+
+def energy_rows(model: StructureModel, frames: Sequence[Atoms], n_threads: int) -> Array:
+    """Rows of the energies of structures as the model's loss takes them, (n, M): phi summed, or averaged."""
+    sums = [model.phi([frame], n_threads=n_threads).sum(axis=0) for frame in frames]
+    units = [len(frame) if model.loss == "per_atom" else 1 for frame in frames]
+    rows: Array = np.stack(sums) / np.array(units)[:, None]
+    return rows
+
+
+def _as_group(candidate: Any) -> list[Atoms]:
+    from ase import Atoms
+
+    group = [candidate] if isinstance(candidate, Atoms) else list(candidate)
+    if not group:
+        raise InvalidInputError("a candidate is an empty list; give a structure, or a list of some.")
+    return group
+
+
+def _weighted(blocks: list[Array], weights: ArrayLike | None, size: int) -> list[Array]:
+    """Rows times the roots of their weights."""
+    for c, block in enumerate(blocks):
+        if block.shape[1] != size:
+            raise InvalidInputError(
+                f"candidate {c} has {block.shape[1]} columns, expected {size}, one for each weight of the model."
+            )
+        refuse_unusable(f"candidate {c}", block)
+    if weights is None:
+        return blocks
+    given = checked_weights(weights, len(blocks))
+    return [root * block for root, block in zip(np.sqrt(given).tolist(), blocks, strict=True)]
+
+
+def checked_weights(weights: ArrayLike, n_candidates: int) -> Array:
+    """One finite weight, not negative, for each candidate."""
+    given = as_vector("weights", weights)
+    if given.shape != (n_candidates,) or not (np.isfinite(given) & (given >= 0.0)).all():
+        raise InvalidInputError(
+            f"weights has shape {given.shape}; give one finite weight, not negative, for each of the {n_candidates} "
+            "candidates."
+        )
+    return given
+
+
+def _found(rigidity: Rigidity, blocks: list[Array], phi: Array, n_threads: int) -> WhatIf:
+    if len(blocks) * len(phi) > _MOST_PAIRS:
+        raise InvalidInputError(
+            f"{len(blocks)} candidates and {len(phi)} targets make a table of {len(blocks) * len(phi)} numbers, more "
+            f"than {_MOST_PAIRS}; give fewer, or ask suggest, which keeps no table."
+        )
+    scale = rigidity.regularizer or 1.0
+    now, after = _forms(Whitening.of(rigidity, is_held=False, n_threads=n_threads), blocks, phi)
+    held_now, held_after = None, None
+    if holds(rigidity):
+        whitening = Whitening.of(rigidity, is_held=True, n_threads=n_threads)
+        held_now, held_after = map(_lpr, _forms(whitening, blocks, phi))
+    return WhatIf(_lpr(after), held_after, scale * after, _lpr(now), held_now, scale * now)
+
+
+def _forms(whitening: Whitening, blocks: list[Array], phi: Array) -> tuple[Array, Array]:
+    """Forms of the targets now, and after each candidate."""
+    targets = whitening.rows(phi)
+    after = [forms_after(targets, whitening.rows(block), whitening.n_threads) for block in blocks]
+    return squares(targets), np.array(after).reshape(len(blocks), len(phi))
+
+
+def _lpr(forms: Array) -> Array:
+    with np.errstate(divide="ignore"):
+        return 1.0 / forms

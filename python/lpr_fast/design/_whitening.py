@@ -1,0 +1,90 @@
+"""Coordinates in which H is the identity: z = R^-T phi, so that |z|^2 = phi^T H^-1 phi and LPR = 1 / |z|^2.
+
+A row x that joins the data with weight w makes H the matrix I + z_x z_x^T, z_x = sqrt(w) R^-T x. With rows held fixed
+the same is true of what is left of all z beside the held directions: these span the same space whatever is added.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import _core
+from .._arrays import Array
+from .._rigidity import Rigidity
+
+
+@dataclass(frozen=True)
+class Whitening:
+    """A factor, and whether the predictions that it holds are fixed."""
+
+    factor: _core.HessianFactor
+    is_held: bool
+    n_threads: int
+
+    @classmethod
+    def of(cls, rigidity: Rigidity, *, is_held: bool, n_threads: int) -> Whitening:
+        """That of a rigidity."""
+        return cls(rigidity._factor, is_held, n_threads)
+
+    @property
+    def size(self) -> int:
+        """r, the length of z."""
+        return len(self.factor.columns)
+
+    def rows(self, phi: Array) -> Array:
+        """Z of rows of phi: (n, M) -> (n, r)."""
+        from scipy.linalg import solve_triangular
+
+        found = solve_triangular(self.factor.triangle().T, phi[:, self.factor.columns].T, lower=True).T
+        if self.is_held:
+            held = self.factor.held()
+            assert held is not None
+            plain = squares(found)
+            found = found - (found @ held[1].T) @ held[1]
+            found[squares(found) <= 1e-26 * plain] = 0.0
+        return np.ascontiguousarray(found)
+
+    def forms(self, phi: Array) -> Array:
+        """|z|^2 of rows of phi, without z: (n,)."""
+        lpr = self.factor.lpr_held if self.is_held else self.factor.lpr
+        return 1.0 / lpr(phi, self.n_threads)
+
+    def moments(self) -> Moments:
+        """What takes rows of phi, any number of them, and gives sum w z z^T."""
+        return Moments(self)
+
+
+class Moments:
+    """Second moments of rows."""
+
+    def __init__(self, whitening: Whitening) -> None:
+        self._whitening = whitening
+        self._sum = np.zeros((whitening.size, whitening.size))
+
+    def add(self, phi: Array, weights: Array | None, n_threads: int) -> None:  # noqa: ARG002
+        """Add rows."""
+        z = self._whitening.rows(phi)
+        self._sum += (z if weights is None else z * weights[:, None]).T @ z
+
+    def sum(self, n_threads: int) -> Array:  # noqa: ARG002
+        """All rows so far."""
+        return self._sum
+
+
+def holds(rigidity: Rigidity) -> bool:
+    """Whether something is held; what a rigidity of some columns holds is no part of its space."""
+    held = rigidity._factor.held()
+    return held is not None and len(held[0]) > 0
+
+
+def products(a: Array, b: Array, n_threads: int) -> Array:
+    """Scalar products of rows, (n_a, n_b), with bits that depend on the two rows alone: kernels of power one."""
+    return _core.kernel_rows(a, np.ascontiguousarray(b), 1.0, n_threads)
+
+
+def squares(z: Array) -> Array:
+    """Squared norms of rows."""
+    found: Array = (z * z).sum(axis=1)
+    return found

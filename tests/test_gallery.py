@@ -1,0 +1,100 @@
+"""The case studies of docs/gallery at reduced size: what they find has the direction and the size that their pages say.
+
+Each runs with several seeds, and its worst seed has to do. `python docs/gallery/NAME.py --full` gives the numbers of
+the page.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+from common import DATA, Study, by_name
+
+GALLERY = Path(__file__).parents[1] / "docs" / "gallery"
+NAMES = sorted(path.stem for path in GALLERY.glob("*.py") if path.stem != "common")
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+def study(name: str) -> Study:
+    return importlib.import_module(name).STUDY
+
+
+@cache
+def found(name: str) -> dict[str, list[float]]:
+    """The numbers of a case study, at reduced size, seed by seed."""
+    case = study(name)
+    if case.missing:
+        pytest.skip(f"{', '.join(case.missing)} absent from {DATA}: not distributed; set LPR_FAST_DATA to the folder")
+    return by_name([case.measure(case.reduced, seed) for seed in range(case.n_seeds[0])])
+
+
+def blocks_of(name: str) -> list[tuple[str, str]]:
+    """Language and text of each block of a page."""
+    return FENCE.findall((GALLERY / f"{name}.md").read_text())
+
+
+# Scripts and pages
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_reader_copies_has_ten_lines_at_most_and_stands_on_the_page(name: str) -> None:
+    source = inspect.getsource(study(name).recipe)
+    lines = [line for line in source.split('"""')[2].splitlines() if line.strip() and not line.strip().startswith("#")]
+    assert len(lines) <= 10
+    assert any(language == "python" and source.strip() in text for language, text in blocks_of(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_page_has_the_numbers_of_the_command_and_the_picture(name: str) -> None:
+    (printed,) = [text for _, text in blocks_of(name) if text.startswith(f"$ python docs/gallery/{name}.py --full\n")]
+    rows = {re.split(r"  +", line)[0] for line in printed.splitlines()[2:]}
+    assert rows == set(found(name))
+    picture = GALLERY / f"{name}.png"
+    assert f"]({picture.name})" in (GALLERY / f"{name}.md").read_text()
+    assert picture.stat().st_size < 150_000
+
+
+def test_a_script_writes_its_table_its_numbers_and_its_picture_and_says_where(tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "error", GALLERY / "toy.py", "--seeds", "1", "--out", "not/there yet"]
+    printed = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True, timeout=120).stdout
+    written = {path.name: path for path in (tmp_path / "not" / "there yet").iterdir()}
+    assert set(written) == {"toy.txt", "toy.json", "toy.png"}
+    assert printed.startswith(written["toy.txt"].read_text())
+    assert json.loads(written["toy.json"].read_text())["numbers"] == {
+        name: values[:1] for name, values in found("toy").items()
+    }
+    assert printed.endswith("wrote not/there yet/toy.txt, not/there yet/toy.json and not/there yet/toy.png\n")
+
+
+def test_a_script_whose_data_are_absent_says_what_to_do(tmp_path: Path) -> None:
+    needing = [name for name in NAMES if study(name).needs]
+    if not needing:
+        pytest.skip("no case study needs real structures")
+    command = [sys.executable, GALLERY / f"{needing[0]}.py"]
+    done = subprocess.run(command, env={"LPR_FAST_DATA": str(tmp_path)}, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert f"not found in {tmp_path}; set LPR_FAST_DATA to the folder that has it." in done.stderr
+
+
+# What they find
+
+
+def test_toy_the_peak_is_where_the_replicated_environment_is_and_one_pure_structure_lifts_both_parts() -> None:
+    numbers = found("toy")
+    assert max(numbers["largest difference of curvature and LPR, relative"]) < 1e-8
+    assert max(numbers["distance of the highest LPR from the replicated x"]) <= 0.005
+    assert min(numbers["mu = 1e-05: peak over median elsewhere"]) > 5
+    for kind in ("phases", "types"):
+        assert max(numbers[f"two {kind}: largest LPR of either"]) < 1e-5
+        assert min(numbers[f"two {kind}: LPR of half of each"]) > 1
+        for part in ("first", "second"):
+            rises = numbers[f"two {kind}, one structure of the first alone: least rise of the {part}"]
+            assert min(rises) > 1000
