@@ -6,7 +6,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['HessianAccumulator', 'HessianFactor', 'KernelScorer', 'Model', 'Soap', 'SoapScorer', 'Spectrum', 'Structure', 'Trigger', 'cpu_info', 'factorize_hessian', 'factorize_prior', 'farthest_points', 'fit', 'kernel_gradients', 'kernel_rows', 'normalised', 'read_atom_lines', 'read_parts']
+__all__: list[str] = ['HessianAccumulator', 'HessianFactor', 'KernelScorer', 'Model', 'SecondMoments', 'Soap', 'SoapScorer', 'Spectrum', 'Structure', 'Trigger', 'cpu_info', 'factorize_hessian', 'factorize_prior', 'farthest_points', 'fit', 'kernel_gradients', 'kernel_rows', 'normalised', 'read_atom_lines', 'read_parts']
 class HessianAccumulator:
     @staticmethod
     def from_bytes(data: bytes) -> HessianAccumulator:
@@ -64,6 +64,10 @@ class HessianFactor:
         ...
     def variance(self, phi: numpy.ndarray, scale: typing.SupportsFloat | typing.SupportsIndex, n_threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
         ...
+    def whitened(self, phi: numpy.ndarray, n_threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
+        ...
+    def whitened_held(self, phi: numpy.ndarray, n_threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
+        ...
     def with_held(self, rows: numpy.ndarray, directions: numpy.ndarray, left: numpy.ndarray) -> HessianFactor:
         ...
     @property
@@ -80,6 +84,16 @@ class HessianFactor:
         ...
     @property
     def size(self) -> int:
+        ...
+class SecondMoments:
+    def __init__(self, factor: HessianFactor, held: bool) -> None:
+        ...
+    def add(self, phi: numpy.ndarray, weights: numpy.ndarray | None, n_threads: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    def sum(self, n_threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
+        ...
+    @property
+    def n_rows(self) -> int:
         ...
 class KernelScorer:
     def __init__(self, active: numpy.ndarray, zeta: typing.SupportsFloat | typing.SupportsIndex, factor: HessianFactor, prior: HessianFactor | None, weights: numpy.ndarray | None) -> None:

@@ -2,92 +2,27 @@
 
 from __future__ import annotations
 
-import functools
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from .. import __version__
-from .._errors import LprError, LprWarning
-from .._files import refuse_output, shown
+from .._files import refuse_output
 from ..atoms._frames import DEFAULT_ENERGY_KEY
 from ..atoms._load import load_model
 from ..writing._plots import plot_scores
-from . import _calibrate, _fit, _info, _score, _tune, missing
-from ._log import logging_to
+from . import _calibrate, _fit, _info, _score, _tune
+from ._design_commands import suggest
+from ._mistakes import one_sentence
 from ._options import log_option, reading_options, worker_options
-from ._terminal import say
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 
 # Exit code of a run that is whole but for frames that could not be read or scored.
 _SKIPPED = 3
-
-
-class Mistake(click.ClickException):
-    """Something that the user can put right: one sentence, and exit code 2."""
-
-    exit_code = 2
-
-    def show(self, file: Any = None) -> None:  # noqa: ARG002
-        """Print the sentence."""
-        click.echo(f"lpr-fast: {shown(self.message)}", err=True)
-
-
-class Interrupted(Mistake):
-    """Ctrl-C: the exit code that shells expect."""
-
-    exit_code = 130
-
-
-def _one_sentence(command: Callable[P, T]) -> Callable[P, T]:
-    """Turn what a user can put right into one sentence, show warnings as notes, and log both."""
-
-    @functools.wraps(command)
-    def wrapped(*args: P.args, **options: P.kwargs) -> T:
-        log: Any = options.pop("log", None)
-        with _mistakes(), logging_to(log), _mistakes(), _warnings_as_notes():  # the log may be a mistake too
-            return command(*args, **options)
-
-    return wrapped
-
-
-@contextmanager
-def _mistakes() -> Iterator[None]:
-    try:
-        yield
-    except ImportError as error:  # before LprError: a MissingPackageError is both
-        raise Mistake(missing(error)) from error
-    except LprError as error:
-        raise Mistake(str(error)) from error
-    except BrokenPipeError:
-        raise  # click ends silently when nobody reads on
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename is not None else ""
-        raise Mistake(f"{where}{error.strerror or error}.") from error
-    except MemoryError as error:
-        raise Mistake(f"out of memory ({error}); use a smaller active set or fewer features.") from error
-    except KeyboardInterrupt as error:
-        raise Interrupted(str(error) or "interrupted; no file was written.") from error
-
-
-@contextmanager
-def _warnings_as_notes() -> Iterator[None]:
-    def note(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-        kind = "note" if issubclass(category, LprWarning) else "warning"
-        say(f"{kind}: {' '.join(str(message).split())}")
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.filterwarnings("once", category=UserWarning)
-        warnings.showwarning = note
-        yield
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -180,7 +115,7 @@ def lpr_fast() -> None:
 @reading_options
 @worker_options
 @log_option
-@_one_sentence
+@one_sentence
 def fit(train: tuple[str, ...], output: Path, **options: Any) -> None:
     """Fit a model to the structures in TRAIN.
 
@@ -242,7 +177,7 @@ def fit(train: tuple[str, ...], output: Path, **options: Any) -> None:
 @click.option("--quiet", is_flag=True, help="Say nothing unless something is wrong.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @log_option
-@_one_sentence
+@one_sentence
 def score(model: Path, trajectory: tuple[str, ...], **options: Any) -> None:
     """Score every atom of TRAJECTORY: LPR, variance, residual and local energy.
 
@@ -258,7 +193,7 @@ def score(model: Path, trajectory: tuple[str, ...], **options: Any) -> None:
 @lpr_fast.command()
 @click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
 @log_option
-@_one_sentence
+@one_sentence
 def merge(output: Path) -> None:
     """Make the outputs of a run that was scored with --shard; OUT is the first of them.
 
@@ -276,7 +211,7 @@ def merge(output: Path) -> None:
     type=click.Path(path_type=Path),
     help="Picture to write, .png, .pdf or .svg.  [default: .png beside SCORES.h5]",
 )
-@_one_sentence
+@one_sentence
 def plot(scores: Path, output: Path | None) -> None:
     """Draw what `lpr-fast score` wrote: LPR by species, along the run, and against the residual."""
     print(f"written   {plot_scores(scores, output)}")
@@ -307,7 +242,7 @@ def _held_out(command: Callable[..., T]) -> Callable[..., T]:
     help="Variance of the projected process, with the residual, or of the subset of regressors.  [default: pp; linear "
     "models: sr]",
 )
-@_one_sentence
+@one_sentence
 def calibrate(model: Path, structures: tuple[str, ...], output: Path, **options: Any) -> None:
     """Give MODEL a standard deviation, sigma, for every atom and total, by its errors for STRUCTURES.
 
@@ -325,7 +260,7 @@ def calibrate(model: Path, structures: tuple[str, ...], output: Path, **options:
     type=click.Path(path_type=Path),
     help="Picture to write, .png, .pdf or .svg.  [default: .reliability.png beside MODEL]",
 )
-@_one_sentence
+@one_sentence
 def reliability(model: Path, structures: tuple[str, ...], output: Path | None, **options: Any) -> None:
     """Compare the errors of a calibrated MODEL for STRUCTURES with its sigma: a reliability diagram."""
     _calibrate.reliability(model, structures, output, **options)
@@ -341,7 +276,7 @@ def reliability(model: Path, structures: tuple[str, ...], output: Path | None, *
     help="Picture to write, .png, .pdf or .svg.  [default: .tune.png beside ROWS]",
 )
 @log_option
-@_one_sentence
+@one_sentence
 def tune(rows: Path, output: Path | None) -> None:
     """Say which regularizer and which size of the active set suit the training rows in ROWS.
 
@@ -352,7 +287,7 @@ def tune(rows: Path, output: Path | None) -> None:
 
 @lpr_fast.command()
 @click.argument("model", metavar="MODEL", type=click.Path(path_type=Path))
-@_one_sentence
+@one_sentence
 def info(model: Path) -> None:
     """Say what MODEL is and where it comes from."""
     _info.info(model)
@@ -361,7 +296,7 @@ def info(model: Path) -> None:
 @lpr_fast.command()
 @click.argument("old", metavar="OLD", type=click.Path(path_type=Path))
 @click.argument("new", metavar="NEW", type=click.Path(path_type=Path))
-@_one_sentence
+@one_sentence
 def upgrade(old: Path, new: Path) -> None:
     """Write the model in OLD to NEW, in the current version of the format.
 
@@ -375,9 +310,12 @@ def upgrade(old: Path, new: Path) -> None:
 
 @lpr_fast.command("demo")
 @click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path), default=Path("lpr-fast-demo"))
-@_one_sentence
+@one_sentence
 def run_demo(folder: Path) -> None:
     """Fit, score and draw: silicon that melts, in FOLDER (default: lpr-fast-demo)."""
     from ._demo import demo  # loads matplotlib
 
     demo(folder)
+
+
+lpr_fast.add_command(suggest)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
+from .. import _core
 from .._arrays import Array
 from .._errors import InvalidInputError
 from ..atoms._model import StructureModel
 from ._described import Indices, Mask, blind, described
 from ._greedy import Objective
-from ._whitening import Moments, Whitening
+from ._whitening import Whitening
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -26,6 +27,9 @@ MOST_ROWS = 10_000
 
 # Targets whose rigidity is followed through all steps.
 _SAMPLED = 4096
+
+# Rows of which copies are made at a time.
+_CHUNK = 4096
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,9 @@ class Part:
     blind: Mask
 
     def taken(self, chosen: Indices | Mask | slice) -> Part:
-        """Some of them."""
+        """Some of them; no copy is made of all."""
+        if isinstance(chosen, np.ndarray) and chosen.dtype == bool and chosen.all():
+            return self
         return Part(self.phi[chosen], self.place[chosen], self.weight[chosen], self.group[chosen], self.blind[chosen])
 
 
@@ -90,7 +96,7 @@ def of_frames(
     n_threads: int,
 ) -> Iterator[Part]:
     """Every atom of some frames is a target."""
-    for part in described(model, frames, n_threads):
+    for part in described(model, frames, "targets", n_threads):
         weight = np.ones(len(part.place))
         if weights is not None and not isinstance(weights, str):
             weight = _given(weights, part.place)
@@ -102,9 +108,11 @@ def of_frames(
 
 def of_rows(phi: Array, weights: Array | None) -> Iterator[Part]:
     """Every row is a target."""
-    places = np.arange(len(phi))
-    weight = np.ones(len(phi)) if weights is None else _given(weights, places)
-    yield Part(phi, places, weight, np.zeros_like(places), np.zeros(len(phi), dtype=bool))
+    for first in range(0, len(phi), _CHUNK):
+        rows = phi[first : first + _CHUNK]
+        places = np.arange(first, first + len(rows))
+        weight = np.ones(len(rows)) if weights is None else _given(weights, places)
+        yield Part(rows, places, weight, np.zeros_like(places), np.zeros(len(rows), dtype=bool))
 
 
 def _given(weights: Array, places: Indices) -> Array:
@@ -166,7 +174,7 @@ class _Summed:
 
     def __init__(self, whitening: Whitening) -> None:
         self._whitening = whitening
-        self._moments: dict[int, Moments] = {}
+        self._moments: dict[int, _core.SecondMoments] = {}
         self._sample: list[Part] = []
         self._every, self._n_seen = 1, 0
 

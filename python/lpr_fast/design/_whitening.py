@@ -35,42 +35,17 @@ class Whitening:
 
     def rows(self, phi: Array) -> Array:
         """Z of rows of phi: (n, M) -> (n, r)."""
-        from scipy.linalg import solve_triangular
-
-        found = solve_triangular(self.factor.triangle().T, phi[:, self.factor.columns].T, lower=True).T
-        if self.is_held:
-            held = self.factor.held()
-            assert held is not None
-            plain = squares(found)
-            found = found - (found @ held[1].T) @ held[1]
-            found[squares(found) <= 1e-26 * plain] = 0.0
-        return np.ascontiguousarray(found)
+        whitened = self.factor.whitened_held if self.is_held else self.factor.whitened
+        return whitened(phi, self.n_threads)
 
     def forms(self, phi: Array) -> Array:
         """|z|^2 of rows of phi, without z: (n,)."""
         lpr = self.factor.lpr_held if self.is_held else self.factor.lpr
         return 1.0 / lpr(phi, self.n_threads)
 
-    def moments(self) -> Moments:
+    def moments(self) -> _core.SecondMoments:
         """What takes rows of phi, any number of them, and gives sum w z z^T."""
-        return Moments(self)
-
-
-class Moments:
-    """Second moments of rows."""
-
-    def __init__(self, whitening: Whitening) -> None:
-        self._whitening = whitening
-        self._sum = np.zeros((whitening.size, whitening.size))
-
-    def add(self, phi: Array, weights: Array | None, n_threads: int) -> None:  # noqa: ARG002
-        """Add rows."""
-        z = self._whitening.rows(phi)
-        self._sum += (z if weights is None else z * weights[:, None]).T @ z
-
-    def sum(self, n_threads: int) -> Array:  # noqa: ARG002
-        """All rows so far."""
-        return self._sum
+        return _core.SecondMoments(self.factor, self.is_held)
 
 
 def holds(rigidity: Rigidity) -> bool:
