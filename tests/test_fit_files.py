@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import random
@@ -84,6 +85,21 @@ def test_a_fit_from_files_has_the_bytes_of_a_fit_in_memory(
     assert (tmp_path / "files.lpr").read_bytes() == (tmp_path / "memory.lpr").read_bytes()
     assert names(tmp_path) == {"a.xyz", "b.xyz.gz", "memory.lpr", "files.lpr"}
     np.testing.assert_array_equal(model.score(read[:3]).lpr, load_model(tmp_path / "memory.lpr").score(read[:3]).lpr)
+
+
+def test_the_active_set_comes_from_further_files_or_a_model(folder: Path) -> None:
+    ase.io.write(folder / "target.traj", silicon(5, seed=90))
+    expected = fitted(ase.io.read(folder / "train.xyz", ":"), active_from=silicon(5, seed=90))
+    settings: dict[str, Any] = {**OPTIONS, "active_from": folder / "target.traj"}
+    model = fit_files(folder / "train.xyz", folder / "m.lpr", **settings)
+    with local_processes(1) as executor:
+        fit_files(folder / "train.xyz", folder / "w.lpr", executor=executor, **settings)
+    assert expected._to_bytes() == (folder / "m.lpr").read_bytes() == (folder / "w.lpr").read_bytes()
+    command = [sys.executable, "-m", "lpr_fast", "fit", "target.traj", "-o", "second.lpr", "--active-set", "m.lpr"]
+    (folder / "hypers.json").write_text(json.dumps(HYPERS))
+    done = subprocess.run([*command, "--hypers", "hypers.json"], cwd=folder, check=True, capture_output=True, text=True)
+    assert "of another model (m.lpr, sha256 " in done.stdout
+    np.testing.assert_array_equal(load_model(folder / "second.lpr").active_features[14], model.active_features[14])
 
 
 class Again:

@@ -45,6 +45,13 @@ def test_a_fit_says_what_to_install(package: str, call: str) -> None:
     assert last.endswith("; install it with: pip install 'lpr-fast[fit]'")
 
 
+def test_prototypes_say_what_to_install() -> None:
+    result = run("spglib", "import lpr_fast; lpr_fast.single_environment('fcc Cu', 1)")
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith("lpr_fast._errors.MissingPackageError: symmetries are found by the package spglib")
+    assert last.endswith("; install it with: pip install 'lpr-fast[fit]'")
+
+
 @pytest.mark.parametrize("package", ["featomic", "metatensor"])
 def test_a_model_file_is_read_and_scores_without_them(package: str, tmp_path: Path) -> None:
     model = fitted()

@@ -282,6 +282,61 @@ def test_a_given_active_set_is_used() -> None:
     assert model.provenance["active_set"] == "given"
 
 
+def test_models_say_which_environments_are_active(tmp_path: Path) -> None:
+    frames = molecules()
+    pairs = [(5, 0), (0, 0), (0, 1), (2, 2), (6, 0), (1, 1)]
+    for model in (fitted(frames, n_active=None, active_set=pairs), fitted(frames, n_active=25)):
+        x, first = model.features(frames), np.cumsum([0, *(len(frame) for frame in frames)])
+        places = model.active_environments
+        active = np.concatenate(list(model.active_features.values()))
+        np.testing.assert_array_equal(x[first[places[:, 0]] + places[:, 1]], active)
+        model.save(tmp_path / "model.lpr")
+        np.testing.assert_array_equal(load_model(tmp_path / "model.lpr").active_environments, places)
+    assert linear(frames).active_environments is None
+
+
+def test_environments_of_structures_that_are_not_fitted_to_may_become_active() -> None:
+    frames, others = silicon(), silicon(4, seed=40)
+    model = fitted(frames, active_from=iter(others), n_active=30)
+    places, active = model.active_environments, model.active_features[14]
+    elsewhere = places[:, 0] < 0
+    assert 0 < elsewhere.sum() < len(places)
+    x = model.features(frames).reshape(6, 8, -1)
+    np.testing.assert_array_equal(x[tuple(places[~elsewhere].T)], active[~elsewhere])
+    x = model.features(others).reshape(4, 8, -1)
+    np.testing.assert_array_equal(x[tuple((places[elsewhere] * [-1, 1] - [1, 0]).T)], active[elsewhere])
+    assert model.provenance["active_from"] == {"n_structures": 4, "n_environments": 32}
+    assert model.provenance["n_structures"] == 6
+    of_all = fitted([*frames, *others], n_active=30)
+    np.testing.assert_array_equal(of_all.active_features[14], active)
+    with pytest.raises(InvalidInputError, match="structures of active_from have Ga, As, but the training set has only"):
+        fitted(frames, active_from=gallium_arsenide(1))
+    with pytest.raises(InvalidInputError, match=r"drawn from \(active_from\), frame 1 has no atoms"):
+        fitted(frames, active_from=[frames[0], Atoms()])
+    with pytest.raises(InvalidInputError, match="active_from was given, .* but so was active_set"):
+        fitted(frames, n_active=None, active_set=[(0, 0)], active_from=others)
+
+
+def test_the_active_set_of_another_model_is_taken_as_it_is() -> None:
+    frames, others = silicon(), silicon(4, seed=40)
+    first = fitted(frames, n_active=5)
+    second = fitted(others, n_active=None, active_set=first, regularizer=1.0)
+    np.testing.assert_array_equal(second.active_features[14], first.active_features[14])
+    assert (second.active_environments == -1).all()
+    assert second.provenance["active_set"] == "of another model"
+    rows = np.array([second.phi(frame).sum(axis=0) for frame in others])
+    H = rows.T @ rows + second.regularizer * (first.active_features[14] @ first.active_features[14].T) ** 2
+    phi = second.phi(frames)
+    np.testing.assert_allclose(second.score(frames).lpr, 1 / (phi * np.linalg.solve(H, phi.T).T).sum(axis=1), rtol=1e-6)
+    with pytest.raises(InvalidInputError, match="the active set is that of a model of Si, but the training set has Ga"):
+        fitted(gallium_arsenide(), n_active=None, active_set=first)
+    other = {**HYPERS, "cutoff": {"radius": 3.2, "smoothing": {"type": "ShiftedCosine", "width": 0.5}}}
+    with pytest.raises(InvalidInputError, match=r"another descriptor \(hypers differs\)"):
+        fitted(frames, n_active=None, active_set=first, hypers=other)
+    with pytest.raises(InvalidInputError, match="a linear model, which has no active set"):
+        fitted(frames, n_active=None, active_set=linear(frames))
+
+
 def test_a_species_without_active_environments_is_not_seen() -> None:
     frames = molecules()
     model = fitted(frames, n_active=None, active_set=[(0, 0)])  # a carbon

@@ -18,7 +18,7 @@ import chemiscope
 
 from lpr_fast import SparseKernelModel, score_trajectory
 from lpr_fast.command_line._demo import _N_ACTIVE, _REGULARIZER
-from lpr_fast.command_line._fit import soap_hypers
+from lpr_fast.descriptors._soap_hypers import soap_hypers
 
 OUTPUT = Path(__file__).parents[1] / "docs" / "chemiscope.png"
 WIDTH, HEIGHT = 1200, 580

@@ -15,6 +15,7 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
     lpr_fast::python::register_accumulator(module);
     lpr_fast::python::register_factor(module);
     lpr_fast::python::register_kernels(module);
+    lpr_fast::python::register_members(module);
     lpr_fast::python::register_model(module);
     lpr_fast::python::register_soap(module);
     lpr_fast::python::register_spectrum(module);

@@ -3,6 +3,7 @@
 
 #include "check.hpp"
 #include "problems.hpp"
+#include "rigidity/side_by_side.hpp"
 
 using namespace lpr_fast;
 using namespace lpr_fast::testing;
@@ -142,6 +143,34 @@ void the_factor_of_a_prior_gives_its_inverse() {
     CHECK_THROWS(InvalidInput, "must be square", factorize_prior(Array(2, 3).view()));
 }
 
+void members_side_by_side_have_the_bits_of_fits_to_their_rows() {
+    constexpr Index n_rows = 600;  // more than two leaves
+    constexpr Index n_members = 3;
+    const Array rows = random_array(n_rows, 5, 12);
+    const Array targets = random_array(n_members, n_rows, 13);
+    Array weights(n_members, n_rows);
+    for (Index i = 0; i < n_rows; ++i) {
+        for (Index member = 0; member < n_members; ++member) weights(member, i) = static_cast<double>((i + member) % 3);
+    }
+    for (const int n_threads : {1, 3}) {
+        std::vector<HessianAccumulator> members(n_members, HessianAccumulator(5, Method::qr, true));
+        add_to_each(members, rows.view(), targets.view(), weights.view(), n_threads);
+        const auto found = fit_each(members, 0.1, std::nullopt, n_threads);
+        for (Index member = 0; member < n_members; ++member) {
+            HessianAccumulator alone(5, Method::qr, true);
+            for (Index i = 0; i < n_rows; ++i) {
+                if (weights(member, i) == 0.0) continue;
+                const ConstVectorView target{&targets(member, i), 1}, weight{&weights(member, i), 1};
+                alone.add_labelled(rows.rows_from(i, 1), target, weight);
+            }
+            CHECK(found[static_cast<std::size_t>(member)] == fit(alone, 0.1).weights);
+        }
+    }
+    std::vector<HessianAccumulator> empty(2, HessianAccumulator(5, Method::qr, true));
+    CHECK_THROWS(InvalidInput, "no training rows", fit_each(empty, 0.1, std::nullopt, 1));
+    CHECK(fit_each({}, 0.1, std::nullopt, 1).empty());
+}
+
 void unusable_targets_are_refused() {
     HessianAccumulator accumulator(2, Method::qr, true);
     const Array rows = random_array(3, 2, 11);
@@ -167,6 +196,8 @@ int main() {
         weights_do_not_depend_on_how_rows_were_cut_or_on_threads);
     run("dropped columns have no weight and predictions stay", dropped_columns_have_no_weight_and_predictions_stay);
     run("the factor of a prior gives its inverse", the_factor_of_a_prior_gives_its_inverse);
+    run("members side by side have the bits of fits to their rows",
+        members_side_by_side_have_the_bits_of_fits_to_their_rows);
     run("unusable targets are refused", unusable_targets_are_refused);
     return failures == 0 ? 0 : 1;
 }

@@ -172,6 +172,35 @@ def coordination(frame: Any, radius: float) -> NDArray[np.int64]:
     return np.bincount(neighbor_list("i", frame, radius), minlength=len(frame))
 
 
+def read(name: str) -> list[Any]:
+    """All structures of one of the files of `DATA`."""
+    import ase.io
+
+    return list(ase.io.read(DATA / name, ":"))
+
+
+def labels(frames: Iterable[Any]) -> Array:
+    """Total energies in eV."""
+    return np.array([frame.get_potential_energy() for frame in frames])
+
+
+def density(frame: Any) -> float:
+    """Mass over volume of an ``ase.Atoms``, in g/cc."""
+    from ase.units import _amu
+
+    return float(frame.get_masses().sum() * _amu * 1e3 / (frame.get_volume() * 1e-24))
+
+
+def repeated(frame: Any, times: tuple[int, int, int]) -> Any:
+    """A cell some times along each of its vectors, and its energy as often, if it has one."""
+    from ase.calculators.singlepoint import SinglePointCalculator
+
+    larger = frame.repeat(times)
+    if frame.calc is not None:
+        larger.calc = SinglePointCalculator(larger, energy=frame.get_potential_energy() * int(np.prod(times)))
+    return larger
+
+
 def replaced(kept: int, added: int, n_base: int, n_pool: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Numbers of the structures of two training sets of equal size: of a base, and of a base with a pool behind it.
 

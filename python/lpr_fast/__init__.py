@@ -14,6 +14,7 @@ from ._errors import InvalidInputError, LprError, LprWarning, MissingPackageErro
 from ._progress import ProgressLine
 from ._rigidity import Rigidity
 from ._trigger import Trigger
+from .atoms._committee import Committee
 from .atoms._linear_model import LinearModel
 from .atoms._load import load_model
 from .atoms._model import StructureModel
@@ -29,22 +30,28 @@ from .jobs._run import score_trajectory
 from .jobs._scoring import RunProgress
 from .jobs._shards import merge_shards
 from .models._leave_one_out import LeaveOneOut
+from .models._left_out import LearningCurve, LeftOutGroups
 from .models._regularizer import RegularizerChoice
 from .models._scores import LocalScores
 from .writing._plots import plot_scores
 
 if TYPE_CHECKING:
     from .descriptors._descriptor import Descriptor
+    from .design._prototypes import prototypes
+    from .design._single_environment import single_environment
     from .engines._ase import LprCalculator, LprObserver
     from .writing._summary import RunSummary
 
 __all__ = [
     "Choice",
+    "Committee",
     "CpuInfo",
     "Descriptor",
     "HessianAccumulator",
     "InvalidInputError",
+    "LearningCurve",
     "LeaveOneOut",
+    "LeftOutGroups",
     "LinearModel",
     "LocalScores",
     "LprCalculator",
@@ -72,7 +79,9 @@ __all__ = [
     "load_model",
     "merge_shards",
     "plot_scores",
+    "prototypes",
     "score_trajectory",
+    "single_environment",
     "suggest",
     "what_if",
 ]
@@ -92,4 +101,12 @@ def __getattr__(name: str) -> Any:
         from .descriptors import _descriptor
 
         return _descriptor.Descriptor
+    if name == "prototypes":
+        from .design._prototypes import prototypes
+
+        return prototypes
+    if name == "single_environment":
+        from .design._single_environment import single_environment
+
+        return single_environment
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -146,6 +146,16 @@ def as_integers(name: str, value: ArrayLike, length: int | None = None) -> NDArr
     return array.astype(np.int64)
 
 
+def as_names(name: str, value: ArrayLike, length: int) -> NDArray[Any]:
+    """So many integers or texts, each the name of something, or an error."""
+    array = _as_array(name, value)
+    if array.shape != (length,) or array.dtype.kind not in "iuUS":
+        raise InvalidInputError(
+            f"{name} has shape {array.shape} and dtype {array.dtype}; give {length} integers or texts, one for each."
+        )
+    return array
+
+
 def as_number(name: str, value: Any) -> float:
     """A real number, or an error."""
     array = _as_array(name, value)

@@ -11,6 +11,7 @@ from . import _core
 from ._arrays import Array, as_count, as_environments, as_number, as_self_kernels, refuse_unusable
 from ._errors import InvalidInputError
 from ._progress import Progress, scored, silent
+from ._thin import ThinFactor
 
 # Kernels that explain more of a row than the row's kernel with itself allows, relative to that, are not of that row.
 _MOST_EXPLAINED = 1.0 + 1e-4
@@ -19,7 +20,7 @@ _MOST_EXPLAINED = 1.0 + 1e-4
 class FactorisedHessian:
     """Numbers that follow from the factor of a Hessian, and from that of its prior: see `Rigidity`."""
 
-    _factor: _core.HessianFactor
+    _factor: _core.HessianFactor | ThinFactor
     _regularizer: float
     _method: str
     _weights: Array | None
@@ -249,7 +250,7 @@ class FactorisedHessian:
 
     @property
     def method(self) -> str:
-        """How H was factorised: ``"qr"``, ``"gram"`` or ``"hessian"``."""
+        """How H was factorised: ``"qr"``, ``"gram"`` or ``"hessian"``; ``"thin"``: within the span of few rows."""
         return self._method
 
     @property
@@ -298,5 +299,7 @@ class FactorisedHessian:
         -------
         numpy.ndarray, shape (M - n_dropped, M - n_dropped)
         """
+        if isinstance(self._factor, ThinFactor):
+            return self._factor.hessian()
         triangle = self._factor.triangle()[:, np.argsort(self._factor.columns)]
         return triangle.T @ triangle

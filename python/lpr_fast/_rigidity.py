@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from typing import TypeAlias
 
 from numpy.typing import ArrayLike
 
@@ -22,8 +21,10 @@ from ._arrays import (
 )
 from ._errors import InvalidInputError, LprWarning, doubts
 from ._factorised import FactorisedHessian
+from ._factors import Parts, factor_from, parts_of
 from ._progress import Progress, silent
 from ._symmetry import about_asymmetry, symmetrised
+from ._thin import ThinFactor, is_thin
 
 
 class Rigidity(FactorisedHessian):
@@ -56,7 +57,7 @@ class Rigidity(FactorisedHessian):
     @classmethod
     def _from_factor(
         cls,
-        factor: _core.HessianFactor,
+        factor: _core.HessianFactor | ThinFactor,
         regularizer: float,
         method: str,
         *,
@@ -119,6 +120,9 @@ class Rigidity(FactorisedHessian):
     ) -> Rigidity:
         """Rigidity of a linear model: H = X^T W X + mu I.
 
+        At most a quarter as many rows as columns are looked at within their span (`method` is then ``"thin"``). Memory
+        is then of order N M, not M^2, and rigidities are as right as by the QR of all columns.
+
         Parameters
         ----------
         X : array_like, shape (N, M)
@@ -144,9 +148,21 @@ class Rigidity(FactorisedHessian):
             If ``method="gram"`` and the problem is too ill-conditioned for it.
         """
         rows = as_rows("X", X)
-        return cls._build(
-            accumulated(rows, weights, targets, method, n_threads, progress), None, regularizer, n_threads
-        )
+        accumulator = accumulated(rows, weights, targets, method, n_threads, progress)
+        if method == "qr" and is_thin(rows):
+            return cls._thin(rows, weights, targets, regularizer, n_threads)
+        return cls._build(accumulator, None, regularizer, n_threads)
+
+    @classmethod
+    def _thin(
+        cls, rows: Array, weights: ArrayLike | None, targets: ArrayLike | None, regularizer: float, n_threads: int
+    ) -> Rigidity:
+        """What few rows that an accumulator has taken say within their span."""
+        mu, count = as_number("regularizer", regularizer), as_count("n_threads", n_threads)
+        w = None if weights is None else as_vector("weights", weights)
+        y = None if targets is None else as_vector("targets", targets)
+        factor, of_model = ThinFactor.fit(rows, w, y, mu, count)
+        return cls._from_factor(factor, mu, "thin", weights=of_model)
 
     @classmethod
     def from_kernels(
@@ -352,8 +368,9 @@ class Rigidity(FactorisedHessian):
         )
 
     def __reduce__(self) -> tuple[object, ...]:
-        prior = None if self._prior is None else _parts_of(self._prior)
-        return _from_parts, (type(self), _parts_of(self._factor), self._regularizer, self._method, self._weights, prior)
+        factor = self._factor if isinstance(self._factor, ThinFactor) else parts_of(self._factor)
+        prior = None if self._prior is None else parts_of(self._prior)
+        return _from_parts, (type(self), factor, self._regularizer, self._method, self._weights, prior)
 
     def __repr__(self) -> str:
         return (
@@ -362,27 +379,18 @@ class Rigidity(FactorisedHessian):
         )
 
 
-_Parts: TypeAlias = tuple[tuple[int, list[int], Array, float, float], tuple[Array, Array, Array] | None]
-
-
-def _parts_of(factor: _core.HessianFactor) -> _Parts:
-    of_triangle = factor.size, factor.columns, factor.triangle(), factor.condition_number, factor.error_estimate
-    return of_triangle, factor.held()
-
-
-def _factor_from(parts: _Parts) -> _core.HessianFactor:
-    of_triangle, held = parts
-    factor = _core.HessianFactor.from_triangle(*of_triangle)
-    return factor if held is None else factor.with_held(*held)
-
-
 def _from_parts(
-    cls: type[Rigidity], factor: _Parts, regularizer: float, method: str, weights: Array | None, prior: _Parts | None
+    cls: type[Rigidity],
+    factor: Parts | ThinFactor,
+    regularizer: float,
+    method: str,
+    weights: Array | None,
+    prior: Parts | None,
 ) -> Rigidity:
     return cls._from_factor(
-        _factor_from(factor),
+        factor if isinstance(factor, ThinFactor) else factor_from(factor),
         regularizer,
         method,
         weights=weights,
-        prior=None if prior is None else _factor_from(prior),
+        prior=None if prior is None else factor_from(prior),
     )

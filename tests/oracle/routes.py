@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from lpr_fast import LprError, LprWarning, Rigidity
+from lpr_fast import HessianAccumulator, LprError, LprWarning, Rigidity
+from lpr_fast._thin import ThinFactor
 
 from .problems import Array, Problem
 
@@ -35,15 +36,42 @@ def lpr_fast(problem: Problem) -> Array:
     return rigidity_of(problem).variance(problem.phi, scale=1.0)
 
 
+def _by_all_columns(rows: Array, weights: Array | None, regularizer: float) -> Rigidity:
+    """A linear model by the QR of all columns, however few rows there are."""
+    accumulator = HessianAccumulator(rows.shape[1])
+    accumulator.add(rows, weights)
+    return Rigidity.from_accumulator(accumulator, regularizer=regularizer)
+
+
 def lpr_fast_updated(problem: Problem) -> Array:
-    """A linear model of one row, then updates by single rows."""
+    """A linear model of one row, by all columns, then updates by single rows."""
+    assert problem.rows is not None
+    weights = None if problem.weights is None else problem.weights[:1]
+    return _updated(problem, _by_all_columns(problem.rows[:1], weights, problem.regularizer))
+
+
+def lpr_fast_thin_updated(problem: Problem) -> Array:
+    """The same, within the span of the rows so far."""
+    assert problem.rows is not None
+    weights = None if problem.weights is None else problem.weights[:1]
+    factor, _ = ThinFactor.fit(problem.rows[:1], weights, None, problem.regularizer, 1)
+    return _updated(problem, Rigidity._from_factor(factor, problem.regularizer, "thin"))
+
+
+def _updated(problem: Problem, rigidity: Rigidity) -> Array:
     assert problem.rows is not None
     assert problem.prior is None
     weights = np.ones(len(problem.rows)) if problem.weights is None else problem.weights
-    rigidity = Rigidity.from_features(problem.rows[:1], weights=weights[:1], regularizer=problem.regularizer)
     for i in range(1, len(problem.rows)):
         rigidity = rigidity.updated(problem.rows[i : i + 1], weights[i : i + 1])
     return rigidity.variance(problem.phi, scale=1.0)
+
+
+def lpr_fast_thin(problem: Problem) -> Array:
+    """Within the span of the rows, however many there are."""
+    assert problem.rows is not None
+    factor, _ = ThinFactor.fit(problem.rows, problem.weights, None, problem.regularizer, 1)
+    return factor.variance(problem.phi, 1.0, 1)
 
 
 def lpr_fast_gram(problem: Problem) -> Array:
@@ -52,8 +80,12 @@ def lpr_fast_gram(problem: Problem) -> Array:
 
 
 def lpr_fast_whitened(problem: Problem) -> Array:
-    """The squares of R^-T phi."""
-    whitened = rigidity_of(problem)._factor.whitened(np.ascontiguousarray(problem.phi, dtype=float), 1)
+    """The squares of R^-T phi, by all columns."""
+    rigidity = rigidity_of(problem)
+    if rigidity.method == "thin":
+        assert problem.rows is not None
+        rigidity = _by_all_columns(problem.rows, problem.weights, problem.regularizer)
+    whitened = rigidity._factor.whitened(np.ascontiguousarray(problem.phi, dtype=float), 1)
     return np.sum(whitened**2, axis=1)
 
 

@@ -17,6 +17,7 @@
 #include "lpr_fast/hessian_factor.hpp"
 #include "rigidity/accumulator_state.hpp"
 #include "rigidity/factor_state.hpp"
+#include "rigidity/side_by_side.hpp"
 
 namespace lpr_fast {
 namespace {
@@ -79,11 +80,11 @@ std::vector<double> solved_weights(const Triangle& triangle, Index size) {
     return weights;
 }
 
-Fit fit_square_root(
-    const AccumulatorState& accumulated, double regularizer, std::optional<ConstMatrixView> prior, int n_threads
+/// R on the columns that are determined, and what is left of the targets there.
+Triangle whole_triangle(
+    const AccumulatorState& accumulated, double regularizer, const Prior& with_root, int n_threads
 ) {
     const Index n_targets = accumulated.n_targets;
-    const Prior with_root = root_of_prior(accumulated.size, prior, n_threads);
     const auto& [pivots, redundant, root] = with_root.cholesky;
     RowMatrix prior_rows = RowMatrix::Zero(root.rows(), accumulated.width());
     prior_rows.leftCols(accumulated.size) = std::sqrt(regularizer) * root;
@@ -100,8 +101,16 @@ Fit fit_square_root(
             triangle = triangularize({view_of(rows)}, std::move(kept), {}, n_threads, n_targets);
         }
     }
+    return triangle;
+}
+
+Fit fit_square_root(
+    const AccumulatorState& accumulated, double regularizer, std::optional<ConstMatrixView> prior, int n_threads
+) {
+    const Prior with_root = root_of_prior(accumulated.size, prior, n_threads);
+    Triangle triangle = whole_triangle(accumulated, regularizer, with_root, n_threads);
     std::vector<double> weights;
-    if (n_targets == 1) weights = solved_weights(triangle, accumulated.size);
+    if (accumulated.n_targets == 1) weights = solved_weights(triangle, accumulated.size);
     HessianFactor factor = make_factor({accumulated.size, std::move(triangle.columns), std::move(triangle.r)});
     return {std::move(factor), std::move(weights)};
 }
@@ -186,19 +195,38 @@ Fit fit_gram(
     throw NotPositiveDefinite(message.str());
 }
 
+void check_fit(const HessianAccumulator& accumulator, double regularizer, std::optional<ConstMatrixView> prior) {
+    check_regularizer(regularizer, false);
+    if (prior) check_columns("the prior (K_MM)", *prior, accumulator.size());
+    if (accumulator.n_rows() == 0) {
+        throw InvalidInput("no training rows were added, so there is nothing to factorize; add at least one row.");
+    }
+}
+
 }  // namespace
 
 Fit fit(
     const HessianAccumulator& accumulator, double regularizer, std::optional<ConstMatrixView> prior, int n_threads
 ) {
-    check_regularizer(regularizer, false);
     const int threads = resolve_threads(n_threads);
-    if (prior) check_columns("the prior (K_MM)", *prior, accumulator.size());
-    if (accumulator.n_rows() == 0) {
-        throw InvalidInput("no training rows were added, so there is nothing to factorize; add at least one row.");
-    }
+    check_fit(accumulator, regularizer, prior);
     const auto route = accumulator.method() == Method::gram ? fit_gram : fit_square_root;
     return route(accumulator.state(), regularizer, prior, threads);
+}
+
+std::vector<std::vector<double>> fit_each(
+    const std::vector<HessianAccumulator>& members, double regularizer, std::optional<ConstMatrixView> prior,
+    int n_threads
+) {
+    if (members.empty()) return {};
+    for (const HessianAccumulator& member : members) check_fit(member, regularizer, prior);
+    const Prior with_root = root_of_prior(members.front().size(), prior, n_threads);
+    std::vector<std::vector<double>> weights(members.size());
+    parallel_for_each(static_cast<Index>(members.size()), n_threads, [&](Index member) {
+        const AccumulatorState& accumulated = members[at(member)].state();
+        weights[at(member)] = solved_weights(whole_triangle(accumulated, regularizer, with_root, 1), accumulated.size);
+    });
+    return weights;
 }
 
 HessianFactor factorize(

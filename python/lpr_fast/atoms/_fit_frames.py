@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._progress import Progress
 from ..models._fit import adding, sums_of
-from ..models._problem import basis_of, finished, referenced, rows_from
+from ..models._problem import basis_of, described_here, finished, referenced, rows_from
 from ..models._regularizer import needs_rows
 from ..models._rows_file import rows_file, spooled_rows
 from ..models._settings import FitSettings
@@ -29,10 +29,12 @@ def fit_frames(
     settings: FitSettings,
     progress: Progress,
     keep_rows: str | PathLike[str] | None,
+    *,
+    active_from: Iterable[Atoms] | None = None,
 ) -> AnyModel:
     """What `SparseKernelModel.fit` and `LinearModel.fit` do; warnings point to who called these."""
-    problem = frames_problem(frames, wanted, settings, progress)
-    basis, further = basis_of(problem, problem.environments.features, stacklevel=4)
+    problem = frames_problem(frames, wanted, settings, progress, active_from=active_from)
+    basis, further = basis_of(problem, described_here, stacklevel=4)
     sums = sums_of(basis, problem.facts)
     blocks = adding(sums, rows_from(0, basis, problem), problem.facts, settings.n_threads)
     path = None if keep_rows is None else Path(keep_rows)

@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from .._arrays import Array, as_count, as_number, as_pairs
 from .._errors import InvalidInputError
 from .._progress import Progress
-from ..models._active_set import Pool, pool_size
+from ..models._active_set import ActiveFeatures, Pool, pool_size
 from ..models._fit import ModelFacts, provenance_of
-from ..models._problem import Problem
+from ..models._problem import Elsewhere, Problem
 from ..models._rows_file import Head
 from ..models._settings import FitSettings
 from ..models._structures import Structures
@@ -22,7 +22,8 @@ from ._describing import Bins, Describing, OtherDescribing, SoapDescribing, othe
 from ._descriptor_part import descriptor_part, soap_of
 from ._environments import FrameEnvironments
 from ._frames import Rereadable
-from ._training_set import TrainingSet, ignore, looked_through
+from ._stored_model import StoredModel
+from ._training_set import TrainingSet, ignore, looked_through, looked_through_elsewhere
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -59,6 +60,22 @@ def as_baseline(given: Any) -> dict[int, float] | None:
     if not isinstance(given, Mapping):
         raise InvalidInputError(f"the baseline is {given!r}; give a dictionary of energies, such as {{'Si': -158.5}}.")
     return {s: as_number("baseline", energy) for s, energy in by_atomic_number("baseline", given).items()}
+
+
+def as_active_set(given: Any) -> Any:
+    """What is to be active: what tells environments, or the active set of a model.
+
+    Raises
+    ------
+    InvalidInputError
+        For a model without an active set.
+    """
+    if not isinstance(given, StoredModel):
+        return given
+    found = given.active_features
+    if found is None:
+        raise InvalidInputError("active_set is a linear model, which has no active set; give a sparse kernel model.")
+    return ActiveFeatures(found, given.descriptor)
 
 
 def wanted_descriptor(hypers: Mapping[str, Any] | None, descriptor: Any) -> Mapping[str, Any] | Descriptor:
@@ -98,15 +115,24 @@ def frames_problem(
     settings: FitSettings,
     progress: Progress,
     *,
+    active_from: Iterable[Atoms] | Rereadable | None = None,
     seen: Callable[[int], None] = ignore,
 ) -> Problem:
-    """What is to be fitted; the frames are looked through, unless that has been done."""
+    """What is to be fitted; the frames are looked through, unless that has been done, as for a fit that goes on."""
+    if active_from is not None and settings.n_active is None:
+        raise InvalidInputError(
+            "active_from was given, from which n_active environments are chosen, but so was active_set; leave one out."
+        )
     shown, settings = settings.baseline, by_atomic_number(settings)
     pool = None if settings.n_active is None else Pool(pool_size(settings.largest_active), settings.seed)
+    further: TrainingSet | None = None
     if isinstance(frames, TrainingSet):
         training = frames
     else:
         training = looked_through(frames, looking(wanted).ready, settings, pool=pool, seen=seen)
+        if active_from is not None and pool is not None:
+            further = looked_through_elsewhere(active_from, looking(wanted).ready, pool)
+            _refuse_others(further.structures.species, training.structures.species)
     structures = training.structures
     _refuse_missing(structures, settings)
     baseline = structures.baseline(settings.baseline, shown)
@@ -114,9 +140,22 @@ def frames_problem(
     facts = ModelFacts(baseline, _provenance(structures, settings), descriptor_part(descriptor))
     n_features = _n_features(descriptor, training)
     environments = FrameEnvironments(training, _describing(descriptor, n_features), n_features, settings.n_threads)
-    given = None if settings.active_set is None else _environments(settings.active_set, structures)
+    elsewhere = None if further is None else Elsewhere(further.structures, replace(environments, training=further))
+    active = settings.active_set
+    given = None if active is None or isinstance(active, ActiveFeatures) else _environments(active, structures)
     held = tuple(_described(environments, frame, k) for k, frame in enumerate(settings.hold))
-    return Problem(structures, environments, settings, facts, progress, pool, given, held)
+    return Problem(structures, environments, settings, facts, progress, pool, given, held, elsewhere)
+
+
+def _refuse_others(species: tuple[int, ...], known: tuple[int, ...]) -> None:
+    """Throw for species that no training structure has: neither rows nor a baseline would know them."""
+    from ..descriptors._elements import symbols
+
+    if strange := tuple(sorted(set(species) - set(known))):
+        raise InvalidInputError(
+            f"structures of active_from have {symbols(strange)}, but the training set has only {symbols(known)}; leave "
+            "these structures out, or add training structures of their species."
+        )
 
 
 def _described(environments: FrameEnvironments, frame: Atoms, number: int) -> tuple[Array, Indices]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Indices = NDArray[np.int64]
 UnknownSpecies = Literal["error", "nan"]
+AnyScores = TypeVar("AnyScores", bound="Scores")
 
 
 @dataclass(frozen=True)
@@ -141,9 +142,9 @@ def stacked(parts: Iterable[tuple[Piece, Array]], width: int) -> Array:
     return np.concatenate(found)
 
 
-def whole_frames(parts: Iterable[tuple[Piece, Scores]]) -> Iterator[tuple[list[Atoms], Scores]]:
+def whole_frames(parts: Iterable[tuple[Piece, AnyScores]]) -> Iterator[tuple[list[Atoms], AnyScores]]:
     """Frames with their scores, of pieces with theirs; those of a large frame are collected first."""
-    waiting: list[Scores] = []
+    waiting: list[AnyScores] = []
     for piece, scores in parts:
         waiting.append(scores)
         if not piece.is_last:
@@ -152,17 +153,17 @@ def whole_frames(parts: Iterable[tuple[Piece, Scores]]) -> Iterator[tuple[list[A
         waiting = []
 
 
-def of_whole_frame(parts: list[Scores]) -> Scores:
+def of_whole_frame(parts: list[AnyScores]) -> AnyScores:
     """Scores of one frame's atoms in their order, from those of its pieces."""
     together = joined(parts)
     return together.taken(np.argsort(together.atom))
 
 
-def joined(parts: list[Scores]) -> Scores:
-    """All scores as one."""
+def joined(parts: list[AnyScores]) -> AnyScores:
+    """All scores as one, of the kind of the first."""
 
     def join(name: str) -> Any:
         values = [getattr(part, name) for part in parts]
         return None if values[0] is None else np.concatenate(values)
 
-    return Scores(*(join(name) for name in Scores.__dataclass_fields__))
+    return type(parts[0])(**{each.name: join(each.name) for each in fields(parts[0])})

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from .._arrays import Array
@@ -18,7 +17,7 @@ from ..models._problem import fit
 from ..models._scores import Loss
 from ..models._settings import FitSettings, Regularizer
 from ._fit_frames import fit_frames
-from ._fitting import wanted_descriptor
+from ._fitting import as_active_set, wanted_descriptor
 from ._frames import DEFAULT_ENERGY_KEY
 from ._model import StructureModel
 
@@ -46,7 +45,8 @@ class SparseKernelModel(StructureModel):
         hypers: Mapping[str, Any] | None = None,
         descriptor: Any = None,
         n_active: int | Mapping[Any, int] | None = None,
-        active_set: ArrayLike | None = None,
+        active_set: ArrayLike | SparseKernelModel | None = None,
+        active_from: Iterable[Atoms] | None = None,
         zeta: float = 4,
         loss: Loss = "total",
         weights: ArrayLike | str | None = None,
@@ -86,9 +86,13 @@ class SparseKernelModel(StructureModel):
             M: in total, shared out among the species in proportion to their atoms, or for each element. They are
             chosen by farthest-point sampling from a pool of at most 5 times as many environments of each species (but
             2000), drawn by `seed`.
-        active_set : array_like of int, shape (M, 2), optional
-            Instead of `n_active`: pairs (structure, atom) of training environments. In the model they stand in order
-            of species, structure and atom.
+        active_set : array_like of int, shape (M, 2), or SparseKernelModel, optional
+            Instead of `n_active`: pairs (structure, atom) of training environments, which stand in the model in order
+            of species, structure and atom; or a model of the same species and descriptor, whose active set is taken as
+            it is: what models that are to be compared have in common.
+        active_from : iterable of ase.Atoms, optional
+            Further structures whose environments join the pool, such as those that the model is to score; they are not
+            fitted to, need no energies, and may have no species that the training set has not.
         zeta : float
             Power of the kernel, > 0.
         loss : {"total", "per_atom"}
@@ -137,7 +141,7 @@ class SparseKernelModel(StructureModel):
             "sparse_kernel",
             regularizer=regularizer,
             n_active=n_active,
-            active_set=active_set,
+            active_set=as_active_set(active_set),
             zeta=zeta,
             loss=loss,
             weights=weights,
@@ -151,7 +155,8 @@ class SparseKernelModel(StructureModel):
             memory=None if memory is None else as_bytes(memory),
             n_threads=n_threads,
         )
-        return fit_frames(cls, frames, wanted_descriptor(hypers, descriptor), settings, progress, keep_rows)
+        wanted = wanted_descriptor(hypers, descriptor)
+        return fit_frames(cls, frames, wanted, settings, progress, keep_rows, active_from=active_from)
 
     @classmethod
     def from_arrays(
@@ -162,7 +167,7 @@ class SparseKernelModel(StructureModel):
         *,
         regularizer: Regularizer = "auto",
         n_active: int | None = None,
-        active_set: ArrayLike | None = None,
+        active_set: ArrayLike | SparseKernelModel | None = None,
         zeta: float = 4,
         loss: Loss = "total",
         weights: ArrayLike | None = None,
@@ -187,8 +192,9 @@ class SparseKernelModel(StructureModel):
             of these numbers.
         n_active : int, optional
             M, shared out among the species in proportion to their environments; see `fit`.
-        active_set : array_like of int, shape (M,), optional
-            Instead of `n_active`: rows of `X`. In the model they stand in order of species and row.
+        active_set : array_like of int, shape (M,), or SparseKernelModel, optional
+            Instead of `n_active`: rows of `X`, which stand in the model in order of species and row; or a model whose
+            active set is taken as it is.
         energies : array_like, shape (n_structures,), optional
             Total energies; without them the model gives rigidities all the same.
         regularizer, zeta, loss, weights, sigmas, baseline, seed, provenance, n_threads, progress
@@ -207,7 +213,7 @@ class SparseKernelModel(StructureModel):
             "sparse_kernel",
             regularizer=regularizer,
             n_active=n_active,
-            active_set=active_set,
+            active_set=as_active_set(active_set),
             zeta=zeta,
             loss=loss,
             weights=weights,
@@ -281,7 +287,6 @@ class SparseKernelModel(StructureModel):
     @property
     def active_features(self) -> dict[int, Array]:
         """Features of the active environments of each species, in the order of the columns of `phi`."""
-        features = self._model.active
+        features = super().active_features
         assert features is not None
-        of_species = np.split(features, np.cumsum(self._facts["n_active"])[:-1])
-        return dict(zip(self.species, of_species, strict=True))
+        return features

@@ -9,7 +9,11 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .. import _core
+from .._arrays import Array
 from .._errors import InvalidInputError
 from .._files import replacing
 from .._html import table
@@ -86,6 +90,25 @@ class StoredModel:
     def n_features(self) -> int:
         """D, the number of folded features of an environment."""
         return int(self._facts["n_features"])
+
+    @property
+    def active_features(self) -> dict[int, Array] | None:
+        """Features of the active environments of each species, in the order of the columns of `phi`; None: linear."""
+        if self._model.active is None:
+            return None
+        of_species = np.split(self._model.active, np.cumsum(self._facts["n_active"])[:-1])
+        return dict(zip(self.species, of_species, strict=True))
+
+    @property
+    def active_environments(self) -> NDArray[np.int64] | None:
+        """Which environments are active, shape (M, 2), in the order of the columns of `phi`; None if nobody knows.
+
+        Structure and atom, counted from 0 in the training set as it was given (of rows that were kept: in that of the
+        fit that kept them; of `from_arrays`: in ascending order of the structures' numbers). Those from elsewhere have
+        negative numbers of structures: -1 - k is structure k of `active_from`, and (-1, -1) was taken from another
+        model.
+        """
+        return _archive.active_environments(self._model)
 
     @property
     def species(self) -> tuple[int, ...]:

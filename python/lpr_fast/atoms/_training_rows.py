@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from functools import cached_property, partial
-from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from .._arrays import Array, as_integers
+from .._arrays import as_names
 from .._errors import InvalidInputError
 from ..models._basis import SparseKernelBasis
-from ..models._fit import ModelFacts, adding, provenance_of, solved, sums_of
-from ..models._leave_one_out import Blocks, LeaveOneOut, as_grid, left_out, spectrum_of
+from ..models._fit import ModelFacts, solved
+from ..models._leave_one_out import LeaveOneOut, as_grid, left_out, spectrum_of
+from ..models._left_out import LearningCurve, LeftOutGroups
 from ..models._problem import rows_of
 from ..models._regularizer import RegularizerChoice, chosen, grid_of, settled
 from ..models._row_sums import RowSums
-from ..models._rows import ENERGY, Rows
-from ..models._rows_file import Head, RowsWriter, as_rows, mapped
+from ..models._rows_file import RowsWriter, mapped
 from ..models._settings import Regularizer
-from ..models._structures import Groups, Structures, checked_weights
-from ._fitting import as_baseline, attached_describing
+from ..models._structures import Structures
+from ..models._subsets import growing, without_groups
+from ._fitting import attached_describing
+from ._kept_rows import KeptRows
 from ._linear_model import LinearModel
 from ._model import StructureModel
 from ._sparse_kernel_model import SparseKernelModel
@@ -33,15 +32,8 @@ from ._training_set import ignore, looked_through
 if TYPE_CHECKING:
     from ase import Atoms
 
-    from ..descriptors._descriptor import Descriptor
 
-Indices = NDArray[np.int64]
-
-# Rows that are brought into memory together.
-_BLOCK = 4096
-
-
-class TrainingRows:
+class TrainingRows(KeptRows):
     """The rows of a fit that were kept in a file (``keep_rows``), mapped into memory.
 
     A row is what a label is about, summed: phi of all atoms of a structure for its energy. A structure may have any
@@ -60,63 +52,6 @@ class TrainingRows:
     InvalidInputError
         For other files, and for another descriptor.
     """
-
-    def __init__(self, path: str | PathLike[str], descriptor: Any = None) -> None:
-        self._path = Path(path)
-        self._head, self._begin = Head.read(self._path)
-        self._records = mapped(self._path, self._head, self._begin)
-        self._outside: Descriptor | None = None
-        if descriptor is not None:
-            from ._load import matching_descriptor
-
-            part = self._head.facts.descriptor
-            self._outside = matching_descriptor(None if part is None else part.facts, descriptor, str(self._path))
-
-    def __len__(self) -> int:
-        """Return the number of rows."""
-        return len(self._records)
-
-    @property
-    def n_structures(self) -> int:
-        """Number of structures."""
-        return len(self._first_rows)
-
-    @property
-    def phi(self) -> Array:
-        """The rows, shape (n_rows, M), mapped: only what is looked at is read."""
-        phi: Array = self._records["phi"]
-        return phi
-
-    @property
-    def structure(self) -> Indices:
-        """Number of the structure that each row belongs to, shape (n_rows,)."""
-        return np.asarray(self._records["structure"], dtype=np.int64)
-
-    @property
-    def kind(self) -> Indices:
-        """What the label of each row is, shape (n_rows,): 0 for a total energy."""
-        return np.asarray(self._records["kind"], dtype=np.int64)
-
-    @property
-    def target(self) -> Array:
-        """Label of each row with its baseline, shape (n_rows,); NaN without energies."""
-        return np.asarray(self._records["target"], dtype=np.float64)
-
-    @property
-    def weight(self) -> Array:
-        """Weight of each row's squared residual, shape (n_rows,), what the loss does included."""
-        return Rows(self._records["phi"], self._records).weights
-
-    @property
-    def group(self) -> NDArray[np.str_]:
-        """Group of each structure, such as its ``config_type``, shape (n_structures,)."""
-        return np.char.decode(np.asarray(self._records["group"][self._first_rows]), "utf-8")
-
-    @property
-    def active_features(self) -> dict[int, Array] | None:
-        """Features of the active environments of each species; None for linear models."""
-        basis = self._head.basis
-        return dict(basis.active) if isinstance(basis, SparseKernelBasis) else None
 
     def fit(
         self,
@@ -154,9 +89,7 @@ class TrainingRows:
         InvalidInputError
             For structures that there are not, and what a fit refuses.
         """
-        kept = self._head.settings
-        mu = kept.regularizer if regularizer is None else regularizer
-        settings = replace(kept, regularizer=mu, n_threads=n_threads)
+        settings = self._settings(regularizer, n_threads)
         facts, blocks = self._asked(structures, weights, baseline)
         sums = self._sums(facts, blocks, n_threads)
         settings, facts = settled(self._head.basis, sums.accumulator, settings, facts, blocks, stacklevel=2)
@@ -231,6 +164,82 @@ class TrainingRows:
             raise InvalidInputError(f"the regularizer cannot be chosen, for {choice}; add rows of other structures.")
         return choice
 
+    def leave_groups_out(
+        self,
+        groups: ArrayLike | None = None,
+        *,
+        structures: ArrayLike | None = None,
+        weights: ArrayLike | None = None,
+        regularizer: Regularizer | None = None,
+        baseline: Mapping[Any, float] | Literal["kept"] | None = None,
+        n_threads: int = 0,
+    ) -> LeftOutGroups:
+        """Errors of every group of structures for a model of the others, from the rows alone.
+
+        The errors are those of refits with the active set and the regularizer of all chosen structures. The baseline is
+        fitted to those that stay.
+
+        Parameters
+        ----------
+        groups : array_like, shape (n_structures,), optional
+            What each structure belongs to, numbers or texts; by default `group`.
+        structures, weights, regularizer, baseline, n_threads
+            As for `fit`.
+
+        Returns
+        -------
+        LeftOutGroups
+
+        Raises
+        ------
+        InvalidInputError
+            For a single group, rows without energies, and what `fit` refuses.
+        """
+        of_structure = self.group if groups is None else as_names("groups", groups, self.n_structures)
+        names, counts = without_groups(of_structure, self._usable(structures, weights))
+        errors = self._errors_of(counts, structures, weights, regularizer, baseline, n_threads)
+        return LeftOutGroups.of(names, of_structure, errors)
+
+    def learning_curve(
+        self,
+        sizes: ArrayLike,
+        *,
+        n_draws: int = 5,
+        seed: int = 0,
+        structures: ArrayLike | None = None,
+        weights: ArrayLike | None = None,
+        regularizer: Regularizer | None = None,
+        baseline: Mapping[Any, float] | Literal["kept"] | None = None,
+        n_threads: int = 0,
+    ) -> LearningCurve:
+        """Errors of structures that a model has not seen, by the number of those that it has, from the rows alone.
+
+        Parameters
+        ----------
+        sizes : array_like of int
+            Numbers of structures. Within a draw each larger model has all structures of the smaller ones, and those
+            that even the largest has not seen are what all are tested with.
+        n_draws : int
+            How often structures are drawn.
+        seed : int
+            Draws them.
+        structures, weights, regularizer, baseline, n_threads
+            As for `fit`; see `leave_groups_out`.
+
+        Returns
+        -------
+        LearningCurve
+
+        Raises
+        ------
+        InvalidInputError
+            For sizes that leave nothing to test with, rows without energies, and what `fit` refuses.
+        """
+        wanted, counts = growing(self._usable(structures, weights), self.n_structures, sizes, n_draws, seed)
+        members = counts.reshape(-1, self.n_structures)
+        errors = self._errors_of(members, structures, weights, regularizer, baseline, n_threads)
+        return LearningCurve.of(wanted, counts, errors.reshape(counts.shape))
+
     def append(self, frames: Iterable[Atoms], *, weights: ArrayLike | str | None = None, n_threads: int = 0) -> None:
         """Describe more structures, and add their rows to the file, behind all others.
 
@@ -280,86 +289,6 @@ class TrainingRows:
             writer.close()
         self._records = mapped(self._path, head, self._begin)
         self.__dict__.pop("_first_rows", None)
-
-    @cached_property
-    def _first_rows(self) -> Indices:
-        """The first row of each structure."""
-        return np.flatnonzero(np.asarray(self._records["index"]) == 0)
-
-    def _asked(
-        self, structures: ArrayLike | None, weights: ArrayLike | None, baseline: Any
-    ) -> tuple[ModelFacts, Blocks]:
-        """What a model of some structures says of itself, and what runs through their rows."""
-        wanted = self._chosen(structures)
-        given = None if weights is None else checked_weights(weights, self.n_structures, "structure")
-        of_chosen = self._structures(wanted, given)
-        energies = self._head.facts.baseline
-        if energies is not None and baseline != "kept":
-            energies = of_chosen.baseline(as_baseline(baseline), baseline)
-        provenance = self._head.facts.provenance | provenance_of(of_chosen, self._head.facts.provenance)
-        facts = ModelFacts(energies, provenance, self._head.facts.descriptor)
-        return facts, partial(self._blocks, wanted, given)
-
-    def _sums(self, facts: ModelFacts, blocks: Blocks, n_threads: int) -> RowSums:
-        sums = sums_of(self._head.basis, facts)
-        for _ in adding(sums, blocks(), facts, n_threads):
-            pass
-        return sums
-
-    def _baseline_of(self, facts: ModelFacts) -> Array:
-        if facts.baseline is None:
-            raise InvalidInputError(
-                f"{self._path} has no energies, so there is nothing to choose a regularizer by; fit structures that "
-                "have them."
-            )
-        return np.array(list(facts.baseline.values()))
-
-    def _chosen(self, structures: ArrayLike | None) -> Indices:
-        """Numbers of the wanted structures, ascending."""
-        if structures is None:
-            return np.arange(self.n_structures)
-        given = np.asarray(structures)
-        if given.dtype == bool:
-            if given.shape != (self.n_structures,):
-                raise InvalidInputError(
-                    f"the mask has shape {given.shape}, but there are {self.n_structures} structures; give one entry "
-                    "for each."
-                )
-            return np.flatnonzero(given)
-        numbers = as_integers("structures", structures)
-        wrong = numbers[(numbers < 0) | (numbers >= self.n_structures)]
-        if wrong.size or len(np.unique(numbers)) < len(numbers):
-            what = f"structure {wrong[0]}, but there are {self.n_structures}" if wrong.size else "a structure twice"
-            raise InvalidInputError(f"structures names {what}; name those that there are, each once.")
-        return np.sort(numbers)
-
-    def _structures(self, chosen: Indices, weights: Array | None) -> Structures:
-        """What some structures are made of, by the rows of their energies."""
-        if not len(chosen):
-            raise InvalidInputError("no structure was chosen; choose at least one.")
-        records = self._records[self._first_rows[chosen]]
-        if (records["kind"] != ENERGY).any():
-            raise InvalidInputError(f"{self._path} has structures without an energy row; leave them out.")
-        of_chosen = records["weight"] if weights is None else weights[chosen]
-        checked_weights(of_chosen, len(chosen), "structure")
-        energies = None if self._head.facts.baseline is None else np.array(records["target"])
-        counts = np.asarray(records["composition"]).astype(np.int64)
-        species = self._head.basis.species
-        loss = self._head.settings.loss
-        return Structures(species, counts, np.array(of_chosen), loss, energies, Groups.none(len(chosen)))
-
-    def _blocks(self, chosen: Indices, weights: Array | None) -> Iterator[Rows]:
-        """Rows of some structures."""
-        wanted = np.zeros(self.n_structures, dtype=bool)
-        wanted[chosen] = True
-        for start in range(0, len(self), _BLOCK):
-            block = self._records[start : start + _BLOCK]
-            found = block[wanted[block["structure"]]]
-            if not len(found):
-                continue
-            if weights is not None:
-                found["weight"] = weights[found["structure"]]
-            yield as_rows(found)
 
     def _model(self, sums: RowSums, settings: Any, facts: ModelFacts) -> StructureModel:
         kind = SparseKernelModel if isinstance(self._head.basis, SparseKernelBasis) else LinearModel

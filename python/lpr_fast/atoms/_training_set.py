@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Indices = NDArray[np.int64]
 
 
-def ignore(n_atoms: int) -> None:
+def ignore(_: object) -> None:
     """Tell nobody."""
 
 
@@ -48,18 +48,8 @@ def looked_through(
     Frames that can be run through again are not kept: memory is that of some numbers for each. `pool` is told of all
     environments, `seen` after each frame of how many atoms there were so far.
     """
-    is_kept = isinstance(frames, Iterator)
-    kept: list[Atoms] = []
-    counts, labels = _Counts(), Labels(settings)
-    given = frames.frames() if isinstance(frames, _frames.Rereadable) else frames
-    for frame in _frames.checked(given, ready):
-        counts.add(frame.numbers)
-        labels.add(frame)
-        if pool is not None:
-            pool.add(frame.numbers)
-        if is_kept:
-            kept.append(frame)
-        seen(counts.n_atoms)
+    labels = Labels(settings)
+    counts, source = _counted(frames, ready, labels.add, pool, seen)
     if not counts.n_structures:
         raise InvalidInputError("there are no training structures; give at least one.")
     species, table = counts.table()
@@ -73,7 +63,43 @@ def looked_through(
         labels.isolated,
         labels.facts(),
     )
-    return TrainingSet(structures, _source(kept if is_kept else frames))
+    return TrainingSet(structures, source)
+
+
+def looked_through_elsewhere(
+    frames: Iterable[Atoms] | _frames.Rereadable, ready: _frames.GetReady, pool: Pool
+) -> TrainingSet:
+    """Structures that only `pool` is told of: nobody asks for their labels."""
+    try:
+        counts, source = _counted(frames, ready, ignore, pool, ignore)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"of the structures that the active set is drawn from (active_from), {error}") from None
+    if not counts.n_structures:
+        raise InvalidInputError("active_from has no structures; give at least one, or leave it out.")
+    return TrainingSet(Structures.unlabelled(*counts.table()), source)
+
+
+def _counted(
+    frames: Iterable[Atoms] | _frames.Rereadable,
+    ready: _frames.GetReady,
+    look: Callable[[Atoms], None],
+    pool: Pool | None,
+    seen: Callable[[int], None],
+) -> tuple[_Counts, _frames.Rereadable]:
+    """Atoms of checked frames, and where the frames come from again."""
+    is_kept = isinstance(frames, Iterator)
+    kept: list[Atoms] = []
+    counts = _Counts()
+    given = frames.frames() if isinstance(frames, _frames.Rereadable) else frames
+    for frame in _frames.checked(given, ready):
+        counts.add(frame.numbers)
+        look(frame)
+        if pool is not None:
+            pool.add(frame.numbers)
+        if is_kept:
+            kept.append(frame)
+        seen(counts.n_atoms)
+    return counts, _source(kept if is_kept else frames)
 
 
 def counted_again(source: _frames.Rereadable, species: tuple[int, ...], counts: Indices, start: int) -> Iterator[Atoms]:

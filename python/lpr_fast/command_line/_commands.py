@@ -14,6 +14,7 @@ from ..atoms._frames import DEFAULT_ENERGY_KEY
 from ..atoms._load import load_model
 from ..writing._plots import plot_scores
 from . import _calibrate, _fit, _info, _score, _tune
+from ._crystal_commands import prototypes
 from ._design_commands import suggest
 from ._mistakes import one_sentence
 from ._options import log_option, reading_options, worker_options
@@ -67,7 +68,16 @@ def lpr_fast() -> None:
     "--active-set",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="In place of --n-active, the active set: lines of a structure's number in TRAIN and an atom's, from 0.",
+    help="In place of --n-active, the active set: that of a model, or a text whose lines have a structure's number in "
+    "TRAIN and an atom's, from 0.",
+)
+@click.option(
+    "--active-from",
+    metavar="FILE",
+    type=str,
+    multiple=True,
+    help="Further structures, without energies if need be, from whose environments the active set is chosen too; may "
+    "be given again.",
 )
 @click.option(
     "--regularizer",
@@ -319,3 +329,4 @@ def run_demo(folder: Path) -> None:
 
 
 lpr_fast.add_command(suggest)
+lpr_fast.add_command(prototypes)

@@ -14,12 +14,12 @@ from .._arrays import Array
 from .._files import replacing
 from ..atoms._pipeline import Scores
 from ..atoms._sparse_kernel_model import SparseKernelModel
+from ..descriptors._soap_hypers import soap_hypers
 from ..models._columns import prefixed_columns_of
 from ..reading._sources import Files, readable
 from ..writing import _extxyz
 from . import _demo_picture
 from ._demo_alloy import alloy
-from ._fit import soap_hypers
 
 # Atoms nearer than this (in Å) are neighbours: the first minimum of the pair correlation of amorphous silicon.
 _BOND_LENGTH = 2.85

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from .._files import replacing
 from ..atoms._pipeline import Scores
 from ..atoms._sparse_kernel_model import SparseKernelModel
+from ..descriptors._soap_hypers import soap_hypers
 from ..models._columns import prefixed_columns_of
 from ..writing import _extxyz
-from ._fit import soap_hypers
 
 _N_ACTIVE = 250
 _REGULARIZER = 1e-3

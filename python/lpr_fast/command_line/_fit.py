@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,10 +12,12 @@ import yaml
 
 from .._errors import InvalidInputError
 from .._files import refuse_output, sha256_of, shown
-from ..atoms._fitting import wanted_descriptor
+from ..atoms._fitting import as_active_set, wanted_descriptor
+from ..atoms._load import load_model
 from ..atoms._model import StructureModel
 from ..atoms._sparse_kernel_model import SparseKernelModel
 from ..descriptors._imported import imported
+from ..descriptors._soap_hypers import soap_hypers
 from ..jobs import _fit_files
 from ..jobs._executors import executor_of
 from ..jobs._fit_files import FitOrder
@@ -50,6 +53,7 @@ class Options:
     zeta: float
     n_active: int | None
     active_set: Path | None
+    active_from: tuple[str, ...]
     regularizer: str
     loss: Literal["total", "per_atom"]
     energy_key: str
@@ -83,8 +87,10 @@ class Options:
     def settings(self, provenance: dict[str, Any]) -> FitSettings:
         """How the model is to be fitted."""
         is_linear = self.model == "linear"
-        if is_linear and (self.n_active is not None or self.active_set is not None):
-            raise InvalidInputError("a linear model has no active set; leave out --n-active and --active-set.")
+        if is_linear and (self.n_active is not None or self.active_set is not None or self.active_from):
+            raise InvalidInputError(
+                "a linear model has no active set; leave out --n-active, --active-set and --active-from."
+            )
         if self.n_active is not None and self.active_set is not None:
             raise InvalidInputError("--n-active and --active-set were given; give one of them.")
         is_sampled = not is_linear and self.active_set is None
@@ -92,7 +98,7 @@ class Options:
             "linear" if is_linear else "sparse_kernel",
             regularizer=as_regularizer(self.regularizer),
             n_active=(_N_ACTIVE if self.n_active is None else self.n_active) if is_sampled else None,
-            active_set=None if self.active_set is None else _read_active_set(self.active_set),
+            active_set=None if self.active_set is None else _active_set(self.active_set),
             zeta=self.zeta,
             loss=self.loss,
             weights=self.weights,
@@ -117,29 +123,19 @@ class _PlainLoader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
-def soap_hypers(cutoff: float = 5.0, max_radial: int = 7, max_angular: int = 6, width: float = 0.4) -> dict[str, Any]:
-    """The dictionary that featomic takes."""
-    return {
-        "cutoff": {"radius": cutoff, "smoothing": {"type": "ShiftedCosine", "width": 0.5}},
-        "density": {"type": "Gaussian", "width": width},
-        "basis": {
-            "type": "TensorProduct",
-            "max_angular": max_angular,
-            "radial": {"type": "Gto", "max_radial": max_radial},
-        },
-    }
-
-
 def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
     """Read, fit, save, and say what came of it."""
     paths = [path_of(specification) for specification in train]
     inputs = [path for path in (options.hypers, options.active_set) if path is not None]
+    inputs += [path_of(specification) for specification in options.active_from]
     inputs += [] if options.calibrate is None else [path_of(options.calibrate)]
     refuse_output(output, [*paths, *inputs])
     provenance = {
         "training_file": ", ".join(map(shown, paths)),
         "training_selection": ", ".join(map(shown, train)),
         "training_sha256": ", ".join(map(sha256_of, paths)),
+        **({} if options.active_set is None else _origin("active_set", [str(options.active_set)])),
+        **(_origin("active_from", options.active_from) if options.active_from else {}),
     }
     with executor_of(workers=options.workers, scheduler=options.scheduler) as executor, watching() as watch:
 
@@ -149,7 +145,15 @@ def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
 
         reading = ReadOptions.of(**options.reading)
         order = FitOrder(
-            output, options.keep_rows, options.wanted(), options.settings(provenance), executor, reading, progress, tell
+            output,
+            options.keep_rows,
+            options.wanted(),
+            options.settings(provenance),
+            executor,
+            reading,
+            progress,
+            tell,
+            list(options.active_from) or None,
         )
         fitted = _fit_files.fitted(list(train), order)
         watch.lap("writing")
@@ -190,6 +194,19 @@ def _baseline_line(model: StructureModel, options: Options) -> str | None:
         f"baseline  arbitrary: {len(species)} species, but {found} independent composition{'s' * (found != 1)}; do not "
         "compare local energies of different species, nor predict other compositions, unless you give --baseline"
     )
+
+
+def _origin(name: str, specifications: Sequence[str]) -> dict[str, str]:
+    """What the provenance says of files that the active set is from."""
+    digests = (sha256_of(path_of(specification)) for specification in specifications)
+    return {f"{name}_file": ", ".join(map(shown, specifications)), f"{name}_sha256": ", ".join(digests)}
+
+
+def _active_set(path: Path) -> Any:
+    """That of a model file, or what a text names; zeros, of which no text has any, are in the head of every model."""
+    with path.open("rb") as file:
+        is_model = b"\0" in file.read(16)
+    return as_active_set(load_model(path)) if is_model else _read_active_set(path)
 
 
 def _read_active_set(path: Path) -> list[list[int]]:

@@ -79,11 +79,22 @@ def active_set_line(model: SparseKernelModel) -> str:
     counts = ", ".join(f"{symbol(s)} {len(features)}" for s, features in model.active_features.items())
     facts = model.provenance
     line = f"{model.rigidity.size} environments ({counts}), {facts.get('active_set', 'of unknown origin')}"
+    if "active_set_file" in facts:
+        line += f" ({facts['active_set_file']}, sha256 {facts['active_set_sha256'][:16]}...)"
     if "pool" in facts:
         line += f" of a pool of {sum(facts['pool'].values())}, seed {facts.get('seed')}"
+    if "active_from" in facts:
+        line += f"; {_number_elsewhere(model)} of them from {facts['active_from']['n_structures']} further structures"
+        line += f", {facts['active_from_file']}" if "active_from_file" in facts else ""
     if model.rigidity.n_dropped:
         line += f"; {model.rigidity.n_dropped} redundant ones dropped"
     return line
+
+
+def _number_elsewhere(model: SparseKernelModel) -> int:
+    """Active environments that are not of the training set."""
+    places = model.active_environments
+    return 0 if places is None else int((places[:, 0] < 0).sum())
 
 
 def few_line(model: StructureModel) -> str | None:

@@ -1,1 +1,1 @@
-"""Which structures to compute next: what they would do to rigidities, before anybody computes them."""
+"""Which structures to compute next: crystals of one environment, and what structures would do to rigidities."""

@@ -16,9 +16,10 @@ from .._errors import InvalidInputError
 from .._files import refuse_output
 from .._progress import silent
 from ..atoms import _frames
-from ..atoms._fitting import frames_problem, outside_of, wanted_descriptor
+from ..atoms._fitting import as_active_set, frames_problem, outside_of, wanted_descriptor
 from ..atoms._load import load_model
 from ..atoms._model import StructureModel
+from ..atoms._sparse_kernel_model import SparseKernelModel
 from ..models._memory import as_bytes
 from ..models._problem import Problem, basis_of, expected, finished
 from ..models._reference import with_reference
@@ -64,6 +65,8 @@ class FitOrder:
         How to read the files.
     remark : callable
         Told, in a sentence, what a user should know before the work begins.
+    active_from : str, path, or list of these, optional
+        Further files whose environments may become active.
     """
 
     output: Path
@@ -74,6 +77,7 @@ class FitOrder:
     reading: ReadOptions
     progress: Progress
     remark: Callable[[str], None]
+    active_from: Any = None
 
     def identity(self) -> dict[str, Any]:
         """What the model's bytes depend on, beside the files."""
@@ -96,7 +100,8 @@ def fit_files(
     descriptor: Any = None,
     model: Kind = "sparse_kernel",
     n_active: int | Mapping[Any, int] | None = None,
-    active_set: ArrayLike | None = None,
+    active_set: ArrayLike | SparseKernelModel | None = None,
+    active_from: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     zeta: float = 4,
     loss: Loss = "total",
     weights: ArrayLike | str | None = None,
@@ -136,6 +141,8 @@ def fit_files(
         The model file.
     model : {"sparse_kernel", "linear"}
         What is fitted: a `SparseKernelModel` or a `LinearModel`, which has no active set and no zeta.
+    active_from : str, path, or list of these, optional
+        Files of the further structures that `SparseKernelModel.fit` takes here, read as `source` is.
     regularizer, hypers, descriptor, n_active, active_set, zeta, loss, weights, sigmas, energy_key, group_key, \
     baseline, hold, seed, provenance, keep_rows, memory, n_threads
         As for `SparseKernelModel.fit`.
@@ -158,7 +165,8 @@ def fit_files(
         unfinished run with other arguments.
     """
     is_kernel = model == "sparse_kernel"
-    if not is_kernel and (model != "linear" or n_active is not None or active_set is not None):
+    is_chosen = any(given is not None for given in (n_active, active_set, active_from))
+    if not is_kernel and (model != "linear" or is_chosen):
         raise InvalidInputError(
             f"model is {model!r}; it must be 'sparse_kernel', or 'linear', which takes no active set."
         )
@@ -166,7 +174,7 @@ def fit_files(
         model,
         regularizer=regularizer,
         n_active=n_active,
-        active_set=active_set,
+        active_set=as_active_set(active_set),
         zeta=zeta,
         loss=loss,
         weights=weights,
@@ -189,6 +197,7 @@ def fit_files(
         ReadOptions.of(format=format, topology=topology, species=species, cell=cell, ignore=ignore),
         progress or silent,
         lambda sentence: None,  # noqa: ARG005
+        active_from,
     )
     return fitted(source, order, stacklevel=3).model
 
@@ -196,24 +205,28 @@ def fit_files(
 def fitted(source: Any, order: FitOrder, *, stacklevel: int = 2) -> Fitted:
     """What `fit_files` does; warnings point `stacklevel` calls up."""
     files = reread_files(source, order.reading)
+    others = None if order.active_from is None else reread_files(order.active_from, order.reading)
+    inputs = [*files.paths, *(() if others is None else others.paths)]
     outputs = [order.output] if order.rows is None else [order.output, order.rows]
     if len({output.resolve() for output in outputs}) < len(outputs):
         raise InvalidInputError(f"{order.output} is to hold the model and its rows; give the rows another name.")
     for output in outputs:
-        refuse_output(output, files.paths)
+        refuse_output(output, inputs)
         if output.exists() and not output.is_file():
             raise InvalidInputError(f"{output} exists and is no regular file; give the name of a file to write.")
     with locked(outputs, stacklevel=stacklevel + 1):
-        job = _done(TrainingFiles.of(files), order, stacklevel + 1)
+        further = None if others is None else TrainingFiles.of(others)
+        job = _done(TrainingFiles.of(files), further, order, stacklevel + 1)
     return Fitted(load_model(order.output, outside_of(order.wanted)), job.resumed_at)
 
 
-def _done(frames: TrainingFiles, order: FitOrder, stacklevel: int) -> FitJob:
+def _done(frames: TrainingFiles, further: TrainingFiles | None, order: FitOrder, stacklevel: int) -> FitJob:
     """Make the model file, or what is left to do of it."""
     from ..writing._outputs import versions
 
     settings = {
         "input": frames.identity,
+        "active_from": None if further is None else further.identity,
         **order.identity(),
         **of_versions(versions()),
         "instruction_set": _core.cpu_info()[0],
@@ -221,12 +234,20 @@ def _done(frames: TrainingFiles, order: FitOrder, stacklevel: int) -> FitJob:
     job = FitJob(order.output, order.rows, settings)
     with job.consistent():
         if not job.is_assembled:
-            job.assemble(_made(frames, job, order, passes(order.executor, order.output), stacklevel + 1))
+            work = passes(order.executor, order.output)
+            job.assemble(_made(frames, further, job, order, work, stacklevel + 1))
         job.publish()
     return job
 
 
-def _made(frames: TrainingFiles, job: FitJob, order: FitOrder, work: Passes, stacklevel: int) -> _core.Model:
+def _made(
+    frames: TrainingFiles,
+    others: TrainingFiles | None,
+    job: FitJob,
+    order: FitOrder,
+    work: Passes,
+    stacklevel: int,
+) -> _core.Model:
     """All passes, or what is left of them."""
     if job.is_resumed:
         training, basis, further = job.first_pass(frames)
@@ -238,11 +259,13 @@ def _made(frames: TrainingFiles, job: FitJob, order: FitOrder, work: Passes, sta
             order.wanted,
             order.settings,
             order.progress,
+            active_from=others,
             seen=lambda done: order.progress("reading", done, n_atoms),
         )
         _say_beforehand(problem, order.remark)
-        basis, further = basis_of(problem, lambda chosen: work.features(problem, chosen), stacklevel=stacklevel + 1)
-        frames.refuse_changes()
+        basis, further = basis_of(problem, work.features, stacklevel=stacklevel + 1)
+        for files in (frames, *(() if others is None else (others,))):
+            files.refuse_changes()
         job.keep_first_pass(problem.structures, basis, further)
     if not job.is_solved:
         sums, start = job.rows(problem, basis, further)

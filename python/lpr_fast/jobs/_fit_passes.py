@@ -18,7 +18,7 @@ from ..atoms._environments import FrameEnvironments
 from ..models._archive import to_bytes
 from ..models._basis import Basis
 from ..models._fit import adding
-from ..models._problem import Problem, references_from, rows_from, rows_of, tell_scored
+from ..models._problem import Environments, Problem, described_here, references_from, rows_from, rows_of, tell_scored
 from ..models._reference import Reference, reference_of
 from ..models._row_sums import RowSums
 from ..models._rows import Rows
@@ -39,7 +39,7 @@ _FEWEST_TASKS, _MOST_TASKS = 16, 512
 class Passes(Protocol):
     """What describes structures and makes rows."""
 
-    def features(self, problem: Problem, environments: Indices) -> Iterator[Array]:
+    def features(self, environments: Environments, chosen: Indices) -> Iterator[Array]:
         """Features of environments, given in ascending order, a batch at a time."""
         ...
 
@@ -60,10 +60,10 @@ def passes(executor: Executor | None, output: Path) -> Passes:
 class Here:
     """In this process, a thread reads, one describes, and the caller's adds rows."""
 
-    def features(self, problem: Problem, environments: Indices) -> Iterator[Array]:
+    def features(self, environments: Environments, chosen: Indices) -> Iterator[Array]:
         """See `Passes`."""
         with Stream() as stream:
-            yield from stream.ahead(problem.environments.features(environments))
+            yield from stream.ahead(described_here(environments, chosen))
 
     def add_rows(self, start: int, sums: RowSums, problem: Problem, basis: Basis) -> Iterator[Rows]:
         """See `Passes`."""
@@ -106,18 +106,19 @@ class OnWorkers:
     def __init__(self, tasks: Tasks) -> None:
         self._tasks = tasks
 
-    def features(self, problem: Problem, environments: Indices) -> Iterator[Array]:
+    def features(self, environments: Environments, chosen: Indices) -> Iterator[Array]:
         """See `Passes`."""
-        bounds = np.searchsorted(environments, problem.structures.first[::_TOGETHER])
-        parts = [part for part in np.split(environments, bounds[1:]) if len(part)]
-        with self._tasks.sharing(_work(problem)) as common:
+        assert isinstance(environments, FrameEnvironments)
+        bounds = np.searchsorted(chosen, environments.structures.first[::_TOGETHER])
+        parts = [part for part in np.split(chosen, bounds[1:]) if len(part)]
+        with self._tasks.sharing(_work(environments)) as common:
             yield from self._tasks.results(_features_of, parts, common, most=_MOST_TASKS, stacklevel=8)
 
     def add_rows(self, start: int, sums: RowSums, problem: Problem, basis: Basis) -> Iterator[Rows]:
         """See `Passes`."""
         structures, ranges = problem.structures, _ranges(start, problem)
         most = min(max(_BYTES_WAITING // (8 * basis.size * _TOGETHER), _FEWEST_TASKS), _MOST_TASKS)
-        with self._tasks.sharing(_work(problem, basis)) as common:
+        with self._tasks.sharing(_work(problem.environments, basis)) as common:
             found = self._tasks.results(_rows_of, ranges, common, most=most, stacklevel=8)
             for rows in adding(sums, found, problem.facts, problem.settings.n_threads):
                 done = int(structures.first[int(rows.labels["structure"][-1]) + 1])
@@ -127,7 +128,7 @@ class OnWorkers:
     def references(self, start: int, problem: Problem, model: _core.Model) -> Iterator[tuple[Reference, int]]:
         """See `Passes`."""
         ranges = _ranges(start, problem)
-        with self._tasks.sharing(_work(problem, content=to_bytes(model))) as common:
+        with self._tasks.sharing(_work(problem.environments, content=to_bytes(model))) as common:
             found = self._tasks.results(_reference_of, ranges, common, most=_MOST_TASKS, stacklevel=8)
             for structures, reference in zip(ranges, found, strict=True):
                 tell_scored(problem, structures.stop)
@@ -140,8 +141,7 @@ def _ranges(start: int, problem: Problem) -> list[range]:
     return [range(a, min(a + _TOGETHER, count)) for a in range(start, count, _TOGETHER)]
 
 
-def _work(problem: Problem, basis: Basis | None = None, content: bytes | None = None) -> _Work:
-    environments = problem.environments
+def _work(environments: Environments, basis: Basis | None = None, content: bytes | None = None) -> _Work:
     assert isinstance(environments, FrameEnvironments)
     source = environments.training.source
     assert isinstance(source, TrainingFiles)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -50,10 +51,77 @@ def share_out(n_active: int, available: Mapping[int, int]) -> dict[int, int]:
 
 
 @dataclass(frozen=True)
+class ActiveFeatures:
+    """The active set of another model, to be taken as it is.
+
+    Attributes
+    ----------
+    of_species : dict of int to numpy.ndarray, shape (M_s, D)
+        Normalised features of the active environments of each species, ascending.
+    descriptor : dict or None
+        What that model says of its descriptor; None if it was built from arrays.
+    """
+
+    of_species: Mapping[int, Array]
+    descriptor: Mapping[str, Any] | None
+
+    @property
+    def size(self) -> int:
+        """M."""
+        return sum(map(len, self.of_species.values()))
+
+    @property
+    def n_features(self) -> int:
+        """D."""
+        return int(next(iter(self.of_species.values())).shape[1])
+
+    def digest(self) -> str:
+        """What tells it from others."""
+        content = b"".join(np.ascontiguousarray(features).tobytes() for features in self.of_species.values())
+        return hashlib.sha256(content).hexdigest()
+
+    def refuse_others(
+        self,
+        species: tuple[int, ...],
+        n_features: int,
+        descriptor: Mapping[str, Any] | None,
+        label: Callable[[int], str],
+    ) -> None:
+        """Throw for training sets whose features are others than those of the model.
+
+        Raises
+        ------
+        InvalidInputError
+            For other species, and another descriptor.
+        """
+        if tuple(self.of_species) != species:
+            known, there = (", ".join(map(label, names)) for names in (self.of_species, species))
+            raise InvalidInputError(
+                f"the active set is that of a model of {known}, but the training set has {there}; give structures of "
+                "the same species, for features depend on them."
+            )
+        before, now = _identity(self.descriptor), _identity(descriptor)
+        differing = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+        if differing or self.n_features != n_features:
+            what = differing[0] if differing else "the number of features"
+            raise InvalidInputError(
+                f"the active set is that of a model with another descriptor ({what} differs); give the same one."
+            )
+
+
+def _identity(facts: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """What tells a descriptor from others: of SOAP its parameters, for the rest is what its table came to."""
+    if facts is None:
+        return {"kind": None}
+    return {key: facts[key] for key in ("kind", "hypers")} if facts["kind"] == "soap" else facts
+
+
+@dataclass(frozen=True)
 class Sample:
-    """Features of the active environments of each species, and from how many of each they were chosen."""
+    """The active environments of each species with their features, and from how many of each they were chosen."""
 
     active: dict[int, Array]
+    environments: dict[int, Indices]
     pool: dict[int, int]
 
     @property
@@ -114,14 +182,20 @@ def sampled(
     environments, which it is told in ascending order, and `report` is told how many have come.
     """
     active: dict[int, Array] = {}
+    environments: dict[int, Indices] = {}
     done = 0
     for block in _blocks(pools, cap // (8 * n_features)):
         features = _features_of(block, describe, n_features, partial(_report_more, report, done))
         for s in block:
             normalised = _core.normalised(features.pop(s), n_threads)
-            active[s] = normalised[choose(normalised, wanted[s], n_threads)]
+            chosen = choose(normalised, wanted[s], n_threads)
+            active[s], environments[s] = normalised[chosen], block[s][chosen]
         done += sum(map(len, block.values()))
-    return Sample({s: active[s] for s in pools}, {s: len(pool) for s, pool in pools.items()})
+    return Sample(
+        {s: active[s] for s in pools},
+        {s: environments[s] for s in pools},
+        {s: len(pool) for s, pool in pools.items()},
+    )
 
 
 def _report_more(report: Callable[[int], None], before: int, done: int) -> None:

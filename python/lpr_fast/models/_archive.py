@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from .. import _core
 from .._arrays import Array
+from .._errors import InvalidInputError
 from .._rigidity import Rigidity
 from . import _safetensors
-from ._basis import Basis, LinearBasis, SparseKernelBasis, active_order
+from ._basis import ENVIRONMENTS, Basis, LinearBasis, SparseKernelBasis, active_order
 from ._scores import Loss
 
 Tensors = dict[str, NDArray[Any]]
@@ -66,6 +67,8 @@ def assembled(
         facts["n_active"] = [len(active) for active in basis.active.values()]
         tensors["active"] = np.concatenate(list(basis.active.values()))
         tensors["active.order"] = np.concatenate(list(active_order(basis, n_threads).values()))
+        if basis.environments is not None:
+            tensors[ENVIRONMENTS] = basis.environments
     elif isinstance(basis, LinearBasis) and basis.has_constants:
         facts["constants"] = True
     if rigidity.weights is not None:
@@ -78,16 +81,17 @@ def assembled(
 def _factors(basis: Basis, rigidity: Rigidity, prior: Array | None, n_threads: int) -> dict[str, _core.HessianFactor]:
     """The factor of the whole Hessian, those for phi of each species, and those of its prior."""
     restricted, priors = {}, {}
+    whole = rigidity._factor
+    assert isinstance(whole, _core.HessianFactor)  # of an accumulator
     for s in basis.species:
         columns = basis.columns(s)
         if columns.start == columns.stop:
             continue
         if len(basis.species) > 1:
-            of_species = rigidity.restrict(np.arange(basis.size)[columns], n_threads=n_threads)
-            restricted[f"hessian.{s}"] = of_species._factor
+            restricted[f"hessian.{s}"] = whole.restrict_to(list(range(columns.start, columns.stop)), n_threads)
         if prior is not None:
             priors[f"prior.{s}"] = _core.factorize_prior(np.ascontiguousarray(prior[columns, columns]), n_threads)
-    return {"hessian": rigidity._factor} | restricted | priors
+    return {"hessian": whole} | restricted | priors
 
 
 def put_factor(name: str, factor: _core.HessianFactor, tensors: Tensors) -> dict[str, Any]:
@@ -110,6 +114,23 @@ def to_bytes(model: _core.Model) -> bytes:
     """The content of a model file."""
     text, arrays = model.parts()
     return _safetensors.to_bytes(arrays, text)
+
+
+def active_environments(model: _core.Model) -> NDArray[np.int64] | None:
+    """Structure and atom of each active environment, (M, 2), if the model knows them.
+
+    Raises
+    ------
+    InvalidInputError
+        For an array of another shape or type, as nobody wrote it.
+    """
+    found = model.parts()[1].get(ENVIRONMENTS)
+    if found is not None and (found.shape != (model.size, 2) or found.dtype != np.int64):
+        raise InvalidInputError(
+            f"the model's array {ENVIRONMENTS!r} has shape {found.shape} and type {found.dtype}, expected "
+            f"({model.size}, 2) and int64; fit the model anew."
+        )
+    return found
 
 
 def whole_prior(model: _core.Model, species: Sequence[int]) -> _core.HessianFactor | None:

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from .. import _core
 from .._arrays import Array
 
+#: The array of files that says which environments are active.
+ENVIRONMENTS = "active.environments"
+
 
 class Basis(Protocol):
     """Functions phi of an environment's features; those of one centre species vanish for all others."""
@@ -64,10 +67,13 @@ class SparseKernelBasis:
         Features of the active environments of each centre species, normalised; species ascending.
     zeta : float
         Power of the kernel.
+    environments : numpy.ndarray of int, shape (M, 2), or None
+        Structure and atom of each active environment, as `SparseKernelModel.active_environments` has them.
     """
 
     active: dict[int, Array]
     zeta: float
+    environments: NDArray[np.int64] | None = None
 
     @property
     def species(self) -> tuple[int, ...]:
@@ -176,7 +182,10 @@ def basis_to_parts(basis: Basis) -> tuple[dict[str, Any], dict[str, NDArray[Any]
     facts: dict[str, Any] = {"species": list(basis.species), "n_features": basis.n_features}
     if not isinstance(basis, SparseKernelBasis):
         return facts, {}
-    return facts | {"zeta": basis.zeta}, {f"active.{s}": active for s, active in basis.active.items()}
+    arrays: dict[str, NDArray[Any]] = {f"active.{s}": active for s, active in basis.active.items()}
+    if basis.environments is not None:
+        arrays[ENVIRONMENTS] = basis.environments
+    return facts | {"zeta": basis.zeta}, arrays
 
 
 def basis_from_parts(facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Basis:
@@ -184,4 +193,4 @@ def basis_from_parts(facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]
     species = tuple(facts["species"])
     if "zeta" not in facts:
         return LinearBasis(species, facts["n_features"])
-    return SparseKernelBasis({s: arrays[f"active.{s}"] for s in species}, facts["zeta"])
+    return SparseKernelBasis({s: arrays[f"active.{s}"] for s in species}, facts["zeta"], arrays.get(ENVIRONMENTS))

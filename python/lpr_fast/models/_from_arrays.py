@@ -22,7 +22,7 @@ from .._arrays import (
 )
 from .._errors import InvalidInputError
 from .._progress import Progress
-from ._active_set import Pool, pool_size
+from ._active_set import ActiveFeatures, Pool, pool_size
 from ._fit import ModelFacts, provenance_of
 from ._problem import Problem
 from ._settings import FitSettings
@@ -99,7 +99,8 @@ def array_problem(
     if settings.n_active is not None:
         pool = Pool(pool_size(settings.largest_active), settings.seed)
         pool.add(environments.numbers)
-    given = None if settings.active_set is None else _places(settings.active_set, order)
+    active = settings.active_set
+    given = None if active is None or isinstance(active, ActiveFeatures) else _places(active, order)
     return Problem(structures, environments, settings, facts, progress, pool, given)
 
 

@@ -45,20 +45,17 @@ def needed(structures: Structures, n_features: int, size: int) -> int:
     return _LIBRARIES + _BATCHES + of_structures + 8 * size * (n_features + _SQUARES * size)
 
 
-def largest_pool(structures: Structures, n_features: int, wanted: Mapping[int, int]) -> int:
+def largest_pool(available: Mapping[int, int], n_features: int, wanted: Mapping[int, int]) -> int:
     """Bytes of the largest pool of one species, and of the copy that sampling makes of it."""
-    sizes = [min(pool_size(count), structures.available[s]) for s, count in wanted.items()]
+    sizes = [min(pool_size(count), available[s]) for s, count in wanted.items()]
     return 2 * 8 * n_features * max(sizes, default=0)
 
 
-def demand(structures: Structures, n_features: int, size: int, wanted: Mapping[int, int]) -> int:
-    """Bytes that a fit takes, with the pool of the largest species if an active set is to be chosen."""
-    return needed(structures, n_features, size) + largest_pool(structures, n_features, wanted)
-
-
-def pool_bytes(structures: Structures, n_features: int, wanted: Mapping[int, int], memory: int | None) -> int:
+def pool_bytes(
+    structures: Structures, available: Mapping[int, int], n_features: int, wanted: Mapping[int, int], memory: int | None
+) -> int:
     """Bytes that features of pools may take together; that of the largest species has to fit in any case."""
-    largest = largest_pool(structures, n_features, wanted)
+    largest = largest_pool(available, n_features, wanted)
     if memory is None:
         return max(_POOL_BYTES, largest // 2)
     return memory - needed(structures, n_features, sum(wanted.values())) - largest // 2

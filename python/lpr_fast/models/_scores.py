@@ -27,11 +27,12 @@ AnyScores = TypeVar("AnyScores", bound="LocalScores")
 
 @dataclass(frozen=True)
 class Columns(dict[str, NDArray[Any]]):
-    """Arrays of one length: attributes, and a dictionary of those that there are."""
+    """Arrays of one length: attributes, and a dictionary of those that there are and have one dimension."""
 
     def __post_init__(self) -> None:
         """Fill the dictionary."""
-        self.update({each.name: values for each in fields(self) if (values := getattr(self, each.name)) is not None})
+        found = {each.name: getattr(self, each.name) for each in fields(self)}
+        self.update({name: values for name, values in found.items() if values is not None and values.ndim == 1})
 
     def __len__(self) -> int:
         """Return the length of the arrays."""

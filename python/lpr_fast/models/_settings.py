@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from .._arrays import as_count, as_number
 from .._errors import InvalidInputError
 from . import _active_set
+from ._active_set import ActiveFeatures
 from ._scores import Loss
 from ._structures import checked_loss
 
@@ -41,7 +42,7 @@ class FitSettings:
     kind: Kind
     regularizer: Regularizer
     n_active: int | Mapping[Any, int] | None = None
-    active_set: ArrayLike | None = None
+    active_set: ArrayLike | ActiveFeatures | None = None
     zeta: float = 4
     loss: Loss = "total"
     weights: ArrayLike | str | None = None
@@ -127,6 +128,8 @@ def _digest(structure: Any) -> str:
 
 
 def _plain(given: Any) -> Any:
+    if isinstance(given, ActiveFeatures):
+        return {"features": given.digest()}
     return given if given is None or isinstance(given, str) else np.asarray(given).tolist()
 
 

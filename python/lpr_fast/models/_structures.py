@@ -87,6 +87,11 @@ class Structures:
         sizes = self.counts.sum(axis=1).astype(np.float64)
         return sizes if self.loss == "per_atom" else np.ones(len(self))
 
+    def places(self, environments: Indices) -> Indices:
+        """Structure and atom of each environment: (n, 2)."""
+        structures = np.searchsorted(self.first, environments, side="right") - 1
+        return np.column_stack([structures, environments - self.first[structures]])
+
     def owner_of_row(self, row: int) -> int:
         """Number of the structure that a training row belongs to: each has one row, of its energy."""
         return row
@@ -106,6 +111,11 @@ class Structures:
         """How many compositions are independent: with fewer than species, energies leave a baseline open."""
         counts = self.counts.astype(np.float64)
         return int(np.linalg.matrix_rank(counts.T @ counts))
+
+    @classmethod
+    def unlabelled(cls, species: tuple[int, ...], counts: Indices) -> Structures:
+        """Structures of which only the environments are asked for."""
+        return cls(species, counts, np.ones(len(counts)), "total", None, Groups.none(len(counts)))
 
     def baseline(self, given: Mapping[int, float] | str | None, shown: object) -> dict[int, float] | None:
         """Energy of each species to be taken off first, checked or fitted; None without energies.

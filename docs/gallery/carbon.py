@@ -1,0 +1,164 @@
+"""Figure 5: amorphous carbon of one proportion of sp2 to sp3, and what other proportions or one crystal add.
+
+python docs/gallery/carbon.py [--full] [--out FOLDER]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from common import COLOURS, Array, Findings, Study, coordination, read, repeated, soap
+
+from lpr_fast import Rigidity, Scores, SparseKernelModel, StructureModel, TrainingRows
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FILES = ("carbon_gap20u_dft.xyz", "carbon_gap17test_dft.xyz", "big_aC_64000.xyz", "big_aC_4001.xyz")
+BOND = 1.82  # Å: who is a neighbour
+KINDS = {"sp2": 3, "sp3": 4}  # neighbours
+ZETA, MU = 4, 1e-2
+SHORT, USUAL = soap(1.85, width=0.5, smoothing=0.1), soap(3.7, width=0.5)
+OTHERS, CRYSTAL_8, CRYSTAL_64 = "other proportions", "one cell of 8 diamond atoms", "one cell of 64 diamond atoms"
+
+
+@dataclass(frozen=True)
+class Size:
+    """Cells near 1 : 1 in the training set, active environments, and groups of the large snapshot."""
+
+    n_cells: int
+    n_active: int
+    n_groups: int
+
+
+def recipe(
+    cells: list[Any], sets: Mapping[str, Array], film: list[Any], hypers: dict[str, Any], n_active: int, rows: Path
+) -> tuple[StructureModel, dict[str, Scores]]:
+    """A model of all cells, and scores of a film by models of some: one active set, nothing is described twice."""
+    model = SparseKernelModel.fit(
+        cells, hypers=hypers, zeta=ZETA, n_active=n_active, regularizer=MU, energy_key=None, keep_rows=rows
+    )
+    kept = TrainingRows(rows)
+    return model, {name: kept.fit(structures=numbers).score(film) for name, numbers in sets.items()}
+
+
+@cache
+def cells() -> tuple[list[Any], list[Any], list[Any]]:
+    """Labelled cells of 64 atoms: those near 1 : 1, those far from it; and the diamond, as 8 atoms and as 64."""
+    labelled = [frame for name in FILES[:2] for frame in read(name)]
+    even, others = [], []
+    for frame in labelled:
+        neighbours = coordination(frame, BOND) if len(frame) == 64 else np.zeros(0)
+        n_sp2, n_sp3 = (np.sum(neighbours == n) for n in KINDS.values())
+        if n_sp2 + n_sp3 > 0.8 * 64:
+            share = n_sp3 / (n_sp2 + n_sp3)
+            if abs(share - 0.5) <= 0.05:
+                even.append(frame)
+            elif abs(share - 0.5) > 0.2:
+                others.append(frame)
+    diamond = min((frame for frame in labelled if len(frame) == 8), key=lambda frame: frame.get_potential_energy())
+    return even, others, [diamond, repeated(diamond, (2, 2, 2))]
+
+
+def training_sets(n_even: int, n_others: int, seed: int) -> dict[str, Array]:
+    """Numbers of the structures of each set, of the cells near 1 : 1, the others and the diamonds in this order."""
+    rng = np.random.default_rng(seed)
+    even, others, n_swapped = rng.permutation(n_even), rng.permutation(n_others), n_even // 10
+    return {
+        "before": even,
+        OTHERS: np.concatenate([even[n_swapped:], n_even + others[:n_swapped]]),
+        CRYSTAL_8: np.append(even[1:], n_even + n_others),
+        CRYSTAL_64: np.append(even[1:], n_even + n_others + 1),
+    }
+
+
+def measure_cells(size: Size, seed: int, found: Findings) -> None:
+    """Labelled cells near 1 : 1, and the dense snapshot as the film."""
+    even, others, diamond = cells()
+    rng = np.random.default_rng(100 + seed)
+    chosen = [even[i] for i in rng.permutation(len(even))[: size.n_cells]]
+    swapped = [others[i] for i in rng.permutation(len(others))[: size.n_cells // 10]]
+    sets = training_sets(len(chosen), len(swapped), seed)
+    film = read(FILES[3])
+    neighbours = coordination(film[0], BOND)
+    for what, hypers in (("", SHORT), ("cutoff 3.7, ", USUAL)):
+        with TemporaryDirectory() as folder:
+            rows = Path(folder) / "carbon.rows"
+            model, scores = recipe([*chosen, *swapped, *diamond], sets, film, hypers, size.n_active, rows)
+        for name in (OTHERS, CRYSTAL_8, CRYSTAL_64):
+            for kind, n in KINDS.items():
+                ratio = scores[name].lpr / scores["before"].lpr
+                found.numbers[f"{what}{name}: LPR of {kind}, times"] = np.median(ratio[neighbours == n])
+        if hypers is SHORT:
+            found.drawn |= {"scores": scores, "neighbours": neighbours}
+            measure_groups(model, size, seed, found)
+
+
+def measure_groups(model: StructureModel, size: Size, seed: int, found: Findings) -> None:
+    """Groups of 32 and 32 atoms of the large snapshot, each in its surroundings there: exactly 1 : 1."""
+    (snapshot,) = read(FILES[2])
+    neighbours = coordination(snapshot, BOND)
+    rng = np.random.default_rng(seed)
+    pools = [rng.permutation(np.flatnonzero(neighbours == n)) for n in KINDS.values()]
+    n_swapped = size.n_groups // 10
+    shares = np.full(size.n_groups + n_swapped, 32)
+    shares[size.n_groups :] = np.where(np.arange(n_swapped) % 2, 16, 48)  # sp2 atoms of the groups that replace others
+    used = np.cumsum(np.concatenate([[0], shares]))
+    phi = model.phi([snapshot])
+    atoms = [
+        np.concatenate([pools[0][used[g] : used[g + 1]], pools[1][64 * g - used[g] : 64 * (g + 1) - used[g + 1]]])
+        for g in range(len(shares))
+    ]
+    rows = np.stack([phi[of_group].sum(axis=0) for of_group in atoms])
+    (active,) = (model.active_features or {}).values()
+    tested = [pool[-2000:] for pool in pools]  # atoms of no group
+    lpr = {}
+    for when, chosen in (("before", rows[: size.n_groups]), ("after", rows[n_swapped:])):
+        rigidity = Rigidity.from_kernels(chosen, (active @ active.T) ** ZETA, regularizer=MU)
+        lpr[when] = [rigidity.lpr(phi[of_kind]) for of_kind in tested]
+    for kind, before, after in zip(KINDS, lpr["before"], lpr["after"], strict=True):
+        found.numbers[f"exactly 1 : 1, {OTHERS}: LPR of {kind}, times"] = np.median(after / before)
+
+
+def measure(size: Size, seed: int) -> Findings:
+    """Both kinds of training sets."""
+    found = Findings()
+    measure_cells(size, seed, found)
+    return found
+
+
+def draw(figure: Figure, findings: list[Findings]) -> None:
+    """LPR of the film's atoms before and after, first seed."""
+    drawn = findings[0].drawn
+    panels = figure.subplots(1, 3, sharex=True, sharey=True)
+    before = drawn["scores"]["before"].lpr
+    for axes, name in zip(panels, (OTHERS, CRYSTAL_8, CRYSTAL_64), strict=True):
+        for (kind, n), colour in zip(KINDS.items(), COLOURS, strict=False):
+            of_kind = drawn["neighbours"] == n
+            axes.loglog(before[of_kind], drawn["scores"][name].lpr[of_kind], ".", ms=2, color=colour, label=kind)
+        axes.plot([before.min(), before.max()], [before.min(), before.max()], color="0.5", linewidth=0.8)
+        axes.set(title=name, xlabel="LPR before", xlim=(before.min(), before.max()))
+    panels[0].set_ylabel("LPR after (loss on totals)")
+    panels[0].legend(frameon=False, markerscale=5)
+
+
+STUDY = Study(
+    __file__,
+    recipe,
+    measure,
+    draw,
+    reduced=Size(60, 150, 200),
+    full=Size(150, 500, 400),
+    n_seeds=(2, 5),
+    needs=FILES,
+    picture_inches=(11, 4),
+)
+
+if __name__ == "__main__":
+    STUDY.main()

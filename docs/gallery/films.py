@@ -1,0 +1,154 @@
+"""Figure 7: single-environment cells of carbon, in place of one training structure in a hundred.
+
+python docs/gallery/films.py [--full] [--out FOLDER]
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from common import COLOURS, Array, Findings, Study, density, labels, read, repeated, soap
+
+from lpr_fast import SparseKernelModel, StructureModel, TrainingRows, single_environment
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FILES = ("carbon_gap20u_dft.xyz", "carbon_gap17test_dft.xyz", "big_aC_4001.xyz")
+SETTINGS = {"hypers": soap(3.7, width=0.5, max_angular=8), "zeta": 4, "regularizer": 1e-2}
+BEFORE, DIAMOND, GRAPHITE, BOTH = "before", "diamond-like", "graphite-like", "both kinds"
+NEAREST = 100
+THIN = 2.1  # g/cc
+
+
+@dataclass(frozen=True)
+class Size:
+    """Training structures, how many of them are replaced, active environments."""
+
+    n_structures: int
+    n_replaced: int
+    n_active: int
+
+
+def recipe(cells: list[Any], crystals: list[Any], sets: dict[str, Array], n_active: int, rows: Path) -> dict[str, Any]:
+    """Models of some of the cells and crystals, at the active set of all; numbers of crystals follow those of cells."""
+    SparseKernelModel.fit([*cells, *crystals], **SETTINGS, n_active=n_active, energy_key=None, keep_rows=rows)
+    kept = TrainingRows(rows)
+    return {name: kept.fit(structures=numbers) for name, numbers in sets.items()}
+
+
+def strained_crystals(n: int, seed: int) -> list[Any]:
+    """Cells of at most 64 equivalent atoms: n of diamond, then n of graphite, AA and ABC in turn."""
+    wanted = {"n_atoms": 64, "max_strain": 0.1, "seed": seed}
+    diamond = single_environment("diamond C", n, **wanted)
+    layered = [single_environment(f"graphite-{kind} C", (n + 1) // 2, **wanted) for kind in ("AA", "ABC")]
+    return [*diamond, *[cell for pair in zip(*layered, strict=True) for cell in pair][:n]]
+
+
+@cache
+def structures() -> tuple[list[Any], list[Any], list[Any]]:
+    """Cells of 64 atoms: of the training set, held out; and labelled crystals, 174 of each kind, as 64 atoms."""
+    labelled, held_out = ([frame for frame in read(name) if len(frame) in (4, 8, 64)] for name in FILES[:2])
+    cells = {n: [frame for frame in labelled if len(frame) == n] for n in (4, 8, 64)}
+    diamond = [repeated(frame, (2, 2, 2)) for frame in cells[8]]
+    graphite = [repeated(frame, (4, 4, 1)) for frame in cells[4]]
+    return cells[64], [frame for frame in held_out if len(frame) == 64], [*diamond, *graphite]
+
+
+def training_sets(n: int, k: int) -> dict[str, Array]:
+    """Numbers of structures: n cells, or n - k of them and k crystals, of which there are k of either kind."""
+    kept, diamond, graphite = np.arange(n - k), n + np.arange(k), n + k + np.arange(k)
+    halves = np.concatenate([diamond[: k - k // 2], graphite[: k // 2]])
+    added = {DIAMOND: diamond, GRAPHITE: graphite, BOTH: halves}
+    return {BEFORE: np.arange(n)} | {name: np.concatenate([kept, numbers]) for name, numbers in added.items()}
+
+
+def nearest(model: StructureModel, films: list[Any], crystals: list[Any], k: int) -> dict[str, Array]:
+    """The atoms of all films that are most similar to either kind, and both."""
+    similarity = model.similarity(films, [*crystals])
+    of_kind = {name: similarity[:, part].max(axis=1) for name, part in ((DIAMOND, np.s_[:k]), (GRAPHITE, np.s_[k:]))}
+    atoms = {name: np.argsort(-values, kind="stable")[:NEAREST] for name, values in of_kind.items()}
+    return atoms | {BOTH: np.concatenate([*atoms.values()])}
+
+
+def measure(size: Size, seed: int) -> Findings:
+    """Enhancement at one active set and at active sets of their own, and errors of models of labelled crystals."""
+    found = Findings()
+    pool, held_out, labelled = structures()
+    rng = np.random.default_rng(seed)
+    cells = [pool[i] for i in rng.permutation(len(pool))[: size.n_structures]]
+    crystals = strained_crystals(size.n_replaced, seed)
+    sets = training_sets(len(cells), size.n_replaced)
+    films = [*read(FILES[2]), *[frame for frame in held_out if density(frame) < THIN]]
+    with TemporaryDirectory() as folder:
+        models = recipe(cells, crystals, sets, size.n_active, Path(folder) / "films.rows")
+    everything = [*cells, *crystals]
+    anew = {
+        name: SparseKernelModel.fit(
+            [everything[i] for i in numbers], **SETTINGS, n_active=size.n_active, energy_key=None, seed=seed
+        )
+        for name, numbers in sets.items()
+    }
+    atoms = nearest(models[BEFORE], films, crystals, size.n_replaced)
+    for what, of_sets in (("", models), ("anew, ", anew)):
+        scores = {name: model.score(films) for name, model in of_sets.items()}
+        for name, of_kind in atoms.items():
+            ratio = scores[name].lpr / scores[BEFORE].lpr
+            found.numbers[f"{what}{name}: LPR of the nearest, + %"] = 100 * (ratio[of_kind].mean() - 1)
+            found.numbers[f"{what}{name}: LPR of all atoms, + %"] = 100 * (ratio.mean() - 1)
+            found.numbers[f"{what}{name}: largest fall of the variance, %"] = 100 * (1 - 1 / ratio.max())
+            found.drawn[what, name] = (scores[BEFORE].lpr, scores[name].lpr, of_kind)
+    found.numbers["share of the dense film among the nearest to diamond"] = np.mean(atoms[DIAMOND] < len(films[0]))
+    found.numbers["share of the dense film among the nearest to graphite"] = np.mean(atoms[GRAPHITE] < len(films[0]))
+    measure_errors(cells, labelled, held_out, size, rng, found)
+    return found
+
+
+def measure_errors(
+    cells: list[Any], labelled: list[Any], held_out: list[Any], size: Size, rng: np.random.Generator, found: Findings
+) -> None:
+    """Errors of held-out cells, with labelled crystals of either kind in place of those that have no energies."""
+    k, half = size.n_replaced, len(labelled) // 2
+    drawn = [*rng.permutation(half)[:k], *(half + rng.permutation(half)[:k])]
+    with TemporaryDirectory() as folder:
+        rows = Path(folder) / "errors.rows"
+        everything = [*cells, *[labelled[i] for i in drawn]]
+        SparseKernelModel.fit(everything, **SETTINGS, n_active=size.n_active, keep_rows=rows)
+        kept = TrainingRows(rows)
+        energies = labels(held_out) / 64
+        for name, numbers in training_sets(len(cells), k).items():
+            errors = kept.fit(structures=numbers).predict(held_out) / 64 - energies
+            found.numbers[f"{name}: RMSE of cells held out, % of their sd"] = 100 * errors.std() / energies.std()
+
+
+def draw(figure: Figure, findings: list[Findings]) -> None:
+    """LPR before and after, all atoms and the nearest, at one active set; first seed."""
+    panels = figure.subplots(1, 3, sharex=True, sharey=True)
+    for axes, name in zip(panels, (DIAMOND, GRAPHITE, BOTH), strict=True):
+        before, after, atoms = findings[0].drawn["", name]
+        axes.loglog(before, after / before, ".", ms=2, color="0.7", label="all atoms of the films")
+        axes.loglog(before[atoms], after[atoms] / before[atoms], ".", ms=4, color=COLOURS[1], label="the nearest")
+        axes.set(title=name, xlabel="LPR before (loss on totals)")
+    panels[0].set_ylabel("LPR after / before")
+    panels[0].legend(frameon=False, markerscale=3)
+
+
+STUDY = Study(
+    __file__,
+    recipe,
+    measure,
+    draw,
+    reduced=Size(200, 2, 200),
+    full=Size(1000, 10, 1000),
+    n_seeds=(2, 10),
+    needs=FILES,
+    picture_inches=(11, 4),
+)
+
+if __name__ == "__main__":
+    STUDY.main()

@@ -1,0 +1,164 @@
+"""Figure 6: two species in one proportion, and what other proportions or the pure elements add.
+
+`python docs/gallery/species.py [--full] [--out FOLDER]`
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ase.data import atomic_numbers
+from common import COLOURS, Array, Findings, Study, read, soap
+
+from lpr_fast import Committee, Scores, SparseKernelModel, TrainingRows, single_environment
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FILES = ("alloys_ss_mota.xyz", "gaas_cookbook.xyz", "gaas_dos_samples.xyz")
+SETTINGS = {"zeta": 1, "regularizer": 1e-3}
+OTHERS = "other compositions"
+
+
+@dataclass(frozen=True)
+class Size:
+    """Structures of the one composition in the training set, those that are tested, and active environments."""
+
+    n_alloys: int
+    n_crystals: int
+    n_tested: int
+    n_active: int
+
+
+@dataclass(frozen=True)
+class System:
+    """Structures of one composition, and what replaces a tenth of them."""
+
+    even: list[Any]
+    added: dict[str, list[Any]]
+
+
+def recipe(
+    structures: list[Any], sets: dict[str, Array], tested: list[Any], hypers: dict[str, Any], n_active: int, rows: Path
+) -> dict[str, Scores]:
+    """Scores of some structures by models of others, at the active set of all of these."""
+    SparseKernelModel.fit(
+        structures, hypers=hypers, **SETTINGS, n_active=n_active, energy_key=None, keep_rows=rows
+    )
+    kept = TrainingRows(rows)
+    return {name: kept.fit(structures=numbers).score(tested) for name, numbers in sets.items()}
+
+
+def committees(
+    structures: list[Any], sets: dict[str, Array], tested: list[Any], hypers: dict[str, Any], n_active: int, rows: Path
+) -> dict[str, Array]:
+    """Variances of local energies over ten members, at the baseline of all structures."""
+    SparseKernelModel.fit(structures, hypers=hypers, **SETTINGS, n_active=n_active, keep_rows=rows)
+    kept = TrainingRows(rows)
+    fitted = {name: Committee.fit(kept, structures=numbers, baseline="kept") for name, numbers in sets.items()}
+    return {name: committee.score(tested).spread ** 2 for name, committee in fitted.items()}
+
+
+@cache
+def alloys() -> System:
+    """Mo-Ta solid solutions of 16 atoms, 8 and 8; those with at most 5 atoms of either; strained crystals of each."""
+    frames = read(FILES[0])
+    n_mo = np.array([np.sum(frame.numbers == atomic_numbers["Mo"]) for frame in frames])
+    even, others = np.flatnonzero(n_mo == 8), np.flatnonzero(np.abs(n_mo - 8) >= 3)
+    pure = {f"pure {s}": single_environment(f"bcc {s}", 10, n_atoms=16, max_strain=0.05) for s in ("Mo", "Ta")}
+    return System([frames[i] for i in even], {OTHERS: [frames[i] for i in others]} | pure)
+
+
+@cache
+def crystals() -> System:
+    """GaAs cells of 176 atoms; cells of other compositions, with at least a fifth of As; pure Ga. No pure As exists."""
+    frames = {name: read(name) for name in FILES[1:]}
+    share = {name: [np.mean(frame.numbers == atomic_numbers["As"]) for frame in frames[name]] for name in FILES[1:]}
+    of_cookbook, of_samples = (list(zip(frames[name], share[name], strict=True)) for name in FILES[1:])
+    others = [frame for frame, x in of_samples if x > 0 and abs(x - 0.5) > 0.05]
+    pure = [frame for frame, x in of_cookbook if x == 0]
+    return System([frame for frame, x in of_cookbook if x == 0.5], {OTHERS: others, "pure Ga": pure})
+
+
+def chosen(system: System, size: Size, n: int, rng: np.random.Generator) -> tuple[list[Any], dict[str, Array], list[Any]]:
+    """Structures, the numbers of those in each training set, and structures of the one composition to test on."""
+    order = rng.permutation(len(system.even))
+    structures, n_swapped = [system.even[i] for i in order[:n]], n // 10
+    sets = {"before": np.arange(n)}
+    for name, pool in system.added.items():
+        added = len(structures) + np.arange(n_swapped)
+        structures += [pool[i] for i in rng.permutation(len(pool))[:n_swapped]]
+        sets[name] = np.concatenate([np.arange(n_swapped, n), added])
+    return structures, sets, [system.even[i] for i in order[n:][: size.n_tested]]
+
+
+def say_ratios(what: str, tested: list[Any], scores: dict[str, Scores], found: Findings) -> None:
+    """The typical enhancement of either species, plain and held."""
+    species = np.concatenate([frame.get_chemical_symbols() for frame in tested])
+    for name in list(scores)[1:]:
+        for column in ("LPR", "held LPR"):
+            before, after = (getattr(scores[s], column.replace("held LPR", "lpr_held").lower()) for s in ("before", name))
+            for element in np.unique(species):
+                ratio = np.median((after / before)[species == element])
+                found.numbers[f"{what}, {name}: {column} of {element}, times"] = ratio
+    found.drawn[what] = (species, scores)
+
+
+def measure(size: Size, seed: int) -> Findings:
+    """Mo-Ta at a cutoff of the first shell and at a usual one; GaAs."""
+    found = Findings()
+    rng = np.random.default_rng(seed)
+    cases = {
+        "Mo-Ta": (alloys(), soap(3.2, max_radial=5, max_angular=4), size.n_alloys),
+        "Mo-Ta to 5 Å": (alloys(), soap(5.0, max_radial=5, max_angular=4), size.n_alloys),
+        "GaAs": (crystals(), soap(2.9, smoothing=0.3, max_radial=5, max_angular=4), size.n_crystals),
+    }
+    with TemporaryDirectory() as folder:
+        for what, (system, hypers, n) in cases.items():
+            structures, sets, tested = chosen(system, size, n, rng)
+            rows = Path(folder) / f"{what}.rows"
+            say_ratios(what, tested, recipe(structures, sets, tested, hypers, size.n_active, rows), found)
+            if system is alloys():
+                labelled = {name: sets[name] for name in ("before", OTHERS)}
+                n_labelled = n + n // 10
+                variances = committees(structures[:n_labelled], labelled, tested, hypers, size.n_active, rows)
+                ratio = np.median(variances[OTHERS] / variances["before"])
+                found.numbers[f"{what}, {OTHERS}: committee variance, times"] = ratio
+    return found
+
+
+def draw(figure: Figure, findings: list[Findings]) -> None:
+    """LPR of the tested atoms before and after, plain and held, first seed."""
+    panels = figure.subplots(2, 3)
+    for row, column in zip(panels, ("lpr", "lpr_held"), strict=True):
+        for axes, (what, (species, scores)) in zip(row, findings[0].drawn.items(), strict=True):
+            for element, side in zip(np.unique(species), (-1, 1), strict=True):
+                values = [np.log10(getattr(score, column)[species == element]) for score in scores.values()]
+                places = np.arange(len(values)) + 0.18 * side
+                drawn = axes.boxplot(values, positions=places, widths=0.3, showfliers=False, patch_artist=True)
+                for box in drawn["boxes"]:
+                    box.set_facecolor(COLOURS[(side + 1) // 2])
+            axes.set_xticks(range(len(scores)), [name.replace(" ", "\n") for name in scores])
+            axes.set(title=what)
+        row[0].set_ylabel(f"log10 {'held ' * (column != 'lpr')}LPR")
+
+
+STUDY = Study(
+    __file__,
+    recipe,
+    measure,
+    draw,
+    reduced=Size(60, 30, 10, 60),
+    full=Size(90, 40, 10, 100),
+    n_seeds=(2, 5),
+    needs=FILES,
+    picture_inches=(11, 7),
+)
+
+if __name__ == "__main__":
+    STUDY.main()

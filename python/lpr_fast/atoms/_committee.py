@@ -1,0 +1,217 @@
+"""Committees: models of parts of the same training rows, whose energies spread where the data leave them open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .._arrays import Array, as_count
+from .._errors import InvalidInputError
+from ..models._members import MEMORY, Members, side_by_side, with_members
+from ..models._memory import as_bytes
+from ..models._settings import Regularizer
+from ..models._subsets import drawn
+from ._model import StructureModel
+from ._pieces import Piece
+from ._pipeline import Scores, UnknownSpecies, joined, whole_frames
+from ._training_rows import TrainingRows
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class CommitteeScores(Scores):
+    """What `Committee.score` gives: the scores of the model of all rows, and what its members say.
+
+    Attributes
+    ----------
+    spread : numpy.ndarray, shape (n_atoms,)
+        Standard deviation of the local energy over the members (ddof=1), in the unit of the training energies.
+    member_energies : numpy.ndarray, shape (n_atoms, n_members)
+        Local energy under each member.
+    """
+
+    spread: Array
+    member_energies: Array
+
+
+class Committee:
+    """Models of parts of the same training rows, side by side. Build one with `fit`.
+
+    The members share the active set, the regularizer and the baseline with the model of all rows; they differ in their
+    weights only. What the energies leave open of the baseline, such as the split between species where all compositions
+    are alike, is therefore the same in all members, and no part of the spread.
+
+    Attributes
+    ----------
+    model : SparseKernelModel or LinearModel
+        The model of all rows, whose rigidities are those of the committee. It keeps the weights of the members: `save`
+        and `load_model` too.
+    counts : numpy.ndarray of int, shape (n_members, n_structures)
+        How often each structure counts in each member.
+    """
+
+    def __init__(self, rows: TrainingRows, model: StructureModel, counts: Indices, weights: ArrayLike | None) -> None:
+        self.model, self.counts = model, counts
+        self._rows, self._weights = rows, weights
+
+    @classmethod
+    def fit(
+        cls,
+        rows: TrainingRows,
+        n_members: int = 10,
+        *,
+        fraction: float | None = None,
+        with_replacement: bool = False,
+        seed: int = 0,
+        structures: ArrayLike | None = None,
+        weights: ArrayLike | None = None,
+        regularizer: Regularizer | None = None,
+        baseline: Mapping[Any, float] | Literal["kept"] | None = None,
+        memory: int | str | None = None,
+        n_threads: int = 0,
+    ) -> Committee:
+        """Fit the model of all rows and its members, in one run through the rows.
+
+        Parameters
+        ----------
+        rows : TrainingRows
+            Rows with energies.
+        n_members : int
+            Number of members, two at least.
+        fraction : float, optional
+            Share of the structures that each member draws: 0.8 by default, 1 with replacement.
+        with_replacement : bool
+            Whether a structure may be drawn more than once, and counts as often then: a bootstrap.
+        seed : int
+            Draws the members.
+        structures, weights, regularizer, baseline
+            As for `TrainingRows.fit`, of the model of all rows.
+        memory : int or str, optional
+            Bytes that the sums of the members may take together ("2GB", the default). A member takes that of 4 M rows
+            at most, and M^2 numbers for each doubling of the rows beyond that; where there is too little, members are
+            fitted some at a time, each with a run through the rows of its own.
+        n_threads : int
+            See `Rigidity`.
+
+        Returns
+        -------
+        Committee
+
+        Raises
+        ------
+        InvalidInputError
+            For rows without energies, fractions and numbers that make no committee, and what `TrainingRows.fit`
+            refuses.
+        """
+        facts, blocks = rows._asked(structures, weights, baseline)
+        of_all = rows._baseline_of(facts)
+        counts = drawn(
+            rows._usable(structures, weights),
+            rows.n_structures,
+            n_members,
+            fraction,
+            repeats=with_replacement,
+            seed=seed,
+        )
+        members = Members(counts, np.tile(of_all, (len(counts), 1)))
+        settings = rows._settings(regularizer, as_count("n_threads", n_threads))
+        most = MEMORY if memory is None else as_bytes(memory)
+        found = side_by_side(rows._head.basis, members, settings, facts, blocks, most, stacklevel=2)
+        said = {"n_members": len(counts), "with_replacement": with_replacement, "seed": int(seed)}
+        said["structures_per_member"] = int(counts[0].sum())
+        model = rows._model(found.sums, found.settings, found.facts.with_provenance({"committee": said}))
+        return cls(rows, model._of(with_members(model._model, found.weights), rows._outside), counts, weights)
+
+    def __len__(self) -> int:
+        """Return the number of members."""
+        return len(self.counts)
+
+    @property
+    def subsets(self) -> list[Indices]:
+        """Numbers of the structures of each member, ascending, as often as they count."""
+        return [np.repeat(np.arange(len(of_member)), of_member) for of_member in self.counts]
+
+    @cached_property
+    def weights(self) -> Array:
+        """Weights of the members, shape (n_members, M), for rows of `phi`."""
+        weights: Array = self.model._model.parts()[1]["members"]
+        return weights
+
+    def member(self, number: int, *, n_threads: int = 0) -> StructureModel:
+        """One of the members as a model, with rigidities of its own: the rows of its structures are factorised here.
+
+        Raises
+        ------
+        InvalidInputError
+            For a member that there is not.
+        """
+        if not 0 <= as_count("number", number) < len(self):
+            raise InvalidInputError(f"number is {number}; the committee has members 0 to {len(self) - 1}.")
+        rows, of_member = self._rows, Members(self.counts[number : number + 1], self._baseline[None])
+        facts, blocks = rows._asked(np.flatnonzero(of_member.counts[0]), self._weights, "kept")
+        facts = replace(facts, baseline=self.model.baseline)
+        sums = rows._sums(facts, lambda: (of_member.rows_of(0, block) for block in blocks()), n_threads)
+        return rows._model(sums, rows._settings(self.model.regularizer, n_threads), facts)
+
+    def score(
+        self, frames: Iterable[Atoms], *, unknown_species: UnknownSpecies = "error", n_threads: int = 0
+    ) -> CommitteeScores:
+        """Scores of every atom by the model of all rows, with the local energies of all members and their spread.
+
+        ``model.score`` gives the spread too, without the energies.
+
+        Parameters
+        ----------
+        frames, unknown_species, n_threads
+            As for `SparseKernelModel.score`.
+
+        Returns
+        -------
+        CommitteeScores
+
+        Raises
+        ------
+        InvalidInputError
+            As `SparseKernelModel.score`.
+        """
+        count = as_count("n_threads", n_threads)
+        pieces = self.model.pipeline.pieces(frames, unknown_species)
+        found = whole_frames((piece, self._scored(piece, unknown_species, count)) for piece in pieces)
+        nothing = _with_energies(self.model.pipeline.scores_of_nothing(), np.zeros((0, len(self))))
+        scores = joined([nothing, *(part for _, part in found)])
+        assert isinstance(scores, CommitteeScores)
+        return scores
+
+    def _scored(self, piece: Piece, unknown_species: UnknownSpecies, n_threads: int) -> CommitteeScores:
+        """Scores of the atoms of a piece; the energies are what the weights of the members make of phi."""
+        pipeline = self.model.pipeline
+        scores = pipeline.scores(piece, unknown_species, n_threads)
+        known = ~np.isnan(scores.lpr)
+        energies = np.full((len(known), len(self)), np.nan)
+        if known.any():
+            numbers = piece.numbers[known]
+            features = pipeline.features(piece, n_threads)[known]
+            phi = self.model._model.phi(features, numbers.astype(np.int32), n_threads)
+            of_atoms = self._baseline[np.searchsorted(self.model.species, numbers)]
+            energies[known] = np.stack([(phi * of_member).sum(axis=1) for of_member in self.weights], axis=1)
+            energies[known] += of_atoms[:, None]
+        return _with_energies(scores, energies)
+
+    @cached_property
+    def _baseline(self) -> Array:
+        """Energies of atoms of the species, ascending."""
+        assert self.model.baseline is not None
+        return np.array(list(self.model.baseline.values()))
+
+
+def _with_energies(scores: Scores, energies: Array) -> CommitteeScores:
+    return CommitteeScores(**vars(scores), spread=energies.std(axis=1, ddof=1), member_energies=energies)

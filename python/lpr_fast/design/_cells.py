@@ -1,0 +1,105 @@
+"""Cells of crystals and layers: vacuum, repetitions, strains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from ase import Atoms
+from ase.build import make_supercell
+from numpy.typing import NDArray
+
+from .._arrays import Array
+from .._errors import InvalidInputError
+from ._equivalence import standard_cells
+
+# Å of vacuum between the images of a layer.
+_VACUUM = 15.0
+
+
+def periodic_plane(crystal: Atoms) -> Array:
+    """The projector, (3, 3), on the space that the periodic cell vectors span: all of it, a plane, or a line."""
+    directions: list[Array] = []
+    for vector in crystal.cell.array[crystal.pbc]:
+        left = vector - sum((d @ vector) * d for d in directions)
+        directions.append(left / np.linalg.norm(left))
+    return np.einsum("ki,kj->ij", directions, directions)
+
+
+def with_vacuum(crystal: Atoms) -> Atoms:
+    """The same crystal, periodic in all directions: there is vacuum in those in which it was not."""
+    for axis in np.flatnonzero(~crystal.pbc).tolist():
+        crystal.center(vacuum=_VACUUM / 2.0, axis=axis)
+    crystal.pbc = True
+    return crystal
+
+
+def compact(crystal: Atoms, plane: Array, n_atoms: int) -> Atoms:
+    """The repetition of at most so many atoms whose images are farthest from one another; no longer than that takes.
+
+    The given, the primitive and the conventional cell are repeated along their vectors; a layer's in its plane.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no cell of so few atoms.
+    """
+    is_layer = not np.allclose(plane, np.eye(3))
+    cells = [crystal] if is_layer else [crystal, *standard_cells(crystal)]
+    found = [
+        (_heights(cell, repeats, plane), cell, repeats)
+        for cell in cells
+        for repeats in _repetitions(n_atoms // len(cell), ~_leaves(cell, plane))
+    ]
+    if not found:
+        smallest = min(map(len, cells))
+        raise InvalidInputError(f"n_atoms is {n_atoms}, but the smallest cell has {smallest} atoms; give no less.")
+    _, cell, repeats = max(found, key=lambda choice: choice[0])
+    return make_supercell(cell, np.diag(repeats))
+
+
+def strained(crystal: Atoms, strain: Array) -> Atoms:
+    """X -> (1 + e) x, with the atoms wrapped into the cell."""
+    found = crystal.copy()
+    found.set_cell(crystal.cell.array @ (np.eye(3) + strain).T, scale_atoms=True)
+    found.wrap(eps=1e-9)
+    return found
+
+
+def random_strain(largest: float, seed: int, number: int) -> Array:
+    """Principal strains drawn evenly from +-`largest`, along directions drawn evenly from all."""
+    rng = np.random.default_rng([seed, number])
+    principal = rng.uniform(-largest, largest, 3)
+    w, x, y, z = _unit(rng.standard_normal(4))
+    turned = np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+    return (turned * principal) @ turned.T
+
+
+def _unit(vector: Array) -> Array:
+    return vector / np.sqrt((vector * vector).sum())
+
+
+def _leaves(cell: Atoms, plane: Array) -> NDArray[np.bool_]:
+    """Which cell vectors do not lie in the plane."""
+    return np.linalg.norm(cell.cell.array - cell.cell.array @ plane, axis=1) > 1e-6
+
+
+def _repetitions(most: int, repeatable: NDArray[np.bool_]) -> Iterator[tuple[int, int, int]]:
+    """All ways to repeat a cell at most so many times."""
+    a_most, b_most, c_most = (most if may else 1 for may in repeatable)
+    for a in range(1, min(a_most, most) + 1):
+        for b in range(1, min(b_most, most // a) + 1):
+            yield from ((a, b, c) for c in range(1, min(c_most, most // (a * b)) + 1))
+
+
+def _heights(cell: Atoms, repeats: tuple[int, int, int], plane: Array) -> tuple[float, float]:
+    """Smallest distance between opposite faces of a repeated cell, and minus the largest, rounded for ties."""
+    vectors = cell.cell.array * np.array(repeats)[:, None]
+    heights = (1.0 / np.linalg.norm(np.linalg.inv(vectors), axis=0))[~_leaves(cell, plane)].round(6)
+    return float(heights.min()), -float(heights.max())

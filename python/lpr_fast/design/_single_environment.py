@@ -1,0 +1,167 @@
+"""Strained crystals in which all atoms of a species are equivalent: their energy is that of one environment."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ase import Atoms
+from ase.data import covalent_radii
+from ase.neighborlist import neighbor_list
+
+from .._arrays import Array, as_count, as_number
+from .._errors import InvalidInputError
+from ..descriptors._soap_hypers import soap_hypers
+from ._cells import compact, periodic_plane, random_strain, strained, with_vacuum
+from ._equivalence import differences, keeping, kept_rotations, spread, symmetry_of
+from ._prototypes import crystal
+
+if TYPE_CHECKING:
+    from ..atoms._model import StructureModel
+    from ..descriptors._soap import Soap
+
+# Atoms are not brought nearer than so much of the sum of their covalent radii.
+_NEAREST = 0.6
+
+# Normalised features of equivalent atoms differ by no more: positions in files are rounded.
+_SAME = 1e-3
+
+
+def single_environment(
+    prototype: str | Atoms,
+    n: int,
+    *,
+    max_strain: float = 0.1,
+    n_atoms: int | None = None,
+    nearly: bool = False,
+    model: StructureModel | None = None,
+    seed: int = 0,
+) -> list[Atoms]:
+    """Cells with strained vectors in which all atoms of a species stay equivalent, ready to be computed.
+
+    A training structure whose atoms are all equivalent is a label of one environment: E / N. Nothing makes a local
+    prediction more rigid (docs/prototypes.md).
+
+    Each cell is x -> (1 + e) x of the prototype, with a symmetric e: principal strains are drawn evenly from
+    +-`max_strain`, their directions evenly from all; volumes change too. Where equivalence needs more than translations
+    and inversions, e is averaged over the smallest group of rotations that keeps it, which makes it smaller. Layers are
+    strained in their plane.
+
+    Parameters
+    ----------
+    prototype : str or ase.Atoms
+        A name such as ``"diamond C"`` (see `prototypes`), or a crystal of your own.
+    n : int
+        Number of cells. The first of more are the same.
+    max_strain : float
+        From 0 to below 1. With 0 and one cell, the prototype itself.
+    n_atoms : int, optional
+        The most compact repetition of at most so many atoms; the default is the cell as it is, for names the primitive
+        one. For losses on totals it sets the weight that a structure has: its row grows with it.
+    nearly : bool
+        Take prototypes too whose atoms are not all equivalent: ``info["spread"]`` says how far they are from that.
+    model : SparseKernelModel or LinearModel, optional
+        Whose features equivalence is checked by, beside the symmetry; the default is the SOAP of ``lpr-fast fit``.
+    seed : int
+        Draws the strains.
+
+    Returns
+    -------
+    list of ase.Atoms
+        Wrapped, periodic in all directions; layers have 15 Å of vacuum. ``info`` has a unique ``name``, a
+        ``config_type`` (the prototype), the ``symmetry`` that is left, and the ``spread``: the largest distance between
+        normalised features of two atoms of a species.
+
+    Raises
+    ------
+    InvalidInputError
+        For names that are not known, crystals whose atoms are not equivalent, strains that bring atoms too close
+        together, and structures that the model cannot describe.
+    MissingPackageError
+        Without spglib, or featomic where no model is given.
+    """
+    count, strain = as_count("n", n), as_number("max_strain", max_strain)
+    if count < 1:
+        raise InvalidInputError(f"n is {count}; ask for at least one cell.")
+    if not 0.0 <= strain < 1.0:
+        raise InvalidInputError(f"max_strain is {strain:g}; it must be from 0 to below 1.")
+    if strain == 0.0 and count > 1:
+        raise InvalidInputError(f"{count} cells without strain would all be the same; ask for one, or give a strain.")
+    start, label = _prototype(prototype)
+    plane = periodic_plane(start)
+    start = with_vacuum(start)
+    rotations = kept_rotations(start)
+    if n_atoms is not None:
+        start = compact(start, plane, as_count("n_atoms", n_atoms))
+    cells = []
+    for k in range(count):
+        cell = strained(start, keeping(plane @ random_strain(strain, seed, k) @ plane, rotations))
+        _refuse_close(cell, label, strain)
+        cell.info = _facts(cell, label, model, nearly=nearly)
+        cell.info["name"] = f"{label}-{k:04d}-{_digest(cell)}"
+        cells.append(cell)
+    return cells
+
+
+def _prototype(given: str | Atoms) -> tuple[Atoms, str]:
+    """A crystal without anything but atoms and cell, and what to call it."""
+    if isinstance(given, str):
+        return crystal(given), given.replace(" ", "_")
+    if not isinstance(given, Atoms):
+        raise InvalidInputError(f"the prototype is a {type(given).__name__}; give a name, or ase.Atoms.")
+    found = Atoms(given.numbers, given.positions, cell=given.cell, pbc=given.pbc)
+    label = str(given.info.get("name", given.get_chemical_formula()))
+    if not len(found) or not found.pbc.any() or not found.cell.array[found.pbc].any(axis=1).all():
+        raise InvalidInputError(f"the prototype {label} is not periodic; give a crystal, or a layer, with its cell.")
+    return found, "_".join(label.split())
+
+
+def _refuse_close(cell: Atoms, label: str, strain: float) -> None:
+    """Throw for atoms that come too close together."""
+    radii = covalent_radii[cell.numbers]
+    i, j, distances = neighbor_list("ijd", cell, 2.0 * _NEAREST * radii.max())
+    close = distances < _NEAREST * (radii[i] + radii[j])
+    if close.any():
+        raise InvalidInputError(
+            f"{label}, strained by up to {strain:g}, has atoms {distances[close].min():.2f} Å apart; use a smaller "
+            "max_strain (--max-strain), or another prototype."
+        )
+
+
+def _facts(cell: Atoms, label: str, model: StructureModel | None, *, nearly: bool) -> dict[str, Any]:
+    """What is known of a cell whose atoms are equivalent, or nearly so if that is enough."""
+    symmetry = symmetry_of(cell)
+    kinds, spreads = symmetry.kinds(cell.numbers), spread(_features(cell, model), cell.numbers)
+    largest = max(spreads.values())
+    if not nearly and max(kinds.values()) > 1:
+        raise InvalidInputError(
+            f"{label} has {differences(kinds, spreads)}, so that its energy is not that of one environment; take "
+            "another prototype, or accept it as nearly one (nearly=True, --nearly)."
+        )
+    if not nearly and largest > _SAME:
+        raise InvalidInputError(
+            f"the atoms of {label} are equivalent, but their features differ by {largest:.2g}; use a descriptor that "
+            "does not change when a structure is turned or inverted."
+        )
+    return {"config_type": label, "symmetry": symmetry.space_group, "spread": largest}
+
+
+def _features(cell: Atoms, model: StructureModel | None) -> Array:
+    if model is not None:
+        return model.features([cell])
+    return _default_soap(tuple(sorted(set(cell.numbers.tolist())))).features([cell])
+
+
+@lru_cache(maxsize=8)
+def _default_soap(species: tuple[int, ...]) -> Soap:
+    from ..descriptors._soap import Soap
+
+    return Soap.from_hypers(soap_hypers(), species)
+
+
+def _digest(cell: Atoms) -> str:
+    """What tells a cell from others of the same prototype, whatever the last digits of its numbers are."""
+    numbers = np.concatenate([cell.cell.array, cell.positions]).round(5) + 0.0  # no negative zeros
+    return hashlib.sha256(numbers.tobytes() + cell.numbers.astype(np.int64).tobytes()).hexdigest()[:8]

@@ -1,0 +1,150 @@
+"""Models of parts of the same rows, side by side: one run through the rows, one basis, prior and regularizer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+from .._arrays import Array
+from ._basis import Basis
+from ._fit import ModelFacts, adding, sums_of
+from ._leave_one_out import Blocks
+from ._regularizer import settled
+from ._row_sums import RowSums
+from ._rows import ENERGY, Rows
+from ._settings import FitSettings
+
+Indices = NDArray[np.int64]
+
+#: Bytes that the sums of members may take together where no cap is given.
+MEMORY = 2 * 10**9
+
+
+@dataclass(frozen=True)
+class Members:
+    """What each of K models is fitted to.
+
+    Attributes
+    ----------
+    counts : numpy.ndarray of int, shape (K, n_structures)
+        What the weight of each structure is multiplied by; those with 0 are left out.
+    baselines : numpy.ndarray, shape (K, n_species)
+        Energies per atom that are taken off first.
+    """
+
+    counts: Indices
+    baselines: Array
+
+    def __len__(self) -> int:
+        """Return K."""
+        return len(self.counts)
+
+    def part(self, first: int, stop: int) -> Members:
+        """Some of them."""
+        return Members(self.counts[first:stop], self.baselines[first:stop])
+
+    def weights_of(self, rows: Rows) -> Array:
+        """Weights of the squared residuals of rows in each member: (K, n)."""
+        labels = rows.labels
+        return np.ascontiguousarray(self.counts[:, labels["structure"]] * labels["weight"] / labels["unit"] ** 2)
+
+    def targets_of(self, rows: Rows) -> Array:
+        """Labels of rows without the baseline of each member: (K, n)."""
+        return np.stack([rows.targets(baseline) for baseline in self.baselines])
+
+    def rows_of(self, member: int, rows: Rows) -> Rows:
+        """The rows that a member is fitted to, with its weights."""
+        counts = self.counts[member][rows.labels["structure"]]
+        chosen = counts > 0
+        labels = rows.labels[chosen]
+        labels["weight"] *= counts[chosen]
+        return Rows(rows.phi[chosen], labels)
+
+
+@dataclass(frozen=True)
+class SideBySide:
+    """A model of all rows, up to its factors, and the weights of its members.
+
+    Attributes
+    ----------
+    sums, settings, facts
+        What the model of all rows is made of; the regularizer is that of all of them.
+    weights : numpy.ndarray, shape (K, M)
+        Weights of the members.
+    """
+
+    sums: RowSums
+    settings: FitSettings
+    facts: ModelFacts
+    weights: Array
+
+
+def side_by_side(
+    basis: Basis,
+    members: Members,
+    settings: FitSettings,
+    facts: ModelFacts,
+    blocks: Blocks,
+    memory: int = MEMORY,
+    *,
+    stacklevel: int,
+) -> SideBySide:
+    """Fit all members, as many at a time as memory allows; warnings point `stacklevel` calls up."""
+    n_threads = settings.n_threads
+    sums, prior = sums_of(basis, facts), basis.prior(n_threads)
+    together = max(1, memory // _bytes_of_one(basis.size, members.counts.shape[1]))
+    found: list[Array] = []
+    for first in range(0, len(members), together):
+        some = members.part(first, first + together)
+        rows = blocks() if found else adding(sums, blocks(), facts, n_threads)
+        of_members = _summed(basis, some, rows, n_threads)
+        if not found:
+            settings, facts = settled(basis, sums.accumulator, settings, facts, blocks, stacklevel=stacklevel + 1)
+        found.append(of_members.fit(float(settings.regularizer), prior, n_threads))
+    return SideBySide(sums, settings, facts, np.concatenate(found))
+
+
+def _bytes_of_one(size: int, n_structures: int) -> int:
+    """What the sums of one member take: a leaf that waits, and the levels of the tree."""
+    leaf = max(4 * size, 256)
+    levels = (n_structures // leaf).bit_length()
+    return 8 * size * (min(leaf, n_structures) + levels * size)
+
+
+def _summed(basis: Basis, members: Members, blocks: Iterable[Rows], n_threads: int) -> _core.Members:
+    """The sums of every member, in one run through the rows."""
+    sums = _core.Members(len(members), basis.size)
+    for rows in blocks:
+        sums.add(rows.phi, members.targets_of(rows), members.weights_of(rows), n_threads)
+    return sums
+
+
+def with_members(model: _core.Model, weights: Array) -> _core.Model:
+    """The model with the weights of its members: (K, M)."""
+    text, arrays = model.parts()
+    return _core.Model.from_parts(text, {**arrays, "members": weights})
+
+
+def left_out_errors(weights: Array, members: Members, blocks: Iterable[Rows]) -> Iterator[tuple[Indices, Array]]:
+    """Errors per atom of all members, (K, n), for the energies in each block, and the structures of these.
+
+    NaN where a structure is not left out.
+    """
+    for rows in blocks:
+        is_energy = np.asarray(rows.labels["kind"] == ENERGY)
+        labels, phi = rows.labels[is_energy], rows.phi[is_energy]
+        energies = Rows(phi, labels)
+        sizes = np.ascontiguousarray(labels["composition"]).sum(axis=1)
+        errors = np.stack(
+            [
+                ((phi * of_member).sum(axis=1) - energies.targets(baseline)) / sizes
+                for of_member, baseline in zip(weights, members.baselines, strict=True)
+            ]
+        )
+        structures = np.asarray(labels["structure"], dtype=np.int64)
+        errors[members.counts[:, structures] > 0] = np.nan
+        yield structures, errors

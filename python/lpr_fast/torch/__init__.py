@@ -1,0 +1,17 @@
+"""Rigidity of the local predictions of neural networks: torch modules that predict atom by atom."""
+
+from .._errors import MissingPackageError
+
+try:  # here, because whatever is imported from this floor comes by
+    import torch  # noqa: F401
+except ImportError as error:
+    raise MissingPackageError(
+        f"rigidities of networks need torch ({error}); install it with: pip install 'lpr-fast[torch]'"
+    ) from error
+
+from ._convergence import Convergence
+from ._loss import SquaredLoss
+from ._rigidity import NetworkRigidity, jacobian_rows, network_rigidity
+from ._train import train
+
+__all__ = ["Convergence", "NetworkRigidity", "SquaredLoss", "jacobian_rows", "network_rigidity", "train"]

@@ -1,0 +1,71 @@
+"""Features and species of atoms as torch takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from .._arrays import as_environments, as_integers, refuse_unusable
+from .._errors import InvalidInputError
+
+
+@dataclass(frozen=True)
+class Atoms:
+    """Atoms, of which a module sees nothing else.
+
+    Attributes
+    ----------
+    features : torch.Tensor, shape (n, D)
+        In float64.
+    species : torch.Tensor of int, shape (n,), or None
+        None where all atoms are of one kind.
+    """
+
+    features: Tensor
+    species: Tensor | None
+
+    def __len__(self) -> int:
+        """Return n."""
+        return len(self.features)
+
+    def taken(self, chosen: slice | Tensor) -> Atoms:
+        """Some of the atoms."""
+        return Atoms(self.features[chosen], None if self.species is None else self.species[chosen])
+
+    def kinds(self, *, by_species: bool) -> Iterator[tuple[str, Tensor]]:
+        """Names of modules, and the atoms that each is for: one of all if they are not told apart."""
+        if not by_species:
+            yield "all", torch.arange(len(self))
+        elif self.species is not None:
+            for number in torch.unique(self.species).tolist():
+                yield str(number), torch.nonzero(self.species == number)[:, 0]
+
+
+def checked_atoms(X: ArrayLike, species: ArrayLike | None, known: frozenset[int] | None) -> Atoms:
+    """Atoms of a caller, whose species have to be among the known, if these are told apart."""
+    features = as_environments("X", X)
+    refuse_unusable("X", features)
+    if species is None:
+        if known is not None:
+            raise InvalidInputError("there is a module for each species; give species=, one for each row of X.")
+        return Atoms(torch.tensor(features), None)
+    numbers = as_integers("species", species, len(features))
+    unknown = [] if known is None else sorted(set(numbers.tolist()) - known)
+    if unknown:
+        raise InvalidInputError(f"X has atoms of species {unknown[0]}, which have no module; give one for each.")
+    return Atoms(torch.tensor(features), torch.tensor(numbers))
+
+
+def structures_of(atoms: Atoms, structure: ArrayLike) -> list[Atoms]:
+    """The atoms of each structure, in ascending order of the structures' numbers."""
+    labels = as_integers("structure", structure, len(atoms))
+    if not len(labels):
+        raise InvalidInputError("X has no rows; give the features of at least one atom.")
+    order = np.argsort(labels, kind="stable")
+    ends = np.cumsum(np.unique(labels, return_counts=True)[1])[:-1]
+    return [atoms.taken(torch.from_numpy(places)) for places in np.split(order, ends)]

@@ -1,0 +1,79 @@
+"""The linear model that a network is near its weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .._accumulator import HessianAccumulator
+from .._errors import InvalidInputError
+from .._rigidity import Rigidity
+from ._network import Network
+from ._training_data import TrainingData
+
+
+@dataclass(frozen=True)
+class GaussNewton:
+    """Rigidity of the Hessian of Gauss and Newton, and half the gradient of the loss.
+
+    Attributes
+    ----------
+    rigidity : Rigidity
+        With energies, its weights are those that minimise the loss of the linear model.
+    gradient : torch.Tensor, shape (M,), or None
+        mu c - sum_A w_A (y_A - Y_A) X_A; None without energies.
+    size_of_parts : float
+        sqrt(sum_A |w_A (y_A - Y_A) X_A|^2) + mu |c|: what the gradient would be if its parts were unlike each other.
+    """
+
+    rigidity: Rigidity
+    gradient: Tensor | None
+    size_of_parts: float
+
+
+def gauss_newton(network: Network, data: TrainingData, n_threads: int) -> GaussNewton:
+    """Rows of all structures, batch by batch, and what follows from them.
+
+    Fewer rows than weights are kept, others go through an accumulator.
+    """
+    if data.regularizer == 0.0:
+        raise InvalidInputError(
+            "the loss has no L2 term, without which weights that the data do not see have no rigidity; give penalty= "
+            "or weight_decay= as the training had it, or a small one."
+        )
+    is_labelled = data.targets is not None
+    keeps_rows = len(data.structures) < network.size
+    accumulator = HessianAccumulator(network.size, labelled=is_labelled)
+    kept_rows: list[Tensor] = []
+    kept_targets: list[Tensor] = []
+    c = network.weights
+    gradient, squares, first = data.regularizer * c, 0.0, 0
+    for rows, targets in data.linearised(network):
+        weights = data.weights[first : first + len(rows)]
+        first += len(rows)
+        if targets is not None:
+            pulls = torch.from_numpy(weights) * (targets - rows @ c)
+            gradient -= pulls @ rows
+            squares += float((pulls**2 * (rows**2).sum(dim=1)).sum())
+            kept_targets.append(targets)
+        if keeps_rows:
+            kept_rows.append(rows)
+        else:
+            accumulator.add(
+                rows.numpy(), weights, targets=None if targets is None else targets.numpy(), n_threads=n_threads
+            )
+    if keeps_rows:
+        rigidity = Rigidity.from_features(
+            torch.cat(kept_rows).numpy(),
+            regularizer=data.regularizer,
+            targets=torch.cat(kept_targets).numpy() if is_labelled else None,
+            weights=data.weights,
+            n_threads=n_threads,
+        )
+    else:
+        rigidity = Rigidity.from_accumulator(accumulator, regularizer=data.regularizer, n_threads=n_threads)
+    parts = float(np.sqrt(squares) + data.regularizer * torch.linalg.vector_norm(c))
+    return GaussNewton(rigidity, gradient if is_labelled else None, parts)

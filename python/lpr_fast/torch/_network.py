@@ -1,0 +1,214 @@
+"""A user's modules as one function of features and weights, in float64."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+from torch.func import functional_call, grad, vmap
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
+
+from .._arrays import Array
+from .._errors import InvalidInputError
+from ._atoms import Atoms
+
+#: What predicts: a module for all atoms, or one for each species.
+Modules: TypeAlias = torch.nn.Module | Mapping[int, torch.nn.Module]
+
+# Entries of the rows of a batch: 64 MB.
+_BATCH = 2**23
+
+# Atoms whose predictions are compared, alone and together.
+_COMPARED = 8
+
+# What rounding may make of the order of sums.
+_ROUNDING = 1e-9
+
+
+class _PerAtom(torch.nn.Module):
+    """The modules side by side: (n, D) features of atoms of one kind -> (n,) predictions."""
+
+    def __init__(self, modules: Modules) -> None:
+        super().__init__()
+        given = modules if isinstance(modules, Mapping) else {"all": modules}
+        self.of_species = torch.nn.ModuleDict({str(key): module for key, module in given.items()})
+
+    def forward(self, key: str, features: Tensor, species: Tensor | None) -> Tensor:
+        """What the module of a key predicts, as it is."""
+        module = self.of_species[key]
+        predicted: Tensor = module(features) if species is None else module(features, species)
+        return predicted
+
+
+class Network:
+    """A copy of the user's modules: in float64, on the processor, in evaluation mode. What is frozen is no weight.
+
+    The weights are one vector of size M: the parameters that require gradients, in the order of
+    ``named_parameters()``, species by species in ascending order.
+    """
+
+    def __init__(self, modules: Modules) -> None:
+        try:
+            self._module = copy.deepcopy(_PerAtom(_checked(modules))).to("cpu", torch.float64).eval()
+        except RuntimeError as error:
+            raise InvalidInputError(
+                f"the module cannot be copied ({_first_line(error)}); give one that can."
+            ) from error
+        self._is_mapping = isinstance(modules, Mapping)
+        self._trained: dict[str, Tensor] = {name: p for name, p in self._module.named_parameters() if p.requires_grad}
+        if not self._trained:
+            raise InvalidInputError("the module has no parameter that requires gradients; unfreeze at least one.")
+
+    @property
+    def size(self) -> int:
+        """M, the number of weights."""
+        return sum(p.numel() for p in self._trained.values())
+
+    @property
+    def weights(self) -> Tensor:
+        """c, as a vector of its own: (M,)."""
+        return parameters_to_vector(self._trained.values()).detach().clone()
+
+    def named(self, weights: Tensor) -> dict[str, Tensor]:
+        """A vector of weights, cut into parameters."""
+        parts = torch.split(weights, [p.numel() for p in self._trained.values()])
+        return {name: part.view_as(p) for (name, p), part in zip(self._trained.items(), parts, strict=True)}
+
+    def with_weights(self, weights: Tensor) -> Network:
+        """The network with other weights."""
+        other = copy.copy(self)
+        other._module = copy.deepcopy(self._module)
+        other._trained = {name: p for name, p in other._module.named_parameters() if p.requires_grad}
+        vector_to_parameters(weights, other._trained.values())
+        return other
+
+    @property
+    def species(self) -> frozenset[int] | None:
+        """Species that have modules; None where one module is for all."""
+        return frozenset(map(int, self._module.of_species)) if self._is_mapping else None
+
+    @property
+    def modules(self) -> Modules:
+        """The copies, as the user's modules came."""
+        if self._is_mapping:
+            return {int(key): module for key, module in self._module.of_species.items()}
+        return self._module.of_species["all"]
+
+    def predict(self, atoms: Atoms) -> Array:
+        """Local predictions: (n,)."""
+        with torch.no_grad():
+            return self.local(atoms).numpy()
+
+    def local(self, atoms: Atoms, weights: dict[str, Tensor] | None = None) -> Tensor:
+        """Local predictions that gradients can be taken of, with the network's weights or others: (n,)."""
+        pieces, places = [], []
+        for key, chosen in atoms.kinds(by_species=self._is_mapping):
+            part = atoms.taken(chosen)
+            species = None if self._is_mapping else part.species
+            pieces.append(self._called(weights or self._trained, key, part.features, species))
+            places.append(chosen)
+        return torch.cat(pieces)[torch.argsort(torch.cat(places))] if pieces else torch.zeros(0, dtype=torch.float64)
+
+    def _called(self, weights: dict[str, Tensor], key: str, features: Tensor, species: Tensor | None) -> Tensor:
+        try:
+            predicted = functional_call(self._module, weights, (key, features, species))
+        except Exception as error:
+            raise InvalidInputError(
+                f"the module fails for features of shape {tuple(features.shape)} in float64 ({_first_line(error)}); it "
+                "is called with features (n, D), and with species (n,) too if these are given for one module."
+            ) from error
+        return _as_column(predicted, len(features))
+
+    def atom_rows(self, atoms: Atoms) -> Iterator[Tensor]:
+        """Rows phi_i = d y_i / dc of all atoms, batch by batch: (n, M) each."""
+        step = max(1, _BATCH // self.size)
+        for first in range(0, len(atoms), step):
+            part = atoms.taken(slice(first, first + step))
+            rows = torch.empty(len(part), self.size, dtype=torch.float64)
+            for key, chosen in part.kinds(by_species=self._is_mapping):
+                self._write_rows(key, part.taken(chosen), chosen, rows)
+            yield rows
+
+    def _write_rows(self, key: str, atoms: Atoms, places: Tensor, rows: Tensor) -> None:
+        species = None if self._is_mapping else atoms.species
+
+        def local(weights: dict[str, Tensor], features: Tensor, number: Tensor | None) -> Tensor:
+            given = key, features[None], None if number is None else number[None]
+            predicted: Tensor = functional_call(self._module, weights, given)
+            return predicted.reshape(())
+
+        weights = {name: p.detach() for name, p in self._trained.items()}
+        blocks = vmap(grad(local), in_dims=(None, 0, None if species is None else 0))(weights, atoms.features, species)
+        start = 0
+        for name in self._trained:
+            block = blocks[name].flatten(start_dim=1)
+            rows[places, start : start + block.shape[1]] = block
+            start += block.shape[1]
+
+    def structure_rows(self, structures: list[Atoms]) -> Iterator[Tensor]:
+        """Rows X_A = sum of phi over the atoms of each structure, batch by batch: (n, M) each.
+
+        One gradient of a total for each structure, so that no row depends on what stands beside it.
+        """
+        step = max(1, _BATCH // self.size)
+        weights = tuple(self._trained.values())
+        for first in range(0, len(structures), step):
+            rows = []
+            for structure in structures[first : first + step]:
+                total = self.local(structure).sum()
+                blocks = torch.autograd.grad(total, weights, allow_unused=True, materialize_grads=True)
+                rows.append(parameters_to_vector(blocks))
+            yield torch.stack(rows)
+
+    def totals(self, structures: list[Atoms]) -> Tensor:
+        """Y_A, the sum of the local predictions of each structure: (N,)."""
+        with torch.no_grad():
+            return torch.stack([self.local(structure).sum() for structure in structures])
+
+    def refuse_dependent(self, atoms: Atoms) -> None:
+        """Throw where the prediction of an atom depends on the atoms beside it, or on chance."""
+        some = atoms.taken(slice(0, _COMPARED))
+        together = self.predict(some)
+        alone = [float(self.predict(some.taken(slice(i, i + 1)))[0]) for i in range(len(some))]
+        largest = abs(together).max(initial=0.0)
+        if not all(abs(a - b) <= _ROUNDING * largest for a, b in zip(alone, together, strict=True)):
+            raise InvalidInputError(
+                "the module predicts something else for an atom alone than for the same atom among others; give a "
+                "module whose prediction of an atom depends on nothing but its features (no statistics of the batch, "
+                "no chance)."
+            )
+
+
+def _checked(modules: Modules) -> Modules:
+    if isinstance(modules, torch.nn.Module):
+        return modules
+    is_mapping = isinstance(modules, Mapping) and modules
+    if not is_mapping or not all(isinstance(module, torch.nn.Module) for module in modules.values()):
+        raise InvalidInputError(
+            "the module is neither a torch.nn.Module nor a dictionary of them, one for each species; give one of these."
+        )
+    if not all(isinstance(s, int) for s in modules):
+        raise InvalidInputError("the species of the modules are no integers; give a dictionary such as {14: module}.")
+    return dict(sorted(modules.items()))
+
+
+def _as_column(predicted: object, count: int) -> Tensor:
+    """A number for each atom, from (n,) or (n, 1)."""
+    if not isinstance(predicted, Tensor) or predicted.dtype != torch.float64:
+        raise InvalidInputError(
+            "the module gives something else than a tensor of float64 though its parameters are float64; give one that "
+            "fixes no dtype."
+        )
+    if predicted.shape not in ((count,), (count, 1)):
+        raise InvalidInputError(
+            f"the module gives an output of shape {tuple(predicted.shape)} for {count} atoms; it must be ({count},) or "
+            f"({count}, 1), a prediction for each."
+        )
+    return predicted.reshape(count)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0].rstrip(".:") if str(error) else type(error).__name__

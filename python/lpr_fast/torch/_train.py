@@ -1,0 +1,117 @@
+"""Training of small networks to a minimum."""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from .._arrays import as_count
+from .._errors import LprWarning
+from ._loss import SquaredLoss
+from ._network import Modules, Network
+from ._training_data import TrainingData, training_data
+
+# The first damping, relative to the largest curvature.
+_FIRST_DAMPING = 1e-3
+
+
+def train(
+    module: Modules,
+    X: ArrayLike,
+    structure: ArrayLike,
+    energies: ArrayLike,
+    *,
+    loss: SquaredLoss,
+    species: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
+    tolerance: float = 1e-6,
+    max_steps: int = 500,
+) -> Modules:
+    """Train a small network until nothing is left to gain, by Levenberg's and Marquardt's method.
+
+    For networks whose rows, (N, M) for N structures and M weights, fit in memory. Where a training has stopped makes a
+    large difference to rigidities; this one stops at a minimum.
+
+    Parameters
+    ----------
+    module, X, structure, energies, loss, species, weights
+        As for `network_rigidity`; the L2 term of the loss must be there.
+    tolerance : float
+        Share of the loss that is still to be gained (`Convergence.gain`) at which the training ends.
+    max_steps : int
+        Steps after which it ends all the same, with an `LprWarning`.
+
+    Returns
+    -------
+    torch.nn.Module, or dict of them
+        A trained copy in float64; the module given stays as it is.
+
+    Raises
+    ------
+    InvalidInputError
+        As `network_rigidity`.
+    """
+    network = Network(module)
+    data = training_data(network, X, structure, energies, species=species, weights=weights, loss=loss)
+    value, damping, growth = data.loss_of(network), 0.0, 2.0
+    linear = _Linear(network, data)
+    for _ in range(as_count("max_steps", max_steps)):
+        if linear.gain <= tolerance * value:
+            return network.modules
+        damping = damping or _FIRST_DAMPING * linear.largest_curvature
+        step = linear.step(damping)
+        promised = linear.promised(step, damping)
+        other = network.with_weights(network.weights + step)
+        gained = value - data.loss_of(other)
+        if gained > 0.0:
+            network, value = other, value - gained
+            linear = _Linear(network, data)
+            damping, growth = damping * max(1 / 3, 1 - (2 * gained / promised - 1) ** 3), 2.0
+        else:
+            damping, growth = damping * growth, 2.0 * growth
+    warnings.warn(
+        f"the training ended after {max_steps} steps with {linear.gain / value:.2g} of the loss still to be gained; "
+        "give more steps, or a larger penalty.",
+        LprWarning,
+        stacklevel=2,
+    )
+    return network.modules
+
+
+class _Linear:
+    """The linear model of a network: b - A step, with rows and residuals times the root of their weights."""
+
+    def __init__(self, network: Network, data: TrainingData) -> None:
+        roots = torch.from_numpy(data.weights).sqrt()
+        self._rows = torch.cat(list(network.structure_rows(data.structures))) * roots[:, None]
+        self._residuals = data.residuals(network) * roots
+        self._c, self._mu = network.weights, data.regularizer
+        self._is_wide = self._rows.shape[0] <= self._rows.shape[1]
+        self._products = self._rows @ self._rows.T if self._is_wide else self._rows.T @ self._rows
+        self._gradient = self._mu * self._c - self._residuals @ self._rows
+
+    @property
+    def largest_curvature(self) -> float:
+        return float(torch.linalg.matrix_norm(self._products, 2))
+
+    @property
+    def gain(self) -> float:
+        """By how much the loss of the linear model is above its lowest."""
+        return self.promised(self.step(0.0), 0.0)
+
+    def step(self, damping: float) -> Tensor:
+        """What minimises |b - A step|^2 + mu |c + step|^2 + damping |step|^2, in the smaller of both spaces."""
+        nu = self._mu + damping
+        factor = torch.linalg.cholesky(self._products + nu * torch.eye(len(self._products), dtype=torch.float64))
+        if not self._is_wide:
+            return torch.cholesky_solve(-self._gradient[:, None], factor)[:, 0]
+        share = self._mu / nu
+        targets = self._residuals + share * (self._rows @ self._c)
+        return torch.cholesky_solve(targets[:, None], factor)[:, 0] @ self._rows - share * self._c
+
+    def promised(self, step: Tensor, damping: float) -> float:
+        """By how much the loss of the linear model falls."""
+        return float(damping * (step @ step) - self._gradient @ step)
