@@ -297,6 +297,29 @@ def test_the_command_writes_what_the_call_finds(tmp_path: Path) -> None:
         assert words in printed
 
 
+def test_prototypes_may_be_candidates(tmp_path: Path) -> None:
+    fitted().save(tmp_path / "m.lpr")
+    ase.io.write(tmp_path / "film.xyz", silicon(1), format="extxyz")
+    files = [tmp_path / "m.lpr", "--targets", tmp_path / "film.xyz", "-o", tmp_path / "next.xyz"]
+    options = [
+        "--prototypes",
+        "diamond Si",
+        "--prototypes",
+        "bcc Si",
+        "--max-per-source",
+        "1",
+        "--largest-residual",
+        "1",
+    ]
+    succeed("suggest", *files, *options)
+    written = ase.io.read(tmp_path / "next.xyz", ":")
+    assert {frame.info["suggest_file"] for frame in written} == {"diamond Si", "bcc Si"}
+    assert written[0].info["name"].startswith(written[0].info["suggest_file"].replace(" ", "_"))
+    result = CliRunner().invoke(command, ["suggest", *map(str, files)])
+    assert result.exit_code == 2
+    assert "there are no candidates; give at least one" in result.output
+
+
 def test_the_command_names_what_it_cannot_use(tmp_path: Path) -> None:
     ase.io.write(tmp_path / "film.xyz", silicon(1), format="extxyz")
     fitted().save(tmp_path / "m.lpr")

@@ -18,8 +18,12 @@ from ._options import log_option, reading_options
 @click.option(
     "--targets", metavar="FILE", multiple=True, required=True, help="Structures whose atoms are meant; may be repeated."
 )
+@click.option("--candidates", metavar="FILE", multiple=True, help="Structures to choose from; may be repeated.")
 @click.option(
-    "--candidates", metavar="FILE", multiple=True, required=True, help="Structures to choose from; may be repeated."
+    "--prototypes",
+    metavar="NAME",
+    multiple=True,
+    help="Strained crystals to choose from too, those of `lpr-fast prototypes NAME`; may be repeated.",
 )
 @click.option(
     "-o", "--output", metavar="OUT", type=click.Path(path_type=Path), required=True, help="Extended XYZ file to write."

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 _DEFAULT_N = 20
 
+# Of each prototype, as `lpr-fast prototypes` has it.
+_CELLS = 10
+
 
 @dataclass(frozen=True)
 class Options:
@@ -36,6 +39,7 @@ class Options:
 
     targets: tuple[str, ...]
     candidates: tuple[str, ...]
+    prototypes: tuple[str, ...]
     output: Path
     n: int | None
     budget_cost: float | None
@@ -61,7 +65,7 @@ def suggest(model_path: Path, options: Options) -> None:
     for path in (options.output, table):
         refuse_output(path, inputs)
     model = load_model(model_path, None if options.descriptor is None else imported(options.descriptor))
-    candidates = list(_candidates(options))
+    candidates = [*_candidates(options), *_crystals(model, options)]
     found = suggestion_of(
         model,
         frames_of(options.targets, options.reading),
@@ -92,6 +96,18 @@ def _candidates(options: Options) -> Iterator[Atoms]:
     for specification in options.candidates:
         for number, frame in enumerate(frames_of((specification,), options.reading)):
             frame.info |= {"suggest_file": specification, "suggest_frame": number}
+            yield frame
+
+
+def _crystals(model: StructureModel, options: Options) -> Iterator[Atoms]:
+    """Strained prototypes, each a source."""
+    if not options.prototypes:
+        return
+    from ..design._single_environment import single_environment
+
+    for name in options.prototypes:
+        for number, frame in enumerate(single_environment(name, _CELLS, model=model, seed=options.seed)):
+            frame.info |= {"suggest_file": name, "suggest_frame": number}
             yield frame
 
 
