@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lpr_fast import InvalidInputError, Rigidity, what_if
+from lpr_fast import HessianAccumulator, InvalidInputError, Rigidity, suggest, what_if
 
 from .oracle.exact import exact_quadratic_forms
 from .oracle.held import exact_held_forms
@@ -98,6 +98,24 @@ def test_the_bits_depend_neither_on_threads_nor_on_what_stands_beside() -> None:
     np.testing.assert_array_equal(np.hstack(parts), whole.lpr)
     one_by_one = [what_if(rigidity, candidates[c : c + 1], problem.phi).lpr for c in range(len(candidates))]
     np.testing.assert_array_equal(np.vstack(one_by_one), whole.lpr)
+
+
+def test_few_rows_of_many_columns_are_no_different() -> None:
+    rng = np.random.default_rng(7)
+    rows, candidates, targets = rng.normal(size=(6, 40)), rng.normal(size=(9, 40)), rng.normal(size=(20, 40))
+    thin = Rigidity.from_features(rows, regularizer=1e-2).holding(rows[:2])
+    accumulator = HessianAccumulator(40)
+    accumulator.add(rows)
+    whole = Rigidity.from_accumulator(accumulator, regularizer=1e-2).holding(rows[:2])
+    found, expected = (what_if(rigidity, [*candidates, candidates[:3]], targets) for rigidity in (thin, whole))
+    np.testing.assert_allclose(found.lpr, expected.lpr, rtol=1e-10)
+    np.testing.assert_allclose(found.lpr_held, expected.lpr_held, rtol=1e-10)
+    for objective in ("mean", "log"):
+        of_thin, of_whole = (
+            suggest(rigidity, targets, candidates, 4, objective=objective) for rigidity in (thin, whole)
+        )
+        np.testing.assert_array_equal(of_thin.chosen, of_whole.chosen)
+        np.testing.assert_allclose(of_thin.lpr, of_whole.lpr, rtol=1e-10)
 
 
 @pytest.mark.parametrize("loss", ["total", "per_atom"])

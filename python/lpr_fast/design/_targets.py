@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from .. import _core
 from .._arrays import Array
 from .._errors import InvalidInputError
 from ..atoms._model import StructureModel
 from ._described import Indices, Mask, blind, described
 from ._greedy import Objective
-from ._whitening import Whitening
+from ._whitening import Moments, Whitening
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -174,7 +173,7 @@ class _Summed:
 
     def __init__(self, whitening: Whitening) -> None:
         self._whitening = whitening
-        self._moments: dict[int, _core.SecondMoments] = {}
+        self._moments: dict[int, Moments] = {}
         self._sample: list[Part] = []
         self._every, self._n_seen = 1, 0
 
@@ -183,7 +182,7 @@ class _Summed:
         for group in np.unique(part.group).tolist():
             of_group = part.taken(part.group == group)
             moments = self._moments.setdefault(group, self._whitening.moments())
-            moments.add(of_group.phi, of_group.weight, self._whitening.n_threads)
+            moments.add(of_group.phi, of_group.weight)
         self._sample.append(part.taken((self._n_seen + np.arange(len(part.place))) % self._every == 0))
         self._n_seen += len(part.place)
         while sum(len(each.place) for each in self._sample) > _SAMPLED:
@@ -196,11 +195,11 @@ class _Summed:
 
     def targets(self, whole: Part, weights: Array) -> Targets:
         """Everything that was added."""
-        n_threads = self._whitening.n_threads
-        total = np.zeros((self._whitening.size, self._whitening.size))
+        parts = []
         for group, moments in sorted(self._moments.items()):
             first = np.flatnonzero((whole.group == group) & (weights > 0.0))[0]
-            total += moments.sum(n_threads) * (weights[first] / whole.weight[first])
+            parts.append(moments.total() * (weights[first] / whole.weight[first]))
+        total: Array = np.add.reduce(parts)
         sample = _joined(self._sample)
         return Targets(weights, whole.blind, total, self._whitening.rows(sample.phi), sample.place)
 
@@ -241,6 +240,6 @@ class _Kept:
         moments = None
         if self._objective == "mean":
             sums = self._whitening.moments()
-            sums.add(self._kept.phi, weights[places], self._whitening.n_threads)
-            moments = sums.sum(self._whitening.n_threads)
+            sums.add(self._kept.phi, weights[places])
+            moments = sums.total()
         return Targets(weights, whole.blind, moments, rows, places)

@@ -13,13 +13,14 @@ import numpy as np
 from .. import _core
 from .._arrays import Array
 from .._rigidity import Rigidity
+from .._thin import ThinFactor
 
 
 @dataclass(frozen=True)
 class Whitening:
     """A factor, and whether the predictions that it holds are fixed."""
 
-    factor: _core.HessianFactor
+    factor: _core.HessianFactor | ThinFactor
     is_held: bool
     n_threads: int
 
@@ -27,11 +28,6 @@ class Whitening:
     def of(cls, rigidity: Rigidity, *, is_held: bool, n_threads: int) -> Whitening:
         """That of a rigidity."""
         return cls(rigidity._factor, is_held, n_threads)
-
-    @property
-    def size(self) -> int:
-        """r, the length of z."""
-        return len(self.factor.columns)
 
     def rows(self, phi: Array) -> Array:
         """Z of rows of phi: (n, M) -> (n, r)."""
@@ -43,14 +39,46 @@ class Whitening:
         lpr = self.factor.lpr_held if self.is_held else self.factor.lpr
         return 1.0 / lpr(phi, self.n_threads)
 
-    def moments(self) -> _core.SecondMoments:
+    def moments(self) -> Moments:
         """What takes rows of phi, any number of them, and gives sum w z z^T."""
-        return _core.SecondMoments(self.factor, self.is_held)
+        return Moments(self)
+
+
+class Moments:
+    """Sums of w z z^T, with bits that depend on the rows and their order alone."""
+
+    def __init__(self, whitening: Whitening) -> None:
+        self._whitening = whitening
+        self._sum: _core.SecondMoments | None = None
+        if isinstance(whitening.factor, _core.HessianFactor):
+            self._sum = _core.SecondMoments(whitening.factor, whitening.is_held)
+
+    def add(self, phi: Array, weights: Array) -> None:
+        """Add rows of phi, (n, M), with weights (n,)."""
+        rows = phi
+        if not isinstance(self._whitening.factor, _core.HessianFactor):
+            rows = self._whitening.rows(phi)
+            self._sum = self._sum or _core.SecondMoments(_unit_factor(rows.shape[1]), held=False)
+        assert self._sum is not None
+        self._sum.add(rows, weights, self._whitening.n_threads)
+
+    def total(self) -> Array:
+        """All of them: (r, r)."""
+        assert self._sum is not None
+        return self._sum.sum(self._whitening.n_threads)
+
+
+def _unit_factor(size: int) -> _core.HessianFactor:
+    """That of H = 1."""
+    return _core.HessianFactor.from_triangle(size, list(range(size)), np.eye(size), 1.0, np.nan)
 
 
 def holds(rigidity: Rigidity) -> bool:
     """Whether something is held; what a rigidity of some columns holds is no part of its space."""
-    held = rigidity._factor.held()
+    factor = rigidity._factor
+    if isinstance(factor, ThinFactor):
+        return factor.holds
+    held = factor.held()
     return held is not None and len(held[0]) > 0
 
 
