@@ -21,6 +21,7 @@ from .atoms._model import StructureModel
 from .atoms._pipeline import Scores
 from .atoms._sparse_kernel_model import SparseKernelModel
 from .atoms._training_rows import TrainingRows
+from .comparing._comparison import Comparison, compare
 from .design._suggest import suggest
 from .design._suggestion import Choice, Suggestion
 from .design._what_if import WhatIf, what_if
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Choice",
     "Committee",
+    "Comparison",
     "CpuInfo",
     "Descriptor",
     "HessianAccumulator",
@@ -74,6 +76,7 @@ __all__ = [
     "Trigger",
     "WhatIf",
     "__version__",
+    "compare",
     "cpu_info",
     "fit_files",
     "load_model",

@@ -32,7 +32,7 @@ class Columns(dict[str, NDArray[Any]]):
     def __post_init__(self) -> None:
         """Fill the dictionary."""
         found = {each.name: getattr(self, each.name) for each in fields(self)}
-        self.update({name: values for name, values in found.items() if values is not None and values.ndim == 1})
+        self.update({n: values for n, values in found.items() if isinstance(values, np.ndarray) and values.ndim == 1})
 
     def __len__(self) -> int:
         """Return the length of the arrays."""
