@@ -15,6 +15,7 @@ from ..atoms._load import load_model
 from ..writing._plots import plot_scores
 from . import _calibrate, _fit, _info, _score, _tune
 from ._crystal_commands import prototypes
+from ._looking_commands import map_of_environments
 from ._mistakes import one_sentence
 from ._options import log_option, reading_options, worker_options
 
@@ -328,3 +329,4 @@ def run_demo(folder: Path) -> None:
 
 
 lpr_fast.add_command(prototypes)
+lpr_fast.add_command(map_of_environments)
