@@ -12,8 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._arrays import Array, as_count
 from .._errors import InvalidInputError
-from ..models._members import MEMORY, Members, side_by_side, with_members
+from ..models._archive import with_members
+from ..models._members import MEMORY, Members, side_by_side
 from ..models._memory import as_bytes
+from ..models._scores import in_full
 from ..models._settings import Regularizer
 from ..models._subsets import drawn
 from ._model import StructureModel
@@ -29,17 +31,14 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class CommitteeScores(Scores):
-    """What `Committee.score` gives: the scores of the model of all rows, and what its members say.
+    """What `Committee.score` gives: the scores of the model of all rows, and what each member says.
 
     Attributes
     ----------
-    spread : numpy.ndarray, shape (n_atoms,)
-        Standard deviation of the local energy over the members (ddof=1), in the unit of the training energies.
     member_energies : numpy.ndarray, shape (n_atoms, n_members)
         Local energy under each member.
     """
 
-    spread: Array
     member_energies: Array
 
 
@@ -143,7 +142,8 @@ class Committee:
     @cached_property
     def weights(self) -> Array:
         """Weights of the members, shape (n_members, M), for rows of `phi`."""
-        weights: Array = self.model._model.parts()[1]["members"]
+        weights = self.model._model.members
+        assert weights is not None
         return weights
 
     def member(self, number: int, *, n_threads: int = 0) -> StructureModel:
@@ -156,9 +156,11 @@ class Committee:
         """
         if not 0 <= as_count("number", number) < len(self):
             raise InvalidInputError(f"number is {number}; the committee has members 0 to {len(self) - 1}.")
-        rows, of_member = self._rows, Members(self.counts[number : number + 1], self._baseline[None])
+        rows, baseline = self._rows, self.model.baseline
+        assert baseline is not None
+        of_member = Members(self.counts[number : number + 1], np.array([list(baseline.values())]))
         facts, blocks = rows._asked(np.flatnonzero(of_member.counts[0]), self._weights, "kept")
-        facts = replace(facts, baseline=self.model.baseline)
+        facts = replace(facts, baseline=baseline)
         sums = rows._sums(facts, lambda: (of_member.rows_of(0, block) for block in blocks()), n_threads)
         return rows._model(sums, rows._settings(self.model.regularizer, n_threads), facts)
 
@@ -186,32 +188,15 @@ class Committee:
         count = as_count("n_threads", n_threads)
         pieces = self.model.pipeline.pieces(frames, unknown_species)
         found = whole_frames((piece, self._scored(piece, unknown_species, count)) for piece in pieces)
-        nothing = _with_energies(self.model.pipeline.scores_of_nothing(), np.zeros((0, len(self))))
+        nothing = CommitteeScores(
+            **vars(self.model.pipeline.scores_of_nothing()), member_energies=np.zeros((0, len(self)))
+        )
         scores = joined([nothing, *(part for _, part in found)])
         assert isinstance(scores, CommitteeScores)
         return scores
 
     def _scored(self, piece: Piece, unknown_species: UnknownSpecies, n_threads: int) -> CommitteeScores:
-        """Scores of the atoms of a piece; the energies are what the weights of the members make of phi."""
-        pipeline = self.model.pipeline
-        scores = pipeline.scores(piece, unknown_species, n_threads)
-        known = ~np.isnan(scores.lpr)
-        energies = np.full((len(known), len(self)), np.nan)
-        if known.any():
-            numbers = piece.numbers[known]
-            features = pipeline.features(piece, n_threads)[known]
-            phi = self.model._model.phi(features, numbers.astype(np.int32), n_threads)
-            of_atoms = self._baseline[np.searchsorted(self.model.species, numbers)]
-            energies[known] = np.stack([(phi * of_member).sum(axis=1) for of_member in self.weights], axis=1)
-            energies[known] += of_atoms[:, None]
-        return _with_energies(scores, energies)
-
-    @cached_property
-    def _baseline(self) -> Array:
-        """Energies of atoms of the species, ascending."""
-        assert self.model.baseline is not None
-        return np.array(list(self.model.baseline.values()))
-
-
-def _with_energies(scores: Scores, energies: Array) -> CommitteeScores:
-    return CommitteeScores(**vars(scores), spread=energies.std(axis=1, ddof=1), member_energies=energies)
+        """Scores of the atoms of a piece, in one pass over them."""
+        found = self.model.pipeline.found(piece, unknown_species, n_threads, members=True)
+        energies = found["member_energies"]
+        return CommitteeScores(**in_full(found), frame=piece.frame, atom=piece.atom, member_energies=energies)

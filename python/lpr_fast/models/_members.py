@@ -123,12 +123,6 @@ def _summed(basis: Basis, members: Members, blocks: Iterable[Rows], n_threads: i
     return sums
 
 
-def with_members(model: _core.Model, weights: Array) -> _core.Model:
-    """The model with the weights of its members: (K, M)."""
-    text, arrays = model.parts()
-    return _core.Model.from_parts(text, {**arrays, "members": weights})
-
-
 def left_out_errors(weights: Array, members: Members, blocks: Iterable[Rows]) -> Iterator[tuple[Indices, Array]]:
     """Errors per atom of all members, (K, n), for the energies in each block, and the structures of these.
 

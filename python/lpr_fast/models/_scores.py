@@ -121,14 +121,21 @@ def in_full(found: Mapping[str, Array]) -> dict[str, Array]:
 
 def scores_of(model: _core.Model, features: Array, species: Indices, n_threads: int) -> LocalScores:
     """Scores of environments from raw features, (n, D); rows of NaN are left out."""
+    return LocalScores(**in_full(found_of(model, features, species, n_threads)))
+
+
+def found_of(
+    model: _core.Model, features: Array, species: Indices, n_threads: int, *, members: bool = False
+) -> dict[str, Array]:
+    """What the core finds for environments, with the energies of the members if these are asked for."""
     known = ~np.isnan(features[:, 0])
     if known.all():
-        return LocalScores(**in_full(model.score(features, species.astype(np.int32), n_threads)))
-    found = LocalScores(**in_full(model.score(features[known], species[known].astype(np.int32), n_threads)))
+        return model.score(features, species.astype(np.int32), n_threads, members)
+    found = model.score(features[known], species[known].astype(np.int32), n_threads, members)
 
     def among_all(values: Array) -> Array:
-        result = np.full(len(known), np.nan)
+        result = np.full((len(known), *values.shape[1:]), np.nan)
         result[known] = values
         return result
 
-    return found._changed(among_all)
+    return {name: among_all(values) for name, values in found.items()}
