@@ -69,6 +69,7 @@ ROWS: dict[str, dict[str, tuple[int, ...]]] = {
     "soap.py": dict.fromkeys(["lpr_fast  ", "featomic"], SECONDS_AND_RATIOS),
     "soap_gradient.py": dict.fromkeys(["features  ", "features and gradient"], SECONDS_AND_RATIOS),
     "structures.py": {"2 ": (1, 1, 1), "4 ": (1, 1, 1)},
+    "suggest.py": dict.fromkeys(["multiply-adds", "suggest"], SECONDS_AND_RATIOS),
     "trajectories.py": {"1        1728    2GB": (1,) * 12}
     | dict.fromkeys(
         ["scoring", "reading", "writing extended XYZ", "all, from file to .h5 and .csv", "all, and extended XYZ"],

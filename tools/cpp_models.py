@@ -141,7 +141,7 @@ def with_all_sections(model: _core.Model) -> bytes:
 def compared(model: _core.Model, features: Array) -> bytes:
     """The file of a model that knows how a hundred environments score, whose species take turns."""
     numbers = np.resize(json.loads(model.text)["species"], 100)
-    return with_more(with_reference(model, reference_of(model, features, [numbers], 1)), {}, {})
+    return with_more(with_reference(model, reference_of(model, features, [numbers], np.ones(1), 1)), {}, {})
 
 
 def calibrated(model: _core.Model, features: Array, *, projected: bool) -> bytes:

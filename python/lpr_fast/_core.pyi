@@ -6,6 +6,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
+__all__: list[str] = ['HessianAccumulator', 'HessianFactor', 'KernelScorer', 'Model', 'SecondMoments', 'Soap', 'SoapScorer', 'Spectrum', 'Structure', 'Trigger', 'cpu_info', 'factorize_hessian', 'factorize_prior', 'farthest_points', 'fit', 'kernel_gradients', 'kernel_rows', 'normalised', 'read_atom_lines', 'read_parts']
 __all__: list[str] = ['HessianAccumulator', 'HessianFactor', 'KernelScorer', 'Members', 'Model', 'SecondMoments', 'Soap', 'SoapScorer', 'Spectrum', 'Structure', 'Trigger', 'cpu_info', 'factorize_hessian', 'factorize_prior', 'farthest_points', 'fit', 'kernel_gradients', 'kernel_rows', 'normalised', 'read_atom_lines', 'read_parts']
 class HessianAccumulator:
     @staticmethod
@@ -61,6 +62,8 @@ class HessianFactor:
     def triangle(self) -> numpy.typing.NDArray[numpy.float64]:
         ...
     def updated(self, rows: numpy.ndarray, weights: numpy.ndarray | None, n_threads: typing.SupportsInt | typing.SupportsIndex) -> HessianFactor:
+        ...
+    def updated_by(self, rows: HessianAccumulator, n_threads: typing.SupportsInt | typing.SupportsIndex) -> HessianFactor:
         ...
     def variance(self, phi: numpy.ndarray, scale: typing.SupportsFloat | typing.SupportsIndex, n_threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
         ...

@@ -16,6 +16,7 @@ from ..writing._plots import plot_scores
 from . import _calibrate, _fit, _info, _score, _tune
 from ._comparing_commands import committee, compare
 from ._crystal_commands import prototypes
+from ._design_commands import suggest
 from ._mistakes import one_sentence
 from ._options import log_option, reading_options, worker_options
 
@@ -328,6 +329,7 @@ def run_demo(folder: Path) -> None:
     demo(folder)
 
 
+lpr_fast.add_command(suggest)
 lpr_fast.add_command(committee)
 lpr_fast.add_command(compare)
 lpr_fast.add_command(prototypes)

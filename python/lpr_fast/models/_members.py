@@ -53,8 +53,9 @@ class Members:
         return np.ascontiguousarray(self.counts[:, labels["structure"]] * labels["weight"] / labels["unit"] ** 2)
 
     def targets_of(self, rows: Rows) -> Array:
-        """Labels of rows without the baseline of each member: (K, n)."""
-        return np.stack([rows.targets(baseline) for baseline in self.baselines])
+        """Labels of rows without the baseline of each member, (K, n); 0 where there are none: no member has these."""
+        targets = np.stack([rows.targets(baseline) for baseline in self.baselines])
+        return np.where(np.isnan(targets), 0.0, targets)
 
     def rows_of(self, member: int, rows: Rows) -> Rows:
         """The rows that a member is fitted to, with its weights."""
