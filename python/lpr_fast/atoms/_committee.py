@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from .._arrays import Array, as_count
 from .._errors import InvalidInputError
 from ..models._archive import with_members
+from ..models._fit import warn_of_labels
 from ..models._members import MEMORY, Members, side_by_side
 from ..models._memory import as_bytes
 from ..models._scores import in_full
@@ -47,7 +48,8 @@ class Committee:
 
     The members share the active set, the regularizer and the baseline with the model of all rows; they differ in their
     weights only. What the energies leave open of the baseline, such as the split between species where all compositions
-    are alike, is therefore the same in all members, and no part of the spread.
+    are alike, is therefore the same in all members, and no part of the spread. Structures without energies count for
+    the rigidities of the model of all rows, and for no member.
 
     Attributes
     ----------
@@ -113,6 +115,7 @@ class Committee:
         """
         facts, blocks = rows._asked(structures, weights, baseline)
         of_all = rows._baseline_of(facts)
+        warn_of_labels(rows._structures(structures, weights), is_fitted=baseline is None, stacklevel=2)
         counts = drawn(
             rows._usable(structures, weights),
             rows.n_structures,
