@@ -22,7 +22,7 @@ DATA = Path(os.environ.get("LPR_FAST_DATA", Path(__file__).parents[2] / "shared"
 
 def carbon(count: int) -> list[Atoms]:
     """Structures of all kinds, evenly taken from the file."""
-    frames = ase.io.read(DATA / "carbon_gap20u_dft.xyz", ":")
+    frames = list(ase.io.iread(DATA / "carbon_gap20u_dft.xyz"))
     return frames[:: len(frames) // count][:count]
 
 

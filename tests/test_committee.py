@@ -182,7 +182,7 @@ def test_a_learning_curve_is_one_of_refits(rows: TrainingRows, frames: list[Atom
         ({"fraction": 1.0}, "above 0 and below 1, or draw with replacement"),
         ({"fraction": 0.0}, "above 0 and below 1"),
         ({"fraction": 1.5, "with_replacement": True}, "or 1"),
-        ({"structures": [3]}, "two structures with a weight"),
+        ({"structures": [3], "baseline": "kept"}, "two structures with a weight"),
         ({"structures": [99, 100]}, "structure 99, but there are 18"),
         ({"seed": -1}, "must not be negative"),
         ({"memory": "much"}, "give a size such as 2GB"),
