@@ -42,10 +42,11 @@ def moments(size: int, n_rows: int, n_threads: int, repeats: int) -> None:
     """G = sum of z z^T beside |z|^2, of the same rows."""
     rng = np.random.default_rng(0)
     rigidity = Rigidity.from_features(rng.normal(size=(2 * size, size)), regularizer=1e-3)
-    phi = rng.normal(size=(n_rows, size))
+    factor, phi = rigidity._factor, rng.normal(size=(n_rows, size))
+    assert isinstance(factor, _core.HessianFactor)
 
     def summed() -> object:
-        sums = _core.SecondMoments(rigidity._factor, held=False)
+        sums = _core.SecondMoments(factor, held=False)
         sums.add(phi, None, n_threads)
         return sums.sum(n_threads)
 
@@ -53,7 +54,7 @@ def moments(size: int, n_rows: int, n_threads: int, repeats: int) -> None:
         f"{n_rows} rows of phi, M = {size}",
         {
             "variances": lambda: rigidity.variance(phi, n_threads=n_threads),
-            "whitened rows": lambda: rigidity._factor.whitened(phi, n_threads),
+            "whitened rows": lambda: factor.whitened(phi, n_threads),
             "second moments": summed,
         },
         repeats,

@@ -305,7 +305,7 @@ def scored(facts: dict[str, Any], arrays: Arrays, species: int, x: Array) -> lis
     if facts["baseline"] is not None:
         scores["local_energy"] = facts["baseline"][place] + phi @ arrays["weights"][columns]
     if "members" in arrays:
-        scores["spread"] = np.std(arrays["members"][:, columns] @ phi, ddof=1)
+        scores["spread"] = float(np.std(arrays["members"][:, columns] @ phi, ddof=1))
     calibration = facts.get("calibration", {})
     if "prior_variance" in calibration:
         unseen = scores["residual"] if calibration["projected_process"] else 0.0

@@ -188,12 +188,11 @@ class Committee:
         InvalidInputError
             As `SparseKernelModel.score`.
         """
-        count = as_count("n_threads", n_threads)
-        pieces = self.model.pipeline.pieces(frames, unknown_species)
+        count, pipeline = as_count("n_threads", n_threads), self.model.pipeline
+        pieces = pipeline.pieces(frames, unknown_species)
         found = whole_frames((piece, self._scored(piece, unknown_species, count)) for piece in pieces)
-        nothing = CommitteeScores(
-            **vars(self.model.pipeline.scores_of_nothing()), member_energies=np.zeros((0, len(self)))
-        )
+        none = np.zeros((0, len(self)))
+        nothing = CommitteeScores(**vars(pipeline.scores_of_nothing()), member_energies=none)
         scores = joined([nothing, *(part for _, part in found)])
         assert isinstance(scores, CommitteeScores)
         return scores

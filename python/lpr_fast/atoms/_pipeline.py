@@ -104,13 +104,13 @@ class Pipeline:
 
     def scores(self, piece: Piece, unknown_species: UnknownSpecies, n_threads: int) -> Scores:
         """Scores of the atoms of a piece, in its order."""
-        found = self.found(piece, unknown_species, n_threads)
-        return Scores(**in_full(found), frame=piece.frame, atom=piece.atom)
+        found = in_full(self.found(piece, unknown_species, n_threads))
+        return Scores(**found, frame=piece.frame, atom=piece.atom)
 
     def found(
         self, piece: Piece, unknown_species: UnknownSpecies, n_threads: int, *, members: bool = False
     ) -> dict[str, Array]:
-        """What the core finds for the atoms of a piece, with the energies of the members if these are asked for."""
+        """What the core says of the atoms of a piece, by names: see `found_of`."""
         marks = unknown_species == "nan"
         if self.scorer is not None:
             return self.scorer.score(piece.structures, piece.chosen, marks, n_threads, members)

@@ -119,15 +119,13 @@ def in_full(found: Mapping[str, Array]) -> dict[str, Array]:
     return {each.name: found.get(each.name) for each in fields(LocalScores)}  # type: ignore[misc]
 
 
-def scores_of(model: _core.Model, features: Array, species: Indices, n_threads: int) -> LocalScores:
-    """Scores of environments from raw features, (n, D); rows of NaN are left out."""
-    return LocalScores(**in_full(found_of(model, features, species, n_threads)))
-
-
 def found_of(
     model: _core.Model, features: Array, species: Indices, n_threads: int, *, members: bool = False
 ) -> dict[str, Array]:
-    """What the core finds for environments, with the energies of the members if these are asked for."""
+    """What the core says of environments from raw features, (n, D), by names; of rows of NaN that is NaN.
+
+    With `members` the local energies by each of the model's members are among it: ``member_energies``, (n, K).
+    """
     known = ~np.isnan(features[:, 0])
     if known.all():
         return model.score(features, species.astype(np.int32), n_threads, members)
@@ -139,3 +137,8 @@ def found_of(
         return result
 
     return {name: among_all(values) for name, values in found.items()}
+
+
+def scores_of(model: _core.Model, features: Array, species: Indices, n_threads: int) -> LocalScores:
+    """Scores of environments from raw features, (n, D); rows of NaN are left out."""
+    return LocalScores(**in_full(found_of(model, features, species, n_threads)))
