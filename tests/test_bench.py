@@ -34,6 +34,9 @@ ROWS: dict[str, dict[str, tuple[int, ...]]] = {
         ],
         SECONDS_AND_RATIOS,
     ),
+    "committee_fit.py": dict.fromkeys(
+        ["fit, rows kept", "a model from rows", "a committee of ten from rows"], SECONDS_AND_RATIOS
+    ),
     "fit_memory.py": {"10 ": (1, 1), "100 ": (1, 1)},
     "gram.py": dict.fromkeys(["qr  ", "gram  "], SECONDS_AND_RATIOS),
     "held.py": dict.fromkeys(
