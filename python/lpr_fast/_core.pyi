@@ -6,6 +6,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
+__all__: list[str] = ['HessianAccumulator', 'HessianFactor', 'KernelScorer', 'Model', 'SecondMoments', 'Soap', 'SoapScorer', 'Spectrum', 'Structure', 'Trigger', 'cpu_info', 'factorize_hessian', 'factorize_prior', 'farthest_points', 'fit', 'kernel_gradients', 'kernel_rows', 'normalised', 'read_atom_lines', 'read_parts']
 __all__: list[str] = ['HessianAccumulator', 'HessianFactor', 'KernelScorer', 'Members', 'Model', 'SecondMoments', 'Soap', 'SoapScorer', 'Spectrum', 'Structure', 'Trigger', 'cpu_info', 'factorize_hessian', 'factorize_prior', 'farthest_points', 'fit', 'kernel_gradients', 'kernel_rows', 'normalised', 'read_atom_lines', 'read_parts']
 class HessianAccumulator:
     @staticmethod
@@ -62,6 +63,8 @@ class HessianFactor:
         ...
     def updated(self, rows: numpy.ndarray, weights: numpy.ndarray | None, n_threads: typing.SupportsInt | typing.SupportsIndex) -> HessianFactor:
         ...
+    def updated_by(self, rows: HessianAccumulator, n_threads: typing.SupportsInt | typing.SupportsIndex) -> HessianFactor:
+        ...
     def variance(self, phi: numpy.ndarray, scale: typing.SupportsFloat | typing.SupportsIndex, n_threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
         ...
     def whitened(self, phi: numpy.ndarray, n_threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
@@ -100,16 +103,6 @@ class KernelScorer:
         ...
     def score(self, features: numpy.ndarray, forms: bool, explained: bool, energies: bool, n_threads: typing.SupportsInt | typing.SupportsIndex) -> dict[str, numpy.typing.NDArray[numpy.float64]]:
         ...
-class Members:
-    def __init__(self, count: typing.SupportsInt | typing.SupportsIndex, size: typing.SupportsInt | typing.SupportsIndex) -> None:
-        ...
-    def add(self, rows: numpy.ndarray, targets: numpy.ndarray, weights: numpy.ndarray, n_threads: typing.SupportsInt | typing.SupportsIndex) -> None:
-        ...
-    def fit(self, regularizer: typing.SupportsFloat | typing.SupportsIndex, prior: numpy.ndarray | None, n_threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
-        ...
-    @property
-    def n_rows(self) -> list[int]:
-        ...
 class Model:
     @staticmethod
     def from_bytes(content: bytes, name: str) -> Model:
@@ -117,17 +110,25 @@ class Model:
     @staticmethod
     def from_parts(text: str, arrays: collections.abc.Mapping[str, numpy.ndarray]) -> Model:
         ...
+    def member_energies(self, features: numpy.ndarray, species: numpy.ndarray, n_threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
+        ...
     def parts(self) -> tuple[str, dict[str, numpy.ndarray]]:
         ...
     def phi(self, features: numpy.ndarray, species: numpy.ndarray, n_threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
         ...
-    def score(self, features: numpy.ndarray, species: numpy.ndarray, n_threads: typing.SupportsInt | typing.SupportsIndex) -> dict[str, numpy.typing.NDArray[numpy.float64]]:
+    def score(self, features: numpy.ndarray, species: numpy.ndarray, n_threads: typing.SupportsInt | typing.SupportsIndex, members: bool = False) -> dict[str, numpy.typing.NDArray[numpy.float64]]:
         ...
     @property
     def active(self) -> numpy.typing.NDArray[numpy.float64] | None:
         ...
     @property
     def factor(self) -> HessianFactor:
+        ...
+    @property
+    def members(self) -> numpy.typing.NDArray[numpy.float64] | None:
+        ...
+    @property
+    def n_members(self) -> int:
         ...
     @property
     def size(self) -> int:
@@ -163,7 +164,7 @@ class Soap:
 class SoapScorer:
     def __init__(self, model: Model) -> None:
         ...
-    def score(self, structures: collections.abc.Sequence[Structure], chosen: collections.abc.Sequence[typing.Any], mark_unknown: bool, n_threads: typing.SupportsInt | typing.SupportsIndex) -> dict[str, numpy.typing.NDArray[numpy.float64]]:
+    def score(self, structures: collections.abc.Sequence[Structure], chosen: collections.abc.Sequence[typing.Any], mark_unknown: bool, n_threads: typing.SupportsInt | typing.SupportsIndex, members: bool = False) -> dict[str, numpy.typing.NDArray[numpy.float64]]:
         ...
     @property
     def soap(self) -> Soap:

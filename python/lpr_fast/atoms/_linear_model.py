@@ -6,14 +6,17 @@ from collections.abc import Iterable, Mapping
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
+from .._arrays import as_count
 from .._progress import Progress, silent
 from ..models._from_arrays import array_problem
 from ..models._from_rows import linear_model
 from ..models._problem import fit
 from ..models._scores import Loss
 from ..models._settings import FitSettings, Regularizer
+from ._components import ComponentScores, score_components, soap_masks
 from ._fit_frames import fit_frames
 from ._fitting import wanted_descriptor
 from ._frames import DEFAULT_ENERGY_KEY
@@ -21,6 +24,8 @@ from ._model import StructureModel
 
 if TYPE_CHECKING:
     from ase import Atoms
+
+    from ..descriptors._soap_layout import By
 
 
 class LinearModel(StructureModel):
@@ -201,3 +206,50 @@ class LinearModel(StructureModel):
             n_threads=n_threads,
         )
         return cls._of(linear_model(rows, targets, species, settings, has_constants=constants, stacklevel=3))
+
+    def component_masks(self, by: By) -> dict[str, NDArray[np.bool_]]:
+        """Features of components of the model's power spectra: for `score_components`.
+
+        Parameters
+        ----------
+        by : {"species", "angular", "radial"}
+            Pairs of neighbour species (``"Si-O"``), angular channels (``"l=3"``), or pairs of radial functions
+            (``"n=0,2"``). A feature is in one component: what folding joins is never torn apart.
+
+        Returns
+        -------
+        dict of str to numpy.ndarray of bool, shape (D,)
+
+        Raises
+        ------
+        InvalidInputError
+            For another `by`, and models of other features.
+        """
+        return soap_masks(self.descriptor, self.species, by)
+
+    def score_components(
+        self, frames: Iterable[Atoms], masks: Mapping[str, ArrayLike], *, n_threads: int = 0
+    ) -> ComponentScores:
+        """Rigidity and local energy of components of the local predictions: of what some of the features contribute.
+
+        Parameters
+        ----------
+        frames : iterable of ase.Atoms
+            As for `score`.
+        masks : mapping of str to array_like of bool, shape (D,)
+            Features of each component: those of `component_masks`, or of your own, for body orders or several
+            descriptors in one.
+        n_threads : int
+            See `Rigidity`.
+
+        Returns
+        -------
+        ComponentScores
+
+        Raises
+        ------
+        InvalidInputError
+            As `score`, and for masks that do not fit the features.
+        """
+        count = as_count("n_threads", n_threads)
+        return score_components(self._model, self.rigidity, self.pipeline, frames, masks, count)

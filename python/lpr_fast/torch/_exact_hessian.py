@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.func import grad, jvp, vmap
+from torch.func import grad, vjp, vmap
 
 from .._errors import InvalidInputError
 from .._rigidity import Rigidity
@@ -12,8 +12,8 @@ from ._atoms import Atoms
 from ._network import Network
 from ._training_data import TrainingData
 
-# Columns of the Hessian that are carried through the network at once.
-_COLUMNS = 64
+# Rows of the Hessian that are carried through the network at once.
+_ROWS = 64
 
 
 def exact_rigidity(network: Network, data: TrainingData, n_threads: int) -> Rigidity:
@@ -32,14 +32,12 @@ def exact_rigidity(network: Network, data: TrainingData, n_threads: int) -> Rigi
 
 
 def _of_half_square(network: Network, structure: Atoms, target: Tensor) -> Tensor:
-    """Second derivatives of (y - Y)^2 / 2, some columns at a time."""
+    """Second derivatives of (y - Y)^2 / 2, some rows at a time."""
 
     def half_square(c: Tensor) -> Tensor:
         return 0.5 * (target - network.local(structure, network.named(c)).sum()) ** 2
 
-    def column(direction: Tensor) -> Tensor:
-        second: Tensor = jvp(grad(half_square), (network.weights,), (direction,))[1]
-        return second
-
-    columns: Tensor = vmap(column, chunk_size=_COLUMNS)(torch.eye(network.size, dtype=torch.float64))
-    return columns
+    back = vjp(grad(half_square), network.weights)[1]
+    (rows,) = vmap(back, chunk_size=_ROWS)(torch.eye(network.size, dtype=torch.float64))
+    found: Tensor = rows
+    return found

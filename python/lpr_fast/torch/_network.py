@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
 import torch
@@ -17,6 +17,9 @@ from ._atoms import Atoms
 
 #: What predicts: a module for all atoms, or one for each species.
 Modules: TypeAlias = torch.nn.Module | Mapping[int, torch.nn.Module]
+
+#: A module and what it is called with -> a part of its predictions, (n,) or (n, 1).
+Component: TypeAlias = Callable[..., Tensor]
 
 # Entries of the rows of a batch: 64 MB.
 _BATCH = 2**23
@@ -36,10 +39,13 @@ class _PerAtom(torch.nn.Module):
         given = modules if isinstance(modules, Mapping) else {"all": modules}
         self.of_species = torch.nn.ModuleDict({str(key): module for key, module in given.items()})
 
+        self.component: Component | None = None
+
     def forward(self, key: str, features: Tensor, species: Tensor | None) -> Tensor:
-        """What the module of a key predicts, as it is."""
+        """What the module of a key, or a component of it, predicts, as it is."""
         module = self.of_species[key]
-        predicted: Tensor = module(features) if species is None else module(features, species)
+        given = (features,) if species is None else (features, species)
+        predicted: Tensor = module(*given) if self.component is None else self.component(module, *given)
         return predicted
 
 
@@ -83,6 +89,12 @@ class Network:
         other._module = copy.deepcopy(self._module)
         other._trained = {name: p for name, p in other._module.named_parameters() if p.requires_grad}
         vector_to_parameters(weights, other._trained.values())
+        return other
+
+    def with_component(self, component: Component) -> Network:
+        """The network with predictions that are a component of its own."""
+        other = self.with_weights(self.weights)
+        other._module.component = component
         return other
 
     @property

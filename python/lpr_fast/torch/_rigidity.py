@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -17,7 +17,7 @@ from ._convergence import Convergence, convergence_of, warn_of
 from ._exact_hessian import exact_rigidity
 from ._gauss_newton import gauss_newton
 from ._loss import SquaredLoss
-from ._network import Modules, Network
+from ._network import Component, Modules, Network
 from ._training_data import training_data
 
 WhichHessian = Literal["gauss-newton", "exact"]
@@ -59,7 +59,7 @@ class NetworkRigidity:
         return self._scored(lambda rows: self.rigidity.lpr(rows, n_threads=n_threads), X, species)
 
     def lpr_held(self, X: ArrayLike, *, species: ArrayLike | None = None, n_threads: int = 0) -> Array:
-        """The same while held rows are fixed, with a `rigidity` that holds some: see `Rigidity.holding`."""
+        """The same while the rows that `holding` was given are held fixed: see `Rigidity.lpr_held`."""
         return self._scored(lambda rows: self.rigidity.lpr_held(rows, n_threads=n_threads), X, species)
 
     def variance(
@@ -67,6 +67,26 @@ class NetworkRigidity:
     ) -> Array:
         """Variance scale / LPR of atoms from their features, (n, D) -> (n,): see `Rigidity.variance`."""
         return self._scored(lambda rows: self.rigidity.variance(rows, scale=scale, n_threads=n_threads), X, species)
+
+    def holding(self, rows: ArrayLike) -> NetworkRigidity:
+        """The same with rows of `phi`, or sums of them, held fixed in `lpr_held`: see `Rigidity.holding`."""
+        return replace(self, rigidity=self.rigidity.holding(rows))
+
+    def component(self, contribution: Component) -> NetworkRigidity:
+        """The same for a component of the local predictions, such as a body order or a range of distances.
+
+        Parameters
+        ----------
+        contribution : callable
+            Called with the module, then with what the module is called with; returns its share of the predictions, (n,)
+            or (n, 1). It has to compute that with the module's parameters, for the rows are its derivatives.
+
+        Returns
+        -------
+        NetworkRigidity
+            With the same Hessian, that of the whole. Predictions of components add up, their rigidities do not.
+        """
+        return replace(self, _network=self._network.with_component(contribution))
 
     def predict(self, X: ArrayLike, *, species: ArrayLike | None = None) -> Array:
         """Local predictions of atoms from their features, in float64: (n, D) -> (n,)."""

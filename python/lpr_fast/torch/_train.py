@@ -17,6 +17,9 @@ from ._training_data import TrainingData, training_data
 # The first damping, relative to the largest curvature.
 _FIRST_DAMPING = 1e-3
 
+# What rounding leaves of a loss tells no smaller gains.
+_NOTHING = 1e-15
+
 
 def train(
     module: Modules,
@@ -59,7 +62,7 @@ def train(
     value, damping, growth = data.loss_of(network), 0.0, 2.0
     linear = _Linear(network, data)
     for _ in range(as_count("max_steps", max_steps)):
-        if linear.gain <= tolerance * value:
+        if linear.gain <= max(tolerance, _NOTHING) * value:
             return network.modules
         damping = damping or _FIRST_DAMPING * linear.largest_curvature
         step = linear.step(damping)
