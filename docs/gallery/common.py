@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Array = NDArray[np.float64]
+Indices = NDArray[np.int64]
 Size = TypeVar("Size")
 
 HERE = Path(__file__).resolve().parent
