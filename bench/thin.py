@@ -47,11 +47,11 @@ def main() -> None:
     print_machine(given.threads)
     X, phi = rows(n_rows, size), rows(1000, size)
     title = f"{n_rows} rows, M = {size}"
-    fits = {f"fit {name}": lambda way=way: way(X, given.threads) for name, way in WAYS.items()}  # type: ignore[misc]
+    fits = {f"fit {name}": lambda way=way: way(X, given.threads) for name, way in WAYS.items()}
     compare(title, fits, given.repeats)
     models = {name: way(X, given.threads) for name, way in WAYS.items()}
     scores = {
-        f"1000 LPR {name}": lambda model=model: model.lpr(phi, n_threads=given.threads)  # type: ignore[misc]
+        f"1000 LPR {name}": lambda model=model: model.lpr(phi, n_threads=given.threads)
         for name, model in models.items()
     }
     compare(title, scores, given.repeats)

@@ -77,7 +77,7 @@ def main() -> None:
         },
         given.repeats,
     )
-    print(f"\n{'rows of atoms':>16} {'features, MB':>14} {'peak memory, MB':>16}")
+    print(f"\n{'atoms':>16} {'features, MB':>14} {'peak memory, MB':>16}")
     for count in (n_atoms // 4, n_atoms):
         command = [sys.executable, __file__, "--peak", str(count), str(n_features)]
         printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()

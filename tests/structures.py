@@ -10,6 +10,7 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from lpr_fast import SparseKernelModel
+from lpr_fast.models._archive import with_members
 
 HYPERS: dict[str, Any] = {
     "cutoff": {"radius": 3.5, "smoothing": {"type": "ShiftedCosine", "width": 0.5}},
@@ -56,3 +57,11 @@ def fitted(frames: list[Atoms] | None = None, **options: Any) -> SparseKernelMod
     """A model that fits within milliseconds."""
     chosen = {"hypers": HYPERS, "n_active": 12, "regularizer": 1e-3, "zeta": 2, **options}
     return SparseKernelModel.fit(silicon() if frames is None else frames, **chosen)
+
+
+def with_committee(model: SparseKernelModel, n_members: int = 3) -> SparseKernelModel:
+    """The model with members, whose weights are its own and some noise."""
+    own = model._model.weights
+    assert own is not None
+    weights = own * (1.0 + 0.1 * np.random.default_rng(8).normal(size=(n_members, len(own))))
+    return model._of(with_members(model._model, weights), model._outside)

@@ -103,6 +103,12 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "fractional columns": (lambda: fitted().restrict([0.5]), "one-dimensional list of integers"),
     "update of another size": (lambda: fitted().updated(PSD[:, :2]), "has 2 columns, expected 3"),
     "update with NaN": (lambda: fitted().updated(NAN), "row 5 holds nan in column 1"),
+    "targets without weights": (lambda: fitted().updated(X, targets=X[:, 0]), "this rigidity has no weights to start"),
+    "too few targets": (lambda: features(targets=X[:, 0]).updated(X, targets=[1.0]), "got 1 targets for 8 rows"),
+    "NaN target": (
+        lambda: features(targets=X[:, 0]).updated(X, targets=8 * [np.nan]),
+        "the target of row 0 is nan",
+    ),
     "built directly": (Rigidity, "Rigidity is not built directly; use its from_features"),
     "accumulator of size zero": (lambda: HessianAccumulator(0), "model size M is 0; it must be at least 1"),
     "accumulator of fractional size": (lambda: HessianAccumulator(2.5), "size is 2.5; it must be an integer"),

@@ -113,7 +113,6 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: fitted(zeta=0.3, n_active=40),
         "with zeta = 0.3 the kernel is not positive def",
     ),
-    "missing energy": (lambda: fitted([*silicon(), Atoms("Si")]), "frame 6 has no energy named 'energy' .1 of 7"),
     "energy key of another type": (lambda: fitted(energy_key=3), "energy_key is 3; give the name"),
     "unknown loss": (lambda: fitted(loss="huber"), "loss is 'huber'; it must be 'total' or 'per_atom'"),
     "too few weights": (lambda: fitted(weights=[1.0]), "got 1 weights for 6 frames; give one for each frame"),

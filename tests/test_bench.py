@@ -23,6 +23,17 @@ OF_PARTS = (3, 3, 3, 3)  # lowest, mean and highest of the seeds, for each kind 
 US_PER_ROW = (3,)
 
 ROWS: dict[str, dict[str, tuple[int, ...]]] = {
+    "committee.py": dict.fromkeys(
+        [
+            "one model",
+            "with the spread of 10 members",
+            "and their 10 energies",
+            "variances",
+            "whitened rows",
+            "second moments",
+        ],
+        SECONDS_AND_RATIOS,
+    ),
     "fit_memory.py": {"10 ": (1, 1), "100 ": (1, 1)},
     "gram.py": dict.fromkeys(["qr  ", "gram  "], SECONDS_AND_RATIOS),
     "held.py": dict.fromkeys(
@@ -58,6 +69,7 @@ ROWS: dict[str, dict[str, tuple[int, ...]]] = {
     "soap.py": dict.fromkeys(["lpr_fast  ", "featomic"], SECONDS_AND_RATIOS),
     "soap_gradient.py": dict.fromkeys(["features  ", "features and gradient"], SECONDS_AND_RATIOS),
     "structures.py": {"2 ": (1, 1, 1), "4 ": (1, 1, 1)},
+    "suggest.py": dict.fromkeys(["multiply-adds", "suggest"], SECONDS_AND_RATIOS),
     "thin.py": dict.fromkeys(
         ["fit within the span", "fit by all columns", "1000 LPR within the span", "1000 LPR by all columns"],
         SECONDS_AND_RATIOS,
@@ -88,6 +100,7 @@ ROWS: dict[str, dict[str, tuple[int, ...]]] = {
         ],
         OF_PARTS,
     ),
+    "waiting.py": dict.fromkeys(["1 thread", "2 threads"], SECONDS_AND_RATIOS),
     "whole_way.py": dict.fromkeys(["score one frame", "score frames of 64", "fit  "], (1, 1, 1, 1)),
     "workers.py": dict.fromkeys(["1 worker  ", "2 workers", "no workers, all cores"], SECONDS_AND_RATIOS)
     | {"start-up of 1 worker:": (1,)},

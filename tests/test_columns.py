@@ -14,16 +14,16 @@ from lpr_fast import LprCalculator, SparseKernelModel, score_trajectory
 from lpr_fast.models._columns import COLUMNS, columns_of, prefixed_columns_of
 from lpr_fast.models._scores import LocalScores, in_full
 
-from .structures import fitted, gallium_arsenide
+from .structures import fitted, gallium_arsenide, with_committee
 
-NAMES = ["lpr", "lpr_held", "variance", "sigma", "residual", "local_energy", "percentile", "verdict"]
+NAMES = ["lpr", "lpr_held", "variance", "sigma", "residual", "local_energy", "percentile", "verdict", "spread"]
 PREFIXED = ["lpr", "lpr_held", *(f"lpr_{name}" for name in NAMES[2:])]
 
 
 @pytest.fixture(scope="module")
 def model() -> SparseKernelModel:
-    """Of two species and calibrated: it has every column."""
-    return fitted(gallium_arsenide()).calibrate(gallium_arsenide(3, seed=50))
+    """Of two species, calibrated and with members: it has every column."""
+    return with_committee(fitted(gallium_arsenide()).calibrate(gallium_arsenide(3, seed=50)))
 
 
 def test_the_table_has_every_attribute_of_the_scores_in_their_order() -> None:

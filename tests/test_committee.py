@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase import Atoms
+from click.testing import CliRunner
 
 from lpr_fast import Committee, InvalidInputError, LinearModel, SparseKernelModel, TrainingRows, load_model
+from lpr_fast.command_line._commands import lpr_fast as command
 
 from .structures import HYPERS, gallium_arsenide, labelled, silicon
 
@@ -215,3 +217,22 @@ def test_groups_that_cannot_be_left_out_are_refused(rows: TrainingRows, groups: 
 def test_sizes_that_leave_nothing_in_or_out_are_refused(rows: TrainingRows, sizes: list[int]) -> None:
     with pytest.raises(InvalidInputError, match="give numbers from 1 to 17"):
         rows.learning_curve(np.array(sizes, dtype=np.int64))
+
+
+def test_the_command_writes_a_model_with_members(rows: TrainingRows, tmp_path: Path) -> None:
+    output = tmp_path / "committee.lpr"
+    arguments = ["committee", str(rows._path), "-o", str(output), "--members", "3", "--with-replacement"]
+    result = CliRunner().invoke(command, arguments)
+    assert result.exit_code == 0, result.output
+    assert "3 members of 18 structures" in result.output
+    assert "split" not in result.output
+    assert load_model(output)._model.parts()[1]["members"].shape[0] == 3
+
+
+def test_the_command_says_what_the_spread_does_not_show(tmp_path: Path) -> None:
+    SparseKernelModel.fit(
+        gallium_arsenide(8), hypers=HYPERS, n_active=6, regularizer=1e-3, keep_rows=tmp_path / "x.rows"
+    )
+    arguments = ["committee", str(tmp_path / "x.rows"), "-o", str(tmp_path / "x.lpr")]
+    result = CliRunner().invoke(command, arguments)
+    assert "leave the split between species open" in result.output

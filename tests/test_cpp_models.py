@@ -23,7 +23,7 @@ FOLDER = ROOT / "cpp" / "tests" / "data"
 OLD = Path("v1", "structures", "soap.lpr")
 FILES = sorted(path.relative_to(FOLDER) for path in FOLDER.rglob("*.lpr") if path.relative_to(FOLDER) != OLD)
 # Columns of the tables of expected scores.
-TABLE = ("lpr", "lpr_held", "variance", "sigma", "residual", "local_energy", "percentile", "verdict")
+TABLE = ("lpr", "lpr_held", "variance", "sigma", "residual", "local_energy", "percentile", "verdict", "spread")
 
 FEATURES = [name for name in FILES if name.parent.name != "structures"]
 CURRENT = [name for name in FILES if name.parent == Path()]

@@ -12,7 +12,7 @@ from ase import Atoms
 
 import lpr_fast
 
-from .structures import fitted, gallium_arsenide
+from .structures import fitted, gallium_arsenide, with_committee
 
 PACKAGE = Path(lpr_fast._core.__file__).parent
 EXAMPLE = Path(__file__).parents[1] / "cpp" / "examples" / "fortran" / "score.f90"
@@ -33,30 +33,31 @@ program all_columns
         reshape([0.0, 0.0, 0.0, 1.25, 1.5, 1.25, 0.0, 2.75, 2.5, 2.5, 0.25, 2.75], [3, 4])
     integer, parameter :: species(4) = [31, 33, 33, 31]
     real(real64), allocatable :: features(:, :)
-    real(real64) :: scores(4, 8)
+    real(real64) :: scores(4, 9)
 
     call get_command_argument(1, path)
     if (lpr_fast_load(path, model) /= LPR_FAST_OK) error stop "no model"
     if (lpr_fast_score_structure(model, positions, species, scores(:, 1), lpr_held=scores(:, 2), &
                                  variance=scores(:, 3), sigma=scores(:, 4), residual=scores(:, 5), &
                                  local_energy=scores(:, 6), percentile=scores(:, 7), &
-                                 verdict=scores(:, 8)) /= LPR_FAST_OK) error stop "no scores"
+                                 verdict=scores(:, 8), spread=scores(:, 9)) /= LPR_FAST_OK) error stop "no scores"
     print "(4es25.16e3)", scores
     allocate (features(lpr_fast_n_features(model), 4))
     features = 1
     if (lpr_fast_score(model, features, species, scores(:, 1), lpr_held=scores(:, 2), variance=scores(:, 3), &
                        sigma=scores(:, 4), residual=scores(:, 5), local_energy=scores(:, 6), &
-                       percentile=scores(:, 7), verdict=scores(:, 8)) /= LPR_FAST_OK) error stop "no scores"
+                       percentile=scores(:, 7), verdict=scores(:, 8), &
+                       spread=scores(:, 9)) /= LPR_FAST_OK) error stop "no scores"
     print "(4es25.16e3)", scores
     call lpr_fast_free(model)
 end program
 """
-COLUMNS = ("lpr", "lpr_held", "variance", "sigma", "residual", "local_energy", "percentile", "verdict")
+COLUMNS = ("lpr", "lpr_held", "variance", "sigma", "residual", "local_energy", "percentile", "verdict", "spread")
 
 
 def compiled(source: Path, folder: Path) -> Path:
     sources = [PACKAGE / "include" / "lpr_fast" / "lpr_fast.f90", source]
-    libraries = [PACKAGE / "lib" / "liblpr_fast.a", "-lstdc++", "-lgomp", "-lm"]
+    libraries = [PACKAGE / "lib" / "liblpr_fast.a", "-lstdc++", "-pthread", "-lm"]
     strict = ["-std=f2018", "-pedantic", "-Wall", "-Wextra", "-Werror", "-fcheck=all"]
     command = [GFORTRAN, *strict, *sources, "-o", "score", *libraries]
     subprocess.run([str(word) for word in command], cwd=folder, check=True)
@@ -85,9 +86,9 @@ def test_features_and_a_structure_have_the_scores_of_python(program: Path, tmp_p
     assert [float(line) for line in done.stdout.split()] == expected
 
 
-def test_a_calibrated_model_of_two_species_has_all_scores_of_python(tmp_path: Path) -> None:
+def test_a_calibrated_committee_of_two_species_has_all_scores_of_python(tmp_path: Path) -> None:
     (tmp_path / "all_columns.f90").write_text(ALL_COLUMNS)
-    model = fitted(gallium_arsenide()).calibrate(gallium_arsenide(4, seed=6))
+    model = with_committee(fitted(gallium_arsenide()).calibrate(gallium_arsenide(4, seed=6)))
     model.save(tmp_path / "model.lpr")
     done = run(compiled(tmp_path / "all_columns.f90", tmp_path), tmp_path / "model.lpr")
     assert done.returncode == 0, done.stderr

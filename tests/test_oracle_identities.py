@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from lpr_fast import HessianAccumulator, Rigidity
 
-from .oracle.problems import Array
+from .oracle.exact import exact_weights
+from .oracle.problems import Array, Problem
 
 seeds = st.integers(0, 2**32 - 1)
 sizes = st.integers(1, 30)
@@ -49,6 +50,20 @@ def test_adding_a_structure_never_lowers_any_lpr(seed: int, n: int, m: int, mu: 
     after = Rigidity.from_features(X, weights=w, regularizer=mu)
     assert np.all(after.lpr(phi) >= before.lpr(phi) * (1 - 1e-9))
     np.testing.assert_allclose(before.updated(X[n:], w[n:]).lpr(phi), after.lpr(phi), rtol=1e-8)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seeds, st.integers(2, 40), st.integers(1, 20), st.floats(-4, 1).map(lambda exponent: 10.0**exponent))
+def test_an_update_with_targets_has_the_weights_of_exact_arithmetic(seed: int, n: int, m: int, mu: float) -> None:
+    X, w, phi = linear_model(seed, n, m)
+    targets, few = X @ phi[0] + np.random.default_rng(seed).normal(size=n), n // 2
+    before = Rigidity.from_features(X[:few], targets=targets[:few], weights=w[:few], regularizer=mu)
+    updated = before.updated(X[few:], w[few:], targets=targets[few:])
+    exact = np.array(list(map(float, exact_weights(Problem("", phi, mu, X, w), targets))))
+    np.testing.assert_allclose(updated.weights, exact, rtol=1e-10, atol=1e-10 * np.abs(exact).max())
+    refitted = Rigidity.from_features(X, targets=targets, weights=w, regularizer=mu)
+    np.testing.assert_allclose(updated.weights, refitted.weights, rtol=1e-10, atol=1e-10 * np.abs(exact).max())
+    assert before.updated(X[few:]).weights is None
 
 
 @common

@@ -39,11 +39,12 @@ def test_with_held_rows_gains_are_those_of_updates_that_hold_them() -> None:
         np.testing.assert_allclose(left[:, j], exact, rtol=1e-10)
 
 
-@pytest.mark.parametrize("held", [False, True])
-def test_second_moments_give_the_gain_of_the_summed_variance(held: bool) -> None:
+@pytest.mark.parametrize("freedom", ["whole", "held"])
+def test_second_moments_give_the_gain_of_the_summed_variance(freedom: str) -> None:
+    held = freedom == "held"
     rigidity, targets, candidates = _problem(n_held=2)
     importance = np.linspace(0.5, 2.0, len(targets))
-    moments = _core.SecondMoments(rigidity._factor, held)
+    moments = _core.SecondMoments(rigidity._factor, held=held)
     for batch in (slice(0, 20), slice(20, None)):
         moments.add(targets[batch], importance[batch], 1)
     whitened = rigidity._factor.whitened_held if held else rigidity._factor.whitened
@@ -61,4 +62,4 @@ def test_nothing_held_is_said() -> None:
     with pytest.raises(InvalidInputError, match="nothing is held"):
         rigidity._factor.whitened_held(targets, 1)
     with pytest.raises(InvalidInputError, match="nothing is held"):
-        _core.SecondMoments(rigidity._factor, True)
+        _core.SecondMoments(rigidity._factor, held=True)

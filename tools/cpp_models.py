@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from lpr_fast import HessianAccumulator, LprWarning, Rigidity, _core
 from lpr_fast.models import _safetensors
-from lpr_fast.models._archive import DescriptorPart, assembled
+from lpr_fast.models._archive import DescriptorPart, assembled, with_members
 from lpr_fast.models._basis import Basis, LinearBasis, SparseKernelBasis
 from lpr_fast.models._calibration import Calibration
 from lpr_fast.models._reference import reference_of, with_reference
@@ -35,7 +35,7 @@ HYPERS = {
 }
 SOAP = DescriptorPart({"kind": "soap", "hypers": HYPERS})
 #: Scores in the tables, in the order of cpp/include/lpr_fast/score_columns.hpp.
-COLUMNS = ("lpr", "lpr_held", "variance", "sigma", "residual", "local_energy", "percentile", "verdict")
+COLUMNS = ("lpr", "lpr_held", "variance", "sigma", "residual", "local_energy", "percentile", "verdict", "spread")
 N_FEATURES = 5
 PAIR = (14, 31)
 CUTOFF, ANGULAR, N_RADIAL = 3.5, [0, 1, 2], [3, 2, 2]
@@ -141,13 +141,18 @@ def with_all_sections(model: _core.Model) -> bytes:
 def compared(model: _core.Model, features: Array) -> bytes:
     """The file of a model that knows how a hundred environments score, whose species take turns."""
     numbers = np.resize(json.loads(model.text)["species"], 100)
-    return with_more(with_reference(model, reference_of(model, features, [numbers], 1)), {}, {})
+    return with_more(with_reference(model, reference_of(model, features, [numbers], np.ones(1), 1)), {}, {})
 
 
 def calibrated(model: _core.Model, features: Array, *, projected: bool) -> bytes:
     """The same, also calibrated; the numbers stand for nothing."""
     facts = Calibration(4.0, int(projected), 20, 0.5, 0.25).facts()
     return compared(_core.Model.from_bytes(with_more(model, {"calibration": facts}, {}), "calibrated"), features)
+
+
+def committee(model: _core.Model) -> _core.Model:
+    """A model with three members, whose weights stand for nothing."""
+    return with_members(model, np.random.default_rng(4).normal(size=(3, model.size)))
 
 
 def structure(seed: int) -> Structure:
@@ -195,7 +200,7 @@ def soap_model() -> bytes:
     comparable = _core.normalised(features, 1)
     basis = SparseKernelBasis({s: comparable[k:60:10].copy() for k, s in enumerate(PAIR)}, 2.0)
     model = fitted(basis, PAIR, descriptor=descriptor, features=features, holds=True)
-    return calibrated(model, features, projected=True)
+    return calibrated(committee(model), features, projected=True)
 
 
 def expected_of_structure(file: Path) -> str:
@@ -299,6 +304,8 @@ def scored(facts: dict[str, Any], arrays: Arrays, species: int, x: Array) -> lis
         scores["lpr_held"] = reciprocal(held_form(arrays, padded))
     if facts["baseline"] is not None:
         scores["local_energy"] = facts["baseline"][place] + phi @ arrays["weights"][columns]
+    if "members" in arrays:
+        scores["spread"] = float(np.std(arrays["members"][:, columns] @ phi, ddof=1))
     calibration = facts.get("calibration", {})
     if "prior_variance" in calibration:
         unseen = scores["residual"] if calibration["projected_process"] else 0.0
@@ -375,8 +382,8 @@ def main(folder: Path) -> None:
         "two_species": with_radial_table(models["two_species"]),
         "no_energies": with_more(models["no_energies"], {}, {}),
         "linear": with_more(models["linear"], {"descriptor": {"kind": "array", "name": "features"}}, {}),
-        "held": calibrated(held, environments(100, seed=0), projected=True),
-        "constants": calibrated(constants, environments(100, seed=0), projected=False),
+        "held": calibrated(committee(held), environments(100, seed=0), projected=True),
+        "constants": calibrated(committee(constants), environments(100, seed=0), projected=False),
     }
     (folder / "v1").mkdir(exist_ok=True)
     for name, model in models.items():

@@ -122,6 +122,10 @@ HessianFactor updated(
     return self.updated(row_view, weight_view, n_threads);
 }
 
+HessianFactor updated_by(const HessianFactor& self, Accumulator& rows, int n_threads) {
+    return rows.exclusively([&](const HessianAccumulator& held) { return self.updated(held, n_threads); });
+}
+
 HessianFactor holding(const HessianFactor& self, const py::array& rows) {
     const ConstMatrixView view = matrix_view(rows, "rows");
     const WithoutInterpreter no_interpreter;
@@ -177,6 +181,7 @@ void register_factor(py::module_& module) {
             py::call_guard<WithoutInterpreter>()
         )
         .def("updated", &updated, py::arg("rows"), py::arg("weights"), py::arg("n_threads"))
+        .def("updated_by", &updated_by, py::arg("rows"), py::arg("n_threads"))
         .def("triangle", &triangle)
         .def_property_readonly("size", &HessianFactor::size)
         .def_property_readonly("columns", [](const HessianFactor& self) { return self.columns(); })

@@ -99,13 +99,24 @@ Model from_parts(const std::string& text, const std::map<std::string, py::array>
     return Model::from_parts(parts);
 }
 
-ScoreArrays score(const Model& self, const py::array& features, const py::array& species, int n_threads) {
+ScoreArrays score(const Model& self, const py::array& features, const py::array& species, int n_threads, bool members) {
     const ConstMatrixView rows = matrix_view(features, "features");
     const int* of_rows = species_of(species, rows.rows);
-    auto [arrays, scores] = room_for_scores(self, rows.rows);
+    auto [arrays, scores] = room_for_scores(self, rows.rows, members);
     const WithoutInterpreter no_interpreter;
     self.score(rows, of_rows, scores, n_threads);
     return std::move(arrays);
+}
+
+Vector member_energies(const Model& self, const py::array& features, const py::array& species, int n_threads) {
+    const ConstMatrixView rows = matrix_view(features, "features");
+    const int* of_rows = species_of(species, rows.rows);
+    Scores scores;
+    auto [array, view] = room_for_members(self, rows.rows);
+    scores.member_energies = view;
+    const WithoutInterpreter no_interpreter;
+    self.score(rows, of_rows, scores, n_threads);
+    return std::move(array);
 }
 
 Vector phi(const Model& self, const py::array& features, const py::array& species, int n_threads) {
@@ -124,8 +135,7 @@ std::optional<Vector> weights(const Model& self) {
     return Vector(view.size, view.data);
 }
 
-std::optional<Vector> active(const Model& self) {
-    const ConstMatrixView view = self.active();
+std::optional<Vector> copy_of(ConstMatrixView view) {
     if (view.data == nullptr) return std::nullopt;
     return Vector({view.rows, view.cols}, view.data);
 }
@@ -137,13 +147,16 @@ void register_model(py::module_& module) {
         .def_static("from_bytes", &from_bytes, py::arg("content"), py::arg("name"))
         .def_static("from_parts", &from_parts, py::arg("text"), py::arg("arrays"))
         .def("parts", [](const Model& self) { return copy_of(self.parts()); })
-        .def("score", &score, py::arg("features"), py::arg("species"), py::arg("n_threads"))
+        .def("score", &score, py::arg("features"), py::arg("species"), py::arg("n_threads"), py::arg("members") = false)
+        .def("member_energies", &member_energies, py::arg("features"), py::arg("species"), py::arg("n_threads"))
         .def("phi", &phi, py::arg("features"), py::arg("species"), py::arg("n_threads"))
         .def_property_readonly("text", [](const Model& self) { return self.parts().text; })
         .def_property_readonly("size", [](const Model& self) { return self.info().size; })
         .def_property_readonly("factor", [](const Model& self) { return self.factor(); })
         .def_property_readonly("weights", &weights)
-        .def_property_readonly("active", &active);
+        .def_property_readonly("n_members", [](const Model& self) { return self.info().n_members; })
+        .def_property_readonly("members", [](const Model& self) { return copy_of(self.members()); })
+        .def_property_readonly("active", [](const Model& self) { return copy_of(self.active()); });
     module.def("read_parts", &read_parts, py::arg("content"), py::arg("name"));
 }
 

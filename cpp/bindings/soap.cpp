@@ -126,10 +126,10 @@ std::pair<py::array_t<double>, py::array_t<double>> gradients_of_kernels(
 
 ScoreArrays score(
     const SoapScorer& scorer, const std::vector<Structure>& structures, const Chosen& chosen, bool mark_unknown,
-    int n_threads
+    int n_threads, bool members
 ) {
     const Parts wanted = parts_of(structures, chosen);
-    auto [arrays, scores] = room_for_scores(scorer.model(), wanted.n_rows);
+    auto [arrays, scores] = room_for_scores(scorer.model(), wanted.n_rows, members);
     const WithoutInterpreter no_interpreter;
     scorer.score(wanted.parts, scores, mark_unknown ? UnknownSpecies::mark : UnknownSpecies::refuse, n_threads);
     return std::move(arrays);
@@ -181,7 +181,10 @@ void register_soap(py::module_& module) {
     );
     py::class_<SoapScorer>(module, "SoapScorer")
         .def(py::init<Model>(), py::arg("model"))
-        .def("score", &score, py::arg("structures"), py::arg("chosen"), py::arg("mark_unknown"), py::arg("n_threads"))
+        .def(
+            "score", &score, py::arg("structures"), py::arg("chosen"), py::arg("mark_unknown"), py::arg("n_threads"),
+            py::arg("members") = false
+        )
         .def_property_readonly("soap", [](const SoapScorer& self) { return self.soap(); });
 }
 

@@ -119,6 +119,7 @@ lpr_fast::Scores scores_of(const lpr_fast_scores& scores, ptrdiff_t n) {
     views.local_energy = {scores.local_energy, n};
     views.percentile = {scores.percentile, n};
     views.verdict = {scores.verdict, n};
+    views.spread = {scores.spread, n};
     return views;
 }
 
@@ -193,6 +194,10 @@ int lpr_fast_has_held(const lpr_fast_model* model) {
 
 int lpr_fast_has_reference(const lpr_fast_model* model) {
     return asked(model, -1, [](const ModelInfo& info) { return info.has_reference ? 1 : 0; });
+}
+
+ptrdiff_t lpr_fast_n_members(const lpr_fast_model* model) {
+    return asked(model, no_size, [](const ModelInfo& info) { return info.n_members; });
 }
 
 double lpr_fast_prior_variance(const lpr_fast_model* model) {

@@ -16,7 +16,7 @@ static void check(int passed, int line, const char* what) {
 
 #define CHECK(condition) check((condition) ? 1 : 0, __LINE__, #condition)
 
-enum { n_rows = 24, n_features = 5, n_atoms = 20, n_centers = 14, residual = 4, n_columns = 8 };
+enum { n_rows = 24, n_features = 5, n_atoms = 20, n_centers = 14, residual = 4, n_columns = 9 };
 
 /* One environment for each line of the text file; see tools/cpp_models.py. */
 static int read_rows(const char* path, int* species, double* features, double (*expected)[n_columns]) {
@@ -37,7 +37,7 @@ static int read_rows(const char* path, int* species, double* features, double (*
 /* Columns of the text files, and what scores go to. */
 typedef struct {
     double lpr[n_rows], lpr_held[n_rows], variance[n_rows], sigma[n_rows], residual[n_rows], local_energy[n_rows];
-    double percentile[n_rows], verdict[n_rows];
+    double percentile[n_rows], verdict[n_rows], spread[n_rows];
 } columns;
 
 static lpr_fast_scores all_of(columns* out) {
@@ -45,6 +45,7 @@ static lpr_fast_scores all_of(columns* out) {
     scores.lpr = out->lpr, scores.lpr_held = out->lpr_held, scores.variance = out->variance, scores.sigma = out->sigma;
     scores.residual = out->residual, scores.local_energy = out->local_energy;
     scores.percentile = out->percentile, scores.verdict = out->verdict;
+    scores.spread = out->spread;
     return scores;
 }
 
@@ -52,7 +53,7 @@ static lpr_fast_scores all_of(columns* out) {
 static int are_close(const columns* found, int row, const double* expected, double tolerance) {
     const double values[n_columns] = {found->lpr[row],        found->lpr_held[row], found->variance[row],
                                       found->sigma[row],      found->residual[row], found->local_energy[row],
-                                      found->percentile[row], found->verdict[row]};
+                                      found->percentile[row], found->verdict[row],  found->spread[row]};
     int k;
     for (k = 0; k < n_columns; ++k) {
         if (isnan(expected[k]) || values[k] == expected[k]) continue;
@@ -73,6 +74,7 @@ static void check_description(const lpr_fast_model* model) {
     CHECK(lpr_fast_condition_number(model) > 1.0 && lpr_fast_baseline(model, 0) == -0.8);
     CHECK(lpr_fast_has_energies(model) == 1 && lpr_fast_has_residual(model) == 1);
     CHECK(lpr_fast_has_held(model) == 0 && lpr_fast_has_reference(model) == 0 && lpr_fast_prior_variance(model) == 0.0);
+    CHECK(lpr_fast_n_members(model) == 0);
     CHECK(strcmp(lpr_fast_kind(model), "sparse_kernel") == 0 && strcmp(lpr_fast_loss(model), "per_atom") == 0);
     CHECK(strstr(lpr_fast_hypers(model), "\"cutoff\"") != NULL);
     CHECK(strstr(lpr_fast_provenance(model), "cpp_models.py") != NULL);
@@ -129,7 +131,7 @@ static void check_scores(const lpr_fast_model* model, const char* text_path) {
     CHECK(read_rows(text_path, species, features, expected));
     CHECK(lpr_fast_score(model, features, n_rows, n_features, species, &scores, 0) == LPR_FAST_INVALID_INPUT);
     CHECK(strstr(lpr_fast_last_error(), "lpr_held cannot be scored") != NULL);
-    scores.lpr_held = scores.sigma = scores.percentile = scores.verdict = NULL;
+    scores.lpr_held = scores.sigma = scores.percentile = scores.verdict = scores.spread = NULL;
     CHECK(lpr_fast_score(model, features, n_rows, n_features, species, &scores, 0) == LPR_FAST_OK);
     for (row = 0; row < n_rows; ++row) CHECK(are_close(&found, row, expected[row], 1e-12));
     /* Every second row, one output. */
@@ -246,6 +248,7 @@ static void check_null(void) {
     CHECK(isnan(lpr_fast_regularizer(NULL)) && isnan(lpr_fast_zeta(NULL)) && isnan(lpr_fast_condition_number(NULL)));
     CHECK(lpr_fast_has_energies(NULL) == -1 && lpr_fast_has_residual(NULL) == -1);
     CHECK(lpr_fast_has_held(NULL) == -1 && lpr_fast_has_reference(NULL) == -1 && isnan(lpr_fast_prior_variance(NULL)));
+    CHECK(lpr_fast_n_members(NULL) == -1);
     CHECK(lpr_fast_kind(NULL) == NULL && lpr_fast_loss(NULL) == NULL);
     CHECK(lpr_fast_hypers(NULL) == NULL && lpr_fast_provenance(NULL) == NULL);
     lpr_fast_free(NULL);

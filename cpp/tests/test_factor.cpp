@@ -182,6 +182,18 @@ void updates_in_parts_give_the_bits_of_one() {
     CHECK_THROWS(InvalidInput, "expected 40", parts.updated(random_array(2, 39, 13).view()));
 }
 
+void an_update_by_an_accumulator_has_the_bits_of_one_by_its_rows() {
+    const Array rows = random_array(900, 40, 10);
+    const HessianFactor start = factorize(accumulated(random_array(3, 40, 12)), 1e-9);
+    const HessianFactor once = start.updated(rows.view());
+    CHECK(forms_of(start.updated(accumulated(rows)), rows.view()) == forms_of(once, rows.view()));
+    const HessianFactor later = start.updated(rows.view()).updated(accumulated(random_array(3, 40, 12)));
+    CHECK(forms_of(later, rows.view()) == forms_of(once.updated(random_array(3, 40, 12).view()), rows.view()));
+    CHECK_THROWS(InvalidInput, "takes an accumulator", start.updated(HessianAccumulator(39)));
+    CHECK_THROWS(InvalidInput, "takes an accumulator", start.updated(HessianAccumulator(40, Method::gram)));
+    CHECK_THROWS(InvalidInput, "takes an accumulator", start.updated(HessianAccumulator(40, Method::qr, true)));
+}
+
 void the_condition_estimate_is_near_the_truth() {
     Array hessian(50, 50);
     for (Index i = 0; i < 50; ++i) hessian(i, i) = std::pow(10.0, -static_cast<double>(i) / 5.0);

@@ -147,7 +147,7 @@ void members_side_by_side_have_the_bits_of_fits_to_their_rows() {
     constexpr Index n_rows = 600;  // more than two leaves
     constexpr Index n_members = 3;
     const Array rows = random_array(n_rows, 5, 12);
-    const Array targets = random_array(n_members, n_rows, 13);
+    Array targets = random_array(n_members, n_rows, 13);
     Array weights(n_members, n_rows);
     for (Index i = 0; i < n_rows; ++i) {
         for (Index member = 0; member < n_members; ++member) weights(member, i) = static_cast<double>((i + member) % 3);

@@ -15,14 +15,14 @@ using namespace lpr_fast::testing;
 namespace {
 
 struct Columns {
-    std::vector<double> lpr, lpr_held, variance, sigma, residual, energy, percentile, verdict;
+    std::vector<double> lpr, lpr_held, variance, sigma, residual, energy, percentile, verdict, spread;
 
     explicit Columns(std::size_t n)
-        : lpr(n), lpr_held(n), variance(n), sigma(n), residual(n), energy(n), percentile(n), verdict(n) {}
+        : lpr(n), lpr_held(n), variance(n), sigma(n), residual(n), energy(n), percentile(n), verdict(n), spread(n) {}
 
     /// In the order of score_columns.
     std::array<std::vector<double>*, score_columns.size()> all() {
-        return {&lpr, &lpr_held, &variance, &sigma, &residual, &energy, &percentile, &verdict};
+        return {&lpr, &lpr_held, &variance, &sigma, &residual, &energy, &percentile, &verdict, &spread};
     }
 
     Scores views(const ModelInfo& info) {
@@ -45,7 +45,7 @@ struct Columns {
     bool operator==(const Columns& other) const {
         return lpr == other.lpr && lpr_held == other.lpr_held && variance == other.variance && sigma == other.sigma &&
                residual == other.residual && energy == other.energy && percentile == other.percentile &&
-               verdict == other.verdict;
+               verdict == other.verdict && spread == other.spread;
     }
 };
 
@@ -306,6 +306,80 @@ void sigma_is_the_root_of_the_scaled_variance() {
     );
 }
 
+/// The spread of some numbers, by its definition.
+double deviation_of(const std::vector<long double>& numbers) {
+    const auto n = static_cast<long double>(numbers.size());
+    long double sum = 0.0L, squares = 0.0L;
+    for (const long double x : numbers) sum += x;
+    for (const long double x : numbers) squares += (x - sum / n) * (x - sum / n);
+    return static_cast<double>(std::sqrt(squares / (n - 1.0L)));
+}
+
+Array energies_by_members(const Model& model, const Environments& of, int n_threads = 1) {
+    Array energies(of.features.rows, model.info().n_members);
+    Scores wanted;
+    wanted.member_energies = {energies.values.data(), energies.rows, energies.cols};
+    model.score(of.features.view(), of.species.data(), wanted, n_threads);
+    return energies;
+}
+
+/// The model whose own weights are those of a member.
+Model led_by(const Model& model, Index member) {
+    ModelParts parts = model.parts();
+    parts.arrays["weights"] = parts.arrays["members"];
+    parts.arrays["weights"].rows = parts.arrays["weights"].n_extents = 1;
+    parts.arrays["weights"].bytes = reinterpret_cast<const std::uint8_t*>(model.members().row(member));
+    return Model::from_parts(parts);
+}
+
+void members_have_the_bits_of_models_of_their_own() {
+    for (const std::string name : {"held", "constants"}) {
+        const Model model = Model::load(data_file(name + ".lpr"));
+        const Environments environments = repeated(read_environments(name), 500);
+        const Array energies = energies_by_members(model, environments);
+        CHECK(model.info().n_members == 3 && model.members().cols == model.info().size);
+        CHECK(energies.values == energies_by_members(model, environments, 3).values);
+        const Columns found = scored(model, environments);
+        for (Index k = 0; k < energies.cols; ++k) {
+            const Columns own = scored(led_by(model, k), environments);
+            for (Index i = 0; i < energies.rows; ++i) CHECK(energies(i, k) == own.energy[static_cast<std::size_t>(i)]);
+        }
+        for (Index i = 0; i < energies.rows; ++i) {
+            std::vector<long double> of_one;
+            for (Index k = 0; k < energies.cols; ++k) of_one.push_back(energies(i, k));
+            const double largest = std::abs(energies(i, 0)) + std::abs(energies(i, 1)) + std::abs(energies(i, 2));
+            check_same(found.spread[static_cast<std::size_t>(i)], deviation_of(of_one), 1e-13, 1e-14 * largest);
+        }
+    }
+}
+
+void members_that_do_not_fit_are_refused() {
+    const Model held = Model::load(data_file("held.lpr"));
+    const auto with = [&](Index rows, Index cols) {
+        ModelParts parts = held.parts();
+        const std::vector<double> numbers(static_cast<std::size_t>(rows * cols), 1.0);
+        parts.arrays["members"] = {
+            NumberType::f64, rows, cols, 2, reinterpret_cast<const std::uint8_t*>(numbers.data())
+        };
+        return Model::from_parts(parts);
+    };
+    const Index size = held.info().size;
+    const Model of_two = with(2, size);
+    CHECK(of_two.info().n_members == 2);
+    CHECK_THROWS(InvalidInput, "another number of weights", with(3, size - 1));
+    CHECK_THROWS(InvalidInput, "from 2 to 1000", with(1, size));
+    CHECK_THROWS(InvalidInput, "from 2 to 1000", with(1001, size));
+    const Environments environments = read_environments("held");
+    Array room(environments.features.rows, 2);
+    Scores wanted;
+    wanted.member_energies = {room.values.data(), room.rows, room.cols};
+    const auto score = [&](const Model& model) {
+        model.score(environments.features.view(), environments.species.data(), wanted);
+    };
+    CHECK_THROWS(InvalidInput, "member_energies has shape (24, 2), expected (24, 3)", score(held));
+    CHECK_THROWS(InvalidInput, "the model has no members", score(Model::load(data_file("linear.lpr"))));
+}
+
 }  // namespace
 
 int main() {
@@ -318,6 +392,8 @@ int main() {
     run("rows of phi and features agree", rows_of_phi_and_features_agree);
     run("phi gives the same scores as its features", phi_gives_the_same_scores_as_its_features);
     run("unusable arguments are refused", unusable_arguments_are_refused);
+    run("members have the bits of models of their own", members_have_the_bits_of_models_of_their_own);
+    run("members that do not fit are refused", members_that_do_not_fit_are_refused);
     run("sigma is the root of the scaled variance", sigma_is_the_root_of_the_scaled_variance);
     run("files that cannot be read are refused", files_that_cannot_be_read_are_refused);
     return failures == 0 ? 0 : 1;

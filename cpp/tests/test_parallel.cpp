@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 #include "check.hpp"
@@ -32,6 +33,39 @@ void the_exception_of_the_first_failing_task_arrives() {
         };
         CHECK_THROWS(std::runtime_error, "task 13", parallel_for_each(100, 2, fail_from_13_on));
     }
+}
+
+void calls_from_many_threads_and_from_tasks_are_all_done() {
+    std::atomic<int> count{0};
+    const auto inner = [&](Index) { ++count; };
+    const auto outer = [&](Index) { parallel_for_each(20, 3, inner); };
+    std::vector<std::thread> hosts;
+    for (int k = 0; k < 8; ++k) {
+        hosts.emplace_back([&] {
+            for (int repeat = 0; repeat < 25; ++repeat) parallel_for_each(4, 2, outer);
+        });
+    }
+    for (std::thread& host : hosts) host.join();
+    CHECK(count == 8 * 25 * 4 * 20);
+}
+
+void no_thread_is_waited_for_that_has_not_begun() {
+    // As many calls at a time as there may be helpers, of which each keeps its own busy until all of them run: with a
+    // team of threads for every call, or none, they would wait for one another for ever.
+    std::atomic<bool> is_open{false};
+    std::vector<std::thread> hosts;
+    for (int k = 0; k < 2 * most_threads(); ++k) {
+        hosts.emplace_back([&] {
+            parallel_for_each(2, 2, [&](Index) {
+                while (!is_open) std::this_thread::yield();
+            });
+        });
+    }
+    std::atomic<int> count{0};
+    parallel_for_each(100, most_threads(), [&](Index) { ++count; });
+    CHECK(count == 100);
+    is_open = true;
+    for (std::thread& host : hosts) host.join();
 }
 
 void a_worker_that_cannot_be_made_is_an_error() {
@@ -75,6 +109,8 @@ void a_forked_child_works_after_use_in_the_parent() {
 int main() {
     run("every task runs once", every_task_runs_once);
     run("the exception of the first failing task arrives", the_exception_of_the_first_failing_task_arrives);
+    run("calls from many threads and from tasks are all done", calls_from_many_threads_and_from_tasks_are_all_done);
+    run("no thread is waited for that has not begun", no_thread_is_waited_for_that_has_not_begun);
     run("a worker that cannot be made is an error", a_worker_that_cannot_be_made_is_an_error);
     run("negative thread counts are refused", negative_thread_counts_are_refused);
     run("the environment sets the default", the_environment_sets_the_default);

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from common import COLOURS, Array, Findings, Study, density, labels, read, repeated, soap
 
-from lpr_fast import SparseKernelModel, StructureModel, TrainingRows, single_environment
+from lpr_fast import Comparison, SparseKernelModel, TrainingRows, compare, single_environment
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FILES = ("carbon_gap20u_dft.xyz", "carbon_gap17test_dft.xyz", "big_aC_4001.xyz")
 SETTINGS = {"hypers": soap(3.7, width=0.5, max_angular=8), "zeta": 4, "regularizer": 1e-2}
-BEFORE, DIAMOND, GRAPHITE, BOTH = "before", "diamond-like", "graphite-like", "both kinds"
+ADDED = DIAMOND, GRAPHITE, BOTH = "diamond-like", "graphite-like", "both kinds"
 NEAREST = 100
 THIN = 2.1  # g/cc
 
@@ -35,11 +35,27 @@ class Size:
     n_active: int
 
 
-def recipe(cells: list[Any], crystals: list[Any], sets: dict[str, Array], n_active: int, rows: Path) -> dict[str, Any]:
-    """Models of some of the cells and crystals, at the active set of all; numbers of crystals follow those of cells."""
+def recipe(
+    cells: list[Any], crystals: list[Any], sets: dict[str, Array], films: list[Any], n_active: int, rows: Path
+) -> dict[str, Comparison]:
+    """Models of cells and crystals against that of cells alone, on films; numbers of crystals follow those of cells."""
     SparseKernelModel.fit([*cells, *crystals], **SETTINGS, n_active=n_active, energy_key=None, keep_rows=rows)
     kept = TrainingRows(rows)
-    return {name: kept.fit(structures=numbers) for name, numbers in sets.items()}
+    before = kept.fit(structures=np.arange(len(cells)))
+    return {name: compare(before, kept.fit(structures=numbers), films) for name, numbers in sets.items()}
+
+
+def with_own_active_sets(
+    cells: list[Any], crystals: list[Any], sets: dict[str, Array], films: list[Any], n_active: int
+) -> dict[str, Comparison]:
+    """The same, with active sets chosen anew."""
+
+    def fitted(numbers: Array) -> SparseKernelModel:
+        frames = [[*cells, *crystals][number] for number in numbers]
+        return SparseKernelModel.fit(frames, **SETTINGS, n_active=n_active, energy_key=None)
+
+    before = fitted(np.arange(len(cells)))
+    return {name: compare(before, fitted(numbers), films) for name, numbers in sets.items()}
 
 
 def strained_crystals(n: int, seed: int) -> list[Any]:
@@ -61,19 +77,10 @@ def structures() -> tuple[list[Any], list[Any], list[Any]]:
 
 
 def training_sets(n: int, k: int) -> dict[str, Array]:
-    """Numbers of structures: n cells, or n - k of them and k crystals, of which there are k of either kind."""
+    """Numbers of structures: n - k cells, and k crystals; there are k of either kind behind the n cells."""
     kept, diamond, graphite = np.arange(n - k), n + np.arange(k), n + k + np.arange(k)
     halves = np.concatenate([diamond[: k - k // 2], graphite[: k // 2]])
-    added = {DIAMOND: diamond, GRAPHITE: graphite, BOTH: halves}
-    return {BEFORE: np.arange(n)} | {name: np.concatenate([kept, numbers]) for name, numbers in added.items()}
-
-
-def nearest(model: StructureModel, films: list[Any], crystals: list[Any], k: int) -> dict[str, Array]:
-    """The atoms of all films that are most similar to either kind, and both."""
-    similarity = model.similarity(films, [*crystals])
-    of_kind = {name: similarity[:, part].max(axis=1) for name, part in ((DIAMOND, np.s_[:k]), (GRAPHITE, np.s_[k:]))}
-    atoms = {name: np.argsort(-values, kind="stable")[:NEAREST] for name, values in of_kind.items()}
-    return atoms | {BOTH: np.concatenate([*atoms.values()])}
+    return {name: np.append(kept, added) for name, added in zip(ADDED, (diamond, graphite, halves), strict=True)}
 
 
 def measure(size: Size, seed: int) -> Findings:
@@ -82,30 +89,34 @@ def measure(size: Size, seed: int) -> Findings:
     pool, held_out, labelled = structures()
     rng = np.random.default_rng(seed)
     cells = [pool[i] for i in rng.permutation(len(pool))[: size.n_structures]]
-    crystals = strained_crystals(size.n_replaced, seed)
-    sets = training_sets(len(cells), size.n_replaced)
+    k = size.n_replaced
+    crystals = strained_crystals(k, seed)
+    sets = training_sets(len(cells), k)
     films = [*read(FILES[2]), *[frame for frame in held_out if density(frame) < THIN]]
     with TemporaryDirectory() as folder:
-        models = recipe(cells, crystals, sets, size.n_active, Path(folder) / "films.rows")
-    everything = [*cells, *crystals]
-    anew = {
-        name: SparseKernelModel.fit(
-            [everything[i] for i in numbers], **SETTINGS, n_active=size.n_active, energy_key=None, seed=seed
-        )
-        for name, numbers in sets.items()
+        fixed = recipe(cells, crystals, sets, films, size.n_active, Path(folder) / "films.rows")
+    anew = with_own_active_sets(cells, crystals, sets, films, size.n_active)
+    nearest = {
+        name: fixed[DIAMOND].nearest(of_kind, NEAREST)
+        for name, of_kind in ((DIAMOND, crystals[:k]), (GRAPHITE, crystals[k:]))
     }
-    atoms = nearest(models[BEFORE], films, crystals, size.n_replaced)
-    for what, of_sets in (("", models), ("anew, ", anew)):
-        scores = {name: model.score(films) for name, model in of_sets.items()}
-        for name, of_kind in atoms.items():
-            ratio = scores[name].lpr / scores[BEFORE].lpr
-            found.numbers[f"{what}{name}: LPR of the nearest, + %"] = 100 * (ratio[of_kind].mean() - 1)
-            found.numbers[f"{what}{name}: LPR of all atoms, + %"] = 100 * (ratio.mean() - 1)
-            found.numbers[f"{what}{name}: largest fall of the variance, %"] = 100 * (1 - 1 / ratio.max())
-            found.drawn[what, name] = (scores[BEFORE].lpr, scores[name].lpr, of_kind)
-    found.numbers["share of the dense film among the nearest to diamond"] = np.mean(atoms[DIAMOND] < len(films[0]))
-    found.numbers["share of the dense film among the nearest to graphite"] = np.mean(atoms[GRAPHITE] < len(films[0]))
+    places = {
+        name: np.append(0, np.cumsum([len(frame) for frame in films]))[atoms.frame] + atoms.atom
+        for name, atoms in nearest.items()
+    }
+    places[BOTH] = np.concatenate([places[DIAMOND], places[GRAPHITE]])
+    for what, comparisons in (("", fixed), ("anew, ", anew)):
+        for name, comparison in comparisons.items():
+            near = comparison.enhancement[places[name]]
+            found.numbers[f"{what}{name}: LPR of the nearest, + %"] = 100 * near.mean()
+            found.numbers[f"{what}{name}: LPR of all atoms, + %"] = 100 * comparison.enhancement.mean()
+            found.numbers[f"{what}{name}: largest fall of the variance, %"] = 100 * (
+                1 - comparison.variance_ratio.min()
+            )
+    for name, atoms in nearest.items():
+        found.numbers[f"{name}: share of the dense film among the nearest"] = np.mean(atoms.frame == 0)
     measure_errors(cells, labelled, held_out, size, rng, found)
+    found.drawn = {name: (c.lpr_a, c.enhancement + 1, places[name]) for name, c in fixed.items()}
     return found
 
 
@@ -121,18 +132,18 @@ def measure_errors(
         SparseKernelModel.fit(everything, **SETTINGS, n_active=size.n_active, keep_rows=rows)
         kept = TrainingRows(rows)
         energies = labels(held_out) / 64
-        for name, numbers in training_sets(len(cells), k).items():
+        sets = {"before": np.arange(len(cells))} | training_sets(len(cells), k)
+        for name, numbers in sets.items():
             errors = kept.fit(structures=numbers).predict(held_out) / 64 - energies
             found.numbers[f"{name}: RMSE of cells held out, % of their sd"] = 100 * errors.std() / energies.std()
 
 
 def draw(figure: Figure, findings: list[Findings]) -> None:
-    """LPR before and after, all atoms and the nearest, at one active set; first seed."""
+    """Enhancement against LPR, all atoms and the nearest, at one active set; first seed."""
     panels = figure.subplots(1, 3, sharex=True, sharey=True)
-    for axes, name in zip(panels, (DIAMOND, GRAPHITE, BOTH), strict=True):
-        before, after, atoms = findings[0].drawn["", name]
-        axes.loglog(before, after / before, ".", ms=2, color="0.7", label="all atoms of the films")
-        axes.loglog(before[atoms], after[atoms] / before[atoms], ".", ms=4, color=COLOURS[1], label="the nearest")
+    for axes, (name, (before, ratio, atoms)) in zip(panels, findings[0].drawn.items(), strict=True):
+        axes.loglog(before, ratio, ".", ms=2, color="0.7", label="all atoms of the films")
+        axes.loglog(before[atoms], ratio[atoms], ".", ms=4, color=COLOURS[1], label="the nearest")
         axes.set(title=name, xlabel="LPR before (loss on totals)")
     panels[0].set_ylabel("LPR after / before")
     panels[0].legend(frameon=False, markerscale=3)

@@ -47,9 +47,7 @@ def recipe(
     structures: list[Any], sets: dict[str, Array], tested: list[Any], hypers: dict[str, Any], n_active: int, rows: Path
 ) -> dict[str, Scores]:
     """Scores of some structures by models of others, at the active set of all of these."""
-    SparseKernelModel.fit(
-        structures, hypers=hypers, **SETTINGS, n_active=n_active, energy_key=None, keep_rows=rows
-    )
+    SparseKernelModel.fit(structures, hypers=hypers, **SETTINGS, n_active=n_active, energy_key=None, keep_rows=rows)
     kept = TrainingRows(rows)
     return {name: kept.fit(structures=numbers).score(tested) for name, numbers in sets.items()}
 
@@ -85,7 +83,9 @@ def crystals() -> System:
     return System([frame for frame, x in of_cookbook if x == 0.5], {OTHERS: others, "pure Ga": pure})
 
 
-def chosen(system: System, size: Size, n: int, rng: np.random.Generator) -> tuple[list[Any], dict[str, Array], list[Any]]:
+def chosen(
+    system: System, size: Size, n: int, rng: np.random.Generator
+) -> tuple[list[Any], dict[str, Array], list[Any]]:
     """Structures, the numbers of those in each training set, and structures of the one composition to test on."""
     order = rng.permutation(len(system.even))
     structures, n_swapped = [system.even[i] for i in order[:n]], n // 10
@@ -102,7 +102,9 @@ def say_ratios(what: str, tested: list[Any], scores: dict[str, Scores], found: F
     species = np.concatenate([frame.get_chemical_symbols() for frame in tested])
     for name in list(scores)[1:]:
         for column in ("LPR", "held LPR"):
-            before, after = (getattr(scores[s], column.replace("held LPR", "lpr_held").lower()) for s in ("before", name))
+            before, after = (
+                getattr(scores[s], column.replace("held LPR", "lpr_held").lower()) for s in ("before", name)
+            )
             for element in np.unique(species):
                 ratio = np.median((after / before)[species == element])
                 found.numbers[f"{what}, {name}: {column} of {element}, times"] = ratio
@@ -153,8 +155,8 @@ STUDY = Study(
     recipe,
     measure,
     draw,
-    reduced=Size(60, 30, 10, 60),
-    full=Size(90, 40, 10, 100),
+    reduced=Size(60, 30, 10, 20),
+    full=Size(90, 40, 10, 20),
     n_seeds=(2, 5),
     needs=FILES,
     picture_inches=(11, 7),

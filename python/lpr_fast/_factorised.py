@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _core
-from ._arrays import Array, as_count, as_environments, as_number, as_self_kernels, refuse_unusable
+from ._arrays import LARGEST_ENTRY, Array, as_count, as_environments, as_number, as_self_kernels, refuse_unusable
 from ._errors import InvalidInputError
+from ._factors import Parts, factor_from, parts_of
 from ._progress import Progress, scored, silent
 from ._thin import ThinFactor
 
 # Kernels that explain more of a row than the row's kernel with itself allows, relative to that, are not of that row.
 _MOST_EXPLAINED = 1.0 + 1e-4
+
+# Rows of the identity that are looked at together.
+_UNIT_ROWS = 256
+
+
+AnyHessian = TypeVar("AnyHessian", bound="FactorisedHessian")
 
 
 class FactorisedHessian:
@@ -25,6 +33,24 @@ class FactorisedHessian:
     _method: str
     _weights: Array | None
     _prior: _core.HessianFactor | None
+
+    @classmethod
+    def _from_factor(
+        cls: type[AnyHessian],
+        factor: _core.HessianFactor | ThinFactor,
+        regularizer: float,
+        method: str,
+        *,
+        weights: Array | None = None,
+        prior: _core.HessianFactor | None = None,
+    ) -> AnyHessian:
+        made = cls.__new__(cls)
+        made._factor = factor
+        made._regularizer = regularizer
+        made._method = method
+        made._weights = weights
+        made._prior = prior
+        return made
 
     def _scale(self, scale: float | None) -> float:
         if scale is not None:
@@ -303,3 +329,53 @@ class FactorisedHessian:
             return self._factor.hessian()
         triangle = self._factor.triangle()[:, np.argsort(self._factor.columns)]
         return triangle.T @ triangle
+
+    def _learnt(
+        self,
+        factor: _core.HessianFactor | ThinFactor,
+        rows: Array,
+        weights: Array | None,
+        targets: Array,
+        n_threads: int,
+    ) -> Array:
+        """The weights after more rows with targets, with the factor after these."""
+        if self._weights is None:
+            raise InvalidInputError(
+                "targets were given, but this rigidity has no weights to start from; build it from rows with "
+                "targets=..., or leave them out."
+            )
+        if len(targets) != len(rows):
+            raise InvalidInputError(f"got {len(targets)} targets for {len(rows)} rows; give one for each row.")
+        wrong = np.flatnonzero(~(np.abs(targets) <= LARGEST_ENTRY))
+        if wrong.size:
+            raise InvalidInputError(
+                f"the target of row {wrong[0]} is {targets[wrong[0]]}; it must be finite and at most {LARGEST_ENTRY:g}."
+            )
+        pulls = (targets - self.predict(rows)) * (1.0 if weights is None else weights)
+        learnt = self._weights.copy()
+        for first in range(0, self.size, _UNIT_ROWS):
+            unit = np.eye(min(_UNIT_ROWS, self.size - first), self.size, first)
+            learnt[first : first + len(unit)] += (factor.covariance(unit, rows, 1.0, n_threads) * pulls).sum(axis=1)
+        return learnt
+
+    def __reduce__(self) -> tuple[object, ...]:
+        factor = self._factor if isinstance(self._factor, ThinFactor) else parts_of(self._factor)
+        prior = None if self._prior is None else parts_of(self._prior)
+        return _from_parts, (type(self), factor, self._regularizer, self._method, self._weights, prior)
+
+
+def _from_parts(
+    cls: type[AnyHessian],
+    factor: Parts | ThinFactor,
+    regularizer: float,
+    method: str,
+    weights: Array | None,
+    prior: Parts | None,
+) -> AnyHessian:
+    return cls._from_factor(
+        factor if isinstance(factor, ThinFactor) else factor_from(factor),
+        regularizer,
+        method,
+        weights=weights,
+        prior=None if prior is None else factor_from(prior),
+    )

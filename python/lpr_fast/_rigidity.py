@@ -21,7 +21,6 @@ from ._arrays import (
 )
 from ._errors import InvalidInputError, LprWarning, doubts
 from ._factorised import FactorisedHessian
-from ._factors import Parts, factor_from, parts_of
 from ._progress import Progress, silent
 from ._symmetry import about_asymmetry, symmetrised
 from ._thin import ThinFactor, is_thin
@@ -53,24 +52,6 @@ class Rigidity(FactorisedHessian):
         raise InvalidInputError(
             "Rigidity is not built directly; use its from_features, from_kernels, from_hessian or from_accumulator."
         )
-
-    @classmethod
-    def _from_factor(
-        cls,
-        factor: _core.HessianFactor | ThinFactor,
-        regularizer: float,
-        method: str,
-        *,
-        weights: Array | None = None,
-        prior: _core.HessianFactor | None = None,
-    ) -> Rigidity:
-        rigidity = cls.__new__(cls)
-        rigidity._factor = factor
-        rigidity._regularizer = regularizer
-        rigidity._method = method
-        rigidity._weights = weights
-        rigidity._prior = prior
-        return rigidity
 
     def _warn(self, stacklevel: int) -> None:
         """Warn about what is doubtful in a new model; the warnings point `stacklevel` calls up."""
@@ -313,10 +294,19 @@ class Rigidity(FactorisedHessian):
             prior=None if self._prior is None else self._prior.restrict_to(chosen, count),
         )
 
-    def updated(self, rows: ArrayLike, weights: ArrayLike | None = None, *, n_threads: int = 0) -> Rigidity:
+    def updated(
+        self,
+        rows: ArrayLike,
+        weights: ArrayLike | None = None,
+        *,
+        targets: ArrayLike | None = None,
+        n_threads: int = 0,
+    ) -> Rigidity:
         """The rigidity after more training rows, H + rows^T W rows; this object stays as it is.
 
-        Rows may come in several updates, one after the other: the bits are those of one.
+        Rows may come in several updates, one after the other: the bits of rigidities are those of one. With `targets`
+        the weights of the model follow, c + H_new^-1 rows^T W (targets - rows c) (recursive least squares); without,
+        the new rigidity has no weights and predicts nothing, for those of before are not those of the rows.
 
         Parameters
         ----------
@@ -324,18 +314,29 @@ class Rigidity(FactorisedHessian):
             Structure rows.
         weights : array_like, shape (n,), optional
             Weight w_A of each row's squared residual: 1, the default, for total energies, 1 / N_A^2 for those per atom.
+        targets : array_like, shape (n,), optional
+            What the model is to predict for each row (of a fitted model's `rigidity`: without its baseline).
         n_threads : int
             See `Rigidity`.
 
         Raises
         ------
         InvalidInputError
-            As `HessianAccumulator.add`.
+            As `HessianAccumulator.add`, and for targets where there are no weights to start from.
         """
-        row_array = as_matrix("rows", rows)
+        row_array, count = as_matrix("rows", rows), as_count("n_threads", n_threads)
         weight_array = None if weights is None else as_vector("weights", weights)
-        factor = self._factor.updated(row_array, weight_array, as_count("n_threads", n_threads))
-        return self._from_factor(factor, self._regularizer, self._method, prior=self._prior)
+        factor = self._factor.updated(row_array, weight_array, count)
+        learnt = None
+        if targets is not None:
+            learnt = self._learnt(factor, row_array, weight_array, as_vector("targets", targets), count)
+        return self._from_factor(factor, self._regularizer, self._method, weights=learnt, prior=self._prior)
+
+    def _knowing(self, rows: HessianAccumulator, n_threads: int) -> Rigidity:
+        """The rigidity after training rows without targets, which leave the weights as they are."""
+        assert isinstance(self._factor, _core.HessianFactor)  # of an accumulator
+        factor = self._factor.updated_by(rows._core, n_threads)
+        return self._from_factor(factor, self._regularizer, self._method, weights=self._weights, prior=self._prior)
 
     def holding(self, rows: ArrayLike) -> Rigidity:
         """The same rigidity, with `lpr_held` besides: how firm predictions are while those of `rows` are fixed.
@@ -367,30 +368,8 @@ class Rigidity(FactorisedHessian):
             prior=self._prior,
         )
 
-    def __reduce__(self) -> tuple[object, ...]:
-        factor = self._factor if isinstance(self._factor, ThinFactor) else parts_of(self._factor)
-        prior = None if self._prior is None else parts_of(self._prior)
-        return _from_parts, (type(self), factor, self._regularizer, self._method, self._weights, prior)
-
     def __repr__(self) -> str:
         return (
             f"Rigidity(size={self.size}, regularizer={self.regularizer:g}, method={self.method!r}, "
             f"condition_number={self.condition_number:.1e}, n_dropped={self.n_dropped})"
         )
-
-
-def _from_parts(
-    cls: type[Rigidity],
-    factor: Parts | ThinFactor,
-    regularizer: float,
-    method: str,
-    weights: Array | None,
-    prior: Parts | None,
-) -> Rigidity:
-    return cls._from_factor(
-        factor if isinstance(factor, ThinFactor) else factor_from(factor),
-        regularizer,
-        method,
-        weights=weights,
-        prior=None if prior is None else factor_from(prior),
-    )

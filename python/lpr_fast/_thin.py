@@ -152,6 +152,24 @@ class ThinFactor:
             return within
         return within + scale / self.regularizer * product(left_a, left_b, n_threads)
 
+    @property
+    def holds(self) -> bool:
+        """Whether something is held."""
+        return self._held is not None
+
+    def whitened(self, phi: Array, n_threads: int) -> Array:
+        """Rows z with |z|^2 = phi^T H^-1 phi: the core's within the span, behind them p / mu^1/2."""
+        inside, left = self.basis.split(self._checked("phi", phi), n_threads)
+        within = self.reduced.whitened(self._within(inside, n_threads), n_threads)
+        return np.hstack([within, left / np.sqrt(self.regularizer)])
+
+    def whitened_held(self, phi: Array, n_threads: int) -> Array:
+        """The same with what is held taken off, which lies in the span of the factor that holds it."""
+        holder = self._held or self
+        inside, left = holder.basis.split(self._checked("phi", phi), n_threads)
+        within = holder.reduced.whitened_held(holder._within(inside, n_threads), n_threads)
+        return np.hstack([within, left / np.sqrt(self.regularizer)])
+
     def holding(self, rows: Array) -> ThinFactor:
         """See `Rigidity`: a factor beside this one spans the held rows too, so that the bits of all else stay."""
         wider, coordinates = replace(self, _origin=None, _added=None)._spanning(self._checked("the held rows", rows), 0)

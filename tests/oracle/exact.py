@@ -54,6 +54,16 @@ def exact_quadratic_forms(problem: Problem) -> list[arb]:
     return forms
 
 
+def exact_weights(problem: Problem, targets: Array) -> list[arb]:
+    """C that minimises the loss, H^-1 rows^T W targets."""
+    assert problem.rows is not None
+    rows = _matrix(problem.rows)
+    weights = np.ones(len(targets)) if problem.weights is None else problem.weights
+    pulls = rows.transpose() * _diagonal_scaled(weights, _matrix(targets[:, None]))
+    solution = exact_hessian(problem).solve(pulls, algorithm="precond")
+    return [solution[j, 0].mid() for j in range(rows.ncols())]
+
+
 @dataclass(frozen=True)
 class Truth:
     """Exact phi^T H^-1 phi and the movement ``s`` of LPR_i under one ulp, both per row of phi."""

@@ -101,6 +101,11 @@ public:
         ConstMatrixView rows, std::optional<ConstVectorView> weights = std::nullopt, int n_threads = 0
     ) const;
 
+    /// The same with all rows that an accumulator has seen: the bits are those of its rows, given one after the other.
+    /// @param rows  of the factor's size, by Method::qr and without targets
+    /// @throws InvalidInput  for any other accumulator, and for a factor that holds something and was restricted
+    HessianFactor updated(const HessianAccumulator& rows, int n_threads = 0) const;
+
     /// Number of columns of phi.
     Index size() const;
     /// Column j of the triangle stands for column columns()[j] of phi; those left out are redundant active points.

@@ -12,9 +12,10 @@ struct KernelScorerState;
 
 /// Where scores go: one number for each row of features. What has no data is not computed.
 struct KernelScores {
-    FormScores forms;      ///< of phi^T H^-1 phi
-    VectorView explained;  ///< phi^T P^-1 phi, which is k(i,i) - residual
-    VectorView energies;   ///< phi^T weights
+    FormScores forms;              ///< of phi^T H^-1 phi
+    VectorView explained;          ///< phi^T P^-1 phi, which is k(i,i) - residual
+    VectorView energies;           ///< phi^T weights
+    MatrixView member_energies{};  ///< (n, K), phi^T weights of every member
 };
 
 /// Scores straight from features: phi_m = (x . x_m)^zeta never leaves the cache.
@@ -29,10 +30,13 @@ public:
     /// @param factor   of size M
     /// @param prior    of size M: factorize_prior(K_MM); without it, nothing is said to be explained
     /// @param weights  (M,); without them there are no energies
+    /// @param members  (K, M), weights of other models of the same kernels: their energies have the bits of a scorer
+    /// with these weights
     /// @throws InvalidInput  for sizes that do not fit, NaN and infinity
     KernelScorer(
         ConstMatrixView active, double zeta, const HessianFactor& factor,
-        const std::optional<HessianFactor>& prior = std::nullopt, std::optional<ConstVectorView> weights = std::nullopt
+        const std::optional<HessianFactor>& prior = std::nullopt, std::optional<ConstVectorView> weights = std::nullopt,
+        std::optional<ConstMatrixView> members = std::nullopt
     );
 
     /// @param features  (n, D); n = 0 is allowed

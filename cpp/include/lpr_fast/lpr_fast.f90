@@ -31,7 +31,7 @@ module lpr_fast
 
     type, bind(c) :: c_scores
         integer(c_size_t) :: size
-        type(c_ptr) :: lpr, variance, residual, local_energy, lpr_held, percentile, verdict, sigma
+        type(c_ptr) :: lpr, variance, residual, local_energy, lpr_held, percentile, verdict, sigma, spread
     end type
 
     interface
@@ -141,16 +141,16 @@ contains
 
     !> Scores the environments whose features are the columns of `features`, (D, n).
     integer(c_int) function lpr_fast_score( &
-        model, features, species, lpr, variance, residual, local_energy, lpr_held, n_threads, percentile, verdict, sigma) &
+        model, features, species, lpr, variance, residual, local_energy, lpr_held, n_threads, percentile, verdict, sigma, spread) &
         result(status)
         type(lpr_fast_model), intent(in) :: model
         real(c_double), intent(in), contiguous :: features(:, :)
         integer(c_int), intent(in) :: species(size(features, 2))
         real(c_double), intent(inout), optional, target, dimension(size(features, 2)) :: &
-            lpr, variance, residual, local_energy, lpr_held, percentile, verdict, sigma
+            lpr, variance, residual, local_energy, lpr_held, percentile, verdict, sigma, spread
         integer(c_int), intent(in), optional :: n_threads
         status = c_score(model%handle, features, size(features, 2, c_ptrdiff_t), size(features, 1, c_ptrdiff_t), &
-                         species, scores_of(lpr, variance, residual, local_energy, lpr_held, percentile, verdict, sigma), &
+                         species, scores_of(lpr, variance, residual, local_energy, lpr_held, percentile, verdict, sigma, spread), &
                          number_of(n_threads))
     end function
 
@@ -160,12 +160,12 @@ contains
     !! @param cell       (3, 3), a vector in each column; together with `periodic`, along which of them atoms repeat
     integer(c_int) function lpr_fast_score_structure( &
         model, positions, species, lpr, variance, residual, local_energy, lpr_held, n_centers, cell, periodic, n_threads, &
-        percentile, verdict, sigma) result(status)
+        percentile, verdict, sigma, spread) result(status)
         type(lpr_fast_model), intent(in) :: model
         real(c_double), intent(in), contiguous, target :: positions(:, :)
         integer(c_int), intent(in), target :: species(size(positions, 2))
         real(c_double), intent(inout), optional, target, dimension(*) :: &
-            lpr, variance, residual, local_energy, lpr_held, percentile, verdict, sigma
+            lpr, variance, residual, local_energy, lpr_held, percentile, verdict, sigma, spread
         integer, intent(in), optional :: n_centers
         real(c_double), intent(in), optional, target :: cell(3, 3)
         logical, intent(in), optional :: periodic(3)
@@ -182,7 +182,7 @@ contains
         atoms%periodic = 0
         if (present(periodic)) atoms%periodic = merge(1, 0, periodic)
         status = c_score_structure(model%handle, atoms, &
-                                   scores_of(lpr, variance, residual, local_energy, lpr_held, percentile, verdict, sigma), &
+                                   scores_of(lpr, variance, residual, local_energy, lpr_held, percentile, verdict, sigma, spread), &
                                    number_of(n_threads))
     end function
 
@@ -198,9 +198,10 @@ contains
         text = text_at(c_version())
     end function
 
-    type(c_scores) function scores_of(lpr, variance, residual, local_energy, lpr_held, percentile, verdict, sigma) result(scores)
+    type(c_scores) function scores_of( &
+        lpr, variance, residual, local_energy, lpr_held, percentile, verdict, sigma, spread) result(scores)
         real(c_double), intent(in), optional, target, dimension(*) :: &
-            lpr, variance, residual, local_energy, lpr_held, percentile, verdict, sigma
+            lpr, variance, residual, local_energy, lpr_held, percentile, verdict, sigma, spread
         scores%size = c_sizeof(scores)
         scores%lpr = c_null_ptr
         scores%variance = c_null_ptr
@@ -210,6 +211,7 @@ contains
         scores%percentile = c_null_ptr
         scores%verdict = c_null_ptr
         scores%sigma = c_null_ptr
+        scores%spread = c_null_ptr
         if (present(lpr)) scores%lpr = c_loc(lpr)
         if (present(variance)) scores%variance = c_loc(variance)
         if (present(residual)) scores%residual = c_loc(residual)
@@ -218,6 +220,7 @@ contains
         if (present(percentile)) scores%percentile = c_loc(percentile)
         if (present(verdict)) scores%verdict = c_loc(verdict)
         if (present(sigma)) scores%sigma = c_loc(sigma)
+        if (present(spread)) scores%spread = c_loc(spread)
     end function
 
     integer(c_int) function number_of(n_threads)

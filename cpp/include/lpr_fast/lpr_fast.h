@@ -63,6 +63,8 @@ int lpr_fast_has_residual(const lpr_fast_model* model);
 int lpr_fast_has_held(const lpr_fast_model* model);
 /** 1 if percentiles and verdicts can be scored, because the model knows how its training environments score, else 0. */
 int lpr_fast_has_reference(const lpr_fast_model* model);
+/** Members of a committee, by which spread can be scored; 0 for models without. */
+ptrdiff_t lpr_fast_n_members(const lpr_fast_model* model);
 /** Prior variance of the kernel in squared energies if the model was calibrated: sigma can be scored, else 0. */
 double lpr_fast_prior_variance(const lpr_fast_model* model);
 /** "sparse_kernel" or "linear". */
@@ -88,6 +90,7 @@ typedef struct {
     double* percentile; /**< percent of the species' training environments that are less rigid; with a reference */
     double* verdict;    /**< 0 pinned by data, 1 loose, 2 unlike the training set; models with a reference */
     double* sigma;      /**< standard deviation of local_energy, in its unit; calibrated models */
+    double* spread;     /**< standard deviation of local_energy over the members of a committee; models with members */
 } lpr_fast_scores;
 
 /** Scores n environments from their features.
@@ -111,8 +114,8 @@ lpr_fast_status lpr_fast_score(
  *
  * @param phi     row i begins at phi + i * stride and has lpr_fast_size() numbers
  * @param stride  numbers from one row to the next, at least lpr_fast_size()
- * @param scores  n numbers of each kind; local_energy is weights times phi, without a baseline, and rows of phi have no
- *                residual, sigma, percentile or verdict
+ * @param scores  n numbers of each kind; local_energy is weights times phi, without a baseline, spread that of members, and
+ *                rows of phi have no residual, sigma, percentile or verdict
  * The other arguments, and what is returned, are as for lpr_fast_score().
  */
 lpr_fast_status lpr_fast_score_phi(

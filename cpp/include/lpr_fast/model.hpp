@@ -26,6 +26,7 @@ struct ModelInfo {
     double zeta = 0.0;              ///< power of the kernel; 0 for linear models
     double condition_number = 0.0;  ///< estimate, 2-norm, of R
     bool has_energies = false;      ///< whether local energies can be scored
+    Index n_members = 0;            ///< K, weight vectors of a committee beside the model's own: spread
     bool has_constants = false;     ///< linear models: phi of a species begins with a one, n_features do not count it
     bool has_held = false;          ///< whether rows are held, as where there are several species: lpr_held
     bool has_residual = false;      ///< whether residuals can be scored: kernel models
@@ -56,6 +57,8 @@ struct Scores {
     VectorView local_energy{};  ///< the baseline of the species included; models with energies
     VectorView percentile{};    ///< percent of the species' training environments that are less rigid; with a reference
     VectorView verdict{};       ///< the number of a Verdict; models with a reference
+    VectorView spread{};        ///< standard deviation of local_energy over the members; models with members
+    MatrixView member_energies{};  ///< (n, K), local_energy by the weights of each member; models with members
 };
 
 struct ModelState;
@@ -102,8 +105,8 @@ public:
     void phi(ConstMatrixView features, const int* species, MatrixView out, int n_threads = 0) const;
 
     /// phi^T H^-1 phi and what follows for rows phi (n, M) of any origin, sums over atoms among them: lpr, lpr_held,
-    /// variance, and the sum of weights times phi as local energy (no baseline). There is no residual, sigma,
-    /// percentile or verdict.
+    /// variance, and the sum of weights times phi as local energy (no baseline), likewise of members, and their spread.
+    /// There is no residual, sigma, percentile or verdict.
     void score_phi(ConstMatrixView phi, const Scores& scores, int n_threads = 0) const;
 
     /// R of the whole model, for covariances and updates.
@@ -113,6 +116,10 @@ public:
     /// (M,); nothing without energies. Belongs to the model.
     ConstVectorView weights() const&;
     ConstVectorView weights() const&& = delete;
+
+    /// (K, M), weights of the members of a committee; nothing without them. Belongs to the model.
+    ConstMatrixView members() const&;
+    ConstMatrixView members() const&& = delete;
 
     /// (M, D), features of the active environments, species by species; nothing for linear models. Belongs to the
     /// model.

@@ -23,9 +23,15 @@ inline constexpr bool has_reference(const ModelInfo& model) {
 inline constexpr const char* no_reference =
     "the model does not know how its training environments score (in Python, with_reference adds it)";
 
+inline constexpr bool has_members(const ModelInfo& model) {
+    return model.n_members > 0;
+}
+
+inline constexpr const char* no_members = "the model has no members (in Python, Committee makes models that have)";
+
 }  // namespace detail
 
-/// All of them, in the order of the members of Scores.
+/// All of them that are one number for each environment, in the order of the members of Scores.
 inline constexpr std::array score_columns{
     ScoreColumn{"lpr", &Scores::lpr, [](const ModelInfo&) { return true; }, ""},
     ScoreColumn{
@@ -47,6 +53,7 @@ inline constexpr std::array score_columns{
     },
     ScoreColumn{"percentile", &Scores::percentile, detail::has_reference, detail::no_reference},
     ScoreColumn{"verdict", &Scores::verdict, detail::has_reference, detail::no_reference},
+    ScoreColumn{"spread", &Scores::spread, detail::has_members, detail::no_members},
 };
 
 }  // namespace lpr_fast

@@ -18,6 +18,7 @@ struct KernelScorerState {
     HessianFactor factor;
     std::optional<HessianFactor> prior;  ///< none: nothing is said to be explained
     std::vector<double> weights;         ///< none: no energies
+    RowMatrix members;                   ///< (K, M), weights of members; none: K = 0
     mutable Workspaces workspaces;
 
     KernelScorerState(
@@ -42,15 +43,19 @@ void check_wanted(const char* name, VectorView out, Index n_rows, bool available
     if (!available) throw InvalidInput(std::string(name) + " cannot be scored: the scorer was made without them.");
 }
 
-void write_energies(const KernelScorerState& state, Workspace& workspace, Index count, double* energies) {
+/// phi^T weights of every column of the tile: energies[i * stride] for column i.
+void write_energies(
+    const KernelScorerState& state, const double* weights, Workspace& workspace, Index count, double* energies,
+    Index stride
+) {
     const HotKernels& kernels = hot_kernels();
     workspace.squares.reserve(tile_columns());
     double* sums = workspace.squares.data();
     for (Index s = 0; s < tile_count(count, kernels.lanes); ++s) {
         const Index n_columns = std::min(kernels.lanes, count - s * kernels.lanes);
         double* strip = workspace.kernels.data() + s * state.kernel.padded_size() * kernels.lanes;
-        kernels.weighted_sum({strip, state.kernel.size(), n_columns}, state.weights.data(), sums);
-        std::copy_n(sums, n_columns, energies + s * kernels.lanes);
+        kernels.weighted_sum({strip, state.kernel.size(), n_columns}, weights, sums);
+        for (Index l = 0; l < n_columns; ++l) energies[(s * kernels.lanes + l) * stride] = sums[l];
     }
 }
 
@@ -80,7 +85,7 @@ void write_kernels(
 
 KernelScorer::KernelScorer(
     ConstMatrixView active, double zeta, const HessianFactor& factor, const std::optional<HessianFactor>& prior,
-    std::optional<ConstVectorView> weights
+    std::optional<ConstVectorView> weights, std::optional<ConstMatrixView> members
 ) {
     auto state = std::make_shared<KernelScorerState>(active, zeta, factor, prior);
     check_part("the factor", factor.size(), state->kernel.size());
@@ -89,6 +94,11 @@ KernelScorer::KernelScorer(
         check_part("the list of weights", weights->size, state->kernel.size());
         check_finite("weights", {weights->data, 1, weights->size});
         state->weights.assign(weights->data, weights->data + weights->size);
+    }
+    if (members) {
+        check_part("the weights of a member", members->cols, state->kernel.size());
+        check_finite("weights of members", *members);
+        state->members = as_matrix(*members);
     }
     state_ = std::move(state);
 }
@@ -99,6 +109,8 @@ void KernelScorer::score(ConstMatrixView features, const KernelScores& scores, i
     check_forms(state.factor.state(), scores.forms, features.rows);
     check_wanted("explained parts", scores.explained, features.rows, state.prior.has_value());
     check_wanted("energies", scores.energies, features.rows, !state.weights.empty());
+    const MatrixView of_members = scores.member_energies;
+    if (of_members.data != nullptr) check_output("member_energies", of_members, features.rows, state.members.rows());
     const int threads = resolve_threads(n_threads);
     for_each_tile(features.rows, threads, state.workspaces, [&](Workspace& workspace, Index first, Index count) {
         state.kernel.evaluate(features, first, count, workspace);
@@ -108,7 +120,14 @@ void KernelScorer::score(ConstMatrixView features, const KernelScores& scores, i
         if (scores.explained.data != nullptr) {
             score_strips(state.prior->state(), strips, depth, count, workspace, {{}, scores.explained}, first);
         }
-        if (scores.energies.data != nullptr) write_energies(state, workspace, count, scores.energies.data + first);
+        if (scores.energies.data != nullptr) {
+            write_energies(state, state.weights.data(), workspace, count, scores.energies.data + first, 1);
+        }
+        if (of_members.data == nullptr) return;
+        for (Index k = 0; k < of_members.cols; ++k) {
+            const double* weights = state.members.row(k).data();
+            write_energies(state, weights, workspace, count, of_members.row(first) + k, of_members.stride);
+        }
     });
 }
 

@@ -41,6 +41,34 @@ void check_wanted(const ModelInfo& info, const Scores& scores, Index n_rows) {
         if (column.is_given(info)) continue;
         throw InvalidInput(std::string(column.name) + " cannot be scored: " + column.why_not + "; ask for the others.");
     }
+    const MatrixView of_members = scores.member_energies;
+    if (of_members.data == nullptr) return;
+    if (info.n_members == 0) {
+        throw InvalidInput(std::string("member_energies cannot be scored: ") + detail::no_members + ".");
+    }
+    check_output("member_energies", of_members, n_rows, info.n_members);
+}
+
+bool wants_members(const Scores& wanted) {
+    return wanted.spread.data != nullptr || wanted.member_energies.data != nullptr;
+}
+
+/// Standard deviation of some energies, of which there are two or more.
+double spread_of(const double* energies, Index count) {
+    double sum = 0.0;
+    for (Index k = 0; k < count; ++k) sum += energies[k];
+    const double mean = sum / static_cast<double>(count);
+    double squares = 0.0;
+    for (Index k = 0; k < count; ++k) squares += (energies[k] - mean) * (energies[k] - mean);
+    return std::sqrt(squares / static_cast<double>(count - 1));
+}
+
+/// What is wanted of an environment's energies by all members; the baseline is the same for all of them.
+void write_members(const double* energies, Index count, double baseline, const Scores& scores, Index row) {
+    if (scores.spread.data != nullptr) scores.spread.data[row] = spread_of(energies, count);
+    if (scores.member_energies.data == nullptr) return;
+    double* out = scores.member_energies.row(row);
+    for (Index k = 0; k < count; ++k) out[k] = baseline + energies[k];
 }
 
 void check_features(const ModelInfo& info, ConstMatrixView features) {
@@ -113,6 +141,7 @@ public:
         for (AlignedBuffer* buffer : {&tile.variance, &tile.lpr, &tile.lpr_held, &tile.explained, &tile.energies}) {
             buffer->reserve(tile_columns());
         }
+        tile.member_energies.reserve(tile_columns() * state_.info.n_members);
         if (part_.scorer) {
             score_kernels(count, tile);
         } else if (part_.factor) {
@@ -140,25 +169,36 @@ private:
         wanted.forms = forms_in(tile, count, scores_, state_.info);
         if (needs_residual()) wanted.explained = {tile.explained.data(), count};
         if (wants_energy()) wanted.energies = {tile.energies.data(), count};
+        if (wants_members(scores_))
+            wanted.member_energies = {tile.member_energies.data(), count, state_.info.n_members};
         part_.scorer->score(gathered(count, tile), wanted, 1);
     }
 
     void score_linear(Index count, SpeciesTile& tile) const {
         const ConstMatrixView phi = gathered(count, tile);
         part_.factor->score(phi, forms_in(tile, count, scores_, state_.info), 1);
-        if (!wants_energy()) return;
         const double* weights = state_.weights.data + part_.first_column;
-        for (Index i = 0; i < count; ++i) tile.energies.data()[i] = dot(phi.row(i), weights, phi.cols);
+        for (Index i = 0; wants_energy() && i < count; ++i) {
+            tile.energies.data()[i] = dot(phi.row(i), weights, phi.cols);
+        }
+        if (!wants_members(scores_)) return;
+        double* energies = tile.member_energies.data();
+        for (Index i = 0; i < count; ++i) {
+            for (Index k = 0; k < state_.info.n_members; ++k) {
+                *energies++ = dot(phi.row(i), state_.members.row(k) + part_.first_column, phi.cols);
+            }
+        }
     }
 
     /// The species has no active environments: phi is zero.
-    static void score_unseen(Index count, SpeciesTile& tile) {
+    void score_unseen(Index count, SpeciesTile& tile) const {
         for (AlignedBuffer* buffer : {&tile.lpr, &tile.lpr_held}) {
             std::fill_n(buffer->data(), count, std::numeric_limits<double>::infinity());
         }
         for (AlignedBuffer* buffer : {&tile.variance, &tile.explained, &tile.energies}) {
             std::fill_n(buffer->data(), count, 0.0);
         }
+        std::fill_n(tile.member_energies.data(), count * state_.info.n_members, 0.0);
     }
 
     static double residual(const SpeciesTile& tile, Index i) { return std::max(1.0 - tile.explained.data()[i], 0.0); }
@@ -176,6 +216,9 @@ private:
         if (wants_sigma()) scores_.sigma.data[row] = sigma(tile, i);
         if (wants_energy()) scores_.local_energy.data[row] = part_.baseline + tile.energies.data()[i];
         if (wants_reference(scores_)) compare(tile, i, row);
+        if (!wants_members(scores_)) return;
+        const Index n_members = state_.info.n_members;
+        write_members(tile.member_energies.data() + i * n_members, n_members, part_.baseline, scores_, row);
     }
 
     /// With the training environments.
@@ -263,6 +306,10 @@ ConstVectorView Model::weights() const& {
     return state_->weights;
 }
 
+ConstMatrixView Model::members() const& {
+    return state_->members;
+}
+
 ConstMatrixView Model::active() const& {
     return state_->active;
 }
@@ -321,12 +368,17 @@ void Model::score_phi(ConstMatrixView phi, const Scores& scores, int n_threads) 
     }
     const int threads = resolve_threads(n_threads);
     factor().score(phi, {scores.lpr, scores.variance, scores.lpr_held, info.regularizer}, threads);
-    if (scores.local_energy.data == nullptr) return;
-    const auto write_energy = [&](Index i) {
+    if (scores.local_energy.data == nullptr && !wants_members(scores)) return;
+    const auto write_energies = [&](Index i) {
         check_environment("phi", phi.row(i), phi.cols, i);
-        scores.local_energy.data[i] = dot(phi.row(i), state_->weights.data, info.size);
+        const auto energy_by = [&](const double* weights) { return dot(phi.row(i), weights, info.size); };
+        if (scores.local_energy.data != nullptr) scores.local_energy.data[i] = energy_by(state_->weights.data);
+        if (!wants_members(scores)) return;
+        std::vector<double> energies;
+        for (Index k = 0; k < info.n_members; ++k) energies.push_back(energy_by(state_->members.row(k)));
+        write_members(energies.data(), info.n_members, 0.0, scores, i);
     };
-    parallel_for_each(phi.rows, threads, std::cref(write_energy));
+    parallel_for_each(phi.rows, threads, std::cref(write_energies));
 }
 
 }  // namespace lpr_fast

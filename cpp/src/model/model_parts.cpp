@@ -181,6 +181,19 @@ void find_weights(ModelState& state) {
     state.weights = finite_vector(state.parts, "weights", state.info.size).vector();
 }
 
+void find_members(ModelState& state) {
+    // A spread takes two, and files are not trusted with more than anyone has use for.
+    constexpr Index fewest = 2, most = 1000;
+    if (!has_array(state.parts, "members")) return;
+    if (!state.info.has_energies) refuse_parts("there are members without weights");
+    state.members = finite_matrix(state.parts, "members").matrix();
+    state.info.n_members = state.members.rows;
+    if (state.members.cols != state.info.size) refuse_parts("members have another number of weights than the model");
+    if (state.info.n_members < fewest || state.info.n_members > most) {
+        refuse_parts("the number of members is not from " + std::to_string(fewest) + " to " + std::to_string(most));
+    }
+}
+
 SpeciesPart species_part(const ModelState& state, std::size_t place, Index first, Index width) {
     const ModelInfo& info = state.info;
     const int species = info.species[place];
@@ -194,7 +207,11 @@ SpeciesPart species_part(const ModelState& state, std::size_t place, Index first
         const ConstMatrixView active{state.active.row(first), width, state.active.cols};
         std::optional<ConstVectorView> weights;
         if (info.has_energies) weights = ConstVectorView{state.weights.data + first, width};
-        part.scorer.emplace(active, info.zeta, *factor, *prior, weights);
+        std::optional<ConstMatrixView> members;
+        if (info.n_members > 0) {
+            members = ConstMatrixView{state.members.data + first, info.n_members, width, state.members.stride};
+        }
+        part.scorer.emplace(active, info.zeta, *factor, *prior, weights, members);
     } else if (factor != nullptr) {
         part.factor = *factor;
     }
@@ -225,6 +242,7 @@ std::shared_ptr<const ModelState> assemble_model(const ModelParts& parts) {
     name_factors(*state);
     find_active(*state);
     find_weights(*state);
+    find_members(*state);
     const auto references = read_references(facts, parts, info);
     info.has_reference = !references.empty();
     Index first = 0;

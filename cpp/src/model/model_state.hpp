@@ -39,6 +39,7 @@ struct SpeciesTile {
     AlignedBuffer variance;
     AlignedBuffer explained;
     AlignedBuffer energies;
+    AlignedBuffer member_energies;
 };
 
 /// Numbers of an environment in a tile: its features, behind a one if the model has constants.
@@ -54,6 +55,7 @@ struct ModelState {
     std::vector<std::vector<std::uint8_t>> memory;  ///< of the arrays that do not belong to factors
     ModelParts parts;                               ///< views of memory and factors
     ConstVectorView weights;                        ///< none: no energies
+    ConstMatrixView members;                        ///< (K, M), none: no committee
     ConstMatrixView active;                         ///< kernel models
     std::vector<SpeciesPart> species;               ///< one for each of info.species
     mutable Pool<SpeciesTile> tiles;                ///< of scoring

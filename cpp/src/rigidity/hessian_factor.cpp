@@ -1,6 +1,7 @@
 #include "lpr_fast/hessian_factor.hpp"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 #include "base/checks.hpp"
@@ -78,6 +79,27 @@ RowMatrix reversed_inverse(const RowMatrix& u) {
     Matrix inverse = Matrix::Identity(u.rows(), u.cols());
     upper_triangle(u).solveInPlace(inverse);
     return inverse.transpose().reverse();
+}
+
+/// The factor from where the first update started, with all rows that were added since: a chain of updates rounds as
+/// often as one, and gives the same bits.
+HessianFactor updated_factor(
+    const std::shared_ptr<const FactorState>& before, std::shared_ptr<const HessianAccumulator> added, int n_threads
+) {
+    if (before->held && before->held->rows.rows() == 0) {
+        throw InvalidInput("a restricted factor that holds rows cannot be updated; update the whole, and restrict it.");
+    }
+    const auto origin = before->origin ? before->origin : before;
+    const RowMatrix present = Triangle{origin->triangle, origin->columns, {}, {}}.rows(before->size);
+    auto blocks = std::get<SquareRootSum>(added->state().sum).blocks();
+    blocks.push_back(added->state().pending_rows());
+    blocks.push_back(view_of(present));
+    Triangle next = triangularize(blocks, origin->columns, {}, n_threads);
+    FactorState state{before->size, std::move(next.columns), std::move(next.r), 0.0, origin->error_estimate};
+    state.origin = origin;
+    state.added = std::move(added);
+    if (before->held) state.held = std::make_shared<const Held>(held_by(state, view_of(before->held->rows)));
+    return make_factor(std::move(state));
 }
 
 }  // namespace
@@ -189,24 +211,25 @@ HessianFactor HessianFactor::restrict_to(const std::vector<Index>& columns, int 
 HessianFactor HessianFactor::updated(
     ConstMatrixView rows, std::optional<ConstVectorView> weights, int n_threads
 ) const {
-    if (holds() && state_->held->rows.rows() == 0) {
-        throw InvalidInput("a restricted factor that holds rows cannot be updated; update the whole, and restrict it.");
-    }
-    // From where the first update started, so that a chain of them rounds as often as one, and gives the same bits.
-    const auto origin = state_->origin ? state_->origin : state_;
-    const auto added = state_->added ? std::make_shared<HessianAccumulator>(*state_->added)
-                                     : std::make_shared<HessianAccumulator>(size(), Method::qr);
+    auto added = state_->added ? std::make_shared<HessianAccumulator>(*state_->added)
+                               : std::make_shared<HessianAccumulator>(size(), Method::qr);
     added->add(rows, weights, n_threads);
-    const RowMatrix present = Triangle{origin->triangle, origin->columns, {}, {}}.rows(size());
-    auto blocks = std::get<SquareRootSum>(added->state().sum).blocks();
-    blocks.push_back(added->state().pending_rows());
-    blocks.push_back(view_of(present));
-    Triangle next = triangularize(blocks, origin->columns, {}, n_threads);
-    FactorState state{size(), std::move(next.columns), std::move(next.r), 0.0, origin->error_estimate};
-    state.origin = origin;
-    state.added = added;
-    if (holds()) state.held = std::make_shared<const Held>(held_by(state, view_of(state_->held->rows)));
-    return make_factor(std::move(state));
+    return updated_factor(state_, std::move(added), n_threads);
+}
+
+HessianFactor HessianFactor::updated(const HessianAccumulator& rows, int n_threads) const {
+    if (rows.size() != size() || rows.method() != Method::qr || rows.is_labelled()) {
+        throw InvalidInput(
+            "a factor of size " + std::to_string(size()) +
+            " takes an accumulator of that size, by QR and without targets; build it so."
+        );
+    }
+    auto added = std::make_shared<HessianAccumulator>(rows);
+    if (state_->added) {
+        added = std::make_shared<HessianAccumulator>(*state_->added);
+        added->merge(rows, n_threads);
+    }
+    return updated_factor(state_, std::move(added), n_threads);
 }
 
 HessianFactor HessianFactor::holding(ConstMatrixView rows) const {

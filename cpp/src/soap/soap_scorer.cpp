@@ -24,6 +24,7 @@ struct ScoringWorkspace {
     std::vector<int> species;
     std::vector<Index> rows;
     std::array<std::vector<double>, score_columns.size()> scores;
+    std::vector<double> member_energies;
 
     /// Room for the scores of all rows, where they are wanted.
     Scores room_for(const Scores& wanted) {
@@ -34,6 +35,10 @@ struct ScoringWorkspace {
             scores[k].resize(rows.size());
             room.*view = {scores[k].data(), static_cast<Index>(rows.size())};
         }
+        if (wanted.member_energies.data == nullptr) return room;
+        const Index n_members = wanted.member_energies.cols;
+        member_energies.resize(rows.size() * at(n_members));
+        room.member_energies = {member_energies.data(), static_cast<Index>(rows.size()), n_members};
         return room;
     }
 
@@ -44,8 +49,26 @@ struct ScoringWorkspace {
             if (out.data == nullptr) continue;
             for (std::size_t i = 0; i < rows.size(); ++i) out.data[rows[i]] = scores[k][i];
         }
+        if (wanted.member_energies.data == nullptr) return;
+        const Index n_members = wanted.member_energies.cols;
+        const double* energies = member_energies.data();
+        for (const Index row : rows) {
+            std::copy_n(energies, n_members, wanted.member_energies.row(row));
+            energies += n_members;
+        }
     }
 };
+
+/// NaN for everything that is wanted of a center.
+void mark(const Scores& wanted, Index row) {
+    constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
+    for (const ScoreColumn& column : score_columns) {
+        const VectorView output = wanted.*(column.view);
+        if (output.data != nullptr) output.data[row] = unknown;
+    }
+    if (wanted.member_energies.data == nullptr) return;
+    std::fill_n(wanted.member_energies.row(row), wanted.member_energies.cols, unknown);
+}
 
 void check_outputs(const Scores& outputs, Index n_centers) {
     for (const ScoreColumn& column : score_columns) {
@@ -56,6 +79,8 @@ void check_outputs(const Scores& outputs, Index n_centers) {
                 std::to_string(n_centers) + "."
             );
     }
+    const MatrixView of_members = outputs.member_energies;
+    if (of_members.data != nullptr) check_output("member_energies", of_members, n_centers, of_members.cols);
 }
 
 }  // namespace
@@ -90,10 +115,7 @@ void SoapScorer::State::score(
     workspace.rows.clear();
     const auto describe = [&](const Center& center, const SoapWorkspace& used) {
         if (unknown == UnknownSpecies::mark && used.surroundings.sees_unknown()) {
-            for (const ScoreColumn& column : score_columns) {
-                const VectorView output = outputs.*(column.view);
-                if (output.data != nullptr) output.data[center.row] = std::numeric_limits<double>::quiet_NaN();
-            }
+            mark(outputs, center.row);
             return;
         }
         const StructureState& structure = parts[at(center.part)].structure->state();

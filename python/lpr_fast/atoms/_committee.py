@@ -12,8 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._arrays import Array, as_count
 from .._errors import InvalidInputError
-from ..models._members import MEMORY, Members, side_by_side, with_members
+from ..models._archive import with_members
+from ..models._members import MEMORY, Members, side_by_side
 from ..models._memory import as_bytes
+from ..models._scores import in_full
 from ..models._settings import Regularizer
 from ..models._subsets import drawn
 from ._model import StructureModel
@@ -183,35 +185,23 @@ class Committee:
         InvalidInputError
             As `SparseKernelModel.score`.
         """
-        count = as_count("n_threads", n_threads)
-        pieces = self.model.pipeline.pieces(frames, unknown_species)
+        count, pipeline = as_count("n_threads", n_threads), self.model.pipeline
+        pieces = pipeline.pieces(frames, unknown_species)
         found = whole_frames((piece, self._scored(piece, unknown_species, count)) for piece in pieces)
-        nothing = _with_energies(self.model.pipeline.scores_of_nothing(), np.zeros((0, len(self))))
+        none = np.zeros((0, len(self)))
+        nothing = CommitteeScores(**vars(pipeline.scores_of_nothing()), member_energies=none)
         scores = joined([nothing, *(part for _, part in found)])
         assert isinstance(scores, CommitteeScores)
         return scores
 
     def _scored(self, piece: Piece, unknown_species: UnknownSpecies, n_threads: int) -> CommitteeScores:
-        """Scores of the atoms of a piece; the energies are what the weights of the members make of phi."""
-        pipeline = self.model.pipeline
-        scores = pipeline.scores(piece, unknown_species, n_threads)
-        known = ~np.isnan(scores.lpr)
-        energies = np.full((len(known), len(self)), np.nan)
-        if known.any():
-            numbers = piece.numbers[known]
-            features = pipeline.features(piece, n_threads)[known]
-            phi = self.model._model.phi(features, numbers.astype(np.int32), n_threads)
-            of_atoms = self._baseline[np.searchsorted(self.model.species, numbers)]
-            energies[known] = np.stack([(phi * of_member).sum(axis=1) for of_member in self.weights], axis=1)
-            energies[known] += of_atoms[:, None]
-        return _with_energies(scores, energies)
+        """Scores of the atoms of a piece, and their energies by all members in the same pass."""
+        found = self.model.pipeline.found(piece, unknown_species, n_threads, members=True)
+        energies = found["member_energies"]
+        return CommitteeScores(**in_full(found), frame=piece.frame, atom=piece.atom, member_energies=energies)
 
     @cached_property
     def _baseline(self) -> Array:
         """Energies of atoms of the species, ascending."""
         assert self.model.baseline is not None
         return np.array(list(self.model.baseline.values()))
-
-
-def _with_energies(scores: Scores, energies: Array) -> CommitteeScores:
-    return CommitteeScores(**vars(scores), spread=energies.std(axis=1, ddof=1), member_energies=energies)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._progress import Progress
-from ..models._fit import adding, sums_of
+from ..models._fit import adding, sums_of, warn_of_labels
 from ..models._problem import basis_of, described_here, finished, referenced, rows_from
 from ..models._regularizer import needs_rows
 from ..models._rows_file import rows_file, spooled_rows
@@ -34,6 +34,7 @@ def fit_frames(
 ) -> AnyModel:
     """What `SparseKernelModel.fit` and `LinearModel.fit` do; warnings point to who called these."""
     problem = frames_problem(frames, wanted, settings, progress, active_from=active_from)
+    warn_of_labels(problem.structures, is_fitted=settings.baseline is None, stacklevel=3)
     basis, further = basis_of(problem, described_here, stacklevel=4)
     sums = sums_of(basis, problem.facts)
     blocks = adding(sums, rows_from(0, basis, problem), problem.facts, settings.n_threads)

@@ -123,6 +123,8 @@ def frames_problem(
         raise InvalidInputError(
             "active_from was given, from which n_active environments are chosen, but so was active_set; leave one out."
         )
+    from ..descriptors._elements import symbol
+
     shown, settings = settings.baseline, by_atomic_number(settings)
     pool = None if settings.n_active is None else Pool(pool_size(settings.largest_active), settings.seed)
     further: TrainingSet | None = None
@@ -135,7 +137,8 @@ def frames_problem(
             _refuse_others(further.structures.species, training.structures.species)
     structures = training.structures
     _refuse_missing(structures, settings)
-    baseline = structures.baseline(settings.baseline, shown)
+    structures.refuse_weightless(symbol)
+    baseline = structures.baseline(settings.baseline, shown, symbol)
     descriptor = _built(wanted, structures.species)
     facts = ModelFacts(baseline, _provenance(structures, settings), descriptor_part(descriptor))
     n_features = _n_features(descriptor, training)

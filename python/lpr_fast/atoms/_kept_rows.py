@@ -75,7 +75,7 @@ class KeptRows:
 
     @property
     def target(self) -> Array:
-        """Label of each row with its baseline, shape (n_rows,); NaN without energies."""
+        """Label of each row with its baseline, shape (n_rows,); NaN where there is no energy."""
         return np.asarray(self._records["target"], dtype=np.float64)
 
     @property
@@ -109,12 +109,14 @@ class KeptRows:
         self, structures: ArrayLike | None, weights: ArrayLike | None, baseline: Any
     ) -> tuple[ModelFacts, Blocks]:
         """What a model of some structures says of itself, and what runs through their rows."""
-        wanted = self._chosen(structures)
-        given = None if weights is None else checked_weights(weights, self.n_structures, "structure")
-        of_chosen = self._structures(wanted, given)
+        from ..descriptors._elements import symbol
+
+        wanted, given = self._chosen(structures), self._given(weights)
+        of_chosen = self._structures(structures, weights)
         energies = self._head.facts.baseline
-        if energies is not None and baseline != "kept":
-            energies = of_chosen.baseline(as_baseline(baseline), baseline)
+        if energies is not None:
+            kept = energies if baseline == "kept" else as_baseline(baseline)
+            energies = of_chosen.baseline(kept, baseline, symbol)
         provenance = self._head.facts.provenance | provenance_of(of_chosen, self._head.facts.provenance)
         facts = ModelFacts(energies, provenance, self._head.facts.descriptor)
         return facts, partial(self._blocks, wanted, given)
@@ -124,6 +126,11 @@ class KeptRows:
         for _ in adding(sums, blocks(), facts, n_threads):
             pass
         return sums
+
+    @property
+    def _is_labelled(self) -> bool:
+        """Whether the rows are those of a model that predicts energies."""
+        return self._head.facts.baseline is not None
 
     def _baseline_of(self, facts: ModelFacts) -> Array:
         if facts.baseline is None:
@@ -151,8 +158,13 @@ class KeptRows:
             raise InvalidInputError(f"structures names {what}; name those that there are, each once.")
         return np.sort(numbers)
 
-    def _structures(self, chosen: Indices, weights: Array | None) -> Structures:
+    def _given(self, weights: ArrayLike | None) -> Array | None:
+        """Weights that take the place of those in the file."""
+        return None if weights is None else checked_weights(weights, self.n_structures, "structure")
+
+    def _structures(self, structures: ArrayLike | None, given: ArrayLike | None) -> Structures:
         """What some structures are made of, by the rows of their energies."""
+        chosen, weights = self._chosen(structures), self._given(given)
         if not len(chosen):
             raise InvalidInputError("no structure was chosen; choose at least one.")
         records = self._records[self._first_rows[chosen]]
@@ -160,7 +172,7 @@ class KeptRows:
             raise InvalidInputError(f"{self._path} has structures without an energy row; leave them out.")
         of_chosen = records["weight"] if weights is None else weights[chosen]
         checked_weights(of_chosen, len(chosen), "structure")
-        energies = None if self._head.facts.baseline is None else np.array(records["target"])
+        energies = np.array(records["target"]) if self._is_labelled else None
         counts = np.asarray(records["composition"]).astype(np.int64)
         species = self._head.basis.species
         loss = self._head.settings.loss
@@ -182,11 +194,7 @@ class KeptRows:
     def _usable(self, structures: ArrayLike | None, weights: ArrayLike | None) -> Indices:
         """Numbers of the chosen structures that have a weight and an energy."""
         self._baseline_of(self._head.facts)
-        chosen = self._chosen(structures)
-        records = self._records[self._first_rows[chosen]]
-        given = None if weights is None else checked_weights(weights, self.n_structures, "structure")
-        of_chosen = records["weight"] if given is None else given[chosen]
-        usable: Indices = chosen[(of_chosen > 0.0) & ~np.isnan(records["target"])]
+        usable: Indices = self._chosen(structures)[self._structures(structures, weights).is_labelled]
         return usable
 
     def _settings(self, regularizer: Regularizer | None, n_threads: int) -> FitSettings:

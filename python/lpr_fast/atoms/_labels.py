@@ -52,13 +52,22 @@ class Labels:
         if self._settings.baseline == "isolated" and energy is not None and _is_isolated(frame, group):
             self._take_isolated(int(frame.numbers[0]), energy, number)
 
-    def energies(self) -> Array | None:
-        """Every frame's; None where no frame has one and the key is the default, which nobody may have asked for."""
-        return self._energies.all(optional=self._settings.energy_key == DEFAULT_ENERGY_KEY)
+    def energies(self, *, optional: bool) -> Array | None:
+        """Every frame's, NaN for those that have none; None where no frame has one.
+
+        That is refused, unless it is `optional`, or the key is the default, which nobody may have asked for.
+        """
+        energies = self._energies
+        if not energies.n_missing:
+            return energies.all()
+        is_default = self._settings.energy_key == DEFAULT_ENERGY_KEY
+        if energies.n_missing < len(energies.found):
+            return np.array(energies.found)
+        return None if optional or is_default else energies.all()
 
     def weights(self, n_structures: int) -> Array:
         """Those that the caller gave, or that the frames have."""
-        of_frames = self._weights.all(optional=False)
+        of_frames = self._weights.all()
         given, sigmas = self._settings.weights, self._settings.sigmas
         if sigmas is not None:
             return weights_of_deviations(_or(of_frames, sigmas), n_structures, "frame")
@@ -120,24 +129,21 @@ class _Numbers:
             self.first_missing = self.first_missing if self.n_missing else number
             self.n_missing += 1
         value = np.nan if given is None else as_number(f"the {self.what} of frame {number}", given)
+        if given is not None and not abs(value) <= LARGEST_ENTRY:
+            raise InvalidInputError(f"the {self.what} of frame {number} is {value}; mend or remove the frame.")
         self.found.append(value)
         return None if given is None else value
 
-    def all(self, *, optional: bool) -> Array | None:
-        """Every frame's; None without a name, or if it is `optional` and no frame has one."""
+    def all(self) -> Array | None:
+        """Every frame's, of which none may be missing; None without a name."""
         values = np.array(self.found)
-        if self.key is None or (optional and self.n_missing == len(values)):
+        if self.key is None:
             return None
         if self.n_missing:
             remedy = " or give energy_key=None (--no-energies) to fit without energies" * (self.what == "energy")
             raise InvalidInputError(
                 f"frame {self.first_missing} has no {self.what} named {self.key!r} ({self.n_missing} of {len(values)} "
                 f"frames have none); remove these frames, correct the name,{remedy or ' or leave it out'}."
-            )
-        wrong = np.flatnonzero(~(np.abs(values) <= LARGEST_ENTRY))
-        if wrong.size:
-            raise InvalidInputError(
-                f"the {self.what} of frame {wrong[0]} is {values[wrong[0]]}; mend or remove the frame."
             )
         return values
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .. import _core
 from .._arrays import Array
 from .._errors import InvalidInputError
-from ..models._scores import LocalScores, in_full, scores_of
+from ..models._scores import LocalScores, found_of, in_full, scores_of
 from . import _frames
 from ._describing import Describing, Ready
 from ._pieces import Piece, pieces
@@ -104,15 +104,20 @@ class Pipeline:
 
     def scores(self, piece: Piece, unknown_species: UnknownSpecies, n_threads: int) -> Scores:
         """Scores of the atoms of a piece, in its order."""
+        found = in_full(self.found(piece, unknown_species, n_threads))
+        return Scores(**found, frame=piece.frame, atom=piece.atom)
+
+    def found(
+        self, piece: Piece, unknown_species: UnknownSpecies, n_threads: int, *, members: bool = False
+    ) -> dict[str, Array]:
+        """What the core says of the atoms of a piece, by names: see `found_of`."""
         marks = unknown_species == "nan"
         if self.scorer is not None:
-            found = self.scorer.score(piece.structures, piece.chosen, marks, n_threads)
-            return Scores(**in_full(found), frame=piece.frame, atom=piece.atom)
+            return self.scorer.score(piece.structures, piece.chosen, marks, n_threads, members)
         features = self.features(piece, n_threads)
         if marks:
             features[np.concatenate([_sees_others(ready, self.species) for ready in piece.batch])] = np.nan
-        scores = scores_of(self.core, features, piece.numbers, n_threads)
-        return Scores(**vars(scores), frame=piece.frame, atom=piece.atom)
+        return found_of(self.core, features, piece.numbers, n_threads, members=members)
 
     def scores_of_nothing(self) -> Scores:
         """Empty arrays, for the columns that the model has."""

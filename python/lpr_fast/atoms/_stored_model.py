@@ -126,6 +126,11 @@ class StoredModel:
         return "reference" in self._facts
 
     @property
+    def has_members(self) -> bool:
+        """Whether the model has the weights of a committee beside its own, and gives a spread."""
+        return self._model.n_members > 0
+
+    @property
     def verdict_limits(self) -> dict[str, float] | None:
         """In percent of the training environments, what is ``loose`` and ``unlike``; None without a reference."""
         limits: dict[str, float] | None = copy.deepcopy(self._facts.get("reference"))

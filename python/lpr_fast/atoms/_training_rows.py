@@ -6,13 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from .._arrays import as_names
 from .._errors import InvalidInputError
 from ..models._basis import SparseKernelBasis
-from ..models._fit import ModelFacts, solved
+from ..models._fit import ModelFacts, solved, warn_of_labels
 from ..models._leave_one_out import LeaveOneOut, as_grid, left_out, spectrum_of
 from ..models._left_out import LearningCurve, LeftOutGroups
 from ..models._problem import rows_of
@@ -20,14 +19,13 @@ from ..models._regularizer import RegularizerChoice, chosen, grid_of, settled
 from ..models._row_sums import RowSums
 from ..models._rows_file import RowsWriter, mapped
 from ..models._settings import Regularizer
-from ..models._structures import Structures
 from ..models._subsets import growing, without_groups
 from ._fitting import attached_describing
 from ._kept_rows import KeptRows
 from ._linear_model import LinearModel
 from ._model import StructureModel
 from ._sparse_kernel_model import SparseKernelModel
-from ._training_set import ignore, looked_through
+from ._training_set import as_before, ignore, looked_through
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -91,6 +89,7 @@ class TrainingRows(KeptRows):
         """
         settings = self._settings(regularizer, n_threads)
         facts, blocks = self._asked(structures, weights, baseline)
+        warn_of_labels(self._structures(structures, weights), is_fitted=baseline is None, stacklevel=2)
         sums = self._sums(facts, blocks, n_threads)
         settings, facts = settled(self._head.basis, sums.accumulator, settings, facts, blocks, stacklevel=2)
         return self._model(sums, settings, facts)
@@ -247,7 +246,7 @@ class TrainingRows(KeptRows):
         ----------
         frames : iterable of ase.Atoms
             Structures of the species that the rows have. Energies, groups, and weights if the fit took them from the
-            structures, come from where they came from.
+            structures, come from where they came from; those without energies count for the rigidity alone.
         weights : array_like, shape (n_frames,), or str, optional
             As for `SparseKernelModel.fit`.
         n_threads : int
@@ -266,9 +265,11 @@ class TrainingRows(KeptRows):
             changes |= {"weights": weights, "sigmas": None}
         settings = replace(head.settings, **changes)
         describing = attached_describing(head, self._outside)
-        training = looked_through(frames, describing.ready, settings, pool=None, seen=ignore)
-        self._refuse_others(training.structures)
-        structures = _of_species(training.structures, head.basis.species)
+        training = looked_through(
+            frames, describing.ready, settings, pool=None, seen=ignore, may_lack_energies=self._is_labelled
+        )
+        structures = as_before(training.structures, head.basis.species, is_labelled=self._is_labelled)
+        warn_of_labels(structures, is_fitted=False, stacklevel=2)
         n_before = self.n_structures
         environments = FrameEnvironments(training, describing, head.basis.n_features, n_threads)
         with self._path.open("rb") as file:
@@ -295,26 +296,3 @@ class TrainingRows(KeptRows):
         core = solved(self._head.basis, sums, settings, facts, stacklevel=3)
         model: StructureModel = kind._of(core, self._outside)
         return model
-
-    def _refuse_others(self, structures: Structures) -> None:
-        unknown = sorted(set(structures.species) - set(self._head.basis.species))
-        if unknown:
-            from ..descriptors._elements import symbols
-
-            raise InvalidInputError(
-                f"the structures have {symbols(unknown)}, but the rows know only {symbols(self._head.basis.species)}; "
-                "fit again with all of them."
-            )
-        if (structures.energies is None) != (self._head.facts.baseline is None):
-            have = (
-                "no energies, but the rows have" if structures.energies is None else "energies, but the rows have none"
-            )
-            raise InvalidInputError(f"the structures have {have}; give structures labelled as those before.")
-
-
-def _of_species(structures: Structures, species: tuple[int, ...]) -> Structures:
-    """The same structures, with columns for species that they do not have."""
-    counts = np.zeros((len(structures), len(species)), dtype=np.int64)
-    for column, s in enumerate(structures.species):
-        counts[:, species.index(s)] = structures.counts[:, column]
-    return replace(structures, species=species, counts=counts)

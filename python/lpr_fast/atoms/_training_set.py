@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,11 +42,13 @@ def looked_through(
     *,
     pool: Pool | None,
     seen: Callable[[int], None],
+    may_lack_energies: bool = False,
 ) -> TrainingSet:
     """Check everything that can be checked before structures are described.
 
     Frames that can be run through again are not kept: memory is that of some numbers for each. `pool` is told of all
-    environments, `seen` after each frame of how many atoms there were so far.
+    environments, `seen` after each frame of how many atoms there were so far. Frames without energies are taken where
+    others have some; that none has any, unless the key is the default, only if they `may_lack_energies`.
     """
     labels = Labels(settings)
     counts, source = _counted(frames, ready, labels.add, pool, seen)
@@ -58,7 +60,7 @@ def looked_through(
         table,
         labels.weights(len(table)),
         settings.loss,
-        labels.energies(),
+        labels.energies(optional=may_lack_energies),
         labels.groups(),
         labels.isolated,
         labels.facts(),
@@ -76,7 +78,33 @@ def looked_through_elsewhere(
         raise InvalidInputError(f"of the structures that the active set is drawn from (active_from), {error}") from None
     if not counts.n_structures:
         raise InvalidInputError("active_from has no structures; give at least one, or leave it out.")
-    return TrainingSet(Structures.unlabelled(*counts.table()), source)
+    return TrainingSet(Structures.without_labels(*counts.table()), source)
+
+
+def as_before(structures: Structures, species: tuple[int, ...], *, is_labelled: bool) -> Structures:
+    """Structures as those of a fit with these species: with its columns, and NaN for energies that there are not.
+
+    Raises
+    ------
+    InvalidInputError
+        For other species, and for energies where the fit had none.
+    """
+    from ..descriptors._elements import symbols
+
+    if unknown := tuple(sorted(set(structures.species) - set(species))):
+        raise InvalidInputError(
+            f"the structures have {symbols(unknown)}, but the rows know only {symbols(species)}; fit again with all of "
+            "them."
+        )
+    energies = structures.energies
+    if energies is not None and not is_labelled:
+        raise InvalidInputError("the structures have energies, but the rows have none; leave them out, or fit again.")
+    if energies is None and is_labelled:
+        energies = np.full(len(structures), np.nan)
+    counts = np.zeros((len(structures), len(species)), dtype=np.int64)
+    for column, s in enumerate(structures.species):
+        counts[:, species.index(s)] = structures.counts[:, column]
+    return replace(structures, species=species, counts=counts, energies=energies)
 
 
 def _counted(

@@ -14,7 +14,10 @@ from ..atoms._frames import DEFAULT_ENERGY_KEY
 from ..atoms._load import load_model
 from ..writing._plots import plot_scores
 from . import _calibrate, _fit, _info, _score, _tune
+from ._comparing_commands import committee, compare
 from ._crystal_commands import prototypes
+from ._design_commands import suggest
+from ._looking_commands import map_of_environments
 from ._mistakes import one_sentence
 from ._options import log_option, reading_options, worker_options
 
@@ -327,4 +330,8 @@ def run_demo(folder: Path) -> None:
     demo(folder)
 
 
+lpr_fast.add_command(suggest)
+lpr_fast.add_command(committee)
+lpr_fast.add_command(compare)
 lpr_fast.add_command(prototypes)
+lpr_fast.add_command(map_of_environments)

@@ -14,7 +14,6 @@ from .._errors import InvalidInputError
 from .._files import refuse_output, sha256_of, shown
 from ..atoms._fitting import as_active_set, wanted_descriptor
 from ..atoms._load import load_model
-from ..atoms._model import StructureModel
 from ..atoms._sparse_kernel_model import SparseKernelModel
 from ..descriptors._imported import imported
 from ..descriptors._soap_hypers import soap_hypers
@@ -26,7 +25,7 @@ from ..models._settings import FitSettings
 from ..reading._options import ReadOptions
 from ..reading._specification import path_of
 from ._calibrate import calibration_line, frames_of, warn_of_training
-from ._info import active_set_line, blind_line, few_line, rigidity_line
+from ._info import active_set_line, blind_line, few_line, rigidity_line, training_line
 from ._split import split_lines
 from ._terminal import say, tell, watching
 from ._tune import as_regularizer, choice_lines, size_line
@@ -162,7 +161,7 @@ def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
     model = fitted.model
     facts = model.provenance
     source = facts["training_selection"]
-    tell(f"training  {facts['n_structures']} structures, {facts['n_environments']} atoms, from {source}")
+    tell(f"training  {training_line(facts)}, from {source}")
     if not model.has_energies:
         why = "as asked" if options.no_energies else f"{source} has none named {options.energy_key!r}"
         tell(f"energies  none ({why}): rigidities are the same, but no energies are predicted")
@@ -171,7 +170,7 @@ def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
     if line := size_line(facts):
         tell(line)
     tell(f"rigidity  {rigidity_line(model)}")
-    for line in (blind_line(model), few_line(model), _baseline_line(model, options)):
+    for line in (blind_line(model), few_line(model)):
         if line is not None:
             tell(line)
     for line in [*split_lines(model), *choice_lines(facts)]:
@@ -183,17 +182,6 @@ def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
         tell(calibration_line(model))
     tell(f"seconds   {watch.summary()}")
     tell(f"written   {output}" + (f", {options.keep_rows}" if options.keep_rows else ""))
-
-
-def _baseline_line(model: StructureModel, options: Options) -> str | None:
-    """Whether the fitted baseline is one of many that are as good."""
-    found, species = model.provenance["n_compositions"], model.species
-    if options.baseline is not None or not model.has_energies or found >= len(species):
-        return None
-    return (
-        f"baseline  arbitrary: {len(species)} species, but {found} independent composition{'s' * (found != 1)}; do not "
-        "compare local energies of different species, nor predict other compositions, unless you give --baseline"
-    )
 
 
 def _origin(name: str, specifications: Sequence[str]) -> dict[str, str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from .._cpu import cpu_info
 from ..atoms._load import load_model
@@ -26,7 +28,7 @@ def info(path: Path) -> None:
     """Print what a model file holds."""
     model = load_model(path)
     facts = model.provenance
-    training = f"{facts.get('n_structures', '?')} structures, {facts.get('n_environments', '?')} atoms"
+    training = training_line(facts)
     if "n_rows" in facts:
         training = f"{facts['n_rows']} rows, computed elsewhere"
     if "training_file" in facts:
@@ -62,6 +64,16 @@ def info(path: Path) -> None:
         print(f"radial    {table_line(model)}")
         print("hypers")
         print(json.dumps(model.hypers, indent=2))
+
+
+def training_line(facts: Mapping[str, Any]) -> str:
+    """How many structures and atoms a model was fitted to, and which of them count for less."""
+    line = f"{facts.get('n_structures', '?')} structures, {facts.get('n_environments', '?')} atoms"
+    if count := facts.get("n_unlabelled"):
+        line += f", {count} of the structures without energies"
+    if count := facts.get("n_zero_weight"):
+        line += f" ({count} more of zero weight)"
+    return line
 
 
 def table_line(model: StructureModel) -> str:

@@ -68,16 +68,14 @@ def pool_of_frames(
     n_threads: int,
 ) -> Pool:
     """Structures, of which each adds a row for its energy."""
-    sums, points = _sums(model, frames, n_threads)
-    sizes = np.array([len(frame) for frame in frames], dtype=np.float64)
-    units = sizes if model.loss == "per_atom" else np.ones(len(frames))
+    rows, points = energy_rows(model, frames, n_threads)
     if costs is None:
-        costs = sizes**3
+        costs = np.array([float(len(frame)) ** 3 for frame in frames])
     elif callable(costs):
         costs = np.array([float(costs(frame)) for frame in frames])
     if isinstance(sources, str):
         sources = [frame.info.get(sources, "") for frame in frames]
-    return pool_of_rows(sums / units[:, None], weights, costs, sources, points)
+    return pool_of_rows(rows, weights, costs, sources, points)
 
 
 def pool_of_rows(
@@ -110,16 +108,18 @@ def positive(name: str, given: ArrayLike, count: int, least: float = np.nextafte
     return values
 
 
-def _sums(model: StructureModel, frames: Iterable[Atoms], n_threads: int) -> tuple[Array, Array]:
-    """Phi summed, and features averaged, over the atoms of each frame."""
+def energy_rows(model: StructureModel, frames: Iterable[Atoms], n_threads: int) -> tuple[Array, Array]:
+    """Rows of the energies of structures as the model's loss takes them, (n, M), and mean features, (n, D)."""
     phi: list[Array] = []
     features: list[Array] = []
-    for part in described(model, frames, n_threads):
+    for part in described(model, frames, "candidates", n_threads):
         bounds = np.flatnonzero(np.diff(part.scores.frame, prepend=-1, append=-1))
         for first, last in pairwise(bounds.tolist()):
+            size = int(part.n_together[first])
+            unit = size if model.loss == "per_atom" else 1
             if part.scores.frame[first] == len(phi):
                 phi.append(np.zeros(part.phi.shape[1]))
                 features.append(np.zeros(part.features.shape[1]))
-            phi[-1] += part.phi[first:last].sum(axis=0)
-            features[-1] += part.features[first:last].sum(axis=0) / part.n_together[first]
-    return np.array(phi).reshape(len(phi), model.rigidity.size), np.array(features).reshape(len(phi), -1)
+            phi[-1] += part.phi[first:last].sum(axis=0) / unit
+            features[-1] += part.features[first:last].sum(axis=0) / size
+    return np.array(phi).reshape(len(phi), model.rigidity.size), np.array(features).reshape(len(phi), model.n_features)

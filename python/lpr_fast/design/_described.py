@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .._arrays import Array
 from .._errors import InvalidInputError
 from ..atoms._model import StructureModel
+from ..atoms._pieces import Piece
 from ..atoms._pipeline import Scores
 from ..models._scores import VERDICTS, LocalScores, scores_of
 
@@ -52,10 +53,11 @@ class Described:
     n_together: Indices
 
 
-def described(model: StructureModel, frames: Iterable[Atoms], n_threads: int) -> Iterator[Described]:
-    """Atoms of frames, some frames or a part of a large one at a time."""
+def described(model: StructureModel, frames: Iterable[Atoms], what: str, n_threads: int) -> Iterator[Described]:
+    """Atoms of frames, some frames or a part of a large one at a time; errors say what they are."""
     way, start = model.pipeline, 0
-    for piece in way.pieces(frames, "error"):
+    pieces = way.pieces(frames, "error")
+    while (piece := _next_of(pieces, what)) is not None:
         features, numbers = way.features(piece, n_threads), piece.numbers
         phi = way.core.phi(features, numbers.astype(np.int32), n_threads)
         scores = scores_of(way.core, features, numbers, n_threads)
@@ -65,6 +67,13 @@ def described(model: StructureModel, frames: Iterable[Atoms], n_threads: int) ->
         together = np.full(len(numbers), sizes[0]) if piece.rows is not None else np.repeat(sizes, sizes)
         yield Described(way.comparable(features), phi, numbers, of_atoms, place, together)
         start += int(sizes.sum()) if piece.is_last else 0
+
+
+def _next_of(pieces: Iterator[Piece], what: str) -> Piece | None:
+    try:
+        return next(pieces, None)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{what}: {error}") from error
 
 
 def blind(scores: LocalScores, largest_residual: float | None) -> Mask:

@@ -1,7 +1,6 @@
 """Choosing candidates one by one, each with those before it in H, and what any other choice would do.
 
-When row z_c is taken, H in the coordinates of `_whitening` becomes S = I + z_c z_c^T, and all rows are whitened again
-by the root of S^-1, which is I - kappa d d^T along d = z_c / |z_c|. That is exact, and costs r operations for each row.
+When a row is taken, all others are conditioned on it (`_conditioning`): that is exact, and costs r operations for each.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._arrays import Array
+from ._conditioning import Direction
 from ._whitening import products, squares
 
 Indices = NDArray[np.int64]
@@ -48,32 +48,6 @@ class State(Protocol):
 
 
 @dataclass
-class _Direction:
-    """What taking a candidate does to rows."""
-
-    d: Array
-    square: float
-
-    @property
-    def beta(self) -> float:
-        """S^-1 = I - beta d d^T."""
-        return self.square / (1.0 + self.square)
-
-    @property
-    def kappa(self) -> float:
-        """S^-1/2 = I - kappa d d^T."""
-        return self.beta / (1.0 + 1.0 / math.sqrt(1.0 + self.square))
-
-    def along(self, rows: Array, n_threads: int) -> Array:
-        """Components of rows: (n, 1)."""
-        return products(rows, self.d[None, :], n_threads)
-
-    def whiten(self, rows: Array, n_threads: int) -> None:
-        """Apply S^-1/2 to rows, in place."""
-        rows -= self.kappa * self.along(rows, n_threads) * self.d
-
-
-@dataclass
 class MeanState:
     """The mean of any number of forms, by G = sum w z z^T over the targets.
 
@@ -105,12 +79,11 @@ class MeanState:
     def take(self, candidate: int) -> None:
         """See `State`."""
         z, y = self.z[candidate].copy(), self.y[candidate].copy()
-        square = float((z * z).sum())
-        if square == 0.0:
+        step = Direction.of(z)
+        if step is None:
             return
-        step = _Direction(z / np.sqrt(square), square)
-        self.form -= float((z * y).sum()) / (1.0 + square)
-        self.y -= step.beta * step.along(self.z, self.n_threads) * (y / np.sqrt(square))
+        self.form -= float((z * y).sum()) / (1.0 + step.square)
+        self.y -= step.beta * step.along(self.z, self.n_threads) * (y / math.sqrt(step.square))
         step.whiten(self.y, self.n_threads)
         step.whiten(self.z, self.n_threads)
 
@@ -166,11 +139,10 @@ class RowsState:
     def take(self, candidate: int) -> None:
         """See `State`."""
         z, along = self.z[candidate].copy(), self.along[candidate].copy()
-        square = float((z * z).sum())
-        if square == 0.0:
+        step = Direction.of(z)
+        if step is None:
             return
-        step = _Direction(z / np.sqrt(square), square)
-        self.along -= step.beta * step.along(self.z, self.n_threads) * (along / np.sqrt(square))
+        self.along -= step.beta * step.along(self.z, self.n_threads) * (along / math.sqrt(step.square))
         step.whiten(self.targets, self.n_threads)
         step.whiten(self.z, self.n_threads)
 

@@ -27,6 +27,9 @@ MOST_ROWS = 10_000
 # Targets whose rigidity is followed through all steps.
 _SAMPLED = 4096
 
+# Rows of which copies are made at a time.
+_CHUNK = 4096
+
 
 @dataclass(frozen=True)
 class Part:
@@ -53,7 +56,9 @@ class Part:
     blind: Mask
 
     def taken(self, chosen: Indices | Mask | slice) -> Part:
-        """Some of them."""
+        """Some of them; no copy is made of all."""
+        if isinstance(chosen, np.ndarray) and chosen.dtype == bool and chosen.all():
+            return self
         return Part(self.phi[chosen], self.place[chosen], self.weight[chosen], self.group[chosen], self.blind[chosen])
 
 
@@ -90,7 +95,7 @@ def of_frames(
     n_threads: int,
 ) -> Iterator[Part]:
     """Every atom of some frames is a target."""
-    for part in described(model, frames, n_threads):
+    for part in described(model, frames, "targets", n_threads):
         weight = np.ones(len(part.place))
         if weights is not None and not isinstance(weights, str):
             weight = _given(weights, part.place)
@@ -102,9 +107,11 @@ def of_frames(
 
 def of_rows(phi: Array, weights: Array | None) -> Iterator[Part]:
     """Every row is a target."""
-    places = np.arange(len(phi))
-    weight = np.ones(len(phi)) if weights is None else _given(weights, places)
-    yield Part(phi, places, weight, np.zeros_like(places), np.zeros(len(phi), dtype=bool))
+    for first in range(0, len(phi), _CHUNK):
+        rows = phi[first : first + _CHUNK]
+        places = np.arange(first, first + len(rows))
+        weight = np.ones(len(rows)) if weights is None else _given(weights, places)
+        yield Part(rows, places, weight, np.zeros_like(places), np.zeros(len(rows), dtype=bool))
 
 
 def _given(weights: Array, places: Indices) -> Array:
@@ -175,7 +182,7 @@ class _Summed:
         for group in np.unique(part.group).tolist():
             of_group = part.taken(part.group == group)
             moments = self._moments.setdefault(group, self._whitening.moments())
-            moments.add(of_group.phi, of_group.weight, self._whitening.n_threads)
+            moments.add(of_group.phi, of_group.weight)
         self._sample.append(part.taken((self._n_seen + np.arange(len(part.place))) % self._every == 0))
         self._n_seen += len(part.place)
         while sum(len(each.place) for each in self._sample) > _SAMPLED:
@@ -188,11 +195,11 @@ class _Summed:
 
     def targets(self, whole: Part, weights: Array) -> Targets:
         """Everything that was added."""
-        n_threads = self._whitening.n_threads
-        total = np.zeros((self._whitening.size, self._whitening.size))
+        parts = []
         for group, moments in sorted(self._moments.items()):
             first = np.flatnonzero((whole.group == group) & (weights > 0.0))[0]
-            total += moments.sum(n_threads) * (weights[first] / whole.weight[first])
+            parts.append(moments.total() * (weights[first] / whole.weight[first]))
+        total: Array = np.add.reduce(parts)
         sample = _joined(self._sample)
         return Targets(weights, whole.blind, total, self._whitening.rows(sample.phi), sample.place)
 
@@ -233,6 +240,6 @@ class _Kept:
         moments = None
         if self._objective == "mean":
             sums = self._whitening.moments()
-            sums.add(self._kept.phi, weights[places], self._whitening.n_threads)
-            moments = sums.sum(self._whitening.n_threads)
+            sums.add(self._kept.phi, weights[places])
+            moments = sums.total()
         return Targets(weights, whole.blind, moments, rows, places)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._arrays import Array, as_count, as_environments, as_vector, refuse_unusable
+from .._arrays import Array, as_count, as_environments, refuse_unusable
 from .._errors import InvalidInputError
 from .._rigidity import Rigidity
 from ..atoms._model import StructureModel
 from ..atoms._pipeline import joined
+from ._candidates import energy_rows, positive
 from ._conditioning import forms_after
 from ._described import Indices, Mask, blind, described
 from ._whitening import Whitening, holds, squares
@@ -105,23 +106,15 @@ def what_if(
         phi = as_environments("targets", targets)  # type: ignore[arg-type]
         blocks = [as_environments("a candidate", rows) for rows in candidates]
         return _found(model, _weighted(blocks, weights, model.size), phi, count)
-    parts = list(described(model, targets, count))
+    parts = list(described(model, targets, "targets", count))
     scores = joined([model.pipeline.scores_of_nothing(), *(part.scores for part in parts)])
     order = np.argsort(np.concatenate([np.zeros(0), *(part.place for part in parts)]))
     phi = np.concatenate([np.zeros((0, model.rigidity.size)), *(part.phi for part in parts)])[order]
-    blocks = [energy_rows(model, _as_group(group), count) for group in candidates]
+    blocks = [energy_rows(model, _as_group(group), count)[0] for group in candidates]
     found = _found(model.rigidity, _weighted(blocks, weights, model.rigidity.size), phi, count)
     is_known = scores.verdict is not None or scores.residual is None
     seen = blind(scores, None)[order] if is_known else None
     return replace(found, frame=scores.frame[order], atom=scores.atom[order], blind=seen)
-
-
-def energy_rows(model: StructureModel, frames: Sequence[Atoms], n_threads: int) -> Array:
-    """Rows of the energies of structures as the model's loss takes them, (n, M): phi summed, or averaged."""
-    sums = [model.phi([frame], n_threads=n_threads).sum(axis=0) for frame in frames]
-    units = [len(frame) if model.loss == "per_atom" else 1 for frame in frames]
-    rows: Array = np.stack(sums) / np.array(units)[:, None]
-    return rows
 
 
 def _as_group(candidate: Any) -> list[Atoms]:
@@ -143,19 +136,8 @@ def _weighted(blocks: list[Array], weights: ArrayLike | None, size: int) -> list
         refuse_unusable(f"candidate {c}", block)
     if weights is None:
         return blocks
-    given = checked_weights(weights, len(blocks))
-    return [root * block for root, block in zip(np.sqrt(given).tolist(), blocks, strict=True)]
-
-
-def checked_weights(weights: ArrayLike, n_candidates: int) -> Array:
-    """One finite weight, not negative, for each candidate."""
-    given = as_vector("weights", weights)
-    if given.shape != (n_candidates,) or not (np.isfinite(given) & (given >= 0.0)).all():
-        raise InvalidInputError(
-            f"weights has shape {given.shape}; give one finite weight, not negative, for each of the {n_candidates} "
-            "candidates."
-        )
-    return given
+    roots = np.sqrt(positive("weights", weights, len(blocks), least=0.0)).tolist()
+    return [root * block for root, block in zip(roots, blocks, strict=True)]
 
 
 def _found(rigidity: Rigidity, blocks: list[Array], phi: Array, n_threads: int) -> WhatIf:

@@ -13,13 +13,14 @@ import numpy as np
 from .. import _core
 from .._arrays import Array
 from .._rigidity import Rigidity
+from .._thin import ThinFactor
 
 
 @dataclass(frozen=True)
 class Whitening:
     """A factor, and whether the predictions that it holds are fixed."""
 
-    factor: _core.HessianFactor
+    factor: _core.HessianFactor | ThinFactor
     is_held: bool
     n_threads: int
 
@@ -28,23 +29,10 @@ class Whitening:
         """That of a rigidity."""
         return cls(rigidity._factor, is_held, n_threads)
 
-    @property
-    def size(self) -> int:
-        """r, the length of z."""
-        return len(self.factor.columns)
-
     def rows(self, phi: Array) -> Array:
         """Z of rows of phi: (n, M) -> (n, r)."""
-        from scipy.linalg import solve_triangular
-
-        found = solve_triangular(self.factor.triangle().T, phi[:, self.factor.columns].T, lower=True).T
-        if self.is_held:
-            held = self.factor.held()
-            assert held is not None
-            plain = squares(found)
-            found = found - (found @ held[1].T) @ held[1]
-            found[squares(found) <= 1e-26 * plain] = 0.0
-        return np.ascontiguousarray(found)
+        whitened = self.factor.whitened_held if self.is_held else self.factor.whitened
+        return whitened(phi, self.n_threads)
 
     def forms(self, phi: Array) -> Array:
         """|z|^2 of rows of phi, without z: (n,)."""
@@ -57,25 +45,40 @@ class Whitening:
 
 
 class Moments:
-    """Second moments of rows."""
+    """Sums of w z z^T, with bits that depend on the rows and their order alone."""
 
     def __init__(self, whitening: Whitening) -> None:
         self._whitening = whitening
-        self._sum = np.zeros((whitening.size, whitening.size))
+        self._sum: _core.SecondMoments | None = None
+        if isinstance(whitening.factor, _core.HessianFactor):
+            self._sum = _core.SecondMoments(whitening.factor, whitening.is_held)
 
-    def add(self, phi: Array, weights: Array | None, n_threads: int) -> None:  # noqa: ARG002
-        """Add rows."""
-        z = self._whitening.rows(phi)
-        self._sum += (z if weights is None else z * weights[:, None]).T @ z
+    def add(self, phi: Array, weights: Array) -> None:
+        """Add rows of phi, (n, M), with weights (n,)."""
+        rows = phi
+        if not isinstance(self._whitening.factor, _core.HessianFactor):
+            rows = self._whitening.rows(phi)
+            self._sum = self._sum or _core.SecondMoments(_unit_factor(rows.shape[1]), held=False)
+        assert self._sum is not None
+        self._sum.add(rows, weights, self._whitening.n_threads)
 
-    def sum(self, n_threads: int) -> Array:  # noqa: ARG002
-        """All rows so far."""
-        return self._sum
+    def total(self) -> Array:
+        """All of them: (r, r)."""
+        assert self._sum is not None
+        return self._sum.sum(self._whitening.n_threads)
+
+
+def _unit_factor(size: int) -> _core.HessianFactor:
+    """That of H = 1."""
+    return _core.HessianFactor.from_triangle(size, list(range(size)), np.eye(size), 1.0, np.nan)
 
 
 def holds(rigidity: Rigidity) -> bool:
     """Whether something is held; what a rigidity of some columns holds is no part of its space."""
-    held = rigidity._factor.held()
+    factor = rigidity._factor
+    if isinstance(factor, ThinFactor):
+        return factor.holds
+    held = factor.held()
     return held is not None and len(held[0]) > 0
 
 

@@ -20,6 +20,7 @@ from ..atoms._fitting import as_active_set, frames_problem, outside_of, wanted_d
 from ..atoms._load import load_model
 from ..atoms._model import StructureModel
 from ..atoms._sparse_kernel_model import SparseKernelModel
+from ..models._fit import warn_of_labels
 from ..models._memory import as_bytes
 from ..models._problem import Problem, basis_of, expected, finished
 from ..models._reference import with_reference
@@ -267,6 +268,7 @@ def _made(
         for files in (frames, *(() if others is None else (others,))):
             files.refuse_changes()
         job.keep_first_pass(problem.structures, basis, further)
+    warn_of_labels(problem.structures, is_fitted=order.settings.baseline is None, stacklevel=stacklevel)
     if not job.is_solved:
         sums, start = job.rows(problem, basis, further)
         for rows in work.add_rows(start, sums, problem, basis):

@@ -118,7 +118,7 @@ class FitJob(Restartable):
         if self._sum.exists():
             with self._told(self._sum):
                 self._sums = RowSums.from_bytes(self._sum.read_bytes(), str(self._sum))
-        self._n_rows = self._n_safe_rows = self._sums.accumulator.n_rows
+        self._n_rows = self._n_safe_rows = self._sums.n_rows
         self._n_structures = self._n_safe_structures = problem.structures.owner_of_row(self._n_safe_rows)
         if self._kept_rows is not None or needs_rows(problem.settings, problem.facts):
             head = Head(basis, problem.settings, problem.facts.with_provenance(further))
@@ -203,7 +203,7 @@ class FitJob(Restartable):
 
     def _checkpoint_rows(self) -> None:
         # An interrupt may come when rows were added, but are not kept yet.
-        is_told = self._sums is not None and self._sums.accumulator.n_rows == self._n_rows
+        is_told = self._sums is not None and self._sums.n_rows == self._n_rows
         if self._sums is not None and is_told and self._n_rows > self._n_safe_rows:
             if self._writer is not None:
                 self._writer.sync()

@@ -168,7 +168,9 @@ def _rows_of(work: _Work, structures: range) -> Rows:
 
 def _reference_of(work: _Work, structures: range) -> Reference:
     """How the environments of a range of structures score, on a worker."""
-    reference = Reference()
-    for features, species in work.seen().batches(structures.start, stop=structures.stop):
-        reference.merge(reference_of(work.model, features, species, 0))
+    reference, environments, first = Reference(), work.seen(), structures.start
+    for features, species in environments.batches(structures.start, stop=structures.stop):
+        weights = environments.structures.weights[first : first + len(species)]
+        reference.merge(reference_of(work.model, features, species, weights, 0))
+        first += len(species)
     return reference

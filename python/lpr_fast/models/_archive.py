@@ -110,6 +110,18 @@ def put_factor(name: str, factor: _core.HessianFactor, tensors: Tensors) -> dict
     }
 
 
+def with_members(model: _core.Model, members: Array | None) -> _core.Model:
+    """The same model with the weights of a committee beside its own, (K, M): its scores have a spread.
+
+    Its other scores keep their bits. Members share the model's active set, kernels and baseline; None takes them away.
+    """
+    text, arrays = model.parts()
+    arrays.pop("members", None)
+    if members is not None:
+        arrays["members"] = np.ascontiguousarray(members, dtype=np.float64)
+    return _core.Model.from_parts(text, arrays)
+
+
 def to_bytes(model: _core.Model) -> bytes:
     """The content of a model file."""
     text, arrays = model.parts()

@@ -79,6 +79,11 @@ COLUMNS = (
         "0, 1 or 2",
         "0: pinned down by the training data, 1: loose, 2: unlike the training set",
     ),
+    Column(
+        "spread",
+        "unit of the training energies",
+        "standard deviation of the local energy over the members of a committee",
+    ),
 )
 
 

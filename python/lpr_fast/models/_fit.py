@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import _core
-from .._errors import InvalidInputError, NotPositiveDefiniteError
+from .._errors import InvalidInputError, LprWarning, NotPositiveDefiniteError
 from .._rigidity import Rigidity
 from ._archive import DescriptorPart, assembled
 from ._basis import Basis, SparseKernelBasis
@@ -62,6 +63,8 @@ def solved(basis: Basis, sums: RowSums, settings: FitSettings, facts: ModelFacts
                 f"with zeta = {basis.zeta:g} the kernel is not positive definite on these environments; use an integer."
             ) from error
         raise
+    if sums.unlabelled.n_weighted:
+        rigidity = rigidity._knowing(sums.unlabelled, n_threads)
     means = sums.species_means(basis)
     if len(means) > 1:
         rigidity = rigidity.holding(np.stack(list(means.values())))
@@ -80,19 +83,44 @@ def solved(basis: Basis, sums: RowSums, settings: FitSettings, facts: ModelFacts
 
 def _shares(structures: Structures) -> dict[str, list[float]]:
     """The smallest and the largest share that each species has of a structure with a weight."""
-    counts = structures.counts[structures.weights > 0.0]
+    counts = structures.counts[structures.has_weight]
     shares = counts / counts.sum(axis=1, keepdims=True)
     ends = zip(structures.species, shares.min(axis=0).tolist(), shares.max(axis=0).tolist(), strict=True)
     return {str(species): [low, high] for species, low, high in ends}
 
 
+def warn_of_labels(structures: Structures, *, is_fitted: bool, stacklevel: int) -> None:
+    """Warn of structures without energies, and of a baseline that the compositions leave open if it `is_fitted`."""
+    without = structures.unlabelled
+    if len(without):
+        warnings.warn(
+            f"{len(without)} of {int(structures.has_weight.sum())} structures have no energy, the first is number "
+            f"{without[0]}, counted from 0: they count for the rigidity, not for the energies.",
+            LprWarning,
+            stacklevel=stacklevel + 1,
+        )
+    found, n_species = structures.n_compositions, len(structures.species)
+    if structures.energies is not None and is_fitted and found < n_species:
+        warnings.warn(
+            f"the baseline is arbitrary, for there are {n_species} species, but {found} independent "
+            f"composition{'s' * (found != 1)}: that of minimum norm was taken, and local energies of different species "
+            "cannot be compared, nor other compositions predicted (lpr_held leaves this out); give a baseline "
+            "(--baseline) as energies, or as 'isolated' with isolated atoms, or structures of other compositions.",
+            LprWarning,
+            stacklevel=stacklevel + 1,
+        )
+
+
 def provenance_of(structures: Structures, given: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What every provenance says, after what the caller wants it to say."""
+    """What every provenance says, after what the caller wants it to say: structures are those that have a weight."""
+    counts = structures.counts[structures.has_weight].sum(axis=0)
     return checked_provenance(given) | {
         "lpr_fast_version": _core.__version__,
-        "n_structures": len(structures),
-        "n_environments": structures.n_environments,
-        "environments": {str(s): count for s, count in structures.available.items()},
+        "n_structures": int(structures.has_weight.sum()),
+        "n_zero_weight": int((~structures.has_weight).sum()),
+        "n_unlabelled": len(structures.unlabelled),
+        "n_environments": int(counts.sum()),
+        "environments": {str(s): count for s, count in zip(structures.species, counts.tolist(), strict=True)},
         "n_compositions": structures.n_compositions,
         "species_shares": _shares(structures),
         **structures.facts,

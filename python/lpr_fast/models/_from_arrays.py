@@ -92,7 +92,8 @@ def array_problem(
     totals = None if energies is None else _checked_energies(energies, len(sizes))
     weights = given_weights(settings, len(sizes), "structure", of="arrays")
     structures = Structures(*counted(numbers[order], sizes), weights, settings.loss, totals, Groups.none(len(sizes)))
-    baseline = structures.baseline(_as_baseline(settings.baseline), settings.baseline)
+    structures.refuse_weightless(str)
+    baseline = structures.baseline(_as_baseline(settings.baseline), settings.baseline, str)
     facts = ModelFacts(baseline, provenance_of(structures, settings.provenance))
     environments = ArrayEnvironments(features[order], numbers[order], order, structures.first)
     pool = None
@@ -140,11 +141,11 @@ def _checked_energies(given: ArrayLike, n_structures: int) -> Array:
         raise InvalidInputError(
             f"energies holds {len(energies)} numbers for {n_structures} structures; give one for each."
         )
-    wrong = np.flatnonzero(~(np.abs(energies) <= LARGEST_ENTRY))
+    wrong = np.flatnonzero(np.abs(energies) > LARGEST_ENTRY)
     if wrong.size:
         raise InvalidInputError(
-            f"the energy of structure {wrong[0]} is {energies[wrong[0]]}; it must be finite and at most "
-            f"{LARGEST_ENTRY:g}."
+            f"the energy of structure {wrong[0]} is {energies[wrong[0]]}; it must be at most "
+            f"{LARGEST_ENTRY:g}, or NaN for a structure without."
         )
     return energies
 

@@ -38,7 +38,7 @@ class LeaveOneOut:
         Values of mu, ascending.
     errors : numpy.ndarray, shape (n_rows, G)
         Energy per atom less its prediction by the model of all other structures. NaN where a structure alone determines
-        a direction: an eigenvalue of its leverage is within 1e-8 of one.
+        a direction (an eigenvalue of its leverage is within 1e-8 of one), and where it has no energy.
     residuals : numpy.ndarray, shape (n_rows, G)
         Energy per atom less its prediction by the model of all structures.
     loss : numpy.ndarray, shape (G,)
@@ -66,13 +66,14 @@ class LeaveOneOut:
 
 @dataclass(frozen=True)
 class _Labels:
-    """What the summary wants of all rows."""
+    """What the summary wants of all rows; those without a label have a target and a weight of zero."""
 
     targets: Array
     weights: Array
     atoms: Array
     structures: Indices
     is_energy: NDArray[np.bool_]
+    is_known: NDArray[np.bool_]
 
 
 def spectrum_of(
@@ -154,23 +155,27 @@ def _labels(rows: Rows, baseline: Array) -> _Labels:
     labels = rows.labels
     is_energy = np.asarray(labels["kind"] == ENERGY)
     sizes = np.ascontiguousarray(labels["composition"]).sum(axis=1)
+    targets = np.ascontiguousarray(rows.targets(baseline))
+    is_known = ~np.isnan(targets)
     return _Labels(
-        np.ascontiguousarray(rows.targets(baseline)),
-        np.ascontiguousarray(rows.weights),
+        np.where(is_known, targets, 0.0),
+        np.where(is_known, rows.weights, 0.0),
         np.where(is_energy, sizes, 1.0),
         np.asarray(labels["structure"], dtype=np.int64),
         is_energy,
+        is_known,
     )
 
 
 def _joined(parts: list[_Labels]) -> _Labels:
-    names = ("targets", "weights", "atoms", "structures", "is_energy")
+    names = ("targets", "weights", "atoms", "structures", "is_energy", "is_known")
     return _Labels(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
 def _summarised(spectrum: _core.Spectrum, grid: Array, residuals: Array, errors: Array, labels: _Labels) -> LeaveOneOut:
     counted = labels.is_energy & (labels.weights > 0.0)
-    residuals, errors = residuals / labels.atoms[:, None], errors / labels.atoms[:, None]
+    units = np.where(labels.is_known, labels.atoms, np.nan)[:, None]
+    residuals, errors = residuals / units, errors / units
     weights = labels.weights * labels.atoms**2
     unusable = np.isnan(errors) & counted[:, None]
     firsts = np.flatnonzero(np.diff(labels.structures, prepend=labels.structures[0] - 1))

@@ -53,8 +53,9 @@ class Members:
         return np.ascontiguousarray(self.counts[:, labels["structure"]] * labels["weight"] / labels["unit"] ** 2)
 
     def targets_of(self, rows: Rows) -> Array:
-        """Labels of rows without the baseline of each member: (K, n)."""
-        return np.stack([rows.targets(baseline) for baseline in self.baselines])
+        """Labels of rows without the baseline of each member, (K, n); 0 where there are none: no member has these."""
+        targets = np.stack([rows.targets(baseline) for baseline in self.baselines])
+        return np.where(np.isnan(targets), 0.0, targets)
 
     def rows_of(self, member: int, rows: Rows) -> Rows:
         """The rows that a member is fitted to, with its weights."""
@@ -121,12 +122,6 @@ def _summed(basis: Basis, members: Members, blocks: Iterable[Rows], n_threads: i
     for rows in blocks:
         sums.add(rows.phi, members.targets_of(rows), members.weights_of(rows), n_threads)
     return sums
-
-
-def with_members(model: _core.Model, weights: Array) -> _core.Model:
-    """The model with the weights of its members: (K, M)."""
-    text, arrays = model.parts()
-    return _core.Model.from_parts(text, {**arrays, "members": weights})
 
 
 def left_out_errors(weights: Array, members: Members, blocks: Iterable[Rows]) -> Iterator[tuple[Indices, Array]]:

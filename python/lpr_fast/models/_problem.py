@@ -17,7 +17,7 @@ from .._progress import Progress
 from . import _active_set
 from ._active_set import ActiveFeatures, Pool
 from ._basis import Basis, LinearBasis, SparseKernelBasis
-from ._fit import ModelFacts, adding, solved, sums_of
+from ._fit import ModelFacts, adding, solved, sums_of, warn_of_labels
 from ._held import holding, mean_rows
 from ._leave_one_out import Blocks
 from ._memory import largest_pool, needed, pool_bytes, refuse_too_little
@@ -138,6 +138,7 @@ class Problem:
 
 def fit(problem: Problem, *, stacklevel: int) -> _core.Model:
     """All passes, and what scoring needs; warnings point `stacklevel` calls up."""
+    warn_of_labels(problem.structures, is_fitted=problem.settings.baseline is None, stacklevel=stacklevel)
     basis, facts = basis_of(problem, described_here, stacklevel=stacklevel + 1)
     sums = sums_of(basis, problem.facts)
     with spooled_rows(basis, is_needed=needs_rows(problem.settings, problem.facts)) as spool:
@@ -189,8 +190,9 @@ def referenced(problem: Problem, model: _core.Model) -> _core.Model:
 def references_from(start: int, problem: Problem, model: _core.Model) -> Iterator[tuple[Reference, int]]:
     """How environments from structure `start` on score, a batch at a time, and the structure that is next."""
     for features, species in problem.environments.batches(start, _tell_nobody):
+        weights = problem.structures.weights[start : start + len(species)]
         start += len(species)
-        yield reference_of(model, features, species, problem.settings.n_threads), start
+        yield reference_of(model, features, species, weights, problem.settings.n_threads), start
         tell_scored(problem, start)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -102,9 +102,14 @@ class Reference:
         return cls(counts)
 
 
-def reference_of(model: _core.Model, features: Array, species: Iterable[Indices], n_threads: int) -> Reference:
-    """How environments score: (n, D), and the species of each structure's environments."""
-    reference, numbers = Reference(), np.concatenate(list(species))
+def reference_of(
+    model: _core.Model, features: Array, species: Sequence[Indices], weights: Array, n_threads: int
+) -> Reference:
+    """How environments score, (n, D), with the species of each structure's; those of zero weight do not count."""
+    reference, sizes = Reference(), [len(of_structure) for of_structure in species]
+    counted, numbers = np.repeat(weights > 0.0, sizes), np.concatenate(species)
+    if not counted.all():
+        features, numbers = features[counted], numbers[counted]
     reference.add(scores_of(model, features, numbers, n_threads), numbers)
     return reference
 

@@ -21,7 +21,9 @@ class RowSums:
     Attributes
     ----------
     accumulator : HessianAccumulator
-        The rows.
+        The rows, with their targets if the model has energies.
+    unlabelled : HessianAccumulator
+        Of such a model, the rows that have none: they count for the rigidity alone.
     phi : numpy.ndarray, shape (M,)
         Rows of energies, summed with the weights of their squared residuals.
     counts : numpy.ndarray, shape (n_species,)
@@ -29,6 +31,7 @@ class RowSums:
     """
 
     accumulator: HessianAccumulator
+    unlabelled: HessianAccumulator
     phi: Array
     counts: Array
 
@@ -36,17 +39,33 @@ class RowSums:
     def empty(cls, basis: Basis, *, labelled: bool) -> RowSums:
         """Of no rows yet: with targets, or without."""
         accumulator = HessianAccumulator(basis.size, labelled=labelled)
-        return cls(accumulator, np.zeros(basis.size), np.zeros(len(basis.species)))
+        unlabelled = HessianAccumulator(basis.size)
+        return cls(accumulator, unlabelled, np.zeros(basis.size), np.zeros(len(basis.species)))
+
+    @property
+    def n_rows(self) -> int:
+        """Rows added so far."""
+        return self.accumulator.n_rows + self.unlabelled.n_rows
 
     def add(self, rows: Rows, targets: Array | None, n_threads: int) -> None:
-        """Add rows; the bits do not depend on how they are cut into blocks."""
+        """Add rows, with NaN for targets that there are not; the bits do not depend on how they are cut into blocks."""
         weights, is_energy = rows.weights, rows.labels["kind"] == ENERGY
-        self.accumulator.add(rows.phi, weights, targets=targets, n_threads=n_threads)
+        if targets is None or not np.isnan(targets).any():
+            self.accumulator.add(rows.phi, weights, targets=targets, n_threads=n_threads)
+        else:
+            self._add_apart(rows.phi, weights, targets, n_threads)
         phi, counts = self.phi.copy(), self.counts.copy()  # so that an interrupt finds both, or neither
         for row in np.flatnonzero(is_energy).tolist():
             phi += weights[row] * rows.phi[row]
             counts += weights[row] * rows.labels["composition"][row]
         self.phi, self.counts = phi, counts
+
+    def _add_apart(self, phi: Array, weights: Array, targets: Array, n_threads: int) -> None:
+        """Add rows with targets, or without a weight, to some, others to the unlabelled ones."""
+        aside = np.isnan(targets) & (weights > 0.0)
+        known = np.where(np.isnan(targets), 0.0, targets)  # what is 0 here has no weight, or stands aside
+        self.accumulator.add(phi[~aside], weights[~aside], targets=known[~aside], n_threads=n_threads)
+        self.unlabelled.add(phi[aside], weights[aside], n_threads=n_threads)
 
     def species_means(self, basis: Basis) -> dict[int, Array]:
         """Mean of phi over the training atoms of each species, zero in the columns of others: (M,) each.
@@ -65,12 +84,15 @@ class RowSums:
 
     def to_bytes(self) -> bytes:
         """Everything, for a file."""
-        accumulator = np.frombuffer(self.accumulator.to_bytes(), np.uint8)
-        return _safetensors.to_bytes({"accumulator": accumulator, "phi": self.phi, "counts": self.counts}, "{}")
+        sums = {"accumulator": self.accumulator, "unlabelled": self.unlabelled}
+        arrays = {name: np.frombuffer(rows.to_bytes(), np.uint8) for name, rows in sums.items()}
+        return _safetensors.to_bytes({**arrays, "phi": self.phi, "counts": self.counts}, "{}")
 
     @classmethod
     def from_bytes(cls, content: bytes, name: str) -> RowSums:
         """What `to_bytes` gave; errors call it by a name."""
         arrays = _core.read_parts(content, name)[1]
-        accumulator = HessianAccumulator.from_bytes(arrays["accumulator"].tobytes())
-        return cls(accumulator, arrays["phi"], arrays["counts"])
+        labelled, unlabelled = (
+            HessianAccumulator.from_bytes(arrays[part].tobytes()) for part in ("accumulator", "unlabelled")
+        )
+        return cls(labelled, unlabelled, arrays["phi"], arrays["counts"])

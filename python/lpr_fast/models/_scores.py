@@ -32,7 +32,7 @@ class Columns(dict[str, NDArray[Any]]):
     def __post_init__(self) -> None:
         """Fill the dictionary."""
         found = {each.name: getattr(self, each.name) for each in fields(self)}
-        self.update({name: values for name, values in found.items() if values is not None and values.ndim == 1})
+        self.update({n: values for n, values in found.items() if isinstance(values, np.ndarray) and values.ndim == 1})
 
     def __len__(self) -> int:
         """Return the length of the arrays."""
@@ -74,6 +74,9 @@ class LocalScores(Columns):
     verdict : numpy.ndarray or None
         0 where the training data pin the prediction down, 1 where it is loose, 2 where the environment is unlike the
         training set; as `percentile`. `verdict_names` says it in words.
+    spread : numpy.ndarray or None
+        Standard deviation of the local energy over the members of a committee (``ddof=1``), in the unit of the training
+        energies. None for models without members.
     """
 
     lpr: Array
@@ -84,6 +87,7 @@ class LocalScores(Columns):
     local_energy: Array | None
     percentile: Array | None
     verdict: Array | None
+    spread: Array | None
 
     @property
     def verdict_names(self) -> NDArray[np.str_] | None:
@@ -115,16 +119,26 @@ def in_full(found: Mapping[str, Array]) -> dict[str, Array]:
     return {each.name: found.get(each.name) for each in fields(LocalScores)}  # type: ignore[misc]
 
 
-def scores_of(model: _core.Model, features: Array, species: Indices, n_threads: int) -> LocalScores:
-    """Scores of environments from raw features, (n, D); rows of NaN are left out."""
+def found_of(
+    model: _core.Model, features: Array, species: Indices, n_threads: int, *, members: bool = False
+) -> dict[str, Array]:
+    """What the core says of environments from raw features, (n, D), by names; of rows of NaN that is NaN.
+
+    With `members` the local energies by each of the model's members are among it: ``member_energies``, (n, K).
+    """
     known = ~np.isnan(features[:, 0])
     if known.all():
-        return LocalScores(**in_full(model.score(features, species.astype(np.int32), n_threads)))
-    found = LocalScores(**in_full(model.score(features[known], species[known].astype(np.int32), n_threads)))
+        return model.score(features, species.astype(np.int32), n_threads, members)
+    found = model.score(features[known], species[known].astype(np.int32), n_threads, members)
 
-    def spread(values: Array) -> Array:
-        result = np.full(len(known), np.nan)
+    def among_all(values: Array) -> Array:
+        result = np.full((len(known), *values.shape[1:]), np.nan)
         result[known] = values
         return result
 
-    return found._changed(spread)
+    return {name: among_all(values) for name, values in found.items()}
+
+
+def scores_of(model: _core.Model, features: Array, species: Indices, n_threads: int) -> LocalScores:
+    """Scores of environments from raw features, (n, D); rows of NaN are left out."""
+    return LocalScores(**in_full(found_of(model, features, species, n_threads)))

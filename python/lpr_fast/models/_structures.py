@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, cast
@@ -54,7 +54,7 @@ class Structures:
     loss : {"total", "per_atom"}
         Whether residuals are those of total energies, or of energies per atom.
     energies : numpy.ndarray, shape (n_structures,), or None
-        Total energies.
+        Total energies; NaN for those that have none, where others have one.
     groups : Groups
         What kind of structure each is.
     isolated : dict of int to float
@@ -106,28 +106,54 @@ class Structures:
         """Environments of each species in all structures."""
         return dict(zip(self.species, self.counts.sum(axis=0).tolist(), strict=True))
 
+    @cached_property
+    def has_weight(self) -> NDArray[np.bool_]:
+        """Which structures count for the rigidity: (n_structures,)."""
+        return np.asarray(self.weights > 0.0)
+
+    @cached_property
+    def is_labelled(self) -> NDArray[np.bool_]:
+        """Which structures count for energies: those with a weight and an energy, (n_structures,)."""
+        if self.energies is None:
+            return np.zeros(len(self), dtype=bool)
+        return self.has_weight & ~np.isnan(self.energies)
+
+    @cached_property
+    def unlabelled(self) -> Indices:
+        """Numbers of structures that have a weight, but no energy, where others have one."""
+        if self.energies is None:
+            return np.zeros(0, dtype=np.int64)
+        return np.flatnonzero(self.has_weight & np.isnan(self.energies))
+
     @property
     def n_compositions(self) -> int:
         """How many compositions are independent: with fewer than species, energies leave a baseline open."""
-        counts = self.counts.astype(np.float64)
+        counts = self.counts[self.has_weight if self.energies is None else self.is_labelled].astype(np.float64)
         return int(np.linalg.matrix_rank(counts.T @ counts))
 
     @classmethod
-    def unlabelled(cls, species: tuple[int, ...], counts: Indices) -> Structures:
+    def without_labels(cls, species: tuple[int, ...], counts: Indices) -> Structures:
         """Structures of which only the environments are asked for."""
         return cls(species, counts, np.ones(len(counts)), "total", None, Groups.none(len(counts)))
 
-    def baseline(self, given: Mapping[int, float] | str | None, shown: object) -> dict[int, float] | None:
+    def baseline(
+        self, given: Mapping[int, float] | str | None, shown: object, label: Callable[[int], str]
+    ) -> dict[int, float] | None:
         """Energy of each species to be taken off first, checked or fitted; None without energies.
 
-        Messages show it as the caller gave it.
+        Messages show it as the caller gave it, and species by `label`.
         """
         if self.energies is None:
             if given is not None:
                 raise InvalidInputError("a baseline was given, but the training set has no energies; leave it out.")
             return None
+        used = self.is_labelled
+        if not used.any():
+            raise InvalidInputError("no structure with a weight has an energy; give one, or fit without energies.")
         if given is None:
-            fitted = fit_baseline(self.counts, self.energies, self.weights / self.units**2)
+            self._refuse_unknown(label)
+            weights = self.weights[used] / self.units[used] ** 2
+            fitted = fit_baseline(self.counts[used], self.energies[used], weights)
             return dict(zip(self.species, map(float, fitted), strict=True))
         energies = self.isolated if isinstance(given, str) else given
         if set(energies) != set(self.species) or not np.isfinite(list(energies.values())).all():
@@ -136,6 +162,32 @@ class Structures:
                 "other."
             )
         return {s: energies[s] for s in self.species}
+
+    def _refuse_unknown(self, label: Callable[[int], str]) -> None:
+        """Throw for a species whose energy no structure tells."""
+        counts = self.counts[self.is_labelled].sum(axis=0)
+        unknown = [label(s) for s, count in zip(self.species, counts.tolist(), strict=True) if not count]
+        if unknown:
+            raise InvalidInputError(
+                f"no structure with an energy and a weight has {', '.join(unknown)}, so the baseline of that is not "
+                "known; give the baseline as energies, or such a structure."
+            )
+
+    def refuse_weightless(self, label: Callable[[int], str]) -> None:
+        """Throw for a species that only structures of zero weight have.
+
+        Raises
+        ------
+        InvalidInputError
+            Naming it by `label`.
+        """
+        counts = self.counts[self.has_weight].sum(axis=0)
+        unknown = [label(s) for s, count in zip(self.species, counts.tolist(), strict=True) if not count]
+        if unknown:
+            raise InvalidInputError(
+                f"only structures of zero weight have {', '.join(unknown)}, so nothing is known of that; give one of "
+                "them a weight, or leave them out."
+            )
 
     def to_parts(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Everything as facts that JSON can hold, and arrays."""

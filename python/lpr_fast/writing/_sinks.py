@@ -43,6 +43,7 @@ class About:
     versions: dict[str, str]
     verdict_limits: dict[str, float] | None = None
     totals: tuple[str, ...] = ()
+    zeta: float = 1.0
 
 
 class Sink(Protocol):
@@ -171,6 +172,8 @@ class Table(_Text):
             names += ["local_energy_mean", "energy_error_per_atom"]
         if "verdict" in self._about.columns:
             names += ["percentile_lowest", "share_loose", "share_unlike"]
+        if "spread" in self._about.columns:
+            names += ["spread_mean", "spread_largest"]
         names += self._about.totals
         return (",".join(names) + "\n").encode()
 
@@ -201,6 +204,9 @@ class Table(_Text):
             line += [_real(error_per_atom(frame, scores.local_energy, self._about.energy_key))]
         if scores.percentile is not None and scores.verdict is not None:
             line += _verdict_columns(scores.percentile[known], scores.verdict[known])
+        if scores.spread is not None:
+            spread = scores.spread[known]
+            line += [_mean(spread), _real(spread.max(initial=0.0))] if len(spread) else ["", ""]
         return line
 
 

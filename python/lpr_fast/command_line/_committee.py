@@ -1,0 +1,46 @@
+"""``lpr-fast committee``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from .._files import refuse_output
+from ..atoms._committee import Committee
+from ..atoms._training_rows import TrainingRows
+from ..descriptors._imported import imported
+from ._terminal import tell
+
+
+def committee(
+    rows: Path,
+    output: Path,
+    *,
+    members: int,
+    fraction: float | None,
+    with_replacement: bool,
+    seed: int,
+    memory: str | None,
+    descriptor: str | None,
+) -> None:
+    """Fit, save, and say what came of it."""
+    refuse_output(output, [rows])
+    kept = TrainingRows(rows, None if descriptor is None else imported(descriptor))
+    found = Committee.fit(kept, members, fraction=fraction, with_replacement=with_replacement, seed=seed, memory=memory)
+    found.model.save(output)
+    drawn, different = int(found.counts[0].sum()), np.count_nonzero(found.counts, axis=1).mean()
+    tell(f"committee {len(found)} members of {drawn} structures, {different:.0f} different, of {kept.n_structures}")
+    if _leaves_split_open(found):
+        tell(
+            "split     the compositions leave the split between species open; the members share the baseline, so their "
+            "spread does not show it: read lpr_held"
+        )
+    tell("scores    lpr-fast score gives the spread of the members beside the LPR, which is that of all structures")
+    tell(f"written   {output}")
+
+
+def _leaves_split_open(found: Committee) -> bool:
+    """Whether some species could be shifted against others at no cost."""
+    facts = found.model.provenance
+    return bool(facts.get("n_compositions", len(found.model.species)) < len(found.model.species))

@@ -1,0 +1,150 @@
+"""``lpr-fast suggest``."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._errors import InvalidInputError
+from .._files import refuse_output, replacing, write_whole
+from ..atoms._load import load_model
+from ..atoms._model import StructureModel
+from ..descriptors._imported import imported
+from ..design._report import report
+from ..design._suggest import suggest as suggestion_of
+from ..design._suggestion import Suggestion
+from ..reading._specification import path_of
+from ._calibrate import frames_of
+from ._terminal import say, tell
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+_DEFAULT_N = 20
+
+# Of each prototype, as `lpr-fast prototypes` has it.
+_CELLS = 10
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of the command."""
+
+    targets: tuple[str, ...]
+    candidates: tuple[str, ...]
+    prototypes: tuple[str, ...]
+    output: Path
+    n: int | None
+    budget_cost: float | None
+    max_per_source: int | None
+    source_key: str | None
+    objective: Any
+    column: Any
+    loosest: int | None
+    target_weights: Any
+    largest_residual: float | None
+    n_draws: int
+    seed: int
+    descriptor: str | None
+    reading: dict[str, Any]
+
+
+def suggest(model_path: Path, options: Options) -> None:
+    """Read, choose, write, and say what came of it."""
+    if options.output.suffix not in (".xyz", ".extxyz"):
+        raise InvalidInputError(f"{options.output} is no name for extended XYZ; give one that ends in .xyz or .extxyz.")
+    table = options.output.with_suffix(".csv")
+    inputs = [model_path, *map(path_of, options.targets), *map(path_of, options.candidates)]
+    for path in (options.output, table):
+        refuse_output(path, inputs)
+    model = load_model(model_path, None if options.descriptor is None else imported(options.descriptor))
+    candidates = [*_candidates(options), *_crystals(model, options)]
+    found = suggestion_of(
+        model,
+        frames_of(options.targets, options.reading),
+        candidates,
+        _DEFAULT_N if options.n is None and options.budget_cost is None else options.n,
+        cost_budget=options.budget_cost,
+        sources=options.source_key or [str(frame.info["suggest_file"]) for frame in candidates],
+        max_per_source=options.max_per_source,
+        objective=options.objective,
+        column=options.column,
+        loosest=options.loosest,
+        target_weights=options.target_weights,
+        largest_residual=options.largest_residual,
+        n_draws=options.n_draws,
+        seed=options.seed,
+        announce=say,
+    )
+    _write(found, options.output)
+    write_whole(table, _table(found, candidates))
+    for line in report(found):
+        tell(line)
+    tell(f"written   {options.output}, {table}")
+    tell(f"next      compute the energies of {options.output}, then: {_next(model, model_path, options.output)}")
+
+
+def _candidates(options: Options) -> Iterator[Atoms]:
+    """Structures of all files, and where each comes from."""
+    for specification in options.candidates:
+        for number, frame in enumerate(frames_of((specification,), options.reading)):
+            frame.info |= {"suggest_file": specification, "suggest_frame": number}
+            yield frame
+
+
+def _crystals(model: StructureModel, options: Options) -> Iterator[Atoms]:
+    """Strained prototypes, each a source."""
+    if not options.prototypes:
+        return
+    from ..design._single_environment import single_environment
+
+    for name in options.prototypes:
+        for number, frame in enumerate(single_environment(name, _CELLS, model=model, seed=options.seed)):
+            frame.info |= {"suggest_file": name, "suggest_frame": number}
+            yield frame
+
+
+def _write(found: Suggestion, output: Path) -> None:
+    from ..writing._extxyz import write_frame
+
+    with replacing(output) as file:
+        for frame in found.frames():
+            write_frame(file, frame, {})
+
+
+def _table(found: Suggestion, candidates: list[Atoms]) -> bytes:
+    """All candidates, those that gain most alone first."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["candidate", "file", "frame", "source", "atoms", "cost", "gain_alone", "rank", "gain"])
+    ranks = {number: rank for rank, number in enumerate(found.chosen.tolist(), start=1)}
+    for number in np.argsort(-found.alone, kind="stable").tolist():
+        frame, rank = candidates[number], ranks.get(number)
+        writer.writerow(
+            [
+                number,
+                frame.info["suggest_file"],
+                frame.info["suggest_frame"],
+                found.sources[number],
+                len(frame),
+                repr(float(found.costs[number])),
+                repr(float(found.alone[number])),
+                "" if rank is None else rank,
+                "" if rank is None else repr(float(found.gain[rank - 1])),
+            ]
+        )
+    return text.getvalue().encode()
+
+
+def _next(model: StructureModel, path: Path, output: Path) -> str:
+    """The fit that keeps what was predicted, but for the options of the descriptor."""
+    before = model.provenance.get("training_selection", "TRAIN").split(", ")
+    kept = ["--active-set", str(path), "--regularizer", repr(model.regularizer)]
+    return shlex.join(["lpr-fast", "fit", *before, str(output), "-o", "new.lpr", *kept])
