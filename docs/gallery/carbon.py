@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from common import COLOURS, Array, Findings, Study, coordination, read, repeated, soap
+from common import COLOURS, Findings, Indices, Study, coordination, read, repeated, soap
 
 from lpr_fast import Rigidity, Scores, SparseKernelModel, StructureModel, TrainingRows
 
@@ -38,7 +38,7 @@ class Size:
 
 
 def recipe(
-    cells: list[Any], sets: Mapping[str, Array], film: list[Any], hypers: dict[str, Any], n_active: int, rows: Path
+    cells: list[Any], sets: Mapping[str, Indices], film: list[Any], hypers: dict[str, Any], n_active: int, rows: Path
 ) -> tuple[StructureModel, dict[str, Scores]]:
     """A model of all cells, and scores of a film by models of some: one active set, nothing is described twice."""
     model = SparseKernelModel.fit(
@@ -66,7 +66,7 @@ def cells() -> tuple[list[Any], list[Any], list[Any]]:
     return even, others, [diamond, repeated(diamond, (2, 2, 2))]
 
 
-def training_sets(n_even: int, n_others: int, seed: int) -> dict[str, Array]:
+def training_sets(n_even: int, n_others: int, seed: int) -> dict[str, Indices]:
     """Numbers of the structures of each set, of the cells near 1 : 1, the others and the diamonds in this order."""
     rng = np.random.default_rng(seed)
     even, others, n_swapped = rng.permutation(n_even), rng.permutation(n_others), n_even // 10
