@@ -366,17 +366,9 @@ def write(path: Path, *frames: Atoms) -> Path:
     return path
 
 
-def without_energy(frame: Atoms) -> Atoms:
-    return Atoms(frame.symbols, frame.positions, cell=frame.cell, pbc=True)
-
-
 BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
     "an empty file": (lambda f: write(f / "e.xyz"), "e.xyz holds no structures; give a file"),
     "a folder": (lambda f: f, "is a folder; give a file of structures"),
-    "a frame without energy": (
-        lambda f: [f / "train.xyz", write(f / "b.xyz", *silicon(2), without_energy(silicon()[0]))],
-        r"frame 62 has no energy named 'energy' \(1 of 63 frames have none\)",
-    ),
     "NaN positions": (
         lambda f: [f / "train.xyz", write(f / "n.xyz", Atoms("Si", [[np.nan, 0, 0]]))],
         "frame 60, atom 0 has a position that is not finite; mend or remove it",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ import pytest
 from ase import Atoms
 
 from lpr_fast import InvalidInputError, LinearModel, LprWarning, SparseKernelModel, TrainingRows, fit_files
+from lpr_fast.atoms import _frames
+from lpr_fast.jobs import _fit_job
 from lpr_fast.jobs._executors import local_processes
 from lpr_fast.models._row_sums import RowSums
 from lpr_fast.models._rows import Rows
@@ -163,6 +166,31 @@ def test_files_workers_and_memory_give_the_same_bits(tmp_path: Path) -> None:
         fit_files(tmp_path / "train.traj", tmp_path / "there.lpr", executor=executor, **settings)
     here = (tmp_path / "here.lpr").read_bytes()
     assert here == (tmp_path / "there.lpr").read_bytes() == fitted(frames)._to_bytes()
+
+
+@pytest.mark.filterwarnings("ignore::lpr_fast.LprWarning")
+def test_a_fit_that_was_interrupted_again_and_again_writes_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ase.io.write(tmp_path / "train.traj", with_some_energies())
+    settings: dict[str, Any] = {**OPTIONS, "weights": "w", "regularizer": "auto"}
+    for module, name, value in ((_frames, "BATCH_ATOMS", 8), (_fit_job, "_BETWEEN_CHECKPOINTS", 0.0)):
+        monkeypatch.setattr(module, name, value)
+    monkeypatch.setattr(_fit_job, "_CHECKPOINT_SHARE", 0.0)
+    outputs = [(tmp_path / f"{name}.lpr", tmp_path / f"{name}.rows") for name in ("whole", "broken")]
+    fit_files(tmp_path / "train.traj", outputs[0][0], keep_rows=outputs[0][1], **settings)
+    for stop in (8, 22, 36):
+        steps = iter(range(stop))
+
+        def progress(*_: object, steps: Iterator[int] = steps) -> None:
+            if next(steps, None) is None:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            fit_files(tmp_path / "train.traj", outputs[1][0], keep_rows=outputs[1][1], progress=progress, **settings)
+    fit_files(tmp_path / "train.traj", outputs[1][0], keep_rows=outputs[1][1], **settings)
+    for whole, broken in zip(*outputs, strict=True):
+        assert broken.read_bytes() == whole.read_bytes()
 
 
 def test_sums_with_rows_apart_survive_their_file_and_depend_on_no_cut(tmp_path: Path) -> None:

@@ -225,6 +225,8 @@ class FitJob(Restartable):
         if kept["state"] != _ROWS:
             return "all rows and the model"
         self._checkpoint_rows()
+        if self._writer is not None:
+            self._writer.close()
         return f"the active set and {self._n_safe_structures} structures"
 
     @contextmanager
