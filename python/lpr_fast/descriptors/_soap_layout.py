@@ -59,8 +59,8 @@ class SoapLayout:
         species and of radial functions have no order.
         """
         if by not in get_args(By):
-            names = ", ".join(map(repr, get_args(By)))
-            raise InvalidInputError(f"by is {by!r}; it must be one of {names}.")
+            known = ", ".join(map(repr, get_args(By)))
+            raise InvalidInputError(f"by is {by!r}; it must be one of {known}.")
         if by == "angular":
             return {f"l={degree}": self.angular == degree for degree in np.unique(self.angular).tolist()}
         pairs = self._pairs(by)
