@@ -73,6 +73,12 @@ void a_worker_that_cannot_be_made_is_an_error() {
     CHECK_THROWS(std::bad_alloc, "bad_alloc", parallel_for(10, 2, make));
 }
 
+void threads_are_woken_for_work_that_pays() {
+    CHECK(worth_waking(8, 0) == 1 && worth_waking(8, 999'999) == 1);
+    CHECK(worth_waking(8, 3'000'000) == 4 && worth_waking(2, 3'000'000) == 2);
+    CHECK(worth_waking(8, Index{1} << 60) == 8);
+}
+
 void negative_thread_counts_are_refused() {
     CHECK_THROWS(InvalidInput, "n_threads is -1", resolve_threads(-1));
 }
@@ -112,6 +118,7 @@ int main() {
     run("calls from many threads and from tasks are all done", calls_from_many_threads_and_from_tasks_are_all_done);
     run("no thread is waited for that has not begun", no_thread_is_waited_for_that_has_not_begun);
     run("a worker that cannot be made is an error", a_worker_that_cannot_be_made_is_an_error);
+    run("threads are woken for work that pays", threads_are_woken_for_work_that_pays);
     run("negative thread counts are refused", negative_thread_counts_are_refused);
     run("the environment sets the default", the_environment_sets_the_default);
     run("a forked child works after use in the parent", a_forked_child_works_after_use_in_the_parent);

@@ -25,7 +25,7 @@ class Helpers {
 public:
     void run(int n_helpers, const std::function<void()>& body) {
         Call call{body, n_helpers};
-        open(call);
+        open(call, n_helpers);
         body();
         close(call);
     }
@@ -41,13 +41,13 @@ public:
     }
 
 private:
-    void open(Call& call) {
+    void open(Call& call, int n_helpers) {
         {
             const std::lock_guard<std::mutex> lock(mutex_);
             calls_.push_back(&call);
-            hire(call.n_seats);
+            hire(n_helpers);
         }
-        for (int k = 0; k < call.n_seats; ++k) is_needed_.notify_one();
+        for (int k = 0; k < n_helpers; ++k) is_needed_.notify_one();
     }
 
     void close(Call& call) {

@@ -30,6 +30,12 @@ void parallel_for(Index n_tasks, int n_threads, const std::function<Worker()>& m
 /// The same for work that needs no scratch memory.
 void parallel_for_each(Index n_tasks, int n_threads, const Worker& work);
 
+/// At most `n_threads`, and no more than have so many multiply-adds, or numbers to move, to do that waking them pays.
+inline int worth_waking(int n_threads, Index n_operations) {
+    constexpr Index smallest_share = 1'000'000;
+    return n_operations / smallest_share < n_threads ? 1 + static_cast<int>(n_operations / smallest_share) : n_threads;
+}
+
 /// Tiles of `width` that cover `count` items, the last one perhaps in part.
 inline Index tile_count(Index count, Index width) {
     return (count + width - 1) / width;
