@@ -14,8 +14,8 @@ import pytest
 from ase import Atoms
 
 from lpr_fast import LprWarning, SparseKernelModel, score_trajectory
-from lpr_fast.models._principal_components import principal_components
 from lpr_fast.writing import _chemiscope
+from lpr_fast.writing._map import kernel_map, side_by_side
 from lpr_fast.writing._sample import Sample
 
 from .structures import HYPERS, fitted, gallium_arsenide, silicon
@@ -119,37 +119,6 @@ def test_the_sample_of_the_others_is_fair() -> None:
     assert 198 - 100 < ((counts[1:] - expected) ** 2 / expected).sum() < 198 + 100
 
 
-# The map
-
-
-@pytest.mark.parametrize("shape", [(300, 40), (40, 300), (13, 5), (3, 7)])
-def test_the_map_is_that_of_a_singular_value_decomposition(shape: tuple[int, int]) -> None:
-    rng = np.random.default_rng(3)
-    features = rng.normal(size=shape) * 0.8 ** np.arange(shape[1]) + 5.0
-    u, s, _ = np.linalg.svd(features - features.mean(axis=0), full_matrices=False)
-    expected = (u * s)[:, :3]
-    expected *= np.sign(expected[np.abs(expected).argmax(axis=0), np.arange(3)])
-    found = principal_components(features, 3)
-    rank = min(3, shape[0] - 1)
-    np.testing.assert_allclose(found[:, :rank], expected[:, :rank], atol=1e-10 * s[0])
-    np.testing.assert_allclose(found[:, rank:], 0.0, atol=1e-6 * s[0])
-
-
-@pytest.mark.parametrize("n", [0, 1, 2, 5])
-def test_equal_environments_are_one_point_of_the_map(n: int) -> None:
-    assert principal_components(np.full((n, 4), 0.3), 3).shape == (n, 3)
-    np.testing.assert_allclose(principal_components(np.full((n, 4), 0.3), 3), 0.0, atol=1e-15)
-
-
-def test_the_map_has_the_same_bits_for_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    features = np.random.default_rng(4).normal(size=(500, 300))
-    found = []
-    for threads in ("1", "2", "3"):
-        monkeypatch.setenv("OMP_NUM_THREADS", threads)
-        found.append(principal_components(features, 3).tobytes())
-    assert len(set(found)) == 1
-
-
 # The file
 
 
@@ -170,9 +139,11 @@ def test_the_file_holds_the_numbers_of_the_call(tmp_path: Path, monkeypatch: pyt
     lowest = [place for place, chosen in zip(places(data), values(data, "chosen"), strict=True) if "lowest" in chosen]
     assert {8 * frame + atom for frame, atom in lowest} == set(np.argsort(scores.lpr_held)[:10])
     assert places(data)[data["settings"]["pinned"][0]] == (scores.lpr_held.argmin() // 8, scores.lpr_held.argmin() % 8)
-    expected = principal_components(model.features(frames)[index], 3)
-    found = np.array([values(data, f"PCA[{k}]") for k in (1, 2, 3)]).T
-    np.testing.assert_allclose(found, expected, atol=1e-10)
+    expected = kernel_map(model.features(frames)[index], numbers, model.zeta)
+    found = np.array([values(data, f"KPCA[{k}]") for k in (1, 2, 3)]).T
+    assert found.tolist() == expected.tolist()
+    assert values(data, "map[1]") == side_by_side(expected, numbers).tolist()
+    assert values(data, "map[2]") == values(data, "KPCA[2]")
     for environment, (frame, atom) in zip(data["environments"], places(data), strict=True):
         structure = data["structures"][environment["structure"]]
         assert (structure["size"], environment["center"], environment["cutoff"]) == (8, atom, 3.5)
@@ -187,7 +158,7 @@ def test_of_large_frames_only_environments_are_shown(
 ) -> None:
     frames = silicon(4, seed=90)
     whole = opened(score_trajectory(model, frames, [tmp_path / "whole.chemiscope.json"]).written[0])
-    monkeypatch.setattr(_chemiscope, "_LARGEST_WHOLE", 7)
+    monkeypatch.setattr(_chemiscope, "LARGEST_WHOLE", 7)
     cut = opened(score_trajectory(model, frames, [tmp_path / "cut.chemiscope.json"]).written[0])
     assert len(whole["structures"]) == 4
     assert len(cut["structures"]) == len(cut["environments"]) == 32
@@ -201,7 +172,7 @@ def test_of_large_frames_only_environments_are_shown(
     for name in ("lpr", "frame", "atom"):
         assert values(cut, name) == values(whole, name)
     for k in (1, 2):
-        np.testing.assert_allclose(values(cut, f"PCA[{k}]"), values(whole, f"PCA[{k}]"), atol=1e-8)
+        np.testing.assert_allclose(values(cut, f"KPCA[{k}]"), values(whole, f"KPCA[{k}]"), atol=2e-7)
 
 
 def test_environments_without_a_finite_rigidity_are_left_open_or_out(model: SparseKernelModel, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from ase import Atoms
 from click.testing import CliRunner
 
-from lpr_fast import Committee, InvalidInputError, LinearModel, SparseKernelModel, TrainingRows, load_model
+from lpr_fast import Committee, InvalidInputError, LinearModel, LprWarning, SparseKernelModel, TrainingRows, load_model
 from lpr_fast.command_line._commands import lpr_fast as command
 
 from .structures import HYPERS, gallium_arsenide, labelled, silicon
@@ -20,6 +20,8 @@ def frames() -> list[Atoms]:
     found = [frame for pair in zip(gallium_arsenide(9), silicon(9), strict=True) for frame in pair]
     rng = np.random.default_rng(5)
     for number, frame in enumerate(found):
+        if number % 6 == 0:
+            frame.numbers[0] = 33  # a composition of its own
         labelled(frame, float(-5.0 * len(frame) + rng.normal()))
         frame.info["config_type"] = ("bulk", "liquid", "film")[number % 3]
     return found
@@ -180,7 +182,7 @@ def test_a_learning_curve_is_one_of_refits(rows: TrainingRows, frames: list[Atom
         ({"fraction": 1.0}, "above 0 and below 1, or draw with replacement"),
         ({"fraction": 0.0}, "above 0 and below 1"),
         ({"fraction": 1.5, "with_replacement": True}, "or 1"),
-        ({"structures": [3]}, "two structures with a weight"),
+        ({"structures": [3], "baseline": "kept"}, "two structures with a weight"),
         ({"structures": [99, 100]}, "structure 99, but there are 18"),
         ({"seed": -1}, "must not be negative"),
         ({"memory": "much"}, "give a size such as 2GB"),
@@ -226,13 +228,24 @@ def test_the_command_writes_a_model_with_members(rows: TrainingRows, tmp_path: P
     assert result.exit_code == 0, result.output
     assert "3 members of 18 structures" in result.output
     assert "split" not in result.output
-    assert load_model(output)._model.parts()[1]["members"].shape[0] == 3
+    assert load_model(output)._model.members.shape[0] == 3
 
 
 def test_the_command_says_what_the_spread_does_not_show(tmp_path: Path) -> None:
-    SparseKernelModel.fit(
-        gallium_arsenide(8), hypers=HYPERS, n_active=6, regularizer=1e-3, keep_rows=tmp_path / "x.rows"
-    )
-    arguments = ["committee", str(tmp_path / "x.rows"), "-o", str(tmp_path / "x.lpr")]
-    result = CliRunner().invoke(command, arguments)
+    frames, baseline = gallium_arsenide(8), {"Ga": -3.0, "As": -3.0}
+    path = tmp_path / "x.rows"
+    SparseKernelModel.fit(frames, hypers=HYPERS, n_active=6, regularizer=1e-3, baseline=baseline, keep_rows=path)
+    result = CliRunner().invoke(command, ["committee", str(path), "-o", str(tmp_path / "x.lpr")])
     assert "leave the split between species open" in result.output
+
+
+def test_structures_without_an_energy_are_in_no_member(frames: list[Atoms], tmp_path: Path) -> None:
+    bare = [frame.copy() for frame in frames[:2]]
+    with pytest.warns(LprWarning, match="2 of 18 structures have no energy"):
+        SparseKernelModel.fit(
+            [*bare, *frames[2:]], hypers=HYPERS, n_active=8, regularizer=1e-3, keep_rows=tmp_path / "x.rows"
+        )
+    with pytest.warns(LprWarning, match="2 of 18 structures have no energy"):
+        committee = Committee.fit(TrainingRows(tmp_path / "x.rows"), 6)
+    assert not committee.counts[:, :2].any()
+    assert np.isfinite(committee.score(frames).spread).all()

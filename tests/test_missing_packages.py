@@ -103,6 +103,8 @@ def test_commands_that_fit_say_what_to_install(package: str, tmp_path: Path) -> 
     ("package", "arguments", "expected"),
     [
         ("chemiscope", ["score", "m.lpr", "md.xyz", "-o", "new.chemiscope.json"], "pip install 'lpr-fast[view]'"),
+        ("sklearn", ["score", "m.lpr", "md.xyz", "-o", "new.chemiscope.json"], "pip install 'lpr-fast[view]'"),
+        ("sklearn", ["map", "m.lpr", "md.xyz", "-o", "new.png"], "pip install 'lpr-fast[view]'"),
         (
             "chemfiles",
             ["score", "m.lpr", "md.xtc", "-o", "new.csv", "--topology", "md.xyz"],

@@ -9,9 +9,10 @@ import sys
 from pathlib import Path
 
 import ase.io
+import numpy as np
 import pytest
 from ase import Atoms
-from tools import chemiscope_picture, demo_alloy, demo_data, stubs
+from tools import chemiscope_picture, demo_alloy, demo_data, gallery_silicon, stubs
 
 ROOT = Path(__file__).parents[1]
 DATA = demo_data.OUTPUT_FOLDER
@@ -113,3 +114,30 @@ def test_make_test_runs_every_part_and_names_those_that_failed(tmp_path: Path) -
         assert done.returncode == code
         lines = [line for line in done.stdout.splitlines() if not line.startswith("make")]
         assert lines == ["good ran", "fine ran", summary]
+
+
+def test_networks_that_switch_bonds_keep_four_of_each_atom_and_forces_are_slopes_of_their_energy() -> None:
+    chains = gallery_silicon.Chains(3, np.random.default_rng(0))
+    for _ in range(30):
+        chains.attempt(3.0)
+    for bonds in chains.bonds:
+        assert all(len(set(ends)) == 4 for ends in bonds)
+        assert all(atom in bonds[end] for atom, ends in enumerate(bonds) for end in ends)
+    assert np.all(chains.energy > 0)
+    step = np.zeros_like(chains.positions)
+    step[:, 5, 1] = 1e-5
+    energy = chains.keating.energy_and_forces
+    (up, _), (down, _) = (energy(chains.positions + sign * step, chains.bonds) for sign in (1, -1))
+    forces = energy(chains.positions, chains.bonds)[1][:, 5, 1]
+    np.testing.assert_allclose(forces, (down - up) / 2e-5, rtol=1e-5, atol=1e-6)
+
+
+def test_the_silicon_of_the_gallery_is_what_it_says() -> None:
+    frames = ase.io.read(gallery_silicon.OUTPUT_FILE, ":")
+    kinds = [frame.info["config_type"] for frame in frames]
+    assert kinds.count("network") >= 200
+    assert kinds.count("melt") >= 100
+    assert gallery_silicon.OUTPUT_FILE.stat().st_size < 2e6
+    for frame, kind in zip(frames, kinds, strict=True):
+        assert np.all(gallery_silicon.neighbours(frame) == 4) == (kind == "network")
+        assert abs(frame.arrays["local_energy"].sum() - frame.get_potential_energy()) < 1e-3

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, SupportsFloat, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Array = NDArray[np.float64]
+Indices = NDArray[np.int64]
 Size = TypeVar("Size")
 
 HERE = Path(__file__).resolve().parent
@@ -43,8 +44,8 @@ class Findings:
         Whatever the picture needs.
     """
 
-    numbers: dict[str, float] = field(default_factory=dict)
-    drawn: dict[str, Any] = field(default_factory=dict)
+    numbers: dict[str, SupportsFloat] = field(default_factory=dict)
+    drawn: dict[Any, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,9 @@ class Study(Generic[Size]):
         figure.savefig(path, dpi=90)
         plt.close(figure)
         with Image.open(path) as image:  # few colours make a small file
-            image.convert("RGB").quantize(64, dither=Image.Dither.NONE).save(path, optimize=True)
+            image.convert("RGB").quantize(96, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+                path, optimize=True
+            )
 
 
 def by_name(findings: Sequence[Findings]) -> dict[str, list[float]]:
@@ -165,7 +168,7 @@ def soap(
     }
 
 
-def coordination(frame: Any, radius: float) -> NDArray[np.int64]:
+def coordination(frame: Any, radius: float) -> Indices:
     """Number of neighbours of each atom of an ``ase.Atoms`` within a radius in Å, shape (n_atoms,)."""
     from ase.neighborlist import neighbor_list
 
@@ -201,7 +204,7 @@ def repeated(frame: Any, times: tuple[int, int, int]) -> Any:
     return larger
 
 
-def replaced(kept: int, added: int, n_base: int, n_pool: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def replaced(kept: int, added: int, n_base: int, n_pool: int, seed: int) -> tuple[Indices, Indices]:
     """Numbers of the structures of two training sets of equal size: of a base, and of a base with a pool behind it.
 
     The first has ``kept + added`` structures of the base; in the second the last ``added`` of them give way to

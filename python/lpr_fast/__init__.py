@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .design._prototypes import prototypes
     from .design._single_environment import single_environment
     from .engines._ase import LprCalculator, LprObserver
+    from .writing._environment_map import EnvironmentMap, environment_map
     from .writing._summary import RunSummary
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "Comparison",
     "CpuInfo",
     "Descriptor",
+    "EnvironmentMap",
     "HessianAccumulator",
     "InvalidInputError",
     "LearningCurve",
@@ -78,6 +80,7 @@ __all__ = [
     "__version__",
     "compare",
     "cpu_info",
+    "environment_map",
     "fit_files",
     "load_model",
     "merge_shards",
@@ -90,26 +93,22 @@ __all__ = [
 ]
 
 
+# What loads ASE is loaded when it is asked for.
+_LATER = {
+    "Descriptor": ".descriptors._descriptor",
+    "LprCalculator": ".engines._ase",
+    "LprObserver": ".engines._ase",
+    "EnvironmentMap": ".writing._environment_map",
+    "RunSummary": ".writing._summary",
+    "environment_map": ".writing._environment_map",
+    "prototypes": ".design._prototypes",
+    "single_environment": ".design._single_environment",
+}
+
+
 def __getattr__(name: str) -> Any:
-    # What loads ASE is loaded when it is asked for.
-    if name in ("LprCalculator", "LprObserver"):
-        from .engines import _ase
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
 
-        return getattr(_ase, name)
-    if name == "RunSummary":
-        from .writing._summary import RunSummary
-
-        return RunSummary
-    if name == "Descriptor":
-        from .descriptors import _descriptor
-
-        return _descriptor.Descriptor
-    if name == "prototypes":
-        from .design._prototypes import prototypes
-
-        return prototypes
-    if name == "single_environment":
-        from .design._single_environment import single_environment
-
-        return single_environment
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LATER[name], __name__), name)

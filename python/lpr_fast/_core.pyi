@@ -6,7 +6,6 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['HessianAccumulator', 'HessianFactor', 'KernelScorer', 'Model', 'SecondMoments', 'Soap', 'SoapScorer', 'Spectrum', 'Structure', 'Trigger', 'cpu_info', 'factorize_hessian', 'factorize_prior', 'farthest_points', 'fit', 'kernel_gradients', 'kernel_rows', 'normalised', 'read_atom_lines', 'read_parts']
 __all__: list[str] = ['HessianAccumulator', 'HessianFactor', 'KernelScorer', 'Members', 'Model', 'SecondMoments', 'Soap', 'SoapScorer', 'Spectrum', 'Structure', 'Trigger', 'cpu_info', 'factorize_hessian', 'factorize_prior', 'farthest_points', 'fit', 'kernel_gradients', 'kernel_rows', 'normalised', 'read_atom_lines', 'read_parts']
 class HessianAccumulator:
     @staticmethod
@@ -102,6 +101,16 @@ class KernelScorer:
     def __init__(self, active: numpy.ndarray, zeta: typing.SupportsFloat | typing.SupportsIndex, factor: HessianFactor, prior: HessianFactor | None, weights: numpy.ndarray | None) -> None:
         ...
     def score(self, features: numpy.ndarray, forms: bool, explained: bool, energies: bool, n_threads: typing.SupportsInt | typing.SupportsIndex) -> dict[str, numpy.typing.NDArray[numpy.float64]]:
+        ...
+class Members:
+    def __init__(self, count: typing.SupportsInt | typing.SupportsIndex, size: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    def add(self, rows: numpy.ndarray, targets: numpy.ndarray, weights: numpy.ndarray, n_threads: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    def fit(self, regularizer: typing.SupportsFloat | typing.SupportsIndex, prior: numpy.ndarray | None, n_threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
+        ...
+    @property
+    def n_rows(self) -> list[int]:
         ...
 class Model:
     @staticmethod

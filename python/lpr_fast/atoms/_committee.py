@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from .._arrays import Array, as_count
 from .._errors import InvalidInputError
 from ..models._archive import with_members
+from ..models._fit import warn_of_labels
 from ..models._members import MEMORY, Members, side_by_side
 from ..models._memory import as_bytes
 from ..models._scores import in_full
@@ -31,17 +32,14 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class CommitteeScores(Scores):
-    """What `Committee.score` gives: the scores of the model of all rows, and what its members say.
+    """What `Committee.score` gives: the scores of the model of all rows, and what each member says.
 
     Attributes
     ----------
-    spread : numpy.ndarray, shape (n_atoms,)
-        Standard deviation of the local energy over the members (ddof=1), in the unit of the training energies.
     member_energies : numpy.ndarray, shape (n_atoms, n_members)
         Local energy under each member.
     """
 
-    spread: Array
     member_energies: Array
 
 
@@ -50,7 +48,8 @@ class Committee:
 
     The members share the active set, the regularizer and the baseline with the model of all rows; they differ in their
     weights only. What the energies leave open of the baseline, such as the split between species where all compositions
-    are alike, is therefore the same in all members, and no part of the spread.
+    are alike, is therefore the same in all members, and no part of the spread. Structures without energies count for
+    the rigidities of the model of all rows, and for no member.
 
     Attributes
     ----------
@@ -116,6 +115,7 @@ class Committee:
         """
         facts, blocks = rows._asked(structures, weights, baseline)
         of_all = rows._baseline_of(facts)
+        warn_of_labels(rows._structures(structures, weights), is_fitted=baseline is None, stacklevel=2)
         counts = drawn(
             rows._usable(structures, weights),
             rows.n_structures,
@@ -145,7 +145,8 @@ class Committee:
     @cached_property
     def weights(self) -> Array:
         """Weights of the members, shape (n_members, M), for rows of `phi`."""
-        weights: Array = self.model._model.parts()[1]["members"]
+        weights = self.model._model.members
+        assert weights is not None
         return weights
 
     def member(self, number: int, *, n_threads: int = 0) -> StructureModel:
@@ -158,9 +159,11 @@ class Committee:
         """
         if not 0 <= as_count("number", number) < len(self):
             raise InvalidInputError(f"number is {number}; the committee has members 0 to {len(self) - 1}.")
-        rows, of_member = self._rows, Members(self.counts[number : number + 1], self._baseline[None])
+        rows, baseline = self._rows, self.model.baseline
+        assert baseline is not None
+        of_member = Members(self.counts[number : number + 1], np.array([list(baseline.values())]))
         facts, blocks = rows._asked(np.flatnonzero(of_member.counts[0]), self._weights, "kept")
-        facts = replace(facts, baseline=self.model.baseline)
+        facts = replace(facts, baseline=baseline)
         sums = rows._sums(facts, lambda: (of_member.rows_of(0, block) for block in blocks()), n_threads)
         return rows._model(sums, rows._settings(self.model.regularizer, n_threads), facts)
 
@@ -195,13 +198,7 @@ class Committee:
         return scores
 
     def _scored(self, piece: Piece, unknown_species: UnknownSpecies, n_threads: int) -> CommitteeScores:
-        """Scores of the atoms of a piece, and their energies by all members in the same pass."""
+        """Scores of the atoms of a piece, in one pass over them."""
         found = self.model.pipeline.found(piece, unknown_species, n_threads, members=True)
         energies = found["member_energies"]
         return CommitteeScores(**in_full(found), frame=piece.frame, atom=piece.atom, member_energies=energies)
-
-    @cached_property
-    def _baseline(self) -> Array:
-        """Energies of atoms of the species, ascending."""
-        assert self.model.baseline is not None
-        return np.array(list(self.model.baseline.values()))

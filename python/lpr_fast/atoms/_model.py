@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import _core
 from .._arrays import Array, as_count, as_environments, as_number
 from .._errors import InvalidInputError
 from ..models._calibration import VarianceKind
@@ -19,10 +18,9 @@ from ..models._reference import Reference, with_reference
 from ..models._scores import LocalScores, scores_of
 from ..models._split import SpeciesSplit, species_split
 from ._calibrating import calibrated_model, labelled_totals
-from ._describing import Describing, SoapDescribing, other_describing
+from ._described_model import DescribedModel
 from ._frames import DEFAULT_ENERGY_KEY
-from ._pipeline import Pipeline, Scores, UnknownSpecies, joined, stacked, whole_frames
-from ._stored_model import StoredModel
+from ._pipeline import Scores, UnknownSpecies, joined, whole_frames
 from ._totals import Totals, TotalScoring, all_totals
 
 if TYPE_CHECKING:
@@ -33,7 +31,7 @@ Indices = NDArray[np.int64]
 AnyModel = TypeVar("AnyModel", bound="StructureModel")
 
 
-class StructureModel(StoredModel):
+class StructureModel(DescribedModel):
     """A descriptor, and a model of its features. See `SparseKernelModel` and `LinearModel`.
 
     A model that was built from arrays has no descriptor: it scores features, not structures.
@@ -342,34 +340,6 @@ class StructureModel(StoredModel):
         key = energy_key or str(self.provenance.get("energy_key") or DEFAULT_ENERGY_KEY)
         return labelled_totals(self.pipeline, self.total_scoring, frames, key, as_count("n_threads", n_threads))
 
-    def features(self, frames: Iterable[Atoms]) -> Array:
-        """Folded features of every atom, shape (n_atoms, D).
-
-        Normalised for kernel models: kernels are (x . x')^zeta between atoms of one species, zero between others.
-        """
-        parts = (
-            (piece, self.pipeline.comparable(self.pipeline.features(piece)))
-            for piece in self.pipeline.pieces(frames, "error")
-        )
-        return stacked(parts, self.n_features)
-
-    def phi(self, frames: Iterable[Atoms], *, n_threads: int = 0) -> Array:
-        """Derivatives of the local predictions with respect to the weights, shape (n_atoms, M); see `Rigidity`."""
-        count = as_count("n_threads", n_threads)
-        parts = (
-            (piece, self._model.phi(self.pipeline.features(piece, count), piece.numbers.astype(np.int32), count))
-            for piece in self.pipeline.pieces(frames, "error")
-        )
-        return stacked(parts, self._model.size)
-
-    @cached_property
-    def pipeline(self) -> Pipeline:
-        """The way of frames through the model, for the floors above."""
-        scorer = None if self.hypers is None else _core.SoapScorer(self._model)
-        describing = self._describing() if scorer is None else SoapDescribing.of(scorer.soap, self.species)
-        is_kernel = self._facts["kind"] == "sparse_kernel"
-        return Pipeline(self._model, describing, scorer, self.species, self.n_features, is_kernel)
-
     @cached_property
     def total_scoring(self) -> TotalScoring:
         """What scores totals, for the floors above."""
@@ -384,15 +354,6 @@ class StructureModel(StoredModel):
             0.0 if calibration is None else calibration.prior_variance,
             calibration is not None and calibration.variance == "pp",
         )
-
-    def _describing(self) -> Describing:
-        """What describes structures outside the core."""
-        facts = self._facts["descriptor"]
-        if facts is None:
-            raise InvalidInputError(
-                "this model was built from arrays and has no descriptor; compute the features and use score_features."
-            )
-        return other_describing(facts, self._outside, self.n_features, "this model was")
 
     def _scored_batches(
         self, frames: Iterable[Atoms], unknown_species: UnknownSpecies, n_threads: int = 0

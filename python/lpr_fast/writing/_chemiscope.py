@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
+from numpy.typing import NDArray
 
 from .._arrays import Array
 from .._errors import MissingPackageError
 from ..descriptors._elements import symbol
 from ..models._columns import COLUMNS
-from ..models._principal_components import principal_components
+from . import _map
 from ._kept_frames import KeptFrames
+from ._map import kernel_map, side_by_side
 from ._sample import Place, Sample
 from ._sampled import Describe, Sampled
 from ._sinks import About
@@ -26,50 +28,43 @@ SUFFIXES = (".chemiscope.json", ".chemiscope.json.gz")
 _COUNT = 500
 
 # Of larger frames only the environments themselves are shown: a browser has to hold all of it.
-_LARGEST_WHOLE = 256
-
-_N_COMPONENTS = 3
+LARGEST_WHOLE = 256
 
 # Å around an atom that are shown where the descriptor does not say how far it sees.
 _SHOWN = 5.0
 
 # The property that colours the map.
-_COLOUR = "log10 lpr"
+COLOUR = "log10 lpr"
 
 
 class Chemiscope(Sampled):
     """The environments of lowest LPR and a fair sample of all others, on a map of their features."""
 
     def __init__(self, output: Path, about: About, *, describe: Describe | None = None, tag: str = "") -> None:
-        kept = KeptFrames(largest_whole=_LARGEST_WHOLE, radius=about.cutoff)
+        kept = KeptFrames(largest_whole=LARGEST_WHOLE, radius=about.cutoff)
         super().__init__(output, Sample(_COUNT, _COUNT), kept, describe, tag)
         self._about = about
-        _chemiscope()  # better now than after hours
+        check_packages()
 
     def assemble(self) -> None:
         """Write everything, without a time stamp."""
-        content = json.dumps(self._content(list(self._kept.structures(self._sample.places)))).encode()
-        packed = self.output.suffix == ".gz"
-        self._spool.write(gzip.compress(content, mtime=0) if packed else content)
+        found = self._content(list(self._kept.structures(self._sample.places)))
+        self._spool.write(packed(self.output, found))
         self._spool.checkpoint()
         self._spool.close()
 
     def _content(self, found: list[tuple[Atoms, dict[Place, int]]]) -> dict[str, Any]:
         """What chemiscope reads; it cannot take a run in which nothing was scored, and gets nothing to show then."""
-        meta = {"name": self.output.name.removesuffix(".gz").removesuffix(SUFFIXES[0]), "description": self._text()}
+        meta = {"name": name_of(self.output), "description": self._text()}
         if not found:
             return {"meta": meta, "structures": [], "environments": [], "properties": {}}
         members = [(n, index, place) for n, (_, of) in enumerate(found) for place, index in of.items()]
-        content: dict[str, Any] = _chemiscope().create_input(
-            structures=[Atoms(f.numbers, f.positions, cell=f.cell, pbc=f.pbc) for f, _ in found],
-            metadata=meta,
-            environments=[(n, index, self._about.cutoff or _SHOWN) for n, index, _ in members],
-            properties=self._properties([found[n][0] for n, _, _ in members], members),
-            settings=_settings([place for _, _, place in members].index(self._sample.lowest[0])),
-        )
-        return content
+        pinned = [place for _, _, place in members].index(self._sample.lowest[0])
+        properties = self._properties([found[n][0] for n, _, _ in members], members)
+        centers = [(n, index) for n, index, _ in members]
+        return content(meta, [frame for frame, _ in found], centers, self._about.cutoff, properties, COLOUR, pinned)
 
-    def _properties(self, frames: list[Atoms], members: list[tuple[int, int, Place]]) -> dict[str, Any]:
+    def _properties(self, frames: list[Atoms], members: list[tuple[int, int, Place]]) -> dict[str, tuple[Any, str]]:
         indices, places = [index for _, index, _ in members], [place for _, _, place in members]
         columns = [column for column in COLUMNS if column.name in self._about.columns]
         scores = {
@@ -81,19 +76,18 @@ class Chemiscope(Sampled):
         scores = {n: np.where(np.isinf(values), np.nan, values) for n, values in scores.items()}  # JSON has no infinity
         rigidity = "lpr_held" if "lpr_held" in scores else "lpr"
         lowest = set(self._sample.lowest)
-        properties = {
-            "PCA": (self._map(places), "principal components of the features of these environments"),
-            _COLOUR: (np.log10(scores[rigidity]), f"decadic logarithm of {rigidity}"),
+        numbers = np.array([frame.numbers[index] for frame, index in zip(frames, indices, strict=True)])
+        features = np.array([self._features[place] for place in places])
+        coordinates = kernel_map(features, numbers, self._about.zeta)
+        return {
+            **map_properties(coordinates, numbers),
+            COLOUR: (np.log10(scores[rigidity]), f"decadic logarithm of {rigidity}"),
             **{column.name: (scores[column.name], f"{column.text}; unit: {column.unit}") for column in columns},
             "frame": (np.array([frame for frame, _ in places]), "number of the frame, counted from 0"),
             "atom": (np.array([atom for _, atom in places]), "number of the atom in its frame, counted from 0"),
-            "element": ([symbol(int(f.numbers[i])) for f, i in zip(frames, indices, strict=True)], "of the atom"),
+            "element": (list(map(symbol, numbers.tolist())), "of the atom"),
             "chosen": (["lowest LPR" if place in lowest else "fair sample" for place in places], "for what it is here"),
         }
-        return {name: {"target": "atom", "values": v, "description": text} for name, (v, text) in properties.items()}
-
-    def _map(self, places: list[Place]) -> Array:
-        return principal_components(np.array([self._features[place] for place in places]), _N_COMPONENTS)
 
     def _text(self) -> str:
         about, n_lowest, n_all = self._about, len(self._sample.lowest), len(self._sample.places)
@@ -103,11 +97,64 @@ class Chemiscope(Sampled):
         )
 
 
-def _settings(pinned: int) -> dict[str, Any]:
-    """What is shown first: the map coloured by LPR, and the least rigid environment."""
-    axes = {name: {"property": f"PCA[{k}]"} for k, name in enumerate("xy", start=1)}
-    colour = {"color": {"property": _COLOUR}, "palette": "viridis", "symbol": "chosen"}
-    return {"target": "atom", "map": {**axes, **colour}, "structure": [{"unitCell": True}], "pinned": [pinned]}
+def name_of(output: Path) -> str:
+    """What a file is called without what says that it is for chemiscope."""
+    return output.name.removesuffix(".gz").removesuffix(SUFFIXES[0])
+
+
+def packed(output: Path, found: dict[str, Any]) -> bytes:
+    """The bytes of a file, without a time stamp."""
+    text = json.dumps(found).encode()
+    return gzip.compress(text, mtime=0) if output.suffix == ".gz" else text
+
+
+def content(
+    meta: dict[str, str],
+    frames: list[Atoms],
+    centers: list[tuple[int, int]],
+    cutoff: float | None,
+    properties: dict[str, tuple[Any, str]],
+    colour: str,
+    pinned: int,
+) -> dict[str, Any]:
+    """What chemiscope reads: environments (structure, atom), and of each property values and what they mean.
+
+    Shown first are the map in the colours of a property, and one of the environments.
+    """
+    shown: dict[str, Any] = _chemiscope().create_input(
+        structures=[Atoms(f.numbers, f.positions, cell=f.cell, pbc=f.pbc) for f in frames],
+        metadata=meta,
+        environments=[(frame, atom, cutoff or _SHOWN) for frame, atom in centers],
+        properties={
+            name: {"target": "atom", "values": values, "description": text}
+            for name, (values, text) in properties.items()
+        },
+        settings=_settings(colour, pinned),
+    )
+    return shown
+
+
+def map_properties(coordinates: Array, numbers: NDArray[Any]) -> dict[str, tuple[Any, str]]:
+    """The map of each species by itself, and all of them side by side."""
+    return {
+        "map": (
+            np.column_stack([side_by_side(coordinates, numbers), coordinates[:, 1]]),
+            "first two kernel principal components, species side by side",
+        ),
+        "KPCA": (coordinates, "kernel principal components of the environments of each species"),
+    }
+
+
+def _settings(colour: str, pinned: int) -> dict[str, Any]:
+    axes = {name: {"property": f"map[{k}]"} for k, name in enumerate("xy", start=1)}
+    shown = {**axes, "color": {"property": colour}, "palette": "viridis", "symbol": "chosen"}
+    return {"target": "atom", "map": shown, "structure": [{"unitCell": True}], "pinned": [pinned]}
+
+
+def check_packages() -> None:
+    """Throw for packages that are missing: better now than after hours."""
+    _chemiscope()
+    _map.check_packages()
 
 
 def _chemiscope() -> Any:

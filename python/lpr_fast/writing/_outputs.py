@@ -103,6 +103,7 @@ def about(model: StructureModel, digest: str) -> About:
         versions=versions(),
         verdict_limits=model.verdict_limits,
         totals=() if model.calibration is None else tuple(TOTAL_COLUMNS),
+        zeta=model.kernel_power,
     )
 
 

@@ -43,6 +43,7 @@ class About:
     versions: dict[str, str]
     verdict_limits: dict[str, float] | None = None
     totals: tuple[str, ...] = ()
+    zeta: float = 1.0
 
 
 class Sink(Protocol):

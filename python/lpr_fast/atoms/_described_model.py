@@ -1,0 +1,94 @@
+"""What structures are to a model: features, derivatives of local predictions, similarities; no scores yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .. import _core
+from .._arrays import Array, as_count
+from .._errors import InvalidInputError
+from ._describing import Describing, SoapDescribing, other_describing
+from ._pipeline import Pipeline, stacked
+from ._similarity import Prototypes
+from ._stored_model import StoredModel
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+
+class DescribedModel(StoredModel):
+    """A model with what describes structures for it: see `StructureModel`."""
+
+    def features(self, frames: Iterable[Atoms]) -> Array:
+        """Folded features of every atom, shape (n_atoms, D).
+
+        Normalised for kernel models: kernels are (x . x')^zeta between atoms of one species, zero between others.
+        """
+        parts = (
+            (piece, self.pipeline.comparable(self.pipeline.features(piece)))
+            for piece in self.pipeline.pieces(frames, "error")
+        )
+        return stacked(parts, self.n_features)
+
+    def phi(self, frames: Iterable[Atoms], *, n_threads: int = 0) -> Array:
+        """Derivatives of the local predictions with respect to the weights, shape (n_atoms, M); see `Rigidity`."""
+        count = as_count("n_threads", n_threads)
+        parts = (
+            (piece, self._model.phi(self.pipeline.features(piece, count), piece.numbers.astype(np.int32), count))
+            for piece in self.pipeline.pieces(frames, "error")
+        )
+        return stacked(parts, self._model.size)
+
+    def similarity(self, frames: Iterable[Atoms], prototypes: Iterable[Atoms], *, n_threads: int = 0) -> Array:
+        """Kernel of every atom with given structures, such as crystals.
+
+        It is (x . x')^zeta of the normalised features x of an atom and x' of the atom of a prototype that is most like
+        it, of those of the same species; zeta is the model's, and 1 for linear models. 1 means the same environment.
+
+        Parameters
+        ----------
+        frames : iterable of ase.Atoms
+            Structures.
+        prototypes : iterable of ase.Atoms
+            What to compare with, at least one.
+        n_threads : int
+            See `Rigidity`.
+
+        Returns
+        -------
+        numpy.ndarray, shape (n_atoms, n_prototypes)
+            Zero where a prototype has no atom of the species.
+
+        Raises
+        ------
+        InvalidInputError
+            For structures that the model cannot describe, and no prototypes.
+        """
+        count = as_count("n_threads", n_threads)
+        return Prototypes(self.pipeline, prototypes, self.kernel_power, count).of_frames(self.pipeline, frames)
+
+    @property
+    def kernel_power(self) -> float:
+        """Power of the kernel that compares normalised features: zeta, or 1 for linear models."""
+        return float(self._facts.get("zeta") or 1.0)
+
+    @cached_property
+    def pipeline(self) -> Pipeline:
+        """The way of frames through the model, for the floors above."""
+        scorer = None if self.hypers is None else _core.SoapScorer(self._model)
+        describing = self._describing() if scorer is None else SoapDescribing.of(scorer.soap, self.species)
+        is_kernel = self._facts["kind"] == "sparse_kernel"
+        return Pipeline(self._model, describing, scorer, self.species, self.n_features, is_kernel)
+
+    def _describing(self) -> Describing:
+        """What describes structures outside the core."""
+        facts = self._facts["descriptor"]
+        if facts is None:
+            raise InvalidInputError(
+                "this model was built from arrays and has no descriptor; compute the features and use score_features."
+            )
+        return other_describing(facts, self._outside, self.n_features, "this model was")

@@ -1,0 +1,79 @@
+"""A map of environments: kernel principal components, of each species by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+from .._arrays import Array
+from .._errors import MissingPackageError
+
+N_COMPONENTS = 3
+
+# Coordinates are rounded to so many decimals, for kernels of 1 at most: what is below is rounding of the kernels.
+_DECIMALS = 7
+
+# Free space between the maps of two species, in widths of the first.
+_GAP = 0.25
+
+
+def check_packages() -> None:
+    """Throw where scikit-learn is missing: better now than after hours."""
+    _kernel_pca()
+
+
+def kernel_map(features: Array, numbers: NDArray[Any], zeta: float) -> Array:
+    """Leading kernel principal components: (n, D) -> (n, 3).
+
+    Kernels are (x . x')^zeta of normalised features, with zeta the nearest whole number from 1 on: other powers may be
+    indefinite. Between species they are zero: each species has a map of its own, around zero. Where there are
+    fewer components than three, the others are zero.
+
+    The same kernels give the same bits in any process: they are the core's, and LAPACK has one thread. The coordinate
+    that is farthest from zero is positive, along each component.
+    """
+    coordinates = np.zeros((len(features), N_COMPONENTS))
+    for s in np.unique(numbers):
+        rows = np.flatnonzero(numbers == s)
+        coordinates[rows] = _of_one_species(features[rows], max(1.0, float(np.round(zeta))))
+    return coordinates
+
+
+def side_by_side(coordinates: Array, numbers: NDArray[Any]) -> Array:
+    """First coordinates (n,) with the map of each species to the right of those before it."""
+    found = coordinates[:, 0].copy()
+    edge = None
+    for s in np.unique(numbers):
+        rows = numbers == s
+        left, right = found[rows].min(), found[rows].max()
+        shift = 0.0 if edge is None else edge - left
+        found[rows] += shift
+        edge = right + shift + _GAP * (right - left)
+    return found.round(_DECIMALS)
+
+
+def _of_one_species(features: Array, zeta: float) -> Array:
+    from threadpoolctl import threadpool_limits
+
+    rows = _core.normalised(np.ascontiguousarray(features), 0)
+    kernels = _core.kernel_rows(rows, rows, zeta, 0)
+    n_found = min(N_COMPONENTS, len(rows))
+    pca = _kernel_pca()(n_components=n_found, kernel="precomputed", eigen_solver="dense", copy_X=False)
+    with threadpool_limits(limits=1):
+        found = np.asarray(pca.fit_transform((kernels + kernels.T) / 2.0))
+    coordinates = np.zeros((len(rows), N_COMPONENTS))
+    coordinates[:, : found.shape[1]] = found
+    return coordinates.round(_DECIMALS) + 0.0  # no negative zeros
+
+
+def _kernel_pca() -> Any:
+    try:
+        from sklearn.decomposition import KernelPCA
+    except ImportError as error:
+        raise MissingPackageError(
+            f"maps of environments need scikit-learn ({error}); install it with: pip install 'lpr-fast[view]'"
+        ) from error
+    return KernelPCA
