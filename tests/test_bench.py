@@ -73,6 +73,15 @@ ROWS: dict[str, dict[str, tuple[int, ...]]] = {
     "soap_gradient.py": dict.fromkeys(["features  ", "features and gradient"], SECONDS_AND_RATIOS),
     "structures.py": {"2 ": (1, 1, 1), "4 ": (1, 1, 1)},
     "suggest.py": dict.fromkeys(["multiply-adds", "suggest"], SECONDS_AND_RATIOS),
+    "thin.py": dict.fromkeys(
+        ["fit within the span", "fit by all columns", "1000 LPR within the span", "1000 LPR by all columns"],
+        SECONDS_AND_RATIOS,
+    )
+    | dict.fromkeys(["within the span", "by all columns"], (1,)),
+    "torch_rows.py": dict.fromkeys(
+        ["vmap(jacrev) by hand", "rows of atoms  ", "rows of structures"], SECONDS_AND_RATIOS
+    )
+    | {"32 ": (2,), "128 ": (2,)},
     "trajectories.py": {"1        1728    2GB": (1,) * 12}
     | dict.fromkeys(
         ["scoring", "reading", "writing extended XYZ", "all, from file to .h5 and .csv", "all, and extended XYZ"],

@@ -98,3 +98,115 @@ def test_toy_the_peak_is_where_the_replicated_environment_is_and_one_pure_struct
         for part in ("first", "second"):
             rises = numbers[f"two {kind}, one structure of the first alone: least rise of the {part}"]
             assert min(rises) > 1000
+
+
+def test_silicon_a_tenth_of_defective_structures_raises_the_lpr_of_defects_where_the_descriptor_counts_neighbours() -> (
+    None
+):
+    numbers = found("silicon")
+    sharp, two_shells = "cutoff 2.85 Å in 0.1 Å, mu 0.001", "cutoff 4.5 Å in 0.5 Å, mu 0.001"
+    for kind in ("two-fold", "three-fold", "five-fold"):
+        rise = f"LPR of {kind} atoms, after / before"
+        assert min(numbers[f"{sharp}: {rise}"]) > 8
+        assert max(numbers[f"{two_shells}: {rise}"]) < 3
+    assert max(numbers[f"{sharp}: LPR of four-fold atoms, after / before"]) < 2
+    for when in ("before", "after"):
+        assert max(numbers[f"rank correlation of LPR and committee variance, {when}"]) < -0.8
+    assert max(numbers["rank correlation of LPR and error of local energies, before"]) < -0.2
+    assert min(numbers["largest fall of the SR deviation (meV, prior 1 eV)"]) > 50
+
+
+def test_linear_models_show_the_same_and_their_lpr_vanishes_with_the_regularizer_and_exceeds_one() -> None:
+    numbers = found("linear")
+    for kind in ("two-fold", "three-fold", "five-fold"):
+        assert min(numbers[f"LPR of {kind} atoms, after / before"]) > 8
+    assert max(numbers["LPR of four-fold atoms, after / before"]) < 3
+    assert all(0.95 < power < 1.05 for power in numbers["least power of mu that the LPR falls with, at the end"])
+    for n in (1, 5):
+        name = f"loss per atom, {n} structure{'s' * (n > 1)} of the crystal, mu = 1e-05: LPR of its atoms"
+        assert all(n < lpr < 4 * n for lpr in numbers[name])
+
+
+def test_beyond_the_inverse_of_the_hessian_fails_at_small_regularizers_and_only_the_residual_tells_the_blind_spot() -> (
+    None
+):
+    numbers = found("beyond")
+    assert max(numbers["mu = 0.01: atoms wrong by more than 10 % (%)"]) < 1
+    assert min(numbers["mu = 1e-08: atoms wrong by more than 10 % (%)"]) > 50
+    assert min(numbers["mu = 1e-08: atoms with a negative LPR (%)"]) > 1
+    for zeta, rise in ((4, 3), (12, 1e6)):
+        of_pair, of_melt = (numbers[f"zeta {zeta}, {name}: LPR"] for name in ("pair at 1.0 Å", "melt, 3600 K"))
+        assert all(high > rise * low for high, low in zip(of_pair, of_melt, strict=True))
+        assert min(numbers[f"zeta {zeta}, pair at 1.0 Å: residual"]) > 0.99
+        assert set(numbers[f"zeta {zeta}, pair at 1.0 Å: verdict (2: unlike the training set)"]) == {2}
+        assert set(numbers[f"zeta {zeta}, crystal, 300 K: verdict (2: unlike the training set)"]) == {0}
+
+
+def test_carbon_other_proportions_and_a_crystal_raise_both_kinds_where_the_cutoff_is_short() -> None:
+    numbers = found("carbon")
+    for kind in ("sp2", "sp3"):
+        assert min(numbers[f"exactly 1 : 1, other proportions: LPR of {kind}, times"]) > 5
+        assert min(numbers[f"other proportions: LPR of {kind}, times"]) > 1.2
+        assert min(numbers[f"one cell of 64 diamond atoms: LPR of {kind}, times"]) > 1.2
+        assert max(numbers[f"cutoff 3.7, other proportions: LPR of {kind}, times"]) < 1.2
+    of_diamond = [numbers[f"one cell of 64 diamond atoms: LPR of {kind}, times"] for kind in ("sp2", "sp3")]
+    assert all(sp3 > 1.3 * sp2 for sp2, sp3 in zip(*of_diamond, strict=True))
+    assert max(numbers["one cell of 8 diamond atoms: LPR of sp3, times"]) < min(of_diamond[1])
+
+
+def test_films_are_more_rigid_where_they_are_like_what_was_added_and_errors_hardly_change() -> None:
+    numbers = found("films")
+    for what in ("", "anew, "):
+        assert min(numbers[f"{what}diamond-like: LPR of the nearest, + %"]) > 8
+        assert min(numbers[f"{what}both kinds: LPR of the nearest, + %"]) > 3
+        assert min(numbers[f"{what}diamond-like: largest fall of the variance, %"]) > 40
+    assert min(numbers["graphite-like: LPR of the nearest, + %"]) > 1
+    for kind in ("diamond-like", "graphite-like", "both kinds"):
+        pairs = zip(*(numbers[f"{kind}: LPR of {which}, + %"] for which in ("the nearest", "all atoms")), strict=True)
+        assert all(nearest > 3 * of_all for nearest, of_all in pairs)
+        errors = [numbers[f"{when}: RMSE of cells held out, % of their sd"] for when in ("before", kind)]
+        assert all(after < before + 4 for before, after in zip(*errors, strict=True))
+
+
+def test_surfaces_are_loose_for_a_model_of_dense_carbon_and_thin_structures_pin_them_down() -> None:
+    numbers = found("surfaces")
+    for mu in ("0.001", "0.01", "0.1", "1"):
+        assert max(numbers[f"mu = {mu}, dense alone: LPR at surfaces over elsewhere"]) < 0.25
+        assert min(numbers[f"mu = {mu}, 1 % thin: LPR at surfaces, times"]) > 1.05
+        elsewhere = numbers[f"mu = {mu}, 1 % thin: LPR elsewhere, times"]
+        assert max(elsewhere) < 1.1
+
+
+def test_species_both_gain_from_other_compositions_and_from_either_pure_element() -> None:
+    numbers = found("species")
+    for element in ("Mo", "Ta"):
+        assert min(numbers[f"Mo-Ta, other compositions: LPR of {element}, times"]) > 10
+        assert min(numbers[f"Mo-Ta to 5 Å, other compositions: LPR of {element}, times"]) > 1.2
+        for added in ("pure Mo", "pure Ta"):
+            assert min(numbers[f"Mo-Ta, {added}: LPR of {element}, times"]) > 1.5
+            assert min(numbers[f"Mo-Ta, {added}: held LPR of {element}, times"]) > 1.1
+    for element in ("Ga", "As"):
+        assert min(numbers[f"GaAs, other compositions: LPR of {element}, times"]) > 1.2
+        assert min(numbers[f"GaAs, pure Ga: LPR of {element}, times"]) > 1.2
+    assert max(numbers["Mo-Ta, other compositions: committee variance, times"]) < 1
+
+
+def test_network_and_kernel_model_have_committees_that_disagree_where_the_rigidity_is_low() -> None:
+    numbers = found("network")
+    for name in ("kernel", "network"):
+        assert max(numbers[f"{name}: rank correlation of variance and LPR"]) < -0.4
+        assert max(numbers[f"{name}: slope of log variance over log LPR"]) < -0.3
+    lowest, highest = (
+        numbers[f"difference of local energies, {fifth} fifth of LPR, meV"] for fifth in ("lowest", "highest")
+    )
+    assert all(loose > 1.2 * rigid for loose, rigid in zip(lowest, highest, strict=True))
+    assert max(numbers["network: share of the loss still to be gained"]) < 0.01
+
+
+def test_the_remedy_gains_what_was_predicted_and_more_than_random_or_farthest_choices() -> None:
+    numbers = found("remedy")
+    assert max(numbers["predicted over measured LPR, less 1"]) < 1e-8
+    suggested = numbers["taken off the variance, suggested, measured, %"]
+    for way in ("random, best of 20", "farthest points"):
+        others = numbers[f"taken off the variance, {way}, predicted, %"]
+        assert all(ours > 1.3 * theirs for ours, theirs in zip(suggested, others, strict=True))

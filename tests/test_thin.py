@@ -128,6 +128,15 @@ def test_what_is_held_stays_held() -> None:
     np.testing.assert_allclose(model.restrict(columns).lpr_held(phi[:, :50]), model.lpr_held(phi), rtol=1e-9)
 
 
+def test_whitened_rows_have_the_products_of_the_definition() -> None:
+    H, held = hessian(X, WEIGHTS), RNG.normal(size=(1, M))
+    z = thin()._factor.whitened(PHI, 1)
+    np.testing.assert_allclose(z @ z.T, PHI @ np.linalg.solve(H, PHI.T), rtol=1e-8, atol=1e-8)
+    model = thin().holding(held)
+    z = model._factor.whitened_held(PHI, 1)
+    np.testing.assert_allclose((z**2).sum(axis=1), 1 / model.lpr_held(PHI), rtol=1e-9)
+
+
 def test_bits_do_not_depend_on_threads_batches_or_pickling() -> None:
     models = [
         Rigidity.from_features(X, weights=WEIGHTS, regularizer=MU, n_threads=n_threads).holding(X[:1])

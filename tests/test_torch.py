@@ -181,23 +181,17 @@ def test_training_ends_at_a_minimum_and_leaves_the_module_as_it_was(trained: Any
     assert next(given.parameters()).dtype == torch.float32
 
 
-def test_a_network_far_from_its_minimum_and_a_wrong_loss_are_told() -> None:
+def test_a_network_far_from_its_minimum_and_a_wrong_loss_are_told(trained: Any) -> None:
     with pytest.warns(LprWarning, match="the network is not at a minimum of this loss: .* train it further"):
         network = network_rigidity(sigmoid_network(), X, STRUCTURE, ENERGIES, loss=LOSS)
     assert network.convergence is not None
     assert network.convergence.lpr_change > 0.1
     assert network.convergence.n_steps == 3
     with pytest.warns(LprWarning, match="or give the loss that it was trained on"):
-        network_rigidity(
-            train(sigmoid_network(), X, STRUCTURE, ENERGIES, loss=LOSS),
-            X,
-            STRUCTURE,
-            ENERGIES,
-            loss=SquaredLoss(penalty=0.1, reduction="mean"),
-        )
+        network_rigidity(trained, X, STRUCTURE, ENERGIES, loss=SquaredLoss(penalty=0.1, reduction="mean"))
 
 
-def test_many_structures_go_through_an_accumulator_with_the_same_numbers(trained: Any) -> None:
+def test_many_structures_go_through_an_accumulator_with_the_same_numbers() -> None:
     tiny = torch.nn.Sequential(torch.nn.Linear(D, 2), torch.nn.Tanh(), torch.nn.Linear(2, 1))
     network = network_rigidity(tiny, X, STRUCTURE, loss=LOSS)
     assert network.size < N
@@ -295,6 +289,17 @@ def test_what_is_held_is_held_for_networks(trained: Any) -> None:
     held = network.holding(rows[:1])
     assert np.isinf(held.lpr_held(X[:1])[0])
     np.testing.assert_array_equal(held.lpr_held(X), network.rigidity.holding(rows[:1]).lpr_held(rows))
+
+
+def test_what_torch_cannot_differentiate_is_told() -> None:
+    class Branches(torch.nn.Linear):
+        def forward(self, features: torch.Tensor) -> torch.Tensor:
+            return super().forward(features) if features.sum().item() > 1e9 else super().forward(2 * features)
+
+    with pytest.raises(
+        InvalidInputError, match=r"torch.func cannot differentiate the module atom by atom \(.*\); give"
+    ):
+        rows_of(Branches(D, 1), X=X)
 
 
 class _Fails(torch.nn.Linear):

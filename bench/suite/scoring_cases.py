@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
-from lpr_fast import Rigidity, _core
+from lpr_fast import _core
 
 from .context import ZETA, Context, feature_flops, from_features, from_phi, print_comparison, unit_rows
 from .peers import Model, peers
@@ -78,12 +78,12 @@ def species_case(context: Context) -> None:
     """Case 3: the factor of each species against that of all."""
     size, n_rows = (24, 48) if context.toy else (4000, 1024)
     model = Model.random(size)
-    whole = Rigidity._from_factor(model.factor, 1.0, "qr")
+    whole = model.factor
     for n_species, dimension in zip((1, 2, 4), (6, 8, 10) if context.toy else DIMENSIONS, strict=True):
         each, part = size // n_species, n_rows // n_species
         columns = [slice(s * each, (s + 1) * each) for s in range(n_species)]
         chosen = [slice(s * part, (s + 1) * part) for s in range(n_species)]
-        factors = [whole.restrict(np.arange(size)[c])._factor if n_species > 1 else whole._factor for c in columns]
+        factors = [whole.restrict_to(list(range(size))[c], 0) if n_species > 1 else whole for c in columns]
         active = [unit_rows(each, dimension, 3 + s) for s in range(n_species)]
         rows = unit_rows(n_rows, dimension, 2)
         for threads in context.thread_counts:

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from common import COLOURS, Array, Findings, Study, density, labels, read, repeated, soap
+from common import COLOURS, Findings, Indices, Study, density, labels, read, repeated, soap
 
 from lpr_fast import Comparison, SparseKernelModel, TrainingRows, compare, single_environment
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FILES = ("carbon_gap20u_dft.xyz", "carbon_gap17test_dft.xyz", "big_aC_4001.xyz")
-SETTINGS = {"hypers": soap(3.7, width=0.5, max_angular=8), "zeta": 4, "regularizer": 1e-2}
+SETTINGS: dict[str, Any] = {"hypers": soap(3.7, width=0.5, max_angular=8), "zeta": 4, "regularizer": 1e-2}
 ADDED = DIAMOND, GRAPHITE, BOTH = "diamond-like", "graphite-like", "both kinds"
 NEAREST = 100
 THIN = 2.1  # g/cc
@@ -36,7 +36,7 @@ class Size:
 
 
 def recipe(
-    cells: list[Any], crystals: list[Any], sets: dict[str, Array], films: list[Any], n_active: int, rows: Path
+    cells: list[Any], crystals: list[Any], sets: dict[str, Indices], films: list[Any], n_active: int, rows: Path
 ) -> dict[str, Comparison]:
     """Models of cells and crystals against that of cells alone, on films; numbers of crystals follow those of cells."""
     SparseKernelModel.fit([*cells, *crystals], **SETTINGS, n_active=n_active, energy_key=None, keep_rows=rows)
@@ -46,11 +46,11 @@ def recipe(
 
 
 def with_own_active_sets(
-    cells: list[Any], crystals: list[Any], sets: dict[str, Array], films: list[Any], n_active: int
+    cells: list[Any], crystals: list[Any], sets: dict[str, Indices], films: list[Any], n_active: int
 ) -> dict[str, Comparison]:
     """The same, with active sets chosen anew."""
 
-    def fitted(numbers: Array) -> SparseKernelModel:
+    def fitted(numbers: Indices) -> SparseKernelModel:
         frames = [[*cells, *crystals][number] for number in numbers]
         return SparseKernelModel.fit(frames, **SETTINGS, n_active=n_active, energy_key=None)
 
@@ -60,7 +60,7 @@ def with_own_active_sets(
 
 def strained_crystals(n: int, seed: int) -> list[Any]:
     """Cells of at most 64 equivalent atoms: n of diamond, then n of graphite, AA and ABC in turn."""
-    wanted = {"n_atoms": 64, "max_strain": 0.1, "seed": seed}
+    wanted: dict[str, Any] = {"n_atoms": 64, "max_strain": 0.1, "seed": seed}
     diamond = single_environment("diamond C", n, **wanted)
     layered = [single_environment(f"graphite-{kind} C", (n + 1) // 2, **wanted) for kind in ("AA", "ABC")]
     return [*diamond, *[cell for pair in zip(*layered, strict=True) for cell in pair][:n]]
@@ -76,7 +76,7 @@ def structures() -> tuple[list[Any], list[Any], list[Any]]:
     return cells[64], [frame for frame in held_out if len(frame) == 64], [*diamond, *graphite]
 
 
-def training_sets(n: int, k: int) -> dict[str, Array]:
+def training_sets(n: int, k: int) -> dict[str, Indices]:
     """Numbers of structures: n - k cells, and k crystals; there are k of either kind behind the n cells."""
     kept, diamond, graphite = np.arange(n - k), n + np.arange(k), n + k + np.arange(k)
     halves = np.concatenate([diamond[: k - k // 2], graphite[: k // 2]])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from common import COLOURS, Array, Findings, Study, density, labels, read, soap
+from common import COLOURS, Array, Findings, Indices, Study, density, labels, read, soap
 from scipy.stats import linregress, spearmanr
 
 from lpr_fast import Committee, SparseKernelModel, StructureModel, TrainingRows, single_environment
@@ -25,23 +25,24 @@ if TYPE_CHECKING:
 
 FILES = ("carbon_gap20u_dft.xyz", "carbon_gap17test_dft.xyz")
 HYPERS = soap(3.7, width=0.5, max_radial=4, max_angular=4)
-KERNEL = {"hypers": HYPERS, "zeta": 4, "regularizer": 1e-1}
+KERNEL: dict[str, Any] = {"hypers": HYPERS, "zeta": 4, "regularizer": 1e-1}
 TOLERANCE = 1e-3  # share of the loss that is still to be gained when training ends
 LOSS = SquaredLoss(penalty=0.3)  # sum of squares of totals in eV², and so much times |c|²
-N_MEMBERS, FRACTION, THIN = 10, 0.8, 2.1
+FRACTION, THIN = 0.8, 2.1
 
 
 @dataclass(frozen=True)
 class Size:
-    """Training structures, active environments, thin structures that are tested."""
+    """Training structures, active environments, thin structures that are tested, members of either committee."""
 
     n_structures: int
     n_active: int
     n_tested: int
+    n_members: int
 
 
 def recipe(
-    X: Array, structure: Array, energies: Array, members: list[Array], start: Any
+    X: Array, structure: Indices, energies: Array, members: list[Indices], start: Any
 ) -> tuple[NetworkRigidity, list[Any]]:
     """Rigidity of a network, trained to the minimum of its loss; and networks trained on some of the structures."""
     network = train(start, X, structure, energies, loss=LOSS, tolerance=TOLERANCE)
@@ -49,9 +50,7 @@ def recipe(
     committee = []
     for numbers in members:
         atoms = np.isin(structure, numbers)
-        committee.append(
-            train(network, X[atoms], structure[atoms], energies[numbers], loss=LOSS, tolerance=TOLERANCE)
-        )
+        committee.append(train(network, X[atoms], structure[atoms], energies[numbers], loss=LOSS, tolerance=TOLERANCE))
     return rigidity, committee
 
 
@@ -75,7 +74,7 @@ def kernel_committee(cells: list[Any], size: Size, seed: int) -> Committee:
     with TemporaryDirectory() as folder:
         rows = Path(folder) / "network.rows"
         SparseKernelModel.fit(cells, **KERNEL, n_active=size.n_active, keep_rows=rows)
-        return Committee.fit(TrainingRows(rows), N_MEMBERS, fraction=FRACTION, seed=seed)
+        return Committee.fit(TrainingRows(rows), size.n_members, fraction=FRACTION, seed=seed)
 
 
 def measure(size: Size, seed: int) -> Findings:
@@ -96,6 +95,7 @@ def measure(size: Size, seed: int) -> Findings:
     rigidity, members = recipe(X, structure, energies, committee.subsets, start)
     scores = committee.score(tested)
     of_members = np.stack([predicted(member, X_tested) for member in members])
+    assert scores.local_energy is not None
     lpr = {"kernel": scores.lpr, "network": rigidity.lpr(X_tested)}
     variance = {"kernel": scores.spread**2, "network": of_members.var(axis=0, ddof=1)}
     local = {"kernel": scores.local_energy, "network": rigidity.predict(X_tested) + baseline}
@@ -120,12 +120,7 @@ def predicted(network: torch.nn.Module, X: Array) -> Array:
 
 def similarity_to_diamond(model: StructureModel, frames: list[Any]) -> Array:
     """Kernels between the atoms and diamond, shape (n_atoms,)."""
-    diamond = single_environment("diamond C", 1, max_strain=0.0)
-    X, reference = (unit(model.features(of)) for of in (frames, diamond))
-    return (X @ reference[0]) ** KERNEL["zeta"]
-
-
-def unit(rows): return rows/np.linalg.norm(rows,axis=1,keepdims=True)
+    return model.similarity(frames, single_environment("diamond C", 1, max_strain=0.0))[:, 0]
 
 
 def say(name: str, lpr: Array, variance: Array, similarity: Array, found: Findings) -> None:
@@ -164,8 +159,8 @@ STUDY = Study(
     recipe,
     measure,
     draw,
-    reduced=Size(50, 150, 20),
-    full=Size(200, 500, 122),
+    reduced=Size(40, 150, 20, 5),
+    full=Size(200, 500, 122, 10),
     n_seeds=(2, 3),
     needs=FILES,
     picture_inches=(12, 4),

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FILES = ("carbon_gap20u_dft.xyz", "carbon_gap20u_unlabelled.xyz", "big_aC_4001.xyz", "big_aC_64000.xyz")
-SETTINGS = {"hypers": soap(3.7, width=0.5, max_angular=8), "zeta": 4, "regularizer": 1e-2, "energy_key": None}
+SETTINGS: dict[str, Any] = {
+    "hypers": soap(3.7, width=0.5, max_angular=8),
+    "zeta": 4,
+    "regularizer": 1e-2,
+    "energy_key": None,
+}
 CRYSTALS = ("diamond C", "graphite-AA C", "graphite-ABC C", "graphene C", "sc C", "fcc C", "bcc C", "hcp C")
 WAYS = ("suggested", "random, best of 20", "random, mean of 20", "farthest points")
 

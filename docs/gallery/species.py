@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase.data import atomic_numbers
-from common import COLOURS, Array, Findings, Study, read, soap
+from common import COLOURS, Array, Findings, Indices, Study, read, soap
 
 from lpr_fast import Committee, Scores, SparseKernelModel, TrainingRows, single_environment
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FILES = ("alloys_ss_mota.xyz", "gaas_cookbook.xyz", "gaas_dos_samples.xyz")
-SETTINGS = {"zeta": 1, "regularizer": 1e-3}
+SETTINGS: dict[str, Any] = {"zeta": 1, "regularizer": 1e-3}
 OTHERS = "other compositions"
 
 
@@ -44,7 +44,12 @@ class System:
 
 
 def recipe(
-    structures: list[Any], sets: dict[str, Array], tested: list[Any], hypers: dict[str, Any], n_active: int, rows: Path
+    structures: list[Any],
+    sets: dict[str, Indices],
+    tested: list[Any],
+    hypers: dict[str, Any],
+    n_active: int,
+    rows: Path,
 ) -> dict[str, Scores]:
     """Scores of some structures by models of others, at the active set of all of these."""
     SparseKernelModel.fit(structures, hypers=hypers, **SETTINGS, n_active=n_active, energy_key=None, keep_rows=rows)
@@ -53,7 +58,12 @@ def recipe(
 
 
 def committees(
-    structures: list[Any], sets: dict[str, Array], tested: list[Any], hypers: dict[str, Any], n_active: int, rows: Path
+    structures: list[Any],
+    sets: dict[str, Indices],
+    tested: list[Any],
+    hypers: dict[str, Any],
+    n_active: int,
+    rows: Path,
 ) -> dict[str, Array]:
     """Variances of local energies over ten members, at the baseline of all structures."""
     SparseKernelModel.fit(structures, hypers=hypers, **SETTINGS, n_active=n_active, keep_rows=rows)
@@ -85,7 +95,7 @@ def crystals() -> System:
 
 def chosen(
     system: System, size: Size, n: int, rng: np.random.Generator
-) -> tuple[list[Any], dict[str, Array], list[Any]]:
+) -> tuple[list[Any], dict[str, Indices], list[Any]]:
     """Structures, the numbers of those in each training set, and structures of the one composition to test on."""
     order = rng.permutation(len(system.even))
     structures, n_swapped = [system.even[i] for i in order[:n]], n // 10

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from common import COLOURS, Array, Findings, Study, coordination, density, labels, read, repeated, soap
+from common import COLOURS, Findings, Indices, Study, coordination, density, labels, read, repeated, soap
 
 from lpr_fast import SparseKernelModel, StructureModel, TrainingRows
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FILES = ("carbon_gap20u_dft.xyz", "carbon_gap17test_dft.xyz")
-SETTINGS = {"hypers": soap(3.7, width=0.5, max_angular=8), "zeta": 4}
+SETTINGS: dict[str, Any] = {"hypers": soap(3.7, width=0.5, max_angular=8), "zeta": 4}
 REGULARIZERS = (1e-3, 1e-2, 1e-1, 1.0)
 BEFORE, GRAPHITE, THIN = "dense alone", "1 % graphite", "1 % thin"
 BOND, VACUUM, SURFACE = 1.82, 4.0, 3  # Å, Å; atoms with fewer neighbours are at a surface
@@ -35,14 +35,13 @@ class Size:
 
 
 def recipe(
-    structures: list[Any], sets: dict[str, Array], n_active: int, rows: Path
+    structures: list[Any], sets: dict[str, Indices], n_active: int, rows: Path
 ) -> dict[tuple[str, float], StructureModel]:
     """Models of some of the structures, at the active set of all, for each regularizer."""
     SparseKernelModel.fit(structures, **SETTINGS, regularizer=REGULARIZERS[0], n_active=n_active, keep_rows=rows)
-    kept, models = TrainingRows(rows), {}
-    for mu in REGULARIZERS:
-        models |= {(name, mu): kept.fit(structures=numbers, regularizer=mu) for name, numbers in sets.items()}
-    return models
+    kept = TrainingRows(rows)
+    cases = [(name, mu) for name in sets for mu in REGULARIZERS]
+    return {(name, mu): kept.fit(structures=sets[name], regularizer=mu) for name, mu in cases}
 
 
 def largest_gap(frame: Any) -> float:

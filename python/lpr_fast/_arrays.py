@@ -80,6 +80,8 @@ def as_self_kernels(name: str, value: ArrayLike, n_rows: int) -> Array:
 
 def refuse_unusable(name: str, rows: Array) -> None:
     """Throw for rows of environments that the core does not take."""
+    if not rows.size or max(rows.max(), -rows.min()) <= LARGEST_ENTRY:  # NaN is neither
+        return
     wrong = np.flatnonzero(~(np.abs(rows) <= LARGEST_ENTRY).all(axis=1))
     if wrong.size:
         raise InvalidInputError(

@@ -101,7 +101,7 @@ public:
         ConstMatrixView rows, std::optional<ConstVectorView> weights = std::nullopt, int n_threads = 0
     ) const;
 
-    /// The same with all rows that an accumulator has seen: the bits are those of its rows, given one after the other.
+    /// The same with all rows that an accumulator has seen: without updates before, the bits are those of its rows.
     /// @param rows  of the factor's size, by Method::qr and without targets
     /// @throws InvalidInput  for any other accumulator, and for a factor that holds something and was restricted
     HessianFactor updated(const HessianAccumulator& rows, int n_threads = 0) const;

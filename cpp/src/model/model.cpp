@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <limits>
 #include <string>
 #include <utility>
@@ -369,16 +368,18 @@ void Model::score_phi(ConstMatrixView phi, const Scores& scores, int n_threads) 
     const int threads = resolve_threads(n_threads);
     factor().score(phi, {scores.lpr, scores.variance, scores.lpr_held, info.regularizer}, threads);
     if (scores.local_energy.data == nullptr && !wants_members(scores)) return;
-    const auto write_energies = [&](Index i) {
-        check_environment("phi", phi.row(i), phi.cols, i);
-        const auto energy_by = [&](const double* weights) { return dot(phi.row(i), weights, info.size); };
-        if (scores.local_energy.data != nullptr) scores.local_energy.data[i] = energy_by(state_->weights.data);
-        if (!wants_members(scores)) return;
-        std::vector<double> energies;
-        for (Index k = 0; k < info.n_members; ++k) energies.push_back(energy_by(state_->members.row(k)));
-        write_members(energies.data(), info.n_members, 0.0, scores, i);
-    };
-    parallel_for_each(phi.rows, threads, std::cref(write_energies));
+    for_each_tile(phi.rows, threads, state_->tiles, [&](SpeciesTile& tile, Index first, Index count) {
+        tile.member_energies.reserve(info.n_members);
+        double* energies = tile.member_energies.data();
+        for (Index i = first; i < first + count; ++i) {
+            check_environment("phi", phi.row(i), phi.cols, i);
+            const auto energy_by = [&](const double* weights) { return dot(phi.row(i), weights, info.size); };
+            if (scores.local_energy.data != nullptr) scores.local_energy.data[i] = energy_by(state_->weights.data);
+            if (!wants_members(scores)) continue;
+            for (Index k = 0; k < info.n_members; ++k) energies[k] = energy_by(state_->members.row(k));
+            write_members(energies, info.n_members, 0.0, scores, i);
+        }
+    });
 }
 
 }  // namespace lpr_fast

@@ -213,9 +213,13 @@ class Budget:
     def first_of(self, order: Indices) -> list[int]:
         """Candidates in an order, those left out that the budget does not allow."""
         taken: list[int] = []
+        free = self.allows(taken)
         for candidate in order.tolist():
-            if self.allows(taken)[candidate]:
+            if free[candidate]:
                 taken.append(candidate)
+                free = self.allows(taken)
+                if not free.any():
+                    break
         return taken
 
 

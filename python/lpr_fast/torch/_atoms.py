@@ -10,7 +10,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from .._arrays import as_environments, as_integers, refuse_unusable
+from .._arrays import Array, as_environments, as_integers, refuse_unusable
 from .._errors import InvalidInputError
 
 
@@ -37,13 +37,11 @@ class Atoms:
         """Some of the atoms."""
         return Atoms(self.features[chosen], None if self.species is None else self.species[chosen])
 
-    def kinds(self, *, by_species: bool) -> Iterator[tuple[str, Tensor]]:
-        """Names of modules, and the atoms that each is for: one of all if they are not told apart."""
-        if not by_species:
-            yield "all", torch.arange(len(self))
-        elif self.species is not None:
-            for number in torch.unique(self.species).tolist():
-                yield str(number), torch.nonzero(self.species == number)[:, 0]
+    def kinds(self) -> Iterator[tuple[str, Tensor]]:
+        """Names of species, and the places of their atoms."""
+        assert self.species is not None
+        for number in torch.unique(self.species).tolist():
+            yield str(number), torch.nonzero(self.species == number)[:, 0]
 
 
 def checked_atoms(X: ArrayLike, species: ArrayLike | None, known: frozenset[int] | None) -> Atoms:
@@ -53,12 +51,12 @@ def checked_atoms(X: ArrayLike, species: ArrayLike | None, known: frozenset[int]
     if species is None:
         if known is not None:
             raise InvalidInputError("there is a module for each species; give species=, one for each row of X.")
-        return Atoms(torch.tensor(features), None)
+        return Atoms(_shared(features), None)
     numbers = as_integers("species", species, len(features))
     unknown = [] if known is None else sorted(set(numbers.tolist()) - known)
     if unknown:
         raise InvalidInputError(f"X has atoms of species {unknown[0]}, which have no module; give one for each.")
-    return Atoms(torch.tensor(features), torch.tensor(numbers))
+    return Atoms(_shared(features), torch.tensor(numbers))
 
 
 def structures_of(atoms: Atoms, structure: ArrayLike) -> list[Atoms]:
@@ -69,3 +67,8 @@ def structures_of(atoms: Atoms, structure: ArrayLike) -> list[Atoms]:
     order = np.argsort(labels, kind="stable")
     ends = np.cumsum(np.unique(labels, return_counts=True)[1])[:-1]
     return [atoms.taken(torch.from_numpy(places)) for places in np.split(order, ends)]
+
+
+def _shared(features: Array) -> Tensor:
+    """A tensor of the same memory; torch warns of arrays that cannot be written to."""
+    return torch.from_numpy(features if features.flags.writeable else features.copy())

@@ -21,8 +21,11 @@ Modules: TypeAlias = torch.nn.Module | Mapping[int, torch.nn.Module]
 #: A module and what it is called with -> a part of its predictions, (n,) or (n, 1).
 Component: TypeAlias = Callable[..., Tensor]
 
-# Entries of the rows of a batch: 64 MB.
-_BATCH = 2**23
+# What a module for atoms of all species is called.
+_ALL = "all"
+
+# Entries of the rows of a batch: 16 MB.
+_BATCH = 2**21
 
 # Atoms whose predictions are compared, alone and together.
 _COMPARED = 8
@@ -36,7 +39,7 @@ class _PerAtom(torch.nn.Module):
 
     def __init__(self, modules: Modules) -> None:
         super().__init__()
-        given = modules if isinstance(modules, Mapping) else {"all": modules}
+        given = modules if isinstance(modules, Mapping) else {_ALL: modules}
         self.of_species = torch.nn.ModuleDict({str(key): module for key, module in given.items()})
 
         self.component: Component | None = None
@@ -107,7 +110,7 @@ class Network:
         """The copies, as the user's modules came."""
         if self._is_mapping:
             return {int(key): module for key, module in self._module.of_species.items()}
-        return self._module.of_species["all"]
+        return self._module.of_species[_ALL]
 
     def predict(self, atoms: Atoms) -> Array:
         """Local predictions: (n,)."""
@@ -116,13 +119,15 @@ class Network:
 
     def local(self, atoms: Atoms, weights: dict[str, Tensor] | None = None) -> Tensor:
         """Local predictions that gradients can be taken of, with the network's weights or others: (n,)."""
-        pieces, places = [], []
-        for key, chosen in atoms.kinds(by_species=self._is_mapping):
-            part = atoms.taken(chosen)
-            species = None if self._is_mapping else part.species
-            pieces.append(self._called(weights or self._trained, key, part.features, species))
-            places.append(chosen)
-        return torch.cat(pieces)[torch.argsort(torch.cat(places))] if pieces else torch.zeros(0, dtype=torch.float64)
+        given = weights or self._trained
+        if not len(atoms):
+            return torch.zeros(0, dtype=torch.float64)
+        if not self._is_mapping:
+            return self._called(given, _ALL, atoms.features, atoms.species)
+        kinds = list(atoms.kinds())
+        pieces = [self._called(given, key, atoms.features[places], None) for key, places in kinds]
+        order = torch.argsort(torch.cat([places for _, places in kinds]))
+        return torch.cat(pieces)[order]
 
     def _called(self, weights: dict[str, Tensor], key: str, features: Tensor, species: Tensor | None) -> Tensor:
         try:
@@ -139,13 +144,15 @@ class Network:
         step = max(1, _BATCH // self.size)
         for first in range(0, len(atoms), step):
             part = atoms.taken(slice(first, first + step))
+            if not self._is_mapping:
+                yield self._rows(_ALL, part.features, part.species)
+                continue
             rows = torch.empty(len(part), self.size, dtype=torch.float64)
-            for key, chosen in part.kinds(by_species=self._is_mapping):
-                self._write_rows(key, part.taken(chosen), chosen, rows)
+            for key, places in part.kinds():
+                rows[places] = self._rows(key, part.features[places], None)
             yield rows
 
-    def _write_rows(self, key: str, atoms: Atoms, places: Tensor, rows: Tensor) -> None:
-        species = None if self._is_mapping else atoms.species
+    def _rows(self, key: str, features: Tensor, species: Tensor | None) -> Tensor:
 
         def local(weights: dict[str, Tensor], features: Tensor, number: Tensor | None) -> Tensor:
             given = key, features[None], None if number is None else number[None]
@@ -153,12 +160,15 @@ class Network:
             return predicted.reshape(())
 
         weights = {name: p.detach() for name, p in self._trained.items()}
-        blocks = vmap(grad(local), in_dims=(None, 0, None if species is None else 0))(weights, atoms.features, species)
-        start = 0
-        for name in self._trained:
-            block = blocks[name].flatten(start_dim=1)
-            rows[places, start : start + block.shape[1]] = block
-            start += block.shape[1]
+        of_each = vmap(grad(local), in_dims=(None, 0, None if species is None else 0))
+        try:
+            blocks = of_each(weights, features, species)
+        except Exception as error:
+            raise InvalidInputError(
+                f"torch.func cannot differentiate the module atom by atom ({_first_line(error)}); give one without "
+                "branches that depend on values and without changes in place."
+            ) from error
+        return torch.cat([blocks[name].flatten(start_dim=1) for name in self._trained], dim=1)
 
     def structure_rows(self, structures: list[Atoms]) -> Iterator[Tensor]:
         """Rows X_A = sum of phi over the atoms of each structure, batch by batch: (n, M) each.

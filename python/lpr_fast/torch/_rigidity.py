@@ -183,7 +183,7 @@ def jacobian_rows(
     Yields
     ------
     numpy.ndarray, shape (n, M)
-        Batches of rows, of at most 64 MB, in float64.
+        Batches of rows, of at most 16 MB, in float64.
 
     Raises
     ------

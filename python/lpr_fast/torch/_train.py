@@ -98,7 +98,8 @@ class _Linear:
 
     @property
     def largest_curvature(self) -> float:
-        return float(torch.linalg.matrix_norm(self._products, 2))
+        """Of the products, from above."""
+        return float(torch.linalg.matrix_norm(self._products))
 
     @property
     def gain(self) -> float:
