@@ -100,6 +100,48 @@ def test_toy_the_peak_is_where_the_replicated_environment_is_and_one_pure_struct
             assert min(rises) > 1000
 
 
+def test_silicon_a_tenth_of_defective_structures_raises_the_lpr_of_defects_where_the_descriptor_counts_neighbours() -> (
+    None
+):
+    numbers = found("silicon")
+    sharp, two_shells = "cutoff 2.85 Å in 0.1 Å, mu 0.001", "cutoff 4.5 Å in 0.5 Å, mu 0.001"
+    for kind in ("two-fold", "three-fold", "five-fold"):
+        rise = f"LPR of {kind} atoms, after / before"
+        assert min(numbers[f"{sharp}: {rise}"]) > 8
+        assert max(numbers[f"{two_shells}: {rise}"]) < 3
+    assert max(numbers[f"{sharp}: LPR of four-fold atoms, after / before"]) < 2
+    for when in ("before", "after"):
+        assert max(numbers[f"rank correlation of LPR and committee variance, {when}"]) < -0.8
+    assert max(numbers["rank correlation of LPR and error of local energies, before"]) < -0.2
+    assert min(numbers["largest fall of the SR deviation (meV, prior 1 eV)"]) > 50
+
+
+def test_linear_models_show_the_same_and_their_lpr_vanishes_with_the_regularizer_and_exceeds_one() -> None:
+    numbers = found("linear")
+    for kind in ("two-fold", "three-fold", "five-fold"):
+        assert min(numbers[f"LPR of {kind} atoms, after / before"]) > 8
+    assert max(numbers["LPR of four-fold atoms, after / before"]) < 3
+    assert all(0.95 < power < 1.05 for power in numbers["least power of mu that the LPR falls with, at the end"])
+    for n in (1, 5):
+        name = f"loss per atom, {n} structure{'s' * (n > 1)} of the crystal, mu = 1e-05: LPR of its atoms"
+        assert all(n < lpr < 4 * n for lpr in numbers[name])
+
+
+def test_beyond_the_inverse_of_the_hessian_fails_at_small_regularizers_and_only_the_residual_tells_the_blind_spot() -> (
+    None
+):
+    numbers = found("beyond")
+    assert max(numbers["mu = 0.01: atoms wrong by more than 10 % (%)"]) < 1
+    assert min(numbers["mu = 1e-08: atoms wrong by more than 10 % (%)"]) > 50
+    assert min(numbers["mu = 1e-08: atoms with a negative LPR (%)"]) > 1
+    for zeta, rise in ((4, 3), (12, 1e6)):
+        of_pair, of_melt = (numbers[f"zeta {zeta}, {name}: LPR"] for name in ("pair at 1.0 Å", "melt, 3600 K"))
+        assert all(high > rise * low for high, low in zip(of_pair, of_melt, strict=True))
+        assert min(numbers[f"zeta {zeta}, pair at 1.0 Å: residual"]) > 0.99
+        assert set(numbers[f"zeta {zeta}, pair at 1.0 Å: verdict (2: unlike the training set)"]) == {2}
+        assert set(numbers[f"zeta {zeta}, crystal, 300 K: verdict (2: unlike the training set)"]) == {0}
+
+
 def test_carbon_other_proportions_and_a_crystal_raise_both_kinds_where_the_cutoff_is_short() -> None:
     numbers = found("carbon")
     for kind in ("sp2", "sp3"):
