@@ -164,7 +164,7 @@ def test_films_are_more_rigid_where_they_are_like_what_was_added_and_errors_hard
     for kind in ("diamond-like", "graphite-like", "both kinds"):
         pairs = zip(*(numbers[f"{kind}: LPR of {which}, + %"] for which in ("the nearest", "all atoms")), strict=True)
         assert all(nearest > 3 * of_all for nearest, of_all in pairs)
-        errors = [numbers[f"{when}: RMSE of cells held out, % of their sd"] for when in ("before", kind)]
+        errors = [numbers[f"{when}: sd of errors of held-out cells, % of theirs"] for when in ("before", kind)]
         assert all(after < before + 4 for before, after in zip(*errors, strict=True))
 
 

@@ -103,7 +103,9 @@ def measure(size: Size, seed: int) -> Findings:
     for name in lpr:
         say(name, lpr[name], variance[name], similarity, found)
         errors = local[name].reshape(-1, 64).sum(axis=1) - labels(tested)
-        found.numbers[f"{name}: RMSE of the thin structures, % of their sd"] = 100 * errors.std() / labels(tested).std()
+        found.numbers[f"{name}: sd of errors of thin structures, % of theirs"] = (
+            100 * errors.std() / labels(tested).std()
+        )
     assert rigidity.convergence is not None
     found.numbers["network: share of the loss still to be gained"] = rigidity.convergence.gain
     differences(lpr, local, found)
