@@ -97,7 +97,7 @@ def measure(size: Size, seed: int) -> Findings:
     of_members = np.stack([predicted(member, X_tested) for member in members])
     assert scores.local_energy is not None
     lpr = {"kernel": scores.lpr, "network": rigidity.lpr(X_tested)}
-    variance = {"kernel": scores.spread**2, "network": of_members.var(axis=0, ddof=1)}
+    variance = {"kernel": scores.member_energies.var(axis=1, ddof=1), "network": of_members.var(axis=0, ddof=1)}
     local = {"kernel": scores.local_energy, "network": rigidity.predict(X_tested) + baseline}
     similarity = similarity_to_diamond(kernel, tested)
     for name in lpr:
