@@ -13,12 +13,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from common import COLOURS, Findings, Indices, Study, coordination, read, repeated, soap
+from common import COLOURS, Array, Findings, Indices, Study, coordination, read, repeated, soap
 
-from lpr_fast import Rigidity, Scores, SparseKernelModel, StructureModel, TrainingRows
+from lpr_fast import Rigidity, Scores, SparseKernelModel, StructureModel, TrainingRows, environment_map
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 FILES = ("carbon_gap20u_dft.xyz", "carbon_gap17test_dft.xyz", "big_aC_64000.xyz", "big_aC_4001.xyz")
 BOND = 1.82  # Å: who is a neighbour
@@ -96,7 +96,8 @@ def measure_cells(size: Size, seed: int, found: Findings) -> None:
                 ratio = scores[name].lpr / scores["before"].lpr
                 found.numbers[f"{what}{name}: LPR of {kind}, times"] = np.median(ratio[neighbours == n])
         if hypers is SHORT:
-            found.drawn |= {"scores": scores, "neighbours": neighbours}
+            shown = environment_map(model, film, n_environments=1500, seed=seed)
+            found.drawn |= {"scores": scores, "neighbours": neighbours, "map": (shown.coordinates, shown.atom)}
             measure_groups(model, size, seed, found)
 
 
@@ -134,9 +135,11 @@ def measure(size: Size, seed: int) -> Findings:
 
 
 def draw(figure: Figure, findings: list[Findings]) -> None:
-    """LPR of the film's atoms before and after, first seed."""
+    """LPR of the film's atoms before and after, and where on the map it rises; first seed."""
+    halves: Any = figure.subfigures(2, 1)
+    above, below = halves
     drawn = findings[0].drawn
-    panels = figure.subplots(1, 3, sharex=True, sharey=True)
+    panels = above.subplots(1, 3, sharex=True, sharey=True)
     before = drawn["scores"]["before"].lpr
     for axes, name in zip(panels, (OTHERS, CRYSTAL_8, CRYSTAL_64), strict=True):
         for (kind, n), colour in zip(KINDS.items(), COLOURS, strict=False):
@@ -146,6 +149,20 @@ def draw(figure: Figure, findings: list[Findings]) -> None:
         axes.set(title=name, xlabel="LPR before", xlim=(before.min(), before.max()))
     panels[0].set_ylabel("LPR after (loss on totals)")
     panels[0].legend(frameon=False, markerscale=5)
+    draw_map(below, drawn, before)
+
+
+def draw_map(figure: SubFigure, drawn: dict[str, Any], before: Array) -> None:
+    """Kernel principal components of the film's environments, in the colours of neighbours and of what rises."""
+    coordinates, atoms = drawn["map"]
+    colours = {"neighbours": drawn["neighbours"]}
+    for name in (OTHERS, CRYSTAL_64):
+        colours[f"log10 of LPR after / before, {name}"] = np.log10(drawn["scores"][name].lpr / before)
+    for axes, (name, values) in zip(figure.subplots(1, 3), colours.items(), strict=True):
+        points = axes.scatter(*coordinates[:, :2].T, c=values[atoms], s=3, cmap="viridis")
+        figure.colorbar(points, ax=axes)
+        axes.set(title=name, xticks=[], yticks=[])
+        axes.title.set_fontsize(9)
 
 
 STUDY = Study(
@@ -157,7 +174,7 @@ STUDY = Study(
     full=Size(150, 500, 400),
     n_seeds=(2, 5),
     needs=FILES,
-    picture_inches=(11, 4),
+    picture_inches=(11, 7),
 )
 
 if __name__ == "__main__":

@@ -67,8 +67,8 @@ class SoapLayout:
         label = "{}-{}".format if by == "species" else "n={},{}".format
         found: dict[str, Mask] = {}
         for one in np.unique(pairs, axis=0):
-            names = [symbol(int(s)) for s in one] if by == "species" else one.tolist()
-            found[label(*names)] = cast("Mask", (pairs == one).all(axis=1))
+            ends = [symbol(int(s)) for s in one] if by == "species" else one.tolist()
+            found[label(*ends)] = cast("Mask", (pairs == one).all(axis=1))
         return found
 
     def _pairs(self, by: By) -> Indices:
