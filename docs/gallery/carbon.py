@@ -136,7 +136,8 @@ def measure(size: Size, seed: int) -> Findings:
 
 def draw(figure: Figure, findings: list[Findings]) -> None:
     """LPR of the film's atoms before and after, and where on the map it rises; first seed."""
-    above, below = figure.subfigures(2, 1)
+    halves: Any = figure.subfigures(2, 1)
+    above, below = halves
     drawn = findings[0].drawn
     panels = above.subplots(1, 3, sharex=True, sharey=True)
     before = drawn["scores"]["before"].lpr

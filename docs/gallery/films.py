@@ -135,7 +135,7 @@ def measure_errors(
         sets = {"before": np.arange(len(cells))} | training_sets(len(cells), k)
         for name, numbers in sets.items():
             errors = kept.fit(structures=numbers).predict(held_out) / 64 - energies
-            found.numbers[f"{name}: RMSE of cells held out, % of their sd"] = 100 * errors.std() / energies.std()
+            found.numbers[f"{name}: sd of errors of held-out cells, % of theirs"] = 100 * errors.std() / energies.std()
 
 
 def draw(figure: Figure, findings: list[Findings]) -> None:

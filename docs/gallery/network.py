@@ -97,13 +97,15 @@ def measure(size: Size, seed: int) -> Findings:
     of_members = np.stack([predicted(member, X_tested) for member in members])
     assert scores.local_energy is not None
     lpr = {"kernel": scores.lpr, "network": rigidity.lpr(X_tested)}
-    variance = {"kernel": scores.spread**2, "network": of_members.var(axis=0, ddof=1)}
+    variance = {"kernel": scores.member_energies.var(axis=1, ddof=1), "network": of_members.var(axis=0, ddof=1)}
     local = {"kernel": scores.local_energy, "network": rigidity.predict(X_tested) + baseline}
     similarity = similarity_to_diamond(kernel, tested)
     for name in lpr:
         say(name, lpr[name], variance[name], similarity, found)
         errors = local[name].reshape(-1, 64).sum(axis=1) - labels(tested)
-        found.numbers[f"{name}: RMSE of the thin structures, % of their sd"] = 100 * errors.std() / labels(tested).std()
+        found.numbers[f"{name}: sd of errors of thin structures, % of theirs"] = (
+            100 * errors.std() / labels(tested).std()
+        )
     assert rigidity.convergence is not None
     found.numbers["network: share of the loss still to be gained"] = rigidity.convergence.gain
     differences(lpr, local, found)

@@ -113,11 +113,11 @@ def say(suggestion: Suggestion, measured: float, found: Findings) -> None:
 def draw(figure: Figure, findings: list[Findings]) -> None:
     """The variance after each choice, all seeds; the loosest atoms before and after, first seed."""
     left, right = figure.subplots(1, 2)
-    for found, colour in zip(findings, [COLOURS[0]] * len(findings), strict=True):
-        left.plot(100 * found.drawn["lpr"][0] / found.drawn["lpr"], color=colour, alpha=0.6)
+    for found in findings:
+        left.plot(100 * found.drawn["lpr"][0] / found.drawn["lpr"], color=COLOURS[0], alpha=0.6)
     for way, colour in zip(WAYS[1:], COLOURS[1:], strict=True):
-        values = [100 - found.numbers[f"taken off the variance, {way}, predicted, %"] for found in findings]
-        left.plot([len(findings[0].drawn["lpr"]) - 1] * len(values), values, "o", color=colour, label=way)
+        taken = np.array([found.numbers[f"taken off the variance, {way}, predicted, %"] for found in findings])
+        left.plot(np.full(len(taken), len(findings[0].drawn["lpr"]) - 1), 100 - taken, "o", color=colour, label=way)
     left.plot([], [], color=COLOURS[0], label=WAYS[0])
     left.set(xlabel="structures added", ylabel="mean variance of the loosest atoms, %")
     left.legend(frameon=False)

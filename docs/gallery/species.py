@@ -69,7 +69,8 @@ def committees(
     SparseKernelModel.fit(structures, hypers=hypers, **SETTINGS, n_active=n_active, keep_rows=rows)
     kept = TrainingRows(rows)
     fitted = {name: Committee.fit(kept, structures=numbers, baseline="kept") for name, numbers in sets.items()}
-    return {name: committee.score(tested).spread ** 2 for name, committee in fitted.items()}
+    energies = {name: committee.score(tested).member_energies for name, committee in fitted.items()}
+    return {name: of_members.var(axis=1, ddof=1) for name, of_members in energies.items()}
 
 
 @cache

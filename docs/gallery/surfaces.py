@@ -117,7 +117,7 @@ def draw(figure: Figure, findings: list[Findings]) -> None:
 
 
 STUDY = Study(
-    __file__, recipe, measure, draw, reduced=Size(200, 200), full=Size(559, 1000), n_seeds=(2, 10), needs=FILES
+    __file__, recipe, measure, draw, reduced=Size(200, 200), full=Size(559, 1000), n_seeds=(2, 5), needs=FILES
 )
 
 if __name__ == "__main__":
