@@ -81,7 +81,7 @@ ROWS: dict[str, dict[str, tuple[int, ...]]] = {
     "torch_rows.py": dict.fromkeys(
         ["vmap(jacrev) by hand", "rows of atoms  ", "rows of structures"], SECONDS_AND_RATIOS
     )
-    | {"32 ": (2,), "128 ": (2,)},
+    | {"32     ": (2,), "128     ": (2,)},
     "trajectories.py": {"1        1728    2GB": (1,) * 12}
     | dict.fromkeys(
         ["scoring", "reading", "writing extended XYZ", "all, from file to .h5 and .csv", "all, and extended XYZ"],

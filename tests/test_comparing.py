@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +194,19 @@ def test_pictures_are_the_same_bytes_again(comparison: Comparison, frames: list[
     assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
     with pytest.raises(InvalidInputError, match="must end in"):
         comparison.save(tmp_path / "found.docx")
+
+
+def test_maps_have_the_colour_of_the_change(comparison: Comparison, tmp_path: Path) -> None:
+    for package in ("sklearn", "chemiscope"):
+        pytest.importorskip(package)
+    content = json.loads(comparison.save(tmp_path / "map.chemiscope.json").read_text())
+    values = content["properties"]["log10 of the change of the LPR"]["values"]
+    places = zip(content["properties"]["frame"]["values"], content["properties"]["atom"]["values"], strict=True)
+    assert comparison.enhancement_held is not None
+    for value, (frame, atom) in zip(values, places, strict=True):
+        assert value == pytest.approx(np.log10(1.0 + comparison.enhancement_held[8 * int(frame) + int(atom)]))
+    with pytest.raises(InvalidInputError, match="must end in"):
+        comparison.map(tmp_path / "map.h5")
 
 
 def test_the_command_says_what_improved_and_writes_files(

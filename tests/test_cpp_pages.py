@@ -116,7 +116,7 @@ def run(*command: object, folder: Path) -> str:
 def build(compiler: list[str], source: str, folder: Path) -> None:
     archive = PACKAGE / "lib" / "liblpr_fast.a"
     command = [*compiler, *STRICT, "-I", PACKAGE / "include", source, "-o", "program", archive]
-    run(*command, "-lstdc++", "-pthread", "-lm", folder=folder)
+    run(*command, "-lstdc++", "-lgomp", "-lm", folder=folder)
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ def print_latency_from_cpp(context: Context) -> None:
     package = Path(_core.__file__).parent
     library = library_of(
         Path(__file__).with_name("latency.cpp"),
-        [f"-I{package / 'include'}", "-pthread"],
+        [f"-I{package / 'include'}", "-fopenmp"],
         [str(package / "lib" / "liblpr_fast.a")],
     )
     if library is None:

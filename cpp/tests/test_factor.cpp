@@ -259,6 +259,8 @@ int main() {
     run("restriction gives the same numbers", restriction_gives_the_same_numbers);
     run("an update equals a fit with all rows", an_update_equals_a_fit_with_all_rows);
     run("updates in parts give the bits of one", updates_in_parts_give_the_bits_of_one);
+    run("an update by an accumulator has the bits of one by its rows",
+        an_update_by_an_accumulator_has_the_bits_of_one_by_its_rows);
     run("the condition estimate is near the truth", the_condition_estimate_is_near_the_truth);
     run("a factor can be rebuilt from its parts", a_factor_can_be_rebuilt_from_its_parts);
     run("unusable arguments are refused", unusable_arguments_are_refused);

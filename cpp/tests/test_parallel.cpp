@@ -49,23 +49,10 @@ void calls_from_many_threads_and_from_tasks_are_all_done() {
     CHECK(count == 8 * 25 * 4 * 20);
 }
 
-void no_thread_is_waited_for_that_has_not_begun() {
-    // As many calls at a time as there may be helpers, of which each keeps its own busy until all of them run: with a
-    // team of threads for every call, or none, they would wait for one another for ever.
-    std::atomic<bool> is_open{false};
-    std::vector<std::thread> hosts;
-    for (int k = 0; k < 2 * most_threads(); ++k) {
-        hosts.emplace_back([&] {
-            parallel_for_each(2, 2, [&](Index) {
-                while (!is_open) std::this_thread::yield();
-            });
-        });
-    }
-    std::atomic<int> count{0};
-    parallel_for_each(100, most_threads(), [&](Index) { ++count; });
-    CHECK(count == 100);
-    is_open = true;
-    for (std::thread& host : hosts) host.join();
+void a_short_loop_runs_on_the_calling_thread() {
+    CHECK(threads_for(1000, 4) == 1);
+    CHECK(threads_for(Index{1} << 30, 4) == 4);
+    CHECK(threads_for(Index{1} << 30, 0) == 0);
 }
 
 void a_worker_that_cannot_be_made_is_an_error() {
@@ -110,7 +97,7 @@ int main() {
     run("every task runs once", every_task_runs_once);
     run("the exception of the first failing task arrives", the_exception_of_the_first_failing_task_arrives);
     run("calls from many threads and from tasks are all done", calls_from_many_threads_and_from_tasks_are_all_done);
-    run("no thread is waited for that has not begun", no_thread_is_waited_for_that_has_not_begun);
+    run("a short loop runs on the calling thread", a_short_loop_runs_on_the_calling_thread);
     run("a worker that cannot be made is an error", a_worker_that_cannot_be_made_is_an_error);
     run("negative thread counts are refused", negative_thread_counts_are_refused);
     run("the environment sets the default", the_environment_sets_the_default);

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, SupportsFloat, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,7 @@ class Findings:
         Whatever the picture needs.
     """
 
-    numbers: dict[str, SupportsFloat] = field(default_factory=dict)
+    numbers: dict[str, Any] = field(default_factory=dict)
     drawn: dict[Any, Any] = field(default_factory=dict)
 
 

@@ -307,6 +307,7 @@ class Rigidity(FactorisedHessian):
         Rows may come in several updates, one after the other: the bits of rigidities are those of one. With `targets`
         the weights of the model follow, c + H_new^-1 rows^T W (targets - rows c) (recursive least squares); without,
         the new rigidity has no weights and predicts nothing, for those of before are not those of the rows.
+        Updated weights lose as many digits as H has, those of a fit to all rows half of these.
 
         Parameters
         ----------

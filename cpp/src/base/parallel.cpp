@@ -16,7 +16,6 @@
 #include <pthread.h>
 #endif
 
-#include "base/helpers.hpp"
 #include "lpr_fast/error.hpp"
 
 namespace lpr_fast {
@@ -35,6 +34,11 @@ int cores_in_affinity_mask() {
     if (sched_getaffinity(0, sizeof(mask), &mask) == 0) return std::max(1, CPU_COUNT(&mask));
 #endif
     return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+// OpenMP runtimes end the process when the system refuses a thread, and more than this are of no use.
+int most_threads() {
+    return std::max(8, 2 * cores_in_affinity_mask());
 }
 
 int threads_from_environment() {
@@ -85,10 +89,6 @@ bool is_forked_child() {
     return was_forked.load(std::memory_order_relaxed);
 }
 
-int most_threads() {
-    return std::max(8, 2 * cores_in_affinity_mask());
-}
-
 int resolve_threads(int n_threads) {
     if (n_threads < 0) {
         throw InvalidInput(
@@ -101,13 +101,21 @@ int resolve_threads(int n_threads) {
     return std::min(n_threads, most_threads());
 }
 
+int threads_for(Index n_products, int n_threads) {
+    constexpr Index worth_threads = Index{1} << 25;  // some milliseconds of one core
+    return n_products < worth_threads ? 1 : n_threads;
+}
+
 void parallel_for(Index n_tasks, int n_threads, const std::function<Worker()>& make_worker) {
     const int threads = static_cast<int>(std::min<Index>(resolve_threads(n_threads), n_tasks));
     TaskQueue queue(n_tasks);
     if (threads <= 1 || is_forked_child()) {
         queue.run(make_worker);
     } else {
-        run_with_helpers(threads - 1, [&] { queue.run(make_worker); });
+#if defined(_OPENMP)
+#pragma omp parallel num_threads(threads)
+#endif
+        queue.run(make_worker);
     }
     queue.rethrow();
 }

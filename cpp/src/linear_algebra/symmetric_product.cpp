@@ -50,11 +50,12 @@ void add_symmetric_product(
     if (rows.rows() == 0) return;
     const HotKernels& kernels = hot_kernels();
     const Index size = sum.cols();
-    const AlignedBuffer panels = grouped_columns(rows, kernels.panel_rows, n_threads);
-    const AlignedBuffer strips = grouped_columns(rows, kernels.lanes, n_threads);
+    const int n_used = threads_for(rows.size() * size / 2, n_threads);
+    const AlignedBuffer panels = grouped_columns(rows, kernels.panel_rows, n_used);
+    const AlignedBuffer strips = grouped_columns(rows, kernels.lanes, n_used);
     const Index padded = tile_count(size, product_tile) * product_tile;
     const auto tiles = lower_tiles(size);
-    parallel_for(static_cast<Index>(tiles.size()), n_threads, [&]() -> Worker {
+    parallel_for(static_cast<Index>(tiles.size()), n_used, [&]() -> Worker {
         const auto out = std::make_shared<AlignedBuffer>(product_tile * product_tile);
         return [&, out](Index task) {
             const auto [i, j] = tiles[static_cast<std::size_t>(task)];

@@ -66,7 +66,8 @@ Matrix gathered(
     for (Index j = width - n_targets; j < width; ++j) columns.push_back(j);
     Matrix gathered(std::max(n_rows, n_chosen), n_chosen + n_targets);
     gathered.bottomRows(gathered.rows() - n_rows).setZero();
-    parallel_for_each(tile_count(n_rows, column_tile), n_threads, [&](Index tile) {
+    const int n_used = threads_for(gathered.size(), n_threads);
+    parallel_for_each(tile_count(n_rows, column_tile), n_used, [&](Index tile) {
         const Index end = std::min(n_rows, (tile + 1) * column_tile);
         for (Index j = 0; j < gathered.cols(); ++j) {
             const Index column = columns[static_cast<std::size_t>(j)];
@@ -105,7 +106,8 @@ public:
     /// Of columns [begin, end), from row begin on.
     ColumnNorms(const Matrix& work, Index begin, Index end, int n_threads)
         : begin_(begin), now_(end - begin), computed_(end - begin) {
-        parallel_for_each(tile_count(end - begin, column_tile), n_threads, [&](Index tile) {
+        const int n_used = threads_for((work.rows() - begin) * (end - begin), n_threads);
+        parallel_for_each(tile_count(end - begin, column_tile), n_used, [&](Index tile) {
             const Index last = std::min(end, begin + (tile + 1) * column_tile);
             for (Index j = begin + tile * column_tile; j < last; ++j) compute(work, begin, j);
         });
@@ -126,16 +128,12 @@ public:
     }
 
     /// Takes rows [first, next) off columns [next, end). Where little is left, the norm is computed anew.
-    void remove_rows(const Matrix& work, Index first, Index next, int n_threads) {
-        const Index end = begin_ + now_.size();
-        parallel_for_each(tile_count(end - next, column_tile), n_threads, [&](Index tile) {
-            const Index last = std::min(end, next + (tile + 1) * column_tile);
-            for (Index j = next + tile * column_tile; j < last; ++j) {
-                double& norm = now_(j - begin_);
-                norm -= work.col(j).segment(first, next - first).squaredNorm();
-                if (!(norm > cancelled * computed_(j - begin_))) compute(work, next, j);
-            }
-        });
+    void remove_rows(const Matrix& work, Index first, Index next) {
+        for (Index j = next; j < begin_ + now_.size(); ++j) {
+            double& norm = now_(j - begin_);
+            norm -= work.col(j).segment(first, next - first).squaredNorm();
+            if (!(norm > cancelled * computed_(j - begin_))) compute(work, next, j);
+        }
     }
 
 private:
@@ -204,7 +202,8 @@ Reflectors eliminate_panel(Elimination& e, ColumnNorms& norms, Index first, Inde
 
 /// C <- (I - V T V^T)^T C, in column tiles whose width does not depend on the number of threads.
 void apply_reflectors(const Reflectors& reflectors, Eigen::Ref<Matrix> trailing, int n_threads) {
-    parallel_for_each(tile_count(trailing.cols(), column_tile), n_threads, [&](Index tile) {
+    const int n_used = threads_for(2 * reflectors.v.size() * trailing.cols(), n_threads);
+    parallel_for_each(tile_count(trailing.cols(), column_tile), n_used, [&](Index tile) {
         const Index first = tile * column_tile;
         auto c = trailing.middleCols(first, std::min(column_tile, trailing.cols() - first));
         Matrix w(reflectors.v.cols(), c.cols());
@@ -237,7 +236,7 @@ void eliminate(Elimination& e, Index first, Index end, int n_threads) {
         // On their own, for the width of a product may decide about its last bits.
         apply_reflectors(reflectors, below.rightCols(e.work.cols() - e.n_columns()), n_threads);
         const Index done = reflectors.t.cols();
-        norms.remove_rows(e.work, first, first + done, n_threads);
+        norms.remove_rows(e.work, first, first + done);
         first += done;
         // Where few columns of a panel were good pivots, choose again sooner.
         next_width = done < width ? std::max(narrowest_panel, done) : std::min(widest_panel, 2 * width);

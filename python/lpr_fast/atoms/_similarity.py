@@ -35,6 +35,15 @@ class Prototypes:
         if not self._known:
             raise InvalidInputError("there are no prototypes to compare with; give at least one.")
 
+    @classmethod
+    def of_environments(cls, features: Array, numbers: NDArray[np.int64], zeta: float, n_threads: int) -> Prototypes:
+        """One prototype that has given environments: their features, and the species of their centres."""
+        found = cls.__new__(cls)
+        found._zeta, found._n_threads = zeta, n_threads
+        rows = _core.normalised(np.ascontiguousarray(features), n_threads)
+        found._known = [{s: rows[numbers == s] for s in np.unique(numbers).tolist()}]
+        return found
+
     def similarities(self, features: Array, numbers: NDArray[np.int64]) -> Array:
         """Each row's largest kernel with the environments of each prototype; zero if none is of its species."""
         rows = _core.normalised(np.ascontiguousarray(features), self._n_threads)

@@ -80,7 +80,7 @@ def _lines(found: Comparison, nearest: NearestAtoms | None, near: str | None) ->
         yield from _about("nearest   ", nearest.distributions())
         yield (
             f"{_INDENT}over the {len(nearest)} atoms most similar to {near} "
-            f"(kernels {nearest.similarity[-1]:.3g} to {nearest.similarity[0]:.3g})"
+            f"(kernels {nearest.similarity[-1]:.5f} to {nearest.similarity[0]:.5f})"
         )
     if len(found):
         yield from _where(found)

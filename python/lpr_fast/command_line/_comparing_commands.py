@@ -48,7 +48,8 @@ def committee(rows: Path, output: Path, **options: Any) -> None:
     type=click.Path(path_type=Path),
     multiple=True,
     help="File to write, may be repeated: a table of frames and species (.csv), all atoms (.h5, .npz, .extxyz), a "
-    "picture (.png, .pdf, .svg).  [default: .compare.csv and .compare.png beside TRAJECTORY]",
+    "picture (.png, .pdf, .svg), a map (.chemiscope.json.gz).  [default: .compare.csv and .compare.png beside "
+    "TRAJECTORY]",
 )
 @click.option("--near", metavar="FILE", help="Structures: what changes for the atoms that are most similar to theirs.")
 @click.option("-k", type=int, default=100, show_default=True, help="How many atoms that are.")

@@ -85,7 +85,8 @@ class Comparison(ComparedAtoms):
         """Write a file, by its suffix.
 
         ``.csv``: a line for each frame and species; ``.npz``, ``.h5``, ``.hdf5``: the columns; ``.xyz``, ``.extxyz``:
-        the frames with the columns; ``.png``, ``.pdf``, ``.svg``: a picture (see `plot`).
+        the frames with the columns; ``.png``, ``.pdf``, ``.svg``: a picture (see `plot`); ``.chemiscope.json``,
+        ``.chemiscope.json.gz``: a map (see `map`).
 
         Raises
         ------
@@ -97,6 +98,28 @@ class Comparison(ComparedAtoms):
         from ._files import write
 
         return write(self, Path(path))
+
+    def map(self, path: str | PathLike[str], *, n_environments: int = 2000, seed: int = 0, n_threads: int = 0) -> Path:
+        """Draw a map of environments in the colour of the change: the decadic logarithm of lpr_b / lpr_a.
+
+        Parameters
+        ----------
+        path : path
+            A picture (``.png``, ``.pdf``, ``.svg``), or a file for chemiscope (``.chemiscope.json``, ``.gz`` behind
+            it).
+        n_environments, seed, n_threads
+            As for `environment_map`, of the second model.
+
+        Raises
+        ------
+        InvalidInputError
+            For other names.
+        MissingPackageError
+            Without scikit-learn, matplotlib or chemiscope.
+        """
+        from ._map import map_comparison
+
+        return map_comparison(self, Path(path), n_environments, seed, as_count("n_threads", n_threads))
 
     def plot(self, path: str | PathLike[str], *, nearest: NearestAtoms | None = None) -> Path:
         """Draw LPR under both models, the distribution of its change, and what changes near given environments.

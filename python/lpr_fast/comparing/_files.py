@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from .._errors import InvalidInputError, MissingPackageError
 from .._files import refuse_output, replacing
 from ..descriptors._elements import symbol
+from ..writing._chemiscope import SUFFIXES
 from ..writing._extxyz import write_frame
 from ._compared import CHANGES
 
@@ -36,10 +37,10 @@ def check_suffix(path: Path) -> None:
     InvalidInputError
         For other suffixes.
     """
-    if path.suffix not in (*_WRITERS, *_PICTURES):
+    if path.suffix not in (*_WRITERS, *_PICTURES) and not path.name.endswith(SUFFIXES):
         raise InvalidInputError(
-            f"{path} must end in .csv, .npz, .h5, .hdf5, .xyz, .extxyz, .png, .pdf or .svg; that decides what is "
-            "written."
+            f"{path} must end in .csv, .npz, .h5, .hdf5, .xyz, .extxyz, .png, .pdf, .svg, .chemiscope.json or "
+            ".chemiscope.json.gz; that decides what is written."
         )
 
 
@@ -48,6 +49,8 @@ def write(comparison: Comparison, path: Path) -> Path:
     check_suffix(path)
     if path.suffix in _PICTURES:
         return comparison.plot(path)
+    if path.name.endswith(SUFFIXES):
+        return comparison.map(path)
     refuse_output(path, [])
     with replacing(path) as file:
         _WRITERS[path.suffix](comparison, file)

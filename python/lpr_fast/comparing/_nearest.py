@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import _core
 from .._arrays import Array, as_count, as_pairs
 from .._errors import InvalidInputError
 from ..atoms._model import StructureModel
-from ..atoms._sparse_kernel_model import SparseKernelModel
+from ..atoms._similarity import Prototypes
 from ._compared import ComparedAtoms
 
 if TYPE_CHECKING:
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
     from ._comparison import Comparison
 
 Indices = NDArray[np.int64]
-
-# Rows of kernels that exist at a time.
-_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -46,14 +42,10 @@ def nearest_atoms(
     """See `Comparison.nearest`."""
     if as_count("k", k) < 1:
         raise InvalidInputError(f"k is {k}; ask for one atom at least.")
-    wanted = _wanted(comparison, environments, model)
-    found = [np.zeros(0)]
-    for batch in comparison.frames:
-        features = model.features([batch])
-        found.append(_similarity(features, batch.numbers, wanted, _zeta(model), n_threads))
-    similarity = np.concatenate(found)
-    if not len(similarity):
+    if not len(comparison):
         raise InvalidInputError("there are no atoms to choose from; compare the models for some frames.")
+    wanted = _wanted(comparison, environments, model, n_threads)
+    similarity = wanted.of_frames(model.pipeline, comparison.frames).max(axis=1)
     chosen = np.argsort(-similarity, kind="stable")[:k]
     columns = {each.name: getattr(comparison, each.name) for each in fields(ComparedAtoms)}
     taken: dict[str, Any] = {name: None if values is None else values[chosen] for name, values in columns.items()}
@@ -61,24 +53,21 @@ def nearest_atoms(
 
 
 def _wanted(
-    comparison: Comparison, environments: Iterable[Atoms] | ArrayLike, model: StructureModel
-) -> dict[int, Array]:
-    """Features of the given environments, species by species."""
+    comparison: Comparison, environments: Iterable[Atoms] | ArrayLike, model: StructureModel, n_threads: int
+) -> Prototypes:
+    """What atoms are compared with."""
     from ase import Atoms
 
     given: Any = [environments] if isinstance(environments, Atoms) else environments
     if not isinstance(given, np.ndarray):
         given = list(given)
     if len(given) and all(isinstance(frame, Atoms) for frame in given):
-        features, numbers = model.features(given), np.concatenate([frame.numbers for frame in given])
-    else:
-        frame, atom = _places(comparison, given).T
-        features = np.concatenate(
-            [model.pipeline.features_of(comparison.frames[f], np.array([i])) for f, i in zip(frame, atom, strict=True)]
-        )
-        numbers = np.array([comparison.frames[f].numbers[i] for f, i in zip(frame, atom, strict=True)])
-    normalised = _core.normalised(features, 0)
-    return {int(s): normalised[numbers == s] for s in np.unique(numbers)}
+        return Prototypes(model.pipeline, given, model.kernel_power, n_threads)
+    frame, atom = _places(comparison, given).T
+    frames = [comparison.frames[f] for f in frame]
+    features = [model.pipeline.features_of(f, np.array([i])) for f, i in zip(frames, atom, strict=True)]
+    numbers = np.array([f.numbers[i] for f, i in zip(frames, atom, strict=True)])
+    return Prototypes.of_environments(np.concatenate(features), numbers, model.kernel_power, n_threads)
 
 
 def _places(comparison: Comparison, given: ArrayLike) -> Indices:
@@ -88,19 +77,3 @@ def _places(comparison: Comparison, given: ArrayLike) -> Indices:
         if not (0 <= f < len(comparison.frames) and 0 <= i < len(comparison.frames[f])):
             raise InvalidInputError(f"environments name atom {i} of frame {f}, which was not compared.")
     return pairs
-
-
-def _similarity(features: Array, numbers: Indices, wanted: dict[int, Array], zeta: float, n_threads: int) -> Array:
-    """Largest kernel of each atom with the wanted environments of its species; 0 where there is none."""
-    similarity = np.zeros(len(numbers))
-    for species, of_species in wanted.items():
-        atoms = np.flatnonzero(numbers == species)
-        for start in range(0, len(atoms), _ROWS):
-            some = atoms[start : start + _ROWS]
-            rows = _core.normalised(features[some], n_threads)
-            similarity[some] = _core.kernel_rows(rows, of_species, zeta, n_threads).max(axis=1)
-    return similarity
-
-
-def _zeta(model: StructureModel) -> float:
-    return float(model.zeta) if isinstance(model, SparseKernelModel) else 1.0

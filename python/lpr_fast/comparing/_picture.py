@@ -77,6 +77,7 @@ def _near(axes: Axes, nearest: NearestAtoms, rigidity: str) -> None:
     axes.plot(nearest.similarity, _ratio(nearest, rigidity), ".", color=COLOURS[0])
     axes.axhline(1.0, color=COLOURS[6], linewidth=0.8)
     axes.set(yscale="log", xlabel="similarity to the given environments", ylabel="LPR of the second model / first")
+    axes.locator_params(axis="x", nbins=4)
     axes.set_title(f"The {len(nearest)} nearest atoms")
 
 

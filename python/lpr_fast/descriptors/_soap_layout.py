@@ -59,16 +59,16 @@ class SoapLayout:
         species and of radial functions have no order.
         """
         if by not in get_args(By):
-            names = ", ".join(map(repr, get_args(By)))
-            raise InvalidInputError(f"by is {by!r}; it must be one of {names}.")
+            known = ", ".join(map(repr, get_args(By)))
+            raise InvalidInputError(f"by is {by!r}; it must be one of {known}.")
         if by == "angular":
             return {f"l={degree}": self.angular == degree for degree in np.unique(self.angular).tolist()}
         pairs = self._pairs(by)
         label = "{}-{}".format if by == "species" else "n={},{}".format
         found: dict[str, Mask] = {}
         for one in np.unique(pairs, axis=0):
-            names = [symbol(int(s)) for s in one] if by == "species" else one.tolist()
-            found[label(*names)] = cast("Mask", (pairs == one).all(axis=1))
+            ends = [symbol(int(s)) for s in one] if by == "species" else one.tolist()
+            found[label(*ends)] = cast("Mask", (pairs == one).all(axis=1))
         return found
 
     def _pairs(self, by: By) -> Indices:

@@ -119,19 +119,19 @@ class Network:
 
     def local(self, atoms: Atoms, weights: dict[str, Tensor] | None = None) -> Tensor:
         """Local predictions that gradients can be taken of, with the network's weights or others: (n,)."""
-        given = weights or self._trained
         if not len(atoms):
             return torch.zeros(0, dtype=torch.float64)
         if not self._is_mapping:
-            return self._called(given, _ALL, atoms.features, atoms.species)
+            return self._called(weights, _ALL, atoms.features, atoms.species)
         kinds = list(atoms.kinds())
-        pieces = [self._called(given, key, atoms.features[places], None) for key, places in kinds]
+        pieces = [self._called(weights, key, atoms.features[places], None) for key, places in kinds]
         order = torch.argsort(torch.cat([places for _, places in kinds]))
         return torch.cat(pieces)[order]
 
-    def _called(self, weights: dict[str, Tensor], key: str, features: Tensor, species: Tensor | None) -> Tensor:
+    def _called(self, weights: dict[str, Tensor] | None, key: str, features: Tensor, species: Tensor | None) -> Tensor:
         try:
-            predicted = functional_call(self._module, weights, (key, features, species))
+            given = key, features, species
+            predicted = self._module(*given) if weights is None else functional_call(self._module, weights, given)
         except Exception as error:
             raise InvalidInputError(
                 f"the module fails for features of shape {tuple(features.shape)} in float64 ({_first_line(error)}); it "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,9 @@ _GAP = 0.25
 
 
 def check_packages() -> None:
-    """Throw where scikit-learn is missing: better now than after hours."""
-    _kernel_pca()
+    """Throw where scikit-learn is missing: better now than after hours. It is loaded when a map is made, not here."""
+    if find_spec("sklearn") is None:
+        raise _missing("there is no package sklearn")
 
 
 def kernel_map(features: Array, numbers: NDArray[Any], zeta: float) -> Array:
@@ -73,7 +75,11 @@ def _kernel_pca() -> Any:
     try:
         from sklearn.decomposition import KernelPCA
     except ImportError as error:
-        raise MissingPackageError(
-            f"maps of environments need scikit-learn ({error}); install it with: pip install 'lpr-fast[view]'"
-        ) from error
+        raise _missing(str(error)) from error
     return KernelPCA
+
+
+def _missing(reason: str) -> MissingPackageError:
+    return MissingPackageError(
+        f"maps of environments need scikit-learn ({reason}); install it with: pip install 'lpr-fast[view]'"
+    )
