@@ -177,6 +177,7 @@ def test_similarities_to_prototypes_are_columns(model: SparseKernelModel) -> Non
         ({"colour": "height"}, "there is no 'height' to colour the map by; take one of lpr, "),
         ({"colour": [1.0, 2.0]}, "colour has 2 values for 16 atoms; give one for each."),
         ({"n_environments": 0}, "n_environments is 0; ask for at least one."),
+        ({"seed": -1}, "seed is -1; it must not be negative."),
         ({"radius": -1.0}, "radius is -1; neighbours need one above 0"),
     ],
 )
@@ -184,6 +185,14 @@ def test_what_cannot_be_laid_out_is_refused(model: SparseKernelModel, options: d
     with pytest.raises(InvalidInputError) as caught:
         environment_map(model, silicon(2), **options)
     assert expected in str(caught.value)
+
+
+def test_one_environment_and_one_prototype_are_enough(model: SparseKernelModel) -> None:
+    found = environment_map(model, silicon(2), n_environments=1, prototypes=silicon(1)[0])
+    assert found.coordinates.tolist() == [[0.0, 0.0, 0.0]]
+    (name,) = [name for name in found.columns if name.startswith("similarity")]
+    expected = model.similarity(silicon(2), silicon(1))[8 * found.frame + found.atom, 0]
+    np.testing.assert_allclose(found.columns[name], expected, rtol=1e-12)
 
 
 def test_maps_are_written_for_chemiscope_and_as_pictures(model: SparseKernelModel, tmp_path: Path) -> None:

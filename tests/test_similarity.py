@@ -55,6 +55,11 @@ def test_a_structure_is_as_like_itself_as_can_be() -> None:
     assert similarity[8:, 0].max() < 1.0
 
 
+def test_one_structure_may_come_alone() -> None:
+    model, frames = fitted(), silicon(2)
+    assert model.similarity(frames, frames[1]).tobytes() == model.similarity(frames, [frames[1]]).tobytes()
+
+
 def test_similarities_do_not_depend_on_calls_and_threads() -> None:
     model, frames, prototypes = fitted(), silicon(4), single_environment("diamond Si", 2)
     one = model.similarity(frames, prototypes, n_threads=1)

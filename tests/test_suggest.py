@@ -13,7 +13,7 @@ import pytest
 from ase import Atoms
 from click.testing import CliRunner
 
-from lpr_fast import InvalidInputError, Rigidity, SparseKernelModel, TrainingRows, suggest
+from lpr_fast import InvalidInputError, Rigidity, SparseKernelModel, TrainingRows, suggest, what_if
 from lpr_fast.command_line._commands import lpr_fast as command
 
 from .oracle.problems import Array
@@ -330,3 +330,36 @@ def test_the_command_names_what_it_cannot_use(tmp_path: Path) -> None:
         )
         assert result.exit_code == 2
         assert message in result.output
+
+
+def test_weights_of_the_atoms_of_structures_are_those_of_the_mean() -> None:
+    model, targets = fitted(), silicon(2, seed=20)
+    pool = silicon(6, seed=30)
+    weights = np.random.default_rng(1).uniform(0.0, 1.0, 16)
+    weights[3:7] = 0.0
+    found = suggest(model, targets, pool, 2, target_weights=weights, largest_residual=1.0)
+    forms = 1.0 / model.score(targets).lpr
+    np.testing.assert_allclose(found.lpr[0], weights.sum() / (weights @ forms), rtol=1e-12)
+    after = 1.0 / what_if(model, [pool[c] for c in found.chosen[:1]], targets).lpr[0]
+    np.testing.assert_allclose(found.lpr[1], weights.sum() / (weights @ after), rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"target_weights": np.zeros(8)}, "no targets that could be less rigid"),
+        ({"costs": lambda _: "much"}, "the cost of a candidate is 'much'; it must be a real number"),
+        ({"largest_residual": float("nan")}, "largest_residual is nan; it must not be negative"),
+        ({"largest_residual": "0.1"}, "largest_residual is '0.1'; it must be a real number"),
+        ({"seed": -1}, "seed is -1; it must not be negative"),
+    ],
+)
+def test_what_cannot_be_meant_is_told(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InvalidInputError, match=sentence):
+        suggest(fitted(), silicon(1, seed=20), silicon(2, seed=30), 1, **options)
+
+
+def test_the_report_says_that_a_refit_holds_means_of_its_own() -> None:
+    rigidity, targets, candidates = example()
+    assert "if it holds the same means too" in str(suggest(rigidity, targets, candidates, 2))
+    assert "means" not in str(suggest(rigidity, targets, candidates, 2, column="lpr"))

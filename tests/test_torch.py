@@ -402,3 +402,75 @@ process.join()
 def test_the_names_of_the_package_are_listed() -> None:
     others = {"torch", "MissingPackageError"}
     assert {name for name in vars(lpr_fast.torch) if name[0] != "_"} - others == set(lpr_fast.torch.__all__)
+
+
+class Recurrent(torch.nn.Module):
+    """One module of two names, and a parameter of two modules."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.tied, self.out = (
+            torch.nn.Linear(D, D),
+            torch.nn.Linear(D, D, bias=False),
+            torch.nn.Linear(D, 1),
+        )
+        self.again, self.tied.weight = self.first, self.first.weight
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Apply the same weights three times."""
+        return self.out(torch.tanh(self.tied(torch.tanh(self.again(torch.tanh(self.first(features)))))))
+
+
+def test_weights_that_several_modules_share_are_one_weight() -> None:
+    torch.manual_seed(1)
+    module = Recurrent().double()
+    rows = []
+    for atom in torch.from_numpy(X):
+        gradients = torch.autograd.grad(module(atom[None]).sum(), list(module.parameters()))
+        rows.append(np.concatenate([each.numpy().ravel() for each in gradients]))
+    phi = np.array(rows)
+    np.testing.assert_allclose(rows_of(module, X=X), phi, rtol=1e-12, atol=1e-14)
+    with pytest.warns(LprWarning, match="not at a minimum"):  # takes further steps, from copies of the module
+        found = network_rigidity(module, X, STRUCTURE, ENERGIES, loss=LOSS)
+    summed = phi.reshape(N, 3, -1).sum(axis=1)
+    forms = np.einsum("ij,ji->i", phi, np.linalg.solve(summed.T @ summed + 0.1 * np.eye(phi.shape[1]), phi.T))
+    np.testing.assert_allclose(found.lpr(X), 1 / forms, rtol=1e-8)
+    both = {1: module, 2: module}
+    species = np.tile([1, 2, 1], N)
+    np.testing.assert_array_equal(rows_of(both, X=X, species=species), rows_of(module, X=X))
+    component = found.component(lambda module, features: 2.0 * module(features))
+    np.testing.assert_allclose(component.lpr(X), found.lpr(X) / 4.0, rtol=1e-10)
+
+
+def test_gradients_that_are_switched_off_outside_change_nothing(trained: Any) -> None:
+    found = network_rigidity(trained, X, STRUCTURE, ENERGIES, loss=LOSS)
+    with torch.no_grad():
+        np.testing.assert_array_equal(network_rigidity(trained, X, STRUCTURE, ENERGIES, loss=LOSS).lpr(X), found.lpr(X))
+
+
+def test_training_ends_with_a_warning_where_no_step_lowers_the_loss() -> None:
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Linear(D, 3), torch.nn.ReLU(), torch.nn.Linear(3, 1))
+    with pytest.warns(LprWarning, match="ended where no step lowers the loss"):
+        trained = train(module, X, STRUCTURE, ENERGIES, loss=SquaredLoss(penalty=1e-2))
+
+    def loss(module: torch.nn.Module) -> float:
+        with torch.no_grad():
+            totals = module.double()(torch.from_numpy(X)).numpy().reshape(N, 3).sum(axis=1)
+            penalty = sum(float((p * p).sum()) for p in module.parameters())
+        return float(np.sum((ENERGIES - totals) ** 2) + 1e-2 * penalty)
+
+    assert loss(trained) < 0.9 * loss(module)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"loss": SquaredLoss()}, "has no L2 term"),
+        ({"loss": LOSS, "tolerance": "small"}, "tolerance is 'small'; it must be a real number"),
+        ({"loss": LOSS, "energies": ENERGIES * 1e160}, "the loss is inf at the weights of the module"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InvalidInputError, match=sentence):
+        train(**{"module": sigmoid_network(), "X": X, "structure": STRUCTURE, "energies": ENERGIES, **options})

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 _EQUAL = 1.0 - 1e-12
 
 
+def listed(frames: Iterable[Atoms]) -> list[Atoms]:
+    """Structures, of which one may come alone."""
+    from ase import Atoms
+
+    return [frames] if isinstance(frames, Atoms) else list(frames)
+
+
 class Prototypes:
     """Environments of given structures, to which others are compared.
 
@@ -31,7 +38,7 @@ class Prototypes:
 
     def __init__(self, pipeline: Pipeline, prototypes: Iterable[Atoms], zeta: float, n_threads: int) -> None:
         self._zeta, self._n_threads = zeta, n_threads
-        self._known = [self._environments(pipeline, prototype) for prototype in prototypes]
+        self._known = [self._environments(pipeline, prototype) for prototype in listed(prototypes)]
         if not self._known:
             raise InvalidInputError("there are no prototypes to compare with; give at least one.")
 

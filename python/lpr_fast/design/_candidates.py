@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _core
-from .._arrays import Array, as_vector
+from .._arrays import Array, as_number, as_vector
 from .._errors import InvalidInputError
 from ..atoms._model import StructureModel
 from ._described import Indices, described
@@ -72,7 +72,7 @@ def pool_of_frames(
     if costs is None:
         costs = np.array([float(len(frame)) ** 3 for frame in frames])
     elif callable(costs):
-        costs = np.array([float(costs(frame)) for frame in frames])
+        costs = np.array([as_number("the cost of a candidate", costs(frame)) for frame in frames])
     if isinstance(sources, str):
         sources = [frame.info.get(sources, "") for frame in frames]
     return pool_of_rows(rows, weights, costs, sources, points)

@@ -22,7 +22,11 @@ def report(suggestion: Suggestion) -> Iterator[str]:
     yield _chosen(suggestion)
     yield _rigidity(suggestion)
     yield f"others    {_others(suggestion)}"
-    yield "holds     exactly for a refit with the same active set and regularizer; a new active set is another model"
+    held = ", if it holds the same means too (its own differ a little)" if suggestion.column == "lpr_held" else ""
+    yield (
+        f"holds     exactly for a refit with the same active set and regularizer{held}; a new active set is another "
+        "model"
+    )
 
 
 def _targets(suggestion: Suggestion) -> Iterator[str]:

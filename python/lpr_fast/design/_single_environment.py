@@ -14,6 +14,7 @@ from ase.neighborlist import neighbor_list
 from .._arrays import Array, as_count, as_number
 from .._errors import InvalidInputError
 from ..descriptors._soap_hypers import soap_hypers
+from ..models._active_set import as_seed
 from ._cells import compact, periodic_plane, random_strain, strained, with_vacuum
 from ._equivalence import differences, keeping, kept_rotations, spread, symmetry_of
 from ._prototypes import crystal
@@ -97,7 +98,7 @@ def single_environment(
         start = compact(start, plane, as_count("n_atoms", n_atoms))
     cells = []
     for k in range(count):
-        cell = strained(start, keeping(plane @ random_strain(strain, seed, k) @ plane, rotations))
+        cell = strained(start, keeping(plane @ random_strain(strain, as_seed(seed), k) @ plane, rotations))
         _refuse_close(cell, label, strain)
         cell.info = _facts(cell, label, model, nearly=nearly)
         cell.info["name"] = f"{label}-{k:04d}-{_digest(cell)}"

@@ -13,6 +13,8 @@ from .._arrays import Array, as_count, as_environments, as_number, as_vector, re
 from .._errors import InvalidInputError
 from .._rigidity import Rigidity
 from ..atoms._model import StructureModel
+from ..atoms._similarity import listed
+from ..models._active_set import as_seed
 from ._candidates import Costs, Pool, Sources, pool_of_frames, pool_of_rows
 from ._conditioning import forms_after
 from ._described import Indices
@@ -113,6 +115,8 @@ def suggest(
     """
     count = as_count("n_threads", n_threads)
     _check_options(n, cost_budget, max_per_source, objective, loosest, n_draws)
+    if largest_residual is not None and not as_number("largest_residual", largest_residual) >= 0.0:
+        raise InvalidInputError(f"largest_residual is {largest_residual}; it must not be negative.")
     rigidity = model if isinstance(model, Rigidity) else model.rigidity
     whitening = Whitening.of(rigidity, is_held=_is_held(rigidity, column), n_threads=count)
     shares = _shares(target_weights)
@@ -123,7 +127,7 @@ def suggest(
         pool = pool_of_rows(rows, weights, costs, sources, rows)  # type: ignore[arg-type]
         parts = of_rows(_rows("targets", targets, model.size), shares)  # type: ignore[arg-type]
     else:
-        frames = _listed(candidates)
+        frames = listed(candidates)
         pool = pool_of_frames(model, frames, weights, costs, sources, count)
         parts = of_frames(model, targets, shares, largest_residual, count)
     if not len(pool.rows):
@@ -189,7 +193,7 @@ def _choice(start: State, candidates: list[int]) -> Choice:
 
 
 def _random_orders(count: int, n_draws: int, seed: int) -> list[Indices]:
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(as_seed(seed))
     return [rng.permutation(count) for _ in range(n_draws)]
 
 
@@ -250,9 +254,3 @@ def _rows(name: str, given: Any, size: int) -> Array:
         raise InvalidInputError(f"{name} have {rows.shape[1]} columns, expected {size}, one for each weight.")
     refuse_unusable(name, rows)
     return rows
-
-
-def _listed(candidates: Iterable[Atoms]) -> list[Atoms]:
-    from ase import Atoms
-
-    return [candidates] if isinstance(candidates, Atoms) else list(candidates)

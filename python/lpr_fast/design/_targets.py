@@ -96,12 +96,13 @@ def of_frames(
 ) -> Iterator[Part]:
     """Every atom of some frames is a target."""
     for part in described(model, frames, "targets", n_threads):
-        weight = np.ones(len(part.place))
+        weight, group = np.ones(len(part.place)), np.zeros_like(part.numbers)
         if weights is not None and not isinstance(weights, str):
             weight = _given(weights, part.place)
         elif weights == "frame":
             weight /= part.n_together
-        group = part.numbers if weights == "species" else np.zeros_like(part.numbers)
+        elif weights == "species":
+            group = part.numbers
         yield Part(part.phi, part.place, weight, group, blind(part.scores, largest_residual))
 
 

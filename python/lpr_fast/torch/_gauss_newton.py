@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from .._accumulator import HessianAccumulator
-from .._errors import InvalidInputError
 from .._rigidity import Rigidity
 from ._network import Network
 from ._training_data import TrainingData
@@ -39,11 +38,7 @@ def gauss_newton(network: Network, data: TrainingData, n_threads: int) -> GaussN
 
     Fewer rows than weights are kept, others go through an accumulator.
     """
-    if data.regularizer == 0.0:
-        raise InvalidInputError(
-            "the loss has no L2 term, without which weights that the data do not see have no rigidity; give penalty= "
-            "or weight_decay= as the training had it, or a small one."
-        )
+    data.refuse_no_penalty()
     is_labelled = data.targets is not None
     keeps_rows = len(data.structures) < network.size
     accumulator = HessianAccumulator(network.size, labelled=is_labelled)

@@ -67,7 +67,7 @@ class Network:
                 f"the module cannot be copied ({_first_line(error)}); give one that can."
             ) from error
         self._is_mapping = isinstance(modules, Mapping)
-        self._trained: dict[str, Tensor] = {name: p for name, p in self._module.named_parameters() if p.requires_grad}
+        self._trained = _trained(self._module)
         if not self._trained:
             raise InvalidInputError("the module has no parameter that requires gradients; unfreeze at least one.")
 
@@ -90,7 +90,7 @@ class Network:
         """The network with other weights."""
         other = copy.copy(self)
         other._module = copy.deepcopy(self._module)
-        other._trained = {name: p for name, p in other._module.named_parameters() if p.requires_grad}
+        other._trained = _trained(other._module)
         vector_to_parameters(weights, other._trained.values())
         return other
 
@@ -131,13 +131,20 @@ class Network:
     def _called(self, weights: dict[str, Tensor] | None, key: str, features: Tensor, species: Tensor | None) -> Tensor:
         try:
             given = key, features, species
-            predicted = self._module(*given) if weights is None else functional_call(self._module, weights, given)
+            predicted = self._module(*given) if weights is None else self._functional(weights, given)
         except Exception as error:
             raise InvalidInputError(
                 f"the module fails for features of shape {tuple(features.shape)} in float64 ({_first_line(error)}); it "
                 "is called with features (n, D), and with species (n,) too if these are given for one module."
             ) from error
         return _as_column(predicted, len(features))
+
+    def _functional(self, weights: dict[str, Tensor], given: tuple[object, ...]) -> Tensor:
+        """The module with other weights, each in all places that share it: torch leaves modules of two names broken."""
+        names = {id(p): name for name, p in self._trained.items()}
+        everywhere = {place: weights[names[id(p)]] for place, p in _places(self._module) if id(p) in names}
+        predicted: Tensor = functional_call(self._module, everywhere, given, tie_weights=False)
+        return predicted
 
     def atom_rows(self, atoms: Atoms) -> Iterator[Tensor]:
         """Rows phi_i = d y_i / dc of all atoms, batch by batch: (n, M) each."""
@@ -156,8 +163,7 @@ class Network:
 
         def local(weights: dict[str, Tensor], features: Tensor, number: Tensor | None) -> Tensor:
             given = key, features[None], None if number is None else number[None]
-            predicted: Tensor = functional_call(self._module, weights, given)
-            return predicted.reshape(())
+            return self._functional(weights, given).reshape(())
 
         weights = {name: p.detach() for name, p in self._trained.items()}
         of_each = vmap(grad(local), in_dims=(None, 0, None if species is None else 0))
@@ -180,7 +186,8 @@ class Network:
         for first in range(0, len(structures), step):
             rows = []
             for structure in structures[first : first + step]:
-                total = self.local(structure).sum()
+                with torch.enable_grad():
+                    total = self.local(structure).sum()
                 blocks = torch.autograd.grad(total, weights, allow_unused=True, materialize_grads=True)
                 rows.append(parameters_to_vector(blocks))
             yield torch.stack(rows)
@@ -202,6 +209,17 @@ class Network:
                 "module whose prediction of an atom depends on nothing but its features (no statistics of the batch, "
                 "no chance)."
             )
+
+
+def _trained(module: torch.nn.Module) -> dict[str, Tensor]:
+    """Parameters that are no constants, each once."""
+    return {name: p for name, p in module.named_parameters() if p.requires_grad}
+
+
+def _places(module: torch.nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """All places of parameters: those of a module once, however many names it has."""
+    for prefix, each in module.named_modules():
+        yield from each.named_parameters(prefix, recurse=False, remove_duplicate=False)
 
 
 def _checked(modules: Modules) -> Modules:

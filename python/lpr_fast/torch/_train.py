@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from .._arrays import as_count
-from .._errors import LprWarning
+from .._arrays import as_count, as_number
+from .._errors import InvalidInputError, LprWarning
 from ._loss import SquaredLoss
 from ._network import Modules, Network
 from ._training_data import TrainingData, training_data
@@ -45,7 +46,8 @@ def train(
     tolerance : float
         Share of the loss that is still to be gained (`Convergence.gain`) at which the training ends.
     max_steps : int
-        Steps after which it ends all the same, with an `LprWarning`.
+        Steps after which it ends all the same, with an `LprWarning`; it also does where no step lowers the loss, as at
+        the kinks of ``ReLU``.
 
     Returns
     -------
@@ -55,15 +57,23 @@ def train(
     Raises
     ------
     InvalidInputError
-        As `network_rigidity`.
+        As `network_rigidity`, and for a loss that is not finite.
     """
+    smallest, most = as_number("tolerance", tolerance), as_count("max_steps", max_steps)
     network = Network(module)
     data = training_data(network, X, structure, energies, species=species, weights=weights, loss=loss)
-    value, damping, growth = data.loss_of(network), 0.0, 2.0
+    data.refuse_no_penalty()
+    value, damping, growth, n_steps = data.loss_of(network), 0.0, 2.0, 0
+    if not math.isfinite(value):
+        raise InvalidInputError(
+            f"the loss is {value} at the weights of the module; give smaller energies or other weights."
+        )
     linear = _Linear(network, data)
-    for _ in range(as_count("max_steps", max_steps)):
-        if linear.gain <= max(tolerance, _NOTHING) * value:
-            return network.modules
+    while linear.gain > max(smallest, _NOTHING) * value:
+        if n_steps >= most:
+            _warn(f"ended after {most} steps", linear.gain / value, "more steps, or ")
+            break
+        n_steps += 1
         damping = damping or _FIRST_DAMPING * linear.largest_curvature
         step = linear.step(damping)
         promised = linear.promised(step, damping)
@@ -73,15 +83,20 @@ def train(
             network, value = other, value - gained
             linear = _Linear(network, data)
             damping, growth = damping * max(1 / 3, 1 - (2 * gained / promised - 1) ** 3), 2.0
-        else:
+        elif promised > _NOTHING * value:
             damping, growth = damping * growth, 2.0 * growth
-    warnings.warn(
-        f"the training ended after {max_steps} steps with {linear.gain / value:.2g} of the loss still to be gained; "
-        "give more steps, or a larger penalty.",
-        LprWarning,
-        stacklevel=2,
-    )
+        else:
+            _warn("ended where no step lowers the loss", linear.gain / value, "a module without kinks (ReLU), or ")
+            break
     return network.modules
+
+
+def _warn(how: str, gain: float, other: str) -> None:
+    warnings.warn(
+        f"the training {how} with {gain:.2g} of the loss still to be gained; give {other}a larger penalty.",
+        LprWarning,
+        stacklevel=3,
+    )
 
 
 class _Linear:
@@ -109,7 +124,13 @@ class _Linear:
     def step(self, damping: float) -> Tensor:
         """What minimises |b - A step|^2 + mu |c + step|^2 + damping |step|^2, in the smaller of both spaces."""
         nu = self._mu + damping
-        factor = torch.linalg.cholesky(self._products + nu * torch.eye(len(self._products), dtype=torch.float64))
+        unit = torch.eye(len(self._products), dtype=torch.float64)
+        factor, failed_at = torch.linalg.cholesky_ex(self._products + nu * unit)
+        if failed_at:
+            raise InvalidInputError(
+                f"the L2 term of the loss, mu = {self._mu:.3g}, is lost in rounding beside its squares; give a larger "
+                "penalty."
+            )
         if not self._is_wide:
             return torch.cholesky_solve(-self._gradient[:, None], factor)[:, 0]
         share = self._mu / nu

@@ -41,6 +41,14 @@ class TrainingData:
     regularizer: float
     targets: Tensor | None
 
+    def refuse_no_penalty(self) -> None:
+        """Throw for a loss without an L2 term."""
+        if self.regularizer == 0.0:
+            raise InvalidInputError(
+                "the loss has no L2 term, without which weights that the data do not see have no rigidity; give "
+                "penalty= or weight_decay= as the training had it, or a small one."
+            )
+
     def residuals(self, network: Network) -> Tensor:
         """y_A - Y_A."""
         assert self.targets is not None

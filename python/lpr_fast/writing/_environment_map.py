@@ -16,8 +16,9 @@ from .._arrays import Array, as_count, as_number, as_vector
 from .._errors import InvalidInputError
 from .._files import refuse_output, write_whole
 from ..atoms._pipeline import Scores, whole_frames
-from ..atoms._similarity import Prototypes
+from ..atoms._similarity import Prototypes, listed
 from ..descriptors._elements import symbol
+from ..models._active_set import as_seed
 from ..models._columns import COLUMNS, columns_of
 from . import _chemiscope, _map
 from ._coordination import COORDINATION, coordinations
@@ -124,7 +125,7 @@ def environment_map(
     *,
     colour: str | ArrayLike | None = None,
     n_environments: int = 2000,
-    prototypes: Iterable[Atoms] = (),
+    prototypes: Atoms | Iterable[Atoms] = (),
     radius: float | None = None,
     seed: int = 0,
     n_threads: int = 0,
@@ -171,10 +172,10 @@ def environment_map(
     count, n_wanted = as_count("n_threads", n_threads), as_count("n_environments", n_environments)
     if n_wanted < 1:
         raise InvalidInputError(f"n_environments is {n_wanted}; ask for at least one.")
-    given = [*prototypes]
+    given = listed(prototypes)
     compared = Prototypes(model.pipeline, given, model.kernel_power, count) if given else None
     reach = None if radius is None else as_number("radius", radius)
-    chosen = _Chosen(model, n_wanted, as_count("seed", seed), reach, colour)
+    chosen = _Chosen(model, n_wanted, as_seed(seed), reach, colour)
     chosen.take(frames, count)
     return chosen.laid_out(_names(given), compared)
 

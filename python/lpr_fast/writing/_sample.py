@@ -87,8 +87,8 @@ class Sample:
 
 def _smallest(keys: NDArray[Any], known: NDArray[np.bool_], count: int, so_far: list[_Ranked]) -> NDArray[np.int64]:
     """At most `count` known atoms of the smallest keys, ties in their order, that may find a place."""
-    candidates = np.flatnonzero(known)
-    if len(so_far) == count:
+    candidates = np.flatnonzero(known if count else False)
+    if candidates.size and len(so_far) == count:
         # Equal ones too: they may be what has a place already, if the frame comes once more after a crash.
         candidates = candidates[keys[candidates] <= keys.dtype.type(so_far[-1][0])]
     if len(candidates) > count:
