@@ -232,3 +232,16 @@ def test_the_command_refuses_what_it_cannot_write(tmp_path: Path) -> None:
     result = CliRunner().invoke(command, ["compare", a, a, "md.xyz", "-o", str(tmp_path / "x.txt")])
     assert result.exit_code == 2
     assert "that decides what is written" in result.output
+
+
+def test_what_is_rounding_alone_is_printed_as_no_change(tmp_path: Path) -> None:
+    frames = [*gallium_arsenide(4), *silicon(4)]
+    first = fitted(frames, hypers=HYPERS)
+    first.save(tmp_path / "a.lpr")  # more silicon, which is no neighbour of gallium here
+    fitted([*frames, *silicon(4, seed=50)], active_set=first, n_active=None).save(tmp_path / "b.lpr")
+    ase.io.write(tmp_path / "md.xyz", gallium_arsenide(1, seed=9), format="extxyz")
+    paths = [str(tmp_path / name) for name in ("a.lpr", "b.lpr", "md.xyz")]
+    result = CliRunner().invoke(command, ["compare", *paths, "-o", str(tmp_path / "x.csv")])
+    assert result.exit_code == 0, result.output
+    assert "LPR +0 % (median; mean +0 %; 5 to 95 %: +0 % to +0 %)" in result.output
+    assert "e-" not in result.output.split("atoms  ")[1].split("energies")[0]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 from ase import Atoms
 from click.testing import CliRunner
 
-from lpr_fast import InvalidInputError, Rigidity, SparseKernelModel, TrainingRows, suggest, what_if
+from lpr_fast import InvalidInputError, Rigidity, SparseKernelModel, TrainingRows, load_model, suggest, what_if
 from lpr_fast.command_line._commands import lpr_fast as command
 
 from .oracle.problems import Array
@@ -363,3 +365,43 @@ def test_the_report_says_that_a_refit_holds_means_of_its_own() -> None:
     rigidity, targets, candidates = example()
     assert "if it holds the same means too" in str(suggest(rigidity, targets, candidates, 2))
     assert "means" not in str(suggest(rigidity, targets, candidates, 2, column="lpr"))
+
+
+@pytest.mark.parametrize("kind", ["kernel", "linear"])
+def test_the_command_that_is_printed_fits_the_model_that_was_predicted(kind: str, tmp_path: Path) -> None:
+    for name, seed in (("train", 0), ("film", 20), ("pool", 40)):
+        ase.io.write(tmp_path / f"{name}.xyz", silicon(4, seed=seed), format="extxyz")
+    (tmp_path / "hypers.json").write_text(json.dumps(HYPERS))
+    of_soap = ["--hypers", str(tmp_path / "hypers.json")]
+    of_kind = ["--zeta", "3", "--n-active", "8"] if kind == "kernel" else ["--model", "linear"]
+    settings = [*of_kind, "--loss", "per_atom", "--regularizer", "0.003"]
+    succeed("fit", tmp_path / "train.xyz", "-o", tmp_path / "m.lpr", *of_soap, *settings)
+    files = ["--targets", tmp_path / "film.xyz", "--candidates", tmp_path / "pool.xyz", "-o", tmp_path / "next.xyz"]
+    printed = succeed("suggest", tmp_path / "m.lpr", *files, "-n", "2", "--largest-residual", "1").output
+    arguments = shlex.split(printed.split("then: lpr-fast ")[1])
+    arguments[arguments.index("new.lpr")] = str(tmp_path / "new.lpr")
+    succeed(*arguments, *of_soap)
+    targets = ase.io.read(tmp_path / "film.xyz", ":")
+    model, new = load_model(tmp_path / "m.lpr"), load_model(tmp_path / "new.lpr")
+    found = suggest(model, targets, ase.io.read(tmp_path / "pool.xyz", ":"), 2, largest_residual=1.0)
+    np.testing.assert_allclose(found.measured(new, targets), found.lpr[-1], rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("targets", "options", "sentence"),
+    [
+        ("-", [], "standard input (-) can be read only once; name a file for the others."),
+        ("film.xyz", ["--budget-cost", "1"], "no candidate was chosen, for none is within the budget"),
+    ],
+)
+def test_the_command_writes_nothing_where_nothing_can_be_chosen(
+    targets: str, options: list[str], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ase.io.write("film.xyz", silicon(2), format="extxyz")
+    fitted().save("m.lpr")
+    files = ["m.lpr", "--targets", targets, "--candidates", "-", "--largest-residual", "1", "-o", "next.xyz"]
+    result = CliRunner().invoke(command, ["suggest", *files, *options], input=Path("film.xyz").read_text())
+    assert result.exit_code == 2
+    assert sentence in result.output
+    assert not Path("next.xyz").exists()

@@ -31,6 +31,9 @@ _BLIND = 0.1
 # A ratio above which a percentage is no help any more, and one below which nothing has changed.
 _MANIFOLD, _SAME = 3.0, 0.01
 
+# Decimals of a percentage: what is below is rounding of the factors.
+_DECIMALS = 6
+
 
 def compare_models(
     a: Path,
@@ -110,7 +113,7 @@ def _change(ratio: float) -> str:
     """In percent, or as a factor where that is larger than what percents tell."""
     if ratio >= _MANIFOLD:
         return f"x {ratio:.3g}"
-    return f"{100.0 * (ratio - 1.0):+.3g} %"
+    return f"{round(100.0 * (ratio - 1.0), _DECIMALS) + 0.0:+.3g} %"
 
 
 def _where(found: Comparison) -> Iterator[str]:

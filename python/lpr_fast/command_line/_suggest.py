@@ -16,10 +16,13 @@ from .._errors import InvalidInputError
 from .._files import refuse_output, replacing, write_whole
 from ..atoms._load import load_model
 from ..atoms._model import StructureModel
+from ..atoms._sparse_kernel_model import SparseKernelModel
 from ..descriptors._imported import imported
 from ..design._report import report
 from ..design._suggest import suggest as suggestion_of
 from ..design._suggestion import Suggestion
+from ..models._settings import FitSettings
+from ..reading._sources import STANDARD_INPUT
 from ..reading._specification import path_of
 from ._calibrate import frames_of
 from ._terminal import say, tell
@@ -60,6 +63,8 @@ def suggest(model_path: Path, options: Options) -> None:
     """Read, choose, write, and say what came of it."""
     if options.output.suffix not in (".xyz", ".extxyz"):
         raise InvalidInputError(f"{options.output} is no name for extended XYZ; give one that ends in .xyz or .extxyz.")
+    if [*options.targets, *options.candidates].count(STANDARD_INPUT) > 1:
+        raise InvalidInputError("standard input (-) can be read only once; name a file for the others.")
     table = options.output.with_suffix(".csv")
     inputs = [model_path, *map(path_of, options.targets), *map(path_of, options.candidates)]
     for path in (options.output, table):
@@ -83,6 +88,11 @@ def suggest(model_path: Path, options: Options) -> None:
         seed=options.seed,
         announce=say,
     )
+    if not len(found.chosen):
+        raise InvalidInputError(
+            "no candidate was chosen, for none is within the budget or makes the targets more rigid; give a larger "
+            "--budget-cost, or other candidates."
+        )
     _write(found, options.output)
     write_whole(table, _table(found, candidates))
     for line in report(found):
@@ -146,5 +156,11 @@ def _table(found: Suggestion, candidates: list[Atoms]) -> bytes:
 def _next(model: StructureModel, path: Path, output: Path) -> str:
     """The fit that keeps what was predicted, but for the options of the descriptor."""
     before = model.provenance.get("training_selection", "TRAIN").split(", ")
-    kept = ["--active-set", str(path), "--regularizer", repr(model.regularizer)]
+    kept = ["--regularizer", repr(model.regularizer)]
+    if isinstance(model, SparseKernelModel):
+        kept = ["--active-set", str(path), *kept]
+        kept += ["--zeta", repr(model.zeta)] if model.zeta != FitSettings.zeta else []
+    else:
+        kept = ["--model", "linear", *kept]
+    kept += ["--loss", model.loss] if model.loss != FitSettings.loss else []
     return shlex.join(["lpr-fast", "fit", *before, str(output), "-o", "new.lpr", *kept])

@@ -92,5 +92,5 @@ def blind(scores: LocalScores, largest_residual: float | None) -> Mask:
         return np.asarray(scores.verdict == _UNLIKE)
     raise InvalidInputError(
         "this model does not know how its training environments score, so nothing says which targets its active set "
-        "does not see; give largest_residual=, or the training structures to with_reference."
+        "does not see; give largest_residual= (--largest-residual), or the training structures to with_reference."
     )
