@@ -245,3 +245,18 @@ def test_what_is_rounding_alone_is_printed_as_no_change(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "LPR +0 % (median; mean +0 %; 5 to 95 %: +0 % to +0 %)" in result.output
     assert "e-" not in result.output.split("atoms  ")[1].split("energies")[0]
+
+
+def test_who_interrupts_is_told_which_files_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Comparison, "plot", interrupted)
+    monkeypatch.chdir(tmp_path)
+    fitted(silicon()).save("a.lpr")
+    ase.io.write("md.xyz", silicon(1, seed=9), format="extxyz")
+    for outputs, said in ((["x.csv", "x.npz", "x.png"], "x.csv, x.npz"), (["x.png"], "no file")):
+        named = [word for output in outputs for word in ("-o", output)]
+        result = CliRunner().invoke(command, ["compare", "a.lpr", "a.lpr", "md.xyz", *named])
+        assert result.exit_code == 130
+        assert f"lpr-fast: interrupted; written before: {said}.\n" in result.output

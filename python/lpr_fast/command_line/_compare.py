@@ -14,14 +14,14 @@ from ..atoms._load import load_model
 from ..comparing._compared import ComparedAtoms
 from ..comparing._comparison import Comparison, compare
 from ..comparing._distribution import Distribution
-from ..comparing._files import check_suffix
+from ..comparing._files import PICTURES, check_suffix
 from ..comparing._nearest import NearestAtoms
 from ..descriptors._elements import symbol
 from ..descriptors._imported import imported
 from ..reading._options import ReadOptions
 from ..reading._sources import STANDARD_INPUT, readable, source_of
 from ..reading._specification import path_of
-from ._terminal import tell
+from ._terminal import tell, write_each
 
 _INDENT = " " * 10
 
@@ -59,9 +59,7 @@ def compare_models(
     nearest = None if near is None else found.nearest(readable(source_of(near)), k)
     for line in [f"models    {a} -> {b}", *_lines(found, nearest, near)]:
         tell(line)
-    for path in outputs:
-        found.plot(path, nearest=nearest) if path.suffix in (".png", ".pdf", ".svg") else found.save(path)
-    tell(f"written   {', '.join(map(str, outputs))}")
+    write_each(outputs, lambda path: found.plot(path, nearest=nearest) if path.suffix in PICTURES else found.save(path))
 
 
 def _default(trajectory: tuple[str, ...]) -> tuple[Path, ...]:

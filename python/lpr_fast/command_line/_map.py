@@ -11,7 +11,7 @@ from ..descriptors._imported import imported
 from ..reading._specification import path_of
 from ..writing._environment_map import check_output, environment_map
 from ._calibrate import frames_of
-from ._terminal import tell
+from ._terminal import tell, write_each
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,4 @@ def lay_out(model_path: Path, structures: tuple[str, ...], options: Options) -> 
     n_lowest = int(found.is_lowest.sum())
     tell(f"laid out  {len(found.frame)} environments: {n_lowest} of lowest LPR, the others drawn from the rest")
     tell(f"columns   {', '.join(found.columns)}")
-    for output in options.output:
-        found.save(output)
-    tell(f"written   {', '.join(map(str, options.output))}")
+    write_each(options.output, found.save)

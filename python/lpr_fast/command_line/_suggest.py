@@ -25,7 +25,7 @@ from ..models._settings import FitSettings
 from ..reading._sources import STANDARD_INPUT
 from ..reading._specification import path_of
 from ._calibrate import frames_of
-from ._terminal import say, tell
+from ._terminal import say, tell, write_each
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -93,11 +93,12 @@ def suggest(model_path: Path, options: Options) -> None:
             "no candidate was chosen, for none is within the budget or makes the targets more rigid; give a larger "
             "--budget-cost, or other candidates."
         )
-    _write(found, options.output)
-    write_whole(table, _table(found, candidates))
     for line in report(found):
         tell(line)
-    tell(f"written   {options.output}, {table}")
+    write_each(
+        [options.output, table],
+        lambda path: _write(found, path) if path == options.output else write_whole(path, _table(found, candidates)),
+    )
     tell(f"next      compute the energies of {options.output}, then: {_next(model, model_path, options.output)}")
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
@@ -115,3 +116,14 @@ def watching(*, hidden: bool = False) -> Iterator[Watch]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
     with _Bars(*columns, console=console, transient=True, disable=hidden or not console.is_terminal) as progress:
         yield Watch(progress)
+
+
+def write_each(outputs: Sequence[Path], write: Callable[[Path], object]) -> None:
+    """Write files one by one, and say so; who interrupts is told which of them are there."""
+    for number, output in enumerate(outputs):
+        try:
+            write(output)
+        except KeyboardInterrupt as error:
+            before = ", ".join(map(str, outputs[:number])) or "no file"
+            raise KeyboardInterrupt(f"interrupted; written before: {before}.") from error
+    tell(f"written   {', '.join(map(str, outputs))}")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Indices = NDArray[np.int64]
 
-_PICTURES = (".png", ".pdf", ".svg")
+PICTURES = (".png", ".pdf", ".svg")
 
 # What the table says of each frame and species, by columns.
 _MEDIANS = ("lpr_a", "lpr_b", "lpr_held_a", "lpr_held_b", *CHANGES)
@@ -37,7 +37,7 @@ def check_suffix(path: Path) -> None:
     InvalidInputError
         For other suffixes.
     """
-    if path.suffix not in (*_WRITERS, *_PICTURES) and not path.name.endswith(SUFFIXES):
+    if path.suffix not in (*_WRITERS, *PICTURES) and not path.name.endswith(SUFFIXES):
         raise InvalidInputError(
             f"{path} must end in .csv, .npz, .h5, .hdf5, .xyz, .extxyz, .png, .pdf, .svg, .chemiscope.json or "
             ".chemiscope.json.gz; that decides what is written."
@@ -47,7 +47,7 @@ def check_suffix(path: Path) -> None:
 def write(comparison: Comparison, path: Path) -> Path:
     """See `Comparison.save`."""
     check_suffix(path)
-    if path.suffix in _PICTURES:
+    if path.suffix in PICTURES:
         return comparison.plot(path)
     if path.name.endswith(SUFFIXES):
         return comparison.map(path)
