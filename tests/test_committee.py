@@ -108,6 +108,17 @@ def test_a_saved_model_keeps_its_members(committee: Committee, tmp_path: Path) -
     assert load_model(tmp_path / "committee.lpr").provenance["committee"]["n_members"] == 5
 
 
+def test_members_join_the_model_whose_fit_kept_the_rows(frames: list[Atoms], tmp_path: Path) -> None:
+    path = tmp_path / "train.rows"
+    fit = SparseKernelModel.fit(frames, hypers=HYPERS, n_active=12, regularizer=1e-3, keep_rows=path)
+    committee = Committee.fit(TrainingRows(path), 3)
+    scores, without = committee.joined_to(fit).score(frames), fit.score(frames)
+    np.testing.assert_array_equal(scores.verdict, without.verdict)
+    np.testing.assert_array_equal(scores.spread, committee.score(frames).spread)
+    with pytest.raises(InvalidInputError, match="this is not the model of the committee's rows: its numbers differ"):
+        Committee.fit(TrainingRows(path), 3, regularizer=1e-2).joined_to(fit)
+
+
 def test_members_draw_the_share_that_was_asked_for(rows: TrainingRows) -> None:
     committee = Committee.fit(rows, 6, fraction=0.5, structures=np.arange(12), seed=2)
     assert [len(subset) for subset in committee.subsets] == [6] * 6

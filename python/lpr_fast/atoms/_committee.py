@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 Indices = NDArray[np.int64]
+AnyModel = TypeVar("AnyModel", bound=StructureModel)
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,33 @@ class Committee:
         facts = replace(facts, baseline=baseline)
         sums = rows._sums(facts, lambda: (of_member.rows_of(0, block) for block in blocks()), n_threads)
         return rows._model(sums, rows._settings(self.model.regularizer, n_threads), facts)
+
+    def joined_to(self, model: AnyModel) -> AnyModel:
+        """The model whose fit kept the rows, with the members: percentiles, verdicts and sigma, which it knows, stay.
+
+        Parameters
+        ----------
+        model : SparseKernelModel or LinearModel
+            With the weights and the factor of the committee's own model, bit by bit.
+
+        Returns
+        -------
+        SparseKernelModel or LinearModel
+            Of the same kind.
+
+        Raises
+        ------
+        InvalidInputError
+            For another model.
+        """
+        own, given = self.model._model, model._model
+        pairs = [(own.factor.triangle(), given.factor.triangle()), (own.weights, given.weights)]
+        if not all(mine is not None and its is not None and np.array_equal(mine, its) for mine, its in pairs):
+            raise InvalidInputError(
+                "this is not the model of the committee's rows: its numbers differ; give the one whose fit kept the "
+                "rows, with the same structures, weights and regularizer."
+            )
+        return model._of(with_members(given, self.weights), model._outside)
 
     def score(
         self, frames: Iterable[Atoms], *, unknown_species: UnknownSpecies = "error", n_threads: int = 0

@@ -8,6 +8,7 @@ import numpy as np
 
 from .._files import refuse_output
 from ..atoms._committee import Committee
+from ..atoms._load import load_model
 from ..atoms._training_rows import TrainingRows
 from ..descriptors._imported import imported
 from ._terminal import tell
@@ -22,21 +23,28 @@ def committee(
     with_replacement: bool,
     seed: int,
     memory: str | None,
+    model: Path | None,
     descriptor: str | None,
 ) -> None:
     """Fit, save, and say what came of it."""
-    refuse_output(output, [rows])
-    kept = TrainingRows(rows, None if descriptor is None else imported(descriptor))
+    refuse_output(output, [rows] if model is None else [rows, model])
+    outside = None if descriptor is None else imported(descriptor)
+    kept = TrainingRows(rows, outside)
     found = Committee.fit(kept, members, fraction=fraction, with_replacement=with_replacement, seed=seed, memory=memory)
-    found.model.save(output)
+    (found.model if model is None else found.joined_to(load_model(model, outside))).save(output)
     drawn, different = int(found.counts[0].sum()), np.count_nonzero(found.counts, axis=1).mean()
-    tell(f"committee {len(found)} members of {drawn} structures, {different:.0f} different, of {kept.n_structures}")
+    repeated = f", {different:.0f} of them different" if with_replacement else ""
+    tell(f"committee {len(found)} members of {drawn} structures{repeated}, of {kept.n_structures}")
     if _leaves_split_open(found):
         tell(
             "split     the compositions leave the split between species open; the members share the baseline, so their "
             "spread does not show it: read lpr_held"
         )
     tell("scores    lpr-fast score gives the spread of the members beside the LPR, which is that of all structures")
+    if model is None:
+        tell(
+            "verdicts  none: give --model, the model of the fit that kept the rows, whose percentiles and verdicts stay"
+        )
     tell(f"written   {output}")
 
 

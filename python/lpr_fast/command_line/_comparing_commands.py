@@ -22,6 +22,12 @@ from ._options import log_option, reading_options
 )
 @click.option("--with-replacement", is_flag=True, help="Draw structures more than once: a bootstrap.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Draws the members.")
+@click.option(
+    "--model",
+    metavar="FIT",
+    type=click.Path(path_type=Path),
+    help="The model of the fit that kept ROWS: its percentiles, verdicts and sigma go into MODEL.",
+)
 @click.option("--memory", metavar="SIZE", help="Cap on memory of the members' sums.  [default: 2GB]")
 @click.option("--descriptor", metavar="MODULE:NAME", help="As of `lpr-fast score`.")
 @log_option
