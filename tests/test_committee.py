@@ -260,3 +260,14 @@ def test_structures_without_an_energy_are_in_no_member(frames: list[Atoms], tmp_
         committee = Committee.fit(TrainingRows(tmp_path / "x.rows"), 6)
     assert not committee.counts[:, :2].any()
     assert np.isfinite(committee.score(frames).spread).all()
+
+
+def test_members_stay_what_they_were_when_rows_are_appended(frames: list[Atoms], tmp_path: Path) -> None:
+    SparseKernelModel.fit(frames, hypers=HYPERS, n_active=12, regularizer=1e-3, keep_rows=tmp_path / "train.rows")
+    rows = TrainingRows(tmp_path / "train.rows")
+    committee = Committee.fit(rows, 3, weights=np.linspace(0.5, 2.0, len(frames)))
+    before = committee.score(frames).member_energies
+    rows.append([labelled(frame, -40.0) for frame in silicon(2, seed=70)])
+    for number in range(3):
+        energies = committee.member(number).score(frames).local_energy
+        np.testing.assert_allclose(energies, before[:, number], rtol=1e-12)

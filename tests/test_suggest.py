@@ -250,7 +250,7 @@ def test_each_species_or_frame_weighs_the_same_if_that_is_asked_for() -> None:
         ({"n": 1, "sources": ["a"]}, "there are 1 sources for 12 candidates"),
         ({"n": 1, "target_weights": [1.0, 2.0]}, "target_weights has 2 entries"),
         ({"n": 1, "target_weights": "atoms"}, "target_weights is 'atoms'; give 'species', 'frame', or a number"),
-        ({"n": 1, "target_weights": np.zeros(30)}, "there are no targets that could be less rigid"),
+        ({"n": 1, "target_weights": np.zeros(30)}, "there are no targets that could be more rigid"),
     ],
 )
 def test_options_that_cannot_be_used_are_refused(options: dict[str, Any], message: str) -> None:
@@ -349,7 +349,7 @@ def test_weights_of_the_atoms_of_structures_are_those_of_the_mean() -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"target_weights": np.zeros(8)}, "no targets that could be less rigid"),
+        ({"target_weights": np.zeros(8)}, "no targets that could be more rigid"),
         ({"costs": lambda _: "much"}, "the cost of a candidate is 'much'; it must be a real number"),
         ({"largest_residual": float("nan")}, "largest_residual is nan; it must not be negative"),
         ({"largest_residual": "0.1"}, "largest_residual is '0.1'; it must be a real number"),
@@ -405,3 +405,12 @@ def test_the_command_writes_nothing_where_nothing_can_be_chosen(
     assert result.exit_code == 2
     assert sentence in result.output
     assert not Path("next.xyz").exists()
+
+
+@pytest.mark.parametrize("objective", MEANS)
+def test_rows_that_cannot_be_ranked_are_told(objective: Any) -> None:
+    rigidity, targets, candidates = example()
+    with pytest.raises(InvalidInputError, match="no targets that could be more rigid"):
+        suggest(rigidity, 0.0 * targets, candidates, 2, objective=objective)
+    with pytest.raises(InvalidInputError, match="target_weights is 'frame', but rows have none"):
+        suggest(rigidity, targets[:5], candidates, 2, objective=objective, target_weights="frame")

@@ -446,6 +446,8 @@ def test_gradients_that_are_switched_off_outside_change_nothing(trained: Any) ->
     found = network_rigidity(trained, X, STRUCTURE, ENERGIES, loss=LOSS)
     with torch.no_grad():
         np.testing.assert_array_equal(network_rigidity(trained, X, STRUCTURE, ENERGIES, loss=LOSS).lpr(X), found.lpr(X))
+    with torch.inference_mode(), pytest.raises(InvalidInputError, match=r"torch\.inference_mode is on"):
+        jacobian_rows(trained, X)
 
 
 def test_training_ends_with_a_warning_where_no_step_lowers_the_loss() -> None:

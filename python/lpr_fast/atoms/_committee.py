@@ -163,7 +163,9 @@ class Committee:
         rows, baseline = self._rows, self.model.baseline
         assert baseline is not None
         of_member = Members(self.counts[number : number + 1], np.array([list(baseline.values())]))
-        facts, blocks = rows._asked(np.flatnonzero(of_member.counts[0]), self._weights, "kept")
+        n_appended = rows.n_structures - self.counts.shape[1]  # since the committee was fitted
+        weights = None if self._weights is None else np.append(self._weights, np.zeros(n_appended))
+        facts, blocks = rows._asked(np.flatnonzero(of_member.counts[0]), weights, "kept")
         facts = replace(facts, baseline=baseline)
         sums = rows._sums(facts, lambda: (of_member.rows_of(0, block) for block in blocks()), n_threads)
         return rows._model(sums, rows._settings(self.model.regularizer, n_threads), facts)

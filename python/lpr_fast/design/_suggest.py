@@ -123,6 +123,10 @@ def suggest(
     parts: Iterator[Part]
     frames: list[Atoms] | None = None
     if isinstance(model, Rigidity):
+        if isinstance(shares, str):
+            raise InvalidInputError(
+                f"target_weights is {shares!r}, but rows have none; give a number for each of them."
+            )
         rows = _rows("candidates", candidates, model.size)
         pool = pool_of_rows(rows, weights, costs, sources, rows)  # type: ignore[arg-type]
         parts = of_rows(_rows("targets", targets, model.size), shares)  # type: ignore[arg-type]

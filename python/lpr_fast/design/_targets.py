@@ -141,12 +141,15 @@ def gathered(parts: Iterable[Part], whitening: Whitening, objective: Objective, 
         raise InvalidInputError(_nothing_to_rank(whole.blind))
     weights = np.zeros(len(ranked))
     weights[ranked] = _shares(whole.taken(ranked))
-    return kept.targets(whole, weights)
+    found = kept.targets(whole, weights)
+    if found.moments is not None and not np.trace(found.moments) > 0.0:
+        raise InvalidInputError(_nothing_to_rank(np.zeros(0, dtype=bool)))
+    return found
 
 
 def _nothing_to_rank(blind: Mask) -> str:
     if not blind.any():
-        return "there are no targets that could be less rigid; give structures with atoms, of weights above zero."
+        return "there are no targets that could be more rigid; give structures with atoms, of weights above zero."
     return (
         f"{np.count_nonzero(blind)} of {len(blind)} targets are unlike all that the active set knows, and no other can "
         "be ranked; choose a new active set from targets and candidates too (active_from, fit --active-from)."
@@ -230,7 +233,7 @@ class _Kept:
             )
 
     def ranked(self, could_be: Mask) -> Mask:
-        """Those that are kept and could be less rigid."""
+        """Those that are kept and could be more rigid."""
         self._kept = self._kept.taken(self._forms > 0.0)
         self._kept = self._kept.taken(np.argsort(self._kept.place))
         return could_be & np.isin(np.arange(len(could_be)), self._kept.place)

@@ -60,6 +60,8 @@ class Network:
     """
 
     def __init__(self, modules: Modules) -> None:
+        if torch.is_inference_mode_enabled():
+            raise InvalidInputError("torch.inference_mode is on, and there are no gradients in it; leave it first.")
         try:
             self._module = copy.deepcopy(_PerAtom(_checked(modules))).to("cpu", torch.float64).eval()
         except RuntimeError as error:
