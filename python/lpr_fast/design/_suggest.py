@@ -129,7 +129,7 @@ def suggest(
             )
         rows = _rows("candidates", candidates, model.size)
         pool = pool_of_rows(rows, weights, costs, sources, rows)  # type: ignore[arg-type]
-        parts = of_rows(_rows("targets", targets, model.size), shares)  # type: ignore[arg-type]
+        parts = of_rows(_rows("targets", targets, model.size), shares)
     else:
         frames = listed(candidates)
         pool = pool_of_frames(model, frames, weights, costs, sources, count)
