@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -260,3 +261,18 @@ def test_who_interrupts_is_told_which_files_are_there(tmp_path: Path, monkeypatc
         result = CliRunner().invoke(command, ["compare", "a.lpr", "a.lpr", "md.xyz", *named])
         assert result.exit_code == 130
         assert f"lpr-fast: interrupted; written before: {said}.\n" in result.output
+
+
+def test_what_cannot_be_read_twice_or_written_is_told_before_anything_is_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    fitted(silicon()).save("a.lpr")
+    ase.io.write("md.xyz", silicon(1, seed=9), format="extxyz")
+    given = Path("md.xyz").read_text()
+    for arguments in (["compare", "a.lpr", "a.lpr", "-", "--near", "-"], ["map", "a.lpr", "-", "--prototypes", "-"]):
+        result = CliRunner().invoke(command, [*arguments, "-o", "x.png"], input=given)
+        assert result.output == "lpr-fast: standard input (-) can be read only once; name a file for the others.\n"
+    monkeypatch.setattr("os.access", lambda _, mode: mode != os.W_OK)  # a folder of somebody else: root may write there
+    result = CliRunner().invoke(command, ["compare", "a.lpr", "a.lpr", "md.xyz", "-o", "x.csv"])
+    assert result.output == "lpr-fast: the folder of x.csv cannot be written to; name a file in another one.\n"

@@ -20,6 +20,8 @@ def refuse_output(output: Path, inputs: list[Path]) -> None:
         raise InvalidInputError(f"{output} is a folder; give the name of a file to write.")
     if not output.absolute().parent.is_dir():
         raise InvalidInputError(f"the folder of {output} does not exist; make it first.")
+    if not os.access(output.absolute().parent, os.W_OK):
+        raise InvalidInputError(f"the folder of {output} cannot be written to; name a file in another one.")
     for path in inputs:
         if path.exists() and output.exists() and path.samefile(output):
             raise InvalidInputError(f"{output} would overwrite an input; give another name.")

@@ -19,7 +19,7 @@ from ..comparing._nearest import NearestAtoms
 from ..descriptors._elements import symbol
 from ..descriptors._imported import imported
 from ..reading._options import ReadOptions
-from ..reading._sources import STANDARD_INPUT, readable, source_of
+from ..reading._sources import STANDARD_INPUT, readable, refuse_second_reading, source_of
 from ..reading._specification import path_of
 from ._terminal import tell, write_each
 
@@ -47,7 +47,9 @@ def compare_models(
     reading: dict[str, Any],
 ) -> None:
     """Compare, write, and say what came of it."""
-    inputs = [a, b, *map(path_of, [*trajectory, *([] if near is None else [near])])]
+    specifications = [*trajectory, *([] if near is None else [near])]
+    refuse_second_reading(specifications)
+    inputs = [a, b, *map(path_of, specifications)]
     outputs = output or _default(trajectory)
     for path in outputs:
         check_suffix(path)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..atoms._load import load_model
 from ..descriptors._imported import imported
+from ..reading._sources import refuse_second_reading
 from ..reading._specification import path_of
 from ..writing._environment_map import check_output, environment_map
 from ._calibrate import frames_of
@@ -31,6 +32,7 @@ class Options:
 def lay_out(model_path: Path, structures: tuple[str, ...], options: Options) -> None:
     """Read, lay out, write, and say what came of it."""
     others = () if options.prototypes is None else (options.prototypes,)
+    refuse_second_reading([*structures, *others])
     for output in options.output:
         check_output(output, [model_path, *map(path_of, (*structures, *others))])
     found = environment_map(

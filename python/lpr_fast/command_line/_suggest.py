@@ -22,7 +22,7 @@ from ..design._report import report
 from ..design._suggest import suggest as suggestion_of
 from ..design._suggestion import Suggestion
 from ..models._settings import FitSettings
-from ..reading._sources import STANDARD_INPUT
+from ..reading._sources import refuse_second_reading
 from ..reading._specification import path_of
 from ._calibrate import frames_of
 from ._terminal import say, tell, write_each
@@ -63,8 +63,7 @@ def suggest(model_path: Path, options: Options) -> None:
     """Read, choose, write, and say what came of it."""
     if options.output.suffix not in (".xyz", ".extxyz"):
         raise InvalidInputError(f"{options.output} is no name for extended XYZ; give one that ends in .xyz or .extxyz.")
-    if [*options.targets, *options.candidates].count(STANDARD_INPUT) > 1:
-        raise InvalidInputError("standard input (-) can be read only once; name a file for the others.")
+    refuse_second_reading([*options.targets, *options.candidates])
     table = options.output.with_suffix(".csv")
     inputs = [model_path, *map(path_of, options.targets), *map(path_of, options.candidates)]
     for path in (options.output, table):

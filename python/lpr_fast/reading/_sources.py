@@ -27,6 +27,12 @@ STANDARD_INPUT = "-"
 _SAMPLE_BYTES = 65536
 
 
+def refuse_second_reading(specifications: Iterable[str]) -> None:
+    """Throw where standard input would be read more than once."""
+    if list(specifications).count(STANDARD_INPUT) > 1:
+        raise InvalidInputError("standard input (-) can be read only once; name a file for the others.")
+
+
 class Source(Protocol):
     """Frames, and what a summary says of them."""
 
