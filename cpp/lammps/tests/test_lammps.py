@@ -8,12 +8,12 @@ import ase.build
 import numpy as np
 import pytest
 from lammps_runs import GALLIUM_NITRIDE, QUANTITIES, Lammps, Run, dump, silicon
-from tests.structures import fitted, rattled
+from tests.structures import fitted, rattled, with_committee
 
 from lpr_fast import SparseKernelModel
 
 ALL = "quantity " + " ".join(QUANTITIES)
-OF_SEVERAL_SPECIES = ("lpr_held", "sigma", *QUANTITIES)
+OF_SEVERAL_SPECIES = ("lpr_held", "sigma", "spread", *QUANTITIES)
 TILTED = "change_box all triclinic\nchange_box all xy final 3.1 xz final -1.2 yz final 2.0 remap units box"
 
 
@@ -25,7 +25,8 @@ def silicon_model() -> SparseKernelModel:
 @pytest.fixture(scope="module")
 def nitride_model() -> SparseKernelModel:
     cell = ase.build.bulk("GaN", "zincblende", a=4.5, cubic=True)
-    return fitted([rattled(cell, seed) for seed in range(6)]).calibrate([rattled(cell, seed) for seed in range(6, 10)])
+    model = fitted([rattled(cell, seed) for seed in range(6)]).calibrate([rattled(cell, seed) for seed in range(6, 10)])
+    return with_committee(model)
 
 
 @pytest.fixture

@@ -126,9 +126,9 @@ class StoredModel:
         return "reference" in self._facts
 
     @property
-    def has_members(self) -> bool:
-        """Whether the model has the weights of a committee beside its own, and gives a spread."""
-        return self._model.n_members > 0
+    def n_members(self) -> int:
+        """Members of the committee whose weights the model has beside its own, and whose spread it gives."""
+        return self._model.n_members
 
     @property
     def verdict_limits(self) -> dict[str, float] | None:

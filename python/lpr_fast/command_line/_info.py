@@ -55,6 +55,8 @@ def info(path: Path) -> None:
         source = f"from {facts['energy_key']!r}; " if "energy_key" in facts else ""
         print(f"energies  {source}baseline of an atom: {baseline}")
     print(calibration_line(model))
+    if model.n_members:
+        print(f"committee {model.n_members} members: scores have the spread of their local energies")
     instructions = cpu_info()
     print(f"runs on   {instructions.instruction_set} (available: {', '.join(instructions.available)})")
     if model.hypers is None:
