@@ -397,10 +397,6 @@ MISTAKES: dict[str, tuple[Callable[[Path], list[object]], str]] = {
         lambda f: fit_with(f, train=write_frames(f / "n.xyz", Atoms("Si", [[np.nan, 0, 0]]))),
         "frame 0, atom 0 has a position that is not finite",
     ),
-    "some without energy": (
-        lambda f: fit_with(f, train=write_frames(f / "n.xyz", *silicon(2), Atoms("Si"))),
-        "frame 2 has no energy named 'energy'",
-    ),
     "no model file": (lambda f: score_of(f, f / "md.xyz", model=f / "no.lpr"), "no.lpr: No such file or directory"),
     "structures as model": (lambda f: score_of(f, f / "md.xyz", model=f / "md.xyz"), "is not a model file of lpr_fast"),
     "folder as a model": (lambda f: score_of(f, f / "md.xyz", model=f), "Is a directory"),
