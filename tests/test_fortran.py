@@ -57,7 +57,7 @@ COLUMNS = ("lpr", "lpr_held", "variance", "sigma", "residual", "local_energy", "
 
 def compiled(source: Path, folder: Path) -> Path:
     sources = [PACKAGE / "include" / "lpr_fast" / "lpr_fast.f90", source]
-    libraries = [PACKAGE / "lib" / "liblpr_fast.a", "-lstdc++", "-pthread", "-lm"]
+    libraries = [PACKAGE / "lib" / "liblpr_fast.a", "-lstdc++", "-lgomp", "-lm"]
     strict = ["-std=f2018", "-pedantic", "-Wall", "-Wextra", "-Werror", "-fcheck=all"]
     command = [GFORTRAN, *strict, *sources, "-o", "score", *libraries]
     subprocess.run([str(word) for word in command], cwd=folder, check=True)
