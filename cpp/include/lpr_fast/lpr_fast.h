@@ -114,9 +114,10 @@ lpr_fast_status lpr_fast_score(
  *
  * @param phi     row i begins at phi + i * stride and has lpr_fast_size() numbers
  * @param stride  numbers from one row to the next, at least lpr_fast_size()
- * @param scores  n numbers of each kind; local_energy is weights times phi, without a baseline, spread that of members,
- * and rows of phi have no residual, sigma, percentile or verdict The other arguments, and what is returned, are as for
- * lpr_fast_score().
+ * @param scores  n numbers of each kind; local_energy is weights times phi, without a baseline, spread that of members;
+ *                rows of phi have no residual, sigma, percentile or verdict
+ *
+ * The other arguments, and what is returned, are as for lpr_fast_score().
  */
 lpr_fast_status lpr_fast_score_phi(
     const lpr_fast_model* model, const double* phi, ptrdiff_t n, ptrdiff_t stride, const lpr_fast_scores* scores,
