@@ -23,13 +23,13 @@ def periodic_plane(crystal: Atoms) -> Array:
     for vector in crystal.cell.array[crystal.pbc]:
         left = vector - sum((d @ vector) * d for d in directions)
         directions.append(left / np.linalg.norm(left))
-    return np.einsum("ki,kj->ij", directions, directions)
+    return np.einsum("ki,kj->ij", directions, directions)  # type: ignore[no-any-return]
 
 
 def with_vacuum(crystal: Atoms) -> Atoms:
     """The same crystal, periodic in all directions: there is vacuum in those in which it was not."""
     for axis in np.flatnonzero(~crystal.pbc).tolist():
-        crystal.center(vacuum=_VACUUM / 2.0, axis=axis)
+        crystal.center(vacuum=_VACUUM / 2.0, axis=axis)  # type: ignore[no-untyped-call]
     crystal.pbc = True
     return crystal
 
@@ -55,15 +55,15 @@ def compact(crystal: Atoms, plane: Array, n_atoms: int) -> Atoms:
         smallest = min(map(len, cells))
         raise InvalidInputError(f"n_atoms is {n_atoms}, but the smallest cell has {smallest} atoms; give no less.")
     _, cell, repeats = max(found, key=lambda choice: choice[0])
-    return make_supercell(cell, np.diag(repeats))
+    return make_supercell(cell, np.diag(repeats))  # type: ignore[no-any-return,no-untyped-call]
 
 
 def strained(crystal: Atoms, strain: Array) -> Atoms:
     """X -> (1 + e) x, with the atoms wrapped into the cell."""
-    found = crystal.copy()
+    found = crystal.copy()  # type: ignore[no-untyped-call]
     found.set_cell(crystal.cell.array @ (np.eye(3) + strain).T, scale_atoms=True)
     found.wrap(eps=1e-9)
-    return found
+    return found  # type: ignore[no-any-return]
 
 
 def random_strain(largest: float, seed: int, number: int) -> Array:
@@ -78,16 +78,16 @@ def random_strain(largest: float, seed: int, number: int) -> Array:
             [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
         ]
     )
-    return (turned * principal) @ turned.T
+    return (turned * principal) @ turned.T  # type: ignore[no-any-return]
 
 
 def _unit(vector: Array) -> Array:
-    return vector / np.sqrt((vector * vector).sum())
+    return vector / np.sqrt((vector * vector).sum())  # type: ignore[no-any-return]
 
 
 def _leaves(cell: Atoms, plane: Array) -> NDArray[np.bool_]:
     """Which cell vectors do not lie in the plane."""
-    return np.linalg.norm(cell.cell.array - cell.cell.array @ plane, axis=1) > 1e-6
+    return np.linalg.norm(cell.cell.array - cell.cell.array @ plane, axis=1) > 1e-6  # type: ignore[no-any-return]
 
 
 def _repetitions(most: int, repeatable: NDArray[np.bool_]) -> Iterator[tuple[int, int, int]]:

@@ -87,7 +87,7 @@ def standard_cells(crystal: Atoms) -> list[Atoms]:
 
 def keeping(strain: Array, rotations: Array) -> Array:
     """The part of a strain that commutes with rotations: its mean over them."""
-    return np.mean([rotation.T @ strain @ rotation for rotation in rotations], axis=0)
+    return np.mean([rotation.T @ strain @ rotation for rotation in rotations], axis=0)  # type: ignore[no-any-return]
 
 
 def spread(features: Array, numbers: NDArray[Any]) -> dict[int, float]:
@@ -111,7 +111,7 @@ def _largest_distance(rows: Array) -> float:
 
 
 def _cell_of(crystal: Atoms) -> tuple[Array, Array, NDArray[Any]]:
-    return crystal.cell.array, crystal.get_scaled_positions(), crystal.numbers
+    return crystal.cell.array, crystal.get_scaled_positions(), crystal.numbers  # type: ignore[no-untyped-call]
 
 
 def _dataset(cell: tuple[Array, Array, NDArray[Any]]) -> Any:

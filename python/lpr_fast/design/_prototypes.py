@@ -162,7 +162,7 @@ def _layers(structure: str) -> Atoms:
 
 
 def _volume_of_atom(cell: Atoms) -> float:
-    return float(cell.get_volume()) / len(cell)
+    return float(cell.get_volume()) / len(cell)  # type: ignore[no-untyped-call]
 
 
 def _radius(element: str) -> float:
@@ -171,14 +171,14 @@ def _radius(element: str) -> float:
 
 def _with_distance(cell: Atoms, distance: float) -> Atoms:
     """The same crystal with its nearest neighbours so far apart; its lattice constant is 1."""
-    nearest: Any = neighbor_list("d", cell, 1.01).min()
+    nearest: Any = neighbor_list("d", cell, 1.01).min()  # type: ignore[no-untyped-call]
     return _scaled(cell, distance / nearest)
 
 
 def _with_volume(cell: Atoms, volume: float) -> Atoms:
-    return _scaled(cell, (volume / cell.get_volume()) ** (1.0 / 3.0))
+    return _scaled(cell, (volume / cell.get_volume()) ** (1.0 / 3.0))  # type: ignore[no-untyped-call]
 
 
 def _scaled(cell: Atoms, factor: float) -> Atoms:
-    cell.set_cell(cell.cell.array * factor, scale_atoms=True)
+    cell.set_cell(cell.cell.array * factor, scale_atoms=True)  # type: ignore[no-untyped-call]
     return cell

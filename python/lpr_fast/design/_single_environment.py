@@ -113,7 +113,7 @@ def _prototype(given: str | Atoms) -> tuple[Atoms, str]:
     if not isinstance(given, Atoms):
         raise InvalidInputError(f"the prototype is a {type(given).__name__}; give a name, or ase.Atoms.")
     found = Atoms(given.numbers, given.positions, cell=given.cell, pbc=given.pbc)
-    label = str(given.info.get("name", given.get_chemical_formula()))
+    label = str(given.info.get("name", given.get_chemical_formula()))  # type: ignore[no-untyped-call]
     if not len(found) or not found.pbc.any() or not found.cell.array[found.pbc].any(axis=1).all():
         raise InvalidInputError(f"the prototype {label} is not periodic; give a crystal, or a layer, with its cell.")
     return found, "_".join(label.split())
@@ -122,7 +122,7 @@ def _prototype(given: str | Atoms) -> tuple[Atoms, str]:
 def _refuse_close(cell: Atoms, label: str, strain: float) -> None:
     """Throw for atoms that come too close together."""
     radii = covalent_radii[cell.numbers]
-    i, j, distances = neighbor_list("ijd", cell, 2.0 * _NEAREST * radii.max())
+    i, j, distances = neighbor_list("ijd", cell, 2.0 * _NEAREST * radii.max())  # type: ignore[no-untyped-call]
     close = distances < _NEAREST * (radii[i] + radii[j])
     if close.any():
         raise InvalidInputError(
