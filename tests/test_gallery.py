@@ -209,3 +209,7 @@ def test_the_remedy_gains_what_was_predicted_and_more_than_random_or_farthest_ch
     for way, margin in (("random, best of 20", 1.0), ("random, mean of 20", 1.5), ("farthest points", 1.3)):
         others = numbers[f"taken off the variance, {way}, predicted, %"]
         assert all(ours > margin * theirs for ours, theirs in zip(suggested, others, strict=True))
+    crystal, melt, pair = ("zeta 12, " + name for name in ("crystal, 300 K", "melt, 3600 K", "pair at 1.0 Å"))
+    assert min(numbers[f"{pair}: LPR"]) > 1e3 * max(numbers[f"{crystal}: LPR"])
+    assert min(numbers[f"{pair}: residual"]) > 0.999
+    assert max(numbers[f"{melt}: LPR"]) < 0.1 * min(numbers[f"{crystal}: LPR"])
