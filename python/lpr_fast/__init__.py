@@ -18,6 +18,7 @@ from .atoms._committee import Committee
 from .atoms._linear_model import LinearModel
 from .atoms._load import load_model
 from .atoms._model import StructureModel
+from .atoms._noise import FrameNoise, Noise
 from .atoms._pipeline import Scores
 from .atoms._sparse_kernel_model import SparseKernelModel
 from .atoms._training_rows import TrainingRows
@@ -51,6 +52,7 @@ __all__ = [
     "CpuInfo",
     "Descriptor",
     "EnvironmentMap",
+    "FrameNoise",
     "HessianAccumulator",
     "InvalidInputError",
     "LearningCurve",
@@ -63,6 +65,7 @@ __all__ = [
     "LprObserver",
     "LprWarning",
     "MissingPackageError",
+    "Noise",
     "NotPositiveDefiniteError",
     "ProgressLine",
     "RegularizerChoice",
