@@ -15,6 +15,7 @@ from ._progress import ProgressLine
 from ._rigidity import Rigidity
 from ._trigger import Trigger
 from .atoms._committee import Committee
+from .atoms._group_scores import GroupScores
 from .atoms._linear_model import LinearModel
 from .atoms._load import load_model
 from .atoms._model import StructureModel
@@ -51,6 +52,7 @@ __all__ = [
     "CpuInfo",
     "Descriptor",
     "EnvironmentMap",
+    "GroupScores",
     "HessianAccumulator",
     "InvalidInputError",
     "LearningCurve",
