@@ -19,6 +19,7 @@ from .._files import replacing
 from .._html import table
 from .._rigidity import Rigidity
 from ..models import _archive
+from ..models._basis import SparseKernelBasis
 from ..models._calibration import Calibration
 from ..models._reference import Reference
 from ..models._scores import LOSS_NAMES, Loss
@@ -94,10 +95,8 @@ class StoredModel:
     @property
     def active_features(self) -> dict[int, Array] | None:
         """Features of the active environments of each species, in the order of the columns of `phi`; None: linear."""
-        if self._model.active is None:
-            return None
-        of_species = np.split(self._model.active, np.cumsum(self._facts["n_active"])[:-1])
-        return dict(zip(self.species, of_species, strict=True))
+        basis = _archive.basis_of(self._model)
+        return basis.active if isinstance(basis, SparseKernelBasis) else None
 
     @property
     def active_environments(self) -> NDArray[np.int64] | None:

@@ -110,6 +110,16 @@ def put_factor(name: str, factor: _core.HessianFactor, tensors: Tensors) -> dict
     }
 
 
+def basis_of(model: _core.Model) -> Basis:
+    """What the weights of a model multiply."""
+    facts = json.loads(model.text)
+    species = tuple(facts["species"])
+    if model.active is None:
+        return LinearBasis(species, facts["n_features"], facts.get("constants", False))
+    of_species = np.split(model.active, np.cumsum(facts["n_active"])[:-1])
+    return SparseKernelBasis(dict(zip(species, of_species, strict=True)), facts["zeta"], active_environments(model))
+
+
 def with_members(model: _core.Model, members: Array | None) -> _core.Model:
     """The same model with the weights of a committee beside its own, (K, M): its scores have a spread.
 
