@@ -15,6 +15,7 @@ from ._progress import ProgressLine
 from ._rigidity import Rigidity
 from ._trigger import Trigger
 from .atoms._committee import Committee
+from .atoms._group_scores import GroupScores
 from .atoms._linear_model import LinearModel
 from .atoms._load import load_model
 from .atoms._model import StructureModel
@@ -53,6 +54,7 @@ __all__ = [
     "Descriptor",
     "EnvironmentMap",
     "FrameNoise",
+    "GroupScores",
     "HessianAccumulator",
     "InvalidInputError",
     "LearningCurve",

@@ -41,7 +41,8 @@ class Columns(dict[str, NDArray[Any]]):
     def _repr_html_(self) -> str:
         title = f"{type(self).__name__}: {len(self)}"
         header = ["", "lowest", "median", "highest", "left out"]
-        return table(title, [_summary(name, values) for name, values in self.items()], header)
+        numbers = {name: values for name, values in self.items() if values.dtype.kind != "U"}
+        return table(title, [_summary(name, values) for name, values in numbers.items()], header)
 
 
 @dataclass(frozen=True)
