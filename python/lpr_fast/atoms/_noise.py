@@ -27,7 +27,7 @@ _GAP_KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "energy": ("energy_sigma",),
         "force": ("force_component_sigma", "force_atom_sigma", "force_sigma"),
-        "virial": ("virial_sigma",),
+        "virial": ("virial_component_sigma", "virial_sigma"),
     }
 )
 
@@ -76,8 +76,8 @@ class Noise:
         that a table leaves out has the deviation of all other frames; None: these labels are not used.
     keys : mapping of str to str or sequence of str, optional
         Names under which some frames have deviations of their own, for each kind. With the convention "gap" they are
-        those of GAP's files: ``energy_sigma``, ``force_component_sigma``, ``force_atom_sigma``, ``force_sigma`` and
-        ``virial_sigma``.
+        those of GAP's files: ``energy_sigma``, ``force_component_sigma``, ``force_atom_sigma``, ``force_sigma``,
+        ``virial_component_sigma`` and ``virial_sigma``.
     convention : {"plain", "gap"}
         "plain": deviations are what they are. "gap": as in gap_fit, numbers for energies and virials, those of tables
         included, are multiplied by the root of the number of atoms; what frames say is not.
