@@ -13,15 +13,15 @@ from .._arrays import Array, as_count, as_environments, as_number, as_vector, re
 from .._errors import InvalidInputError
 from .._rigidity import Rigidity
 from .._whitening import Whitening, holds, squares
+from ..atoms._described import Indices
 from ..atoms._model import StructureModel
+from ..atoms._predicted import Prediction, as_prediction
 from ..atoms._similarity import listed
 from ..models._active_set import as_seed
 from ._candidates import Costs, Pool, Sources, pool_of_frames, pool_of_rows
 from ._conditioning import forms_after
-from ._described import Indices
 from ._greedy import OBJECTIVES, Blocks, Budget, MeanState, Objective, RowsState, State, choose, form_with
 from ._label_rows import Labels, Sigma
-from ._predicted import Prediction, as_prediction
 from ._suggestion import Choice, Column, Suggestion
 from ._targets import Part, Sharing, Targets, gathered, of_frames, of_rows
 

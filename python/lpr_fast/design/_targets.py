@@ -11,10 +11,10 @@ import numpy as np
 from .._arrays import Array
 from .._errors import InvalidInputError
 from .._whitening import Moments, Whitening
+from ..atoms._described import Indices, Mask, blind
 from ..atoms._model import StructureModel
-from ._described import Indices, Mask, blind
+from ..atoms._predicted import Prediction, predicted
 from ._greedy import Objective
-from ._predicted import Prediction, predicted
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -13,13 +13,13 @@ from .._arrays import Array, as_count, as_environments, refuse_unusable
 from .._errors import InvalidInputError
 from .._rigidity import Rigidity
 from .._whitening import Whitening, holds, squares
+from ..atoms._described import Indices, Mask, blind
 from ..atoms._model import StructureModel
+from ..atoms._predicted import Predicted, Prediction, as_prediction, predicted
 from ..models._scores import LocalScores
 from ._candidates import positive
 from ._conditioning import forms_after
-from ._described import Indices, Mask, blind
 from ._label_rows import Labels, Sigma, described_totals
-from ._predicted import Predicted, Prediction, as_prediction, predicted
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -10,9 +10,9 @@ import numpy as np
 
 from .._arrays import Array
 from .._errors import InvalidInputError
-from ..atoms._model import StructureModel
 from ..models._scores import LocalScores
 from ._described import Described, Indices, Mask, described
+from ._model import StructureModel
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -130,7 +130,7 @@ def _force(model: StructureModel, whole: _Whole, number: int, start: int, n_thre
     rows = model.gradient_rows(whole.frame, n_threads=n_threads).forces
     blind = whole.blind.copy()
     if blind.any():
-        seen_by, seen = neighbor_list("ij", whole.frame, model.cutoff)
+        seen_by, seen = neighbor_list("ij", whole.frame, model.cutoff)  # type: ignore[no-untyped-call]
         blind[seen_by[whole.blind[seen]]] = True
     count = len(rows)
     atom = np.repeat(np.arange(len(whole.frame)), 3)
