@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import ase.io
+import numpy as np
 import pytest
 
-from lpr_fast import InvalidInputError, Noise, read_gap_fit
+from lpr_fast import InvalidInputError, Noise, SparseKernelModel, read_gap_fit
 
 from .structures import gallium_arsenide, silicon
 
@@ -228,3 +229,17 @@ def test_what_cannot_be_read_is_refused(command: str, sentence: str) -> None:
 def test_elements_have_to_be_known() -> None:
     with pytest.raises(InvalidInputError, match=r"names no training structures .*, and no species were given"):
         read_gap_fit(COMMAND.replace("atoms_filename=train.xyz ", ""))
+
+
+def test_a_command_fits_frames_without_virials() -> None:
+    frames = silicon(3)
+    for frame in frames:
+        frame.info["energy"], frame.calc = frame.get_potential_energy(), None
+        frame.new_array("force", np.full((len(frame), 3), 0.01))
+    found = read_gap_fit(COMMAND.replace("n_sparse=100", "n_sparse=5"), species=["Si"])
+    model = SparseKernelModel.fit(frames, **found.options)
+    assert model.provenance["n_labels"] == {"energy": 3, "force": 72, "virial": 0}
+    for frame in frames:
+        frame.arrays["forces"] = frame.arrays.pop("force")
+    with pytest.raises(InvalidInputError, match=r"no frame has any named 'force' \(there are some named 'forces'\)"):
+        SparseKernelModel.fit(frames, **found.options)
