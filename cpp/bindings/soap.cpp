@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "arrays.hpp"
+#include "lpr_fast/feature_gradients.hpp"
 #include "lpr_fast/kernel_gradients.hpp"
 #include "lpr_fast/soap_scorer.hpp"
 #include "model_arrays.hpp"
@@ -124,6 +125,17 @@ std::pair<py::array_t<double>, py::array_t<double>> gradients_of_kernels(
     return {forces, virial};
 }
 
+std::pair<py::array_t<double>, py::array_t<double>> gradients_of_features(
+    const Soap& soap, const Structure& structure, Index n_species, int n_threads
+) {
+    const Index n_rows = 3 * structure.n_atoms(), n_columns = n_species * soap.n_features();
+    py::array_t<double> forces({n_rows, n_columns}), virial({Index{9}, n_columns});
+    const MatrixView of_atoms(forces.mutable_data(), n_rows, n_columns), of_cell(virial.mutable_data(), 9, n_columns);
+    const WithoutInterpreter no_interpreter;
+    feature_gradients(soap, structure, of_atoms, of_cell, n_threads);
+    return {forces, virial};
+}
+
 ScoreArrays score(
     const SoapScorer& scorer, const std::vector<Structure>& structures, const Chosen& chosen, bool mark_unknown,
     int n_threads, bool members
@@ -178,6 +190,10 @@ void register_soap(py::module_& module) {
     module.def(
         "kernel_gradients", &gradients_of_kernels, py::arg("soap"), py::arg("structure"), py::arg("active"),
         py::arg("first"), py::arg("zeta"), py::arg("route"), py::arg("n_threads")
+    );
+    module.def(
+        "feature_gradients", &gradients_of_features, py::arg("soap"), py::arg("structure"), py::arg("n_species"),
+        py::arg("n_threads")
     );
     py::class_<SoapScorer>(module, "SoapScorer")
         .def(py::init<Model>(), py::arg("model"))

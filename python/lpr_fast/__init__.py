@@ -19,6 +19,7 @@ from .atoms._group_scores import GroupScores
 from .atoms._linear_model import LinearModel
 from .atoms._load import load_model
 from .atoms._model import StructureModel
+from .atoms._noise import FrameNoise, Noise
 from .atoms._pipeline import Scores
 from .atoms._sparse_kernel_model import SparseKernelModel
 from .atoms._training_rows import TrainingRows
@@ -52,6 +53,7 @@ __all__ = [
     "CpuInfo",
     "Descriptor",
     "EnvironmentMap",
+    "FrameNoise",
     "GroupScores",
     "HessianAccumulator",
     "InvalidInputError",
@@ -65,6 +67,7 @@ __all__ = [
     "LprObserver",
     "LprWarning",
     "MissingPackageError",
+    "Noise",
     "NotPositiveDefiniteError",
     "ProgressLine",
     "RegularizerChoice",

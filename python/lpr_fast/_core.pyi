@@ -6,7 +6,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['HessianAccumulator', 'HessianFactor', 'KernelScorer', 'Members', 'Model', 'SecondMoments', 'Soap', 'SoapScorer', 'Spectrum', 'Structure', 'Trigger', 'cpu_info', 'factorize_hessian', 'factorize_prior', 'farthest_points', 'fit', 'kernel_gradients', 'kernel_rows', 'normalised', 'read_atom_lines', 'read_parts']
+__all__: list[str] = ['HessianAccumulator', 'HessianFactor', 'KernelScorer', 'Members', 'Model', 'SecondMoments', 'Soap', 'SoapScorer', 'Spectrum', 'Structure', 'Trigger', 'cpu_info', 'factorize_hessian', 'factorize_prior', 'farthest_points', 'feature_gradients', 'fit', 'kernel_gradients', 'kernel_rows', 'normalised', 'read_atom_lines', 'read_parts']
 class HessianAccumulator:
     @staticmethod
     def from_bytes(data: bytes) -> HessianAccumulator:
@@ -183,7 +183,9 @@ class Spectrum:
         ...
     def leave_one_out(self, rows: numpy.ndarray, targets: numpy.ndarray, weights: numpy.ndarray, structures: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], regularizers: numpy.ndarray, n_threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
         ...
-    def minus_twice_log_evidence(self, regularizer: typing.SupportsFloat | typing.SupportsIndex) -> float:
+    def minus_twice_log_evidence(self, regularizer: typing.SupportsFloat | typing.SupportsIndex, scale: typing.SupportsFloat | typing.SupportsIndex | None = None) -> float:
+        ...
+    def misfit(self, regularizer: typing.SupportsFloat | typing.SupportsIndex) -> float:
         ...
     @property
     def eigenvalues(self) -> numpy.typing.NDArray[numpy.float64]:
@@ -209,6 +211,8 @@ def factorize_hessian(hessian: numpy.ndarray, regularizer: typing.SupportsFloat 
 def factorize_prior(prior: numpy.ndarray, n_threads: typing.SupportsInt | typing.SupportsIndex) -> HessianFactor:
     ...
 def farthest_points(points: numpy.ndarray, count: typing.SupportsInt | typing.SupportsIndex, first: typing.SupportsInt | typing.SupportsIndex, tolerance: typing.SupportsFloat | typing.SupportsIndex, n_threads: typing.SupportsInt | typing.SupportsIndex) -> list[int]:
+    ...
+def feature_gradients(soap: Soap, structure: Structure, n_species: typing.SupportsInt | typing.SupportsIndex, n_threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
     ...
 def fit(accumulator: HessianAccumulator, regularizer: typing.SupportsFloat | typing.SupportsIndex, prior: numpy.ndarray | None, n_threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[HessianFactor, numpy.typing.NDArray[numpy.float64]]:
     ...

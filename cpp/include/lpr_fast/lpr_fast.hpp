@@ -5,6 +5,7 @@
 
 #include "lpr_fast/cpu_info.hpp"
 #include "lpr_fast/error.hpp"
+#include "lpr_fast/feature_gradients.hpp"
 #include "lpr_fast/hessian_accumulator.hpp"
 #include "lpr_fast/hessian_factor.hpp"
 #include "lpr_fast/kernel_gradients.hpp"

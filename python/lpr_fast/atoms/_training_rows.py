@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike
 from .._arrays import as_names
 from .._errors import InvalidInputError
 from ..models._basis import SparseKernelBasis
+from ..models._batches import rows_of
 from ..models._fit import ModelFacts, solved, warn_of_labels
 from ..models._leave_one_out import LeaveOneOut, as_grid, left_out, spectrum_of
 from ..models._left_out import LearningCurve, LeftOutGroups
-from ..models._problem import rows_of
 from ..models._regularizer import RegularizerChoice, chosen, grid_of, settled
 from ..models._row_sums import RowSums
 from ..models._rows_file import RowsWriter, mapped
@@ -24,6 +24,7 @@ from ._fitting import attached_describing
 from ._kept_rows import KeptRows
 from ._linear_model import LinearModel
 from ._model import StructureModel
+from ._noisy_labels import LabelSource
 from ._sparse_kernel_model import SparseKernelModel
 from ._training_set import as_before, ignore, looked_through
 
@@ -271,17 +272,19 @@ class TrainingRows(KeptRows):
         structures = as_before(training.structures, head.basis.species, is_labelled=self._is_labelled)
         warn_of_labels(structures, is_fitted=False, stacklevel=2)
         n_before = self.n_structures
-        environments = FrameEnvironments(training, describing, head.basis.n_features, n_threads)
+        environments = FrameEnvironments(
+            training, describing, head.basis.n_features, n_threads, LabelSource.of(settings)
+        )
         with self._path.open("rb") as file:
             writer = RowsWriter(self._path, file.read(self._begin), head.record)
         try:
             writer.begin(len(self))
             first = 0
-            for features, species in environments.batches(0):
-                rows = rows_of(head.basis, features, species, structures, first, n_threads)
-                rows.labels["structure"] += n_before
-                writer.write(rows)
-                first += len(species)
+            for batch in environments.batches(0):
+                for rows in rows_of(head.basis, batch, structures, first, n_threads):
+                    rows.labels["structure"] += n_before
+                    writer.write(rows)
+                first += len(batch)
             writer.sync()
         except BaseException:
             writer.begin(len(self))

@@ -17,11 +17,12 @@ from .._arrays import Array
 from ..atoms._environments import FrameEnvironments
 from ..models._archive import to_bytes
 from ..models._basis import Basis
+from ..models._batches import rows_of
 from ..models._fit import adding
-from ..models._problem import Environments, Problem, described_here, references_from, rows_from, rows_of, tell_scored
+from ..models._problem import Environments, Problem, described_here, references_from, rows_from, tell_scored
 from ..models._reference import Reference, reference_of
 from ..models._row_sums import RowSums
-from ..models._rows import Rows
+from ..models._rows import Rows, concatenated
 from ._stream import Stream
 from ._tasks import Tasks
 from ._training_files import TrainingFiles
@@ -121,7 +122,7 @@ class OnWorkers:
         with self._tasks.sharing(_work(problem.environments, basis)) as common:
             found = self._tasks.results(_rows_of, ranges, common, most=most, stacklevel=8)
             for rows in adding(sums, found, problem.facts, problem.settings.n_threads):
-                done = int(structures.first[int(rows.labels["structure"][-1]) + 1])
+                done = int(structures.first[rows.reached])
                 problem.progress("rows: kernels and sums", done, structures.n_environments)
                 yield rows
 
@@ -158,19 +159,18 @@ def _rows_of(work: _Work, structures: range) -> Rows:
     """The rows of a range of structures, on a worker."""
     assert work.basis is not None
     environments, first = work.seen(), structures.start
-    found = []
-    for features, species in environments.batches(structures.start, stop=structures.stop):
-        found.append(rows_of(work.basis, features, species, environments.structures, first, 0))
-        first += len(species)
-    phi, labels = (np.concatenate([getattr(rows, name) for rows in found]) for name in ("phi", "labels"))
-    return Rows(phi, labels)
+    found: list[Rows] = []
+    for batch in environments.batches(structures.start, stop=structures.stop):
+        found += rows_of(work.basis, batch, environments.structures, first, 0)
+        first += len(batch)
+    return concatenated(found)
 
 
 def _reference_of(work: _Work, structures: range) -> Reference:
     """How the environments of a range of structures score, on a worker."""
     reference, environments, first = Reference(), work.seen(), structures.start
-    for features, species in environments.batches(structures.start, stop=structures.stop):
-        weights = environments.structures.weights[first : first + len(species)]
-        reference.merge(reference_of(work.model, features, species, weights, 0))
-        first += len(species)
+    for batch in environments.batches(structures.start, stop=structures.stop):
+        weights = environments.structures.weights[first : first + len(batch)]
+        reference.merge(reference_of(work.model, batch.features, batch.species, weights, 0))
+        first += len(batch)
     return reference

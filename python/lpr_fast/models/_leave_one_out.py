@@ -14,7 +14,7 @@ from .._accumulator import HessianAccumulator
 from .._arrays import Array, as_vector
 from .._errors import InvalidInputError
 from ._basis import Basis
-from ._rows import ENERGY, Rows
+from ._rows import ENERGY, Rows, concatenated
 
 Indices = NDArray[np.int64]
 
@@ -122,14 +122,14 @@ def whole_structures(blocks: Iterable[Rows]) -> Iterator[Rows]:
         waiting.append(rows)
         if sum(map(len, waiting)) <= _BLOCK:
             continue
-        together = _concatenated(waiting)
+        together = concatenated(waiting)
         start, stop = 0, _end_of_block(together, 0)
         while stop < len(together):
-            yield _part(together, start, stop)
+            yield together.part(start, stop)
             start, stop = stop, _end_of_block(together, stop)
-        waiting = [_part(together, start, len(together))]
+        waiting = [together.part(start, len(together))]
     if waiting:
-        yield _concatenated(waiting)
+        yield concatenated(waiting)
 
 
 def _end_of_block(rows: Rows, start: int) -> int:
@@ -139,16 +139,6 @@ def _end_of_block(rows: Rows, start: int) -> int:
     if last >= len(rows):
         return len(rows)
     return int(np.searchsorted(structures, structures[last], side="right"))
-
-
-def _concatenated(blocks: list[Rows]) -> Rows:
-    if len(blocks) == 1:
-        return blocks[0]
-    return Rows(np.concatenate([rows.phi for rows in blocks]), np.concatenate([rows.labels for rows in blocks]))
-
-
-def _part(rows: Rows, start: int, stop: int) -> Rows:
-    return Rows(rows.phi[start:stop], rows.labels[start:stop])
 
 
 def _labels(rows: Rows, baseline: Array) -> _Labels:

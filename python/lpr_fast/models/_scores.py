@@ -14,10 +14,14 @@ from .. import _core
 from .._arrays import Array
 from .._html import table
 
-Loss = Literal["total", "per_atom"]
+Loss = Literal["total", "per_atom", "noise"]
 
 # What they square the errors of.
-LOSS_NAMES = {"total": "total energies", "per_atom": "energies per atom"}
+LOSS_NAMES = {
+    "total": "total energies",
+    "per_atom": "energies per atom",
+    "noise": "labels in units of their noise",
+}
 
 #: What verdicts are called, by their numbers.
 VERDICTS = ("pinned", "loose", "unlike")
