@@ -183,7 +183,7 @@ class NoisyLabels:
 
     def _refuse_missing(self) -> None:
         wanted = [kind for kind in KINDS if getattr(self._source.noise, kind) is not None]
-        missing = [kind for kind in wanted if not self._counts[kind]]
+        missing = [kind for kind in wanted if not self._counts[kind] and not self._may_lack(kind)]
         if not missing and any(self._counts.values()):
             return
         kind = missing[0] if missing else "energy"
@@ -195,3 +195,7 @@ class NoisyLabels:
             f"sigma is given for {_PLURAL[kind]}, but no frame has any{named}{hint}; give the right name "
             f"({_OPTIONS[kind]}), or leave them out of sigma."
         )
+
+    def _may_lack(self, kind: str) -> bool:
+        """Whether there need be none: gap_fit has deviations of all kinds, but forces may just have another name."""
+        return self._source.noise.convention == "gap" and not (kind == "force" and self._names_of_forces)
