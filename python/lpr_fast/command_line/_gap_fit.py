@@ -85,7 +85,7 @@ def _refuse_beside() -> None:
     if given:
         names = ", ".join("--" + name.replace("_", "-") for name in given)
         raise InvalidInputError(
-            f"--gap-fit and {names} were given; put it into the command of gap_fit, or leave one out."
+            f"--gap-fit and {names} were given; say it in the command of gap_fit, or leave one out."
         )
 
 
