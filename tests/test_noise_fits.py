@@ -330,7 +330,7 @@ def test_a_stress_without_a_cell_is_refused(frames: list[Atoms]) -> None:
     frame.set_cell(None)
     frame.pbc = False
     with_labels(frame, energy=1.0, stress=np.zeros(6))
-    with pytest.raises(InvalidInputError, match="frame 1 has a stress .'stress'., but no cell with a volume"):
+    with pytest.raises(InvalidInputError, match=r"frame 1 has a stress .'stress'., but no cell with a volume"):
         fit("kernel", [frames[0], frame, *frames[2:]])
 
 
