@@ -20,6 +20,7 @@ from ._design_commands import suggest
 from ._gap_fit import with_gap_fit
 from ._looking_commands import map_of_environments
 from ._mistakes import one_sentence
+from ._noise_options import noise_options
 from ._options import log_option, reading_options, worker_options
 
 T = TypeVar("T")
@@ -102,6 +103,7 @@ def lpr_fast() -> None:
 @click.option("--no-energies", is_flag=True, help="Fit to structures alone: rigidities are the same.")
 @click.option("--weights", metavar="KEY", help="Name of a structure's weight in TRAIN.")
 @click.option("--sigmas", metavar="KEY", help="Name of its standard deviation, such as energy_sigma: 1 / weight^0.5.")
+@noise_options
 @click.option(
     "--baseline",
     metavar="ENERGIES",
