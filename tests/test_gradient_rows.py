@@ -87,9 +87,8 @@ def test_constants_have_no_derivatives() -> None:
     soap = model.gradient_basis.soap
     structure = model._one_structure(FRAMES["two species"])
     plain: Array = model.gradient_rows(FRAMES["two species"]).forces
-    forces, virials = gradient_rows_of(
-        LinearBasis(model.species, model.n_features, has_constants=True), soap, structure
-    )
+    basis = LinearBasis(model.species, model.n_features, has_constants=True)
+    forces, virials = gradient_rows_of(basis, soap, structure)
     width = model.n_features + 1
     assert not forces[:, [0, width]].any()
     assert not virials[:, [0, width]].any()

@@ -17,6 +17,8 @@ from ._grouping import Groups, members_of
 from ._sums import Kind, Members, Sums
 
 if TYPE_CHECKING:
+    from ase import Atoms
+
     from ._summed_model import SummedModel
 
 Indices = NDArray[np.int64]
@@ -189,6 +191,26 @@ def group_scores(
         of_frames += [number] * len(found)
     sums = Sums.joined(parts, scoring.core.size, len(scoring.species))
     return _scores(model, of_frames, names, sums, n_threads)
+
+
+def group_columns(
+    model: SummedModel, frame: Atoms, number: int, groups: Groups, known: NDArray[np.bool_], n_threads: int
+) -> dict[str, NDArray[Any]]:
+    """Columns of the groups of a frame; their scores are NaN if they have atoms that are not known."""
+    names, members = members_of(groups, frame, number)
+    whole = np.ones(len(names), dtype=bool)
+    whole[members.sums[~known[members.atoms]]] = False
+    ready = model.pipeline.describing.ready(frame, f"frame {number}")
+    sums = model.sum_scoring.sums(ready, members.only(whole), n_threads, with_features=True)
+    found = _scores(model, [number] * len(sums.rows), np.array(names)[whole].tolist(), sums, n_threads)
+
+    def among_all(values: Array) -> Array:
+        result = np.full(len(names), np.nan)
+        result[whole] = values
+        return result
+
+    scores = {name: among_all(values) for name, values in found.items() if values.dtype == np.float64}
+    return {"group": np.array(names), "atoms": _n_atoms(members), **scores}
 
 
 def _scores(model: SummedModel, frames: Sequence[int], names: Sequence[str], sums: Sums, n_threads: int) -> GroupScores:

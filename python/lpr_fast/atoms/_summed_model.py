@@ -91,7 +91,8 @@ class SummedModel(DescribedModel):
     @cached_property
     def sum_scoring(self) -> SumScoring:
         """What scores sums of local predictions, for the floors above."""
-        calibration = self.calibration
+        calibration, noise = self.calibration, self._facts.get("noise")
+        of_noise = 0.0 if noise is None else float(noise["prior_variance"])
         return SumScoring(
             self._model,
             self.rigidity,
@@ -99,6 +100,6 @@ class SummedModel(DescribedModel):
             self.species,
             self._facts.get("zeta"),
             self.baseline,
-            0.0 if calibration is None else calibration.prior_variance,
+            of_noise if calibration is None else calibration.prior_variance,
             calibration is not None and calibration.variance == "pp",
         )

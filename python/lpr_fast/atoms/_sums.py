@@ -64,6 +64,12 @@ class Members:
         sums = np.repeat(np.arange(len(weights)), [len(chosen) for chosen in atoms[1:]])
         return cls(len(weights), sums, np.concatenate(atoms), np.concatenate(values))
 
+    def only(self, kept: NDArray[np.bool_]) -> Members:
+        """Some of the sums."""
+        chosen = kept[self.sums]
+        sums = (np.cumsum(kept) - 1)[self.sums[chosen]]
+        return Members(int(kept.sum()), sums, self.atoms[chosen], self.weights[chosen])
+
     def taken(self, chosen: NDArray[np.bool_], atoms: Indices) -> Members:
         """Some of the entries, whose environments have other numbers."""
         return Members(self.count, self.sums[chosen], atoms[chosen], self.weights[chosen])

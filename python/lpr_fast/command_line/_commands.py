@@ -160,6 +160,11 @@ def fit(train: tuple[str, ...], output: Path, **options: Any) -> None:
     help="Write the K least rigid environments that differ too, with what is around them, to OUT.least-rigid.extxyz.",
 )
 @click.option(
+    "--groups",
+    metavar="KEY",
+    help="Name of labels of atoms, or of frames, in TRAJECTORY: score their groups as wholes too, into OUT.groups.csv.",
+)
+@click.option(
     "--unknown-species",
     type=click.Choice(["error", "nan"]),
     default="error",
