@@ -50,7 +50,16 @@ def folder(tmp_path: Path) -> Path:
 def command(folder: Path, out: str) -> list[str]:
     (folder / out).mkdir(exist_ok=True)
     outputs = [part for name in SUFFIXES for part in ("-o", str(folder / out / f"md.{name}"))]
-    arguments = ["score", str(folder / "m.lpr"), str(folder / "md.xyz"), "--least-rigid", "4", *outputs]
+    arguments = [
+        "score",
+        str(folder / "m.lpr"),
+        str(folder / "md.xyz"),
+        "--least-rigid",
+        "4",
+        "--groups",
+        "numbers",
+        *outputs,
+    ]
     return [sys.executable, "-c", PROGRAM, *arguments]
 
 

@@ -20,6 +20,9 @@ void entries_that_cannot_be_meant_are_refused() {
             {fact("/data/rest_norm", nullptr), "rest_norm is no number"},
             {fact("/data", OrderedJson::object()), "an entry is missing or of the wrong type"},
             {fact("/noise/force", "x"), "'force' of noise is no number"},
+            {fact("/noise/force", 0.0), "'force' of noise is not positive"},
+            {fact("/noise", {1}), "noise is no dictionary"},
+            {fact("/loss", "noisy"), "unknown loss 'noisy'"},
             {fact("/calibration", {1}), "calibration is no dictionary"},
             {fact("/calibration/prior_variance", -1.0), "the prior variance is not positive"},
             {fact("/calibration", {{"prior_variance", 1.0}}), "an entry is missing or of the wrong type"},
@@ -88,6 +91,22 @@ void calibrations_and_constants_fit_the_model_or_are_refused() {
     );
 }
 
+double prior_variance_with(const std::vector<Change>& changes) {
+    Parts parts("one_species");
+    for (const Change& change : changes) change(parts);
+    const Model model = model_of(forged(parts.header.dump(), parts.arrays));
+    return model.info().prior_variance;
+}
+
+void noise_says_the_prior_variance_unless_a_calibration_does() {
+    const Change noise = fact("/loss", "noise"), variance = fact("/noise/prior_variance", 0.25);
+    CHECK(prior_variance_with({variance}) == 0.0);
+    CHECK(prior_variance_with({noise, variance}) == 0.25);
+    CHECK(prior_variance_with({noise, variance, fact("/noise/force", nullptr)}) == 0.25);
+    const Change calibration = fact("/calibration", {{"prior_variance", 3.0}, {"projected_process", 0}});
+    CHECK(prior_variance_with({noise, variance, calibration}) == 3.0);
+}
+
 /// Extreme numbers that fit are scored, to something.
 void the_largest_counts_and_directions_are_scored() {
     Parts parts("held");
@@ -112,6 +131,7 @@ int main() {
     run("what is held fits the factors or is refused", what_is_held_fits_the_factors_or_is_refused);
     run("references count upwards in bins or are refused", references_count_upwards_in_bins_or_are_refused);
     run("calibrations and constants fit or are refused", calibrations_and_constants_fit_the_model_or_are_refused);
+    run("noise says the prior variance", noise_says_the_prior_variance_unless_a_calibration_does);
     run("the largest counts and directions are scored", the_largest_counts_and_directions_are_scored);
     return failures == 0 ? 0 : 1;
 }

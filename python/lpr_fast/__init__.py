@@ -15,9 +15,11 @@ from ._progress import ProgressLine
 from ._rigidity import Rigidity
 from ._trigger import Trigger
 from .atoms._committee import Committee
+from .atoms._group_scores import GroupScores
 from .atoms._linear_model import LinearModel
 from .atoms._load import load_model
 from .atoms._model import StructureModel
+from .atoms._noise import FrameNoise, Noise
 from .atoms._pipeline import Scores
 from .atoms._sparse_kernel_model import SparseKernelModel
 from .atoms._training_rows import TrainingRows
@@ -25,6 +27,7 @@ from .comparing._comparison import Comparison, compare
 from .design._suggest import suggest
 from .design._suggestion import Choice, Suggestion
 from .design._what_if import WhatIf, what_if
+from .gap._command import GapFit, read_gap_fit
 from .jobs._fit_files import fit_files
 from .jobs._job import Run
 from .jobs._run import score_trajectory
@@ -51,6 +54,9 @@ __all__ = [
     "CpuInfo",
     "Descriptor",
     "EnvironmentMap",
+    "FrameNoise",
+    "GapFit",
+    "GroupScores",
     "HessianAccumulator",
     "InvalidInputError",
     "LearningCurve",
@@ -63,6 +69,7 @@ __all__ = [
     "LprObserver",
     "LprWarning",
     "MissingPackageError",
+    "Noise",
     "NotPositiveDefiniteError",
     "ProgressLine",
     "RegularizerChoice",
@@ -86,6 +93,7 @@ __all__ = [
     "merge_shards",
     "plot_scores",
     "prototypes",
+    "read_gap_fit",
     "score_trajectory",
     "single_environment",
     "suggest",

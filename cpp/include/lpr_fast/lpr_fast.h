@@ -65,11 +65,12 @@ int lpr_fast_has_held(const lpr_fast_model* model);
 int lpr_fast_has_reference(const lpr_fast_model* model);
 /** Members of a committee, by which spread can be scored; 0 for models without. */
 ptrdiff_t lpr_fast_n_members(const lpr_fast_model* model);
-/** Prior variance of the kernel in squared energies if the model was calibrated: sigma can be scored, else 0. */
+/** Prior variance of the kernel in squared energies if the model was calibrated, or fitted to labels with noise: sigma
+ * can be scored; else 0. */
 double lpr_fast_prior_variance(const lpr_fast_model* model);
 /** "sparse_kernel" or "linear". */
 const char* lpr_fast_kind(const lpr_fast_model* model);
-/** "total" or "per_atom": what the training minimised, which sets the scale of the rigidities. */
+/** "total", "per_atom" or "noise": what the training minimised, which sets the scale of the rigidities. */
 const char* lpr_fast_loss(const lpr_fast_model* model);
 /** Parameters of featomic's SoapPowerSpectrum, as JSON; "" for features of another origin. */
 const char* lpr_fast_hypers(const lpr_fast_model* model);
@@ -89,7 +90,7 @@ typedef struct {
     double* lpr_held;   /**< LPR with the model's held rows fixed, as the mean of each species; models that hold rows */
     double* percentile; /**< percent of the species' training environments that are less rigid; with a reference */
     double* verdict;    /**< 0 pinned by data, 1 loose, 2 unlike the training set; models with a reference */
-    double* sigma;      /**< standard deviation of local_energy, in its unit; calibrated models */
+    double* sigma;      /**< standard deviation of local_energy, in its unit; models with a prior variance */
     double* spread;     /**< standard deviation of local_energy over the members of a committee; models with members */
 } lpr_fast_scores;
 

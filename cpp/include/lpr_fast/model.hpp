@@ -17,7 +17,7 @@ namespace lpr_fast {
 struct ModelInfo {
     std::string kind;               ///< "sparse_kernel" or "linear"
     std::string method;             ///< "qr" or "gram": how H was factorised
-    std::string loss;               ///< "total" or "per_atom": sets the scale of the rigidities
+    std::string loss;               ///< "total", "per_atom" or "noise": sets the scale of the rigidities
     std::vector<int> species;       ///< centre species (atomic numbers), ascending
     Index n_features = 0;           ///< D, the length of an environment's features
     Index size = 0;                 ///< M, the number of weights
@@ -30,7 +30,7 @@ struct ModelInfo {
     bool has_constants = false;     ///< linear models: phi of a species begins with a one, n_features do not count it
     bool has_held = false;          ///< whether rows are held, as where there are several species: lpr_held
     bool has_residual = false;      ///< whether residuals can be scored: kernel models
-    double prior_variance = 0.0;    ///< of the kernel or the weights, energy^2: sigma; 0 unless calibrated
+    double prior_variance = 0.0;    ///< of kernel or weights, energy^2: sigma; 0 unless calibrated or loss is "noise"
     bool projected_sigma = false;   ///< whether sigma counts the residual in: a projected process was calibrated
     std::vector<double> baseline;   ///< energy of an atom of each species; empty without energies
     std::string descriptor;         ///< "soap", "array", or empty for features of another origin
@@ -52,7 +52,7 @@ struct Scores {
     VectorView lpr{};           ///< 1 / (phi^T H^-1 phi); infinite where phi vanishes
     VectorView lpr_held{};      ///< the same with the model's held rows fixed: see HessianFactor::holding()
     VectorView variance{};      ///< mu / lpr, in units of the kernel's prior variance
-    VectorView sigma{};         ///< standard deviation of local_energy, in its unit; calibrated models
+    VectorView sigma{};         ///< standard deviation of local_energy, in its unit; where there is a prior_variance
     VectorView residual{};      ///< k(i,i) - k_Mi^T K_MM^-1 k_Mi, between 0 and 1; kernel models
     VectorView local_energy{};  ///< the baseline of the species included; models with energies
     VectorView percentile{};    ///< percent of the species' training environments that are less rigid; with a reference

@@ -51,10 +51,20 @@ std::string read_choice(const Json& facts, const char* name, const std::vector<s
     return choice;
 }
 
-void read_calibration(const Json& facts, ModelInfo& info) {
-    const Json calibration = facts.value("calibration", Json());
-    if (!calibration.is_object() || calibration.count("prior_variance") == 0) return;
-    info.prior_variance = as_positive(calibration.at("prior_variance"), "the prior variance");
+/// The prior variance that a section of the text says, 0 where it does not.
+double prior_variance_of(const Json& facts, const char* section) {
+    const Json entries = facts.value(section, Json());
+    if (!entries.is_object() || entries.count("prior_variance") == 0) return 0.0;
+    return as_positive(entries.at("prior_variance"), "the prior variance");
+}
+
+/// What makes squared energies of variances: a calibration, else the noise that a fit was told.
+void read_prior_variance(const Json& facts, ModelInfo& info) {
+    if (info.loss == "noise") info.prior_variance = prior_variance_of(facts, "noise");
+    const double calibrated = prior_variance_of(facts, "calibration");
+    if (calibrated == 0.0) return;
+    info.prior_variance = calibrated;
+    const Json& calibration = facts.at("calibration");
     info.projected_sigma = as_number(calibration.at("projected_process"), "projected_process") != 0.0;
     if (info.projected_sigma && !info.has_residual) refuse_parts("a linear model has no projected process");
 }
@@ -64,14 +74,14 @@ ModelInfo read_info(const Json& facts) {
     ModelInfo info;
     info.species = read_species(facts.at("species"));
     info.kind = read_choice(facts, "kind", {"sparse_kernel", "linear"});
-    info.loss = read_choice(facts, "loss", {"total", "per_atom"});
+    info.loss = read_choice(facts, "loss", {"total", "per_atom", "noise"});
     info.method = read_choice(facts, "method", {"qr", "gram"});
     info.has_residual = info.kind == "sparse_kernel";
     info.n_features = as_size(facts.at("n_features"), "n_features");
     info.has_constants = !info.has_residual && facts.value("constants", false);
     info.regularizer = as_positive(facts.at("regularizer"), "the regularizer");
     if (info.has_residual) info.zeta = as_positive(facts.at("zeta"), "zeta");
-    read_calibration(facts, info);
+    read_prior_variance(facts, info);
     info.baseline = read_baseline(facts.at("baseline"), info.species.size());
     info.has_energies = !info.baseline.empty();
     if (!facts.at("provenance").is_object()) refuse_parts("the provenance is no dictionary");

@@ -34,13 +34,22 @@ void check_numbers(const Json& facts, const char* section) {
     for (const auto& [name, value] : entries.items()) as_number(value, in_quotes(name) + " of " + section);
 }
 
+/// Deviations of labels are null where a fit used none of that kind.
+void check_noise(const Json& facts) {
+    if (facts.count("noise") == 0) return;
+    const Json& noise = facts.at("noise");
+    if (!noise.is_object()) refuse_parts("noise is no dictionary");
+    for (const auto& [name, value] : noise.items())
+        if (!value.is_null()) as_positive(value, in_quotes(name) + " of noise");
+}
+
 }  // namespace
 
 void check_sections(const Json& facts, const ModelParts& parts, const ModelInfo& info) {
     check_data(facts, parts, info);
     check_order(parts, info);
     check_numbers(facts, "calibration");
-    check_numbers(facts, "noise");
+    check_noise(facts);
 }
 
 }  // namespace lpr_fast

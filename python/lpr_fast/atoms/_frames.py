@@ -150,6 +150,17 @@ def stored(frame: Atoms, key: str) -> Any:
     return getattr(frame.calc, "results", {}).get(key) if in_info is None else in_info
 
 
+def refuse_changed(frame: Atoms, name: str, key: str) -> None:
+    """Throw where a result of the frame's calculator is looked for, but the frame has changed since it was found."""
+    is_result = frame.info.get(key) is None and frame.arrays.get(key) is None
+    check_state = getattr(frame.calc, "check_state", None)
+    if is_result and check_state is not None and check_state(frame):
+        place = "Atoms.arrays" if np.ndim(frame.calc.results[key]) == 2 else "Atoms.info"
+        raise InvalidInputError(
+            f"{name} was changed after its {key!r} was calculated; if that still holds, put it into {place}."
+        )
+
+
 def refuse_unknown_species(frame: Atoms, number: int, species: Sequence[int]) -> None:
     """Throw when a frame has atoms of species that the model was not trained on."""
     from ..descriptors._elements import symbol, symbols

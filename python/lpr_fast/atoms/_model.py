@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -18,10 +17,10 @@ from ..models._reference import Reference, with_reference
 from ..models._scores import LocalScores, scores_of
 from ..models._split import SpeciesSplit, species_split
 from ._calibrating import calibrated_model, labelled_totals
-from ._described_model import DescribedModel
 from ._frames import DEFAULT_ENERGY_KEY
 from ._pipeline import Scores, UnknownSpecies, joined, whole_frames
-from ._totals import Totals, TotalScoring, all_totals
+from ._summed_model import SummedModel
+from ._totals import Totals
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -31,7 +30,7 @@ Indices = NDArray[np.int64]
 AnyModel = TypeVar("AnyModel", bound="StructureModel")
 
 
-class StructureModel(DescribedModel):
+class StructureModel(SummedModel):
     """A descriptor, and a model of its features. See `SparseKernelModel` and `LinearModel`.
 
     A model that was built from arrays has no descriptor: it scores features, not structures.
@@ -251,31 +250,6 @@ class StructureModel(DescribedModel):
             totals += [float(local.sum()) for local in np.split(scores.local_energy, np.cumsum(sizes)[:-1])]
         return np.array(totals)
 
-    def totals(self, frames: Iterable[Atoms], *, n_threads: int = 0) -> Totals:
-        """Rigidity, variance, residual and standard deviation of total energies, and these.
-
-        Each frame is described for itself: the bits depend on it and the model alone.
-
-        Parameters
-        ----------
-        frames, n_threads
-            As for `score`.
-
-        Returns
-        -------
-        Totals
-            Named arrays of shape (n_frames,), which are a dictionary too.
-
-        Raises
-        ------
-        InvalidInputError
-            As `score`.
-        """
-        count = as_count("n_threads", n_threads)
-        pieces = self.pipeline.pieces(frames, "error")
-        found = [self.total_scoring.of(piece.batch, count) for piece in pieces if piece.is_last]
-        return all_totals([self.total_scoring.of([], count), *found])
-
     def calibrate(
         self: AnyModel,
         frames: Iterable[Atoms],
@@ -339,21 +313,6 @@ class StructureModel(DescribedModel):
             )
         key = energy_key or str(self.provenance.get("energy_key") or DEFAULT_ENERGY_KEY)
         return labelled_totals(self.pipeline, self.total_scoring, frames, key, as_count("n_threads", n_threads))
-
-    @cached_property
-    def total_scoring(self) -> TotalScoring:
-        """What scores totals, for the floors above."""
-        calibration = self.calibration
-        return TotalScoring(
-            self._model,
-            self.rigidity,
-            self.pipeline.describing,
-            self.species,
-            self._facts.get("zeta"),
-            self.baseline,
-            0.0 if calibration is None else calibration.prior_variance,
-            calibration is not None and calibration.variance == "pp",
-        )
 
     def _scored_batches(
         self, frames: Iterable[Atoms], unknown_species: UnknownSpecies, n_threads: int = 0

@@ -22,6 +22,7 @@ from ..models import _archive
 from ..models._basis import SparseKernelBasis
 from ..models._calibration import Calibration
 from ..models._reference import Reference
+from ..models._rows import KINDS
 from ..models._scores import LOSS_NAMES, Loss
 
 if TYPE_CHECKING:
@@ -68,9 +69,20 @@ class StoredModel:
 
     @property
     def loss(self) -> Loss:
-        """``"total"`` or ``"per_atom"``: the loss that sets the scale of the rigidities."""
+        """``"total"``, ``"per_atom"`` or ``"noise"``: the loss that sets the scale of the rigidities."""
         loss: Loss = self._facts["loss"]
         return loss
+
+    @property
+    def noise(self) -> dict[str, float | None] | None:
+        """Standard deviations that the labels of the fit had: ``energy`` (eV), ``force`` (eV/Å), ``virial`` (eV).
+
+        None for a kind that was not used, or whose deviations are not one number for all; ``prior_variance`` is
+        delta^2, 1 / mu. None altogether unless the model was fitted with `sigma`, and its `loss` is ``"noise"``.
+        """
+        if "noise" not in self._facts:
+            return None
+        return {name: self._facts["noise"].get(name) for name in ("prior_variance", *KINDS)}
 
     @property
     def hypers(self) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ from ..jobs._executors import executor_of
 from ..jobs._job import Run
 from ..jobs._run import score_trajectory
 from ..jobs._shards import merge_shards
+from ._groups import group_facts, group_lines, groups_of
 from ._summary import as_facts, as_lines
 from ._terminal import say, tell, watching
 from ._verdicts import verdict_lines
@@ -24,6 +25,7 @@ class Options:
     output: tuple[Path, ...]
     unknown_species: Any
     least_rigid: int
+    groups: str | None
     on_error: Any
     reading: dict[str, Any]
     descriptor: str | None
@@ -46,6 +48,7 @@ def score(model_path: Path, trajectory: tuple[str, ...], options: Options) -> in
             list(trajectory),
             options.output or None,
             least_rigid=options.least_rigid,
+            groups=options.groups,
             unknown_species=options.unknown_species,
             on_error=options.on_error,
             **options.reading,
@@ -57,11 +60,14 @@ def score(model_path: Path, trajectory: tuple[str, ...], options: Options) -> in
         )
     if (run.resumed_at or run.resumed_at_atom) and not options.quiet:
         say(_went_on(run, with_workers=bool(options.workers or options.scheduler)))
+    groups = None if options.groups is None or options.shard else groups_of(run, options.groups)
     if options.as_json:
-        print(json.dumps(as_facts(run, model_path, trajectory), indent=2))
+        facts = as_facts(run, model_path, trajectory)
+        print(json.dumps(facts if groups is None else {**facts, "groups": group_facts(groups)}, indent=2))
         return run.summary.n_skipped
     verdicts = [] if options.shard else verdict_lines(run, model_path, trajectory)
-    for line in [*as_lines(run, ", ".join(trajectory)), _end(run, options.shard), *verdicts]:
+    about_groups = [] if groups is None else group_lines(groups)
+    for line in [*as_lines(run, ", ".join(trajectory)), *about_groups, _end(run, options.shard), *verdicts]:
         tell(line, quiet=options.quiet)
     return run.summary.n_skipped
 

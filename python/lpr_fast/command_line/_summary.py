@@ -13,7 +13,7 @@ from ..models._scores import LOSS_NAMES
 from ..writing._sinks import GROUP_KEY
 from ..writing._statistics import Extreme, Statistics
 from ..writing._summary import RunSummary
-from ._terminal import shares
+from ._terminal import aligned, shares
 from ._verdicts import by_name, verdict_facts
 
 # Shares of the atoms, in percent.
@@ -138,10 +138,7 @@ def _table(what: str, parts: Mapping[str, Statistics]) -> list[str]:
         ]
         for name, part in parts.items()
     ]
-    columns = [column for column in zip(heads, *rows, strict=True) if any(column[1:])]
-    widths = [max(map(len, column)) for column in columns]
-    lines = zip(*columns, strict=True)
-    return ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in lines]
+    return aligned(heads, rows)
 
 
 def _rigidities(part: Statistics, *, held: bool) -> list[str]:

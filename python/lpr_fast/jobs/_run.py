@@ -33,6 +33,7 @@ def score_trajectory(
     sinks: Sequence[str | PathLike[str]] | None = None,
     *,
     least_rigid: int = 0,
+    groups: str | None = None,
     unknown_species: UnknownSpecies = "error",
     on_error: OnError = "stop",
     format: str | None = None,  # noqa: A002 (the name that ASE has for it)
@@ -71,6 +72,9 @@ def score_trajectory(
     least_rigid : int
         So many environments of lowest LPR that are unlike one another are written too, with what is around them, to
         ``<first output>.least-rigid.extxyz``.
+    groups : str, optional
+        The name of labels that frames carry (see `StructureModel.score_groups`): what the model says of the groups of
+        each frame is written to ``<first output>.groups.csv``.
     unknown_species, n_threads
         As for `StructureModel.score`.
     on_error : {"stop", "skip"}
@@ -132,6 +136,7 @@ def score_trajectory(
             source=frames,
             outputs=_outputs.checked(sinks, frames, models),
             least_rigid=as_count("least_rigid", least_rigid),
+            groups=_key(groups),
             unknown_species=unknown_species,
             on_error=on_error,
             n_threads=as_count("n_threads", n_threads),
@@ -158,6 +163,15 @@ def _shard(settings: ScoreSettings, text: str, clock: Clock, progress: Callable[
         shard = Shard.of(text, source)
     with locked(settings.outputs[:1], tag=shard.tag, stacklevel=4):
         return score_shard(replace(settings, source=source), shard, clock, progress)
+
+
+def _key(groups: str | None) -> str | None:
+    """The name of labels: a run that can go on takes nothing else."""
+    if groups is not None and not (isinstance(groups, str) and groups):
+        raise InvalidInputError(
+            "groups is no name of labels; give one that the frames carry, or score other groups with score_groups."
+        )
+    return groups
 
 
 def _loaded(model: StructureModel | str | PathLike[str], descriptor: Any) -> tuple[StructureModel, str]:

@@ -7,11 +7,15 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from .. import _core
 from .._errors import InvalidInputError
 from ..atoms._describing import Ready
+from ..atoms._group_scores import group_columns
 from ..atoms._model import StructureModel
 from ..atoms._pieces import Piece, periodicity_told
 from ..atoms._pipeline import Scores, UnknownSpecies
@@ -23,6 +27,9 @@ from ._journal import SUFFIX, Journal, Tolerated, of_versions
 from ._read_so_far import ReadSoFar, is_unchanged
 from ._shards import Shard
 from ._stream import Clock, Stream
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 OnError = Literal["stop", "skip"]
 
@@ -60,7 +67,7 @@ class ScoreSettings:
         A model, and the hash of its file.
     source, outputs
         Where frames come from, and the files to write.
-    least_rigid, unknown_species, on_error, n_threads
+    least_rigid, groups, unknown_species, on_error, n_threads
         See `score_trajectory`.
     atoms_together : int
         Atoms that are scored in one go, as far as memory allows.
@@ -71,6 +78,7 @@ class ScoreSettings:
     source: Source
     outputs: list[Path]
     least_rigid: int
+    groups: str | None
     unknown_species: UnknownSpecies
     on_error: OnError
     n_threads: int
@@ -117,7 +125,9 @@ class _Scoring:
             settings.outputs,
             about,
             least_rigid=settings.least_rigid,
+            groups=settings.groups,
             describe=describe,
+            describe_groups=self._groups,
             tag=tag,
         )
         named = {
@@ -125,6 +135,7 @@ class _Scoring:
             "input": self._identity,
             "outputs": [str(output.resolve()) for output in settings.outputs],
             "least_rigid": settings.least_rigid,
+            "groups": settings.groups,
             "unknown_species": settings.unknown_species,
             "on_error": settings.on_error,
             "shard": shard.name if shard else None,
@@ -178,6 +189,12 @@ class _Scoring:
         """What says of whole frames what is to be written of their totals: nothing, unless the model was calibrated."""
         model, n_threads = self._settings.model, self._settings.n_threads
         return None if model.calibration is None else lambda batch: model.total_scoring.of(batch, n_threads)
+
+    def _groups(self, frame: Atoms, number: int, known: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
+        """Columns of the groups of a frame, NaN for those with atoms that are not known."""
+        settings = self._settings
+        assert settings.groups is not None
+        return group_columns(settings.model, frame, number, settings.groups, known, settings.n_threads)
 
     def _scores(self, piece: Piece) -> Scores:
         with self._clock.stage("scoring"):

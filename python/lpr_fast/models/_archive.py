@@ -45,6 +45,7 @@ def assembled(
     *,
     baseline: Mapping[int, float] | None,
     loss: Loss,
+    noise: Mapping[str, float] | None,
     provenance: Mapping[str, Any],
     descriptor: DescriptorPart | None,
     n_threads: int,
@@ -62,6 +63,8 @@ def assembled(
         "baseline": None if baseline is None else [baseline[s] for s in basis.species],
         "provenance": dict(provenance),
     }
+    if noise is not None:
+        facts["noise"] = dict(noise)
     if isinstance(basis, SparseKernelBasis):
         facts["zeta"] = basis.zeta
         facts["n_active"] = [len(active) for active in basis.active.values()]
