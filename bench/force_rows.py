@@ -1,7 +1,8 @@
-"""Rows of forces of a kernel model: their share of the multiply-adds that the processor can do, beside NumPy's dgemm."""
+"""Rows of forces of a kernel model: their share of the multiply-adds that a core can do, beside NumPy's dgemm."""
 
 from __future__ import annotations
 
+from functools import partial
 from time import perf_counter
 
 import ase.build
@@ -41,6 +42,7 @@ class Problem:
         numbers = np.concatenate([other.numbers for other in frames])
         features = self.soap.features([self.structure(other) for other in frames], [None] * len(frames), 1)
         active = {s: _core.normalised(features[numbers == s][: n_active // len(species)], 1) for s in species}
+        self.active = active
         self.basis = GradientBasis(SparseKernelBasis(active, 4.0), self.soap)
         self.frame = self.rattled(frame, 0)
         self.made = self.structure(self.frame)
@@ -59,7 +61,7 @@ class Problem:
     def n_operations(self) -> float:
         """Of the products of jacobians with the active set; zeros, and what images have in common, counted in."""
         n = sum(
-            len(self.made.neighbours(atom)[0]) * len(self.basis.basis.active[number])
+            len(self.made.neighbours(atom)[0]) * len(self.active[number])
             for atom, number in enumerate(self.frame.numbers.tolist())
         )
         return 6.0 * n * self.soap.n_features
@@ -105,7 +107,7 @@ def main() -> None:
             continue
         problem = Problem(name, n_active, toy=chosen.toy)
         jobs = {
-            "rows": (lambda problem=problem: problem.rows(n_threads), problem.n_operations),
+            "rows": (partial(problem.rows, n_threads), problem.n_operations),
             "dgemm": dgemm(problem.soap.n_features, n_active),
         }
         found = rates(jobs, peak, n_threads, chosen.repeats)

@@ -53,9 +53,11 @@ class Problem:
             total[a:b] = kernels[frame.numbers == number, a:b].sum(axis=0)
         return total
 
-    def gradients(self, n_threads: int = 1, atoms: tuple[int, int] | None = None) -> tuple[Array, Array]:
+    def gradients(
+        self, n_threads: int = 1, atoms: tuple[int, int] | None = None, of: _core.Structure | None = None
+    ) -> tuple[Array, Array]:
         kernels = _core.KernelGradients(self.soap, self.active, self.first, self.zeta)
-        return kernels.rows(self.structure(), atoms, True, n_threads)
+        return kernels.rows(of or self.structure(), atoms, virials=True, n_threads=n_threads)
 
 
 def in_full(virial: Array) -> Array:
@@ -143,7 +145,7 @@ def test_rows_of_some_atoms_have_the_bits_of_all() -> None:
 def test_virials_are_left_out_if_nobody_wants_them() -> None:
     problem = large_problem()
     kernels = _core.KernelGradients(problem.soap, problem.active, problem.first, problem.zeta)
-    forces, virial = kernels.rows(problem.structure(), (3, 9), False, 1)
+    forces, virial = kernels.rows(problem.structure(), (3, 9), virials=False, n_threads=1)
     assert virial.shape == (0, len(problem.active))
     np.testing.assert_array_equal(forces, problem.gradients()[0][9:27])
 
@@ -204,7 +206,9 @@ def test_a_structure_that_was_made_for_another_cutoff_is_refused() -> None:
     longer = soap([14], hypers(radius=5.0))
     made = structure(problem.frame, longer, [14])
     with pytest.raises(InvalidInputError, match="was made for other species, or another cutoff"):
-        _core.KernelGradients(problem.soap, problem.active, problem.first, 1.0).rows(made, None, True, 1)
+        _core.KernelGradients(problem.soap, problem.active, problem.first, 1.0).rows(
+            made, None, virials=True, n_threads=1
+        )
 
 
 @pytest.mark.parametrize("atoms", [(-1, 1), (0, 3), (2, 3)])
