@@ -51,7 +51,7 @@ class Labels:
         """
         if sigma is not None:
             return cls(model, as_noise(sigma, group_key="config_type"), n_threads)
-        if model.loss != "noise":
+        if model.noise is None:
             return cls(model, None, n_threads)
         return cls(model, _noise_of(model), n_threads)
 
