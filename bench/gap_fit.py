@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -187,8 +186,9 @@ def print_fit(name: str, seed: int, fitted: Fitted) -> None:
 def print_ratios(ours: Sequence[Fitted], theirs: Sequence[Fitted]) -> None:
     """Median, least and largest, seed by seed."""
     ratios = np.array([a.numbers for a in ours]) / np.array([b.numbers for b in theirs])
-    for name, row in zip(("median", "least", "largest"), (np.median, np.min, np.max), strict=True):
-        print(f"{'lpr_fast / gap_fit, ' + name:<26s}" + "".join(f"{x:12.3f}" for x in row(ratios, axis=0)))
+    rows = {"median": np.median(ratios, axis=0), "least": ratios.min(axis=0), "largest": ratios.max(axis=0)}
+    for name, row in rows.items():
+        print(f"{'lpr_fast / gap_fit, ' + name:<26s}" + "".join(f"{x:12.3f}" for x in row))
 
 
 def main() -> None:
@@ -207,7 +207,10 @@ def main() -> None:
         print("no gap_fit: pip install quippy-ase in another environment, and give --gap-fit ITS/bin/gap_fit")
     system = systems(options.train)["toys" if options.toy else options.system]
     columns = ("seed", "seconds", "peak, MB", "meV/atom", "eV/A")
-    print(f"\n{system.name + ', a row for each seed':<26s}" + f"{columns[1]:>12s}{columns[2]:>12s}{columns[3]:>12s}{columns[4]:>12s}")
+    print(
+        f"\n{system.name + ', a row for each seed':<26s}"
+        + f"{columns[1]:>12s}{columns[2]:>12s}{columns[3]:>12s}{columns[4]:>12s}"
+    )
     ours, theirs = [], []
     for seed in range(options.repeats):
         training, test = system.structures(seed)
