@@ -80,6 +80,7 @@ class Options:
     memory: str | None
     workers: int
     scheduler: str | None
+    gap_fit: str | None
     reading: dict[str, Any]
 
     def wanted(self) -> Any:
