@@ -1,6 +1,7 @@
 #include "lpr_fast/soap.hpp"
 
 #include <pybind11/stl.h>
+#include <pybind11/typing.h>
 
 #include <algorithm>
 #include <optional>
@@ -180,6 +181,79 @@ ScoreArrays score(
     return std::move(arrays);
 }
 
+/// All centers of a structure, or some atoms.
+struct OnePart {
+    Part part;
+    std::vector<Index> atoms;
+    Index n_rows;
+
+    OnePart(const Structure& structure, const std::optional<py::array>& chosen)
+        : part{&structure}, n_rows(structure.n_centers()) {
+        if (!chosen) return;
+        atoms = copied<Index>(*chosen);
+        part.atoms = &atoms;
+        n_rows = static_cast<Index>(atoms.size());
+    }
+    OnePart(const OnePart&) = delete;
+    OnePart& operator=(const OnePart&) = delete;
+};
+
+ScoreArrays predict(
+    const SoapScorer& scorer, const Structure& structure, const std::optional<py::array>& weights, int n_threads,
+    const std::optional<py::array>& chosen, bool forces
+) {
+    const OnePart wanted(structure, chosen);
+    std::optional<ConstMatrixView> vectors;
+    if (weights) vectors = matrix_view(*weights, "weights");
+    const Index n_vectors = vectors ? vectors->rows : 1, n_atoms = structure.n_atoms();
+    py::array_t<double> energies({wanted.n_rows, n_vectors});
+    ScoreArrays arrays{{"energies", energies}};
+    Predictions out{{energies.mutable_data(), wanted.n_rows, n_vectors}};
+    if (forces) {
+        py::array_t<double> of_atoms({n_vectors, n_atoms, Index{3}}), of_cell({n_vectors, Index{3}, Index{3}});
+        out.forces = {of_atoms.mutable_data(), n_vectors * n_atoms, 3};
+        out.virials = {of_cell.mutable_data(), 3 * n_vectors, 3};
+        arrays.emplace("forces", of_atoms);
+        arrays.emplace("virials", of_cell);
+    }
+    const WithoutInterpreter no_interpreter;
+    scorer.predict(wanted.part, vectors, out, n_threads);
+    return arrays;
+}
+
+Quantity quantity_of(const std::string& name) {
+    if (name == "lpr") return Quantity::lpr;
+    if (name == "lpr_held") return Quantity::lpr_held;
+    if (name == "variance") return Quantity::variance;
+    if (name == "residual") return Quantity::residual;
+    throw InvalidInput(
+        "the gradient of '" + name + "' was asked for; it must be that of lpr, lpr_held, variance or residual."
+    );
+}
+
+py::typing::Dict<py::str, py::object> score_gradient(
+    const SoapScorer& scorer, const Structure& structure, const std::string& quantity,
+    const std::optional<py::array>& coefficients, std::optional<double> power, int n_threads,
+    const std::optional<py::array>& chosen
+) {
+    const OnePart wanted(structure, chosen);
+    const ScoreSum sum{quantity_of(quantity), optional_view(coefficients, "coefficients"), power};
+    py::array_t<double> values(wanted.n_rows), forces({structure.n_atoms(), Index{3}}), virial({Index{3}, Index{3}});
+    const ScoreGradient out{
+        {values.mutable_data(), wanted.n_rows},
+        {forces.mutable_data(), structure.n_atoms(), 3},
+        {virial.mutable_data(), 3, 3}
+    };
+    double value = 0.0;
+    {
+        const WithoutInterpreter no_interpreter;
+        value = scorer.score_gradient(wanted.part, sum, out, n_threads);
+    }
+    return py::dict(
+        py::arg("values") = values, py::arg("value") = value, py::arg("forces") = forces, py::arg("virial") = virial
+    );
+}
+
 py::array_t<Index> order(const Structure& structure) {
     const std::vector<Index> atoms = structure.order();
     return py::array_t<Index>(static_cast<py::ssize_t>(atoms.size()), atoms.data());
@@ -235,6 +309,14 @@ void register_soap(py::module_& module) {
         .def(
             "score", &score, py::arg("structures"), py::arg("chosen"), py::arg("mark_unknown"), py::arg("n_threads"),
             py::arg("members") = false
+        )
+        .def(
+            "predict", &predict, py::arg("structure"), py::arg("weights"), py::arg("n_threads"),
+            py::arg("chosen") = std::nullopt, py::arg("forces") = true
+        )
+        .def(
+            "score_gradient", &score_gradient, py::arg("structure"), py::arg("quantity"), py::arg("coefficients"),
+            py::arg("power"), py::arg("n_threads"), py::arg("chosen") = std::nullopt
         )
         .def_property_readonly("soap", [](const SoapScorer& self) { return self.soap(); });
 }
