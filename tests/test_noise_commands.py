@@ -98,9 +98,10 @@ def test_delta_is_chosen_and_the_evidence_told(folder: Path) -> None:
             "labels are 5 times as far off as sigma says: a better model (a larger --n-active or --cutoff), or larger",
         ),
         (0.1, "labels are 10 times closer than sigma says: sigmas may be smaller"),
+        (None, "there are too few labels to say whether sigmas are right"),
     ],
 )
-def test_labels_that_are_farther_off_than_sigma_are_told_of(factor: float, said: str) -> None:
+def test_labels_that_are_farther_off_than_sigma_are_told_of(factor: float | None, said: str) -> None:
     found = _choice({"delta_choice": {"interval": [0.9, 1.1], "sigma_factor": factor, "by": "evidence"}})
     assert said in found
     assert ("labels" in found) == (factor != 1.4)
