@@ -140,7 +140,7 @@ def test_energies_forces_and_virials_of_a_structure_leave_together(frames: Any, 
 
 
 @pytest.mark.parametrize("sigma", [None, SIGMA])
-def test_a_group_leaves_as_a_whole_whether_by_its_rows_or_by_a_refit(sigma: Any, tmp_path: Path) -> None:
+def test_a_group_leaves_as_a_whole_whether_its_rows_are_more_than_weights_or_not(sigma: Any, tmp_path: Path) -> None:
     frames, names = silicon(8), ["a", "b", "a", "c", "b", "a", "c", "a"]
     for frame, name in zip(frames, names, strict=True):
         frame.info["config_type"] = name
@@ -150,7 +150,7 @@ def test_a_group_leaves_as_a_whole_whether_by_its_rows_or_by_a_refit(sigma: Any,
     members = [[n for n in range(8) if names[n] == name] for name in "abc"]
     assert found.block.tolist() == ["a", "b", "c"]
     assert found.n_structures.tolist() == [4, 2, 2]
-    assert found.is_refitted.all() == (sigma is not None)  # 62 rows are more than 14 weights
+    assert found.n_rows.tolist() == ([4, 2, 2] if sigma is None else [124, 62, 62])  # of 14 weights
     assert_equals_refits(found, rows, targets, "local", members)
     assert found.labels is not None
     assert found.labels.group.tolist() == names
@@ -285,8 +285,8 @@ def test_leverages_add_up_to_what_the_labels_determine_of_the_model(tmp_path: Pa
         ({"groups": ["a"] * 3}, "groups"),
         ({"structures": [2]}, "there is 1 block to leave out"),
         ({"prediction": "stress"}, "prediction is 'stress'; it must be one of local, total, force"),
-        ({"column": "lpr_held"}, "nothing is held; column must be 'lpr', or 'lpr_held'"),
-        ({"column": "variance"}, "column is 'variance'; column must be 'lpr'"),
+        ({"column": "lpr_held"}, "nothing is held, so that there is no lpr_held"),
+        ({"column": "variance"}, "column is 'variance'; it must be 'lpr' or"),
         ({"largest_residual": -1.0}, "largest_residual is -1.0; it must not be negative"),
     ],
 )
@@ -302,3 +302,47 @@ def test_targets_that_cannot_be_used_are_named(tmp_path: Path) -> None:
         rows.influence([])
     with pytest.raises(InvalidInputError, match="targets: frame 0, atom 0 is Ga"):
         rows.influence(gallium_arsenide(1))
+
+
+@pytest.mark.parametrize("sigma", [None, SIGMA])
+@pytest.mark.parametrize("frames", [silicon, gallium_arsenide])
+def test_redundant_structures_can_go_together_as_a_refit_without_all_of_them_says(
+    frames: Any, sigma: Any, tmp_path: Path
+) -> None:
+    rows = kept(tmp_path / "k.rows", frames(10), **({} if sigma is None else {"sigma": sigma}))
+    targets = frames(2, seed=60)
+    model = rows.fit(baseline="kept")
+    phi, held = model.phi(targets), held_rows(model)
+    column = "lpr" if held is None else "lpr_held"
+    now, predicted = getattr(model.rigidity, column)(phi), phi @ model.rigidity.weights
+    for limit in (0.3, 2.0):
+        found = rows.redundant(targets, increase=limit)
+        assert found.shift is not None
+        assert 0 < len(found.structure) < 10
+        for n in range(len(found.structure)):
+            others = np.setdiff1d(np.arange(10), found.structure[: n + 1])
+            refit = rows.fit(structures=others, baseline="kept").rigidity
+            firm = refit if held is None else refit.holding(held)
+            increase = (now / getattr(firm, column)(phi)).max() - 1.0
+            np.testing.assert_allclose(found.increase[n], increase, rtol=1e-7, atol=1e-9)
+            np.testing.assert_allclose(found.shift[n], np.abs(phi @ refit.weights - predicted).max(), rtol=1e-6)
+        assert found.increase[-1] <= limit
+    least = rows.redundant(targets, increase=2.0, shift=found.shift[0])
+    assert least.shift is not None
+    assert least.shift.max() <= found.shift[0]
+
+
+def test_of_twins_each_alone_is_redundant_but_not_both(tmp_path: Path) -> None:
+    odd = rattled(silicon(1)[0], 3, by=0.6)
+    rows = kept(tmp_path / "k.rows", [*silicon(6), odd, odd], sigma={"energy": 0.001})
+    assert {6, 7} <= set(rows.influence([odd]).redundant(increase=1.5).tolist())
+    together = rows.redundant([odd], increase=1.5).structure
+    assert len({6, 7} & set(together.tolist())) == 1
+
+
+def test_nothing_is_redundant_where_nothing_may_change(tmp_path: Path) -> None:
+    rows = kept(tmp_path / "k.rows", silicon())
+    found = rows.redundant(silicon(1, seed=60), increase=0.0)
+    assert not len(found.structure)
+    with pytest.raises(InvalidInputError, match=r"increase is -0\.1; it must not be negative"):
+        rows.redundant(silicon(1, seed=60), increase=-0.1)

@@ -56,7 +56,7 @@ def test_options_are_those_of_python(folder: Path) -> None:
     n_forces = 3 * sum(map(len, frames))
     lines = [
         "loss on labels in units of their noise",
-        f"labels    8 energies (sigma 0.02 eV), {n_forces} components of forces (sigma 0.05 eV/Å), 48 components of vir",
+        f"labels    8 energies (sigma 0.02 eV), {n_forces} components of forces (sigma 0.05 eV/Å), 48 components",
         "prior     delta = 0.7 eV\n",
         "sigma     of local energies is LPR^-0.5 in eV",
     ]
