@@ -103,11 +103,13 @@ def test_labels_of_candidates_join_as_in_a_refit(prediction: Any, frames: Any) -
 def test_targets_are_told_apart_by_frame_and_atom() -> None:
     model, targets = fitted(), [silicon(1)[0], silicon(2)[1].repeat((2, 1, 1))]
     of_force = what_if(model, silicon(1, seed=9), targets, prediction="force")
-    assert of_force.frame is not None and of_force.atom is not None
+    assert of_force.frame is not None
+    assert of_force.atom is not None
     assert of_force.frame.tolist() == [0] * 24 + [1] * 48
     assert of_force.atom.tolist() == np.repeat([*range(8), *range(16)], 3).tolist()
     of_total = what_if(model, silicon(1, seed=9), targets, prediction="total")
-    assert of_total.frame is not None and of_total.atom is not None
+    assert of_total.frame is not None
+    assert of_total.atom is not None
     assert (of_total.frame.tolist(), of_total.atom.tolist()) == ([0, 1], [-1, -1])
 
 

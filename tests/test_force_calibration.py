@@ -16,7 +16,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from scipy.stats import beta, binom
 
 from lpr_fast import InvalidInputError, LinearModel, SparseKernelModel, load_model
-from lpr_fast.atoms._force_errors import force_errors
+from lpr_fast.atoms._force_errors import force_errors, predicted_forces
 from lpr_fast.models._conformal import intervals, needed_for, quantile
 
 from .structures import HYPERS, fitted, silicon
@@ -55,32 +55,19 @@ def calibrated(model: SparseKernelModel) -> SparseKernelModel:
     return model.calibrate(HELD_OUT, forces=True, largest_residual=BOUND, coverage=0.8, group_key="config_type")
 
 
-def test_predicted_forces_and_variances_are_differences_of_totals_and_of_their_covariances(
-    model: SparseKernelModel,
-) -> None:
+def test_errors_of_forces_are_those_of_differences_of_totals_and_variances_too(model: SparseKernelModel) -> None:
     """Of one component: four points of the energy, and the variance of the same combination of totals."""
     frame, atom, axis, h = HELD_OUT[1], 3, 1, 2e-3
-    found = force_errors(model, [frame], None, 1).forces
+    found = force_errors(model, [frame], None, 1)
     moved = []
     for step in (-2, -1, 1, 2):
         moved.append(frame.copy())
         moved[-1].positions[atom, axis] += step * h
     groups = model.score_groups(moved, lambda frame: [0] * len(frame))
-    minus_derivative = -np.array([1, -8, 8, -1]) / (12 * h)
-    expected = groups.combined({"force": minus_derivative})
-    assert found.forces[atom, axis] == pytest.approx(expected.energy[0], rel=1e-6)
+    expected = groups.combined({"force": -np.array([1, -8, 8, -1]) / (12 * h)})
+    error = expected.energy[0] - frame.get_forces()[atom, axis]
+    assert found.errors[atom, axis] == pytest.approx(error, rel=1e-6)
     assert found.variances[atom, axis] == pytest.approx(expected.variance[0], rel=1e-4)
-    np.testing.assert_allclose(found.deviations, np.sqrt(np.linalg.eigvalsh(found.covariance)[:, -1]))
-
-
-def test_the_residual_of_a_force_is_the_largest_of_the_environments_that_see_the_atom(model: SparseKernelModel) -> None:
-    frame = HELD_OUT[3]
-    own = model.score(frame).residual
-    found = force_errors(model, [frame], None, 1).forces.residual
-    for atom in range(len(frame)):
-        offsets = np.array([[i, j, k] for i in range(-2, 3) for j in range(-2, 3) for k in range(-2, 3)]) @ frame.cell
-        distances = np.linalg.norm(frame.positions[:, None] + offsets - frame.positions[atom], axis=2).min(axis=1)
-        assert found[atom] == own[distances < model.cutoff].max()
 
 
 def test_the_constant_of_forces_is_the_mean_of_squared_errors_over_variances(
@@ -89,12 +76,12 @@ def test_the_constant_of_forces_is_the_mean_of_squared_errors_over_variances(
     facts = calibrated.force_calibration
     assert facts is not None
     found = force_errors(model, HELD_OUT, None, 1)
-    kept = found.forces.residual <= BOUND
+    kept = found.residual <= BOUND
     assert 0 < facts.share_left_out == 1.0 - kept.mean() < 1.0
-    errors, variances = found.errors[kept], found.forces.variances[kept]
+    errors, variances = found.errors[kept], found.variances[kept]
     assert facts.prior_variance == pytest.approx(np.mean(errors**2 / variances), rel=1e-12)
     assert facts.root_mean_square_error == pytest.approx(np.sqrt(np.mean(errors**2)))
-    assert (facts.n_structures, facts.n_atoms) == (len(np.unique(found.forces.frame[kept])), kept.sum())
+    assert (facts.n_structures, facts.n_atoms) == (len(np.unique(found.frame[kept])), kept.sum())
     assert facts.largest_residual == BOUND
     assert calibrated.calibration == model.calibrate(HELD_OUT).calibration
     by_default = model.calibrate(HELD_OUT, forces=True).force_calibration
@@ -108,15 +95,26 @@ def test_calibration_of_forces_recovers_a_known_constant(model: SparseKernelMode
     rng = np.random.default_rng(3)
     frames = [frame.copy() for frame in HELD_OUT]
     for number, (frame, found) in enumerate(zip(frames, HELD_OUT, strict=True)):
-        forces = force_errors(model, [found], None, 1).forces
-        roots = np.linalg.cholesky(0.09 * forces.covariance)
+        roots = np.linalg.cholesky(0.09 * model.force_rigidity(found).covariance)
         frame.info["energy"] = found.get_potential_energy()
-        frame.arrays["labels"] = forces.forces + np.einsum("nij,nj->ni", roots, rng.normal(size=(8, 3)))
+        frame.arrays["labels"] = predicted_forces(model, [found], 1) + np.einsum(
+            "nij,nj->ni", roots, rng.normal(size=(8, 3))
+        )
         frame.arrays["labels"][number % 8] = np.nan
     facts = model.calibrate(frames, forces=True, force_key="labels", largest_residual=1.0).force_calibration
     assert facts is not None
     assert facts.n_atoms == 60 * 7
     assert facts.prior_variance == pytest.approx(0.09, rel=4.0 * np.sqrt(2.0 / (60 * 7 * 3)))
+
+
+def test_sigma_of_forces_is_by_their_own_constant(model: SparseKernelModel, calibrated: SparseKernelModel) -> None:
+    plain, found = model.force_rigidity(HELD_OUT[0]), calibrated.force_rigidity(HELD_OUT[0])
+    assert plain.sigma is None
+    constant = calibrated.force_calibration.prior_variance
+    np.testing.assert_allclose(found.sigma, np.sqrt(constant * plain.variance), rtol=1e-14)
+    assert found.prior_variance == constant
+    exact = calibrated.force_rigidity(HELD_OUT[0], exact_residual=True)
+    assert exact.prior_variance == calibrated.calibration.prior_variance
 
 
 def test_what_a_calibration_says_is_in_the_file_and_replaced_by_the_next(
@@ -189,7 +187,7 @@ def test_intervals_of_forces_hold_the_forces_of_new_structures(calibrated: Spars
     assert found.force is not None
     assert found.radius is not None
     errors = np.linalg.norm(found.force - np.concatenate([frame.get_forces() for frame in new]), axis=1)
-    residual = force_errors(calibrated, new, None, 1).forces.residual
+    residual = force_errors(calibrated, new, None, 1).residual
     np.testing.assert_array_equal(np.isnan(found.radius), residual > BOUND)
     for group in ("hot", "cold"):
         chosen = (found.group[found.frame] == group) & ~np.isnan(found.radius)

@@ -27,6 +27,7 @@ from .comparing._comparison import Comparison, compare
 from .design._suggest import suggest
 from .design._suggestion import Choice, Suggestion
 from .design._what_if import WhatIf, what_if
+from .gap._command import GapFit, read_gap_fit
 from .jobs._fit_files import fit_files
 from .jobs._job import Run
 from .jobs._run import score_trajectory
@@ -54,6 +55,7 @@ __all__ = [
     "Descriptor",
     "EnvironmentMap",
     "FrameNoise",
+    "GapFit",
     "GroupScores",
     "HessianAccumulator",
     "InvalidInputError",
@@ -91,6 +93,7 @@ __all__ = [
     "merge_shards",
     "plot_scores",
     "prototypes",
+    "read_gap_fit",
     "score_trajectory",
     "single_environment",
     "suggest",

@@ -70,7 +70,7 @@ def calibrated_model(model: StructureModel, given: Iterable[Atoms], asked: Asked
         forces, errors = _forces(model, frames, asked, n_threads)
         sections["force_calibration"] = forces.facts()
         if coverage:
-            of_force = intervals("force", errors.ratios(forces.prior_variance), errors.forces.frame, groups, coverage)
+            of_force = intervals("force", errors.ratios(forces.prior_variance), errors.frame, groups, coverage)
     if coverage:
         sections["conformal"] = Conformal(coverage, asked.group_key, of_energy, of_force).facts()
     return _with_sections(model._model, sections)
@@ -93,10 +93,10 @@ def _forces(
 ) -> tuple[ForceCalibration, ForceErrors]:
     """The constant of forces, and the errors that it is made from."""
     bound = largest_residual_of(model, asked.largest_residual)
-    labelled = force_errors(model, frames, asked.force_key, n_threads)
+    labelled = force_errors(model, as_list(frames), asked.force_key, n_threads)
     found = labelled.within(bound)
-    counts = len(np.unique(found.forces.frame)), len(labelled.errors)
-    return forces_calibrated(found.errors, found.forces.variances, *counts, bound), found
+    counts = len(np.unique(found.frame)), len(labelled.errors)
+    return forces_calibrated(found.errors, found.variances, *counts, bound), found
 
 
 def _with_sections(core: _core.Model, sections: Mapping[str, Any]) -> _core.Model:

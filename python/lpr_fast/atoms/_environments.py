@@ -115,12 +115,14 @@ class FrameEnvironments:
         return Derivatives(used.kinds, used.targets, used.sigmas, partial(self._rows, ready, used.places))
 
     def _rows(self, ready: Ready, places: Indices, basis: Basis, n_threads: int) -> Iterator[Array]:
-        """Rows of components of the forces and the virial of a structure."""
+        """Rows of components of the forces and the virial of a structure, by their places among all of them."""
         assert isinstance(self.describing, SoapDescribing)
         assert self.describing.core is not None
         assert ready.structure is not None
-        rows = gradient_rows_of(basis, self.describing.core, ready.structure, n_threads)
-        yield np.concatenate(rows)[places]
+        forces, virial = gradient_rows_of(basis, self.describing.core, ready.structure, n_threads)
+        of_forces = places[places < len(forces)]
+        yield forces if len(of_forces) == len(forces) else forces[of_forces]
+        yield virial[places[len(of_forces) :] - len(forces)]
 
     def _frames(self, start: int, stop: int) -> Iterator[Atoms]:
         structures = self.structures

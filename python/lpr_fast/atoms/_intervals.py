@@ -13,7 +13,8 @@ from .._arrays import Array
 from .._errors import InvalidInputError
 from ..models._conformal import Conformal
 from ._calibrating import as_list, groups_of
-from ._force_errors import Forces, forces_of
+from ._force_errors import predicted_forces
+from ._force_rigidity import ForceRigidity
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -67,16 +68,17 @@ def intervals_of(model: StructureModel, given: Iterable[Atoms], n_threads: int, 
     energies = (conformal.coverage, np.array(groups, dtype=np.str_), totals.energy / sizes, half_width)
     if not forces:
         return Intervals(*energies)
-    found = Forces.joined(forces_of(model, frame, number, n_threads) for number, frame in enumerate(frames))
-    return Intervals(*energies, found.frame, found.atom, found.forces, _radii(model, conformal, found, groups))
+    found = model.force_rigidity(frames, n_threads=n_threads)
+    radii = _radii(model, conformal, found, groups)
+    return Intervals(*energies, found.frame, found.atom, predicted_forces(model, frames, n_threads), radii)
 
 
-def _radii(model: StructureModel, conformal: Conformal, found: Forces, groups: list[str]) -> Array:
+def _radii(model: StructureModel, conformal: Conformal, found: ForceRigidity, groups: list[str]) -> Array:
     calibration = model.force_calibration
     if calibration is None:
         raise InvalidInputError("this model has no intervals of forces; calibrate it with forces=True.")
-    deviations = np.sqrt(calibration.prior_variance) * found.deviations
+    deviations = np.sqrt(calibration.prior_variance * found.variance)
     radii: Array = conformal.quantiles("force", groups)[found.frame] * deviations
-    if calibration.largest_residual is not None:
+    if calibration.largest_residual is not None and found.residual is not None:
         radii[found.residual > calibration.largest_residual] = np.nan
     return radii

@@ -228,7 +228,7 @@ class KeptRows:
         asked = [self._asked(np.flatnonzero(of_member), weights, baseline)[0] for of_member in counts]
         members = Members(counts, np.stack([self._baseline_of(of_member) for of_member in asked]))
         settings = self._settings(regularizer, n_threads)
-        found = side_by_side(self._head.basis, members, settings, facts, blocks, stacklevel=3)
+        found = side_by_side(self._head.basis, members, settings, facts, blocks, len(self), stacklevel=3)
         errors = np.full(counts.shape, np.nan)
         for numbers, of_block in left_out_errors(found.weights, members, blocks()):
             errors[:, numbers] = of_block

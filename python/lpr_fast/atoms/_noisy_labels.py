@@ -44,19 +44,23 @@ def weighting(
     InvalidInputError
         For noise beside what it takes the place of, and a delta without noise.
     """
-    given: dict[str, Any] = {"regularizer": regularizer, "loss": loss, "weights": weights, "sigmas": sigmas}
     if sigma is None:
         if delta != AUTO:
             raise InvalidInputError(
                 f"delta is {delta!r}, but sigma was not given; give standard deviations of the labels too (sigma, "
                 "--sigma-energy), or the regularizer instead."
             )
-        return given
-    defaults: dict[str, Any] = {"regularizer": AUTO, "loss": "total", "weights": None, "sigmas": None}
-    if beside := [name for name, default in defaults.items() if given[name] is not default and given[name] != default]:
+        return {"regularizer": regularizer, "loss": loss, "weights": weights, "sigmas": sigmas}
+    is_given = {
+        "regularizer": regularizer != AUTO,
+        "loss": loss != "total",
+        "weights": weights is not None,
+        "sigmas": sigmas is not None,
+    }
+    for name in (name for name, is_beside in is_given.items() if is_beside):
         raise InvalidInputError(
-            f"sigma and {beside[0]} were given; leave {beside[0]} out: with sigma, the weight of a label is "
-            "1 / sigma^2, and the regularizer is 1 / delta^2."
+            f"sigma and {name} were given; leave {name} out: with sigma, the weight of a label is 1 / sigma^2, and the "
+            "regularizer is 1 / delta^2."
         )
     mu = AUTO if delta == AUTO else 1.0 / as_positive("delta", delta) ** 2
     return {"regularizer": mu, "loss": "noise", "noise": as_noise(sigma, group_key=group_key).facts()}
@@ -179,7 +183,7 @@ class NoisyLabels:
 
     def _refuse_missing(self) -> None:
         wanted = [kind for kind in KINDS if getattr(self._source.noise, kind) is not None]
-        missing = [kind for kind in wanted if not self._counts[kind]]
+        missing = [kind for kind in wanted if not self._counts[kind] and not self._may_lack(kind)]
         if not missing and any(self._counts.values()):
             return
         kind = missing[0] if missing else "energy"
@@ -191,3 +195,7 @@ class NoisyLabels:
             f"sigma is given for {_PLURAL[kind]}, but no frame has any{named}{hint}; give the right name "
             f"({_OPTIONS[kind]}), or leave them out of sigma."
         )
+
+    def _may_lack(self, kind: str) -> bool:
+        """Whether there need be none: gap_fit has deviations of all kinds, but forces may just have another name."""
+        return self._source.noise.convention == "gap" and not (kind == "force" and self._names_of_forces)

@@ -54,7 +54,7 @@ class Predicted:
     n_together: Indices
 
 
-def as_prediction(given: str) -> Prediction:
+def as_prediction(given: Prediction) -> Prediction:
     """One of the three.
 
     Raises
@@ -64,7 +64,7 @@ def as_prediction(given: str) -> Prediction:
     """
     if given not in PREDICTIONS:
         raise InvalidInputError(f"prediction is {given!r}; it must be one of {', '.join(PREDICTIONS)}.")
-    return given  # type: ignore[return-value]
+    return given
 
 
 def predicted(

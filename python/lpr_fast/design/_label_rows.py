@@ -51,15 +51,9 @@ class Labels:
         """
         if sigma is not None:
             return cls(model, as_noise(sigma, group_key="config_type"), n_threads)
-        if model.loss != "noise":
+        if model.noise is None:
             return cls(model, None, n_threads)
-        defaults = {kind: model.noise[kind] for kind in KINDS}
-        if not any(defaults.values()):
-            raise InvalidInputError(
-                "the model's labels had deviations of their own, so that nothing says what those of candidates are; "
-                "give sigma (--sigma-energy, --sigma-force, --sigma-virial)."
-            )
-        return cls(model, Noise(**defaults), n_threads)  # type: ignore[arg-type]
+        return cls(model, _noise_of(model), n_threads)
 
     def rows(self, frame: Atoms, total: Array) -> Array:
         """Rows of a structure's labels times the roots of their weights, (k, M), from phi summed over its atoms."""
@@ -89,6 +83,20 @@ class Labels:
                 "others are measured; give it too."
             )
         return energy
+
+
+def _noise_of(model: StructureModel) -> Noise:
+    """The noise of the fit: of labels that were used, with a deviation that structures need not bring themselves."""
+    given: dict[str, Any] = dict(model.provenance.get("noise") or model.noise or {})
+    counts = model.provenance.get("n_labels", {})
+    numbers = {kind: given[kind] if isinstance(given[kind], float) and counts.get(kind, 1) else None for kind in KINDS}
+    if not any(numbers.values()):
+        raise InvalidInputError(
+            "the model's labels had deviations of their own, so that nothing says what those of candidates are; give "
+            "sigma (--sigma-energy, --sigma-force, --sigma-virial)."
+        )
+    given.pop("prior_variance", None)
+    return as_noise(given | numbers, group_key="config_type")
 
 
 def described_totals(model: StructureModel, frames: Iterable[Atoms], what: str, n_threads: int) -> tuple[Array, Array]:

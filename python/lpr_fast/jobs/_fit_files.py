@@ -22,6 +22,7 @@ from ..atoms._model import StructureModel
 from ..atoms._noise import Noise
 from ..atoms._noisy_labels import weighting
 from ..atoms._sparse_kernel_model import SparseKernelModel
+from ..atoms._virial_check import warn_of_reversed_virials
 from ..models._fit import warn_of_labels
 from ..models._memory import as_bytes
 from ..models._problem import Problem, basis_of, expected, finished
@@ -290,6 +291,7 @@ def _made(
             frames.refuse_changes()
             job.solve(finished(problem, basis, sums, further, job.blocks, stacklevel=stacklevel + 1))
     model, start = job.to_score(problem)
+    warn_of_reversed_virials(problem, model, stacklevel=stacklevel)
     for part, stop in work.references(start, problem, model):
         job.count(part, stop)
     with job.refused_for_good():
@@ -302,5 +304,6 @@ def _say_beforehand(problem: Problem, remark: Callable[[str], None]) -> None:
     size, wanted = expected(problem)
     n_features = problem.environments.n_features
     remark(f"memory    about {wanted / 1e9:.2g} GB: {size} weights, {n_features} features of an environment")
-    if unused := problem.structures.facts.get("unused_forces_of"):
-        remark(f"forces    of {unused} structures are not used")
+    for name, option in (("energies", "--sigma-energy"), ("forces", "--sigma-force"), ("virials", "--sigma-virial")):
+        if unused := problem.structures.facts.get(f"unused_{name}_of"):
+            remark(f"{name:<10}of {unused} structures are not used; {option} fits to them too")

@@ -23,14 +23,15 @@ from ..models._problem import Environments, Problem, described_here, references_
 from ..models._reference import Reference, reference_of
 from ..models._row_sums import RowSums
 from ..models._rows import Rows, concatenated
+from ..models._structures import Structures
 from ._stream import Stream
 from ._tasks import Tasks
 from ._training_files import TrainingFiles
 
 Indices = NDArray[np.int64]
 
-# Structures that a worker takes together: what is lost when it dies.
-_TOGETHER = 256
+# Structures that a worker takes together, and rows of several of them: what is lost when it dies.
+_TOGETHER, _ROWS_TOGETHER = 256, 4096
 
 # Bytes of rows that wait to be added, and tasks that are under way in any case, and at most.
 _BYTES_WAITING = 2**30
@@ -117,8 +118,11 @@ class OnWorkers:
 
     def add_rows(self, start: int, sums: RowSums, problem: Problem, basis: Basis) -> Iterator[Rows]:
         """See `Passes`."""
-        structures, ranges = problem.structures, _ranges(start, problem)
-        most = min(max(_BYTES_WAITING // (8 * basis.size * _TOGETHER), _FEWEST_TASKS), _MOST_TASKS)
+        structures, ranges = problem.structures, _ranges_of_rows(start, problem.structures)
+        largest = max(
+            (structures.first_row[some.stop] - structures.first_row[some.start] for some in ranges), default=1
+        )
+        most = min(max(_BYTES_WAITING // (8 * basis.size * largest), _FEWEST_TASKS), _MOST_TASKS)
         with self._tasks.sharing(_work(problem.environments, basis)) as common:
             found = self._tasks.results(_rows_of, ranges, common, most=most, stacklevel=8)
             for rows in adding(sums, found, problem.facts, problem.settings.n_threads):
@@ -140,6 +144,17 @@ def _ranges(start: int, problem: Problem) -> list[range]:
     """Structures from number `start` on, in portions for workers."""
     count = len(problem.structures)
     return [range(a, min(a + _TOGETHER, count)) for a in range(start, count, _TOGETHER)]
+
+
+def _ranges_of_rows(start: int, structures: Structures) -> list[range]:
+    """Structures from number `start` on, in portions that have not too many rows, or are one structure."""
+    first_row, found = structures.first_row, []
+    while start < len(structures):
+        full = int(np.searchsorted(first_row, first_row[start] + _ROWS_TOGETHER, side="right")) - 1
+        stop = min(max(full, start + 1), start + _TOGETHER, len(structures))
+        found.append(range(start, stop))
+        start = stop
+    return found
 
 
 def _work(environments: Environments, basis: Basis | None = None, content: bytes | None = None) -> _Work:
