@@ -197,7 +197,7 @@ def test_forces_that_are_not_used_are_told_in_one_line(frames: list[Atoms], tmp_
     toy = ["--descriptor", "tests.describing:shells", "--model", "linear"]
     printed = succeed("fit", tmp_path / "train.extxyz", "-o", tmp_path / "m.lpr", *toy).output
     assert [line for line in printed.splitlines() if line.startswith("forces")] == [
-        "forces    of 3 structures are not used"
+        "forces    of 3 structures are not used; --sigma-force fits to them too"
     ]
     assert load_model(tmp_path / "m.lpr").provenance["unused_forces_of"] == 3
 

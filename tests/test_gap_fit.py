@@ -10,9 +10,10 @@ import ase.io
 import numpy as np
 import pytest
 
-from lpr_fast import InvalidInputError, Noise, SparseKernelModel, read_gap_fit
+from lpr_fast import InvalidInputError, Noise, SparseKernelModel, load_model, read_gap_fit
 
 from .structures import gallium_arsenide, silicon
+from .test_command_line import run, succeed
 
 SOAP = "soap l_max=4 n_max=6 atom_sigma=0.5 cutoff=4.5 zeta=4 delta=0.2 covariance_type=dot_product n_sparse=100"
 COMMAND = (
@@ -243,3 +244,42 @@ def test_a_command_fits_frames_without_virials() -> None:
         frame.arrays["forces"] = frame.arrays.pop("force")
     with pytest.raises(InvalidInputError, match=r"no frame has any named 'force' \(there are some named 'forces'\)"):
         SparseKernelModel.fit(frames, **found.options)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with training structures of two species, as gap_fit takes them, and a command."""
+    frames = [*gallium_arsenide(3), *silicon(3)]
+    for frame in frames:
+        frame.info["energy"], frame.calc = frame.get_potential_energy(), None
+        frame.new_array("force", np.full((len(frame), 3), 0.01))
+    ase.io.write(tmp_path / "train.xyz", frames, format="extxyz", write_results=False)
+    command = COMMAND.replace("n_sparse=100", "n_sparse=5").replace("e0={Si:-158.5}", "e0=-3").replace("=4.5", "=3.5")
+    (tmp_path / "command").write_text(command.replace("l_max=4 n_max=6", "l_max=2 n_max=3"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_command_line_fits_what_the_command_of_gap_fit_says(folder: Path) -> None:
+    printed = succeed("fit", "--gap-fit", "command", "-o", "model.lpr", "--keep-rows", "train.rows").output
+    assert "active    15 environments (Si 5, Ga 5, As 5)" in printed
+    model = load_model("model.lpr")
+    found = read_gap_fit((folder / "command").read_text())
+    expected = SparseKernelModel.fit(ase.io.read("train.xyz", ":"), **found.options)
+    np.testing.assert_array_equal(model.score(silicon(1)).lpr, expected.score(silicon(1)).lpr)
+    assert model.provenance["gap_fit"] == (folder / "command").read_text().strip()
+    text = (folder / "command").read_text().replace("train.xyz", "elsewhere.xyz")
+    succeed("fit", "train.xyz", "--gap-fit", text, "-o", "again.lpr")
+    np.testing.assert_array_equal(load_model("again.lpr").score(silicon(1)).lpr, model.score(silicon(1)).lpr)
+
+
+def test_the_command_line_refuses_what_contradicts_the_command_of_gap_fit(folder: Path) -> None:
+    both = run("fit", "--gap-fit", "command", "--cutoff", "3", "--zeta", "2", "-o", "m.lpr")
+    assert both.exit_code == 2
+    assert "--gap-fit and --cutoff, --zeta were given; say it in the command of gap_fit" in both.output
+    nothing = run("fit", "-o", "m.lpr")
+    assert nothing.exit_code == 2
+    assert "there are no training structures; name a file, such as train.xyz." in nothing.output
+    missing = run("fit", "--gap-fit", "no_file", "-o", "m.lpr")
+    assert missing.exit_code == 2
+    assert "no_file: No such file or directory." in missing.output

@@ -17,8 +17,10 @@ from . import _calibrate, _fit, _info, _score, _tune
 from ._comparing_commands import committee, compare
 from ._crystal_commands import prototypes
 from ._design_commands import influence, suggest
+from ._gap_fit import with_gap_fit
 from ._looking_commands import map_of_environments
 from ._mistakes import one_sentence
+from ._noise_options import noise_options
 from ._options import log_option, reading_options, worker_options
 
 T = TypeVar("T")
@@ -35,7 +37,7 @@ def lpr_fast() -> None:
 
 
 @lpr_fast.command()
-@click.argument("train", metavar="TRAIN...", type=str, nargs=-1, required=True)
+@click.argument("train", metavar="TRAIN...", type=str, nargs=-1)
 @click.option(
     "-o", "--output", metavar="MODEL", type=click.Path(path_type=Path), required=True, help="Model file to write."
 )
@@ -101,6 +103,7 @@ def lpr_fast() -> None:
 @click.option("--no-energies", is_flag=True, help="Fit to structures alone: rigidities are the same.")
 @click.option("--weights", metavar="KEY", help="Name of a structure's weight in TRAIN.")
 @click.option("--sigmas", metavar="KEY", help="Name of its standard deviation, such as energy_sigma: 1 / weight^0.5.")
+@noise_options
 @click.option(
     "--baseline",
     metavar="ENERGIES",
@@ -124,6 +127,11 @@ def lpr_fast() -> None:
 )
 @click.option("--memory", metavar="SIZE", help="Cap on memory, for instance 2GB.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Draws the pool of the active set.")
+@click.option(
+    "--gap-fit",
+    metavar="COMMAND",
+    help="A command of gap_fit, or a file with one: it says what the model is, and what TRAIN is unless that is given.",
+)
 @reading_options
 @worker_options
 @log_option
@@ -136,7 +144,8 @@ def fit(train: tuple[str, ...], output: Path, **options: Any) -> None:
 
     A run that was interrupted, or killed, goes on where it stopped when the same command is given again.
     """
-    _fit.fit(train, output, _fit.Options(**options))
+    named, given = with_gap_fit(train, _fit.Options(**options))
+    _fit.fit(named, output, given)
 
 
 @lpr_fast.command()

@@ -51,15 +51,7 @@ class Labels:
         """
         if sigma is not None:
             return cls(model, as_noise(sigma, group_key="config_type"), n_threads)
-        if model.noise is None:
-            return cls(model, None, n_threads)
-        defaults = {kind: model.noise[kind] for kind in KINDS}
-        if not any(defaults.values()):
-            raise InvalidInputError(
-                "the model's labels had deviations of their own, so that nothing says what those of candidates are; "
-                "give sigma (--sigma-energy, --sigma-force, --sigma-virial)."
-            )
-        return cls(model, Noise(**defaults), n_threads)  # type: ignore[arg-type]
+        return cls(model, noise_like(model), n_threads)
 
     def rows(self, frame: Atoms, total: Array) -> Array:
         """Rows of a structure's labels times the roots of their weights, (k, M), from phi summed over its atoms."""
@@ -104,3 +96,22 @@ def described_totals(model: StructureModel, frames: Iterable[Atoms], what: str, 
             phi[-1] += part.phi[first:last].sum(axis=0)
             features[-1] += part.features[first:last].sum(axis=0) / int(part.n_together[first])
     return np.array(phi).reshape(len(phi), model.rigidity.size), np.array(features).reshape(len(phi), model.n_features)
+
+
+def noise_like(model: StructureModel) -> Noise | None:
+    """The noise of further labels of a model, if it has any.
+
+    Raises
+    ------
+    InvalidInputError
+        If its labels had deviations of their own.
+    """
+    if model.noise is None:
+        return None
+    defaults = {kind: model.noise[kind] for kind in KINDS}
+    if not any(defaults.values()):
+        raise InvalidInputError(
+            "the model's labels had deviations of their own, so that nothing says what those of candidates are; give "
+            "sigma (--sigma-energy, --sigma-force, --sigma-virial)."
+        )
+    return Noise(**defaults)  # type: ignore[arg-type]

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._errors import InvalidInputError
 from ..atoms._noise import KINDS, Noise
 from ._soap import Soap, n_active_of, soaps_of
 from ._values import Options, as_float, as_floats, as_integer, as_switch, as_table
 from ._words import list_of, options_of
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 # What is only about gap_fit's own files and arithmetic.
 _OF_GAP_FIT = (
@@ -128,9 +131,14 @@ def _elements(species: Iterable[Any] | None, train: str | None) -> list[int]:
         )
     from ..reading._sources import source_of
 
+    return elements_of(source_of(train).frames())
+
+
+def elements_of(frames: Iterable[Atoms | InvalidInputError]) -> list[int]:
+    """Atomic numbers of all frames, ascending; an exception in the place of a frame is raised."""
     found: set[int] = set()
-    for frame in source_of(train).frames():
-        if isinstance(frame, Exception):
+    for frame in frames:
+        if isinstance(frame, InvalidInputError):
             raise frame
         found.update(frame.numbers.tolist())
     return sorted(found)

@@ -302,5 +302,6 @@ def _say_beforehand(problem: Problem, remark: Callable[[str], None]) -> None:
     size, wanted = expected(problem)
     n_features = problem.environments.n_features
     remark(f"memory    about {wanted / 1e9:.2g} GB: {size} weights, {n_features} features of an environment")
-    if unused := problem.structures.facts.get("unused_forces_of"):
-        remark(f"forces    of {unused} structures are not used")
+    for name, option in (("energies", "--sigma-energy"), ("forces", "--sigma-force"), ("virials", "--sigma-virial")):
+        if unused := problem.structures.facts.get(f"unused_{name}_of"):
+            remark(f"{name:<10}of {unused} structures are not used; {option} fits to them too")
