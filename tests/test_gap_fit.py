@@ -10,7 +10,7 @@ import ase.io
 import numpy as np
 import pytest
 
-from lpr_fast import InvalidInputError, Noise, SparseKernelModel, load_model, read_gap_fit
+from lpr_fast import InvalidInputError, Noise, SparseKernelModel, load_model, read_gap_fit, what_if
 
 from .structures import gallium_arsenide, silicon
 from .test_command_line import run, succeed
@@ -283,3 +283,14 @@ def test_the_command_line_refuses_what_contradicts_the_command_of_gap_fit(folder
     missing = run("fit", "--gap-fit", "no_file", "-o", "m.lpr")
     assert missing.exit_code == 2
     assert "no_file: No such file or directory." in missing.output
+
+
+def test_candidates_have_the_noise_of_the_command(folder: Path) -> None:
+    found = read_gap_fit((folder / "command").read_text())
+    model = SparseKernelModel.fit(ase.io.read("train.xyz", ":"), **found.options)
+    assert model.noise is not None
+    assert (model.noise["energy"], model.noise["force"], model.noise["virial"]) == (None, 0.2, None)
+    candidate, targets = silicon(1, seed=9)[0].repeat((2, 1, 1)), silicon(1, seed=5)
+    noise = Noise(energy=0.002 * np.sqrt(16), force=0.2)  # no training structure has virials
+    expected = what_if(model, [candidate], targets, sigma=noise)
+    np.testing.assert_array_equal(what_if(model, [candidate], targets).lpr, expected.lpr)

@@ -76,9 +76,10 @@ def test_groups_with_unknown_atoms_are_listed_without_numbers(folder: Path) -> N
     known, other = gallium_arsenide(1)[0], silicon(1)[0]
     far = known.copy()
     far.positions += [40.0, 0.0, 0.0]
+    other.positions += [0.0, 0.0, 6.5]
     mixed = known + far + other
     mixed.set_cell([100.0, 100.0, 100.0])
-    mixed.pbc = False
+    mixed.pbc = True
     mixed.set_array("cluster", np.repeat(["near", "far", "other"], 8))
     score_trajectory(
         folder / "m.lpr", [mixed], folder / "unknown.csv", groups="cluster", unknown_species="nan", n_threads=1
@@ -121,7 +122,7 @@ def test_what_cannot_be_grouped_is_one_sentence(folder: Path) -> None:
     given = ("score", folder / "m.lpr", folder / "md.xyz", "-o", folder / "bad.csv")
     result = run(*given, "--groups", "region")
     assert result.exit_code == 2
-    assert "frame 0 carries no labels named 'region', but energy, layer, numbers; give the name" in result.output
+    assert "frame 0 carries no labels named 'region', but layer, numbers; give the name" in result.output
     assert not list(folder.glob("bad.csv*"))
     with pytest.raises(InvalidInputError, match="groups is no name of labels; give one that the frames carry"):
         score_trajectory(folder / "m.lpr", folder / "md.xyz", folder / "bad.csv", groups=[0, 1])  # type: ignore[arg-type]

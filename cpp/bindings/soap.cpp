@@ -1,6 +1,7 @@
 #include "lpr_fast/soap.hpp"
 
 #include <pybind11/stl.h>
+#include <pybind11/typing.h>
 
 #include <algorithm>
 #include <optional>
@@ -10,8 +11,7 @@
 #include <vector>
 
 #include "arrays.hpp"
-#include "lpr_fast/feature_gradients.hpp"
-#include "lpr_fast/kernel_gradients.hpp"
+#include "lpr_fast/gradient_rows.hpp"
 #include "lpr_fast/soap_scorer.hpp"
 #include "model_arrays.hpp"
 #include "register.hpp"
@@ -109,31 +109,65 @@ std::pair<py::array_t<double>, py::array_t<double>> gradient(
     return {forces, virial};
 }
 
-std::pair<py::array_t<double>, py::array_t<double>> gradients_of_kernels(
-    const Soap& soap, const Structure& structure, const py::array& active, std::vector<Index> first, double zeta,
-    const std::string& route, int n_threads
+using RowArrays = std::pair<py::array_t<double>, py::array_t<double>>;
+
+/// Rows of some atoms, or of all, and of virials: none of these if they are not wanted.
+template <typename Make>
+RowArrays gradient_rows(
+    const Structure& structure, Index n_columns, const std::optional<py::array>& atoms, bool virials, const Make& make
 ) {
-    const ConstMatrixView view = matrix_view(active, "active");
-    py::array_t<double> forces({3 * structure.n_atoms(), view.rows}), virial({Index{9}, view.rows});
-    const MatrixView of_atoms(forces.mutable_data(), 3 * structure.n_atoms(), view.rows),
-        of_cell(virial.mutable_data(), 9, view.rows);
-    const GradientRoute chosen = route == "features"    ? GradientRoute::features
-                                 : route == "positions" ? GradientRoute::positions
-                                                        : GradientRoute::cheaper;
+    const std::vector<Index> chosen = atoms ? copied<Index>(*atoms) : std::vector<Index>{};
+    const Index n_rows = 3 * (atoms ? static_cast<Index>(chosen.size()) : structure.n_atoms());
+    const Index n_virials = virials ? 6 : 0;
+    RowArrays arrays{py::array_t<double>({n_rows, n_columns}), py::array_t<double>({n_virials, n_columns})};
+    GradientRows out;
+    if (n_rows > 0) out.forces = {arrays.first.mutable_data(), n_rows, n_columns};
+    if (virials) out.virials = {arrays.second.mutable_data(), n_virials, n_columns};
+    if (atoms) out.atoms = &chosen;
     const WithoutInterpreter no_interpreter;
-    kernel_gradients(soap, structure, {view, std::move(first), zeta}, of_atoms, of_cell, n_threads, chosen);
-    return {forces, virial};
+    make(out);
+    return arrays;
 }
 
-std::pair<py::array_t<double>, py::array_t<double>> gradients_of_features(
-    const Soap& soap, const Structure& structure, Index n_species, int n_threads
+KernelGradients make_kernel_gradients(
+    const Soap& soap, const py::array& active, const std::vector<Index>& first, double zeta
 ) {
-    const Index n_rows = 3 * structure.n_atoms(), n_columns = n_species * soap.n_features();
-    py::array_t<double> forces({n_rows, n_columns}), virial({Index{9}, n_columns});
-    const MatrixView of_atoms(forces.mutable_data(), n_rows, n_columns), of_cell(virial.mutable_data(), 9, n_columns);
+    const ConstMatrixView view = matrix_view(active, "active");
     const WithoutInterpreter no_interpreter;
-    feature_gradients(soap, structure, of_atoms, of_cell, n_threads);
-    return {forces, virial};
+    return {soap, view, first, zeta};
+}
+
+RowArrays rows_of_kernels(
+    const KernelGradients& gradients, const Structure& structure, const std::optional<py::array>& atoms, bool virials,
+    int n_threads
+) {
+    return gradient_rows(structure, gradients.size(), atoms, virials, [&](const GradientRows& out) {
+        gradients.rows(structure, out, n_threads);
+    });
+}
+
+RowArrays rows_of_features(
+    const Soap& soap, const Structure& structure, const std::optional<py::array>& atoms, bool virials, int n_threads
+) {
+    const Index n_columns = static_cast<Index>(soap.species().size()) * soap.n_features();
+    return gradient_rows(structure, n_columns, atoms, virials, [&](const GradientRows& out) {
+        feature_gradients(soap, structure, out, n_threads);
+    });
+}
+
+std::pair<py::array_t<Index>, py::array_t<double>> jacobians_around(
+    const Soap& soap, const Structure& structure, Index atom
+) {
+    FeatureJacobians found;
+    {
+        const WithoutInterpreter no_interpreter;
+        found = feature_jacobians(soap, structure, atom);
+    }
+    const auto n = static_cast<py::ssize_t>(found.centers.size());
+    return {
+        py::array_t<Index>(n, found.centers.data()),
+        py::array_t<double>({n, py::ssize_t{3}, soap.n_features()}, found.values.data())
+    };
 }
 
 ScoreArrays score(
@@ -145,6 +179,79 @@ ScoreArrays score(
     const WithoutInterpreter no_interpreter;
     scorer.score(wanted.parts, scores, mark_unknown ? UnknownSpecies::mark : UnknownSpecies::refuse, n_threads);
     return std::move(arrays);
+}
+
+/// All centers of a structure, or some atoms.
+struct OnePart {
+    Part part;
+    std::vector<Index> atoms;
+    Index n_rows;
+
+    OnePart(const Structure& structure, const std::optional<py::array>& chosen)
+        : part{&structure}, n_rows(structure.n_centers()) {
+        if (!chosen) return;
+        atoms = copied<Index>(*chosen);
+        part.atoms = &atoms;
+        n_rows = static_cast<Index>(atoms.size());
+    }
+    OnePart(const OnePart&) = delete;
+    OnePart& operator=(const OnePart&) = delete;
+};
+
+ScoreArrays predict(
+    const SoapScorer& scorer, const Structure& structure, const std::optional<py::array>& weights, int n_threads,
+    const std::optional<py::array>& chosen, bool forces
+) {
+    const OnePart wanted(structure, chosen);
+    std::optional<ConstMatrixView> vectors;
+    if (weights) vectors = matrix_view(*weights, "weights");
+    const Index n_vectors = vectors ? vectors->rows : 1, n_atoms = structure.n_atoms();
+    py::array_t<double> energies({wanted.n_rows, n_vectors});
+    ScoreArrays arrays{{"energies", energies}};
+    Predictions out{{energies.mutable_data(), wanted.n_rows, n_vectors}};
+    if (forces) {
+        py::array_t<double> of_atoms({n_vectors, n_atoms, Index{3}}), of_cell({n_vectors, Index{3}, Index{3}});
+        out.forces = {of_atoms.mutable_data(), n_vectors * n_atoms, 3};
+        out.virials = {of_cell.mutable_data(), 3 * n_vectors, 3};
+        arrays.emplace("forces", of_atoms);
+        arrays.emplace("virials", of_cell);
+    }
+    const WithoutInterpreter no_interpreter;
+    scorer.predict(wanted.part, vectors, out, n_threads);
+    return arrays;
+}
+
+Quantity quantity_of(const std::string& name) {
+    if (name == "lpr") return Quantity::lpr;
+    if (name == "lpr_held") return Quantity::lpr_held;
+    if (name == "variance") return Quantity::variance;
+    if (name == "residual") return Quantity::residual;
+    throw InvalidInput(
+        "the gradient of '" + name + "' was asked for; it must be that of lpr, lpr_held, variance or residual."
+    );
+}
+
+py::typing::Dict<py::str, py::object> score_gradient(
+    const SoapScorer& scorer, const Structure& structure, const std::string& quantity,
+    const std::optional<py::array>& coefficients, std::optional<double> power, int n_threads,
+    const std::optional<py::array>& chosen
+) {
+    const OnePart wanted(structure, chosen);
+    const ScoreSum sum{quantity_of(quantity), optional_view(coefficients, "coefficients"), power};
+    py::array_t<double> values(wanted.n_rows), forces({structure.n_atoms(), Index{3}}), virial({Index{3}, Index{3}});
+    const ScoreGradient out{
+        {values.mutable_data(), wanted.n_rows},
+        {forces.mutable_data(), structure.n_atoms(), 3},
+        {virial.mutable_data(), 3, 3}
+    };
+    double value = 0.0;
+    {
+        const WithoutInterpreter no_interpreter;
+        value = scorer.score_gradient(wanted.part, sum, out, n_threads);
+    }
+    return py::dict(
+        py::arg("values") = values, py::arg("value") = value, py::arg("forces") = forces, py::arg("virial") = virial
+    );
 }
 
 py::array_t<Index> order(const Structure& structure) {
@@ -187,19 +294,29 @@ void register_soap(py::module_& module) {
         .def("gradient", &gradient, py::arg("structure"), py::arg("derivatives"), py::arg("n_threads"))
         .def_property_readonly("cutoff", &Soap::cutoff)
         .def_property_readonly("n_features", &Soap::n_features);
+    py::class_<KernelGradients>(module, "KernelGradients")
+        .def(py::init(&make_kernel_gradients), py::arg("soap"), py::arg("active"), py::arg("first"), py::arg("zeta"))
+        .def(
+            "rows", &rows_of_kernels, py::arg("structure"), py::arg("atoms"), py::arg("virials"), py::arg("n_threads")
+        );
     module.def(
-        "kernel_gradients", &gradients_of_kernels, py::arg("soap"), py::arg("structure"), py::arg("active"),
-        py::arg("first"), py::arg("zeta"), py::arg("route"), py::arg("n_threads")
+        "feature_gradients", &rows_of_features, py::arg("soap"), py::arg("structure"), py::arg("atoms"),
+        py::arg("virials"), py::arg("n_threads")
     );
-    module.def(
-        "feature_gradients", &gradients_of_features, py::arg("soap"), py::arg("structure"), py::arg("n_species"),
-        py::arg("n_threads")
-    );
+    module.def("feature_jacobians", &jacobians_around, py::arg("soap"), py::arg("structure"), py::arg("atom"));
     py::class_<SoapScorer>(module, "SoapScorer")
         .def(py::init<Model>(), py::arg("model"))
         .def(
             "score", &score, py::arg("structures"), py::arg("chosen"), py::arg("mark_unknown"), py::arg("n_threads"),
             py::arg("members") = false
+        )
+        .def(
+            "predict", &predict, py::arg("structure"), py::arg("weights"), py::arg("n_threads"),
+            py::arg("chosen") = std::nullopt, py::arg("forces") = true
+        )
+        .def(
+            "score_gradient", &score_gradient, py::arg("structure"), py::arg("quantity"), py::arg("coefficients"),
+            py::arg("power"), py::arg("n_threads"), py::arg("chosen") = std::nullopt
         )
         .def_property_readonly("soap", [](const SoapScorer& self) { return self.soap(); });
 }

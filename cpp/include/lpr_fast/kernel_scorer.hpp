@@ -48,6 +48,9 @@ public:
     /// @param out  (n, M)
     void phi(ConstMatrixView features, MatrixView out, int n_threads = 0) const;
 
+    /// For the library's own use.
+    const KernelScorerState& state() const { return *state_; }
+
 private:
     std::shared_ptr<const KernelScorerState> state_;
 };

@@ -61,6 +61,9 @@ struct Scores {
     MatrixView member_energies{};  ///< (n, K), local_energy by the weights of each member; models with members
 };
 
+/// A score that is differentiated.
+enum class Quantity { lpr, lpr_held, variance, residual };
+
 struct ModelState;
 
 /// A fitted model, as its file holds it.
@@ -130,6 +133,9 @@ public:
     /// @throws InvalidInput  for a model that was fitted to features of another origin, or whose file is of version 1
     const RadialTable& radial_table() const&;
     const RadialTable& radial_table() const&& = delete;
+
+    /// For the library's own use.
+    const ModelState& state() const { return *state_; }
 
 private:
     explicit Model(std::shared_ptr<const ModelState> state);

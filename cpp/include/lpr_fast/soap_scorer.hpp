@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "lpr_fast/model.hpp"
@@ -12,6 +13,30 @@ namespace lpr_fast {
 enum class UnknownSpecies {
     refuse,  ///< throw for the centers; neighbours are left out
     mark     ///< NaN for centers, and for those that have such an atom within the cutoff; sites (number 0) are no atoms
+};
+
+/// Where predictions by K vectors of weights go; n is the number of centers that are summed.
+struct Predictions {
+    MatrixView energies;   ///< (n, K) local energies phi^T w, without the baseline of the species
+    MatrixView forces{};   ///< (K n_atoms, 3): minus the derivatives of the energies' sum with respect to positions, of
+                           ///< atoms that are no centers too; not computed without data
+    MatrixView virials{};  ///< (3 K, 3): minus the derivatives with respect to strain; not computed without data
+};
+
+/// A sum of scores, or a smooth extreme of them.
+struct ScoreSum {
+    Quantity quantity = Quantity::lpr;
+    std::optional<ConstVectorView> coefficients{};  ///< (n,) of the sum; without them all are one
+    /// p > 0 of a smooth extreme instead of the sum: (sum q^-p)^(-1/p), below the smallest of rigidities by at most a
+    /// factor n^(1/p), or (sum q^p)^(1/p), above the largest of variances and residuals.
+    std::optional<double> power{};
+};
+
+/// Where the gradient of a sum of scores goes.
+struct ScoreGradient {
+    VectorView values;    ///< (n,) the scores themselves, with the bits of score()
+    MatrixView forces;    ///< (n_atoms, 3): minus the derivatives of the sum with respect to positions
+    MatrixView virial{};  ///< (3, 3): minus the derivatives with respect to strain; not computed without data
 };
 
 /// Describes atoms by the model's SOAP power spectrum and scores them, some environments at a time: nothing of the size
@@ -51,6 +76,23 @@ public:
         const std::vector<Part>& parts, const Scores& scores, UnknownSpecies unknown = UnknownSpecies::refuse,
         int n_threads = 0
     ) const;
+
+    /// Local energies, and forces and virials of their sum over the centers of a part of a structure, in one pass.
+    /// Memory: outputs, and some environments for each thread. The bits do not depend on the number of threads.
+    /// @param weights  (K, M); without them, the model's own
+    /// @throws InvalidInput  as score(), for models without energies where there are no weights, for descriptors that
+    /// are not differentiable (see Soap::gradient) where forces are wanted, and shapes that do not fit
+    void predict(
+        const Part& part, const std::optional<ConstMatrixView>& weights, const Predictions& out, int n_threads = 0
+    ) const;
+
+    /// A sum of scores of centers of a part of a structure, and its gradient: by the way back through phi^T H^-1 phi,
+    /// kernels and features, at about twice the cost of scores. An LPR that is infinite, or above 1e140, has no
+    /// gradient: zeros.
+    /// @return the sum, or smooth extreme
+    /// @throws InvalidInput  as predict(), for scores that the model cannot give, coefficients that are not finite, and
+    /// a power that is not positive and finite, or given with coefficients
+    double score_gradient(const Part& part, const ScoreSum& sum, const ScoreGradient& out, int n_threads = 0) const;
 
 private:
     struct State;

@@ -5,28 +5,12 @@
 #include <utility>
 
 #include "base/checks.hpp"
-#include "kernels/power_kernel.hpp"
+#include "kernels/kernel_scorer_state.hpp"
 #include "lpr_fast/error.hpp"
 #include "lpr_fast/kernels.hpp"
-#include "rigidity/factor_state.hpp"
 #include "rigidity/scoring.hpp"
 
 namespace lpr_fast {
-
-struct KernelScorerState {
-    PowerKernel kernel;
-    HessianFactor factor;
-    std::optional<HessianFactor> prior;  ///< none: nothing is said to be explained
-    std::vector<double> weights;         ///< none: no energies
-    RowMatrix members;                   ///< (K, M), weights of members; none: K = 0
-    mutable Workspaces workspaces;
-
-    KernelScorerState(
-        ConstMatrixView active, double zeta, HessianFactor of_hessian, std::optional<HessianFactor> of_prior
-    )
-        : kernel(active, zeta), factor(std::move(of_hessian)), prior(std::move(of_prior)) {}
-};
-
 namespace {
 
 void check_part(const char* name, Index size, Index expected) {
@@ -41,22 +25,6 @@ void check_wanted(const char* name, VectorView out, Index n_rows, bool available
     if (out.data == nullptr) return;
     check_output(name, {out.data, 1, out.size}, 1, n_rows);
     if (!available) throw InvalidInput(std::string(name) + " cannot be scored: the scorer was made without them.");
-}
-
-/// phi^T weights of every column of the tile: energies[i * stride] for column i.
-void write_energies(
-    const KernelScorerState& state, const double* weights, Workspace& workspace, Index count, double* energies,
-    Index stride
-) {
-    const HotKernels& kernels = hot_kernels();
-    workspace.squares.reserve(tile_columns());
-    double* sums = workspace.squares.data();
-    for (Index s = 0; s < tile_count(count, kernels.lanes); ++s) {
-        const Index n_columns = std::min(kernels.lanes, count - s * kernels.lanes);
-        double* strip = workspace.kernels.data() + s * state.kernel.padded_size() * kernels.lanes;
-        kernels.weighted_sum({strip, state.kernel.size(), n_columns}, weights, sums);
-        for (Index l = 0; l < n_columns; ++l) energies[(s * kernels.lanes + l) * stride] = sums[l];
-    }
 }
 
 /// Columns of strips as rows of a matrix.
@@ -82,6 +50,20 @@ void write_kernels(
 }
 
 }  // namespace
+
+void write_energies(
+    const PowerKernel& kernel, const double* weights, Workspace& workspace, Index count, double* energies, Index stride
+) {
+    const HotKernels& kernels = hot_kernels();
+    workspace.squares.reserve(tile_columns());
+    double* sums = workspace.squares.data();
+    for (Index s = 0; s < tile_count(count, kernels.lanes); ++s) {
+        const Index n_columns = std::min(kernels.lanes, count - s * kernels.lanes);
+        double* strip = workspace.kernels.data() + s * kernel.padded_size() * kernels.lanes;
+        kernels.weighted_sum({strip, kernel.size(), n_columns}, weights, sums);
+        for (Index l = 0; l < n_columns; ++l) energies[(s * kernels.lanes + l) * stride] = sums[l];
+    }
+}
 
 KernelScorer::KernelScorer(
     ConstMatrixView active, double zeta, const HessianFactor& factor, const std::optional<HessianFactor>& prior,
@@ -121,12 +103,12 @@ void KernelScorer::score(ConstMatrixView features, const KernelScores& scores, i
             score_strips(state.prior->state(), strips, depth, count, workspace, {{}, scores.explained}, first);
         }
         if (scores.energies.data != nullptr) {
-            write_energies(state, state.weights.data(), workspace, count, scores.energies.data + first, 1);
+            write_energies(state.kernel, state.weights.data(), workspace, count, scores.energies.data + first, 1);
         }
         if (of_members.data == nullptr) return;
         for (Index k = 0; k < of_members.cols; ++k) {
             const double* weights = state.members.row(k).data();
-            write_energies(state, weights, workspace, count, of_members.row(first) + k, of_members.stride);
+            write_energies(state.kernel, weights, workspace, count, of_members.row(first) + k, of_members.stride);
         }
     });
 }

@@ -60,8 +60,28 @@ void PowerKernel::check_features(ConstMatrixView features) const {
 }
 
 void PowerKernel::evaluate(ConstMatrixView features, Index first, Index count, Workspace& workspace) const {
-    const HotKernels& kernels = hot_kernels();
-    const Index n_strips = tile_count(count, kernels.lanes);
+    multiply(features, first, count, workspace);
+    raise(first, count, workspace);
+}
+
+void PowerKernel::evaluate(
+    ConstMatrixView features, Index first, Index count, Workspace& workspace, AlignedBuffer& slopes
+) const {
+    const Index lanes = hot_kernels().lanes, size = padded_size() * lanes;
+    multiply(features, first, count, workspace);
+    slopes.reserve(padded_size() * tile_columns());
+    for (Index s = 0; s < tile_count(count, lanes); ++s) {
+        std::copy_n(workspace.kernels.data() + s * size, size, slopes.data() + s * size);
+        slope({slopes.data() + s * size, padded_size(), std::min(lanes, count - s * lanes)});
+    }
+    raise(first, count, workspace);
+}
+
+const PackedRows& PowerKernel::transposed() const {
+    return transposed_.get([&] { return std::make_unique<const PackedRows>(active_.transposed()); });
+}
+
+void PowerKernel::multiply(ConstMatrixView features, Index first, Index count, Workspace& workspace) const {
     workspace.input.reserve(block_depth * tile_columns());
     workspace.kernels.reserve(padded_size() * tile_columns());
     // Block by block, so that features on their way into lanes stay in the caches however many there are.
@@ -70,10 +90,32 @@ void PowerKernel::evaluate(ConstMatrixView features, Index first, Index count, W
         load_strips("features", features, first, count, column, depth, workspace.input.data());
         active_.multiply_block(column, workspace.input.data(), count, workspace.kernels.data());
     }
-    for (Index s = 0; s < n_strips; ++s) {
+}
+
+void PowerKernel::raise(Index first, Index count, Workspace& workspace) const {
+    const HotKernels& kernels = hot_kernels();
+    for (Index s = 0; s < tile_count(count, kernels.lanes); ++s) {
         double* values = workspace.kernels.data() + s * padded_size() * kernels.lanes;
         raise({values, padded_size(), std::min(kernels.lanes, count - s * kernels.lanes)}, first + s * kernels.lanes);
     }
+}
+
+void PowerKernel::slope(const Strip& strip) const {
+    const Index lanes = hot_kernels().lanes, size = strip.depth * lanes;
+    if (zeta_ == 1.0) {
+        std::fill_n(strip.values, size, 1.0);
+        return;
+    }
+    if (is_integer(zeta_) && zeta_ <= largest_product) {
+        hot_kernels().raise(strip, static_cast<int>(zeta_) - 1);
+    } else {
+        for (Index m = 0; m < strip.depth; ++m)
+            for (Index l = 0; l < strip.n_columns; ++l) {
+                double& value = strip.values[m * lanes + l];
+                value = is_integer(zeta_) || value > 0.0 ? std::pow(value, zeta_ - 1.0) : 0.0;
+            }
+    }
+    for (Index i = 0; i < size; ++i) strip.values[i] *= zeta_;
 }
 
 void PowerKernel::raise(const Strip& strip, Index first) const {

@@ -38,19 +38,36 @@ Index tile_columns() {
     return std::max<Index>(1, largest_tile / hot_kernels().lanes) * hot_kernels().lanes;
 }
 
-PackedRows::PackedRows(ConstMatrixView rows)
-    : rows_(rows.rows),
-      depth_(rows.cols),
-      padded_rows_(padded_to_panels(rows.rows)),
-      panels_(padded_rows_ * rows.cols) {
+PackedRows::PackedRows(Index rows, Index depth)
+    : rows_(rows), depth_(depth), padded_rows_(padded_to_panels(rows)), panels_(padded_rows_ * depth) {}
+
+PackedRows::PackedRows(ConstMatrixView rows) : PackedRows(rows.rows, rows.cols) {
+    pack([&](Index i, Index k) { return rows.row(i)[k]; });
+}
+
+PackedRows PackedRows::transposed() const {
+    PackedRows other(depth_, rows_);
+    other.pack([&](Index i, Index k) { return element(k, i); });
+    return other;
+}
+
+template <typename Element>
+void PackedRows::pack(const Element& element) {
     double* panel = panels_.data();
     for (Index first = 0; first < depth_; first += block_depth) {
-        const Index depth = block_size(first);
-        const auto element = [&](Index i, Index k) { return i < rows_ ? rows.row(i)[first + k] : 0.0; };
+        const auto padded = [&](Index i, Index k) { return i < rows_ ? element(i, first + k) : 0.0; };
         for (Index i = 0; i < padded_rows_; i += hot_kernels().panel_rows) {
-            panel = write_panel(panel, i, depth, element);
+            panel = write_panel(panel, i, block_size(first), padded);
         }
     }
+}
+
+double PackedRows::element(Index row, Index column) const {
+    const Index panel_rows = hot_kernels().panel_rows;
+    const Index first = column / block_depth * block_depth;
+    const double* block = panels_.data() + first * padded_rows_;
+    const double* panel = block + row / panel_rows * panel_rows * block_size(first);
+    return panel[(column - first) * panel_rows + row % panel_rows];
 }
 
 void PackedRows::multiply_block(Index first, const double* strips, Index n_columns, double* out) const {

@@ -17,6 +17,9 @@ class PackedRows {
 public:
     explicit PackedRows(ConstMatrixView rows);
 
+    /// The transposed of what was packed.
+    PackedRows transposed() const;
+
     Index rows() const { return rows_; }
     Index depth() const { return depth_; }
     /// Rows and some of zeros, to fill the last panel.
@@ -30,6 +33,13 @@ public:
     Index block_size(Index first) const { return std::min(block_depth, depth_ - first); }
 
 private:
+    PackedRows(Index rows, Index depth);
+
+    /// Packs element(row, column).
+    template <typename Element>
+    void pack(const Element& element);
+    double element(Index row, Index column) const;
+
     Index rows_;
     Index depth_;
     Index padded_rows_;

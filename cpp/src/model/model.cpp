@@ -14,6 +14,7 @@
 #include "model/json_text.hpp"
 #include "model/mapped_file.hpp"
 #include "model/model_state.hpp"
+#include "model/species_tiles.hpp"
 
 namespace lpr_fast {
 namespace {
@@ -109,24 +110,6 @@ FormScores forms_in(SpeciesTile& tile, Index count, const Scores& wanted, const 
         forms.lpr_held = {tile.lpr_held.data(), count};
     }
     return forms;
-}
-
-/// Copies rows into the tile, normalised for kernel models, behind a one for models with constants.
-void gather(const ModelState& state, ConstMatrixView features, const Index* rows, Index count, SpeciesTile& tile) {
-    const Index size = features.cols;
-    const Index stride = gathered_columns(state.info);
-    tile.features.reserve(tile_columns() * stride);
-    for (Index i = 0; i < count; ++i) {
-        const double* row = features.row(rows[i]);
-        check_environment("features", row, size, rows[i]);
-        double* target = tile.features.data() + i * stride;
-        if (state.info.has_constants) *target++ = 1.0;
-        if (state.info.has_residual) {
-            normalise(row, size, target);
-        } else {
-            std::copy_n(row, size, target);
-        }
-    }
 }
 
 /// Scores of environments of one species, of which `rows` says where they stand.
@@ -235,25 +218,6 @@ private:
     ConstMatrixView features_;
     const Scores& scores_;
 };
-
-/// Calls run(s, tile, rows, count) for tiles of environments of the model's species number s; `rows` says where they
-/// stand.
-template <typename Run>
-void for_each_species_tile(const ModelState& state, const int* species, Index n_rows, int n_threads, const Run& run) {
-    auto lease = state.row_lists.take();
-    std::vector<Index>& rows = *lease;
-    rows.reserve(static_cast<std::size_t>(n_rows));
-    for (std::size_t s = 0; s < state.info.species.size(); ++s) {
-        rows.clear();
-        for (Index i = 0; i < n_rows; ++i) {
-            if (species[i] == state.info.species[s]) rows.push_back(i);
-        }
-        for_each_tile(
-            static_cast<Index>(rows.size()), n_threads, state.tiles,
-            [&](SpeciesTile& tile, Index first, Index count) { run(s, tile, rows.data() + first, count); }
-        );
-    }
-}
 
 /// Rows phi of environments of one species, into columns of `out` that are zero.
 void write_phi(

@@ -8,12 +8,14 @@
 
 #include "base/aligned_buffer.hpp"
 #include "base/pool.hpp"
+#include "kernels/kernel_way_back.hpp"
 #include "lpr_fast/hessian_factor.hpp"
 #include "lpr_fast/kernel_scorer.hpp"
 #include "lpr_fast/model.hpp"
 #include "lpr_fast/model_parts.hpp"
 #include "model/descriptor_part.hpp"
 #include "model/reference.hpp"
+#include "rigidity/form_gradient.hpp"
 
 namespace lpr_fast {
 
@@ -40,6 +42,12 @@ struct SpeciesTile {
     AlignedBuffer explained;
     AlignedBuffer energies;
     AlignedBuffer member_energies;
+
+    // Of derivatives alone.
+    Workspace workspace;
+    FormGradients forms;
+    KernelWayBack way;
+    AlignedBuffer derivatives;  ///< with respect to normalised features
 };
 
 /// Numbers of an environment in a tile: its features, behind a one if the model has constants.

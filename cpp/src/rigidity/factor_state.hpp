@@ -42,6 +42,12 @@ private:
     std::mutex mutex_;
 };
 
+/// R for many columns at once, each made when it is first used.
+struct PackedTriangle {
+    MadeOnce<PackedFactor> forward;  ///< solves with R^T
+    MadeOnce<PackedFactor> back;     ///< solves with R
+};
+
 /// What a HessianFactor holds.
 struct FactorState {
     Index size = 0;
@@ -52,12 +58,16 @@ struct FactorState {
     std::shared_ptr<const Held> held = nullptr;                 ///< none: nothing is held
     std::shared_ptr<const FactorState> origin = nullptr;        ///< of updates: what the first one started from
     std::shared_ptr<const HessianAccumulator> added = nullptr;  ///< all rows since
-    std::unique_ptr<MadeOnce<PackedFactor>> packed = nullptr;   ///< R for scoring; ask packed()
+    std::unique_ptr<PackedTriangle> packed = nullptr;           ///< ask packed() and packed_back()
     std::unique_ptr<Workspaces> workspaces = nullptr;           ///< of scoring
 };
 
 /// R in the form that scoring takes, made by the first call.
 const PackedFactor& packed(const FactorState& state);
+
+/// R with rows and columns in reversed order, which is as a transposed triangle is: with columns() in reversed order
+/// too, it solves R y = z as the other one solves R^T z = phi.
+const PackedFactor& packed_back(const FactorState& state);
 
 /// The one way to a factor: computes the condition number unless it is given.
 /// @throws InvalidInput  when R is not finite with a positive diagonal: numbers over- or underflowed

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "base/at.hpp"
 #include "base/checks.hpp"
 #include "base/parallel.hpp"
 #include "linear_algebra/condition.hpp"
@@ -69,7 +70,7 @@ std::shared_ptr<const FactorState> copy_with(const FactorState& state, Held held
     copy->held = std::make_shared<const Held>(std::move(held));
     copy->origin = state.origin;
     copy->added = state.added;
-    copy->packed = std::make_unique<MadeOnce<PackedFactor>>();
+    copy->packed = std::make_unique<PackedTriangle>();
     copy->workspaces = std::make_unique<Workspaces>();
     return copy;
 }
@@ -105,7 +106,18 @@ HessianFactor updated_factor(
 }  // namespace
 
 const PackedFactor& packed(const FactorState& state) {
-    return state.packed->get([&] { return std::make_unique<const PackedFactor>(state.triangle, state.columns); });
+    return state.packed->forward.get([&] {
+        return std::make_unique<const PackedFactor>(state.triangle, state.columns);
+    });
+}
+
+const PackedFactor& packed_back(const FactorState& state) {
+    return state.packed->back.get([&] {
+        std::vector<Index> reversed(at(state.triangle.cols()));
+        for (Index j = 0; j < state.triangle.cols(); ++j) reversed[at(j)] = state.triangle.cols() - 1 - j;
+        const RowMatrix flipped = state.triangle.reverse().transpose();
+        return std::make_unique<const PackedFactor>(flipped, reversed);
+    });
 }
 
 HessianFactor make_factor(FactorState state) {
@@ -121,7 +133,7 @@ HessianFactor make_factor(FactorState state) {
         );
     }
     if (state.condition == 0.0) state.condition = condition_number(state.triangle);
-    state.packed = std::make_unique<MadeOnce<PackedFactor>>();
+    state.packed = std::make_unique<PackedTriangle>();
     state.workspaces = std::make_unique<Workspaces>();
     return HessianFactor(std::make_shared<const FactorState>(std::move(state)));
 }

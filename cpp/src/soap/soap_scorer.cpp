@@ -1,7 +1,6 @@
 #include "lpr_fast/soap_scorer.hpp"
 
 #include <algorithm>
-#include <array>
 #include <limits>
 #include <string>
 #include <utility>
@@ -12,52 +11,10 @@
 #include "linear_algebra/tiles.hpp"
 #include "lpr_fast/error.hpp"
 #include "lpr_fast/score_columns.hpp"
-#include "soap/soap_state.hpp"
+#include "soap/soap_scorer_state.hpp"
 
 namespace lpr_fast {
 namespace {
-
-/// Room for some environments and what they are scored to.
-struct ScoringWorkspace {
-    SoapWorkspace soap;
-    AlignedBuffer features;
-    std::vector<int> species;
-    std::vector<Index> rows;
-    std::array<std::vector<double>, score_columns.size()> scores;
-    std::vector<double> member_energies;
-
-    /// Room for the scores of all rows, where they are wanted.
-    Scores room_for(const Scores& wanted) {
-        Scores room;
-        for (std::size_t k = 0; k < score_columns.size(); ++k) {
-            const auto view = score_columns[k].view;
-            if ((wanted.*view).data == nullptr) continue;
-            scores[k].resize(rows.size());
-            room.*view = {scores[k].data(), static_cast<Index>(rows.size())};
-        }
-        if (wanted.member_energies.data == nullptr) return room;
-        const Index n_members = wanted.member_energies.cols;
-        member_energies.resize(rows.size() * at(n_members));
-        room.member_energies = {member_energies.data(), static_cast<Index>(rows.size()), n_members};
-        return room;
-    }
-
-    /// Puts the scores where they are wanted.
-    void write(const Scores& wanted) const {
-        for (std::size_t k = 0; k < score_columns.size(); ++k) {
-            const VectorView out = wanted.*(score_columns[k].view);
-            if (out.data == nullptr) continue;
-            for (std::size_t i = 0; i < rows.size(); ++i) out.data[rows[i]] = scores[k][i];
-        }
-        if (wanted.member_energies.data == nullptr) return;
-        const Index n_members = wanted.member_energies.cols;
-        const double* energies = member_energies.data();
-        for (const Index row : rows) {
-            std::copy_n(energies, n_members, wanted.member_energies.row(row));
-            energies += n_members;
-        }
-    }
-};
 
 /// NaN for everything that is wanted of a center.
 void mark(const Scores& wanted, Index row) {
@@ -85,25 +42,6 @@ void check_outputs(const Scores& outputs, Index n_centers) {
 
 }  // namespace
 
-struct SoapScorer::State {
-    explicit State(Model fitted) : model(std::move(fitted)), soap(model.radial_table(), model.info().species) {}
-
-    /// Environments that a thread describes before it scores them: enough of each species for whole tiles.
-    Index centers_together() const {
-        constexpr Index most_species = 4;
-        return tile_columns() * std::min(soap.state().n_species(), most_species);
-    }
-
-    void score(
-        const std::vector<Part>& parts, const Center* centers, Index count, UnknownSpecies unknown,
-        const Scores& outputs, ScoringWorkspace& workspace
-    ) const;
-
-    Model model;
-    Soap soap;
-    mutable Pool<ScoringWorkspace> workspaces;
-};
-
 void SoapScorer::State::score(
     const std::vector<Part>& parts, const Center* centers, Index count, UnknownSpecies unknown, const Scores& outputs,
     ScoringWorkspace& workspace
@@ -120,11 +58,7 @@ void SoapScorer::State::score(
         }
         const StructureState& structure = parts[at(center.part)].structure->state();
         const std::int32_t known = structure.species[at(center.place)];
-        if (known == described.n_species())
-            throw InvalidInput(
-                structure.name + " has a center, atom " + std::to_string(structure.atom[at(center.place)]) +
-                ", of a species that the model does not know; leave it out of the centers."
-            );
+        if (known == described.n_species()) refuse_center(structure, center.place);
         write_features(
             described, used.expansions.data(), used.is_empty,
             workspace.features.data() + static_cast<Index>(workspace.rows.size()) * n_features
@@ -137,6 +71,13 @@ void SoapScorer::State::score(
     const ConstMatrixView rows(workspace.features.data(), static_cast<Index>(workspace.rows.size()), n_features);
     model.score(rows, workspace.species.data(), scores, 1);
     workspace.write(outputs);
+}
+
+void refuse_center(const StructureState& structure, Index place) {
+    throw InvalidInput(
+        structure.name + " has a center, atom " + std::to_string(structure.atom[at(place)]) +
+        ", of a species that the model does not know; leave it out of the centers."
+    );
 }
 
 SoapScorer::SoapScorer(Model model) : state_(std::make_shared<const State>(std::move(model))) {

@@ -5,6 +5,7 @@
 #include "base/aligned_buffer.hpp"
 #include "base/pool.hpp"
 #include "soap/environment.hpp"
+#include "soap/force_sum.hpp"
 #include "soap/packed_basis.hpp"
 #include "soap/surroundings.hpp"
 
@@ -18,33 +19,12 @@ struct SoapWorkspace {
     std::vector<char> is_empty;
 };
 
-/// Derivatives of some f with respect to the positions of atoms, of which a few are touched at a time.
-class TouchedAtoms {
-public:
-    void clear() { atoms_.clear(), gradient_.clear(); }
-
-    /// Makes room for atoms with numbers below this.
-    void make_room(Index n_atoms) { slots_.resize(static_cast<std::size_t>(n_atoms)); }
-
-    /// The derivatives of an atom, zero at first; they move when another one is asked for.
-    Vector3& operator[](std::int32_t atom);
-
-    const std::vector<std::int32_t>& atoms() const { return atoms_; }
-    const std::vector<Vector3>& gradient() const { return gradient_; }
-
-private:
-    std::vector<std::int32_t> atoms_;
-    std::vector<Vector3> gradient_;
-    // A slot counts if it is that of an atom which says the same: then nothing has to be reset.
-    std::vector<std::size_t> slots_;
-};
-
 /// Room for environments on their way back to positions.
 struct GradientWorkspace {
     Surroundings surroundings;
     Environment environment;
     WayBack way;
-    TouchedAtoms touched;
+    AtomSlots slots;
 };
 
 /// What a Soap holds.

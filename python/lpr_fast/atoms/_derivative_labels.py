@@ -92,6 +92,11 @@ def names_of_forces(frame: Atoms) -> list[str]:
     return [key for key in (*_FORCES, *_OTHER_FORCES) if _found_forces(frame, key)]
 
 
+def has_virial(frame: Atoms) -> bool:
+    """Whether a frame has a virial or a stress under one of the usual names."""
+    return any(stored(frame, key) is not None for key in _VIRIALS)
+
+
 def _forces(frame: Atoms, key: str | None, name: str) -> Array | None:
     keys = _FORCES if key is None else (key,)
     found = [(key, given) for key in keys for given in _found_forces(frame, key)]
@@ -156,10 +161,15 @@ def _voigt(given: Array, key: str, name: str) -> Array:
             f"{key!r} of {name} has shape {given.shape}; give nine numbers, or six in the order xx yy zz yz xz xy."
         )
     tensor = given.ravel()
-    upper, lower = tensor[_VOIGT], tensor[_MIRRORED]
-    if np.abs(upper - lower).max() > _ASYMMETRIC * np.abs(tensor).max():
+    if np.abs(tensor[_VOIGT] - tensor[_MIRRORED]).max() > _ASYMMETRIC * np.abs(tensor).max():
         raise InvalidInputError(f"{key!r} of {name} is not symmetric; look at its nine numbers, row by row.")
-    mean: Array = 0.5 * (upper + lower)
+    return upper_triangle(tensor)
+
+
+def upper_triangle(tensor: Array) -> Array:
+    """Components xx yy zz yz xz xy of a symmetric tensor, (3, 3) or its nine numbers."""
+    numbers = tensor.ravel()
+    mean: Array = 0.5 * (numbers[_VOIGT] + numbers[_MIRRORED])
     return mean
 
 

@@ -259,4 +259,5 @@ def _environments(pairs: ArrayLike, structures: Structures) -> Indices:
 def _provenance(structures: Structures, settings: FitSettings) -> dict[str, Any]:
     """What every provenance says, after what the caller wants it to say."""
     facts = provenance_of(structures, settings.provenance)
-    return facts | {"energy_key": None if structures.energies is None else settings.energy_key}
+    noise = {} if settings.noise is None else {"noise": dict(settings.noise)}
+    return facts | noise | {"energy_key": None if structures.energies is None else settings.energy_key}

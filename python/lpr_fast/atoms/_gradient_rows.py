@@ -6,16 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import _core
 from .._arrays import Array
 from .._errors import InvalidInputError
 from ..models._basis import Basis, LinearBasis, SparseKernelBasis
 from ._describing import Describing, SoapDescribing
-
-# Components of a virial, and the rows of (3, 3) that are the same by symmetry: xx yy zz yz xz xy.
-_COMPONENTS = (0, 4, 8, 5, 2, 1)
-_TRANSPOSED = (0, 4, 8, 7, 6, 3)
 
 
 @dataclass(frozen=True)
@@ -49,22 +46,41 @@ class GradientBasis:
     basis: Basis
     soap: _core.Soap
 
+    def rows(
+        self,
+        structure: _core.Structure,
+        n_threads: int = 0,
+        *,
+        atoms: NDArray[np.int64] | None = None,
+        virials: bool = True,
+    ) -> GradientRows:
+        """Rows of a structure; the bits depend on no number of threads.
+
+        Parameters
+        ----------
+        structure : Structure
+            Atoms in bins.
+        n_threads : int
+            See `Rigidity`.
+        atoms : numpy.ndarray of int, optional
+            The atoms whose rows of forces are wanted, in this order: of a large structure some at a time, with the same
+            bits.
+        virials : bool
+            Whether their rows are wanted.
+        """
+        if self._kernels is None:
+            found = _core.feature_gradients(self.soap, structure, atoms, virials, n_threads)
+            return GradientRows(*(self._with_constants(rows) for rows in found))
+        return GradientRows(*self._kernels.rows(structure, atoms, virials, n_threads))
+
     @cached_property
-    def _active(self) -> tuple[Array, list[int], float]:
-        """The active environments of all species, where those of each begin, and zeta."""
-        assert isinstance(self.basis, SparseKernelBasis)
+    def _kernels(self) -> _core.KernelGradients | None:
+        """The active set, packed for the core; None for linear models."""
+        if not isinstance(self.basis, SparseKernelBasis):
+            return None
         of_species = list(self.basis.active.values())
         first = np.cumsum([0, *(len(active) for active in of_species)]).tolist()
-        return np.concatenate(of_species), first, self.basis.zeta
-
-    def rows(self, structure: _core.Structure, n_threads: int = 0) -> GradientRows:
-        """Rows of a structure; the bits depend on no number of threads."""
-        if isinstance(self.basis, LinearBasis):
-            found = _core.feature_gradients(self.soap, structure, len(self.basis.species), n_threads)
-            forces, virial = (self._with_constants(rows) for rows in found)
-        else:
-            forces, virial = _core.kernel_gradients(self.soap, structure, *self._active, "cheaper", n_threads)
-        return GradientRows(forces, 0.5 * (virial[list(_COMPONENTS)] + virial[list(_TRANSPOSED)]))
+        return _core.KernelGradients(self.soap, np.concatenate(of_species), first, self.basis.zeta)
 
     def _with_constants(self, rows: Array) -> Array:
         """Rows with a column of zeros in front of the features of each species, where there are constants."""

@@ -14,7 +14,7 @@ from .._arrays import LARGEST_ENTRY, Array, as_number
 from .._errors import InvalidInputError
 from ..models._settings import FitSettings
 from ..models._structures import Groups, checked_weights, weights_of_deviations
-from ._derivative_labels import names_of_forces
+from ._derivative_labels import has_virial, names_of_forces
 from ._frames import DEFAULT_ENERGY_KEY, refuse_changed, stored
 from ._noisy_labels import LabelSource, NoisyLabels
 
@@ -36,7 +36,7 @@ class Labels:
         self._groups: dict[str, int] = {}
         self._of_structure = array("q")
         self._periodic = np.ones(3, dtype=bool)
-        self._n_with_forces = 0
+        self._n_with_forces = self._n_with_virials = 0
         source = LabelSource.of(settings)
         self._noisy = None if source is None else NoisyLabels(source)
         self._isolated: dict[int, float] = {}
@@ -51,6 +51,7 @@ class Labels:
         self._periodic &= frame.pbc
         if self._noisy is None:
             self._n_with_forces += bool(names_of_forces(frame))
+            self._n_with_virials += has_virial(frame)
         else:
             self._noisy.add(frame, number, has_energy=energy is not None)
         if self._settings.baseline == "isolated" and energy is not None and _is_isolated(frame, group):
@@ -98,9 +99,8 @@ class Labels:
         facts: dict[str, Any] = {"periodic": self._periodic.tolist()}
         if self._noisy is not None:
             return facts | self._noisy.facts()
-        if self._n_with_forces:
-            facts["unused_forces_of"] = self._n_with_forces
-        return facts
+        unused = {"unused_forces_of": self._n_with_forces, "unused_virials_of": self._n_with_virials}
+        return facts | {name: count for name, count in unused.items() if count}
 
     def of_noise(self) -> dict[str, Any]:
         """Standard deviations of energies, and how many other labels each frame has: see `Structures`."""

@@ -17,9 +17,9 @@ from ..models._reference import Reference, with_reference
 from ..models._scores import LocalScores, scores_of
 from ..models._split import SpeciesSplit, species_split
 from ._calibrating import calibrated_model, labelled_totals
+from ._force_model import ForceModel
 from ._frames import DEFAULT_ENERGY_KEY
 from ._pipeline import Scores, UnknownSpecies, joined, whole_frames
-from ._summed_model import SummedModel
 from ._totals import Totals
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ Indices = NDArray[np.int64]
 AnyModel = TypeVar("AnyModel", bound="StructureModel")
 
 
-class StructureModel(SummedModel):
+class StructureModel(ForceModel):
     """A descriptor, and a model of its features. See `SparseKernelModel` and `LinearModel`.
 
     A model that was built from arrays has no descriptor: it scores features, not structures.

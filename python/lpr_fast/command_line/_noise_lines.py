@@ -20,15 +20,20 @@ def noise_lines(model: StructureModel) -> Iterator[str]:
     if noise is None:
         return
     counts = facts["n_labels"]
-    shown = [f"{counts[kind]} {name}{_sigma(noise[kind], kind)}" for kind, name in _COUNTED.items() if counts[kind]]
+    said = facts.get("noise", noise | {"convention": "plain"})
+    shown = [f"{counts[kind]} {name}{_sigma(said, kind)}" for kind, name in _COUNTED.items() if counts[kind]]
     yield f"labels    {', '.join(shown)}"
     yield f"prior     delta = {(noise['prior_variance'] or 0.0) ** 0.5:.4g} eV{_choice(facts)}"
     if model.calibration is None:
         yield "sigma     of local energies is LPR^-0.5 in eV: as right as sigmas and delta are; calibrate to check"
 
 
-def _sigma(sigma: float | None, kind: str) -> str:
-    return " (each with its own sigma)" if sigma is None else f" (sigma {sigma:g} {_UNITS[kind]})"
+def _sigma(noise: Mapping[str, Any], kind: str) -> str:
+    sigma = noise[kind]
+    if not isinstance(sigma, float):
+        return " (each with its own sigma)"
+    grows = noise["convention"] == "gap" and kind != "force"
+    return f" (sigma {sigma:g} {_UNITS[kind]}{' times the root of the number of atoms' * grows})"
 
 
 def _choice(facts: Mapping[str, Any]) -> str:

@@ -22,6 +22,7 @@ from ..atoms._model import StructureModel
 from ..atoms._noise import Noise
 from ..atoms._noisy_labels import weighting
 from ..atoms._sparse_kernel_model import SparseKernelModel
+from ..atoms._virial_check import warn_of_reversed_virials
 from ..models._fit import warn_of_labels
 from ..models._memory import as_bytes
 from ..models._problem import Problem, basis_of, expected, finished
@@ -290,6 +291,7 @@ def _made(
             frames.refuse_changes()
             job.solve(finished(problem, basis, sums, further, job.blocks, stacklevel=stacklevel + 1))
     model, start = job.to_score(problem)
+    warn_of_reversed_virials(problem, model, stacklevel=stacklevel)
     for part, stop in work.references(start, problem, model):
         job.count(part, stop)
     with job.refused_for_good():

@@ -107,7 +107,9 @@ class FitSettings:
         if self.noise is None:
             return None
         assert self.regularizer != AUTO
-        deviations = {kind: self.noise[kind] for kind in KINDS if isinstance(self.noise[kind], float)}
+        grow = () if self.noise["convention"] == "plain" else ("energy", "virial")  # with the structure: not one number
+        kinds = [kind for kind in KINDS if isinstance(self.noise[kind], float) and kind not in grow]
+        deviations = {kind: self.noise[kind] for kind in kinds}
         return {"prior_variance": 1.0 / self.regularizer, **deviations}
 
     def identity(self) -> dict[str, Any]:

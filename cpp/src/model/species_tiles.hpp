@@ -1,0 +1,29 @@
+#pragma once
+
+#include "model/model_state.hpp"
+
+namespace lpr_fast {
+
+/// Copies rows into the tile, normalised for kernel models, behind a one for models with constants.
+void gather(const ModelState& state, ConstMatrixView features, const Index* rows, Index count, SpeciesTile& tile);
+
+/// Calls run(s, tile, rows, count) for tiles of environments of the model's species number s; `rows` says where they
+/// stand.
+template <typename Run>
+void for_each_species_tile(const ModelState& state, const int* species, Index n_rows, int n_threads, const Run& run) {
+    auto lease = state.row_lists.take();
+    std::vector<Index>& rows = *lease;
+    rows.reserve(static_cast<std::size_t>(n_rows));
+    for (std::size_t s = 0; s < state.info.species.size(); ++s) {
+        rows.clear();
+        for (Index i = 0; i < n_rows; ++i) {
+            if (species[i] == state.info.species[s]) rows.push_back(i);
+        }
+        for_each_tile(
+            static_cast<Index>(rows.size()), n_threads, state.tiles,
+            [&](SpeciesTile& tile, Index first, Index count) { run(s, tile, rows.data() + first, count); }
+        );
+    }
+}
+
+}  // namespace lpr_fast
