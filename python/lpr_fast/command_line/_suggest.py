@@ -119,7 +119,8 @@ def suggest(model_path: Path, options: Options) -> None:
         lambda path: _write(found, path) if path == options.output else write_whole(path, _table(found, candidates)),
     )
     noise = options.sigma or noise_like(model)
-    then = "" if options.sigma else f", then: {_next(model, model_path, options.output)}"
+    is_said = options.sigma is None and not (noise is not None and (noise.tables or noise.convention == "gap"))
+    then = f", then: {_next(model, model_path, options.output)}" if is_said else ""
     tell(f"next      compute {_wanted(noise)} of {options.output}{then}")
 
 

@@ -99,7 +99,7 @@ def described_totals(model: StructureModel, frames: Iterable[Atoms], what: str, 
 
 
 def noise_like(model: StructureModel) -> Noise | None:
-    """The noise of further labels of a model, if it has any.
+    """The noise of further labels of a model, if it has any: of those that the fit used, without names in frames.
 
     Raises
     ------
@@ -108,10 +108,13 @@ def noise_like(model: StructureModel) -> Noise | None:
     """
     if model.noise is None:
         return None
-    defaults = {kind: model.noise[kind] for kind in KINDS}
-    if not any(defaults.values()):
+    given: dict[str, Any] = dict(model.provenance.get("noise") or model.noise)
+    counts = model.provenance.get("n_labels", {})
+    numbers = {kind: given[kind] if isinstance(given[kind], float) and counts.get(kind, 1) else None for kind in KINDS}
+    if not any(numbers.values()):
         raise InvalidInputError(
             "the model's labels had deviations of their own, so that nothing says what those of candidates are; give "
             "sigma (--sigma-energy, --sigma-force, --sigma-virial)."
         )
-    return Noise(**defaults)  # type: ignore[arg-type]
+    given.pop("prior_variance", None)
+    return as_noise(given | numbers, group_key="config_type")
