@@ -106,7 +106,7 @@ def main() -> None:
         if chosen.only and chosen.only not in name:
             continue
         problem = Problem(name, n_active, toy=chosen.toy)
-        jobs = {
+        jobs: dict[str, tuple[Job, float]] = {
             "rows": (partial(problem.rows, n_threads), problem.n_operations),
             "dgemm": dgemm(problem.soap.n_features, n_active),
         }

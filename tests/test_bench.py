@@ -38,6 +38,7 @@ ROWS: dict[str, dict[str, tuple[int, ...]]] = {
         ["fit, rows kept", "a model from rows", "a committee of ten from rows"], SECONDS_AND_RATIOS
     ),
     "fit_memory.py": {"10 ": (1, 1), "100 ": (1, 1)},
+    "gap_fit.py": {"lpr_fast  ": (1,) * 6},
     "gram.py": dict.fromkeys(["qr  ", "gram  "], SECONDS_AND_RATIOS),
     "held.py": dict.fromkeys(
         ["plain, from phi", "held, from phi", "plain, from features", "plain and held, from features"],

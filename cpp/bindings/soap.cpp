@@ -111,16 +111,22 @@ std::pair<py::array_t<double>, py::array_t<double>> gradient(
 
 using RowArrays = std::pair<py::array_t<double>, py::array_t<double>>;
 
-/// Arrays for rows of some atoms, and of virials: none of these if they are not wanted.
-std::pair<RowArrays, GradientRows> room_for_rows(
-    const Structure& structure, Index n_columns, std::optional<std::pair<Index, Index>> atoms, bool virials
+/// Rows of some atoms, or of all, and of virials: none of these if they are not wanted.
+template <typename Make>
+RowArrays gradient_rows(
+    const Structure& structure, Index n_columns, const std::optional<py::array>& atoms, bool virials, const Make& make
 ) {
-    const auto [first, last] = atoms.value_or(std::pair<Index, Index>{0, structure.n_atoms()});
-    const Index n_rows = 3 * std::max<Index>(last - first, 0), n_virials = virials ? 6 : 0;
+    const std::vector<Index> chosen = atoms ? copied<Index>(*atoms) : std::vector<Index>{};
+    const Index n_rows = 3 * (atoms ? static_cast<Index>(chosen.size()) : structure.n_atoms());
+    const Index n_virials = virials ? 6 : 0;
     RowArrays arrays{py::array_t<double>({n_rows, n_columns}), py::array_t<double>({n_virials, n_columns})};
-    GradientRows out{{arrays.first.mutable_data(), n_rows, n_columns}, first, {}};
+    GradientRows out;
+    if (n_rows > 0) out.forces = {arrays.first.mutable_data(), n_rows, n_columns};
     if (virials) out.virials = {arrays.second.mutable_data(), n_virials, n_columns};
-    return {std::move(arrays), out};
+    if (atoms) out.atoms = &chosen;
+    const WithoutInterpreter no_interpreter;
+    make(out);
+    return arrays;
 }
 
 KernelGradients make_kernel_gradients(
@@ -132,28 +138,21 @@ KernelGradients make_kernel_gradients(
 }
 
 RowArrays rows_of_kernels(
-    const KernelGradients& gradients, const Structure& structure, std::optional<std::pair<Index, Index>> atoms,
-    bool virials, int n_threads
+    const KernelGradients& gradients, const Structure& structure, const std::optional<py::array>& atoms, bool virials,
+    int n_threads
 ) {
-    auto [arrays, out] = room_for_rows(structure, gradients.size(), atoms, virials);
-    {
-        const WithoutInterpreter no_interpreter;
+    return gradient_rows(structure, gradients.size(), atoms, virials, [&](const GradientRows& out) {
         gradients.rows(structure, out, n_threads);
-    }
-    return std::move(arrays);
+    });
 }
 
 RowArrays rows_of_features(
-    const Soap& soap, const Structure& structure, std::optional<std::pair<Index, Index>> atoms, bool virials,
-    int n_threads
+    const Soap& soap, const Structure& structure, const std::optional<py::array>& atoms, bool virials, int n_threads
 ) {
-    const auto n_species = static_cast<Index>(soap.species().size());
-    auto [arrays, out] = room_for_rows(structure, n_species * soap.n_features(), atoms, virials);
-    {
-        const WithoutInterpreter no_interpreter;
+    const Index n_columns = static_cast<Index>(soap.species().size()) * soap.n_features();
+    return gradient_rows(structure, n_columns, atoms, virials, [&](const GradientRows& out) {
         feature_gradients(soap, structure, out, n_threads);
-    }
-    return std::move(arrays);
+    });
 }
 
 std::pair<py::array_t<Index>, py::array_t<double>> jacobians_around(

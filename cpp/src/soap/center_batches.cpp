@@ -1,6 +1,7 @@
 #include "soap/center_batches.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <string>
 
 #include "base/at.hpp"
@@ -33,6 +34,25 @@ bool is_seen(
     return false;
 }
 
+WantedAtoms wanted_atoms(const GradientRows& out, const Structure& structure) {
+    WantedAtoms wanted{std::vector<Index>(at(structure.n_atoms()), -1), 0, out.virials.data != nullptr};
+    if (out.forces.data == nullptr) return wanted;
+    if (out.atoms == nullptr) {
+        std::iota(wanted.place.begin(), wanted.place.end(), Index{0});
+        wanted.count = structure.n_atoms();
+        return wanted;
+    }
+    for (const Index atom : *out.atoms) {
+        if (atom < 0 || atom >= structure.n_atoms() || wanted.has(atom))
+            throw InvalidInput(
+                "rows of forces of atom " + std::to_string(atom) + " were asked for, of a structure of " +
+                std::to_string(structure.n_atoms()) + " atoms; give atoms that there are, each once."
+            );
+        wanted.place[at(atom)] = wanted.count++;
+    }
+    return wanted;
+}
+
 void clear(MatrixView rows) {
     for (Index i = 0; i < rows.rows; ++i) std::fill_n(rows.row(i), rows.cols, 0.0);
 }
@@ -40,16 +60,10 @@ void clear(MatrixView rows) {
 }  // namespace
 
 RowTargets::RowTargets(const GradientRows& out, const Structure& structure, Index n_columns)
-    : forces_(out.forces),
+    : forces_(out.forces.data == nullptr ? MatrixView{} : out.forces),
       virials_(out.virials.data == nullptr ? MatrixView{} : out.virials),
-      wanted_{out.first_atom, out.first_atom + out.forces.rows / 3, out.virials.data != nullptr} {
-    if (wanted_.first < 0 || wanted_.last > structure.n_atoms() || forces_.rows % 3 != 0)
-        throw InvalidInput(
-            "rows of forces from atom " + std::to_string(out.first_atom) + " on were asked for, " +
-            std::to_string(out.forces.rows) + " of them, of " + std::to_string(structure.n_atoms()) +
-            " atoms; give three rows for each atom that there is."
-        );
-    if (forces_.rows > 0) check_output("forces", forces_, forces_.rows, n_columns);
+      wanted_(wanted_atoms(out, structure)) {
+    if (out.forces.data != nullptr) check_output("forces", forces_, 3 * wanted_.count, n_columns);
     if (wanted_.with_strain) check_output("virials", virials_, 6, n_columns);
     clear(forces_);
     clear(virials_);

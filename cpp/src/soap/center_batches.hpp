@@ -31,13 +31,10 @@ public:
 
     const WantedAtoms& wanted() const { return wanted_; }
     Index count() const { return forces_.rows + virials_.rows; }
-    /// Of a row as WantedRows::target numbers it: its number, and the row itself.
-    Index number(Index target) const { return target - 3 * wanted_.first; }
-    double* row(Index number) const {
-        return number < forces_.rows ? forces_.row(number) : virials_.row(number - forces_.rows);
+    /// As WantedRows::target numbers them.
+    double* row(Index target) const {
+        return target < forces_.rows ? forces_.row(target) : virials_.row(target - forces_.rows);
     }
-    /// What WantedRows::target wants to know.
-    Index n_rows() const { return 3 * wanted_.last; }
 
 private:
     MatrixView forces_, virials_;
@@ -58,7 +55,7 @@ private:
 
     const SoapState& soap_;
     const Structure& structure_;
-    const WantedAtoms wanted_;
+    const WantedAtoms& wanted_;
     const int n_threads_;
     std::vector<Center> centers_;
     std::vector<DifferentiatedCenter> batch_;

@@ -16,7 +16,7 @@ constexpr Index n_parts = 16;
 struct CenterRow {
     Index species;
     Index group;
-    Index number;  ///< of the row of the output
+    Index target;  ///< row of the output
     const double* values;
 };
 
@@ -39,7 +39,7 @@ public:
             const Index first = part * targets_.count() / n_parts, last = (part + 1) * targets_.count() / n_parts;
             for (Index i = 0; i < n; ++i)
                 for (const CenterRow& row : rows_[at(i)].rows)
-                    if (first <= row.number && row.number < last) subtract(row);
+                    if (first <= row.target && row.target < last) subtract(row);
         });
     }
 
@@ -54,15 +54,15 @@ private:
         double* to = found.values.data();
         (*lease).jacobian.write(
             soap_, groups_, center.environment, center.wanted, [&](Index group, Index row, const double* values) {
-                const Index number = targets_.number(center.wanted.target(group, row, targets_.n_rows()));
-                found.rows.push_back({center.environment.species, group, number, to});
+                const Index target = center.wanted.target(group, row, targets_.wanted());
+                found.rows.push_back({center.environment.species, group, target, to});
                 to = std::copy_n(values, groups_[at(group)].depth, to);
             }
         );
     }
 
     void subtract(const CenterRow& row) const {
-        double* out = targets_.row(row.number) + row.species * soap_.n_features();
+        double* out = targets_.row(row.target) + row.species * soap_.n_features();
         const double* values = row.values;
         for (const ProductSegment& segment : groups_[at(row.group)].segments)
             for (Index k = segment.first; k < segment.first + segment.count; ++k) out[k] -= *values++;
@@ -112,6 +112,8 @@ FeatureJacobians feature_jacobians(const Soap& soap, const Structure& structure,
     const std::vector<RowGroup> groups = row_groups(state);
     const Index n_features = state.n_features();
     FeatureJacobians found{centers_around(state, structure, atom), {}};
+    WantedAtoms wanted{std::vector<Index>(at(structure.n_atoms()), -1), 1, false};
+    wanted.place[at(atom)] = 0;
     found.values.resize(found.centers.size() * at(3 * n_features));
     const std::vector<Center> centers = centers_of(state, {{&structure, 0, -1, &found.centers}});
     JacobianWorkspace work;
@@ -120,7 +122,7 @@ FeatureJacobians feature_jacobians(const Soap& soap, const Structure& structure,
         {{&structure}}, state.n_species(), centers.data(), static_cast<Index>(centers.size()), work.surroundings,
         [&](const Center& center, const StructureState& atoms) {
             each.environment.take(state, work.surroundings, atoms, center.place);
-            each.wanted.choose(each.environment, {atom, atom + 1, false});
+            each.wanted.choose(each.environment, wanted);
             work.jacobian.write(
                 state, groups, each.environment, each.wanted, [&](Index group, Index row, const double* values) {
                     double* out = found.values.data() + (3 * center.row + row) * n_features;

@@ -183,8 +183,8 @@ private:
                 Panels& panels = own.groups[at(group)];
                 const Index to = place.first[at(group)] + row;
                 panels.put(to, values, columns.depth);
-                const Index number = targets_.number(center.wanted.target(group, row, targets_.n_rows()));
-                panels.rows[at(to)] = {targets_.row(number), place.center, product(columns, values, place.features)};
+                const Index target = center.wanted.target(group, row, targets_.wanted());
+                panels.rows[at(to)] = {targets_.row(target), place.center, product(columns, values, place.features)};
             }
         );
     }

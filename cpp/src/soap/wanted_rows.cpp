@@ -62,10 +62,10 @@ Index WantedRows::count(Index group) const {
     return 3 * (first_[at(group)] - first_[at(group - 1)]);
 }
 
-Index WantedRows::target(Index group, Index row, Index n_rows) const {
-    if (group > 0) return 3 * atoms_[at(first_[at(group - 1)] + row / 3)] + row % 3;
-    if (has_center_ && row < 3) return 3 * center_ + row;
-    return n_rows + row - (has_center_ ? 3 : 0);
+Index WantedRows::target(Index group, Index row, const WantedAtoms& wanted) const {
+    if (group > 0) return 3 * wanted.place[at(atoms_[at(first_[at(group - 1)] + row / 3)])] + row % 3;
+    if (has_center_ && row < 3) return 3 * wanted.place[at(center_)] + row;
+    return 3 * wanted.count + row - (has_center_ ? 3 : 0);
 }
 
 }  // namespace lpr_fast

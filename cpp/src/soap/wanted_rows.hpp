@@ -8,13 +8,13 @@
 
 namespace lpr_fast {
 
-/// Atoms [first, last), and whether strain belongs to it.
+/// Atoms of a structure that are wanted, and whether strain is.
 struct WantedAtoms {
-    Index first;
-    Index last;
+    std::vector<Index> place;  ///< of every atom of the structure among those that are wanted, or -1
+    Index count;               ///< of those that are wanted
     bool with_strain;
 
-    bool has(Index atom) const { return first <= atom && atom < last; }
+    bool has(Index atom) const { return place[static_cast<std::size_t>(atom)] >= 0; }
 };
 
 /// Columns of features that some rows may have, in segments that lie close together in a row.
@@ -39,8 +39,8 @@ public:
     /// Rows of a group.
     Index count(Index group) const;
 
-    /// Where a row belongs: to component k of an atom, 3 atom + k; to one of strain, n_rows of all atoms + 0 ... 5.
-    Index target(Index group, Index row, Index n_rows) const;
+    /// Where a row belongs: to component k of a wanted atom, 3 place + k; behind these, to one of six of strain.
+    Index target(Index group, Index row, const WantedAtoms& wanted) const;
 
     /// Place of a neighbour's atom among those of its species, or -1.
     Index place(Index neighbour) const { return place_[static_cast<std::size_t>(neighbour)]; }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import _core
 from .._arrays import Array
@@ -50,7 +51,7 @@ class GradientBasis:
         structure: _core.Structure,
         n_threads: int = 0,
         *,
-        atoms: tuple[int, int] | None = None,
+        atoms: NDArray[np.int64] | None = None,
         virials: bool = True,
     ) -> GradientRows:
         """Rows of a structure; the bits depend on no number of threads.
@@ -61,9 +62,9 @@ class GradientBasis:
             Atoms in bins.
         n_threads : int
             See `Rigidity`.
-        atoms : tuple of int, optional
-            The first and the last but one of the atoms whose rows of forces are wanted: of a large structure some at a
-            time, with the same bits.
+        atoms : numpy.ndarray of int, optional
+            The atoms whose rows of forces are wanted, in this order: of a large structure some at a time, with the same
+            bits.
         virials : bool
             Whether their rows are wanted.
         """

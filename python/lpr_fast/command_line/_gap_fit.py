@@ -90,11 +90,8 @@ def _refuse_beside() -> None:
 
 
 def _text_of(given: str) -> str:
-    """The command, or what the file of that name has."""
-    path = Path(given)
-    if "=" in given and not path.is_file():
-        return given
-    return path.read_text()
+    """The command, which has name=value in it, or what the file of that name has."""
+    return given if "=" in given else Path(given).read_text()
 
 
 def _elements(train: tuple[str, ...], reading: dict[str, Any]) -> list[int]:
