@@ -67,6 +67,16 @@ def test_options_are_those_of_python(folder: Path) -> None:
     assert "the model was not calibrated" not in told
 
 
+def test_errors_of_the_training_set_are_told(folder: Path) -> None:
+    said = fit(folder, *SIGMAS, "--delta", "0.7").output
+    table = succeed("predict", folder / "m.lpr", folder / "train.xyz").splitlines()
+    assert "fitted    errors of the training set follow" in said
+    for line in table[1:]:
+        assert line in said
+    assert any(line.startswith("all ") for line in table)
+    assert "fitted" not in fit(folder, "--regularizer", "1").output
+
+
 def test_groups_masks_and_names_are_options(folder: Path) -> None:
     frames = ase.io.read(folder / "train.xyz", ":")
     for number, frame in enumerate(frames):
