@@ -22,6 +22,7 @@ from ._looking_commands import map_of_environments
 from ._mistakes import one_sentence
 from ._noise_options import noise_options
 from ._options import log_option, reading_options, worker_options
+from ._predicting_commands import ensemble, predict
 
 T = TypeVar("T")
 
@@ -347,6 +348,8 @@ def run_demo(folder: Path) -> None:
 lpr_fast.add_command(suggest)
 lpr_fast.add_command(influence)
 lpr_fast.add_command(committee)
+lpr_fast.add_command(predict)
+lpr_fast.add_command(ensemble)
 lpr_fast.add_command(compare)
 lpr_fast.add_command(prototypes)
 lpr_fast.add_command(map_of_environments)

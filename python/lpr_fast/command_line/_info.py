@@ -58,7 +58,8 @@ def info(path: Path) -> None:
     if model.noise is None or model.calibration is not None:
         print(calibration_line(model))
     if model.n_members:
-        print(f"committee {model.n_members} members: scores have the spread of their local energies")
+        name = "ensemble" if "ensemble" in facts else "committee"
+        print(f"{name:9} {model.n_members} members: scores have the spread of their local energies")
     instructions = cpu_info()
     print(f"runs on   {instructions.instruction_set} (available: {', '.join(instructions.available)})")
     if model.hypers is None:
