@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from pathlib import Path
 from typing import Any
 
+import ase.io
 import numpy as np
 import pytest
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
+from click.testing import CliRunner
 
 from lpr_fast import InvalidInputError, LinearModel, SparseKernelModel, TrainingRows
 from lpr_fast.atoms._influence import Influence
 from lpr_fast.atoms._model import StructureModel
+from lpr_fast.command_line._commands import lpr_fast as command
 
 from .structures import HYPERS, fitted, gallium_arsenide, labelled, molecules, rattled, silicon
+from .test_command_line import succeed
 
 SIGMA = {"energy": 0.02, "force": 0.2, "virial": 0.3}
 
@@ -140,7 +146,7 @@ def test_energies_forces_and_virials_of_a_structure_leave_together(frames: Any, 
 
 
 @pytest.mark.parametrize("sigma", [None, SIGMA])
-def test_a_group_leaves_as_a_whole_whether_by_its_rows_or_by_a_refit(sigma: Any, tmp_path: Path) -> None:
+def test_a_group_leaves_as_a_whole_whether_its_rows_are_more_than_weights_or_not(sigma: Any, tmp_path: Path) -> None:
     frames, names = silicon(8), ["a", "b", "a", "c", "b", "a", "c", "a"]
     for frame, name in zip(frames, names, strict=True):
         frame.info["config_type"] = name
@@ -150,7 +156,7 @@ def test_a_group_leaves_as_a_whole_whether_by_its_rows_or_by_a_refit(sigma: Any,
     members = [[n for n in range(8) if names[n] == name] for name in "abc"]
     assert found.block.tolist() == ["a", "b", "c"]
     assert found.n_structures.tolist() == [4, 2, 2]
-    assert found.is_refitted.all() == (sigma is not None)  # 62 rows are more than 14 weights
+    assert found.n_rows.tolist() == ([4, 2, 2] if sigma is None else [124, 62, 62])  # of 14 weights
     assert_equals_refits(found, rows, targets, "local", members)
     assert found.labels is not None
     assert found.labels.group.tolist() == names
@@ -285,8 +291,8 @@ def test_leverages_add_up_to_what_the_labels_determine_of_the_model(tmp_path: Pa
         ({"groups": ["a"] * 3}, "groups"),
         ({"structures": [2]}, "there is 1 block to leave out"),
         ({"prediction": "stress"}, "prediction is 'stress'; it must be one of local, total, force"),
-        ({"column": "lpr_held"}, "nothing is held; column must be 'lpr', or 'lpr_held'"),
-        ({"column": "variance"}, "column is 'variance'; column must be 'lpr'"),
+        ({"column": "lpr_held"}, "nothing is held, so that there is no lpr_held"),
+        ({"column": "variance"}, "column is 'variance'; it must be 'lpr' or"),
         ({"largest_residual": -1.0}, "largest_residual is -1.0; it must not be negative"),
     ],
 )
@@ -302,3 +308,107 @@ def test_targets_that_cannot_be_used_are_named(tmp_path: Path) -> None:
         rows.influence([])
     with pytest.raises(InvalidInputError, match="targets: frame 0, atom 0 is Ga"):
         rows.influence(gallium_arsenide(1))
+
+
+@pytest.mark.parametrize("sigma", [None, SIGMA])
+@pytest.mark.parametrize("frames", [silicon, gallium_arsenide])
+def test_redundant_structures_can_go_together_as_a_refit_without_all_of_them_says(
+    frames: Any, sigma: Any, tmp_path: Path
+) -> None:
+    rows = kept(tmp_path / "k.rows", frames(10), **({} if sigma is None else {"sigma": sigma}))
+    targets = frames(2, seed=60)
+    model = rows.fit(baseline="kept")
+    phi, held = model.phi(targets), held_rows(model)
+    column = "lpr" if held is None else "lpr_held"
+    now, predicted = getattr(model.rigidity, column)(phi), phi @ model.rigidity.weights
+    for limit in (0.3, 2.0):
+        found = rows.redundant(targets, increase=limit)
+        assert found.shift is not None
+        assert 0 < len(found.structure) < 10
+        for n in range(len(found.structure)):
+            others = np.setdiff1d(np.arange(10), found.structure[: n + 1])
+            refit = rows.fit(structures=others, baseline="kept").rigidity
+            firm = refit if held is None else refit.holding(held)
+            increase = (now / getattr(firm, column)(phi)).max() - 1.0
+            np.testing.assert_allclose(found.increase[n], increase, rtol=1e-7, atol=1e-9)
+            np.testing.assert_allclose(found.shift[n], np.abs(phi @ refit.weights - predicted).max(), rtol=1e-6)
+        assert found.increase[-1] <= limit
+    least = rows.redundant(targets, increase=2.0, shift=found.shift[0])
+    assert least.shift is not None
+    assert least.shift.max() <= found.shift[0]
+
+
+def test_of_twins_each_alone_is_redundant_but_not_both(tmp_path: Path) -> None:
+    odd = rattled(silicon(1)[0], 3, by=0.6)
+    rows = kept(tmp_path / "k.rows", [*silicon(6), odd, odd], sigma={"energy": 0.001})
+    assert {6, 7} <= set(rows.influence([odd]).redundant(increase=1.5).tolist())
+    together = rows.redundant([odd], increase=1.5).structure
+    assert len({6, 7} & set(together.tolist())) == 1
+
+
+def test_nothing_is_redundant_where_nothing_may_change(tmp_path: Path) -> None:
+    rows = kept(tmp_path / "k.rows", silicon())
+    found = rows.redundant(silicon(1, seed=60), increase=0.0)
+    assert not len(found.structure)
+    with pytest.raises(InvalidInputError, match=r"increase is -0\.1; it must not be negative"):
+        rows.redundant(silicon(1, seed=60), increase=-0.1)
+
+
+def test_the_command_writes_what_the_call_finds(tmp_path: Path) -> None:
+    frames = silicon(20)
+    for number, frame in enumerate(frames):
+        energy = frame.get_potential_energy() + 5.0 * (number == 3)
+        frame.calc = SinglePointCalculator(frame, energy=energy, forces=np.zeros((8, 3)))
+        frame.info["config_type"] = ("bulk", "hot")[number % 2]
+    ase.io.write(tmp_path / "train.xyz", frames, format="extxyz")
+    ase.io.write(tmp_path / "film.xyz", silicon(2, seed=20), format="extxyz")
+    (tmp_path / "hypers.json").write_text(json.dumps(HYPERS))
+    fit = ["--hypers", tmp_path / "hypers.json", "--n-active", "10", "--sigma-energy", "0.1", "--sigma-force", "0.2"]
+    kept = ["--delta", "1", "--keep-rows", tmp_path / "k.rows"]
+    succeed("fit", tmp_path / "train.xyz", "-o", tmp_path / "m.lpr", *fit, *kept)
+    asked = [tmp_path / "k.rows", "--targets", tmp_path / "film.xyz", "-o", tmp_path / "out.csv"]
+    printed = succeed("influence", *asked, "--redundant", "0.5").output
+    rows, targets = TrainingRows(tmp_path / "k.rows"), ase.io.read(tmp_path / "film.xyz", ":")
+    found, redundant = rows.influence(targets), rows.redundant(targets, increase=0.5)
+    with (tmp_path / "out.csv").open() as file:
+        table = list(csv.DictReader(file))
+    order = np.argsort(-found.largest_increase, kind="stable")
+    assert [int(row["block"]) for row in table] == order.tolist()
+    assert [float(row["largest_increase"]) for row in table] == found.largest_increase[order].tolist()
+    assert found.labels is not None
+    assert [float(row["energy_error"]) for row in table] == found.labels.energy_error[order].tolist()
+    assert {row["virial_error"] for row in table} == {""}
+    content = json.loads((tmp_path / "out.json").read_text())
+    assert [block["suspicion"] for block in content["blocks"]] == found.labels.suspicion.tolist()
+    assert content["redundant"]["structures"] == redundant.structure.tolist()
+    assert content["suspicious"] == found.labels.suspicious().tolist() == [3]
+    assert f"redundant {len(redundant.structure)} structures can be left out together" in printed
+    assert "structure 3 (hot): energy" in printed
+    assert f"matters   structure {order[0]}" in printed
+    succeed("influence", *asked, "--by-group", "--prediction", "total")
+    with (tmp_path / "out.csv").open() as file:
+        assert sorted(row["block"] for row in csv.DictReader(file)) == ["bulk", "hot"]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["-o", "out.txt"], "out.txt is no name for a table; give one that ends in .csv."),
+        (["-o", "out.csv", "--largest-shift", "1"], "--largest-shift says which structures are redundant; give --red"),
+        (["-o", "out.csv", "--redundant", "-1"], "increase is -1.0; it must not be negative."),
+        (
+            ["-o", "out.csv", "--column", "lpr_held"],
+            "nothing is held, so that there is no lpr_held; give column='lpr'.",
+        ),
+    ],
+)
+def test_the_command_refuses_in_one_sentence(
+    options: list[str], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    kept(tmp_path / "k.rows", silicon())
+    ase.io.write("film.xyz", silicon(1), format="extxyz")
+    result = CliRunner().invoke(command, ["influence", "k.rows", "--targets", "film.xyz", *options])
+    assert result.exit_code == 2
+    assert sentence in result.output
+    assert not Path("out.csv").exists()

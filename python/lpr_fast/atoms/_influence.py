@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,24 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._arrays import Array
-from .._errors import InvalidInputError
-from ..models._influence import Influences, Without
-from ..models._rows import ENERGY, KINDS, Rows
-from ._predicted import Predicted, Prediction, predicted
+from ..models._rows import KINDS
 
 if TYPE_CHECKING:
-    from ase import Atoms
-
-    from ._model import StructureModel
+    pass
 
 Indices = NDArray[np.int64]
 Mask = NDArray[np.bool_]
-
-# Numbers of a table of blocks and targets that is kept.
-_MOST_PAIRS = 2**26
-
-# Of a normal distribution: the median of the absolute value, in standard deviations.
-_MEDIAN = 0.6744897501960817
 
 
 @dataclass(frozen=True)
@@ -166,203 +154,19 @@ class Influence:
 
 
 @dataclass(frozen=True)
-class Block:
-    """Rows that are left out together.
+class Redundant:
+    """Training structures that can be left out together.
 
     Attributes
     ----------
-    name : int or str
-        Number of the structure, or name of the group.
-    group : str
-        The group.
-    rows : Rows
-        All of them.
+    structure : numpy.ndarray of int, shape (n,)
+        Their numbers, in the order in which they were taken.
+    increase : numpy.ndarray, shape (n,)
+        Largest increase of the variance of a target (after over now, minus one) without this one and those before.
+    shift : numpy.ndarray, shape (n,), or None
+        Largest absolute change of a prediction without them, in its unit; None for models without energies.
     """
 
-    name: int | str
-    group: str
-    rows: Rows
-
-
-@dataclass(frozen=True)
-class TargetRows:
-    """All targets, in order: see `Predicted`."""
-
-    phi: Array
-    frame: Indices
-    atom: Indices
-    blind: Mask
-
-
-def targets_of(
-    model: StructureModel,
-    frames: Iterable[Atoms],
-    prediction: Prediction,
-    largest_residual: float | None,
-    n_threads: int,
-) -> TargetRows:
-    """Rows of what is predicted of frames.
-
-    Raises
-    ------
-    InvalidInputError
-        For frames that cannot be described, and where none is left that the active set sees.
-    """
-
-    def is_blind(scores: Any) -> Mask:
-        if largest_residual is None or scores.residual is None:
-            return np.zeros(len(scores.lpr), dtype=bool)
-        return np.asarray(scores.residual > largest_residual)
-
-    parts: list[Predicted] = list(predicted(model, frames, prediction, is_blind, n_threads))
-    if not sum(len(part.place) for part in parts):
-        raise InvalidInputError("there are no targets; give structures with atoms.")
-    order = np.argsort(np.concatenate([part.place for part in parts]))
-    phi, frame, atom, blind = (
-        np.concatenate([getattr(part, name) for part in parts])[order] for name in ("phi", "frame", "atom", "blind")
-    )
-    if blind.all():
-        raise InvalidInputError(
-            f"all {len(blind)} targets have a residual above {largest_residual}: the active set does not see them; "
-            "give a larger largest_residual (--largest-residual), or fit with active_from (fit --active-from)."
-        )
-    return TargetRows(phi, frame, atom, blind)
-
-
-def influence_of(
-    influences: Influences,
-    blocks: Iterator[Block],
-    targets: TargetRows,
-    baseline: Array | None,
-    report: Callable[[int], None],
-) -> Influence:
-    """Leave out block after block; `report` is told how many are done."""
-    found = _Found(targets, influences.forms)
-    for number, block in enumerate(blocks, start=1):
-        labels = None if baseline is None else block.rows.targets(baseline)
-        found.add(block, influences.without(block.rows, labels))
-        report(number)
-    return found.influence()
-
-
-class _Found:
-    """What was found of blocks so far."""
-
-    def __init__(self, targets: TargetRows, forms: Array) -> None:
-        self._targets, self._forms = targets, forms
-        self._seen = ~targets.blind & (forms > 0.0)
-        if not self._seen.any():
-            raise InvalidInputError("no target has a variance; give structures that the model says something of.")
-        self._blocks: list[tuple[Any, ...]] = []
-        self._increases: list[Array] | None = []
-        self._shifts: list[Array] | None = []
-        self._labels: list[_Labels] = []
-
-    def add(self, block: Block, without: Without) -> None:
-        """Add a block."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            increase = without.forms / self._forms - 1.0
-        seen = np.flatnonzero(self._seen)
-        loosest = seen[np.argmax(increase[seen])]
-        shift, moved = np.nan, seen[0]
-        if without.shifts is not None:
-            moved = seen[np.argmax(np.abs(without.shifts[seen]))]
-            shift = without.shifts[moved]
-        n_structures = len(np.unique(block.rows.labels["structure"]))
-        facts = (block.name, block.group, n_structures, len(block.rows), without.leverage, without.is_refitted)
-        self._blocks.append((*facts, increase[loosest], increase[seen].mean(), loosest, shift, moved))
-        if self._increases is not None and (len(self._increases) + 1) * len(increase) > _MOST_PAIRS:
-            self._increases = self._shifts = None
-        if self._increases is not None:
-            self._increases.append(increase)
-        if self._shifts is not None and without.shifts is not None:
-            self._shifts.append(without.shifts)
-        if without.errors is not None and without.studentised is not None:
-            self._labels += _labels_of(block, without.errors, without.studentised)
-
-    def influence(self) -> Influence:
-        """All blocks."""
-        names, groups, n_structures, n_rows, leverages, refitted, largest, means, loosest, shifts, moved = map(
-            np.array, zip(*self._blocks, strict=True)
-        )
-        has_shifts = bool(self._labels)
-        return Influence(
-            block=names,
-            group=groups,
-            n_structures=n_structures,
-            n_rows=n_rows,
-            leverage=leverages,
-            is_refitted=refitted,
-            increase=None if self._increases is None else np.array(self._increases),
-            shift=None if not self._shifts else np.array(self._shifts),
-            largest_increase=largest,
-            mean_increase=means,
-            largest_shift=shifts if has_shifts else None,
-            increase_target=loosest,
-            shift_target=moved,
-            frame=self._targets.frame,
-            atom=self._targets.atom,
-            blind=self._targets.blind,
-            variance_now=self._forms,
-            labels=_joined(self._labels) if has_shifts else None,
-        )
-
-
-@dataclass(frozen=True)
-class _Labels:
-    """Left-out labels of a structure: kinds, errors in their units, and over their deviations."""
-
-    structure: int
-    group: str
-    n_atoms: int
-    kinds: Indices
-    errors: Array
-    studentised: Array
-
-    def errors_of(self, kind: str) -> Array:
-        """Errors of labels that there are."""
-        of_kind = self.errors[self.kinds == KINDS.index(kind)]
-        there: Array = of_kind[~np.isnan(of_kind)]
-        return there
-
-    def root_mean_square(self, kind: str) -> float:
-        """Of errors; NaN where there is none."""
-        errors = self.errors_of(kind)
-        return float(np.sqrt((errors**2).mean())) if len(errors) else np.nan
-
-    def largest(self, kind: str) -> float:
-        """Of `studentised`; NaN where there is none."""
-        return float(np.fmax.reduce(np.abs(self.studentised[self.kinds == KINDS.index(kind)]), initial=np.nan))
-
-
-def _labels_of(block: Block, errors: Array, studentised: Array) -> Iterator[_Labels]:
-    labels = block.rows.labels
-    for structure in np.unique(labels["structure"]).tolist():
-        own = labels["structure"] == structure
-        of_energy = labels[own & (labels["kind"] == ENERGY)]
-        n_atoms = int(of_energy["composition"].sum())
-        group = bytes(of_energy["group"][0]).decode()
-        yield _Labels(structure, group, n_atoms, labels["kind"][own], errors[own], studentised[own])
-
-
-def _joined(parts: list[_Labels]) -> LeftOutLabels:
-    parts = sorted(parts, key=lambda part: part.structure)
-    n_atoms = np.array([part.n_atoms for part in parts])
-    energies = [part.errors_of("energy") for part in parts]
-    kinds = np.concatenate([part.kinds for part in parts])
-    studentised = np.concatenate([part.studentised for part in parts])
-    return LeftOutLabels(
-        structure=np.array([part.structure for part in parts]),
-        group=np.array([part.group for part in parts]),
-        n_atoms=n_atoms,
-        energy_error=np.array([float(found[0]) if len(found) else np.nan for found in energies]) / n_atoms,
-        force_error=np.array([part.root_mean_square("force") for part in parts]),
-        virial_error=np.array([part.root_mean_square("virial") for part in parts]) / n_atoms,
-        studentised={kind: np.array([part.largest(kind) for part in parts]) for kind in KINDS},
-        spread={kind: _spread(studentised[kinds == number]) for number, kind in enumerate(KINDS)},
-    )
-
-
-def _spread(studentised: Array) -> float:
-    there = np.abs(studentised[~np.isnan(studentised)])
-    return float(np.median(there)) / _MEDIAN if len(there) else np.nan
+    structure: Indices
+    increase: Array
+    shift: Array | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,8 +25,9 @@ from ..models._regularizer import settled
 from ..models._row_sums import RowSums
 from ..models._rows import Rows, concatenated
 from ..models._settings import Regularizer
-from ._influence import Block, Influence, influence_of, targets_of
+from ._influence import Influence, Redundant
 from ._kept_rows import Indices, KeptRows
+from ._leaving_out import Block, Prepared, influence_of, redundant_of, targets_of
 from ._linear_model import LinearModel
 from ._model import StructureModel
 from ._predicted import Prediction, as_prediction
@@ -33,6 +35,10 @@ from ._sparse_kernel_model import SparseKernelModel
 
 if TYPE_CHECKING:
     from ase import Atoms
+
+
+# What progress is told.
+_STAGE = "influence: blocks left out"
 
 
 class InfluentialRows(KeptRows):
@@ -57,7 +63,7 @@ class InfluentialRows(KeptRows):
 
         Variances and predictions are those of refits with the active set, regularizer, baseline and held rows of all
         chosen structures. They follow from the rows, by k x k matrices for k rows; where these lose digits, because a
-        block alone determines what it determines, the others are fitted anew.
+        block is nearly alone in what it says, the others are fitted anew.
 
         Parameters
         ----------
@@ -87,28 +93,87 @@ class InfluentialRows(KeptRows):
         InvalidInputError
             For targets that cannot be described, a single block, and what `fit` refuses.
         """
-        count = as_count("n_threads", n_threads)
-        chosen, given = self._chosen(structures), self._given(weights)
         names = None if groups is None else as_names("groups", groups, self.n_structures)
+        asked = _Asked(prediction, column, largest_residual, as_count("n_threads", n_threads))
+        found = self._prepared(targets, names, asked, structures, weights, regularizer, baseline)
+        return influence_of(found, lambda done: progress(_STAGE, done, found.n_blocks))
+
+    def redundant(
+        self,
+        targets: Iterable[Atoms],
+        *,
+        increase: float = 0.01,
+        shift: float | None = None,
+        prediction: Prediction = "local",
+        column: Literal["lpr", "lpr_held"] | None = None,
+        largest_residual: float | None = None,
+        structures: ArrayLike | None = None,
+        weights: ArrayLike | None = None,
+        regularizer: Regularizer | None = None,
+        baseline: Mapping[Any, float] | Literal["kept"] | None = None,
+        progress: Progress = silent,
+        n_threads: int = 0,
+    ) -> Redundant:
+        """Training structures that can be left out together, and no target notices.
+
+        They are taken one by one, from the one that alone does least, each beside those taken before; one that would
+        take a target beyond a limit stays. The numbers are those of a refit without all that were taken.
+
+        Parameters
+        ----------
+        targets : iterable of ase.Atoms
+            Structures.
+        increase : float
+            The variance of no target grows by a larger share than this.
+        shift : float, optional
+            The prediction of no target moves by more, in its unit; None asks nothing of predictions.
+        prediction, column, largest_residual, structures, weights, regularizer, baseline, progress, n_threads
+            As for `influence`.
+
+        Returns
+        -------
+        Redundant
+
+        Raises
+        ------
+        InvalidInputError
+            As `influence`.
+        """
+        for name, limit in (("increase", increase), ("shift", shift)):
+            if limit is not None and not as_number(name, limit) >= 0.0:
+                raise InvalidInputError(f"{name} is {limit}; it must not be negative.")
+        asked = _Asked(prediction, column, largest_residual, as_count("n_threads", n_threads))
+        found = self._prepared(targets, None, asked, structures, weights, regularizer, baseline)
+        alone = influence_of(found, lambda done: progress(_STAGE, done, found.n_blocks))
+        return redundant_of(
+            found,
+            alone.redundant(increase=increase, shift=shift),
+            (increase, shift),
+            lambda structure: concatenated(list(self._blocks(np.array([structure]), self._given(weights)))),
+            lambda done, total: progress("influence: structures left out together", done, total),
+        )
+
+    def _prepared(
+        self,
+        targets: Iterable[Atoms],
+        names: Any,
+        asked: _Asked,
+        structures: ArrayLike | None,
+        weights: ArrayLike | None,
+        regularizer: Regularizer | None,
+        baseline: Any,
+    ) -> Prepared:
+        """The model of the chosen rows, and the targets in its coordinates."""
+        count, chosen, given = asked.n_threads, self._chosen(structures), self._given(weights)
         n_blocks = len(chosen) if names is None else len(np.unique(names[chosen]))
-        if n_blocks < 2:
-            raise InvalidInputError(
-                f"there is {n_blocks} block to leave out, and nothing would be left; give at least two structures, or "
-                "groups of them."
-            )
-        if largest_residual is not None and not as_number("largest_residual", largest_residual) >= 0.0:
-            raise InvalidInputError(f"largest_residual is {largest_residual}; it must not be negative.")
+        asked.check(n_blocks)
         settings = self._settings(regularizer, count)
         facts, blocks = self._asked(structures, weights, baseline)
         sums = self._sums(facts, blocks, count)
-        settings, facts = settled(self._head.basis, sums.accumulator, settings, facts, blocks, stacklevel=2)
+        settings, facts = settled(self._head.basis, sums.accumulator, settings, facts, blocks, stacklevel=3)
         model = self._model(sums, settings, facts)
-        found = targets_of(model, targets, as_prediction(prediction), largest_residual, count)
-        prior = self._head.basis.prior(count)
-        held = _held_rows(model.rigidity)
-        if column not in (None, "lpr", "lpr_held") or (column == "lpr_held" and held is None):
-            what = "nothing is held" if column == "lpr_held" else f"column is {column!r}"
-            raise InvalidInputError(f"{what}; column must be 'lpr', or 'lpr_held' where the model holds something.")
+        found = targets_of(model, targets, as_prediction(asked.prediction), asked.largest_residual, count)
+        prior, held = self._head.basis.prior(count), asked.held_rows(model.rigidity)
 
         def fitted(of_others: RowSums) -> Fitted:
             known = _rigidity(of_others.accumulator._core, prior, model.regularizer, count)
@@ -119,23 +184,15 @@ class InfluentialRows(KeptRows):
             others = partial(self._blocks, np.setdiff1d(chosen, members), given)
             return fitted(self._sums(facts, others, count))
 
-        influences = Influences(
-            fitted(sums),
-            found.phi,
-            is_held=held is not None and column != "lpr",
-            refitted=without,
-            n_threads=count,
-        )
-        of_blocks = self._structures_one_by_one(blocks()) if names is None else self._by_group(names, chosen, given)
-        return influence_of(
-            influences,
-            of_blocks,
+        return Prepared(
+            Influences(fitted(sums), found.phi, is_held=held is not None, refitted=without, n_threads=count),
             found,
+            self._one_by_one(blocks()) if names is None else self._by_group(names, chosen, given),
+            n_blocks,
             None if facts.baseline is None else np.array(list(facts.baseline.values())),
-            lambda done: progress("influence: blocks left out", done, n_blocks),
         )
 
-    def _structures_one_by_one(self, blocks: Iterable[Rows]) -> Iterator[Block]:
+    def _one_by_one(self, blocks: Iterable[Rows]) -> Iterator[Block]:
         for rows in whole_structures(blocks):
             numbers = rows.labels["structure"]
             bounds = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(rows)]
@@ -155,11 +212,33 @@ class InfluentialRows(KeptRows):
         return model
 
 
-def _held_rows(rigidity: Rigidity) -> Array | None:
-    if not holds(rigidity):
-        return None
-    held = rigidity._factor.held()  # type: ignore[union-attr]
-    return None if held is None else held[0]
+@dataclass(frozen=True)
+class _Asked:
+    """Options that say which predictions of targets are meant."""
+
+    prediction: Prediction
+    column: Literal["lpr", "lpr_held"] | None
+    largest_residual: float | None
+    n_threads: int
+
+    def check(self, n_blocks: int) -> None:
+        """Refuse what cannot be asked."""
+        if n_blocks < 2:
+            raise InvalidInputError(
+                f"there is {n_blocks} block to leave out, and nothing would be left; give at least two structures, or "
+                "groups of them."
+            )
+        if self.largest_residual is not None and not as_number("largest_residual", self.largest_residual) >= 0.0:
+            raise InvalidInputError(f"largest_residual is {self.largest_residual}; it must not be negative.")
+        if self.column not in (None, "lpr", "lpr_held"):
+            raise InvalidInputError(f"column is {self.column!r}; it must be 'lpr' or 'lpr_held'.")
+
+    def held_rows(self, rigidity: Rigidity) -> Array | None:
+        """What is held where variances are of `lpr_held`."""
+        held = rigidity._factor.held() if holds(rigidity) else None  # type: ignore[union-attr]
+        if held is None and self.column == "lpr_held":
+            raise InvalidInputError("nothing is held, so that there is no lpr_held; give column='lpr'.")
+        return None if held is None or self.column == "lpr" else held[0]
 
 
 def _rigidity(accumulator: _core.HessianAccumulator, prior: Array | None, mu: float, n_threads: int) -> Rigidity:

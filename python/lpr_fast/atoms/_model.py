@@ -21,6 +21,7 @@ from ._force_model import ForceModel
 from ._frames import DEFAULT_ENERGY_KEY
 from ._intervals import Intervals, intervals_of
 from ._pipeline import Scores, UnknownSpecies, joined, whole_frames
+from ._predicting_model import PredictingModel
 from ._totals import Totals
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ Indices = NDArray[np.int64]
 AnyModel = TypeVar("AnyModel", bound="StructureModel")
 
 
-class StructureModel(ForceModel):
+class StructureModel(ForceModel, PredictingModel):
     """A descriptor, and a model of its features. See `SparseKernelModel` and `LinearModel`.
 
     A model that was built from arrays has no descriptor: it scores features, not structures.
@@ -233,23 +234,6 @@ class StructureModel(ForceModel):
         if column not in self._reference.columns:
             raise InvalidInputError(f"column is {column!r}; it must be one of {', '.join(self._reference.columns)}.")
         return self._reference.quantile(column, wanted, int(species))
-
-    def predict(self, frames: Iterable[Atoms], *, n_threads: int = 0) -> Array:
-        """Total energies, shape (n_frames,), in the unit of the training energies.
-
-        Raises
-        ------
-        InvalidInputError
-            As `score`, and for a model that was fitted without energies.
-        """
-        if not self.has_energies:
-            raise InvalidInputError("this model was fitted without energies; it predicts none.")
-        totals: list[float] = []
-        for batch, scores in self._scored_batches(frames, "error", n_threads):
-            assert scores.local_energy is not None
-            sizes = [len(frame) for frame in batch]
-            totals += [float(local.sum()) for local in np.split(scores.local_energy, np.cumsum(sizes)[:-1])]
-        return np.array(totals)
 
     def calibrate(
         self: AnyModel,

@@ -16,12 +16,13 @@ from ..writing._plots import plot_scores
 from . import _calibrate, _fit, _info, _reliability, _score, _tune
 from ._comparing_commands import committee, compare
 from ._crystal_commands import prototypes
-from ._design_commands import suggest
+from ._design_commands import influence, suggest
 from ._gap_fit import with_gap_fit
 from ._looking_commands import map_of_environments
 from ._mistakes import one_sentence
 from ._noise_options import noise_options
 from ._options import log_option, reading_options, worker_options
+from ._predicting_commands import ensemble, predict
 
 T = TypeVar("T")
 
@@ -363,7 +364,10 @@ def run_demo(folder: Path) -> None:
 
 
 lpr_fast.add_command(suggest)
+lpr_fast.add_command(influence)
 lpr_fast.add_command(committee)
+lpr_fast.add_command(predict)
+lpr_fast.add_command(ensemble)
 lpr_fast.add_command(compare)
 lpr_fast.add_command(prototypes)
 lpr_fast.add_command(map_of_environments)

@@ -59,7 +59,8 @@ def info(path: Path) -> None:
         for line in calibration_lines(model):
             print(line)
     if model.n_members:
-        print(f"committee {model.n_members} members: scores have the spread of their local energies")
+        name = "ensemble" if "ensemble" in facts else "committee"
+        print(f"{name:9} {model.n_members} members: scores have the spread of their local energies")
     instructions = cpu_info()
     print(f"runs on   {instructions.instruction_set} (available: {', '.join(instructions.available)})")
     if model.hypers is None:

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from .. import _core
 from .._arrays import Array
+from .._conditioning import Step
 from .._whitening import products, squares
-from ._conditioning import Step
 
 Indices = NDArray[np.int64]
 
@@ -137,7 +137,7 @@ class MeanState:
     def take(self, candidate: int) -> None:
         """See `State`: z becomes T^T z, G becomes T^T G T, and G z becomes T^T G S^-1 z."""
         n = self.n_threads
-        step = Step.of(self.blocks.rows[self.blocks.of(candidate)], n)
+        step = Step.joining(self.blocks.rows[self.blocks.of(candidate)], n)
         if step is None:
             return
         shrunk = step.shrunk(step.along(self.blocks.rows, n), n)
@@ -209,7 +209,7 @@ class RowsState:
     def take(self, candidate: int) -> None:
         """See `State`."""
         n = self.n_threads
-        step = Step.of(self.blocks.rows[self.blocks.of(candidate)], n)
+        step = Step.joining(self.blocks.rows[self.blocks.of(candidate)], n)
         if step is None:
             return
         self.along -= products(step.shrunk(step.along(self.blocks.rows, n), n), step.along(self.targets, n), n)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._arrays import Array, as_count, as_environments, as_number, as_vector, refuse_unusable
+from .._conditioning import forms_after
 from .._errors import InvalidInputError
 from .._rigidity import Rigidity
 from .._whitening import Whitening, holds, squares
@@ -19,7 +20,6 @@ from ..atoms._predicted import Prediction, as_prediction
 from ..atoms._similarity import listed
 from ..models._active_set import as_seed
 from ._candidates import Costs, Pool, Sources, pool_of_frames, pool_of_rows
-from ._conditioning import forms_after
 from ._greedy import OBJECTIVES, Blocks, Budget, MeanState, Objective, RowsState, State, choose, form_with
 from ._label_rows import Labels, Sigma
 from ._suggestion import Choice, Column, Suggestion

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._arrays import Array, as_count, as_environments, refuse_unusable
+from .._conditioning import forms_after
 from .._errors import InvalidInputError
 from .._rigidity import Rigidity
 from .._whitening import Whitening, holds, squares
@@ -18,7 +19,6 @@ from ..atoms._model import StructureModel
 from ..atoms._predicted import Predicted, Prediction, as_prediction, predicted
 from ..models._scores import LocalScores
 from ._candidates import positive
-from ._conditioning import forms_after
 from ._label_rows import Labels, Sigma, described_totals
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
-"""What rows of data would do to the forms f = |z|^2 of targets, in the coordinates of `_whitening`.
+"""What rows of data do to the forms f = |z|^2 of targets, in the coordinates of `_whitening`.
 
 With the rows Z of a block, (k, r), in the data, H becomes S = I + Z^T Z there. Within the span of Z, of which Q is an
 orthonormal basis, S is R^T R by a QR that never squares Z; beside it S is one. So T = I - Q^T Q + Q^T R^-1 Q is a root,
-T T^T = S^-1, and T^T whitens rows again for the next block that joins.
+T T^T = S^-1, and T^T whitens rows again for the next block that joins. Of a block that leaves, S is 1 - Z^T Z.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import _core
-from .._arrays import Array
-from .._orthonormal import Basis
-from .._whitening import products, squares, unit_factor
+from . import _core
+from ._arrays import Array
+from ._orthonormal import Basis
+from ._whitening import products, squares, unit_factor
 
 # Where less than such a share of a form is left, the difference has lost digits.
 _CANCELS = 1e-3
@@ -23,7 +23,7 @@ _CANCELS = 1e-3
 
 @dataclass(frozen=True)
 class Step:
-    """A block of rows joins the data.
+    """A block of rows joins the data, or leaves it.
 
     Attributes
     ----------
@@ -37,12 +37,21 @@ class Step:
     factor: _core.HessianFactor
 
     @classmethod
-    def of(cls, block: Array, n_threads: int) -> Step | None:
+    def joining(cls, block: Array, n_threads: int) -> Step | None:
         """That of rows, (k, r); None for zeros."""
-        span, coordinates = Basis.of(np.zeros((0, block.shape[1]))).extended(block, n_threads)
+        span, coordinates = _within_span(block, n_threads)
         if not len(span):
             return None
         return cls(span, unit_factor(len(span)).updated(coordinates, None, n_threads))
+
+    @classmethod
+    def leaving(cls, block: Array, n_threads: int) -> Step | None:
+        """The same for rows that leave; these have to leave something along every direction."""
+        span, coordinates = _within_span(block, n_threads)
+        if not len(span):
+            return None
+        columns = np.ascontiguousarray(coordinates.T)
+        return cls(span, _core.factorize_hessian(-products(columns, columns, n_threads), 1.0, n_threads))
 
     def along(self, rows: Array, n_threads: int) -> Array:
         """Components of rows: (n, q)."""
@@ -59,12 +68,16 @@ class Step:
         rows += products(self.factor.whitened(along, n_threads) - along, self.span.columns, n_threads)
 
 
+def _within_span(block: Array, n_threads: int) -> tuple[Basis, Array]:
+    return Basis.of(np.zeros((0, block.shape[1]))).extended(block, n_threads)
+
+
 def forms_after(targets: Array, block: Array, n_threads: int) -> Array:
     """Forms of targets, (n, r), when the rows of a block, (k, r), are in the data: (n,)."""
     if len(block) == 1:
         return _forms_after_one(targets, block[0], n_threads)
     rows = targets.copy()
-    if step := Step.of(block, n_threads):
+    if step := Step.joining(block, n_threads):
         step.whiten(rows, n_threads)
     return squares(rows)
 
