@@ -33,11 +33,13 @@ class Taken:
         return self.processor / self.wall / len(os.sched_getaffinity(0))
 
 
-def run(command: list[str]) -> Taken:
-    """Run to the end; threads that wait do not spin."""
+def run(command: list[str], folder: Path | None = None) -> Taken:
+    """Run to the end, in a folder; threads that wait do not spin."""
     start = time.perf_counter()
     environment = os.environ | {"OMP_WAIT_POLICY": "passive"}
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment, cwd=folder
+    ) as process:
         assert process.stderr
         complaint = process.stderr.read()
         _, status, usage = os.wait4(process.pid, 0)

@@ -26,7 +26,7 @@ _KILLED = 9
 def score(folder: Path) -> None:
     """A run into an appended file, one that is assembled, and chosen frames."""
     outputs = [folder / "md.h5", folder / "md.csv"]
-    score_trajectory(folder.parent / "m.lpr", folder.parent / "md.xyz", outputs, least_rigid=2)
+    score_trajectory(folder.parent / "m.lpr", folder.parent / "md.xyz", outputs, least_rigid=2, groups="numbers")
 
 
 def score_in_shards(folder: Path) -> None:
@@ -35,7 +35,9 @@ def score_in_shards(folder: Path) -> None:
     if not (folder / "md.h5.journal").exists():
         for index in (1, 2):
             shard = f"{index}/2"
-            score_trajectory(folder.parent / "m.lpr", folder.parent / "md.xyz", outputs, least_rigid=2, shard=shard)
+            score_trajectory(
+                folder.parent / "m.lpr", folder.parent / "md.xyz", outputs, least_rigid=2, groups="numbers", shard=shard
+            )
     merge_shards(outputs[0])
 
 

@@ -38,12 +38,15 @@ ROWS: dict[str, dict[str, tuple[int, ...]]] = {
         ["fit, rows kept", "a model from rows", "a committee of ten from rows"], SECONDS_AND_RATIOS
     ),
     "fit_memory.py": {"10 ": (1, 1), "100 ": (1, 1)},
+    "gap_fit.py": {"lpr_fast  ": (1,) * 6},
     "gram.py": dict.fromkeys(["qr  ", "gram  "], SECONDS_AND_RATIOS),
     "held.py": dict.fromkeys(
         ["plain, from phi", "held, from phi", "plain, from features", "plain and held, from features"],
         SECONDS_AND_RATIOS,
     ),
     "import_time.py": dict.fromkeys(["import numpy", "import lpr_fast"], SECONDS_AND_RATIOS),
+    "influence.py": dict.fromkeys(["one refit", "influence of all"], SECONDS_AND_RATIOS)
+    | {"fitted anew:": (1, 1), "typical error over what is expected:": (1, 1)},
     "kernel.py": dict.fromkeys(
         ["lpr_fast  ", "inv(H), einsum", "dtrsm, 1 of BLAS, 16 rows", "scikit-matter's loop", "the factor of all"],
         US_PER_ROW,

@@ -1,4 +1,4 @@
-"""Gradients of kernels to an active set: against differences of kernels, and both routes against each other."""
+"""Gradients of kernels to an active set: against differences of kernels, and the gradient of features."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from lpr_fast import InvalidInputError, _core
 from .gradients import BASES, FRAMES, Array, best_difference, hypers, soap, species_of, strained, structure
 from .structures import rattled
 
-ROUTES = ("features", "positions", "cheaper")
+# Components of a virial, as rows have them.
+VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 
 every_frame = pytest.mark.parametrize("name", FRAMES)
 
@@ -52,8 +53,20 @@ class Problem:
             total[a:b] = kernels[frame.numbers == number, a:b].sum(axis=0)
         return total
 
-    def gradients(self, route: str = "cheaper", n_threads: int = 1) -> tuple[Array, Array]:
-        return _core.kernel_gradients(self.soap, self.structure(), self.active, self.first, self.zeta, route, n_threads)
+    def gradients(
+        self, n_threads: int = 1, atoms: list[int] | None = None, of: _core.Structure | None = None
+    ) -> tuple[Array, Array]:
+        kernels = _core.KernelGradients(self.soap, self.active, self.first, self.zeta)
+        chosen = None if atoms is None else np.array(atoms, dtype=int)
+        return kernels.rows(of or self.structure(), chosen, virials=True, n_threads=n_threads)
+
+
+def in_full(virial: Array) -> Array:
+    """(3, 3) and (9, M) from six components."""
+    full = np.empty((3, 3, *virial.shape[1:]))
+    for (a, b), component in zip(VOIGT, virial, strict=True):
+        full[a, b] = full[b, a] = component
+    return full
 
 
 @pytest.mark.parametrize("zeta", [1.0, 2.0, 3.0, 2.5])
@@ -63,7 +76,7 @@ def test_rows_of_forces_are_differences_of_kernels(name: str, zeta: float) -> No
     weights = np.random.default_rng(4).normal(size=len(problem.active))
     forces, virial = problem.gradients()
     strain = np.random.default_rng(7).normal(size=(3, 3))
-    expected = -float(strain.ravel() @ virial @ weights)
+    expected = -float((strain * in_full(virial @ weights)).sum())
     assert (
         best_difference(lambda h: float(problem.rows(strained(problem.frame, h * strain)) @ weights), expected) < 1e-7
     )
@@ -82,18 +95,9 @@ def test_rows_of_forces_are_differences_of_kernels(name: str, zeta: float) -> No
 
 @pytest.mark.parametrize("basis", BASES)
 @every_frame
-def test_both_routes_agree(name: str, basis: str) -> None:
-    problem = Problem(name, basis=BASES[basis])
-    expected = problem.gradients("features")
-    for route in ("positions", "cheaper"):
-        for a, b in zip(problem.gradients(route), expected, strict=True):
-            np.testing.assert_allclose(a, b, rtol=0, atol=1e-10 * max(np.abs(b).max(), 1.0))
-
-
-@pytest.mark.parametrize("route", ROUTES)
-def test_weighted_rows_are_the_gradient_of_a_weighted_sum(route: str) -> None:
+def test_weighted_rows_are_the_gradient_of_a_weighted_sum(name: str, basis: str) -> None:
     """By the gradient of features, which knows nothing of kernels."""
-    problem = Problem("a molecule", 3.0)
+    problem = Problem(name, 3.0, basis=BASES[basis])
     weights = np.random.default_rng(4).normal(size=len(problem.active))
     features = problem.soap.features([problem.structure()], [None], 1)
     norms = np.linalg.norm(features, axis=1)[:, None]
@@ -105,38 +109,60 @@ def test_weighted_rows_are_the_gradient_of_a_weighted_sum(route: str) -> None:
         pulled = slopes @ problem.active[a:b]
         derivatives[atoms] = (pulled - (pulled * x[atoms]).sum(axis=1)[:, None] * x[atoms]) / norms[atoms]
     expected_forces, expected_virial = problem.soap.gradient(problem.structure(), derivatives, 1)
-    forces, virial = problem.gradients(route)
-    np.testing.assert_allclose((forces @ weights).reshape(-1, 3), expected_forces, rtol=0, atol=1e-11)
-    np.testing.assert_allclose((virial @ weights).reshape(3, 3), expected_virial, rtol=0, atol=1e-11)
+    forces, virial = problem.gradients()
+    for found, expected in (
+        ((forces @ weights).reshape(-1, 3), expected_forces),
+        (in_full(virial @ weights), expected_virial),
+    ):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-11 * max(np.abs(expected).max(), 1.0))
 
 
-@pytest.mark.parametrize("route", ROUTES)
-def test_threads_change_no_bit(route: str) -> None:
+def large_problem() -> Problem:
+    """Several batches of centers, several tasks of columns, and none of their numbers is a whole one of anything."""
     problem = Problem("two species")
     problem.frame = rattled(ase.build.bulk("GaAs", "zincblende", a=5.65, cubic=True) * (3, 2, 1), 1)
     problem.active = np.repeat(problem.active, 20, axis=0) * np.linspace(0.5, 1.0, 120)[:, None]
     problem.first = [20 * first for first in problem.first]
-    expected = problem.gradients(route, 1)
+    return problem
+
+
+def test_threads_change_no_bit() -> None:
+    problem = large_problem()
+    expected = problem.gradients(1)
     for n_threads in (2, 5):
-        for a, b in zip(problem.gradients(route, n_threads), expected, strict=True):
+        for a, b in zip(problem.gradients(n_threads), expected, strict=True):
             np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("route", ROUTES)
-def test_rows_of_forces_add_up_to_nothing(route: str) -> None:
-    forces, virial = Problem("a slab").gradients(route)
+def test_rows_of_some_atoms_have_the_bits_of_all() -> None:
+    problem = large_problem()
+    forces, virial = problem.gradients()
+    for atoms in ([0, 1, 2, 3, 4], [5], [17, 3, 29], []):
+        found, also = problem.gradients(atoms=atoms)
+        rows = (3 * np.array(atoms, dtype=int)[:, None] + np.arange(3)).ravel()
+        np.testing.assert_array_equal(found, forces[rows])
+        np.testing.assert_array_equal(also, virial)
+
+
+def test_virials_are_left_out_if_nobody_wants_them() -> None:
+    problem = large_problem()
+    kernels = _core.KernelGradients(problem.soap, problem.active, problem.first, problem.zeta)
+    forces, virial = kernels.rows(problem.structure(), np.arange(3, 9), virials=False, n_threads=1)
+    assert virial.shape == (0, len(problem.active))
+    np.testing.assert_array_equal(forces, problem.gradients()[0][9:27])
+
+
+def test_rows_of_forces_add_up_to_nothing() -> None:
+    forces, _ = Problem("a slab").gradients()
     np.testing.assert_allclose(forces.reshape(-1, 3, forces.shape[1]).sum(axis=0), 0, atol=1e-13)
-    by_axes = virial.reshape(3, 3, -1)
-    np.testing.assert_allclose(by_axes, by_axes.transpose(1, 0, 2), rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("route", ROUTES)
-def test_species_without_active_environments_have_no_kernels(route: str) -> None:
+def test_species_without_active_environments_have_no_kernels() -> None:
     problem = Problem("two species")
-    forces, virial = problem.gradients(route)
+    forces, virial = problem.gradients()
     n = problem.first[1]
     problem.active, problem.first = problem.active[:n], [0, n, n]
-    for found, expected in zip(problem.gradients(route), (forces, virial), strict=True):
+    for found, expected in zip(problem.gradients(), (forces, virial), strict=True):
         np.testing.assert_allclose(found, expected[:, :n], rtol=0, atol=1e-13)
 
 
@@ -182,4 +208,12 @@ def test_a_structure_that_was_made_for_another_cutoff_is_refused() -> None:
     longer = soap([14], hypers(radius=5.0))
     made = structure(problem.frame, longer, [14])
     with pytest.raises(InvalidInputError, match="was made for other species, or another cutoff"):
-        _core.kernel_gradients(problem.soap, made, problem.active, problem.first, 1.0, "cheaper", 1)
+        _core.KernelGradients(problem.soap, problem.active, problem.first, 1.0).rows(
+            made, None, virials=True, n_threads=1
+        )
+
+
+@pytest.mark.parametrize("atoms", [[-1], [0, 2], [1, 1]])
+def test_rows_of_atoms_that_do_not_exist_are_refused(atoms: list[int]) -> None:
+    with pytest.raises(InvalidInputError, match="give atoms that there are, each once"):
+        Problem("two species").gradients(atoms=atoms)

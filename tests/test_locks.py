@@ -115,7 +115,7 @@ def test_the_same_command_is_kept_out_at_every_moment_of_a_run(place: str, folde
     assert files(folder, "md1") == files(folder, "whole")
 
 
-@pytest.mark.parametrize("place", [READING, CHECKPOINT, "lpr_fast.writing._sinks._Text.checkpoint"])
+@pytest.mark.parametrize("place", [READING, CHECKPOINT, "lpr_fast.writing._sinks.Text.checkpoint"])
 def test_a_shard_keeps_out_itself_and_the_merge_but_no_other_shard(place: str, folder: Path) -> None:
     score(folder, "whole")
     with held(place, folder, scoring(folder, "md1", "--shard", "1/2")):
@@ -129,7 +129,7 @@ def test_a_shard_keeps_out_itself_and_the_merge_but_no_other_shard(place: str, f
 
 
 @pytest.mark.parametrize(
-    "place", [ASSEMBLING, RENAMING, REMOVING, "lpr_fast.jobs._shards.-._remove", "lpr_fast.writing._sinks._Text.absorb"]
+    "place", [ASSEMBLING, RENAMING, REMOVING, "lpr_fast.jobs._shards.-._remove", "lpr_fast.writing._sinks.Text.absorb"]
 )
 def test_a_merge_keeps_out_everything(place: str, folder: Path) -> None:
     score(folder, "whole")

@@ -1,244 +1,231 @@
-"""Energies, forces and virials: against differences of the definition, and bits that nothing may change."""
+"""What models predict for structures: energies, forces, virials and stress, against differences of the energy."""
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Callable
+from typing import Any
 
 import ase.build
 import numpy as np
 import pytest
 from ase import Atoms
 
-from lpr_fast import InvalidInputError, LinearModel, SparseKernelModel, _core
-from lpr_fast.descriptors._structures import structure_of
+from lpr_fast import InvalidInputError, LinearModel, StructureModel
 
-from .gradients import FRAMES, Array, best_difference, strained
-from .structures import HYPERS, fitted, gallium_arsenide, labelled, rattled, silicon, with_committee
+from .gradients import best_difference, slab, strained, wire
+from .structures import HYPERS, fitted, gallium_arsenide, labelled, molecules, rattled, silicon, with_committee
 
-pytestmark = pytest.mark.filterwarnings("ignore:the baseline is arbitrary")
+MODELS: dict[str, Callable[[list[Atoms]], StructureModel]] = {
+    "kernel": fitted,
+    "linear": lambda frames: LinearModel.fit(frames, hypers=HYPERS, regularizer=1e-3),
+}
 
-AnyModel = SparseKernelModel | LinearModel
-ZETAS = (1, 2, 4, 2.5)
-
-
-@functools.cache
-def model_of(name: str, zeta: float | None = 2) -> AnyModel:
-    """A kernel model of frames like one of FRAMES, or without zeta a linear one."""
-    frames = [labelled(strained(rattled(FRAMES[name], n), np.eye(3) * 0.01 * n)) for n in range(6)]
-    if zeta is None:
-        return LinearModel.fit(frames, hypers=HYPERS, regularizer=1e-2)
-    # Two or more of every species; so few that residuals are no rounding.
-    return fitted(
-        frames, zeta=zeta, n_active=20 if name == "a molecule" else min(10, 5 * len(frames[0])), regularizer=1e-2
-    )
-
-
-class Predicted:
-    """A frame, what a model makes of it, and the same by definition."""
-
-    def __init__(self, model: AnyModel, frame: Atoms, n_centers: int | None = None) -> None:
-        self.model, self.frame, self.n_centers = model, frame, n_centers
-        self.scorer = _core.SoapScorer(model._model)
-
-    def structure(self, frame: Atoms | None = None) -> _core.Structure:
-        frame = self.frame if frame is None else frame
-        if self.n_centers is None:
-            return structure_of(frame, self.model.cutoff, self.model.species)
-        numbers = frame.numbers.astype(np.int32)
-        of = (frame.positions, numbers, frame.cell.array, frame.pbc, list(self.model.species), self.model.cutoff)
-        return _core.Structure(*of, "frame", self.n_centers)
-
-    def predict(self, weights: Array | None = None, n_threads: int = 1, **options: Array) -> dict[str, Array]:
-        return self.scorer.predict(self.structure(), weights, n_threads, **options)
-
-    def energies(self, weights: Array, frame: Atoms | None = None) -> Array:
-        """phi^T w of every center, by NumPy."""
-        features = self.scorer.soap.features([self.structure(frame)], [None], 1)
-        numbers = self.frame.numbers[: len(features)]
-        if isinstance(self.model, LinearModel):
-            blocks = weights.reshape(len(self.model.species), -1)
-            return np.einsum("ij,ij->i", features, blocks[np.searchsorted(self.model.species, numbers)])
-        x, first, energies = features / np.linalg.norm(features, axis=1)[:, None], 0, np.zeros(len(features))
-        zeta = self.model._facts["zeta"]
-        for number, active in self.model.active_features.items():
-            kernels = np.maximum(x[numbers == number] @ active.T, 0.0 if zeta == 2.5 else -2.0) ** zeta
-            energies[numbers == number] = kernels @ weights[first : first + len(active)]
-            first += len(active)
-        return energies
-
-    def worst_difference(self, weights: Array, predicted: dict[str, Array], chosen: Array | None = None) -> float:
-        """Of a change of positions and of one of the cell, relative to forces and virial."""
-        rows = slice(None) if chosen is None else chosen
-        random, errors = np.random.default_rng(7), []
-        if self.frame.pbc.any():
-            strain = random.normal(size=(3, 3))
-            expected = -float((strain * predicted["virials"][0]).sum())
-            errors.append(
-                best_difference(
-                    lambda h: float(self.energies(weights, strained(self.frame, h * strain))[rows].sum()), expected
-                )
-            )
-        direction = random.normal(size=self.frame.positions.shape)
-
-        def total(h: float) -> float:
-            moved = self.frame.copy()
-            moved.positions += h * direction
-            return float(self.energies(weights, moved)[rows].sum())
-
-        if len(self.frame) == 1:
-            np.testing.assert_allclose(predicted["forces"], 0, atol=1e-12)
-        else:
-            errors.append(best_difference(total, -float((direction * predicted["forces"][0]).sum())))
-        return max(errors)
+# Training structures, and one to predict.
+SYSTEMS: dict[str, Callable[[], tuple[list[Atoms], Atoms]]] = {
+    "a crystal": lambda: (silicon(), rattled(ase.build.bulk("Si", cubic=True), 40)),
+    "two species": lambda: (gallium_arsenide(), gallium_arsenide(1, seed=40)[0]),
+    "a cell smaller than the cutoff": lambda: (silicon(), rattled(ase.build.bulk("Si"), 40)),
+    "a slab": lambda: ([rattled(slab(), n) for n in range(6)], rattled(slab(), 40)),
+    "a wire": lambda: ([rattled(wire(), n) for n in range(6)], rattled(wire(), 40)),
+    "a molecule": lambda: (molecules(), rattled(ase.build.molecule("CH3OH"), 40, by=0.05)),
+}
+every_model = pytest.mark.parametrize("kind", MODELS)
+every_system = pytest.mark.parametrize("system", SYSTEMS)
 
 
-@pytest.mark.parametrize("zeta", [*ZETAS, None])
-@pytest.mark.parametrize("name", FRAMES)
-def test_forces_and_virial_are_differences_of_the_energy(name: str, zeta: float | None) -> None:
-    of = Predicted(model_of(name, zeta), rattled(FRAMES[name], 31))
-    weights = np.random.default_rng(4).normal(size=(1, of.model._model.size))
-    assert of.worst_difference(weights[0], of.predict(weights)) < 1e-7
+@every_model
+@every_system
+def test_forces_and_virial_are_differences_of_the_energy(kind: str, system: str) -> None:
+    training, frame = SYSTEMS[system]()
+    model = MODELS[kind](training)
+    found = model.predict(frame)
+    assert found.forces is not None
+    assert found.virial is not None
+    rng = np.random.default_rng(1)
+    direction, strain = rng.normal(size=frame.positions.shape), rng.normal(size=(3, 3))
+
+    def moved(step: float) -> float:
+        other = frame.copy()
+        other.positions += step * direction
+        return energy_by_phi(model, other)
+
+    def under_strain(step: float) -> float:
+        return energy_by_phi(model, strained(frame, step * strain))
+
+    assert best_difference(moved, -float((found.forces * direction).sum())) < 1e-7
+    assert best_difference(under_strain, -float((found.virial[0] * strain).sum())) < 1e-7
+    np.testing.assert_allclose(found.energy, energy_by_phi(model, frame), rtol=1e-12)
 
 
-@pytest.mark.parametrize("zeta", [2, None])
-def test_atoms_that_are_no_centers_feel_forces_too(zeta: float | None) -> None:
-    of = Predicted(model_of("a molecule", zeta), rattled(FRAMES["a molecule"], 31), n_centers=4)
-    predicted = of.predict()
-    assert predicted["energies"].shape == (4, 1)
-    assert np.abs(predicted["forces"][0, 4:]).max() > 0.0
-    assert of.worst_difference(of.model._model.weights, predicted) < 1e-7
+def energy_by_phi(model: StructureModel, frame: Atoms) -> float:
+    """The definition: weights times phi, and the baseline."""
+    assert model.baseline is not None
+    baseline = sum(model.baseline[number] for number in frame.numbers.tolist())
+    weights = model._model.weights
+    assert weights is not None
+    return float((model.phi(frame) @ weights).sum() + baseline)
 
 
-def test_a_sum_over_chosen_atoms_is_that_of_their_energies() -> None:
-    of = Predicted(model_of("two species"), rattled(FRAMES["two species"] * (2, 1, 1), 31))
-    chosen = np.array([0, 3])
-    predicted, everything = of.predict(chosen=chosen), of.predict()
-    np.testing.assert_array_equal(predicted["energies"], everything["energies"][chosen])
-    assert of.worst_difference(of.model._model.weights, predicted, chosen) < 1e-7
-    rest = of.predict(chosen=np.array([1, 2]))
-    for name in ("forces", "virials"):
-        np.testing.assert_allclose(predicted[name] + rest[name], everything[name], rtol=0, atol=1e-11)
+@every_system
+def test_forces_add_up_to_nothing_and_the_virial_is_symmetric(system: str) -> None:
+    training, frame = SYSTEMS[system]()
+    found = fitted(training).predict(frame)
+    assert found.forces is not None
+    assert found.virial is not None
+    np.testing.assert_allclose(found.forces.sum(axis=0), 0.0, atol=1e-12 * np.abs(found.forces).max() * len(frame))
+    np.testing.assert_allclose(found.virial[0], found.virial[0].T, atol=1e-11 * np.abs(found.virial).max())
 
 
-@pytest.mark.parametrize("zeta", [2, 2.5, None])
-def test_local_energies_have_the_bits_of_scores_and_the_size_of_the_definition(zeta: float | None) -> None:
-    of = Predicted(model_of("a molecule", zeta), rattled(FRAMES["a molecule"], 31))
-    energies = of.predict()["energies"][:, 0]
-    scores = of.scorer.score([of.structure()], [None], False, 1)["local_energy"]  # noqa: FBT003
-    baseline = np.array([of.model.baseline[number] for number in of.frame.numbers])
-    np.testing.assert_array_equal(baseline + energies, scores)
-    np.testing.assert_allclose(energies, of.energies(of.model._model.weights), rtol=1e-11, atol=1e-13)
+def test_local_energies_add_up_to_the_total_and_are_those_of_the_scores() -> None:
+    frames = gallium_arsenide(4, seed=20)
+    model = fitted(gallium_arsenide())
+    found = model.predict(frames)
+    np.testing.assert_allclose(found.energies, model.score(frames).local_energy, rtol=1e-12)
+    np.testing.assert_allclose(found.energy, found.energies.reshape(4, 8).sum(axis=1), rtol=1e-14)
+    np.testing.assert_array_equal(found.frame, np.repeat(np.arange(4), 8))
+    assert len(found) == 4
 
 
-@pytest.mark.parametrize("zeta", [2, None])
-def test_every_vector_of_weights_has_the_bits_that_it_has_alone(zeta: float | None) -> None:
-    """Also where there are so many that fewer environments are taken together."""
-    of = Predicted(model_of("two species", zeta), rattled(FRAMES["two species"] * (3, 3, 3), 31))
-    weights = np.random.default_rng(2).normal(size=(40, of.model._model.size))
-    together = of.predict(weights)
-    assert {name: found.shape for name, found in together.items()} == {
-        "energies": (54, 40),
-        "forces": (40, 54, 3),
-        "virials": (40, 3, 3),
-    }
-    for k in (0, 7, 39):
-        alone = of.predict(weights[k : k + 1])
-        np.testing.assert_array_equal(alone["energies"][:, 0], together["energies"][:, k])
-        for name in ("forces", "virials"):
-            np.testing.assert_array_equal(alone[name][0], together[name][k])
+def test_the_stress_has_the_sign_and_the_order_of_ase() -> None:
+    frame = gallium_arsenide(1, seed=40)[0]
+    frame = strained(frame, 0.02 * np.random.default_rng(2).normal(size=(3, 3)))
+    model = fitted(gallium_arsenide())
+    stress = model.predict(frame).stress
+    assert stress is not None
+    for which, (i, j) in enumerate([(0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1)]):
+        strain = np.zeros((3, 3))
+        strain[i, j] += 0.5
+        strain[j, i] += 0.5
+
+        def energy(step: float, strain: np.ndarray = strain) -> float:
+            return energy_by_phi(model, strained(frame, step * strain)) / frame.cell.volume
+
+        assert best_difference(energy, stress[0, which]) < 1e-7
 
 
-def test_members_have_their_energies() -> None:
-    model = with_committee(fitted(gallium_arsenide()))
-    of = Predicted(model, gallium_arsenide(1, seed=40)[0])
-    scores = of.scorer.score([of.structure()], [None], False, 1, True)  # noqa: FBT003
-    baseline = np.array([model.baseline[number] for number in of.frame.numbers])[:, None]
-    found = of.predict(model._model.parts()[1]["members"])["energies"]
-    np.testing.assert_array_equal(baseline + found, scores["member_energies"])
+def test_frames_without_three_vectors_have_a_virial_and_no_stress() -> None:
+    model = fitted([*molecules(), rattled(ase.build.bulk("C", cubic=True), 1)])
+    found = model.predict([molecules()[0], ase.build.bulk("C", cubic=True)])
+    assert found.stress is not None
+    assert found.virial is not None
+    assert np.isnan(found.stress).any(axis=1).tolist() == [True, False]
+    assert np.isfinite(found.virial).all()
 
 
-@pytest.mark.parametrize("zeta", [2, None])
-def test_threads_change_no_bit(zeta: float | None) -> None:
-    of = Predicted(model_of("two species", zeta), rattled(FRAMES["two species"] * (6, 5, 5), 31))
-    expected = of.predict()
-    for n_threads in (2, 5):
-        for name, found in of.predict(n_threads=n_threads).items():
-            np.testing.assert_array_equal(found, expected[name])
+@pytest.mark.parametrize("system", ["two species", "a molecule"])
+def test_the_bits_do_not_depend_on_threads_or_on_other_frames_and_members(system: str) -> None:
+    training, _ = SYSTEMS[system]()
+    model = with_committee(fitted(training))
+    together = model.predict(training, n_threads=2)
+    alone = [model.predict(frame, n_threads=1) for frame in training]
+    asked = model.predict(training, members=True, n_threads=2)
+    for name in ("energy", "energies", "forces", "virial", "stress"):
+        of_all = getattr(together, name)
+        np.testing.assert_array_equal(of_all, np.concatenate([getattr(one, name) for one in alone]))
+        np.testing.assert_array_equal(of_all, getattr(asked, name))
 
 
-def test_forces_add_up_to_nothing_and_virials_are_symmetric() -> None:
-    of = Predicted(model_of("a slab"), rattled(FRAMES["a slab"], 31))
-    found = of.predict(np.random.default_rng(2).normal(size=(2, of.model._model.size)))
-    np.testing.assert_allclose(found["forces"].sum(axis=1), 0, atol=1e-12)
-    np.testing.assert_allclose(found["virials"], found["virials"].transpose(0, 2, 1), rtol=0, atol=1e-11)
+def test_what_belongs_to_a_frame_is_what_it_has_alone() -> None:
+    frames = [silicon(1, seed=20)[0], silicon(1, seed=21)[0].repeat((2, 1, 1)), silicon(1, seed=22)[0]]
+    model = with_committee(fitted())
+    found = model.predict(frames, members=True)
+    for number, frame in enumerate(frames):
+        alone, part = model.predict(frame, members=True), found.of(number)
+        assert part.members is not None
+        for name in ("energy", "energies", "forces", "virial", "stress", "frame"):
+            np.testing.assert_array_equal(getattr(part, name), getattr(alone, name))
+            np.testing.assert_array_equal(getattr(part.members, name), getattr(alone.members, name))
 
 
-def test_forces_are_rows_of_kernels_times_weights() -> None:
-    """By the other way, from every active environment to positions."""
-    model = model_of("two species")
-    of = Predicted(model, rattled(FRAMES["two species"], 31))
-    active = list(model.active_features.values())
-    first = np.cumsum([0, *map(len, active)]).tolist()
-    rows, virial = _core.kernel_gradients(
-        of.scorer.soap, of.structure(), np.concatenate(active), first, 2.0, "cheaper", 1
-    )
-    found = of.predict()
-    np.testing.assert_allclose(found["forces"][0].ravel(), rows @ model._model.weights, rtol=0, atol=1e-11)
-    np.testing.assert_allclose(found["virials"][0].ravel(), virial @ model._model.weights, rtol=0, atol=1e-11)
+@every_model
+def test_members_predict_what_models_with_their_weights_would(kind: str) -> None:
+    training, frame = SYSTEMS["two species"]()
+    model: Any = MODELS[kind](training)
+    model = with_committee(model)
+    found = model.predict([frame, training[0]], members=True)
+    weights = model._model.members
+    assert found.members.members is None
+    for number, of_member in enumerate(weights):
+        expected = with_weights(model, of_member).predict([frame, training[0]])
+        for name in ("energy", "energies", "forces", "virial", "stress"):
+            values = getattr(found.members, name)[..., number]
+            np.testing.assert_allclose(values, getattr(expected, name), rtol=1e-11, atol=1e-11)
+        np.testing.assert_array_equal(found.members.frame, expected.frame)
 
 
-def test_an_atom_alone_feels_nothing() -> None:
-    found = Predicted(model_of("bulk silicon"), Atoms("Si")).predict()
-    assert found["energies"].shape == (1, 1)
-    assert not found["forces"].any()
-    assert not found["virials"].any()
+def with_weights(model: StructureModel, weights: np.ndarray) -> StructureModel:
+    from lpr_fast import _core
+
+    text, arrays = model._model.parts()
+    return model._of(_core.Model.from_parts(text, {**arrays, "weights": weights}))
 
 
-def test_neighbours_of_unknown_species_are_left_out() -> None:
-    model, frame = model_of("a wire"), rattled(FRAMES["a wire"], 31)
-    with_more = frame + Atoms("H", [frame.positions[0] + 1.2])
-    found = Predicted(model, with_more, n_centers=3).predict()
-    expected = Predicted(model, frame).predict()
-    np.testing.assert_array_equal(found["forces"][0, :3], expected["forces"][0])
-    assert not found["forces"][0, 3].any()
+def test_saved_models_predict_the_same_bits(tmp_path: Any) -> None:
+    from lpr_fast import load_model
+
+    model, frames = fitted(), silicon(2, seed=20)
+    model.save(tmp_path / "m.lpr")
+    copy = load_model(tmp_path / "m.lpr").predict(frames)
+    np.testing.assert_array_equal(copy.forces, model.predict(frames).forces)
+    np.testing.assert_array_equal(copy.stress, model.predict(frames).stress)
 
 
-def test_energies_alone_take_no_smooth_cutoff() -> None:
-    hypers = {**HYPERS, "cutoff": {"radius": 3.5, "smoothing": {"type": "Step"}}}
-    of = Predicted(fitted(silicon(), hypers=hypers), silicon(1, seed=31)[0])
-    assert set(of.predict(forces=False)) == {"energies"}
-    with pytest.raises(InvalidInputError, match="the cutoff of the descriptor is a step"):
-        of.predict()
-
-
-@pytest.mark.parametrize(
-    ("weights", "message"),
-    [
-        (np.zeros((2, 3)), "weights"),
-        (np.full((1, 10), np.nan), "weights: row 0 holds NaN"),
-        (np.zeros((0, 10)), "there are no vectors of weights; give at least one"),
-        (np.zeros(10), "weights must be a C-contiguous float64 array with 2 dimensions"),
-    ],
-)
-def test_weights_that_do_not_fit_are_refused(weights: Array, message: str) -> None:
-    of = Predicted(model_of("bulk silicon"), rattled(FRAMES["bulk silicon"], 31))
-    with pytest.raises(InvalidInputError, match=message):
-        of.predict(weights)
-
-
-def test_models_without_energies_predict_by_given_weights_alone() -> None:
+def test_models_of_other_features_predict_energies_alone() -> None:
     frames = silicon()
+    rng = np.random.default_rng(3)
     for frame in frames:
-        frame.calc = None
-    of = Predicted(fitted(frames), frames[0])
-    assert of.predict(np.ones((1, of.model._model.size)))["forces"].any()
-    with pytest.raises(InvalidInputError, match="fitted without energies and predicts none; give vectors of weights"):
-        of.predict()
+        frame.arrays["own"] = rng.random((8, 20))
+    model = with_committee(fitted(frames, hypers=None, descriptor="own"))
+    found = model.predict(frames, members=True)
+    np.testing.assert_allclose(found.energies, model.score(frames).local_energy, rtol=1e-12)
+    assert found.forces is found.virial is found.stress is None
+    assert found.members is not None
+    assert found.members.energies.shape == (48, 3)
+    assert found.members.energy.shape == (6, 3)
+    assert found.members.forces is None
 
 
-def test_centers_that_cannot_be_described_are_refused() -> None:
-    of = Predicted(model_of("bulk silicon"), ase.build.bulk("GaAs", "zincblende", a=5.65))
-    with pytest.raises(InvalidInputError, match="atom 0, of a species that the model does not know"):
-        of.predict()
-    with pytest.raises(InvalidInputError, match="center 9 was asked for, which the structure does not have"):
-        of.predict(chosen=np.array([9]))
+def test_energies_alone_have_the_same_bits_and_need_no_differentiable_descriptor() -> None:
+    frames, step = silicon(2, seed=20), {**HYPERS, "cutoff": {"radius": 3.5, "smoothing": {"type": "Step"}}}
+    found = fitted().predict(frames, forces=False)
+    np.testing.assert_array_equal(found.energies, fitted().predict(frames).energies)
+    assert found.forces is found.virial is found.stress is None
+    jumping = fitted(hypers=step)
+    expected = [energy_by_phi(jumping, frame) for frame in frames]
+    np.testing.assert_allclose(jumping.predict(frames, forces=False).energy, expected, rtol=1e-12)
+    with pytest.raises(InvalidInputError, match="the cutoff of the descriptor is a step"):
+        jumping.predict(frames)
+
+
+def test_no_frames_have_no_predictions() -> None:
+    found = with_committee(fitted()).predict([], members=True)
+    assert found.forces is not None
+    assert found.members is not None
+    assert found.energy.shape == (0,)
+    assert found.forces.shape == (0, 3)
+    assert found.members.stress is not None
+    assert found.members.stress.shape == (0, 6, 3)
+
+
+CASES: dict[str, tuple[Callable[[], Any], str]] = {
+    "no energies": (
+        lambda: fitted(energy_key=None).predict(silicon(1)),
+        "this model was fitted without energies; it predicts none",
+    ),
+    "no members": (
+        lambda: fitted().predict(silicon(1), members=True),
+        r"this model has no members; draw them with model.with_ensemble\(n_members\)",
+    ),
+    "an unknown species": (
+        lambda: fitted().predict([*silicon(1), labelled(ase.build.molecule("CH4"))]),
+        "frame 1, atom 0 is C, but the model knows only Si",
+    ),
+    "a path": (lambda: fitted().predict("md.xyz"), "frames is a str; give ase.Atoms"),  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_cannot_be_predicted_is_refused_in_a_sentence(case: str) -> None:
+    call, message = CASES[case]
+    with pytest.raises(InvalidInputError, match=message):
+        call()

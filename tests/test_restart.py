@@ -50,7 +50,16 @@ def folder(tmp_path: Path) -> Path:
 def command(folder: Path, out: str) -> list[str]:
     (folder / out).mkdir(exist_ok=True)
     outputs = [part for name in SUFFIXES for part in ("-o", str(folder / out / f"md.{name}"))]
-    arguments = ["score", str(folder / "m.lpr"), str(folder / "md.xyz"), "--least-rigid", "4", *outputs]
+    arguments = [
+        "score",
+        str(folder / "m.lpr"),
+        str(folder / "md.xyz"),
+        "--least-rigid",
+        "4",
+        "--groups",
+        "numbers",
+        *outputs,
+    ]
     return [sys.executable, "-c", PROGRAM, *arguments]
 
 
@@ -64,7 +73,7 @@ def test_a_run_that_was_killed_again_and_again_writes_the_same_bytes(n_kills: in
     assert not killed(command(folder, "whole"), 300)
     seconds = time.monotonic() - start
     expected = contents(folder / "whole")
-    assert len(expected) == 6
+    assert len(expected) == 7
     parts, moments, kills, safe = folder / "parts", random.Random(5), 0, []
     journal = parts / "md.h5.journal"
     while kills < n_kills:
@@ -363,7 +372,7 @@ def test_a_crash_while_files_are_finished_loses_nothing(
         "assemble": "lpr_fast.writing._records.HDF5._write",
         "publish": "lpr_fast.writing._records._Records.publish",
         "facts": "lpr_fast.jobs._job.Job._facts",
-        "remove": "lpr_fast.writing._sinks._Text.remove",
+        "remove": "lpr_fast.writing._sinks.Text.remove",
     }[step]
     source = f"{folder / 'md.xyz'}@:300"
     with monkeypatch.context() as patch:

@@ -15,7 +15,7 @@ from lpr_fast.descriptors._structures import structure_of
 
 from .gradients import FRAMES, Array, best_difference, strained
 from .structures import HYPERS, fitted, gallium_arsenide, labelled, molecules, rattled, silicon
-from .test_predictions import AnyModel, model_of
+from .test_core_predictions import AnyModel, model_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:the baseline is arbitrary")
 

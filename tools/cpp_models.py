@@ -94,6 +94,7 @@ def fitted(
         prior,
         baseline={s: -0.1 * s for s in basis.species} if has_energies else None,
         loss="per_atom",
+        noise=None,
         provenance={"made by": "tools/cpp_models.py"},
         descriptor=descriptor,
         n_threads=1,

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "arrays.hpp"
-#include "lpr_fast/kernel_gradients.hpp"
+#include "lpr_fast/gradient_rows.hpp"
 #include "lpr_fast/soap_scorer.hpp"
 #include "model_arrays.hpp"
 #include "register.hpp"
@@ -109,20 +109,65 @@ std::pair<py::array_t<double>, py::array_t<double>> gradient(
     return {forces, virial};
 }
 
-std::pair<py::array_t<double>, py::array_t<double>> gradients_of_kernels(
-    const Soap& soap, const Structure& structure, const py::array& active, std::vector<Index> first, double zeta,
-    const std::string& route, int n_threads
+using RowArrays = std::pair<py::array_t<double>, py::array_t<double>>;
+
+/// Rows of some atoms, or of all, and of virials: none of these if they are not wanted.
+template <typename Make>
+RowArrays gradient_rows(
+    const Structure& structure, Index n_columns, const std::optional<py::array>& atoms, bool virials, const Make& make
+) {
+    const std::vector<Index> chosen = atoms ? copied<Index>(*atoms) : std::vector<Index>{};
+    const Index n_rows = 3 * (atoms ? static_cast<Index>(chosen.size()) : structure.n_atoms());
+    const Index n_virials = virials ? 6 : 0;
+    RowArrays arrays{py::array_t<double>({n_rows, n_columns}), py::array_t<double>({n_virials, n_columns})};
+    GradientRows out;
+    if (n_rows > 0) out.forces = {arrays.first.mutable_data(), n_rows, n_columns};
+    if (virials) out.virials = {arrays.second.mutable_data(), n_virials, n_columns};
+    if (atoms) out.atoms = &chosen;
+    const WithoutInterpreter no_interpreter;
+    make(out);
+    return arrays;
+}
+
+KernelGradients make_kernel_gradients(
+    const Soap& soap, const py::array& active, const std::vector<Index>& first, double zeta
 ) {
     const ConstMatrixView view = matrix_view(active, "active");
-    py::array_t<double> forces({3 * structure.n_atoms(), view.rows}), virial({Index{9}, view.rows});
-    const MatrixView of_atoms(forces.mutable_data(), 3 * structure.n_atoms(), view.rows),
-        of_cell(virial.mutable_data(), 9, view.rows);
-    const GradientRoute chosen = route == "features"    ? GradientRoute::features
-                                 : route == "positions" ? GradientRoute::positions
-                                                        : GradientRoute::cheaper;
     const WithoutInterpreter no_interpreter;
-    kernel_gradients(soap, structure, {view, std::move(first), zeta}, of_atoms, of_cell, n_threads, chosen);
-    return {forces, virial};
+    return {soap, view, first, zeta};
+}
+
+RowArrays rows_of_kernels(
+    const KernelGradients& gradients, const Structure& structure, const std::optional<py::array>& atoms, bool virials,
+    int n_threads
+) {
+    return gradient_rows(structure, gradients.size(), atoms, virials, [&](const GradientRows& out) {
+        gradients.rows(structure, out, n_threads);
+    });
+}
+
+RowArrays rows_of_features(
+    const Soap& soap, const Structure& structure, const std::optional<py::array>& atoms, bool virials, int n_threads
+) {
+    const Index n_columns = static_cast<Index>(soap.species().size()) * soap.n_features();
+    return gradient_rows(structure, n_columns, atoms, virials, [&](const GradientRows& out) {
+        feature_gradients(soap, structure, out, n_threads);
+    });
+}
+
+std::pair<py::array_t<Index>, py::array_t<double>> jacobians_around(
+    const Soap& soap, const Structure& structure, Index atom
+) {
+    FeatureJacobians found;
+    {
+        const WithoutInterpreter no_interpreter;
+        found = feature_jacobians(soap, structure, atom);
+    }
+    const auto n = static_cast<py::ssize_t>(found.centers.size());
+    return {
+        py::array_t<Index>(n, found.centers.data()),
+        py::array_t<double>({n, py::ssize_t{3}, soap.n_features()}, found.values.data())
+    };
 }
 
 ScoreArrays score(
@@ -249,10 +294,16 @@ void register_soap(py::module_& module) {
         .def("gradient", &gradient, py::arg("structure"), py::arg("derivatives"), py::arg("n_threads"))
         .def_property_readonly("cutoff", &Soap::cutoff)
         .def_property_readonly("n_features", &Soap::n_features);
+    py::class_<KernelGradients>(module, "KernelGradients")
+        .def(py::init(&make_kernel_gradients), py::arg("soap"), py::arg("active"), py::arg("first"), py::arg("zeta"))
+        .def(
+            "rows", &rows_of_kernels, py::arg("structure"), py::arg("atoms"), py::arg("virials"), py::arg("n_threads")
+        );
     module.def(
-        "kernel_gradients", &gradients_of_kernels, py::arg("soap"), py::arg("structure"), py::arg("active"),
-        py::arg("first"), py::arg("zeta"), py::arg("route"), py::arg("n_threads")
+        "feature_gradients", &rows_of_features, py::arg("soap"), py::arg("structure"), py::arg("atoms"),
+        py::arg("virials"), py::arg("n_threads")
     );
+    module.def("feature_jacobians", &jacobians_around, py::arg("soap"), py::arg("structure"), py::arg("atom"));
     py::class_<SoapScorer>(module, "SoapScorer")
         .def(py::init<Model>(), py::arg("model"))
         .def(

@@ -63,8 +63,9 @@ void register_spectrum(py::module_& module) {
         )
         .def(
             "minus_twice_log_evidence", &Spectrum::minus_twice_log_evidence, py::arg("regularizer"),
-            py::call_guard<WithoutInterpreter>()
+            py::arg("scale") = std::nullopt, py::call_guard<WithoutInterpreter>()
         )
+        .def("misfit", &Spectrum::misfit, py::arg("regularizer"), py::call_guard<WithoutInterpreter>())
         .def_property_readonly("eigenvalues", &eigenvalues)
         .def_property_readonly("n_flat", &Spectrum::n_flat);
 }

@@ -5,8 +5,9 @@
 #include <functional>
 #include <vector>
 
+#include "base/at.hpp"
 #include "check.hpp"
-#include "lpr_fast/kernel_gradients.hpp"
+#include "lpr_fast/gradient_rows.hpp"
 #include "lpr_fast/soap.hpp"
 #include "problems.hpp"
 
@@ -113,24 +114,77 @@ void forces_and_virial_are_differences() {
     CHECK(without.values == forces.values);
 }
 
-void both_routes_of_kernels_agree() {
+double power(double base, int exponent) {
+    double out = 1.0;
+    for (int i = 0; i < exponent; ++i) out *= base;
+    return out;
+}
+
+/// Sum of (x_i . x_m)^3 over the centers of the species of m.
+double sum_of_kernels(const Soap& soap, const Frame& frame, const Array& active, Index m, Index first_of_second) {
+    const Array features = features_of(soap, frame.structure());
+    double sum = 0.0;
+    for (Index i = 0; i < features.rows; ++i) {
+        if (frame.species[at(i)] != known[m < first_of_second ? 0 : 1]) continue;
+        double product = 0.0, squared = 0.0;
+        for (Index k = 0; k < features.cols; ++k)
+            product += features(i, k) * active(m, k), squared += features(i, k) * features(i, k);
+        sum += power(product / std::sqrt(squared), 3);
+    }
+    return sum;
+}
+
+void rows_of_kernels_are_differences() {
     const Soap soap(table(), known);
     const Frame frame;
     const Array active = positive_rows(40, soap.n_features(), 3);
-    const ActiveEnvironments environments{active.view(), {0, 35, 40}, 2.0};
-    Array by_features(18, 40), by_positions(18, 40), virial(9, 40), other_virial(9, 40);
-    kernel_gradients(
-        soap, frame.structure(), environments, {by_features.values.data(), 18, 40}, {virial.values.data(), 9, 40}, 2,
-        GradientRoute::features
-    );
-    kernel_gradients(
-        soap, frame.structure(), environments, {by_positions.values.data(), 18, 40},
-        {other_virial.values.data(), 9, 40}, 2, GradientRoute::positions
-    );
-    for (std::size_t i = 0; i < by_features.values.size(); ++i)
-        CHECK(std::abs(by_features.values[i] - by_positions.values[i]) < 1e-12);
-    for (std::size_t i = 0; i < virial.values.size(); ++i)
-        CHECK(std::abs(virial.values[i] - other_virial.values[i]) < 1e-12);
+    const KernelGradients kernels(soap, active.view(), {0, 35, 40}, 3.0);
+    Array forces(18, 40), virials(6, 40);
+    kernels.rows(frame.structure(), {{forces.values.data(), 18, 40}, {virials.values.data(), 6, 40}}, 2);
+    for (const Index m : {0, 34, 35, 39}) {
+        for (Index row = 0; row < 18; ++row) {
+            const double expected = -difference([&](double h) {
+                Frame moved = frame;
+                moved.positions(row / 3, row % 3) += h;
+                return sum_of_kernels(soap, moved, active, m, 35);
+            });
+            CHECK(std::abs(forces(row, m) - expected) < 1e-7 * (1.0 + std::abs(expected)));
+        }
+        const double expected = -difference([&](double h) {
+            Frame sheared = frame;
+            for (Index i = 0; i < 6; ++i) sheared.positions(i, 1) += h * frame.positions(i, 0);
+            for (std::size_t k = 0; k < 3; ++k) sheared.cell[3 * k + 1] += h * frame.cell[3 * k];
+            return sum_of_kernels(soap, sheared, active, m, 35);
+        });
+        CHECK(std::abs(virials(5, m) - expected) < 1e-7 * (1.0 + std::abs(expected)));
+    }
+    Array some(6, 40);
+    const std::vector<Index> atoms{3, 1};
+    kernels.rows(frame.structure(), {{some.values.data(), 6, 40}, {}, &atoms}, 1);
+    for (Index i = 0; i < 6; ++i)
+        for (Index m = 0; m < 40; ++m) CHECK(some(i, m) == forces(3 * atoms[at(i / 3)] + i % 3, m));
+}
+
+void rows_of_features_are_sums_of_jacobians() {
+    const Soap soap(table(), known);
+    const Frame frame;
+    const Structure structure = frame.structure();
+    const Index n_features = soap.n_features();
+    Array forces(18, 2 * n_features);
+    feature_gradients(soap, structure, {{forces.values.data(), 18, 2 * n_features}}, 2);
+    for (Index atom = 0; atom < 6; ++atom) {
+        const FeatureJacobians jacobians = feature_jacobians(soap, structure, atom);
+        Array expected(3, 2 * n_features);
+        const double* values = jacobians.values.data();
+        for (const Index center : jacobians.centers)
+            for (Index k = 0; k < 3; ++k)
+                for (Index i = 0; i < n_features; ++i)
+                    expected(k, (frame.species[at(center)] == known[0] ? 0 : n_features) + i) -= *values++;
+        for (Index k = 0; k < 3; ++k)
+            for (Index i = 0; i < 2 * n_features; ++i)
+                CHECK(std::abs(forces(3 * atom + k, i) - expected(k, i)) < 1e-12);
+    }
+    CHECK_THROWS(InvalidInput, "atom", feature_jacobians(soap, structure, 6));
 }
 
 void what_is_not_differentiable_is_refused() {
@@ -163,7 +217,8 @@ void derivatives_that_are_no_numbers_are_refused() {
 
 int main() {
     run("forces and virial are differences", forces_and_virial_are_differences);
-    run("both routes of kernels agree", both_routes_of_kernels_agree);
+    run("rows of kernels are differences", rows_of_kernels_are_differences);
+    run("rows of features are sums of jacobians", rows_of_features_are_sums_of_jacobians);
     run("what is not differentiable is refused", what_is_not_differentiable_is_refused);
     run("derivatives that are no numbers are refused", derivatives_that_are_no_numbers_are_refused);
     return failures == 0 ? 0 : 1;

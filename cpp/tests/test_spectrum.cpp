@@ -70,13 +70,17 @@ void left_out_errors_are_those_of_refits() {
 }
 
 void the_evidence_of_one_row_is_that_of_one_gaussian() {
-    // y ~ N(0, s^2 (1 / w + x^2 / mu)), at the s^2 that is most probable.
+    // y ~ N(0, s^2 (1 / w + x^2 / mu)), at the s^2 that is most probable, and at one that is known.
     HessianAccumulator accumulator(1, Method::qr, true);
     const double x = 3.0, y = 0.7, w = 2.0, mu = 0.25;
     accumulator.add_labelled({&x, 1, 1}, {&y, 1}, ConstVectorView{&w, 1});
     const double log_of_two_pi = std::log(2.0 * std::acos(-1.0));
-    const double found = Spectrum(accumulator, std::nullopt).minus_twice_log_evidence(mu);
-    CHECK_CLOSE(found, 1.0 + log_of_two_pi + std::log(y * y), 1e-13);
+    const Spectrum spectrum(accumulator, std::nullopt);
+    CHECK_CLOSE(spectrum.minus_twice_log_evidence(mu), 1.0 + log_of_two_pi + std::log(y * y), 1e-13);
+    const double variance = 1.5 * (1.0 / w + x * x / mu);
+    const double expected = log_of_two_pi + std::log(variance) + y * y / variance;
+    CHECK_CLOSE(spectrum.misfit(mu), 1.5 * y * y / variance, 1e-13);
+    CHECK_CLOSE(spectrum.minus_twice_log_evidence(mu, 1.5), expected, 1e-13);
 }
 
 void what_cannot_be_decomposed_is_refused() {
@@ -90,6 +94,7 @@ void what_cannot_be_decomposed_is_refused() {
     const Spectrum spectrum(problem.accumulator(), std::nullopt, {2, 5});
     CHECK(spectrum.eigenvalues().size() == 2 && spectrum.n_flat() == 0);
     CHECK_THROWS(InvalidInput, "regularizer is -1", spectrum.minus_twice_log_evidence(-1.0));
+    CHECK_THROWS(InvalidInput, "scale of the noise is 0", spectrum.minus_twice_log_evidence(1.0, 0.0));
 }
 
 }  // namespace

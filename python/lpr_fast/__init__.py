@@ -15,16 +15,22 @@ from ._progress import ProgressLine
 from ._rigidity import Rigidity
 from ._trigger import Trigger
 from .atoms._committee import Committee
+from .atoms._group_scores import GroupScores
+from .atoms._influence import Influence, LeftOutLabels, Redundant
 from .atoms._linear_model import LinearModel
 from .atoms._load import load_model
 from .atoms._model import StructureModel
+from .atoms._noise import FrameNoise, Noise
 from .atoms._pipeline import Scores
+from .atoms._predictions import Prediction
+from .atoms._rigidity_gradient import RigidityGradient
 from .atoms._sparse_kernel_model import SparseKernelModel
 from .atoms._training_rows import TrainingRows
 from .comparing._comparison import Comparison, compare
 from .design._suggest import suggest
 from .design._suggestion import Choice, Suggestion
 from .design._what_if import WhatIf, what_if
+from .gap._command import GapFit, read_gap_fit
 from .jobs._fit_files import fit_files
 from .jobs._job import Run
 from .jobs._run import score_trajectory
@@ -41,21 +47,29 @@ if TYPE_CHECKING:
     from .design._prototypes import prototypes
     from .design._single_environment import single_environment
     from .engines._ase import LprCalculator, LprObserver
+    from .engines._biased import BiasedCalculator
+    from .engines._model_calculator import ModelCalculator
     from .writing._environment_map import EnvironmentMap, environment_map
     from .writing._summary import RunSummary
 
 __all__ = [
+    "BiasedCalculator",
     "Choice",
     "Committee",
     "Comparison",
     "CpuInfo",
     "Descriptor",
     "EnvironmentMap",
+    "FrameNoise",
+    "GapFit",
+    "GroupScores",
     "HessianAccumulator",
+    "Influence",
     "InvalidInputError",
     "LearningCurve",
     "LeaveOneOut",
     "LeftOutGroups",
+    "LeftOutLabels",
     "LinearModel",
     "LocalScores",
     "LprCalculator",
@@ -63,10 +77,15 @@ __all__ = [
     "LprObserver",
     "LprWarning",
     "MissingPackageError",
+    "ModelCalculator",
+    "Noise",
     "NotPositiveDefiniteError",
+    "Prediction",
     "ProgressLine",
+    "Redundant",
     "RegularizerChoice",
     "Rigidity",
+    "RigidityGradient",
     "Run",
     "RunProgress",
     "RunSummary",
@@ -86,6 +105,7 @@ __all__ = [
     "merge_shards",
     "plot_scores",
     "prototypes",
+    "read_gap_fit",
     "score_trajectory",
     "single_environment",
     "suggest",
@@ -95,9 +115,11 @@ __all__ = [
 
 # What loads ASE is loaded when it is asked for.
 _LATER = {
+    "BiasedCalculator": ".engines._biased",
     "Descriptor": ".descriptors._descriptor",
     "LprCalculator": ".engines._ase",
     "LprObserver": ".engines._ase",
+    "ModelCalculator": ".engines._model_calculator",
     "EnvironmentMap": ".writing._environment_map",
     "RunSummary": ".writing._summary",
     "environment_map": ".writing._environment_map",

@@ -65,7 +65,8 @@ class Basis:
         inside, left = self.split(vectors, n_threads)
         growing.coordinates[:, : len(self)] = inside
         growing.take(left, norms(left), 0)
-        return Basis.of(growing.rows[: growing.count]), growing.coordinates[:, : growing.count]
+        coordinates = np.ascontiguousarray(growing.coordinates[:, : growing.count])
+        return Basis.of(growing.rows[: growing.count]), coordinates
 
 
 class _Growing:

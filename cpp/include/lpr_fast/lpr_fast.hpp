@@ -5,9 +5,9 @@
 
 #include "lpr_fast/cpu_info.hpp"
 #include "lpr_fast/error.hpp"
+#include "lpr_fast/gradient_rows.hpp"
 #include "lpr_fast/hessian_accumulator.hpp"
 #include "lpr_fast/hessian_factor.hpp"
-#include "lpr_fast/kernel_gradients.hpp"
 #include "lpr_fast/kernel_scorer.hpp"
 #include "lpr_fast/kernels.hpp"
 #include "lpr_fast/model.hpp"

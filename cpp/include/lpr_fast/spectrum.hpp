@@ -36,11 +36,18 @@ public:
     /// Weights without a penalty that the data determine.
     Index n_flat() const;
 
-    /// -2 log of the probability of the targets, y ~ N(0, s^2 (W^-1 + X (mu P)^-1 X^T)), with the s^2 that is most
-    /// probable; NaN unless there are more rows than flat directions. Rows of weight zero do not count. Directions
-    /// without a penalty have a flat prior, whose constant is left out.
+    /// -2 log of the probability of the targets, y ~ N(0, s^2 (W^-1 + X (mu P)^-1 X^T)); NaN unless there are more rows
+    /// than flat directions. Rows of weight zero do not count. Directions without a penalty have a flat prior, whose
+    /// constant is left out.
+    ///
+    /// @param scale  s^2: 1 where the weights are 1 / sigma^2 of noise that is known; the most probable when not given
+    /// @throws InvalidInput  unless mu > 0 and s^2 > 0
+    double minus_twice_log_evidence(double regularizer, std::optional<double> scale = std::nullopt) const;
+
+    /// y^T (W^-1 + X (mu P)^-1 X^T)^-1 y: about the number of rows less that of flat directions, where the weights are
+    /// 1 / sigma^2 of noise that is known and the prior is right. That number times the most probable scale s^2.
     /// @throws InvalidInput  unless mu > 0
-    double minus_twice_log_evidence(double regularizer) const;
+    double misfit(double regularizer) const;
 
     /// Of training rows, structure by structure: what is left of their targets, and what is left when their structure
     /// is not in the training set: (I - K_AA W_A)^-1 e_A with K = X H^-1 X^T.

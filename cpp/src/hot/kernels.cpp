@@ -14,16 +14,20 @@ namespace {
 
 enum class Store { assign, add, subtract };
 
-/// sums = one panel times the first vectors of one strip.
 template <int n_vectors>
-LPR_FAST_INLINE void multiply_tile(
-    const double* __restrict panel, const double* __restrict strip, Index depth, Vec (&sums)[panel_rows][n_vectors]
-) {
+LPR_FAST_INLINE void clear(Vec (&sums)[panel_rows][n_vectors]) {
     LPR_FAST_UNROLL
     for (int r = 0; r < panel_rows; ++r) {
         LPR_FAST_UNROLL
         for (int v = 0; v < n_vectors; ++v) sums[r][v] = Vec{};
     }
+}
+
+/// sums += one panel times the first vectors of one strip.
+template <int n_vectors>
+LPR_FAST_INLINE void add_tile(
+    const double* __restrict panel, const double* __restrict strip, Index depth, Vec (&sums)[panel_rows][n_vectors]
+) {
     for (Index k = 0; k < depth; ++k) {
         Vec b[n_vectors];
         LPR_FAST_UNROLL
@@ -36,6 +40,15 @@ LPR_FAST_INLINE void multiply_tile(
         panel += panel_rows;
         strip += lanes;
     }
+}
+
+/// sums = one panel times the first vectors of one strip.
+template <int n_vectors>
+LPR_FAST_INLINE void multiply_tile(
+    const double* __restrict panel, const double* __restrict strip, Index depth, Vec (&sums)[panel_rows][n_vectors]
+) {
+    clear(sums);
+    add_tile(panel, strip, depth, sums);
 }
 
 /// One panel times the first vectors of one strip.
@@ -275,6 +288,70 @@ void square_held(const Strip& strip, const Directions& directions, double* squar
     }
 }
 
+/// The first vectors of a row that is scattered.
+template <int n_vectors>
+LPR_FAST_INLINE void subtract_scaled(
+    const Vec (&sums)[n_vectors], double own, const double* slopes, const double* values, Index n_columns, double* out
+) {
+    LPR_FAST_UNROLL
+    for (int v = 0; v < n_vectors; ++v) {
+        const Vec slope = reinterpret_cast<const Vec*>(slopes)[v], value = reinterpret_cast<const Vec*>(values)[v];
+        const Vec change = slope * (sums[v] - own * value);
+        double* to = out + v * width;
+        if ((v + 1) * width <= n_columns) {
+            *reinterpret_cast<UnalignedVec*>(to) -= change;
+        } else {
+            for (Index i = 0; i < n_columns - v * width; ++i) to[i] -= change[i];
+        }
+    }
+}
+
+/// One panel times the first vectors of strip s.
+template <int n_vectors>
+LPR_FAST_INLINE void scattered_tile(const ScatteredProduct& p, Index i, Index s) {
+    const double *panel = p.panels + i * p.depth * panel_rows, *strip = p.strips + s * p.strip_stride;
+    const ScatteredRow* rows = p.rows + i * panel_rows;
+    const Index column = p.first_column + s * lanes;
+    for (int r = 0; r < panel_rows; ++r) {
+        for (int k = 0; k < lanes; k += line) {
+            if (rows[r].out) __builtin_prefetch(rows[r].out + column + k, 1, 3);
+        }
+    }
+    Vec sums[panel_rows][n_vectors];
+    clear(sums);
+    for (Index k = 0; k < p.n_segments; ++k) {
+        add_tile(panel, strip + p.segments[k].first * lanes, p.segments[k].count, sums);
+        panel += p.segments[k].count * panel_rows;
+    }
+    LPR_FAST_UNROLL
+    for (int r = 0; r < panel_rows; ++r) {
+        if (!rows[r].out) continue;
+        const Index factors = s * p.factor_stride + rows[r].factor * lanes;
+        subtract_scaled<n_vectors>(
+            sums[r], rows[r].own, p.slopes + factors, p.values + factors, p.n_columns - s * lanes, rows[r].out + column
+        );
+    }
+}
+
+void scattered_product(const ScatteredProduct& p) {
+    const Index n_strips = (p.n_columns + lanes - 1) / lanes;
+    for (Index i = 0; i < p.n_panels; ++i) {
+        for (Index s = 0; s < n_strips; ++s) {
+            if (i + 1 < p.n_panels) {
+                prefetch_share(p.panels + (i + 1) * p.depth * panel_rows, p.depth * panel_rows, s, n_strips);
+            }
+            const Index n_vectors = vectors_of_strip(s, p.n_columns);
+            if (n_vectors == vectors) {
+                scattered_tile<vectors>(p, i, s);
+            } else if (n_vectors == 2) {
+                scattered_tile<2>(p, i, s);
+            } else {
+                scattered_tile<1>(p, i, s);
+            }
+        }
+    }
+}
+
 }  // namespace
 
 extern const HotKernels LPR_FAST_TABLE;
@@ -293,6 +370,7 @@ const HotKernels LPR_FAST_TABLE = {
     &square_held,
     &inner_products,
     &subtract_outer,
+    &scattered_product,
 };
 
 }  // namespace lpr_fast

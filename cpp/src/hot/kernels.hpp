@@ -39,6 +39,37 @@ struct Directions {
     const double* left;  ///< (count,) what stays of the square along each
 };
 
+/// Rows of B that follow one another.
+struct ProductSegment {
+    std::ptrdiff_t first;
+    std::ptrdiff_t count;
+};
+
+/// Where a row of a scattered product goes.
+struct ScatteredRow {
+    double* out;            ///< row of the output; none for what fills up the last panel
+    std::ptrdiff_t factor;  ///< row of the slopes and values
+    double own;
+};
+
+/// out_r -= slopes_r (A B - own_r values_r) for every row r of A, with A in panels of rows, B and the factors in strips
+/// of columns, and the output's rows anywhere.
+struct ScatteredProduct {
+    const double* panels;            ///< A: n_panels blocks of (depth, panel_rows)
+    std::ptrdiff_t n_panels;         ///< rows of A over panel_rows
+    std::ptrdiff_t depth;            ///< of all segments
+    const ProductSegment* segments;  ///< rows of B that the columns of A stand for
+    std::ptrdiff_t n_segments;
+    const double* strips;          ///< B: strips of (strip_stride / lanes, lanes)
+    std::ptrdiff_t strip_stride;   ///< from one strip of B to the next
+    std::ptrdiff_t n_columns;      ///< of B
+    const ScatteredRow* rows;      ///< (n_panels * panel_rows,)
+    const double* slopes;          ///< strips of (n_factors, lanes)
+    const double* values;          ///< as slopes
+    std::ptrdiff_t factor_stride;  ///< from one strip of slopes to the next
+    std::ptrdiff_t first_column;   ///< of the output
+};
+
 /// Two column-major matrices of as many rows, and a third for A^T B, with b_columns columns of a_columns rows each.
 struct ColumnProduct {
     const double* a;
@@ -87,6 +118,9 @@ struct HotKernels {
 
     /// B -= A out, with A of (rows, a_columns) and out of (a_columns, b_columns).
     void (*subtract_outer)(const ColumnProduct& product);
+
+    /// A row's bits depend on itself and B alone.
+    void (*scattered_product)(const ScatteredProduct& product);
 };
 
 // One table for each instruction set that was compiled; see instruction_set.cpp.

@@ -186,11 +186,15 @@ std::vector<Index> first_rows(const std::vector<Index>& structures) {
     return first;
 }
 
-void check_regularizer(double regularizer) {
-    if (regularizer > 0.0 && std::isfinite(regularizer)) return;
+void check_positive(const char* name, double value) {
+    if (value > 0.0 && std::isfinite(value)) return;
     std::ostringstream message;
-    message << "the regularizer is " << regularizer << "; it must be finite and positive.";
+    message << name << " is " << value << "; it must be finite and positive.";
     throw InvalidInput(message.str());
+}
+
+void check_regularizer(double regularizer) {
+    check_positive("the regularizer", regularizer);
 }
 
 }  // namespace
@@ -223,20 +227,28 @@ Index Spectrum::n_flat() const {
     return state_->n_flat();
 }
 
-double Spectrum::minus_twice_log_evidence(double regularizer) const {
+double Spectrum::misfit(double regularizer) const {
     check_regularizer(regularizer);
+    double squares = state_->rest * state_->rest;
+    for (Index k = 0; k < state_->n_known(); ++k) {
+        squares += state_->targets(k) * state_->targets(k) * regularizer / (state_->eigenvalues[at(k)] + regularizer);
+    }
+    return squares;
+}
+
+double Spectrum::minus_twice_log_evidence(double regularizer, std::optional<double> scale) const {
+    check_regularizer(regularizer);
+    if (scale) check_positive("the scale of the noise", *scale);
     const Index n_free = state_->n_rows - n_flat();
     if (n_free <= 0) return std::numeric_limits<double>::quiet_NaN();
     const auto n = static_cast<double>(n_free);
     double logs = 0.0;
-    double squares = state_->rest * state_->rest;
-    for (Index k = 0; k < state_->n_known(); ++k) {
-        const double value = state_->eigenvalues[at(k)];
-        logs += std::log1p(value / regularizer);
-        squares += state_->targets(k) * state_->targets(k) * regularizer / (value + regularizer);
-    }
+    for (const double value : state_->eigenvalues) logs += std::log1p(value / regularizer);
+    const double squares = misfit(regularizer);
+    const double variance = scale.value_or(squares / n);
+    const double in_noise = scale ? squares / *scale : n;
     const double log_of_two_pi = std::log(2.0 * std::acos(-1.0));
-    return logs + n * std::log(squares / n) + n * (1.0 + log_of_two_pi) - state_->sum_log_weights;
+    return logs + n * std::log(variance) + in_noise + n * log_of_two_pi - state_->sum_log_weights;
 }
 
 void Spectrum::leave_one_out(

@@ -128,7 +128,7 @@ class Committee:
         members = Members(counts, np.tile(of_all, (len(counts), 1)))
         settings = rows._settings(regularizer, as_count("n_threads", n_threads))
         most = MEMORY if memory is None else as_bytes(memory)
-        found = side_by_side(rows._head.basis, members, settings, facts, blocks, most, stacklevel=2)
+        found = side_by_side(rows._head.basis, members, settings, facts, blocks, len(rows), most, stacklevel=2)
         said = {"n_members": len(counts), "with_replacement": with_replacement, "seed": int(seed)}
         said["structures_per_member"] = int(counts[0].sum())
         model = rows._model(found.sums, found.settings, found.facts.with_provenance({"committee": said}))

@@ -11,7 +11,10 @@ import numpy as np
 from .. import _core
 from .._arrays import Array, as_count
 from .._errors import InvalidInputError
+from ..models import _archive
+from . import _frames
 from ._describing import Describing, SoapDescribing, other_describing
+from ._gradient_rows import GradientBasis, GradientRows, gradient_basis
 from ._pipeline import Pipeline, stacked
 from ._similarity import Prototypes
 from ._stored_model import StoredModel
@@ -42,6 +45,43 @@ class DescribedModel(StoredModel):
             for piece in self.pipeline.pieces(frames, "error")
         )
         return stacked(parts, self._model.size)
+
+    def gradient_rows(self, frame: Atoms, *, n_threads: int = 0) -> GradientRows:
+        """Derivatives of the total's phi with respect to positions and strain: rows as a fit to forces has them.
+
+        Forces and the virial are these rows times the weights.
+
+        Parameters
+        ----------
+        frame : ase.Atoms
+            One structure.
+        n_threads : int
+            See `Rigidity`.
+
+        Returns
+        -------
+        GradientRows
+            ``forces`` (3 N, M) and ``virials`` (6, M), per Å and per strain.
+
+        Raises
+        ------
+        InvalidInputError
+            For structures that cannot be scored, and models whose descriptor has no derivatives.
+        """
+        count = as_count("n_threads", n_threads)
+        return self.gradient_basis.rows(self._one_structure(frame), count)
+
+    @cached_property
+    def gradient_basis(self) -> GradientBasis:
+        """What makes rows of forces and virials, for the floors above."""
+        return gradient_basis(_archive.basis_of(self._model), self.pipeline.describing)
+
+    def _one_structure(self, frame: Atoms) -> _core.Structure:
+        """The atoms of a frame in bins, all of known species."""
+        (ready,) = _frames.usable([frame], self.pipeline.describing.ready, self.species, refuses_unknown=True)
+        assert ready is not None  # none is skipped
+        assert ready.structure is not None  # SOAP has a cutoff
+        return ready.structure
 
     def similarity(self, frames: Iterable[Atoms], prototypes: Iterable[Atoms], *, n_threads: int = 0) -> Array:
         """Kernel of every atom with given structures, such as crystals.

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._arrays import Array
+from ..models._basis import Basis
+from ..models._batches import Batch, Derivatives
 from ..models._structures import Structures
 from . import _frames
-from ._describing import Describing, Ready
-from ._training_set import TrainingSet, counted_again
+from ._describing import Describing, Ready, SoapDescribing
+from ._gradient_rows import gradient_rows_of
+from ._noisy_labels import LabelSource
+from ._training_set import TrainingSet, changed, counted_again
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -33,6 +38,7 @@ class FrameEnvironments:
     describing: Describing
     n_features: int
     n_threads: int
+    labels: LabelSource | None = None
 
     @property
     def structures(self) -> Structures:
@@ -57,14 +63,17 @@ class FrameEnvironments:
 
     def batches(
         self, start: int, report: Callable[[str, int], None] = ignore, stop: int | None = None
-    ) -> Iterator[tuple[Array, list[Indices]]]:
+    ) -> Iterator[Batch]:
         """See `Environments`; those of structures before `stop`, if there is one."""
         end = len(self.structures) if stop is None else stop
         for first, batch in _frames.batches(self._frames(start, end), _frames.batch_limit(self.n_features), start):
             ready = self._ready(batch, range(len(batch)), first)
             features = self.describing.features(ready, [None] * len(ready), self.n_threads)
             report("rows: descriptors", first + len(batch))
-            yield features, [frame.numbers for frame in batch]
+            derivatives = (
+                [self._derivatives(one, first + k) for k, one in enumerate(ready)] if self._has_derivatives else []
+            )
+            yield Batch(features, [frame.numbers for frame in batch], derivatives)
 
     def species(self, environments: Indices) -> Indices:
         """See `Environments`: structures are looked at again, for only chosen environments' species are ever needed."""
@@ -89,6 +98,31 @@ class FrameEnvironments:
         from ..descriptors._elements import symbol
 
         return symbol(species)
+
+    @property
+    def _has_derivatives(self) -> bool:
+        """Whether forces or virials are labels of any structure."""
+        n_derivatives = self.structures.n_derivatives
+        return n_derivatives is not None and bool(n_derivatives.any())
+
+    def _derivatives(self, ready: Ready, number: int) -> Derivatives:
+        """Forces and virial of a structure that are labels."""
+        assert self.labels is not None
+        assert self.structures.n_derivatives is not None
+        used = self.labels.of_frame(ready.frame, ready.name, has_energy=False).derivatives
+        if len(used) != self.structures.n_derivatives[number]:
+            raise changed(number)
+        return Derivatives(used.kinds, used.targets, used.sigmas, partial(self._rows, ready, used.places))
+
+    def _rows(self, ready: Ready, places: Indices, basis: Basis, n_threads: int) -> Iterator[Array]:
+        """Rows of components of the forces and the virial of a structure, by their places among all of them."""
+        assert isinstance(self.describing, SoapDescribing)
+        assert self.describing.core is not None
+        assert ready.structure is not None
+        forces, virial = gradient_rows_of(basis, self.describing.core, ready.structure, n_threads)
+        of_forces = places[places < len(forces)]
+        yield forces if len(of_forces) == len(forces) else forces[of_forces]
+        yield virial[places[len(of_forces) :] - len(forces)]
 
     def _frames(self, start: int, stop: int) -> Iterator[Atoms]:
         structures = self.structures

@@ -15,6 +15,7 @@ from ..models._rows_file import rows_file, spooled_rows
 from ..models._settings import FitSettings
 from ._fitting import frames_problem, outside_of
 from ._model import AnyModel
+from ._virial_check import warn_of_reversed_virials
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -45,4 +46,5 @@ def fit_frames(
                 keep(rows)
                 spool.write(rows)
         core = finished(problem, basis, sums, further, spool.blocks, stacklevel=4)
+    warn_of_reversed_virials(problem, core, stacklevel=3)
     return kind._of(referenced(problem, core), outside_of(wanted))

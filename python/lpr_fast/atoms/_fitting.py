@@ -22,6 +22,7 @@ from ._describing import Bins, Describing, OtherDescribing, SoapDescribing, othe
 from ._descriptor_part import descriptor_part, soap_of
 from ._environments import FrameEnvironments
 from ._frames import Rereadable
+from ._noisy_labels import LabelSource
 from ._stored_model import StoredModel
 from ._training_set import TrainingSet, ignore, looked_through, looked_through_elsewhere
 
@@ -142,7 +143,9 @@ def frames_problem(
     descriptor = _built(wanted, structures.species)
     facts = ModelFacts(baseline, _provenance(structures, settings), descriptor_part(descriptor))
     n_features = _n_features(descriptor, training)
-    environments = FrameEnvironments(training, _describing(descriptor, n_features), n_features, settings.n_threads)
+    describing = _describing(descriptor, n_features)
+    _refuse_derivatives(structures, describing)
+    environments = FrameEnvironments(training, describing, n_features, settings.n_threads, LabelSource.of(settings))
     elsewhere = None if further is None else Elsewhere(further.structures, replace(environments, training=further))
     active = settings.active_set
     given = None if active is None or isinstance(active, ActiveFeatures) else _environments(active, structures)
@@ -209,6 +212,16 @@ def attached_describing(head: Head, outside: Descriptor | None) -> Describing:
     return other_describing(facts, outside, head.basis.n_features, "these rows were")
 
 
+def _refuse_derivatives(structures: Structures, describing: Describing) -> None:
+    """Throw for forces and virials as labels where the descriptor has no derivatives."""
+    is_needed = structures.n_derivatives is not None and structures.n_derivatives.any()
+    if is_needed and not isinstance(describing, SoapDescribing):
+        raise InvalidInputError(
+            "sigma is given for forces or virials, but only SOAP (hypers) has the derivatives that their rows are made "
+            "of; leave them out of sigma, or fit rows of your own (from_rows)."
+        )
+
+
 def _n_features(descriptor: Descriptor, training: TrainingSet) -> int:
     """D; a descriptor that does not know it describes the first structure."""
     if descriptor.n_features is not None:
@@ -246,4 +259,5 @@ def _environments(pairs: ArrayLike, structures: Structures) -> Indices:
 def _provenance(structures: Structures, settings: FitSettings) -> dict[str, Any]:
     """What every provenance says, after what the caller wants it to say."""
     facts = provenance_of(structures, settings.provenance)
-    return facts | {"energy_key": None if structures.energies is None else settings.energy_key}
+    noise = {} if settings.noise is None else {"noise": dict(settings.noise)}
+    return facts | noise | {"energy_key": None if structures.energies is None else settings.energy_key}

@@ -27,6 +27,9 @@ DEFAULT_ENERGY_KEY = "energy"
 # Frames are scored together until they have so many atoms: enough for all cores.
 BATCH_ATOMS = 4096
 
+# Threads would wait for one another longer than they compute for frames of fewer atoms; the bits are the same.
+_FEW_ATOMS = 256
+
 # Features that exist at a time.
 _BATCH_VALUES = 2**21
 
@@ -111,6 +114,11 @@ def usable(
             yield None
 
 
+def threads_for(n_atoms: int, n_threads: int) -> int:
+    """Threads that are worth while for one frame."""
+    return 1 if n_atoms < _FEW_ATOMS else n_threads
+
+
 def batch_limit(n_features: int) -> int:
     """Atoms whose features are kept together."""
     return min(BATCH_ATOMS, max(1, _BATCH_VALUES // n_features))
@@ -148,6 +156,17 @@ def stored(frame: Atoms, key: str) -> Any:
     """What `Atoms.info` holds, or a result that the frame's calculator holds already: nothing is calculated."""
     in_info = frame.info.get(key)
     return getattr(frame.calc, "results", {}).get(key) if in_info is None else in_info
+
+
+def refuse_changed(frame: Atoms, name: str, key: str) -> None:
+    """Throw where a result of the frame's calculator is looked for, but the frame has changed since it was found."""
+    is_result = frame.info.get(key) is None and frame.arrays.get(key) is None
+    check_state = getattr(frame.calc, "check_state", None)
+    if is_result and check_state is not None and check_state(frame):
+        place = "Atoms.arrays" if np.ndim(frame.calc.results[key]) == 2 else "Atoms.info"
+        raise InvalidInputError(
+            f"{name} was changed after its {key!r} was calculated; if that still holds, put it into {place}."
+        )
 
 
 def refuse_unknown_species(frame: Atoms, number: int, species: Sequence[int]) -> None:

@@ -19,7 +19,7 @@ from ..models._fit import ModelFacts, adding, provenance_of, sums_of
 from ..models._leave_one_out import Blocks
 from ..models._members import Members, left_out_errors, side_by_side
 from ..models._row_sums import RowSums
-from ..models._rows import ENERGY, Rows
+from ..models._rows import ENERGY, KINDS, Rows
 from ..models._rows_file import Head, as_rows, mapped
 from ..models._settings import FitSettings, Regularizer
 from ..models._structures import Groups, Structures, checked_weights
@@ -70,7 +70,7 @@ class KeptRows:
 
     @property
     def kind(self) -> Indices:
-        """What the label of each row is, shape (n_rows,): 0 for a total energy."""
+        """What the label of each row is, shape (n_rows,): 0 a total energy, 1 part of a force, 2 part of a virial."""
         return np.asarray(self._records["kind"], dtype=np.int64)
 
     @property
@@ -176,7 +176,19 @@ class KeptRows:
         counts = np.asarray(records["composition"]).astype(np.int64)
         species = self._head.basis.species
         loss = self._head.settings.loss
-        return Structures(species, counts, np.array(of_chosen), loss, energies, Groups.none(len(chosen)))
+        groups = Groups.none(len(chosen))
+        if loss != "noise":
+            return Structures(species, counts, np.array(of_chosen), loss, energies, groups)
+        kinds, wanted = self.kind, np.isin(self.structure, chosen)
+        n_labels = {name: int(np.count_nonzero(wanted & (kinds == kind))) for kind, name in enumerate(KINDS)}
+        sigmas = np.array(records["unit"])
+        n_labels["energy"] = int(np.isfinite(sigmas).sum())
+        return Structures(
+            *(species, counts, np.array(of_chosen), loss, energies, groups),
+            facts={"n_labels": n_labels},
+            sigmas=sigmas,
+            n_derivatives=np.asarray(records["count"], dtype=np.int64) - 1,
+        )
 
     def _blocks(self, chosen: Indices, weights: Array | None) -> Iterator[Rows]:
         """Rows of some structures."""
@@ -194,7 +206,7 @@ class KeptRows:
     def _usable(self, structures: ArrayLike | None, weights: ArrayLike | None) -> Indices:
         """Numbers of the chosen structures that have a weight and an energy."""
         self._baseline_of(self._head.facts)
-        usable: Indices = self._chosen(structures)[self._structures(structures, weights).is_labelled]
+        usable: Indices = self._chosen(structures)[self._structures(structures, weights).is_used]
         return usable
 
     def _settings(self, regularizer: Regularizer | None, n_threads: int) -> FitSettings:
@@ -216,7 +228,7 @@ class KeptRows:
         asked = [self._asked(np.flatnonzero(of_member), weights, baseline)[0] for of_member in counts]
         members = Members(counts, np.stack([self._baseline_of(of_member) for of_member in asked]))
         settings = self._settings(regularizer, n_threads)
-        found = side_by_side(self._head.basis, members, settings, facts, blocks, stacklevel=3)
+        found = side_by_side(self._head.basis, members, settings, facts, blocks, len(self), stacklevel=3)
         errors = np.full(counts.shape, np.nan)
         for numbers, of_block in left_out_errors(found.weights, members, blocks()):
             errors[:, numbers] = of_block

@@ -14,13 +14,12 @@ from .._arrays import LARGEST_ENTRY, Array, as_number
 from .._errors import InvalidInputError
 from ..models._settings import FitSettings
 from ..models._structures import Groups, checked_weights, weights_of_deviations
-from ._frames import DEFAULT_ENERGY_KEY, stored
+from ._derivative_labels import has_virial, names_of_forces
+from ._frames import DEFAULT_ENERGY_KEY, refuse_changed, stored
+from ._noisy_labels import LabelSource, NoisyLabels
 
 if TYPE_CHECKING:
     from ase import Atoms
-
-# Names under which structures carry forces.
-_FORCES = ("forces", "force", "REF_forces", "dft_forces", "dft_force")
 
 # What a group of isolated atoms is called, without case, blanks and underscores.
 _ISOLATED = "isolatedatom"
@@ -37,7 +36,9 @@ class Labels:
         self._groups: dict[str, int] = {}
         self._of_structure = array("q")
         self._periodic = np.ones(3, dtype=bool)
-        self._n_with_forces = 0
+        self._n_with_forces = self._n_with_virials = 0
+        source = LabelSource.of(settings)
+        self._noisy = None if source is None else NoisyLabels(source)
         self._isolated: dict[int, float] = {}
 
     def add(self, frame: Atoms) -> None:
@@ -48,15 +49,24 @@ class Labels:
         self._weights.add(frame, number)
         self._of_structure.append(self._groups.setdefault(group, len(self._groups)))
         self._periodic &= frame.pbc
-        self._n_with_forces += any(name in frame.arrays or stored(frame, name) is not None for name in _FORCES)
+        if self._noisy is None:
+            self._n_with_forces += bool(names_of_forces(frame))
+            self._n_with_virials += has_virial(frame)
+        else:
+            self._noisy.add(frame, number, has_energy=energy is not None)
         if self._settings.baseline == "isolated" and energy is not None and _is_isolated(frame, group):
             self._take_isolated(int(frame.numbers[0]), energy, number)
 
     def energies(self, *, optional: bool) -> Array | None:
         """Every frame's, NaN for those that have none; None where no frame has one.
 
-        That is refused, unless it is `optional`, or the key is the default, which nobody may have asked for.
+        That is refused, unless it is `optional`, or the key is the default, which nobody may have asked for. With noise
+        it is taken, and energies without a standard deviation are none.
         """
+        if self._noisy is not None:
+            return self._noisy.energies(
+                np.array(self._energies.found) if self._energies.key else None, optional=optional
+            )
         energies = self._energies
         if not energies.n_missing:
             return energies.all()
@@ -67,6 +77,8 @@ class Labels:
 
     def weights(self, n_structures: int) -> Array:
         """Those that the caller gave, or that the frames have."""
+        if self._noisy is not None:
+            return self._noisy.weights()
         of_frames = self._weights.all()
         given, sigmas = self._settings.weights, self._settings.sigmas
         if sigmas is not None:
@@ -85,9 +97,16 @@ class Labels:
     def facts(self) -> dict[str, Any]:
         """What the provenance says: along which cell vectors all frames are periodic, and what was not used."""
         facts: dict[str, Any] = {"periodic": self._periodic.tolist()}
-        if self._n_with_forces:
-            facts["unused_forces_of"] = self._n_with_forces
-        return facts
+        if self._noisy is not None:
+            return facts | self._noisy.facts()
+        unused = {"unused_forces_of": self._n_with_forces, "unused_virials_of": self._n_with_virials}
+        return facts | {name: count for name, count in unused.items() if count}
+
+    def of_noise(self) -> dict[str, Any]:
+        """Standard deviations of energies, and how many other labels each frame has: see `Structures`."""
+        if self._noisy is None:
+            return {}
+        return {"sigmas": self._noisy.sigmas, "n_derivatives": self._noisy.n_derivatives}
 
     def _take_isolated(self, species: int, energy: float, number: int) -> None:
         before = self._isolated.setdefault(species, energy)
@@ -124,8 +143,10 @@ class _Numbers:
         """Take what the next frame has."""
         if self.key is None:
             return None
-        given = _up_to_date(frame, number, self.key)
-        if given is None:
+        given = stored(frame, self.key)
+        if given is not None:
+            refuse_changed(frame, f"frame {number}", self.key)
+        else:
             self.first_missing = self.first_missing if self.n_missing else number
             self.n_missing += 1
         value = np.nan if given is None else as_number(f"the {self.what} of frame {number}", given)
@@ -146,14 +167,3 @@ class _Numbers:
                 f"frames have none); remove these frames, correct the name,{remedy or ' or leave it out'}."
             )
         return values
-
-
-def _up_to_date(frame: Atoms, number: int, key: str) -> Any:
-    """What is stored under a name, unless the frame has changed since a calculator stored it."""
-    value, check_state = stored(frame, key), getattr(frame.calc, "check_state", None)
-    is_result = value is not None and frame.info.get(key) is None
-    if is_result and check_state is not None and check_state(frame):
-        raise InvalidInputError(
-            f"frame {number} was changed after its {key!r} was calculated; if that still holds, put it into Atoms.info."
-        )
-    return value

@@ -21,6 +21,8 @@ from ._fit_frames import fit_frames
 from ._fitting import wanted_descriptor
 from ._frames import DEFAULT_ENERGY_KEY
 from ._model import StructureModel
+from ._noise import Noise
+from ._noisy_labels import weighting
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -50,7 +52,11 @@ class LinearModel(StructureModel):
         loss: Loss = "total",
         weights: ArrayLike | str | None = None,
         sigmas: ArrayLike | str | None = None,
+        sigma: Noise | Mapping[str, Any] | None = None,
+        delta: float | Literal["auto"] = "auto",
         energy_key: str | None = DEFAULT_ENERGY_KEY,
+        force_key: str | None = None,
+        virial_key: str | None = None,
         group_key: str = "config_type",
         baseline: Mapping[Any, float] | Literal["isolated"] | None = None,
         hold: Iterable[Atoms] = (),
@@ -63,9 +69,11 @@ class LinearModel(StructureModel):
 
         Parameters
         ----------
-        frames, hypers, descriptor, loss, weights, sigmas, energy_key, group_key, baseline, hold, provenance, \
-        keep_rows, n_threads, progress
+        frames, hypers, descriptor, loss, weights, sigmas, sigma, energy_key, force_key, virial_key, group_key, \
+        baseline, hold, provenance, keep_rows, n_threads, progress
             As for `SparseKernelModel.fit`.
+        delta : float or "auto"
+            With `sigma`, the prior standard deviation of the weights, in eV over the unit of the features.
         regularizer : float or "auto"
             mu > 0, in units of squared energies (of the loss) times squared features; "auto" as there.
 
@@ -80,11 +88,18 @@ class LinearModel(StructureModel):
         """
         settings = FitSettings(
             "linear",
-            regularizer=regularizer,
-            loss=loss,
-            weights=weights,
-            sigmas=sigmas,
+            **weighting(
+                sigma,
+                delta,
+                regularizer=regularizer,
+                loss=loss,
+                weights=weights,
+                sigmas=sigmas,
+                group_key=group_key,
+            ),
             energy_key=energy_key,
+            force_key=force_key,
+            virial_key=virial_key,
             group_key=group_key,
             baseline=baseline,
             hold=tuple(hold),

@@ -20,6 +20,8 @@ from ._fit_frames import fit_frames
 from ._fitting import as_active_set, wanted_descriptor
 from ._frames import DEFAULT_ENERGY_KEY
 from ._model import StructureModel
+from ._noise import Noise
+from ._noisy_labels import weighting
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -51,7 +53,11 @@ class SparseKernelModel(StructureModel):
         loss: Loss = "total",
         weights: ArrayLike | str | None = None,
         sigmas: ArrayLike | str | None = None,
+        sigma: Noise | Mapping[str, Any] | None = None,
+        delta: float | Literal["auto"] = "auto",
         energy_key: str | None = DEFAULT_ENERGY_KEY,
+        force_key: str | None = None,
+        virial_key: str | None = None,
         group_key: str = "config_type",
         baseline: Mapping[Any, float] | Literal["isolated"] | None = None,
         hold: Iterable[Atoms] = (),
@@ -103,9 +109,23 @@ class SparseKernelModel(StructureModel):
         sigmas : array_like, shape (n_frames,), or str, optional
             Instead of weights, the standard deviation of each structure's label, in its unit: the weight is
             1 / sigma^2. Of GAP's training files ``"energy_sigma"``.
+        sigma : mapping or Noise, optional
+            Standard deviations of the labels, in their units: ``{"energy": 0.01, "force": 0.1, "virial": 0.5}`` for
+            total energies (eV), components of forces (eV/Å) and of virials (eV); kinds that are left out are not used.
+            Keys of the structures, tables for groups and masks: see `Noise`. Instead of `regularizer`, `loss`,
+            `weights` and `sigmas`: the weight of a label is 1 / sigma^2, and `loss` is ``"noise"``. Structures may
+            lack labels.
+        delta : float or "auto"
+            With `sigma`, the prior standard deviation of the local energy, in eV: the regularizer is 1 / delta^2.
+            "auto" takes that of largest evidence.
         energy_key : str or None
             Where `Atoms.info`, or the results that the calculator holds, have total energies. With None, or if no
             frame has the default "energy", the model has no energies.
+        force_key, virial_key : str, optional
+            Where `Atoms.arrays`, `Atoms.info`, or the results that the calculator holds, have forces (eV/Å; NaN for
+            atoms without) and virials: nine numbers in eV, minus the derivatives of the energy with respect to strain.
+            A name with "stress" in it is that of a stress as ASE has it, in eV/Å^3 and positive under tension, which
+            is multiplied by minus the volume. The defaults are "forces" or "force", and "virial" or "stress".
         group_key : str
             Where `Atoms.info` says what kind of structure each is.
         baseline : mapping or "isolated", optional
@@ -139,14 +159,21 @@ class SparseKernelModel(StructureModel):
         """
         settings = FitSettings(
             "sparse_kernel",
-            regularizer=regularizer,
+            **weighting(
+                sigma,
+                delta,
+                regularizer=regularizer,
+                loss=loss,
+                weights=weights,
+                sigmas=sigmas,
+                group_key=group_key,
+            ),
             n_active=n_active,
             active_set=as_active_set(active_set),
             zeta=zeta,
-            loss=loss,
-            weights=weights,
-            sigmas=sigmas,
             energy_key=energy_key,
+            force_key=force_key,
+            virial_key=virial_key,
             group_key=group_key,
             baseline=baseline,
             hold=tuple(hold),

@@ -19,8 +19,11 @@ from .._files import replacing
 from .._html import table
 from .._rigidity import Rigidity
 from ..models import _archive
-from ..models._calibration import Calibration
+from ..models._basis import SparseKernelBasis
+from ..models._calibration import Calibration, ForceCalibration
+from ..models._conformal import Conformal
 from ..models._reference import Reference
+from ..models._rows import KINDS
 from ..models._scores import LOSS_NAMES, Loss
 
 if TYPE_CHECKING:
@@ -67,9 +70,20 @@ class StoredModel:
 
     @property
     def loss(self) -> Loss:
-        """``"total"`` or ``"per_atom"``: the loss that sets the scale of the rigidities."""
+        """``"total"``, ``"per_atom"`` or ``"noise"``: the loss that sets the scale of the rigidities."""
         loss: Loss = self._facts["loss"]
         return loss
+
+    @property
+    def noise(self) -> dict[str, float | None] | None:
+        """Standard deviations that the labels of the fit had: ``energy`` (eV), ``force`` (eV/Å), ``virial`` (eV).
+
+        None for a kind that was not used, or whose deviations are not one number for all; ``prior_variance`` is
+        delta^2, 1 / mu. None altogether unless the model was fitted with `sigma`, and its `loss` is ``"noise"``.
+        """
+        if "noise" not in self._facts:
+            return None
+        return {name: self._facts["noise"].get(name) for name in ("prior_variance", *KINDS)}
 
     @property
     def hypers(self) -> dict[str, Any] | None:
@@ -94,10 +108,8 @@ class StoredModel:
     @property
     def active_features(self) -> dict[int, Array] | None:
         """Features of the active environments of each species, in the order of the columns of `phi`; None: linear."""
-        if self._model.active is None:
-            return None
-        of_species = np.split(self._model.active, np.cumsum(self._facts["n_active"])[:-1])
-        return dict(zip(self.species, of_species, strict=True))
+        basis = _archive.basis_of(self._model)
+        return basis.active if isinstance(basis, SparseKernelBasis) else None
 
     @property
     def active_environments(self) -> NDArray[np.int64] | None:
@@ -146,6 +158,18 @@ class StoredModel:
         """What `calibrate` came to; None for a model that was not calibrated."""
         facts = self._facts.get("calibration")
         return None if facts is None else Calibration.from_facts(facts)
+
+    @property
+    def force_calibration(self) -> ForceCalibration | None:
+        """What `calibrate` came to for forces; None for a model that was not calibrated with them."""
+        facts = self._facts.get("force_calibration")
+        return None if facts is None else ForceCalibration.from_facts(facts)
+
+    @property
+    def conformal(self) -> Conformal | None:
+        """The conformal intervals of `calibrate`; None for a model without."""
+        facts = self._facts.get("conformal")
+        return None if facts is None else Conformal.from_facts(facts)
 
     @property
     def provenance(self) -> dict[str, Any]:

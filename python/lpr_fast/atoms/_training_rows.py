@@ -10,28 +10,25 @@ from numpy.typing import ArrayLike
 
 from .._arrays import as_names
 from .._errors import InvalidInputError
-from ..models._basis import SparseKernelBasis
-from ..models._fit import ModelFacts, solved, warn_of_labels
+from ..models._batches import rows_of
+from ..models._fit import warn_of_labels
 from ..models._leave_one_out import LeaveOneOut, as_grid, left_out, spectrum_of
 from ..models._left_out import LearningCurve, LeftOutGroups
-from ..models._problem import rows_of
 from ..models._regularizer import RegularizerChoice, chosen, grid_of, settled
-from ..models._row_sums import RowSums
 from ..models._rows_file import RowsWriter, mapped
 from ..models._settings import Regularizer
 from ..models._subsets import growing, without_groups
 from ._fitting import attached_describing
-from ._kept_rows import KeptRows
-from ._linear_model import LinearModel
+from ._influential_rows import InfluentialRows
 from ._model import StructureModel
-from ._sparse_kernel_model import SparseKernelModel
+from ._noisy_labels import LabelSource
 from ._training_set import as_before, ignore, looked_through
 
 if TYPE_CHECKING:
     from ase import Atoms
 
 
-class TrainingRows(KeptRows):
+class TrainingRows(InfluentialRows):
     """The rows of a fit that were kept in a file (``keep_rows``), mapped into memory.
 
     A row is what a label is about, summed: phi of all atoms of a structure for its energy. A structure may have any
@@ -271,17 +268,19 @@ class TrainingRows(KeptRows):
         structures = as_before(training.structures, head.basis.species, is_labelled=self._is_labelled)
         warn_of_labels(structures, is_fitted=False, stacklevel=2)
         n_before = self.n_structures
-        environments = FrameEnvironments(training, describing, head.basis.n_features, n_threads)
+        environments = FrameEnvironments(
+            training, describing, head.basis.n_features, n_threads, LabelSource.of(settings)
+        )
         with self._path.open("rb") as file:
             writer = RowsWriter(self._path, file.read(self._begin), head.record)
         try:
             writer.begin(len(self))
             first = 0
-            for features, species in environments.batches(0):
-                rows = rows_of(head.basis, features, species, structures, first, n_threads)
-                rows.labels["structure"] += n_before
-                writer.write(rows)
-                first += len(species)
+            for batch in environments.batches(0):
+                for rows in rows_of(head.basis, batch, structures, first, n_threads):
+                    rows.labels["structure"] += n_before
+                    writer.write(rows)
+                first += len(batch)
             writer.sync()
         except BaseException:
             writer.begin(len(self))
@@ -290,9 +289,3 @@ class TrainingRows(KeptRows):
             writer.close()
         self._records = mapped(self._path, head, self._begin)
         self.__dict__.pop("_first_rows", None)
-
-    def _model(self, sums: RowSums, settings: Any, facts: ModelFacts) -> StructureModel:
-        kind = SparseKernelModel if isinstance(self._head.basis, SparseKernelBasis) else LinearModel
-        core = solved(self._head.basis, sums, settings, facts, stacklevel=3)
-        model: StructureModel = kind._of(core, self._outside)
-        return model

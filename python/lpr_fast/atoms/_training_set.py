@@ -64,6 +64,7 @@ def looked_through(
         labels.groups(),
         labels.isolated,
         labels.facts(),
+        **labels.of_noise(),
     )
     return TrainingSet(structures, source)
 
@@ -142,11 +143,16 @@ def counted_again(source: _frames.Rereadable, species: tuple[int, ...], counts: 
     for number, expected in enumerate(counts, start):
         frame = next(frames, None)
         if frame is None or not _has(frame, species, expected):
-            raise InvalidInputError(
-                f"frame {number} is not what it was when the training set was looked through; leave the frames as they "
-                "are while a model is fitted."
-            )
+            raise changed(number)
         yield frame
+
+
+def changed(number: int) -> InvalidInputError:
+    """What to say of a frame that is another one now."""
+    return InvalidInputError(
+        f"frame {number} is not what it was when the training set was looked through; leave the frames as they are "
+        "while a model is fitted."
+    )
 
 
 def _has(frame: Atoms, species: tuple[int, ...], expected: Indices) -> bool:

@@ -14,6 +14,7 @@ from .._errors import InvalidInputError
 from .._files import refuse_output, sha256_of, shown
 from ..atoms._fitting import as_active_set, wanted_descriptor
 from ..atoms._load import load_model
+from ..atoms._noisy_labels import weighting
 from ..atoms._sparse_kernel_model import SparseKernelModel
 from ..descriptors._imported import imported
 from ..descriptors._soap_hypers import soap_hypers
@@ -21,13 +22,18 @@ from ..jobs import _fit_files
 from ..jobs._executors import executor_of
 from ..jobs._fit_files import FitOrder
 from ..models._memory import as_bytes
+from ..models._rows import KINDS
 from ..models._settings import FitSettings
 from ..reading._options import ReadOptions
 from ..reading._specification import path_of
-from ._calibrate import calibration_line, frames_of, warn_of_training
+from ._calibrate import frames_of, warn_of_training
+from ._calibration_lines import calibration_lines
 from ._info import active_set_line, blind_line, few_line, rigidity_line, training_line
+from ._noise_lines import noise_lines
+from ._noise_options import as_delta, noise_of
 from ._split import split_lines
 from ._terminal import say, tell, watching
+from ._training_errors import training_error_lines
 from ._tune import as_regularizer, choice_lines, size_line
 
 # Options that are about SOAP.
@@ -59,6 +65,14 @@ class Options:
     no_energies: bool
     weights: str | None
     sigmas: str | None
+    sigma_energy: str | None
+    sigma_force: str | None
+    sigma_virial: str | None
+    sigma_group: tuple[str, ...]
+    delta: str
+    force_key: str | None
+    virial_key: str | None
+    mask_key: str | None
     baseline: str | None
     hold: str | None
     group_key: str
@@ -68,6 +82,7 @@ class Options:
     memory: str | None
     workers: int
     scheduler: str | None
+    gap_fit: str | None
     reading: dict[str, Any]
 
     def wanted(self) -> Any:
@@ -95,20 +110,32 @@ class Options:
         is_sampled = not is_linear and self.active_set is None
         return FitSettings(
             "linear" if is_linear else "sparse_kernel",
-            regularizer=as_regularizer(self.regularizer),
+            **self.weighting(),
             n_active=(_N_ACTIVE if self.n_active is None else self.n_active) if is_sampled else None,
             active_set=None if self.active_set is None else _active_set(self.active_set),
             zeta=self.zeta,
-            loss=self.loss,
-            weights=self.weights,
-            sigmas=self.sigmas,
             energy_key=None if self.no_energies else self.energy_key,
+            force_key=self.force_key,
+            virial_key=self.virial_key,
             group_key=self.group_key,
             baseline=None if self.baseline is None else _baseline(self.baseline),
             hold=() if self.hold is None else tuple(frames_of((self.hold,), self.reading)),
             seed=self.seed,
             provenance=provenance,
             memory=None if self.memory is None else as_bytes(self.memory),
+        )
+
+    def weighting(self) -> dict[str, Any]:
+        """What labels count, and the regularizer."""
+        sigmas = {kind: getattr(self, f"sigma_{kind}") for kind in KINDS}
+        return weighting(
+            noise_of(sigmas, self.sigma_group, self.mask_key, self.group_key),
+            as_delta(self.delta),
+            regularizer=as_regularizer(self.regularizer),
+            loss=self.loss,
+            weights=self.weights,
+            sigmas=self.sigmas,
+            group_key=self.group_key,
         )
 
 
@@ -155,6 +182,7 @@ def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
             list(options.active_from) or None,
         )
         fitted = _fit_files.fitted(list(train), order)
+        errors = list(training_error_lines(fitted.model, train, order.settings, options.reading, progress))
         watch.lap("writing")
     if fitted.resumed_at is not None:
         say(f"went on from structure {fitted.resumed_at} of the second pass, where an earlier run had stopped.")
@@ -173,13 +201,14 @@ def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
     for line in (blind_line(model), few_line(model)):
         if line is not None:
             tell(line)
-    for line in [*split_lines(model), *choice_lines(facts)]:
+    for line in [*split_lines(model), *choice_lines(facts), *noise_lines(model), *errors]:
         tell(line)
     if options.calibrate is not None:
         warn_of_training(model, (options.calibrate,))
         model = model.calibrate(frames_of((options.calibrate,), options.reading))
         model.save(output)
-        tell(calibration_line(model))
+        for line in calibration_lines(model):
+            tell(line)
     tell(f"seconds   {watch.summary()}")
     tell(f"written   {output}" + (f", {options.keep_rows}" if options.keep_rows else ""))
 

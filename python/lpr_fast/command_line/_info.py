@@ -13,7 +13,8 @@ from ..atoms._model import StructureModel
 from ..atoms._sparse_kernel_model import SparseKernelModel
 from ..descriptors._elements import symbol, symbols
 from ..models._scores import LOSS_NAMES
-from ._calibrate import calibration_line
+from ._calibration_lines import calibration_lines
+from ._noise_lines import noise_lines
 from ._split import split_lines
 from ._tune import choice_lines
 
@@ -46,7 +47,7 @@ def info(path: Path) -> None:
         print(blind)
     if few := few_line(model):
         print(few)
-    for line in [*split_lines(model), *choice_lines(facts)]:
+    for line in [*split_lines(model), *choice_lines(facts), *noise_lines(model)]:
         print(line)
     if model.baseline is None:
         print("energies  none")
@@ -54,9 +55,12 @@ def info(path: Path) -> None:
         baseline = ", ".join(f"{symbol(s)} {energy:.6g}" for s, energy in model.baseline.items())
         source = f"from {facts['energy_key']!r}; " if "energy_key" in facts else ""
         print(f"energies  {source}baseline of an atom: {baseline}")
-    print(calibration_line(model))
+    if model.noise is None or model.calibration is not None:
+        for line in calibration_lines(model):
+            print(line)
     if model.n_members:
-        print(f"committee {model.n_members} members: scores have the spread of their local energies")
+        name = "ensemble" if "ensemble" in facts else "committee"
+        print(f"{name:9} {model.n_members} members: scores have the spread of their local energies")
     instructions = cpu_info()
     print(f"runs on   {instructions.instruction_set} (available: {', '.join(instructions.available)})")
     if model.hypers is None:

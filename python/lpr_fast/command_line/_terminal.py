@@ -127,3 +127,11 @@ def write_each(outputs: Sequence[Path], write: Callable[[Path], object]) -> None
             before = ", ".join(map(str, outputs[:number])) or "no file"
             raise KeyboardInterrupt(f"interrupted; written before: {before}.") from error
     tell(f"written   {', '.join(map(str, outputs))}")
+
+
+def aligned(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a table, without columns that are empty throughout."""
+    columns = [column for column in zip(heads, *rows, strict=True) if any(column[1:])]
+    widths = [max(map(len, column)) for column in columns]
+    lines = zip(*columns, strict=True)
+    return ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in lines]

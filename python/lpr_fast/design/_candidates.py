@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -13,8 +12,11 @@ from numpy.typing import ArrayLike
 from .. import _core
 from .._arrays import Array, as_number, as_vector
 from .._errors import InvalidInputError
+from .._whitening import Whitening
+from ..atoms._described import Indices
 from ..atoms._model import StructureModel
-from ._described import Indices, described
+from ._greedy import Blocks
+from ._label_rows import Labels, described_totals
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -32,8 +34,8 @@ class Pool:
 
     Attributes
     ----------
-    rows : numpy.ndarray, shape (n, M)
-        What each adds to the data, times the root of its weight.
+    blocks : Blocks
+        What each adds to the data: rows times the roots of their weights, whitened.
     points : numpy.ndarray, shape (n, D)
         What tells how far apart two are: mean features of their atoms.
     costs : numpy.ndarray, shape (n,)
@@ -42,7 +44,7 @@ class Pool:
         Where each comes from.
     """
 
-    rows: Array
+    blocks: Blocks
     points: Array
     costs: Array
     sources: list[str]
@@ -60,41 +62,66 @@ class Pool:
 
 
 def pool_of_frames(
+    whitening: Whitening,
     model: StructureModel,
     frames: list[Atoms],
+    labels: Labels,
     weights: ArrayLike | None,
     costs: Costs | None,
     sources: Sources | None,
-    n_threads: int,
 ) -> Pool:
-    """Structures, of which each adds a row for its energy."""
-    rows, points = energy_rows(model, frames, n_threads)
+    """Structures, of which each adds a row for every label that it would bring.
+
+    Raises
+    ------
+    InvalidInputError
+        For structures, weights, costs and sources that cannot be used.
+    """
     if costs is None:
         costs = np.array([float(len(frame)) ** 3 for frame in frames])
     elif callable(costs):
         costs = np.array([as_number("the cost of a candidate", costs(frame)) for frame in frames])
     if isinstance(sources, str):
         sources = [frame.info.get(sources, "") for frame in frames]
-    return pool_of_rows(rows, weights, costs, sources, points)
+    roots, prices, names = _checked(len(frames), weights, costs, sources)
+    totals, points = described_totals(model, frames, "candidates", whitening.n_threads)
+    z = [np.zeros((0, whitening.rows(totals[:0]).shape[1]))]
+    for frame, total, root in zip(frames, totals, roots.tolist(), strict=True):
+        z.append(root * whitening.rows(labels.rows(frame, total)))
+    first = np.cumsum([len(rows) for rows in z])
+    return Pool(Blocks(np.concatenate(z), first), points, prices, names)
 
 
 def pool_of_rows(
-    rows: Array, weights: ArrayLike | None, costs: ArrayLike | None, sources: Sequence[Any] | None, points: Array
+    whitening: Whitening,
+    blocks: list[Array],
+    weights: ArrayLike | None,
+    costs: ArrayLike | None,
+    sources: Sequence[Any] | None,
 ) -> Pool:
-    """Rows, one for each candidate.
+    """Rows, one or more for each candidate; how far apart candidates are is told by the sums of their rows.
 
     Raises
     ------
     InvalidInputError
         For weights, costs and sources that do not fit.
     """
-    count = len(rows)
-    names = [""] * count if sources is None else [str(name) for name in sources]
+    roots, prices, names = _checked(len(blocks), weights, np.ones(len(blocks)) if costs is None else costs, sources)
+    rows = np.concatenate([root * block for root, block in zip(roots.tolist(), blocks, strict=True)])
+    first = np.cumsum([0, *map(len, blocks)])
+    points = np.stack([block.sum(axis=0) for block in blocks])
+    return Pool(Blocks(whitening.rows(rows), first), points, prices, names)
+
+
+def _checked(
+    count: int, weights: ArrayLike | None, costs: ArrayLike, sources: Sequence[Any] | None
+) -> tuple[Array, Array, list[str]]:
+    """Roots of the weights, costs, and names of sources."""
+    names = [""] * count if sources is None else [str(source) for source in sources]
     if isinstance(sources, str) or len(names) != count:
         raise InvalidInputError(f"there are {len(names)} sources for {count} candidates; name one for each.")
-    roots = np.sqrt(positive("weights", np.ones(count) if weights is None else weights, count, least=0.0))
-    prices = positive("costs", np.ones(count) if costs is None else costs, count)
-    return Pool(rows * roots[:, None], points, prices, names)
+    roots = np.ones(count) if weights is None else np.sqrt(positive("weights", weights, count, least=0.0))
+    return roots, positive("costs", costs, count), names
 
 
 def positive(name: str, given: ArrayLike, count: int, least: float = np.nextafter(0.0, 1.0)) -> Array:
@@ -106,20 +133,3 @@ def positive(name: str, given: ArrayLike, count: int, least: float = np.nextafte
             f"{name} has shape {values.shape}; give one finite number, {what}, for each of the {count} candidates."
         )
     return values
-
-
-def energy_rows(model: StructureModel, frames: Iterable[Atoms], n_threads: int) -> tuple[Array, Array]:
-    """Rows of the energies of structures as the model's loss takes them, (n, M), and mean features, (n, D)."""
-    phi: list[Array] = []
-    features: list[Array] = []
-    for part in described(model, frames, "candidates", n_threads):
-        bounds = np.flatnonzero(np.diff(part.scores.frame, prepend=-1, append=-1))
-        for first, last in pairwise(bounds.tolist()):
-            size = int(part.n_together[first])
-            unit = size if model.loss == "per_atom" else 1
-            if part.scores.frame[first] == len(phi):
-                phi.append(np.zeros(part.phi.shape[1]))
-                features.append(np.zeros(part.features.shape[1]))
-            phi[-1] += part.phi[first:last].sum(axis=0) / unit
-            features[-1] += part.features[first:last].sum(axis=0) / size
-    return np.array(phi).reshape(len(phi), model.rigidity.size), np.array(features).reshape(len(phi), model.n_features)

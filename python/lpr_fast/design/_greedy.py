@@ -1,20 +1,21 @@
 """Choosing candidates one by one, each with those before it in H, and what any other choice would do.
 
-When a row is taken, all others are conditioned on it (`_conditioning`): that is exact, and costs r operations for each.
+A candidate is a block of rows. When it is taken, all others are conditioned on it (`_conditioning`): that is exact, and
+costs r operations for each row of both.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import _core
 from .._arrays import Array
-from ._conditioning import Direction
-from ._whitening import products, squares
+from .._conditioning import Step
+from .._whitening import products, squares
 
 Indices = NDArray[np.int64]
 
@@ -24,6 +25,48 @@ OBJECTIVES: tuple[Objective, ...] = ("mean", "log", "lowest")
 
 # Hypothetical forms that exist at a time.
 _BLOCK_VALUES = 2**22
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Rows of candidates, those of one behind those of another.
+
+    Attributes
+    ----------
+    rows : numpy.ndarray, shape (n_rows, r)
+    first : numpy.ndarray of int, shape (n + 1,)
+        Where the rows of each candidate begin, and where the last ones end.
+    """
+
+    rows: Array
+    first: Indices
+
+    @classmethod
+    def single(cls, rows: Array) -> Blocks:
+        """Candidates of one row each."""
+        return cls(rows, np.arange(len(rows) + 1))
+
+    def __len__(self) -> int:
+        """Return the number of candidates."""
+        return len(self.first) - 1
+
+    @property
+    def sizes(self) -> Indices:
+        """Number of rows of each candidate."""
+        return np.diff(self.first)
+
+    def of(self, candidate: int) -> slice:
+        """Which rows are those of a candidate."""
+        return slice(int(self.first[candidate]), int(self.first[candidate + 1]))
+
+    def numbers(self, candidates: Indices) -> Indices:
+        """The rows of some candidates, one candidate after the other."""
+        nothing = np.zeros(0, dtype=np.int64)
+        return np.concatenate([nothing, *(np.arange(self.first[c], self.first[c + 1]) for c in candidates.tolist())])
+
+    def only(self, candidates: Indices) -> Blocks:
+        """Some of the candidates; a copy."""
+        return Blocks(self.rows[self.numbers(candidates)], np.concatenate([[0], np.cumsum(self.sizes[candidates])]))
 
 
 class State(Protocol):
@@ -53,43 +96,62 @@ class MeanState:
 
     Attributes
     ----------
-    z : numpy.ndarray, shape (n, r)
-        Rows of the candidates.
-    y : numpy.ndarray, shape (n, r)
+    blocks : Blocks
+        Rows z of the candidates.
+    y : numpy.ndarray, shape (n_rows, r)
         The same times G.
-    form : float
-        Trace of G.
+    moments : numpy.ndarray, shape (r, r)
+        G.
     """
 
-    z: Array
+    blocks: Blocks
     y: Array
-    form: float
+    moments: Array
     n_threads: int
 
     @classmethod
-    def of(cls, z: Array, moments: Array, n_threads: int) -> MeanState:
-        """Candidates, and G, whose weights add up to one."""
-        return cls(z, products(z, moments, n_threads), float(np.trace(moments)), n_threads)
+    def of(cls, blocks: Blocks, moments: Array, n_threads: int) -> MeanState:
+        """Candidates, and G, whose weights add up to one; both are used as they are."""
+        return cls(blocks, products(blocks.rows, moments, n_threads), moments, n_threads)
+
+    @property
+    def form(self) -> float:
+        """See `State`."""
+        return float(np.trace(self.moments))
 
     def gains(self) -> Array:
-        """See `State`: z^T G z / (1 + |z|^2)."""
-        found: Array = (self.z * self.y).sum(axis=1) / (1.0 + squares(self.z))
+        """See `State`: tr K^-1 Z G Z^T, K = 1 + Z Z^T; for a single row z^T G z / (1 + |z|^2)."""
+        z, sizes = self.blocks.rows, self.blocks.sizes
+        found = np.zeros(len(sizes))
+        single = np.flatnonzero(sizes == 1)
+        rows = self.blocks.first[:-1][single]
+        found[single] = ((z * self.y).sum(axis=1) / (1.0 + squares(z)))[rows]
+        for candidate in np.flatnonzero(sizes > 1).tolist():
+            of_block = self.blocks.of(candidate)
+            factor = _with_one(z[of_block], self.n_threads)
+            inverse = factor.whitened(np.eye(len(z[of_block])), self.n_threads)
+            known = factor.whitened(products(z[of_block], self.y[of_block], self.n_threads), self.n_threads)
+            found[candidate] = (inverse * known).sum()
         return found
 
     def take(self, candidate: int) -> None:
-        """See `State`."""
-        z, y = self.z[candidate].copy(), self.y[candidate].copy()
-        step = Direction.of(z)
+        """See `State`: z becomes T^T z, G becomes T^T G T, and G z becomes T^T G S^-1 z."""
+        n = self.n_threads
+        step = Step.joining(self.blocks.rows[self.blocks.of(candidate)], n)
         if step is None:
             return
-        self.form -= float((z * y).sum()) / (1.0 + step.square)
-        self.y -= step.beta * step.along(self.z, self.n_threads) * (y / math.sqrt(step.square))
-        step.whiten(self.y, self.n_threads)
-        step.whiten(self.z, self.n_threads)
+        shrunk = step.shrunk(step.along(self.blocks.rows, n), n)
+        self.y -= products(shrunk, products(self.moments, step.span.rows, n), n)
+        step.whiten(self.y, n)
+        step.whiten(self.blocks.rows, n)
+        step.whiten(self.moments, n)
+        self.moments = self.moments.T.copy()
+        step.whiten(self.moments, n)
 
     def only(self, candidates: Indices) -> MeanState:
         """See `State`."""
-        return MeanState(self.z[candidates], self.y[candidates], self.form, self.n_threads)
+        y = self.y[self.blocks.numbers(candidates)]
+        return MeanState(self.blocks.only(candidates), y, self.moments.copy(), self.n_threads)
 
 
 @dataclass
@@ -98,17 +160,17 @@ class RowsState:
 
     Attributes
     ----------
-    z : numpy.ndarray, shape (n, r)
-        Rows of the candidates.
+    blocks : Blocks
+        Rows z of the candidates.
     targets : numpy.ndarray, shape (n_targets, r)
         Rows of the targets.
-    along : numpy.ndarray, shape (n, n_targets)
+    along : numpy.ndarray, shape (n_rows, n_targets)
         Products of the two.
     weights : numpy.ndarray, shape (n_targets,)
         Of the targets, one in all.
     """
 
-    z: Array
+    blocks: Blocks
     targets: Array
     along: Array
     weights: Array
@@ -116,9 +178,9 @@ class RowsState:
     n_threads: int
 
     @classmethod
-    def of(cls, z: Array, targets: Array, weights: Array, objective: Objective, n_threads: int) -> RowsState:
-        """Candidates, and targets, whose weights add up to one."""
-        return cls(z, targets.copy(), products(z, targets, n_threads), weights, objective, n_threads)
+    def of(cls, blocks: Blocks, targets: Array, weights: Array, objective: Objective, n_threads: int) -> RowsState:
+        """Candidates, and targets, whose weights add up to one; both are used as they are."""
+        return cls(blocks, targets, products(blocks.rows, targets, n_threads), weights, objective, n_threads)
 
     @property
     def form(self) -> float:
@@ -127,35 +189,48 @@ class RowsState:
 
     def gains(self) -> Array:
         """See `State`."""
+        z, sizes = self.blocks.rows, self.blocks.sizes
         forms, size = squares(self.targets), max(1, _BLOCK_VALUES // len(self.targets))
-        beyond = 1.0 + squares(self.z)[:, None]
-        before, found = self.form, [np.zeros(0)]
-        for first in range(0, len(self.z), size):
-            block = slice(first, first + size)
-            after = np.maximum(forms - self.along[block] ** 2 / beyond[block], forms / beyond[block])
-            found.append(before - mean_form(after, self.weights, self.objective))
-        return np.concatenate(found)
+        beyond = 1.0 + squares(z)[:, None]
+        before, found = self.form, np.zeros(len(sizes))
+        single = np.flatnonzero(sizes == 1)
+        for some in np.split(single, range(size, len(single), size)):
+            rows = self.blocks.first[some]
+            after = np.maximum(forms - self.along[rows] ** 2 / beyond[rows], forms / beyond[rows])
+            found[some] = before - mean_form(after, self.weights, self.objective)
+        for candidate in np.flatnonzero(sizes > 1).tolist():
+            of_block = self.blocks.of(candidate)
+            along = np.ascontiguousarray(self.along[of_block].T)
+            taken = squares(_with_one(z[of_block], self.n_threads).whitened(along, self.n_threads))
+            after = np.maximum(forms - taken, forms / (1.0 + (beyond[of_block] - 1.0).sum()))
+            found[candidate] = before - mean_form(after[None, :], self.weights, self.objective)[0]
+        return found
 
     def take(self, candidate: int) -> None:
         """See `State`."""
-        z, along = self.z[candidate].copy(), self.along[candidate].copy()
-        step = Direction.of(z)
+        n = self.n_threads
+        step = Step.joining(self.blocks.rows[self.blocks.of(candidate)], n)
         if step is None:
             return
-        self.along -= step.beta * step.along(self.z, self.n_threads) * (along / math.sqrt(step.square))
-        step.whiten(self.targets, self.n_threads)
-        step.whiten(self.z, self.n_threads)
+        self.along -= products(step.shrunk(step.along(self.blocks.rows, n), n), step.along(self.targets, n), n)
+        step.whiten(self.targets, n)
+        step.whiten(self.blocks.rows, n)
 
     def only(self, candidates: Indices) -> RowsState:
         """See `State`."""
         return RowsState(
-            self.z[candidates],
+            self.blocks.only(candidates),
             self.targets.copy(),
-            self.along[candidates],
+            self.along[self.blocks.numbers(candidates)],
             self.weights,
             self.objective,
             self.n_threads,
         )
+
+
+def _with_one(rows: Array, n_threads: int) -> _core.HessianFactor:
+    """Factor of K = 1 + Z Z^T."""
+    return _core.factorize_hessian(products(rows, rows, n_threads), 1.0, n_threads)
 
 
 def mean_form(forms: Array, weights: Array, objective: Objective) -> Array:

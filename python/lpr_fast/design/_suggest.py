@@ -10,21 +10,26 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._arrays import Array, as_count, as_environments, as_number, as_vector, refuse_unusable
+from .._conditioning import forms_after
 from .._errors import InvalidInputError
 from .._rigidity import Rigidity
+from .._whitening import Whitening, holds, squares
+from ..atoms._described import Indices
 from ..atoms._model import StructureModel
+from ..atoms._predicted import Prediction, as_prediction
 from ..atoms._similarity import listed
 from ..models._active_set import as_seed
 from ._candidates import Costs, Pool, Sources, pool_of_frames, pool_of_rows
-from ._conditioning import forms_after
-from ._described import Indices
-from ._greedy import OBJECTIVES, Budget, MeanState, Objective, RowsState, State, choose, form_with
+from ._greedy import OBJECTIVES, Blocks, Budget, MeanState, Objective, RowsState, State, choose, form_with
+from ._label_rows import Labels, Sigma
 from ._suggestion import Choice, Column, Suggestion
 from ._targets import Part, Sharing, Targets, gathered, of_frames, of_rows
-from ._whitening import Whitening, holds, squares
 
 if TYPE_CHECKING:
     from ase import Atoms
+
+# Products of the rows of candidates and targets that exist at a time.
+_MOST_PRODUCTS = 2**27
 
 # Candidates by which the time that all take is estimated.
 _TRIED = 16
@@ -46,6 +51,8 @@ def suggest(
     max_per_source: int | None = None,
     objective: Objective = "mean",
     column: Column | None = None,
+    prediction: Prediction = "local",
+    sigma: Sigma | None = None,
     loosest: int | None = None,
     target_weights: ArrayLike | Sharing | None = None,
     weights: ArrayLike | None = None,
@@ -66,18 +73,17 @@ def suggest(
     model : SparseKernelModel, LinearModel or Rigidity
         What the training set says now.
     targets : iterable of ase.Atoms
-        Structures, of which every atom is a target. For a `Rigidity`, rows of phi (n_targets, M), those that are blind
-        left out.
+        Structures. For a `Rigidity`, rows of phi (n_targets, M), those that are blind left out.
     candidates : iterable of ase.Atoms
-        Structures that may be added; energies are not needed. For a `Rigidity`, rows (n_candidates, M): phi summed over
-        the atoms of each.
+        Structures that may be added; labels are not needed. For a `Rigidity`, rows (n_candidates, M): phi summed over
+        the atoms of each, or a list of arrays (k, M) of the rows that each brings.
     n : int, optional
         How many to choose; without it the costs decide.
     cost_budget : float, optional
         What the chosen ones may cost together. The best candidate is then what gains most for its cost.
     costs : callable or array_like, shape (n_candidates,), optional
         What each costs: a function of the structure, or numbers. The default is N^3 for N atoms, as of density
-        functionals; 1 for rows.
+        functionals; `len` counts atoms; 1 for rows.
     sources : str or sequence, optional
         Where each comes from: a key of ``Atoms.info``, such as ``"config_type"``, or a list of names.
     max_per_source : int, optional
@@ -87,6 +93,8 @@ def suggest(
         mean of its logarithm, or the largest variance.
     column : {"lpr", "lpr_held"}, optional
         Of which rigidity; the default is `lpr_held` where the model holds something, as percentiles compare it.
+    prediction, sigma
+        As for `what_if`: what of the target structures is meant, and which labels candidates bring.
     loosest : int, optional
         Rank only so many targets, those of lowest LPR.
     target_weights : {"species", "frame"} or array_like, shape (n_targets,), optional
@@ -127,15 +135,15 @@ def suggest(
             raise InvalidInputError(
                 f"target_weights is {shares!r}, but rows have none; give a number for each of them."
             )
-        rows = _rows("candidates", candidates, model.size)
-        pool = pool_of_rows(rows, weights, costs, sources, rows)  # type: ignore[arg-type]
+        blocks = [_rows("candidates", rows, model.size) for rows in candidates]
+        _refuse_nothing(blocks)
+        pool = pool_of_rows(whitening, blocks, weights, costs, sources)  # type: ignore[arg-type]
         parts = of_rows(_rows("targets", targets, model.size), shares)
     else:
         frames = listed(candidates)
-        pool = pool_of_frames(model, frames, weights, costs, sources, count)
-        parts = of_frames(model, targets, shares, largest_residual, count)
-    if not len(pool.rows):
-        raise InvalidInputError("there are no candidates; give at least one structure.")
+        _refuse_nothing(frames)
+        pool = pool_of_frames(whitening, model, frames, Labels.of(model, sigma, count), weights, costs, sources)
+        parts = of_frames(model, targets, as_prediction(prediction), shares, largest_residual, count)
     found = gathered(parts, whitening, objective, loosest)
     if isinstance(shares, np.ndarray) and len(shares) != len(found.weights):
         raise InvalidInputError(
@@ -156,16 +164,18 @@ def _suggestion(
     announce: Callable[[str], None],
 ) -> Suggestion:
     n_threads = whitening.n_threads
-    z = whitening.rows(pool.rows)
-    if targets.moments is None:
-        announce(_estimate(z, targets, objective, n_threads, budget.n or len(z)))
-    start = _state(z, targets, objective, n_threads)
+    count = len(pool.blocks)
+    everything = np.arange(count)
+    if targets.moments is None or len(pool.blocks.rows) > count:
+        announce(_estimate(pool.blocks, targets, objective, n_threads, budget.n or count))
+    start = _state(pool.blocks, targets, objective, n_threads)
     alone = start.gains() / start.form
-    chosen, forms = choose(_state(z, targets, objective, n_threads), budget)
-    orders = _random_orders(len(z), *draws)
-    everywhere = len(z) if budget.n is None or budget.max_per_source or budget.cost else min(budget.n, len(z))
+    chosen, forms = choose(start.only(everything), budget)
+    orders = _random_orders(count, *draws)
+    everywhere = count if budget.n is None or budget.max_per_source or budget.cost else min(budget.n, count)
     farthest = budget.first_of(pool.farthest_order(n_threads, everywhere))
-    after = forms_after(targets.rows, z[chosen], n_threads) if chosen else squares(targets.rows)
+    joining = pool.blocks.rows[pool.blocks.numbers(np.array(chosen, dtype=np.int64))]
+    after = forms_after(targets.rows, joining, n_threads)
     with np.errstate(divide="ignore"):
         return Suggestion(
             chosen=np.array(chosen, dtype=np.int64),
@@ -186,10 +196,16 @@ def _suggestion(
         )
 
 
-def _state(z: Array, targets: Targets, objective: Objective, n_threads: int) -> State:
+def _state(blocks: Blocks, targets: Targets, objective: Objective, n_threads: int) -> State:
+    """Targets and candidates as they are: a state that takes some is a copy (`State.only`)."""
     if targets.moments is not None:
-        return MeanState.of(z.copy(), targets.moments, n_threads)
-    return RowsState.of(z.copy(), targets.rows, targets.weights[targets.of_rows], objective, n_threads)
+        return MeanState.of(blocks, targets.moments, n_threads)
+    if len(blocks.rows) * len(targets.rows) > _MOST_PRODUCTS:
+        raise InvalidInputError(
+            f"{len(blocks.rows)} rows of candidates and {len(targets.rows)} targets are too many for the objective "
+            f"{objective!r}; ask for the loosest targets (loosest, --loosest), or for the objective 'mean'."
+        )
+    return RowsState.of(blocks, targets.rows, targets.weights[targets.of_rows], objective, n_threads)
 
 
 def _choice(start: State, candidates: list[int]) -> Choice:
@@ -201,18 +217,21 @@ def _random_orders(count: int, n_draws: int, seed: int) -> list[Indices]:
     return [rng.permutation(count) for _ in range(n_draws)]
 
 
-def _estimate(z: Array, targets: Targets, objective: Objective, n_threads: int, n: int) -> str:
+def _estimate(blocks: Blocks, targets: Targets, objective: Objective, n_threads: int, n: int) -> str:
     """How long all candidates will take, by trying a few."""
-    few = z[:_TRIED]
+    count = len(blocks)
+    few = blocks.only(np.arange(min(_TRIED, count)))
     begin = time.perf_counter()
-    state = _state(few, targets, objective, n_threads)
+    state = _state(few, targets, objective, n_threads).only(np.arange(len(few)))
     built = time.perf_counter()
     state.gains()
     state.take(0)
-    steps = min(n, len(z))
-    seconds = (built - begin + steps * (time.perf_counter() - built)) * len(z) / len(few)
+    steps = min(n, count)
+    seconds = (built - begin + steps * (time.perf_counter() - built)) * count / len(few)
+    rows = f" ({len(blocks.rows)} rows)" if len(blocks.rows) > count else ""
+    n_ranked = np.count_nonzero(targets.weights)
     return (
-        f"{steps} of {len(z)} candidates for {len(targets.rows)} targets by the objective {objective!r}: about "
+        f"{steps} of {count} candidates{rows} for {n_ranked} targets by the objective {objective!r}: about "
         f"{max(1.0, seconds):.0f} s"
     )
 
@@ -223,6 +242,11 @@ def _is_held(rigidity: Rigidity, column: Column | None) -> bool:
     if column == "lpr_held" and not holds(rigidity):
         raise InvalidInputError("nothing is held, so that there is no lpr_held; give column='lpr', or hold rows first.")
     return holds(rigidity) if column is None else column == "lpr_held"
+
+
+def _refuse_nothing(candidates: list[Any]) -> None:
+    if not candidates:
+        raise InvalidInputError("there are no candidates; give at least one structure.")
 
 
 def _check_options(

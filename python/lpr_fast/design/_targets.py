@@ -10,10 +10,11 @@ import numpy as np
 
 from .._arrays import Array
 from .._errors import InvalidInputError
+from .._whitening import Moments, Whitening
+from ..atoms._described import Indices, Mask, blind
 from ..atoms._model import StructureModel
-from ._described import Indices, Mask, blind, described
+from ..atoms._predicted import Prediction, predicted
 from ._greedy import Objective
-from ._whitening import Moments, Whitening
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -90,20 +91,21 @@ class Targets:
 def of_frames(
     model: StructureModel,
     frames: Iterable[Atoms],
+    prediction: Prediction,
     weights: Array | Sharing | None,
     largest_residual: float | None,
     n_threads: int,
 ) -> Iterator[Part]:
-    """Every atom of some frames is a target."""
-    for part in described(model, frames, "targets", n_threads):
-        weight, group = np.ones(len(part.place)), np.zeros_like(part.numbers)
+    """Every prediction of a kind that is made of some frames is a target."""
+    for part in predicted(model, frames, prediction, lambda scores: blind(scores, largest_residual), n_threads):
+        weight, group = np.ones(len(part.place)), np.zeros_like(part.place)
         if weights is not None and not isinstance(weights, str):
             weight = _given(weights, part.place)
         elif weights == "frame":
             weight /= part.n_together
         elif weights == "species":
-            group = part.numbers
-        yield Part(part.phi, part.place, weight, group, blind(part.scores, largest_residual))
+            group = part.species
+        yield Part(part.phi, part.place, weight, group, part.blind)
 
 
 def of_rows(phi: Array, weights: Array | None) -> Iterator[Part]:

@@ -10,14 +10,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._arrays import Array, as_count, as_environments, refuse_unusable
+from .._conditioning import forms_after
 from .._errors import InvalidInputError
 from .._rigidity import Rigidity
+from .._whitening import Whitening, holds, squares
+from ..atoms._described import Indices, Mask, blind
 from ..atoms._model import StructureModel
-from ..atoms._pipeline import joined
-from ._candidates import energy_rows, positive
-from ._conditioning import forms_after
-from ._described import Indices, Mask, blind, described
-from ._whitening import Whitening, holds, squares
+from ..atoms._predicted import Predicted, Prediction, as_prediction, predicted
+from ..models._scores import LocalScores
+from ._candidates import positive
+from ._label_rows import Labels, Sigma, described_totals
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -36,12 +38,14 @@ class WhatIf:
     ----------
     lpr, variance : numpy.ndarray, shape (n_candidates, n_targets)
         After each candidate. The variance is mu / LPR (1 / LPR without a regularizer), in units of the prior variance.
+        Of a model of noise, 1 / LPR is the variance in squared units of what is predicted.
     lpr_held : numpy.ndarray, shape (n_candidates, n_targets), or None
         The same for models that hold something.
     lpr_now, variance_now, lpr_held_now : numpy.ndarray, shape (n_targets,)
         Now.
     frame, atom : numpy.ndarray of int, shape (n_targets,), or None
-        Which target is which; None for rows.
+        Which target is which; None for rows. The atom of a total is -1; the components x, y, z of a force follow one
+        another.
     blind : numpy.ndarray of bool, shape (n_targets,), or None
         Targets that the active set does not see (verdict ``unlike``): what is said of them means nothing. None where
         that is not known.
@@ -69,23 +73,34 @@ def what_if(
     candidates: Iterable[Any],
     targets: Iterable[Any],
     *,
+    prediction: Prediction = "local",
+    sigma: Sigma | None = None,
     weights: ArrayLike | None = None,
     n_threads: int = 0,
 ) -> WhatIf:
     """What rigidities of targets would become after adding each candidate to the training set, without a refit.
 
     With z = R^-T phi and R^T R = H, a candidate row x of weight w lowers phi^T H^-1 phi = |z|^2 to
-    |z|^2 - (z . z_x)^2 / (1 + |z_x|^2), z_x = sqrt(w) R^-T x (Sherman and Morrison), computed without loss of digits.
+    |z|^2 - (z . z_x)^2 / (1 + |z_x|^2), z_x = sqrt(w) R^-T x (Sherman and Morrison), computed without loss of digits;
+    k rows Z lower it to z^T (1 + Z^T Z)^-1 z (Woodbury), by a QR within their span.
 
     Parameters
     ----------
     model : SparseKernelModel, LinearModel or Rigidity
         What the training set says now. Its active set stays.
     candidates : iterable of ase.Atoms, or of lists of them
-        Structures; those of a list join together. Energies are not needed. For a `Rigidity`, rows (n, M): phi summed
+        Structures; those of a list join together. Labels are not needed. For a `Rigidity`, rows (n, M): phi summed
         over the atoms, or a list of arrays (k, M) of rows that join together.
     targets : iterable of ase.Atoms
-        Structures, of which every atom is a target. For a `Rigidity`, rows of phi (n, M), or sums and means of them.
+        Structures. For a `Rigidity`, rows of phi (n, M), or sums and means of them.
+    prediction : {"local", "total", "force"}
+        What of these is a target: the local energy of every atom, the energy of every structure, or every component of
+        every force.
+    sigma : mapping or Noise, optional
+        Which labels candidates bring, and their standard deviations, as for `SparseKernelModel.fit`: such as
+        ``{"energy": 0.01, "force": 0.1}``. The default is the model's noise; a model of another loss is brought
+        energies alone, unless this is given: then its rows have the weights (sigma of the energy / sigma)^2 beside
+        those of its energies, of which the deviation is that of what the loss compares (totals, or energies per atom).
     weights : array_like, shape (n_candidates,), optional
         Weight of each candidate's squared residuals; 1 by default. What the model's loss does (1 / N^2 for a loss per
         atom) is done to structures beside it, but not to rows.
@@ -106,15 +121,29 @@ def what_if(
         phi = as_environments("targets", targets)  # type: ignore[arg-type]
         blocks = [as_environments("a candidate", rows) for rows in candidates]
         return _found(model, _weighted(blocks, weights, model.size), phi, count)
-    parts = list(described(model, targets, "targets", count))
-    scores = joined([model.pipeline.scores_of_nothing(), *(part.scores for part in parts)])
-    order = np.argsort(np.concatenate([np.zeros(0), *(part.place for part in parts)]))
+    parts = list(predicted(model, targets, as_prediction(prediction), _unlike, count))
+    order = np.argsort(_of_all(parts, "place"))
     phi = np.concatenate([np.zeros((0, model.rigidity.size)), *(part.phi for part in parts)])[order]
-    blocks = [energy_rows(model, _as_group(group), count)[0] for group in candidates]
+    labels = Labels.of(model, sigma, count)
+    blocks = [_rows(labels, _as_group(group)) for group in candidates]
     found = _found(model.rigidity, _weighted(blocks, weights, model.rigidity.size), phi, count)
-    is_known = scores.verdict is not None or scores.residual is None
-    seen = blind(scores, None)[order] if is_known else None
-    return replace(found, frame=scores.frame[order], atom=scores.atom[order], blind=seen)
+    is_known = model.has_reference or model.active_features is None
+    seen = _of_all(parts, "blind")[order].astype(bool) if is_known else None
+    return replace(found, frame=_of_all(parts, "frame")[order], atom=_of_all(parts, "atom")[order], blind=seen)
+
+
+def _unlike(scores: LocalScores) -> Mask:
+    """Atoms that the active set does not see, as far as that is known."""
+    return np.zeros(len(scores.lpr), dtype=bool) if scores.verdict is None else blind(scores, None)
+
+
+def _of_all(parts: list[Predicted], name: str) -> Indices:
+    return np.concatenate([np.zeros(0, dtype=np.int64), *(getattr(part, name) for part in parts)])
+
+
+def _rows(labels: Labels, group: list[Atoms]) -> Array:
+    totals, _ = described_totals(labels.model, group, "candidates", labels.n_threads)
+    return np.concatenate([labels.rows(frame, total) for frame, total in zip(group, totals, strict=True)])
 
 
 def _as_group(candidate: Any) -> list[Atoms]:

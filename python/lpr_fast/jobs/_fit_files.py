@@ -19,7 +19,10 @@ from ..atoms import _frames
 from ..atoms._fitting import as_active_set, frames_problem, outside_of, wanted_descriptor
 from ..atoms._load import load_model
 from ..atoms._model import StructureModel
+from ..atoms._noise import Noise
+from ..atoms._noisy_labels import weighting
 from ..atoms._sparse_kernel_model import SparseKernelModel
+from ..atoms._virial_check import warn_of_reversed_virials
 from ..models._fit import warn_of_labels
 from ..models._memory import as_bytes
 from ..models._problem import Problem, basis_of, expected, finished
@@ -107,7 +110,11 @@ def fit_files(
     loss: Loss = "total",
     weights: ArrayLike | str | None = None,
     sigmas: ArrayLike | str | None = None,
+    sigma: Noise | Mapping[str, Any] | None = None,
+    delta: float | Literal["auto"] = "auto",
     energy_key: str | None = _frames.DEFAULT_ENERGY_KEY,
+    force_key: str | None = None,
+    virial_key: str | None = None,
     group_key: str = "config_type",
     baseline: Mapping[Any, float] | Literal["isolated"] | None = None,
     hold: Iterable[Atoms] = (),
@@ -144,8 +151,8 @@ def fit_files(
         What is fitted: a `SparseKernelModel` or a `LinearModel`, which has no active set and no zeta.
     active_from : str, path, or list of these, optional
         Files of the further structures that `SparseKernelModel.fit` takes here, read as `source` is.
-    regularizer, hypers, descriptor, n_active, active_set, zeta, loss, weights, sigmas, energy_key, group_key, \
-    baseline, hold, seed, provenance, keep_rows, memory, n_threads
+    regularizer, hypers, descriptor, n_active, active_set, zeta, loss, weights, sigmas, sigma, delta, energy_key, \
+    force_key, virial_key, group_key, baseline, hold, seed, provenance, keep_rows, memory, n_threads
         As for `SparseKernelModel.fit`.
     format, topology, species, cell, ignore
         How to read the files: see `score_trajectory`.
@@ -173,14 +180,21 @@ def fit_files(
         )
     settings = FitSettings(
         model,
-        regularizer=regularizer,
+        **weighting(
+            sigma,
+            delta,
+            regularizer=regularizer,
+            loss=loss,
+            weights=weights,
+            sigmas=sigmas,
+            group_key=group_key,
+        ),
         n_active=n_active,
         active_set=as_active_set(active_set),
         zeta=zeta,
-        loss=loss,
-        weights=weights,
-        sigmas=sigmas,
         energy_key=energy_key,
+        force_key=force_key,
+        virial_key=virial_key,
         group_key=group_key,
         baseline=baseline,
         hold=tuple(hold),
@@ -277,6 +291,7 @@ def _made(
             frames.refuse_changes()
             job.solve(finished(problem, basis, sums, further, job.blocks, stacklevel=stacklevel + 1))
     model, start = job.to_score(problem)
+    warn_of_reversed_virials(problem, model, stacklevel=stacklevel)
     for part, stop in work.references(start, problem, model):
         job.count(part, stop)
     with job.refused_for_good():
@@ -289,5 +304,6 @@ def _say_beforehand(problem: Problem, remark: Callable[[str], None]) -> None:
     size, wanted = expected(problem)
     n_features = problem.environments.n_features
     remark(f"memory    about {wanted / 1e9:.2g} GB: {size} weights, {n_features} features of an environment")
-    if unused := problem.structures.facts.get("unused_forces_of"):
-        remark(f"forces    of {unused} structures are not used")
+    for name, option in (("energies", "--sigma-energy"), ("forces", "--sigma-force"), ("virials", "--sigma-virial")):
+        if unused := problem.structures.facts.get(f"unused_{name}_of"):
+            remark(f"{name:<10}of {unused} structures are not used; {option} fits to them too")

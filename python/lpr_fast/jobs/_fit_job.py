@@ -69,6 +69,7 @@ class FitJob(Restartable):
         self._n_safe_rows = 0
         self._n_rows = 0
         self._n_structures = self._n_safe_structures = 0
+        self._is_whole = True
         self.resumed_at: int | None = None
         self.reference = Reference()
         self._n_scored = 0
@@ -132,7 +133,8 @@ class FitJob(Restartable):
         """These rows were added; bring everything to the disk, unless that was done not long ago."""
         if self._writer is not None:
             self._writer.write(rows)
-        self._n_structures, self._n_rows = int(rows.labels["structure"][-1]) + 1, self._n_rows + len(rows)
+        self._n_structures, self._n_rows = rows.reached, self._n_rows + len(rows)
+        self._is_whole = rows.are_whole
         self._checkpoint_if_due(self._checkpoint_rows)
 
     def blocks(self) -> Iterator[Rows]:
@@ -202,9 +204,9 @@ class FitJob(Restartable):
         write_whole(self._scored, _safetensors.to_bytes(self.reference.to_arrays(), text))
 
     def _checkpoint_rows(self) -> None:
-        # An interrupt may come when rows were added, but are not kept yet.
-        is_told = self._sums is not None and self._sums.n_rows == self._n_rows
-        if self._sums is not None and is_told and self._n_rows > self._n_safe_rows:
+        # An interrupt may come when rows were added, but are not kept yet; a run begins where a structure does.
+        is_safe = self._is_whole and self._sums is not None and self._sums.n_rows == self._n_rows
+        if self._sums is not None and is_safe and self._n_rows > self._n_safe_rows:
             if self._writer is not None:
                 self._writer.sync()
             write_whole(self._sum, self._sums.to_bytes())

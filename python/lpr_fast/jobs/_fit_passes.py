@@ -17,19 +17,21 @@ from .._arrays import Array
 from ..atoms._environments import FrameEnvironments
 from ..models._archive import to_bytes
 from ..models._basis import Basis
+from ..models._batches import rows_of
 from ..models._fit import adding
-from ..models._problem import Environments, Problem, described_here, references_from, rows_from, rows_of, tell_scored
+from ..models._problem import Environments, Problem, described_here, references_from, rows_from, tell_scored
 from ..models._reference import Reference, reference_of
 from ..models._row_sums import RowSums
-from ..models._rows import Rows
+from ..models._rows import Rows, concatenated
+from ..models._structures import Structures
 from ._stream import Stream
 from ._tasks import Tasks
 from ._training_files import TrainingFiles
 
 Indices = NDArray[np.int64]
 
-# Structures that a worker takes together: what is lost when it dies.
-_TOGETHER = 256
+# Structures that a worker takes together, and rows of several of them: what is lost when it dies.
+_TOGETHER, _ROWS_TOGETHER = 256, 4096
 
 # Bytes of rows that wait to be added, and tasks that are under way in any case, and at most.
 _BYTES_WAITING = 2**30
@@ -116,12 +118,15 @@ class OnWorkers:
 
     def add_rows(self, start: int, sums: RowSums, problem: Problem, basis: Basis) -> Iterator[Rows]:
         """See `Passes`."""
-        structures, ranges = problem.structures, _ranges(start, problem)
-        most = min(max(_BYTES_WAITING // (8 * basis.size * _TOGETHER), _FEWEST_TASKS), _MOST_TASKS)
+        structures, ranges = problem.structures, _ranges_of_rows(start, problem.structures)
+        largest = max(
+            (structures.first_row[some.stop] - structures.first_row[some.start] for some in ranges), default=1
+        )
+        most = min(max(_BYTES_WAITING // (8 * basis.size * largest), _FEWEST_TASKS), _MOST_TASKS)
         with self._tasks.sharing(_work(problem.environments, basis)) as common:
             found = self._tasks.results(_rows_of, ranges, common, most=most, stacklevel=8)
             for rows in adding(sums, found, problem.facts, problem.settings.n_threads):
-                done = int(structures.first[int(rows.labels["structure"][-1]) + 1])
+                done = int(structures.first[rows.reached])
                 problem.progress("rows: kernels and sums", done, structures.n_environments)
                 yield rows
 
@@ -141,6 +146,17 @@ def _ranges(start: int, problem: Problem) -> list[range]:
     return [range(a, min(a + _TOGETHER, count)) for a in range(start, count, _TOGETHER)]
 
 
+def _ranges_of_rows(start: int, structures: Structures) -> list[range]:
+    """Structures from number `start` on, in portions that have not too many rows, or are one structure."""
+    first_row, found = structures.first_row, []
+    while start < len(structures):
+        full = int(np.searchsorted(first_row, first_row[start] + _ROWS_TOGETHER, side="right")) - 1
+        stop = min(max(full, start + 1), start + _TOGETHER, len(structures))
+        found.append(range(start, stop))
+        start = stop
+    return found
+
+
 def _work(environments: Environments, basis: Basis | None = None, content: bytes | None = None) -> _Work:
     assert isinstance(environments, FrameEnvironments)
     source = environments.training.source
@@ -158,19 +174,18 @@ def _rows_of(work: _Work, structures: range) -> Rows:
     """The rows of a range of structures, on a worker."""
     assert work.basis is not None
     environments, first = work.seen(), structures.start
-    found = []
-    for features, species in environments.batches(structures.start, stop=structures.stop):
-        found.append(rows_of(work.basis, features, species, environments.structures, first, 0))
-        first += len(species)
-    phi, labels = (np.concatenate([getattr(rows, name) for rows in found]) for name in ("phi", "labels"))
-    return Rows(phi, labels)
+    found: list[Rows] = []
+    for batch in environments.batches(structures.start, stop=structures.stop):
+        found += rows_of(work.basis, batch, environments.structures, first, 0)
+        first += len(batch)
+    return concatenated(found)
 
 
 def _reference_of(work: _Work, structures: range) -> Reference:
     """How the environments of a range of structures score, on a worker."""
     reference, environments, first = Reference(), work.seen(), structures.start
-    for features, species in environments.batches(structures.start, stop=structures.stop):
-        weights = environments.structures.weights[first : first + len(species)]
-        reference.merge(reference_of(work.model, features, species, weights, 0))
-        first += len(species)
+    for batch in environments.batches(structures.start, stop=structures.stop):
+        weights = environments.structures.weights[first : first + len(batch)]
+        reference.merge(reference_of(work.model, batch.features, batch.species, weights, 0))
+        first += len(batch)
     return reference

@@ -22,6 +22,7 @@ Tolerated: TypeAlias = Mapping[str, Callable[[Any, dict[str, Any]], bool]]
 _WORDS = {
     "outputs": "list of outputs",
     "least_rigid": "number of least rigid environments",
+    "groups": "name of groups",
     "unknown_species": "treatment of unknown species",
     "on_error": "treatment of errors",
     "instruction_set": "instruction set",
@@ -31,6 +32,9 @@ _WORDS = {
     "rows": "file for the rows",
     "weights": "source of weights",
     "sigmas": "source of standard deviations",
+    "noise": "noise of the labels",
+    "force_key": "name of the forces",
+    "virial_key": "name of the virials",
     "group_key": "name of the groups",
     "active_set": "active set",
     "frames": "range of frames",
@@ -38,7 +42,7 @@ _WORDS = {
 
 # Those whose values are short enough to be told, and to which versions belong too.
 _SHORT = {
-    *("unknown_species", "on_error", "least_rigid", "instruction_set", "shard"),
+    *("unknown_species", "on_error", "least_rigid", "groups", "instruction_set", "shard"),
     *("regularizer", "n_active", "zeta", "loss", "energy_key", "seed"),
 }
 

@@ -7,11 +7,15 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from .. import _core
 from .._errors import InvalidInputError
 from ..atoms._describing import Ready
+from ..atoms._group_scores import group_columns
 from ..atoms._model import StructureModel
 from ..atoms._pieces import Piece, periodicity_told
 from ..atoms._pipeline import Scores, UnknownSpecies
@@ -23,6 +27,9 @@ from ._journal import SUFFIX, Journal, Tolerated, of_versions
 from ._read_so_far import ReadSoFar, is_unchanged
 from ._shards import Shard
 from ._stream import Clock, Stream
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 OnError = Literal["stop", "skip"]
 
@@ -39,12 +46,16 @@ class RunProgress:
         How many there are, if that is known.
     seconds : dict of str to float
         What each kind of work has taken so far; they go on side by side.
+    force_seconds : float or None
+        Before anything is done, what the forces of an atom take, where they were asked for, by some atoms of the first
+        frame.
     """
 
     frames: int
     atoms: int
     atoms_in_all: int | None
     seconds: dict[str, float]
+    force_seconds: float | None = None
 
 
 Progress = Callable[[RunProgress], None]
@@ -60,7 +71,7 @@ class ScoreSettings:
         A model, and the hash of its file.
     source, outputs
         Where frames come from, and the files to write.
-    least_rigid, unknown_species, on_error, n_threads
+    least_rigid, groups, forces, unknown_species, on_error, n_threads
         See `score_trajectory`.
     atoms_together : int
         Atoms that are scored in one go, as far as memory allows.
@@ -71,6 +82,8 @@ class ScoreSettings:
     source: Source
     outputs: list[Path]
     least_rigid: int
+    groups: str | None
+    forces: bool
     unknown_species: UnknownSpecies
     on_error: OnError
     n_threads: int
@@ -104,20 +117,23 @@ class _Scoring:
         self._settings, self._source, self._identity = settings, source, identity
         self._shard, self._clock = shard, clock
         self._skipped: dict[int, str] = {}
+        self._score = settings.model.piece_scoring(settings.unknown_species, settings.n_threads, forces=settings.forces)
 
     def job(self) -> Job:
         """What takes the scored frames, and has taken some of them if an earlier run was ended."""
         from ..writing import _outputs
 
         settings, shard = self._settings, self._shard
-        about = _outputs.about(settings.model, settings.model_sha256)
+        about = _outputs.about(settings.model, settings.model_sha256, forces=settings.forces)
         describe = settings.model.pipeline.features_of
         tag, first = (shard.tag, shard.first) if shard else ("", 0)
         sinks = _outputs.sinks_of(
             settings.outputs,
             about,
             least_rigid=settings.least_rigid,
+            groups=settings.groups,
             describe=describe,
+            describe_groups=self._groups,
             tag=tag,
         )
         named = {
@@ -125,6 +141,8 @@ class _Scoring:
             "input": self._identity,
             "outputs": [str(output.resolve()) for output in settings.outputs],
             "least_rigid": settings.least_rigid,
+            "groups": settings.groups,
+            "forces": settings.forces,
             "unknown_species": settings.unknown_species,
             "on_error": settings.on_error,
             "shard": shard.name if shard else None,
@@ -179,9 +197,15 @@ class _Scoring:
         model, n_threads = self._settings.model, self._settings.n_threads
         return None if model.calibration is None else lambda batch: model.total_scoring.of(batch, n_threads)
 
+    def _groups(self, frame: Atoms, number: int, known: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
+        """Columns of the groups of a frame, NaN for those with atoms that are not known."""
+        settings = self._settings
+        assert settings.groups is not None
+        return group_columns(settings.model, frame, number, settings.groups, known, settings.n_threads)
+
     def _scores(self, piece: Piece) -> Scores:
         with self._clock.stage("scoring"):
-            return self._settings.model.pipeline.scores(piece, self._settings.unknown_species, self._settings.n_threads)
+            return self._score(piece)
 
     def _tell(self, progress: Progress | None, n_atoms: int | None, frames: int, atoms: int) -> None:
         if progress is not None:

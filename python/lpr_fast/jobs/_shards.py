@@ -108,7 +108,9 @@ def merged(first: Path, clock: Clock) -> Run:
             "totals": tuple(facts["totals"]),
         }
     )
-    sinks = _outputs.sinks_of(plan.outputs, about, least_rigid=plan.settings["least_rigid"])
+    sinks = _outputs.sinks_of(
+        plan.outputs, about, least_rigid=plan.settings["least_rigid"], groups=plan.settings["groups"]
+    )
     job = Job(sinks, Journal(first, plan.settings), about, clock, skipped={})
     return job.merge(plan.parts, lambda: _remove([sink.output for sink in sinks]))
 

@@ -45,6 +45,7 @@ def assembled(
     *,
     baseline: Mapping[int, float] | None,
     loss: Loss,
+    noise: Mapping[str, float] | None,
     provenance: Mapping[str, Any],
     descriptor: DescriptorPart | None,
     n_threads: int,
@@ -62,6 +63,8 @@ def assembled(
         "baseline": None if baseline is None else [baseline[s] for s in basis.species],
         "provenance": dict(provenance),
     }
+    if noise is not None:
+        facts["noise"] = dict(noise)
     if isinstance(basis, SparseKernelBasis):
         facts["zeta"] = basis.zeta
         facts["n_active"] = [len(active) for active in basis.active.values()]
@@ -108,6 +111,16 @@ def put_factor(name: str, factor: _core.HessianFactor, tensors: Tensors) -> dict
         "condition_number": factor.condition_number,
         "error_estimate": None if math.isnan(estimate) else estimate,
     }
+
+
+def basis_of(model: _core.Model) -> Basis:
+    """What the weights of a model multiply."""
+    facts = json.loads(model.text)
+    species = tuple(facts["species"])
+    if model.active is None:
+        return LinearBasis(species, facts["n_features"], facts.get("constants", False))
+    of_species = np.split(model.active, np.cumsum(facts["n_active"])[:-1])
+    return SparseKernelBasis(dict(zip(species, of_species, strict=True)), facts["zeta"], active_environments(model))
 
 
 def with_members(model: _core.Model, members: Array | None) -> _core.Model:

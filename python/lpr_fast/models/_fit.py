@@ -75,6 +75,7 @@ def solved(basis: Basis, sums: RowSums, settings: FitSettings, facts: ModelFacts
         prior,
         baseline=facts.baseline,
         loss=settings.loss,
+        noise=settings.noise_section(),
         provenance=facts.provenance,
         descriptor=facts.descriptor,
         n_threads=n_threads,
@@ -99,6 +100,22 @@ def warn_of_labels(structures: Structures, *, is_fitted: bool, stacklevel: int) 
             LprWarning,
             stacklevel=stacklevel + 1,
         )
+    if structures.loss == "noise" and not structures.has_weight.all():
+        empty = np.flatnonzero(~structures.has_weight)
+        warnings.warn(
+            f"{len(empty)} of {len(structures)} structures have no label that is used, the first is number {empty[0]}, "
+            "counted from 0: they add nothing to the fit.",
+            LprWarning,
+            stacklevel=stacklevel + 1,
+        )
+    if structures.energies is not None and is_fitted and not structures.is_labelled.any():
+        warnings.warn(
+            "no structure has an energy that is used: energies are known up to a constant for each species, for which "
+            "0 is taken; give a baseline (--baseline) if there is a better one.",
+            LprWarning,
+            stacklevel=stacklevel + 1,
+        )
+        return
     found, n_species = structures.n_compositions, len(structures.species)
     if structures.energies is not None and is_fitted and found < n_species:
         warnings.warn(

@@ -23,6 +23,7 @@ from .._arrays import (
 from .._errors import InvalidInputError
 from .._progress import Progress
 from ._active_set import ActiveFeatures, Pool, pool_size
+from ._batches import Batch
 from ._fit import ModelFacts, provenance_of
 from ._problem import Problem
 from ._settings import FitSettings
@@ -53,14 +54,14 @@ class ArrayEnvironments:
         for start in range(0, len(environments), CHUNK_ROWS):
             yield self.values[environments[start : start + CHUNK_ROWS]]
 
-    def batches(self, start: int, report: Callable[[str, int], None]) -> Iterator[tuple[Array, list[Indices]]]:  # noqa: ARG002
+    def batches(self, start: int, report: Callable[[str, int], None]) -> Iterator[Batch]:  # noqa: ARG002
         """Structures together until their environments fill a chunk."""
         first = self.first
         while start < len(first) - 1:
             stop = max(start + 1, int(np.searchsorted(first, first[start] + CHUNK_ROWS, side="right")) - 1)
             chosen = slice(first[start], first[stop])
             inner = first[start + 1 : stop] - first[start]
-            yield self.values[chosen], np.split(self.numbers[chosen], inner)
+            yield Batch(self.values[chosen], np.split(self.numbers[chosen], inner))
             start = stop
 
     def species(self, environments: Indices) -> Indices:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -14,7 +15,7 @@ from .._accumulator import HessianAccumulator
 from .._arrays import Array, as_vector
 from .._errors import InvalidInputError
 from ._basis import Basis
-from ._rows import ENERGY, Rows
+from ._rows import ENERGY, Rows, concatenated
 
 Indices = NDArray[np.int64]
 
@@ -29,28 +30,32 @@ _BLOCK = 1024
 class LeaveOneOut:
     """Errors of models with the same rows and different regularizers, structure by structure left out.
 
-    Energies are compared per atom, in their unit. The baseline and the active set are those of all structures, and so
-    is what is held fixed when one is left out.
+    Energies are compared per atom, forces and virials component by component, in their units. The baseline and the
+    active set are those of all structures, and so is what is held fixed when one is left out.
 
     Attributes
     ----------
     regularizers : numpy.ndarray, shape (G,)
         Values of mu, ascending.
     errors : numpy.ndarray, shape (n_rows, G)
-        Energy per atom less its prediction by the model of all other structures. NaN where a structure alone determines
-        a direction (an eigenvalue of its leverage is within 1e-8 of one), and where it has no energy.
+        Energy per atom (or component of a force or a virial: `kind`) less its prediction by the model of all other
+        structures. NaN where a structure alone determines a direction (an eigenvalue of its leverage is within 1e-8 of
+        one), and where it has no energy.
     residuals : numpy.ndarray, shape (n_rows, G)
-        Energy per atom less its prediction by the model of all structures.
+        The same less its prediction by the model of all structures.
     loss : numpy.ndarray, shape (G,)
-        Root mean square of `errors` with the weights of the loss, w_A N_A^2, over those that can be left out.
+        Root mean square of `errors` with the weights of the loss, w_A N_A^2 for energies, over all labels that can be
+        left out.
     rmse, training_rmse : numpy.ndarray, shape (G,)
-        Root mean square of `errors` and `residuals` over structures of positive weight.
+        Root mean square of `errors` and `residuals` of energies, over structures of positive weight.
     n_determined : numpy.ndarray of int, shape (G,)
         Structures that cannot be left out.
     minus_twice_log_evidence : numpy.ndarray, shape (G,)
         -2 log of the probability of the energies with the variance of the noise that is most probable.
     spread : float
-        Standard deviation of the energies per atom about their baseline.
+        Standard deviation of the energies per atom about their baseline; NaN without energies.
+    kind : numpy.ndarray of int, shape (n_rows,)
+        What each label is: 0 an energy, 1 part of a force, 2 part of a virial.
     """
 
     regularizers: Array
@@ -62,6 +67,12 @@ class LeaveOneOut:
     n_determined: Indices
     minus_twice_log_evidence: Array
     spread: float
+    kind: Indices
+
+    def rmse_of(self, kind: int) -> Array:
+        """Root mean square of `errors` over the labels of a kind that can be left out: (G,)."""
+        errors = self.errors[self.kind == kind]
+        return np.array([_root_mean_square(of_one, np.ones(len(of_one))) for of_one in errors.T])
 
 
 @dataclass(frozen=True)
@@ -72,7 +83,7 @@ class _Labels:
     weights: Array
     atoms: Array
     structures: Indices
-    is_energy: NDArray[np.bool_]
+    kinds: Indices
     is_known: NDArray[np.bool_]
 
 
@@ -122,14 +133,14 @@ def whole_structures(blocks: Iterable[Rows]) -> Iterator[Rows]:
         waiting.append(rows)
         if sum(map(len, waiting)) <= _BLOCK:
             continue
-        together = _concatenated(waiting)
+        together = concatenated(waiting)
         start, stop = 0, _end_of_block(together, 0)
         while stop < len(together):
-            yield _part(together, start, stop)
+            yield together.part(start, stop)
             start, stop = stop, _end_of_block(together, stop)
-        waiting = [_part(together, start, len(together))]
+        waiting = [together.part(start, len(together))]
     if waiting:
-        yield _concatenated(waiting)
+        yield concatenated(waiting)
 
 
 def _end_of_block(rows: Rows, start: int) -> int:
@@ -141,43 +152,33 @@ def _end_of_block(rows: Rows, start: int) -> int:
     return int(np.searchsorted(structures, structures[last], side="right"))
 
 
-def _concatenated(blocks: list[Rows]) -> Rows:
-    if len(blocks) == 1:
-        return blocks[0]
-    return Rows(np.concatenate([rows.phi for rows in blocks]), np.concatenate([rows.labels for rows in blocks]))
-
-
-def _part(rows: Rows, start: int, stop: int) -> Rows:
-    return Rows(rows.phi[start:stop], rows.labels[start:stop])
-
-
 def _labels(rows: Rows, baseline: Array) -> _Labels:
     labels = rows.labels
-    is_energy = np.asarray(labels["kind"] == ENERGY)
     sizes = np.ascontiguousarray(labels["composition"]).sum(axis=1)
     targets = np.ascontiguousarray(rows.targets(baseline))
     is_known = ~np.isnan(targets)
     return _Labels(
         np.where(is_known, targets, 0.0),
         np.where(is_known, rows.weights, 0.0),
-        np.where(is_energy, sizes, 1.0),
+        np.where(labels["kind"] == ENERGY, sizes, 1.0),
         np.asarray(labels["structure"], dtype=np.int64),
-        is_energy,
+        np.asarray(labels["kind"], dtype=np.int64),
         is_known,
     )
 
 
 def _joined(parts: list[_Labels]) -> _Labels:
-    names = ("targets", "weights", "atoms", "structures", "is_energy", "is_known")
+    names = ("targets", "weights", "atoms", "structures", "kinds", "is_known")
     return _Labels(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
 def _summarised(spectrum: _core.Spectrum, grid: Array, residuals: Array, errors: Array, labels: _Labels) -> LeaveOneOut:
-    counted = labels.is_energy & (labels.weights > 0.0)
+    is_used = labels.weights > 0.0
+    counted = (labels.kinds == ENERGY) & is_used
     units = np.where(labels.is_known, labels.atoms, np.nan)[:, None]
     residuals, errors = residuals / units, errors / units
     weights = labels.weights * labels.atoms**2
-    unusable = np.isnan(errors) & counted[:, None]
+    unusable = np.isnan(errors) & is_used[:, None]
     firsts = np.flatnonzero(np.diff(labels.structures, prepend=labels.structures[0] - 1))
     return LeaveOneOut(
         grid,
@@ -188,7 +189,8 @@ def _summarised(spectrum: _core.Spectrum, grid: Array, residuals: Array, errors:
         np.array([_root_mean_square(residuals[counted, g], np.ones(counted.sum())) for g in range(len(grid))]),
         np.add.reduceat(unusable, firsts, axis=0).astype(bool).sum(axis=0),
         np.array([spectrum.minus_twice_log_evidence(mu) for mu in grid.tolist()]),
-        float(np.std(labels.targets[counted] / labels.atoms[counted])),
+        float(np.std(labels.targets[counted] / labels.atoms[counted])) if counted.any() else math.nan,
+        labels.kinds,
     )
 
 

@@ -90,14 +90,15 @@ def side_by_side(
     settings: FitSettings,
     facts: ModelFacts,
     blocks: Blocks,
+    n_rows: int,
     memory: int = MEMORY,
     *,
     stacklevel: int,
 ) -> SideBySide:
-    """Fit all members, as many at a time as memory allows; warnings point `stacklevel` calls up."""
+    """Fit all members to so many rows, as many at a time as memory allows; warnings point `stacklevel` calls up."""
     n_threads = settings.n_threads
     sums, prior = sums_of(basis, facts), basis.prior(n_threads)
-    together = max(1, memory // _bytes_of_one(basis.size, members.counts.shape[1]))
+    together = max(1, memory // _bytes_of_one(basis.size, n_rows))
     found: list[Array] = []
     for first in range(0, len(members), together):
         some = members.part(first, first + together)
@@ -109,11 +110,11 @@ def side_by_side(
     return SideBySide(sums, settings, facts, np.concatenate(found))
 
 
-def _bytes_of_one(size: int, n_structures: int) -> int:
+def _bytes_of_one(size: int, n_rows: int) -> int:
     """What the sums of one member take: a leaf that waits, and the levels of the tree."""
     leaf = max(4 * size, 256)
-    levels = (n_structures // leaf).bit_length()
-    return 8 * size * (min(leaf, n_structures) + levels * size)
+    levels = (n_rows // leaf).bit_length()
+    return 8 * size * (min(leaf, n_rows) + levels * size)
 
 
 def _summed(basis: Basis, members: Members, blocks: Iterable[Rows], n_threads: int) -> _core.Members:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from .._errors import InvalidInputError
 from ._active_set import pool_size
+from ._batches import TOGETHER
 from ._structures import Structures
 
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
@@ -21,6 +22,9 @@ _BATCHES = 3 * 8 * 2**21
 # Copies of M^2 numbers: K_MM and its root, the factor, those of the species and their packed forms; a leaf and the
 # levels of the tree while rows are added.
 _SQUARES = 24
+
+# Blocks of rows: one that is made, its parts, one that waits, and one that is added.
+_BLOCKS = 4
 
 
 def as_bytes(size: str | int) -> int:
@@ -42,7 +46,13 @@ def as_bytes(size: str | int) -> int:
 def needed(structures: Structures, n_features: int, size: int) -> int:
     """Bytes that a fit of so many weights takes without the pool of its active set."""
     of_structures = 8 * len(structures) * (len(structures.species) + 8)
-    return _LIBRARIES + _BATCHES + of_structures + 8 * size * (n_features + _SQUARES * size)
+    return _LIBRARIES + _BATCHES + of_structures + 8 * size * (n_features + _SQUARES * size + _rows(structures))
+
+
+def _rows(structures: Structures) -> int:
+    """Rows of forces and virials that exist at a time, where there are any: several blocks, which may be structures."""
+    largest = int(structures.n_rows.max(initial=1))
+    return 0 if largest == 1 else _BLOCKS * max(largest, TOGETHER)
 
 
 def largest_pool(available: Mapping[int, int], n_features: int, wanted: Mapping[int, int]) -> int:

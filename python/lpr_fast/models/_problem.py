@@ -17,6 +17,7 @@ from .._progress import Progress
 from . import _active_set
 from ._active_set import ActiveFeatures, Pool
 from ._basis import Basis, LinearBasis, SparseKernelBasis
+from ._batches import Batch, rows_of
 from ._fit import ModelFacts, adding, solved, sums_of, warn_of_labels
 from ._held import holding, mean_rows
 from ._leave_one_out import Blocks
@@ -24,11 +25,10 @@ from ._memory import largest_pool, needed, pool_bytes, refuse_too_little
 from ._reference import Reference, reference_of, with_reference
 from ._regularizer import needs_rows, settled
 from ._row_sums import RowSums
-from ._rows import Rows, energy_labels
+from ._rows import Rows
 from ._rows_file import spooled_rows
 from ._settings import FitSettings
 from ._structures import Structures
-from ._training import structure_rows
 
 Indices = NDArray[np.int64]
 
@@ -45,8 +45,8 @@ class Environments(Protocol):
         """Features of environments, given in ascending order, a batch at a time."""
         ...
 
-    def batches(self, start: int, report: Callable[[str, int], None]) -> Iterator[tuple[Array, list[Indices]]]:
-        """Features of structures from number `start` on, a batch at a time, and the species of each one's environments.
+    def batches(self, start: int, report: Callable[[str, int], None]) -> Iterator[Batch]:
+        """Structures from number `start` on, a batch at a time.
 
         `report` is told the name of what is done, and the number of structures that it is done for.
         """
@@ -189,10 +189,10 @@ def referenced(problem: Problem, model: _core.Model) -> _core.Model:
 
 def references_from(start: int, problem: Problem, model: _core.Model) -> Iterator[tuple[Reference, int]]:
     """How environments from structure `start` on score, a batch at a time, and the structure that is next."""
-    for features, species in problem.environments.batches(start, _tell_nobody):
-        weights = problem.structures.weights[start : start + len(species)]
-        start += len(species)
-        yield reference_of(model, features, species, weights, problem.settings.n_threads), start
+    for batch in problem.environments.batches(start, _tell_nobody):
+        weights = problem.structures.weights[start : start + len(batch)]
+        start += len(batch)
+        yield reference_of(model, batch.features, batch.species, weights, problem.settings.n_threads), start
         tell_scored(problem, start)
 
 
@@ -207,27 +207,17 @@ def _tell_nobody(stage: str, done: int) -> None:
 
 
 def rows_from(start: int, basis: Basis, problem: Problem) -> Iterator[Rows]:
-    """Rows of structures from number `start` on, a batch of structures at a time."""
+    """Rows of structures from number `start` on, some structures at a time."""
     first, n_environments = problem.structures.first, problem.structures.n_environments
 
     def report(stage: str, n_structures: int) -> None:
         problem.progress(stage, int(first[n_structures]), n_environments)
 
-    for features, species in problem.environments.batches(start, report):
-        stop = start + len(species)
-        yield rows_of(basis, features, species, problem.structures, start, problem.settings.n_threads)
-        report("rows: kernels and sums", stop)
-        start = stop
-
-
-def rows_of(
-    basis: Basis, features: Array, species: list[Indices], structures: Structures, first: int, n_threads: int
-) -> Rows:
-    """Rows of structures that follow one another, from the features of all their environments."""
-    sizes = [len(of_structure) for of_structure in species]
-    prepared = np.split(basis.prepare(features), np.cumsum(sizes)[:-1])
-    phi = structure_rows(basis, prepared, species, n_threads)
-    return Rows(phi, energy_labels(structures, first, first + len(species)))
+    for batch in problem.environments.batches(start, report):
+        for rows in rows_of(basis, batch, problem.structures, start, problem.settings.n_threads):
+            yield rows
+            report("rows: kernels and sums", rows.reached)
+        start += len(batch)
 
 
 def basis_of(problem: Problem, describe: Describe, *, stacklevel: int) -> tuple[Basis, dict[str, Any]]:

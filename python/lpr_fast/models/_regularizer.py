@@ -15,6 +15,7 @@ from .._accumulator import HessianAccumulator
 from .._arrays import Array
 from .._errors import LprWarning
 from ._basis import Basis, SparseKernelBasis, active_order
+from ._delta import WITHOUT_LABELS, chosen_delta, warn_of_edge
 from ._fit import ModelFacts
 from ._leave_one_out import Blocks, LeaveOneOut, left_out, spectrum_of
 from ._settings import AUTO, FitSettings
@@ -125,8 +126,8 @@ class RegularizerChoice:
 
 
 def needs_rows(settings: FitSettings, facts: ModelFacts) -> bool:
-    """Whether rows are to be kept until the regularizer is chosen."""
-    return settings.regularizer == AUTO and facts.baseline is not None
+    """Whether rows are to be kept until the regularizer is chosen: not by evidence, which the sums have."""
+    return settings.regularizer == AUTO and settings.noise is None and facts.baseline is not None
 
 
 def settled(
@@ -141,6 +142,8 @@ def settled(
     """Settings with a number for the regularizer, and what the model says of the choice; warnings point up."""
     if settings.regularizer != AUTO:
         return settings, facts
+    if settings.noise is not None:
+        return _settled_by_evidence(basis, accumulator, settings, facts, stacklevel=stacklevel + 1)
     choice = chosen(basis, accumulator, facts, blocks, settings.n_threads)
     if isinstance(choice, str):
         warnings.warn(
@@ -155,6 +158,25 @@ def settled(
         warnings.warn(_about_edge(choice), LprWarning, stacklevel=stacklevel + 1)
     further = {"regularizer_choice": choice.facts()}
     return replace(settings, regularizer=choice.regularizer), facts.with_provenance(further)
+
+
+def _settled_by_evidence(
+    basis: Basis, accumulator: HessianAccumulator, settings: FitSettings, facts: ModelFacts, *, stacklevel: int
+) -> tuple[FitSettings, ModelFacts]:
+    """The same, of labels whose noise is known."""
+    choice = chosen_delta(basis, accumulator, settings.n_threads)
+    if isinstance(choice, str):
+        warnings.warn(
+            f"delta cannot be chosen, for {choice}: {WITHOUT_LABELS:g} eV was taken; give one of your own if the "
+            "size of the rigidities is to mean something.",
+            LprWarning,
+            stacklevel=stacklevel + 1,
+        )
+        delta, said = WITHOUT_LABELS, {"by": f"default, for {choice}", "delta": WITHOUT_LABELS}
+    else:
+        warn_of_edge(choice, stacklevel=stacklevel + 1)
+        delta, said = choice.delta, choice.facts()
+    return replace(settings, regularizer=1.0 / delta**2), facts.with_provenance({"delta_choice": said})
 
 
 def _about_edge(choice: RegularizerChoice) -> str:

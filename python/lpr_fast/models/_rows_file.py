@@ -35,7 +35,10 @@ _ALIGNMENT = 64
 _FORMAT_VERSION = 1
 
 # What is kept of the settings: that of the first fit, and what reading more structures needs.
-_SETTINGS = ("kind", "regularizer", "zeta", "loss", "energy_key", "group_key", "seed")
+_SETTINGS = (
+    *("kind", "regularizer", "zeta", "loss", "noise"),
+    *("energy_key", "force_key", "virial_key", "group_key", "seed"),
+)
 
 # Rows that are brought into memory together, and bytes of rows that stay there until a fit has ended.
 _TOGETHER = 1024

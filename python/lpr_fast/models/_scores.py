@@ -14,10 +14,14 @@ from .. import _core
 from .._arrays import Array
 from .._html import table
 
-Loss = Literal["total", "per_atom"]
+Loss = Literal["total", "per_atom", "noise"]
 
 # What they square the errors of.
-LOSS_NAMES = {"total": "total energies", "per_atom": "energies per atom"}
+LOSS_NAMES = {
+    "total": "total energies",
+    "per_atom": "energies per atom",
+    "noise": "labels in units of their noise",
+}
 
 #: What verdicts are called, by their numbers.
 VERDICTS = ("pinned", "loose", "unlike")
@@ -41,7 +45,8 @@ class Columns(dict[str, NDArray[Any]]):
     def _repr_html_(self) -> str:
         title = f"{type(self).__name__}: {len(self)}"
         header = ["", "lowest", "median", "highest", "left out"]
-        return table(title, [_summary(name, values) for name, values in self.items()], header)
+        numbers = {name: values for name, values in self.items() if values.dtype.kind != "U"}
+        return table(title, [_summary(name, values) for name, values in numbers.items()], header)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from .._arrays import as_count, as_number
 from .._errors import InvalidInputError
 from . import _active_set
 from ._active_set import ActiveFeatures
+from ._rows import KINDS
 from ._scores import Loss
 from ._structures import checked_loss
 
@@ -37,7 +38,10 @@ Regularizer: TypeAlias = float | Literal["auto"]
 
 @dataclass(frozen=True)
 class FitSettings:
-    """What `SparseKernelModel.fit` and its relatives are given beside structures and descriptor; see there."""
+    """What `SparseKernelModel.fit` and its relatives are given beside structures and descriptor; see there.
+
+    With noise, the facts of a `Noise`, the loss is "noise", and the regularizer is 1 / delta^2.
+    """
 
     kind: Kind
     regularizer: Regularizer
@@ -45,9 +49,12 @@ class FitSettings:
     active_set: ArrayLike | ActiveFeatures | None = None
     zeta: float = 4
     loss: Loss = "total"
+    noise: Mapping[str, Any] | None = None
     weights: ArrayLike | str | None = None
     sigmas: ArrayLike | str | None = None
     energy_key: str | None = None
+    force_key: str | None = None
+    virial_key: str | None = None
     group_key: str = "config_type"
     baseline: Mapping[Any, float] | str | None = None
     hold: Sequence[Any] = ()
@@ -60,14 +67,20 @@ class FitSettings:
         """Refuse what needs no structures to be seen as wrong."""
         as_count("n_threads", self.n_threads)
         _check_regularizer(self.regularizer)
-        checked_loss(self.loss)
+        if self.noise is None:
+            checked_loss(self.loss)
         checked_provenance(self.provenance)
         if self.weights is not None and self.sigmas is not None:
             raise InvalidInputError("weights and sigmas were given; give one of them: a weight is 1 / sigma^2.")
-        if self.energy_key is not None and not isinstance(self.energy_key, str):
-            raise InvalidInputError(
-                f"energy_key is {self.energy_key!r}; give the name under which structures hold energies, or None."
-            )
+        for what, labels in (
+            ("energy_key", "energies"),
+            ("force_key", "forces"),
+            ("virial_key", "virials or stresses"),
+        ):
+            if (key := getattr(self, what)) is not None and not isinstance(key, str):
+                raise InvalidInputError(
+                    f"{what} is {key!r}; give the name under which structures hold {labels}, or None."
+                )
         if isinstance(self.baseline, str) and self.baseline != "isolated":
             raise InvalidInputError(f"the baseline is {self.baseline!r}; give energies of elements, or 'isolated'.")
         if self.kind == "linear":
@@ -89,6 +102,16 @@ class FitSettings:
         counts = self.n_active.values() if isinstance(self.n_active, Mapping) else [self.n_active]
         return max(counts, default=0)
 
+    def noise_section(self) -> dict[str, float] | None:
+        """What a model says of the noise of its labels, where they have any: see `StoredModel.noise`."""
+        if self.noise is None:
+            return None
+        assert self.regularizer != AUTO
+        grow = () if self.noise["convention"] == "plain" else ("energy", "virial")  # with the structure: not one number
+        kinds = [kind for kind in KINDS if isinstance(self.noise[kind], float) and kind not in grow]
+        deviations = {kind: self.noise[kind] for kind in kinds}
+        return {"prior_variance": 1.0 / self.regularizer, **deviations}
+
     def identity(self) -> dict[str, Any]:
         """Everything that the model's bytes depend on, as JSON can hold it."""
         active: Any = self.n_active
@@ -100,7 +123,10 @@ class FitSettings:
             "loss": self.loss,
             "weights": _plain(self.weights),
             "sigmas": _plain(self.sigmas),
+            "noise": None if self.noise is None else dict(self.noise),
             "energy_key": self.energy_key,
+            "force_key": self.force_key,
+            "virial_key": self.virial_key,
             "group_key": self.group_key,
             "baseline": self._plain_baseline(),
             "hold": [_digest(structure) for structure in self.hold],

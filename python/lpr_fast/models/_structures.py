@@ -51,8 +51,8 @@ class Structures:
         Environments of each species in each structure.
     weights : numpy.ndarray, shape (n_structures,)
         Those that were given, without what the loss does.
-    loss : {"total", "per_atom"}
-        Whether residuals are those of total energies, or of energies per atom.
+    loss : {"total", "per_atom", "noise"}
+        Whether residuals are those of total energies, of energies per atom, or of labels in units of their noise.
     energies : numpy.ndarray, shape (n_structures,), or None
         Total energies; NaN for those that have none, where others have one.
     groups : Groups
@@ -61,6 +61,10 @@ class Structures:
         Energies of isolated atoms among the structures.
     facts : dict
         Further facts that the provenance of a model tells.
+    sigmas : numpy.ndarray, shape (n_structures,), or None
+        With the loss "noise", standard deviations of the energies; infinite for those that are not used.
+    n_derivatives : numpy.ndarray of int, shape (n_structures,), or None
+        Components of forces and virials that are labels, beside the energy; None where there are none.
     """
 
     species: tuple[int, ...]
@@ -71,6 +75,8 @@ class Structures:
     groups: Groups
     isolated: Mapping[int, float] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    sigmas: Array | None = None
+    n_derivatives: Indices | None = None
 
     def __len__(self) -> int:
         """Return the number of structures."""
@@ -84,6 +90,8 @@ class Structures:
     @cached_property
     def units(self) -> Array:
         """What the loss divides residuals by before it squares them: (n_structures,)."""
+        if self.sigmas is not None:
+            return self.sigmas
         sizes = self.counts.sum(axis=1).astype(np.float64)
         return sizes if self.loss == "per_atom" else np.ones(len(self))
 
@@ -92,9 +100,20 @@ class Structures:
         structures = np.searchsorted(self.first, environments, side="right") - 1
         return np.column_stack([structures, environments - self.first[structures]])
 
+    @cached_property
+    def n_rows(self) -> Indices:
+        """Training rows of each structure: one of its energy, and those of forces and virials."""
+        rows = np.ones(len(self), dtype=np.int64)
+        return rows if self.n_derivatives is None else rows + self.n_derivatives
+
+    @cached_property
+    def first_row(self) -> Indices:
+        """Index of each structure's first training row, and behind them the number of all: (n_structures + 1,)."""
+        return np.concatenate([[0], np.cumsum(self.n_rows)])
+
     def owner_of_row(self, row: int) -> int:
-        """Number of the structure that a training row belongs to: each has one row, of its energy."""
-        return row
+        """Number of the structure that a training row belongs to; behind the last row, the number of structures."""
+        return int(np.searchsorted(self.first_row, row, side="right")) - 1
 
     @property
     def n_environments(self) -> int:
@@ -119,9 +138,14 @@ class Structures:
         return self.has_weight & ~np.isnan(self.energies)
 
     @cached_property
+    def is_used(self) -> NDArray[np.bool_]:
+        """Which structures count for the weights of a model that has energies: (n_structures,)."""
+        return self.has_weight if self.loss == "noise" else self.is_labelled
+
+    @cached_property
     def unlabelled(self) -> Indices:
-        """Numbers of structures that have a weight, but no energy, where others have one."""
-        if self.energies is None:
+        """Numbers of structures that have a weight, but no label, where others have one."""
+        if self.energies is None or self.loss == "noise":
             return np.zeros(0, dtype=np.int64)
         return np.flatnonzero(self.has_weight & np.isnan(self.energies))
 
@@ -148,7 +172,9 @@ class Structures:
                 raise InvalidInputError("a baseline was given, but the training set has no energies; leave it out.")
             return None
         used = self.is_labelled
-        if not used.any():
+        if given is None and not used.any() and self.n_derivatives is not None:
+            return dict.fromkeys(self.species, 0.0)
+        if not used.any() and self.n_derivatives is None:
             raise InvalidInputError("no structure with a weight has an energy; give one, or fit without energies.")
         if given is None:
             self._refuse_unknown(label)
@@ -196,8 +222,8 @@ class Structures:
             "weights": self.weights,
             "groups": self.groups.of_structure,
         }
-        if self.energies is not None:
-            arrays["energies"] = self.energies
+        optional = {"energies": self.energies, "sigmas": self.sigmas, "n_derivatives": self.n_derivatives}
+        arrays |= {name: values for name, values in optional.items() if values is not None}
         facts = {
             "species": list(self.species),
             "loss": self.loss,
@@ -220,6 +246,8 @@ class Structures:
             groups,
             {int(s): energy for s, energy in facts["isolated"].items()},
             facts["facts"],
+            arrays.get("sigmas"),
+            arrays.get("n_derivatives"),
         )
 
 

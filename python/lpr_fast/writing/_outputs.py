@@ -18,6 +18,7 @@ from ..models._columns import columns_of
 from ..reading._sources import Files, Source
 from ._chemiscope import SUFFIXES as CHEMISCOPE
 from ._chemiscope import Chemiscope
+from ._group_table import DescribeGroups, GroupTable
 from ._least_rigid import LeastRigid
 from ._records import HDF5, NumPyArrays
 from ._sampled import Describe
@@ -35,6 +36,7 @@ _KINDS: dict[str, Callable[[Path, About, str], Sink]] = {
 
 # Names of files that come with the first output.
 LEAST_RIGID = ".least-rigid.extxyz"
+GROUPS = ".groups.csv"
 
 # Packages that the bits of the results come from.
 PACKAGES = ("ase",)
@@ -61,7 +63,7 @@ def checked(sinks: Sequence[str | PathLike[str]] | None, source: Source, inputs:
         refuse_output(output, [*inputs, *(source.paths if isinstance(source, Files) else [])])
         if output.exists() and not output.is_file():
             raise InvalidInputError(f"{output} exists and is no regular file; give the name of a file to write.")
-    for suffix in (FACTS, LEAST_RIGID) if outputs else ():
+    for suffix in (FACTS, LEAST_RIGID, GROUPS) if outputs else ():
         refuse_output(beside(outputs[0], suffix), [*inputs, *(source.paths if isinstance(source, Files) else [])])
     if not outputs or len({output.resolve() for output in outputs}) < len(outputs):
         given = ", ".join(map(str, outputs)) or "none"
@@ -70,11 +72,18 @@ def checked(sinks: Sequence[str | PathLike[str]] | None, source: Source, inputs:
 
 
 def sinks_of(
-    outputs: list[Path], about: About, *, least_rigid: int, describe: Describe | None = None, tag: str = ""
+    outputs: list[Path],
+    about: About,
+    *,
+    least_rigid: int,
+    groups: str | None,
+    describe: Describe | None = None,
+    describe_groups: DescribeGroups | None = None,
+    tag: str = "",
 ) -> list[Sink]:
-    """A sink for each output, and one for the least rigid environments if there are to be any.
+    """A sink for each output, and one each for the least rigid environments and for groups, if there are to be any.
 
-    `describe` gives features of atoms; shards that are merged do without.
+    `describe` gives features of atoms, `describe_groups` scores of groups; shards that are merged do without.
     """
     if least_rigid < 0:
         raise InvalidInputError(f"least_rigid is {least_rigid}; it must not be negative.")
@@ -87,11 +96,13 @@ def sinks_of(
     if least_rigid:
         output = outputs[0].with_name(outputs[0].name + LEAST_RIGID)
         sinks.append(LeastRigid(output, count=least_rigid, cutoff=about.cutoff, describe=describe, tag=tag))
+    if groups is not None:
+        sinks.append(GroupTable(outputs[0].with_name(outputs[0].name + GROUPS), about, describe_groups, tag))
     return sinks
 
 
-def about(model: StructureModel, digest: str) -> About:
-    """What files say of a model."""
+def about(model: StructureModel, digest: str, *, forces: bool = False) -> About:
+    """What files say of a model, and whether of the forces on atoms too."""
     return About(
         model_sha256=digest,
         loss=model.loss,
@@ -99,7 +110,7 @@ def about(model: StructureModel, digest: str) -> About:
         cutoff=model.cutoff,
         species=model.species,
         energy_key=str(model.provenance.get("energy_key") or ""),
-        columns=tuple(columns_of(model.pipeline.scores_of_nothing())),
+        columns=tuple(columns_of(model.scores_of_nothing(forces=forces))),
         versions=versions(),
         verdict_limits=model.verdict_limits,
         totals=() if model.calibration is None else tuple(TOTAL_COLUMNS),

@@ -19,7 +19,7 @@ from ..atoms._frames import known_energy
 from ..atoms._pipeline import Scores
 from ..atoms._totals import TOTAL_COLUMNS, Totals
 from ..descriptors._elements import symbol
-from ..models._columns import prefixed_columns_of
+from ..models._columns import FORCE_COLUMNS, prefixed_columns_of
 from ..models._scores import VERDICTS
 from . import _extxyz
 from ._spool import SUFFIX, Spool, beside
@@ -111,7 +111,7 @@ class Spooled:
         self._spool.remove()
 
 
-class _Text(Spooled):
+class Text(Spooled):
     """A file that is complete when the last frame has been appended."""
 
     def __init__(self, output: Path, about: About, tag: str = "") -> None:
@@ -136,7 +136,7 @@ class _Text(Spooled):
         return b""
 
 
-class ExtendedXYZ(_Text):
+class ExtendedXYZ(Text):
     """All that the frames hold, and columns of scores."""
 
     def add(self, first: int, frames: list[Atoms], scores: Scores, totals: Totals | None = None) -> None:  # noqa: ARG002
@@ -144,7 +144,7 @@ class ExtendedXYZ(_Text):
         _extxyz.write_frames(self._spool, frames, prefixed_columns_of(scores))
 
 
-class Table(_Text):
+class Table(Text):
     """Comma-separated values, a line for each frame."""
 
     def add(self, first: int, frames: list[Atoms], scores: Scores, totals: Totals | None = None) -> None:
@@ -157,7 +157,7 @@ class Table(_Text):
             of_frame = scores.taken(slice(start, start + len(frame)))
             start += len(frame)
             line = self._line(number, frame, of_frame)
-            writer.writerow([*line, *(_real(of_totals[name][number - first]) for name in self._about.totals)])
+            writer.writerow([*line, *(real(of_totals[name][number - first]) for name in self._about.totals)])
         self._spool.write(lines.getvalue().encode())
 
     def _heading(self) -> bytes:
@@ -174,6 +174,7 @@ class Table(_Text):
             names += ["percentile_lowest", "share_loose", "share_unlike"]
         if "spread" in self._about.columns:
             names += ["spread_mean", "spread_largest"]
+        names += [name for column in self._force_columns for name in (f"{column}_largest", f"{column}_largest_atom")]
         names += self._about.totals
         return (",".join(names) + "\n").encode()
 
@@ -187,33 +188,47 @@ class Table(_Text):
         if len(lpr):
             lowest = int(lpr.argmin())
             atom = _atom(known, lowest)
-            line += [_real(lpr[lowest]), str(atom), symbol(int(frame.numbers[atom]))]
-            line += [_real(value) for value in quantiles(lpr, (0.05, 0.5, 0.95))]
+            line += [real(lpr[lowest]), str(atom), symbol(int(frame.numbers[atom]))]
+            line += [real(value) for value in quantiles(lpr, (0.05, 0.5, 0.95))]
         else:
             line += [""] * 6
-        line += [_real(lpr[numbers == s].min() if s in numbers else np.nan) for s in self._about.species]
+        line += [real(lpr[numbers == s].min() if s in numbers else np.nan) for s in self._about.species]
         if scores.lpr_held is not None:
             line += _held_columns(scores.lpr_held[known])
         line.append(_mean(scores.variance[known]))
         if scores.residual is not None:
             residual = scores.residual[known]
             largest = int(residual.argmax()) if len(residual) else 0
-            line += [_real(residual[largest]), str(_atom(known, largest))] if len(residual) else ["", ""]
+            line += [real(residual[largest]), str(_atom(known, largest))] if len(residual) else ["", ""]
         if scores.local_energy is not None:
             line += [_mean(scores.local_energy[known])]
-            line += [_real(error_per_atom(frame, scores.local_energy, self._about.energy_key))]
+            line += [real(error_per_atom(frame, scores.local_energy, self._about.energy_key))]
         if scores.percentile is not None and scores.verdict is not None:
             line += _verdict_columns(scores.percentile[known], scores.verdict[known])
         if scores.spread is not None:
             spread = scores.spread[known]
-            line += [_mean(spread), _real(spread.max(initial=0.0))] if len(spread) else ["", ""]
+            line += [_mean(spread), real(spread.max(initial=0.0))] if len(spread) else ["", ""]
+        for column in self._force_columns:
+            line += _largest(getattr(scores, column))
         return line
+
+    @property
+    def _force_columns(self) -> list[str]:
+        return [column.name for column in FORCE_COLUMNS if column.name in self._about.columns]
 
 
 def _held_columns(lpr: Array) -> list[str]:
     if not len(lpr):
         return [""] * 4
-    return [_real(value) for value in (lpr.min(), *quantiles(lpr, (0.05, 0.5, 0.95)))]
+    return [real(value) for value in (lpr.min(), *quantiles(lpr, (0.05, 0.5, 0.95)))]
+
+
+def _largest(values: Array) -> list[str]:
+    """The largest value that there is, and which atom has it."""
+    if np.isnan(values).all():
+        return ["", ""]
+    atom = int(np.nanargmax(values))
+    return [real(values[atom]), str(atom)]
 
 
 def _verdict_columns(percentile: Array, verdict: Array) -> list[str]:
@@ -221,7 +236,7 @@ def _verdict_columns(percentile: Array, verdict: Array) -> list[str]:
         return [""] * 3
     counts = verdict_counts(verdict)
     shares = (counts[VERDICTS.index(name)] / len(verdict) for name in ("loose", "unlike"))
-    return [_real(percentile.min()), *map(_real, shares)]
+    return [real(percentile.min()), *map(real, shares)]
 
 
 def total_columns(totals: Totals | None) -> dict[str, Array]:
@@ -254,11 +269,11 @@ def error_per_atom(frame: Atoms, local_energy: Array, key: str) -> float:
     return float("nan") if known is None else (float(local_energy.sum()) - known) / len(frame)
 
 
-def _real(value: Any) -> str:
+def real(value: Any) -> str:
     """All digits; nothing for NaN, which readers of tables take for a missing value."""
     number = float(value)
     return "" if math.isnan(number) else repr(number)
 
 
 def _mean(values: Array) -> str:
-    return _real(values.mean()) if len(values) else ""
+    return real(values.mean()) if len(values) else ""

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from .._arrays import Array
 from .._errors import InvalidInputError
-from ..atoms._model import StructureModel
-from ..atoms._pieces import Piece
-from ..atoms._pipeline import Scores
 from ..models._scores import VERDICTS, LocalScores, scores_of
+from ._model import StructureModel
+from ._pieces import Piece
+from ._pipeline import Scores
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import _core
-from .._arrays import Array
-from .._rigidity import Rigidity
-from .._thin import ThinFactor
+from . import _core
+from ._arrays import Array
+from ._rigidity import Rigidity
+from ._thin import ThinFactor
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Moments:
         rows = phi
         if not isinstance(self._whitening.factor, _core.HessianFactor):
             rows = self._whitening.rows(phi)
-            self._sum = self._sum or _core.SecondMoments(_unit_factor(rows.shape[1]), held=False)
+            self._sum = self._sum or _core.SecondMoments(unit_factor(rows.shape[1]), held=False)
         assert self._sum is not None
         self._sum.add(rows, weights, self._whitening.n_threads)
 
@@ -68,7 +68,7 @@ class Moments:
         return self._sum.sum(self._whitening.n_threads)
 
 
-def _unit_factor(size: int) -> _core.HessianFactor:
+def unit_factor(size: int) -> _core.HessianFactor:
     """That of H = 1."""
     return _core.HessianFactor.from_triangle(size, list(range(size)), np.eye(size), 1.0, np.nan)
 

@@ -1,0 +1,104 @@
+"""``lpr-fast fit --gap-fit``: what a command of gap_fit decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from .._errors import InvalidInputError
+from ..atoms._fitting import wanted_descriptor
+from ..atoms._noisy_labels import weighting
+from ..gap._command import GapFit, elements_of, read_gap_fit
+from ..models._memory import as_bytes
+from ..models._settings import AUTO, FitSettings
+from ..reading._options import ReadOptions
+from ..reading._sources import source_of
+from ._calibrate import frames_of
+from ._fit import Options
+from ._noise_options import as_delta
+from ._terminal import say
+
+# Options of `lpr-fast fit` that have no say beside a command of gap_fit, or a say that would be misunderstood.
+_DECIDED = (
+    *("cutoff", "max_radial", "max_angular", "width", "hypers", "features", "descriptor", "model", "zeta", "n_active"),
+    *("active_set", "active_from", "regularizer", "loss", "energy_key", "no_energies", "weights", "sigmas", "baseline"),
+    *("group_key", "sigma_energy", "sigma_force", "sigma_virial", "sigma_group", "force_key", "virial_key"),
+    *("mask_key", "seed"),
+)
+
+
+@dataclass(frozen=True)
+class GapOptions(Options):
+    """Options of the command, of which a command of gap_fit decides most."""
+
+    found: GapFit
+    text: str
+
+    def wanted(self) -> Any:
+        """What is to describe structures."""
+        return wanted_descriptor(self.found.options["hypers"], None)
+
+    def settings(self, provenance: dict[str, Any]) -> FitSettings:
+        """How the model is to be fitted."""
+        given = {name: value for name, value in self.found.options.items() if name != "hypers"}
+        sigma, delta = given.pop("sigma"), given.pop("delta")
+        noise = weighting(
+            sigma, delta, regularizer=AUTO, loss="total", weights=None, sigmas=None, group_key=given["group_key"]
+        )
+        return FitSettings(
+            "sparse_kernel",
+            hold=() if self.hold is None else tuple(frames_of((self.hold,), self.reading)),
+            provenance={**provenance, "gap_fit": self.text},
+            memory=None if self.memory is None else as_bytes(self.memory),
+            **given,
+            **noise,
+        )
+
+
+def with_gap_fit(train: tuple[str, ...], options: Options) -> tuple[tuple[str, ...], Options]:
+    """Training structures and options as a command of gap_fit has them, if there is one; what differs is said.
+
+    Raises
+    ------
+    InvalidInputError
+        For options beside it that it decides, and where nobody names training structures.
+    """
+    if options.gap_fit is None:
+        if not train:
+            raise InvalidInputError("there are no training structures; name a file, such as train.xyz.")
+        return train, options
+    _refuse_beside()
+    text = _text_of(options.gap_fit)
+    found = read_gap_fit(text, species=_elements(train, options.reading) if train else None)
+    if _is_given("delta"):
+        found = replace(found, options=found.options | {"delta": as_delta(options.delta)})
+    for remark in found.remarks:
+        say(f"note: {remark}")
+    named = train or (() if found.train is None else (found.train,))
+    own = {each.name: getattr(options, each.name) for each in fields(options)}
+    return named, GapOptions(**own, found=found, text=" ".join(text.split()))
+
+
+def _refuse_beside() -> None:
+    if given := [name for name in _DECIDED if _is_given(name)]:
+        names = ", ".join("--" + name.replace("_", "-") for name in given)
+        raise InvalidInputError(
+            f"--gap-fit and {names} were given; say it in the command of gap_fit, or leave one out."
+        )
+
+
+def _is_given(option: str) -> bool:
+    return click.get_current_context().get_parameter_source(option) is ParameterSource.COMMANDLINE
+
+
+def _text_of(given: str) -> str:
+    """The command, which has name=value in it, or what the file of that name has."""
+    return given if "=" in given else Path(given).read_text()
+
+
+def _elements(train: tuple[str, ...], reading: dict[str, Any]) -> list[int]:
+    return elements_of(source_of(list(train), ReadOptions.of(**reading)).frames())

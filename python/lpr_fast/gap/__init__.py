@@ -1,0 +1,1 @@
+"""Commands of gap_fit, read as fits of this package."""

@@ -1,0 +1,282 @@
+"""What becomes of predictions when a block of training rows is left out.
+
+In the coordinates of `_whitening`, where H is one, a block of rows Z = W^1/2 X R^-1, (k, r), leaves 1 - Z^T Z. With
+A = Z Z^T and the weighted residuals r = W^1/2 (y - X c),
+
+    |z|^2 becomes |z|^2 + (Z z)^T (1 - A)^-1 (Z z),
+    phi . c becomes phi . c - (Z z)^T (1 - A)^-1 r,
+
+and the block's own labels are missed by W^-1/2 (1 - A)^-1 r, of which W^-1/2 (1 - A)^-1 W^-1/2 is the covariance
+wherever the variance of the noise is 1 / w (Cook and Weisberg, Residuals and Influence in Regression, 1982). Where an
+eigenvalue of A is too near one, the others are fitted anew. Of more rows than coordinates 1 - Z^T Z is solved with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from .. import _core
+from .._arrays import Array
+from .._conditioning import Step
+from .._errors import NotPositiveDefiniteError
+from .._rigidity import Rigidity
+from .._whitening import Whitening, products, squares
+from ._rows import Rows
+
+# Beyond such an eigenvalue of (1 - A)^-1 too few digits are left.
+_HEAVY = 1e4
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model of rows.
+
+    Attributes
+    ----------
+    firm : Rigidity
+        Of all rows, and of what is held.
+    known : Rigidity
+        Of those rows that have a label, with weights; the same object if all have one, or if there are no labels.
+    """
+
+    firm: Rigidity
+    known: Rigidity
+
+
+@dataclass(frozen=True)
+class Without:
+    """What is without a block of k rows.
+
+    Attributes
+    ----------
+    forms : numpy.ndarray, shape (n_targets,)
+        phi^T H^-1 phi of the targets.
+    shifts : numpy.ndarray, shape (n_targets,), or None
+        How much more is predicted for the targets; None without labels.
+    errors : numpy.ndarray, shape (k,), or None
+        Labels of the block less what is predicted for them; NaN where there is none.
+    studentised : numpy.ndarray, shape (k,), or None
+        The same over the square roots of 1 / w + phi^T H^-1 phi, which are their standard deviations if the variance of
+        the noise is 1 / w; NaN for labels without a weight.
+    leverage : float
+        Trace of A: how many parameters of the model this block determines.
+    is_refitted : bool
+        Whether the others were fitted anew.
+    """
+
+    forms: Array
+    shifts: Array | None
+    errors: Array | None
+    studentised: Array | None
+    leverage: float
+    is_refitted: bool
+
+
+@dataclass
+class _View:
+    """Targets in the coordinates of a factor, from which some rows may have been left out.
+
+    Attributes
+    ----------
+    whitening : Whitening
+        The factor.
+    targets : numpy.ndarray, shape (n_targets, r)
+        Rows z of the targets.
+    images : numpy.ndarray, shape (r, r), or None
+        What rows have been multiplied by since rows were left out.
+    moved : numpy.ndarray, shape (r,)
+        What the predictions of rows, as they were in the beginning, have been moved by since then.
+    """
+
+    whitening: Whitening
+    targets: Array
+    images: Array | None
+    moved: Array
+
+    @classmethod
+    def of(cls, rigidity: Rigidity, phi: Array, *, is_held: bool, n_threads: int) -> _View:
+        whitening = Whitening.of(rigidity, is_held=is_held, n_threads=n_threads)
+        targets = whitening.rows(phi)
+        return cls(whitening, targets, None, np.zeros(targets.shape[1]))
+
+    def rows(self, phi: Array) -> Array:
+        """Rows z."""
+        z = self.whitening.rows(phi)
+        return z if self.images is None else products(z, np.ascontiguousarray(self.images.T), self.whitening.n_threads)
+
+    def predicted(self, phi: Array) -> Array:
+        """By how much predictions have been moved."""
+        if self.images is None:
+            return np.zeros(len(phi))
+        return products(self.whitening.rows(phi), self.moved[None, :], self.whitening.n_threads)[:, 0]
+
+    def leave(self, leaving: _Leaving, solved: Array) -> None:
+        """Leave a block out; `solved` is (1 - A)^-1 r of it."""
+        n = self.whitening.n_threads
+        step = Step.leaving(leaving.z, n)
+        if step is None:
+            return
+        if self.images is None:
+            self.images = np.eye(len(self.moved))
+        along = (leaving.z * solved[:, None]).sum(axis=0)
+        self.moved = self.moved - products(self.images, along[None, :], n)[:, 0]
+        step.whiten(self.targets, n)
+        step.whiten(self.images, n)
+
+
+@dataclass(frozen=True)
+class _Leaving:
+    """A block that leaves.
+
+    Attributes
+    ----------
+    bare, z : numpy.ndarray, shape (k, r)
+        Rows without and with the roots of their weights.
+    root : numpy.ndarray
+        V, where V V^T is (1 - A)^-1 for up to r rows, and (1 - Z^T Z)^-1 for more.
+    spread : numpy.ndarray, shape (k,)
+        Diagonal of (1 - A)^-1.
+    forms : numpy.ndarray, shape (n_targets,)
+        |z|^2 of the targets without the block.
+    """
+
+    bare: Array
+    z: Array
+    root: Array
+    spread: Array
+    forms: Array
+
+    @classmethod
+    def of(cls, view: _View, phi: Array, roots: Array) -> _Leaving | None:
+        """None for blocks that are too heavy."""
+        n = view.whitening.n_threads
+        bare = view.rows(phi)
+        z = roots[:, None] * bare
+        is_wide = len(z) <= z.shape[1]
+        factors = z if is_wide else np.ascontiguousarray(z.T)
+        try:
+            factor = _core.factorize_hessian(-products(factors, factors, n), 1.0, n)
+        except NotPositiveDefiniteError:
+            return None
+        root = factor.whitened(np.eye(len(factors)), n)
+        if not squares(root).sum() - len(root) < _HEAVY:
+            return None
+        if is_wide:
+            forms = squares(view.targets) + squares(factor.whitened(products(view.targets, z, n), n))
+            return cls(bare, z, root, squares(root), forms)
+        return cls(bare, z, root, 1.0 + squares(factor.whitened(z, n)), squares(factor.whitened(view.targets, n)))
+
+    def solved(self, residuals: Array) -> Array:
+        """(1 - A)^-1 r."""
+        if len(self.z) == len(self.root):
+            return self._inverse(residuals)
+        inside = self._inverse((self.z * residuals[:, None]).sum(axis=0))
+        found: Array = residuals + (self.z * inside).sum(axis=1)
+        return found
+
+    def _inverse(self, vector: Array) -> Array:
+        found: Array = (self.root * (self.root * vector[:, None]).sum(axis=0)).sum(axis=1)
+        return found
+
+
+class Influences:
+    """Targets of a model, and what becomes of them without some of its rows.
+
+    Parameters
+    ----------
+    fitted : Fitted
+        The model of all rows.
+    phi : numpy.ndarray, shape (n_targets, M)
+        Rows of the targets.
+    is_held : bool
+        Whether variances are those with something held.
+    refitted : callable
+        The model without given structures.
+    """
+
+    def __init__(
+        self,
+        fitted: Fitted,
+        phi: Array,
+        *,
+        is_held: bool,
+        refitted: Callable[[list[int]], Fitted],
+        n_threads: int,
+    ) -> None:
+        self._fitted, self._phi, self._is_held, self._refitted = fitted, phi, is_held, refitted
+        self._n_threads = n_threads
+        self._weights = fitted.known.weights
+        self._variance = _View.of(fitted.firm, phi, is_held=is_held, n_threads=n_threads)
+        is_one = fitted.firm is fitted.known and not is_held
+        self._prediction = self._variance if is_one else _View.of(fitted.known, phi, is_held=False, n_threads=n_threads)
+
+    @property
+    def forms(self) -> Array:
+        """phi^T H^-1 phi of the targets: (n_targets,)."""
+        return squares(self._variance.targets)
+
+    def without(self, rows: Rows, labels: Array | None) -> Without:
+        """What is without the rows of some structures, of which the labels are those less the baseline."""
+        found = self.downdated(rows, labels)
+        return self._fitted_anew(rows, labels) if found is None else found[0]
+
+    def downdated(self, rows: Rows, labels: Array | None) -> tuple[Without, Callable[[], None]] | None:
+        """The same from the rows alone, and a call that leaves them out for good; None where that loses digits."""
+        roots = np.sqrt(rows.weights)
+        leaving = _Leaving.of(self._variance, rows.phi, roots)
+        if leaving is None:
+            return None
+        leverage = float(squares(leaving.z).sum())
+        forms = leaving.forms
+        if labels is None or self._weights is None:
+            nothing = partial(self._variance.leave, leaving, np.zeros(len(rows)))
+            return Without(forms, None, None, None, leverage, is_refitted=False), nothing
+        residuals = labels - self._predicted(rows.phi, self._weights) - self._prediction.predicted(rows.phi)
+        is_known = ~np.isnan(residuals)
+        residuals[~is_known], roots[~is_known] = 0.0, 0.0
+        of_variance = leaving
+        if self._prediction is not self._variance:
+            leaving = _Leaving.of(self._prediction, rows.phi, roots)
+            if leaving is None:
+                return None
+        solved = leaving.solved(roots * residuals)
+        along = (leaving.z * solved[:, None]).sum(axis=0)
+        shifts = -(self._prediction.targets * along).sum(axis=1)
+        errors = residuals + (leaving.bare * along).sum(axis=1)
+        errors[~is_known] = np.nan
+        studentised = _over(errors * roots, np.sqrt(leaving.spread), roots)
+        leave = partial(self._leave, of_variance, leaving, solved)
+        return Without(forms, shifts, errors, studentised, leverage, is_refitted=False), leave
+
+    def _leave(self, of_variance: _Leaving, of_prediction: _Leaving, solved: Array) -> None:
+        self._prediction.leave(of_prediction, solved)
+        if self._prediction is not self._variance:
+            self._variance.leave(of_variance, np.zeros(len(of_variance.z)))
+
+    def _fitted_anew(self, rows: Rows, labels: Array | None) -> Without:
+        others = self._refitted(np.unique(rows.labels["structure"]).tolist())
+        column = "lpr_held" if self._is_held else "lpr"
+        forms = 1.0 / getattr(others.firm, column)(self._phi, n_threads=self._n_threads)
+        roots = np.sqrt(rows.weights)
+        leverage = float((roots**2 * squares(self._variance.whitening.rows(rows.phi))).sum())
+        weights = others.known.weights
+        if labels is None or self._weights is None or weights is None:
+            return Without(forms, None, None, None, leverage, is_refitted=True)
+        errors = labels - self._predicted(rows.phi, weights)
+        beyond = 1.0 / others.known.lpr(rows.phi, n_threads=self._n_threads)
+        studentised = _over(errors * roots, np.sqrt(1.0 + roots**2 * beyond), roots)
+        shifts = self._predicted(self._phi, weights - self._weights)
+        return Without(forms, shifts, errors, studentised, leverage, is_refitted=True)
+
+    def _predicted(self, phi: Array, weights: Array) -> Array:
+        return products(phi, weights[None, :], self._n_threads)[:, 0]
+
+
+def _over(errors: Array, deviations: Array, roots: Array) -> Array:
+    """Errors over their deviations, both times the roots of weights; NaN where these are zero."""
+    found: Array = np.where(roots > 0.0, errors / deviations, np.nan)
+    return found
