@@ -76,7 +76,7 @@ void check_scores(const std::string& name, std::size_t column) {
             },
             1e-4 * length
         );
-        CHECK(std::abs(along - expected) < 1e-6 * (value + std::abs(expected)) / length);
+        CHECK(std::abs(along - expected) <= 1e-6 * (value + std::abs(expected)) / length);
         CHECK(std::abs(of_logarithm * value - along) < 1e-12 * (1.0 + std::abs(along)));
     }
 }
