@@ -273,6 +273,12 @@ def test_the_command_line_fits_what_the_command_of_gap_fit_says(folder: Path) ->
     np.testing.assert_array_equal(load_model("again.lpr").score(silicon(1)).lpr, model.score(silicon(1)).lpr)
 
 
+def test_delta_may_be_left_to_the_evidence(folder: Path) -> None:
+    succeed("fit", "--gap-fit", "command", "--delta", "auto", "-o", "model.lpr")
+    model = load_model("model.lpr")
+    assert model.regularizer == pytest.approx(model.provenance["delta_choice"]["delta"] ** -2, rel=1e-12)
+
+
 def test_the_command_line_refuses_what_contradicts_the_command_of_gap_fit(folder: Path) -> None:
     both = run("fit", "--gap-fit", "command", "--cutoff", "3", "--zeta", "2", "-o", "m.lpr")
     assert both.exit_code == 2
