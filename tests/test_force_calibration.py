@@ -241,6 +241,8 @@ def test_what_cannot_be_calibrated_is_refused_in_a_sentence(
             "largest_residual is -1; it must be above",
         ),
         (lambda: linear.calibrate(HELD_OUT, forces=True, largest_residual=0.1), "linear models have no residual"),
+        (lambda: model.calibrate(HELD_OUT, force_key="forces"), "but forces are not calibrated; ask for it"),
+        (lambda: model.calibrate(HELD_OUT, group_key="config_type"), "but there are no intervals for them; say what"),
         (lambda: model.calibrate(HELD_OUT, coverage=90), "coverage is 90; it must be between 0 and 1"),
         (lambda: model.calibrate(HELD_OUT, coverage=0.99), "need 99 structures in each group, but there are 60"),
         (

@@ -59,6 +59,7 @@ class Asked:
 
 def calibrated_model(model: StructureModel, given: Iterable[Atoms], asked: Asked, n_threads: int) -> _core.Model:
     """The model with the constants that explain how far it missed the labels of frames, and intervals if asked for."""
+    _refuse_what_has_no_effect(asked)
     coverage = None if asked.coverage is None else as_coverage(asked.coverage)
     frames = as_list(given) if asked.forces or coverage is not None else given
     groups = [] if coverage is None else groups_of(frames, asked.group_key)
@@ -74,6 +75,19 @@ def calibrated_model(model: StructureModel, given: Iterable[Atoms], asked: Asked
     if coverage:
         sections["conformal"] = Conformal(coverage, asked.group_key, of_energy, of_force).facts()
     return _with_sections(model._model, sections)
+
+
+def _refuse_what_has_no_effect(asked: Asked) -> None:
+    if not asked.forces and (asked.force_key is not None or asked.largest_residual is not None):
+        raise InvalidInputError(
+            "a name of forces or a bound for them was given, but forces are not calibrated; ask for it (forces=True, "
+            "--forces)."
+        )
+    if asked.coverage is None and asked.group_key is not None:
+        raise InvalidInputError(
+            "a name of groups was given, but there are no intervals for them; say what these should hold "
+            "(coverage=0.9, --coverage 0.9)."
+        )
 
 
 def _energies(

@@ -65,9 +65,8 @@ class ForceErrors:
     def taken(self, chosen: NDArray[np.bool_]) -> ForceErrors:
         """Some of them."""
         residual = None if self.residual is None else self.residual[chosen]
-        arrays = (self.frame, self.errors, self.variances, self.largest)
-        frame, errors, variances, largest = (values[chosen] for values in arrays)
-        return ForceErrors(frame, errors, variances, largest, residual)
+        errors, variances, largest = self.errors[chosen], self.variances[chosen], self.largest[chosen]
+        return ForceErrors(self.frame[chosen], errors, variances, largest, residual)
 
 
 def force_errors(model: StructureModel, frames: Sequence[Atoms], force_key: str | None, n_threads: int) -> ForceErrors:

@@ -26,7 +26,8 @@ from ..models._rows import KINDS
 from ..models._settings import FitSettings
 from ..reading._options import ReadOptions
 from ..reading._specification import path_of
-from ._calibrate import calibration_line, frames_of, warn_of_training
+from ._calibrate import frames_of, warn_of_training
+from ._calibration_lines import calibration_lines
 from ._info import active_set_line, blind_line, few_line, rigidity_line, training_line
 from ._noise_lines import noise_lines
 from ._noise_options import as_delta, noise_of
@@ -206,7 +207,8 @@ def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
         warn_of_training(model, (options.calibrate,))
         model = model.calibrate(frames_of((options.calibrate,), options.reading))
         model.save(output)
-        tell(calibration_line(model))
+        for line in calibration_lines(model):
+            tell(line)
     tell(f"seconds   {watch.summary()}")
     tell(f"written   {output}" + (f", {options.keep_rows}" if options.keep_rows else ""))
 
