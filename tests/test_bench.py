@@ -52,6 +52,8 @@ ROWS: dict[str, dict[str, tuple[int, ...]]] = {
         SECONDS_AND_RATIOS,
     ),
     "import_time.py": dict.fromkeys(["import numpy", "import lpr_fast"], SECONDS_AND_RATIOS),
+    "influence.py": dict.fromkeys(["one refit", "influence of all"], SECONDS_AND_RATIOS)
+    | {"fitted anew:": (1, 1), "typical error over what is expected:": (1, 1)},
     "kernel.py": dict.fromkeys(
         ["lpr_fast  ", "inv(H), einsum", "dtrsm, 1 of BLAS, 16 rows", "scikit-matter's loop", "the factor of all"],
         US_PER_ROW,

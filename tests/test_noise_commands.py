@@ -67,6 +67,16 @@ def test_options_are_those_of_python(folder: Path) -> None:
     assert "the model was not calibrated" not in told
 
 
+def test_errors_of_the_training_set_are_told(folder: Path) -> None:
+    said = fit(folder, *SIGMAS, "--delta", "0.7").output
+    table = succeed("predict", folder / "m.lpr", folder / "train.xyz").splitlines()
+    assert "fitted    errors of the training set follow" in said
+    for line in table[1:]:
+        assert line in said
+    assert any(line.startswith("all ") for line in table)
+    assert "fitted" not in fit(folder, "--regularizer", "1").output
+
+
 def test_groups_masks_and_names_are_options(folder: Path) -> None:
     frames = ase.io.read(folder / "train.xyz", ":")
     for number, frame in enumerate(frames):
@@ -98,9 +108,10 @@ def test_delta_is_chosen_and_the_evidence_told(folder: Path) -> None:
             "labels are 5 times as far off as sigma says: a better model (a larger --n-active or --cutoff), or larger",
         ),
         (0.1, "labels are 10 times closer than sigma says: sigmas may be smaller"),
+        (None, "there are too few labels to say whether sigmas are right"),
     ],
 )
-def test_labels_that_are_farther_off_than_sigma_are_told_of(factor: float, said: str) -> None:
+def test_labels_that_are_farther_off_than_sigma_are_told_of(factor: float | None, said: str) -> None:
     found = _choice({"delta_choice": {"interval": [0.9, 1.1], "sigma_factor": factor, "by": "evidence"}})
     assert said in found
     assert ("labels" in found) == (factor != 1.4)

@@ -16,6 +16,7 @@ from ._rigidity import Rigidity
 from ._trigger import Trigger
 from .atoms._committee import Committee
 from .atoms._group_scores import GroupScores
+from .atoms._influence import Influence, LeftOutLabels, Redundant
 from .atoms._linear_model import LinearModel
 from .atoms._load import load_model
 from .atoms._model import StructureModel
@@ -63,10 +64,12 @@ __all__ = [
     "GapFit",
     "GroupScores",
     "HessianAccumulator",
+    "Influence",
     "InvalidInputError",
     "LearningCurve",
     "LeaveOneOut",
     "LeftOutGroups",
+    "LeftOutLabels",
     "LinearModel",
     "LocalScores",
     "LprCalculator",
@@ -79,6 +82,7 @@ __all__ = [
     "NotPositiveDefiniteError",
     "Prediction",
     "ProgressLine",
+    "Redundant",
     "RegularizerChoice",
     "Rigidity",
     "RigidityGradient",

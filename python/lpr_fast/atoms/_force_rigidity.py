@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,13 @@ from ._describing import Ready
 from ._force_residual import ForceResidual
 from ._gradient_rows import GradientBasis
 from ._pieces import Piece
+from ._pipeline import Scores
 from ._sums import SumScoring
 
 Indices = NDArray[np.int64]
 
 # Numbers of the rows of forces that exist at a time.
-_ROWS_TOGETHER = 2**21
+ROWS_TOGETHER = 2**21
 
 
 @dataclass(frozen=True)
@@ -83,12 +84,15 @@ class ForceScoring:
         What scores environments.
     exact : ForceResidual or None
         What adds the covariance of the residual, if that is wanted.
+    prior_variance : float
+        Squared energies for a variance of 1; 0 where nobody knows.
     """
 
     sums: SumScoring
     gradients: GradientBasis
     scorer: _core.SoapScorer
     exact: ForceResidual | None
+    prior_variance: float
 
     def of_piece(self, piece: Piece, n_threads: int, *, marks: bool) -> ForceRigidity:
         """Forces on the atoms of a piece, in its order; with `marks`, NaN where species that are not known are seen."""
@@ -100,6 +104,14 @@ class ForceScoring:
         return self._scores(
             piece.frame, piece.atom, {name: _joined([part[name] for part in parts]) for name in parts[0]}
         )
+
+    def with_forces(self, scores: Scores, piece: Piece, n_threads: int, *, marks: bool) -> Scores:
+        """Scores of the atoms of a piece, and of the forces on them."""
+        return _with_forces(scores, self.of_piece(piece, n_threads, marks=marks))
+
+    def with_no_forces(self, nothing: Scores) -> Scores:
+        """Scores of no atoms, with the columns that the model gives of forces."""
+        return _with_forces(nothing, self.of_nothing())
 
     def of_nothing(self) -> ForceRigidity:
         """Empty arrays, for what the model gives."""
@@ -113,7 +125,7 @@ class ForceScoring:
     def _parts(self, ready: Ready, atoms: Indices | None) -> Iterator[Indices]:
         """Atoms of a frame, so many together as rows fit."""
         wanted = np.arange(len(ready)) if atoms is None else atoms
-        step = max(1, _ROWS_TOGETHER // (3 * self.sums.core.size))
+        step = max(1, ROWS_TOGETHER // (3 * self.sums.core.size))
         for first in range(0, len(wanted), step):
             yield wanted[first : first + step]
 
@@ -156,9 +168,9 @@ class ForceScoring:
         assert covariance is not None
         variance, mu = largest_eigenvalues(covariance), self.sums.rigidity.regularizer
         sigma = None
-        if self.sums.prior_variance > 0.0:
+        if self.prior_variance > 0.0:
             whole = variance if unseen is None else largest_eigenvalues(covariance + unseen)
-            sigma = np.sqrt(self.sums.prior_variance * whole)
+            sigma = np.sqrt(self.prior_variance * whole)
         return ForceRigidity(
             frame=frame,
             atom=atom,
@@ -170,12 +182,17 @@ class ForceScoring:
             covariance=covariance,
             covariance_held=held,
             residual_covariance=unseen,
-            prior_variance=self.sums.prior_variance,
+            prior_variance=self.prior_variance,
         )
 
 
 def force_scoring(
-    sums: SumScoring, gradients: GradientBasis, scorer: _core.SoapScorer, *, exact_residual: bool
+    sums: SumScoring,
+    gradients: GradientBasis,
+    scorer: _core.SoapScorer,
+    prior_variance: float,
+    *,
+    exact_residual: bool,
 ) -> ForceScoring:
     """What scores forces.
 
@@ -190,7 +207,11 @@ def force_scoring(
             raise InvalidInputError("linear models have no residual; leave exact_residual out.")
         assert sums.rigidity._prior is not None
         exact = ForceResidual(gradients.soap, sums.rigidity._prior, sums.zeta)
-    return ForceScoring(sums, gradients, scorer, exact)
+    return ForceScoring(sums, gradients, scorer, exact, prior_variance)
+
+
+def _with_forces(scores: Scores, forces: ForceRigidity) -> Scores:
+    return replace(scores, force_variance=forces.variance, force_sigma=forces.sigma, force_residual=forces.residual)
 
 
 def largest_eigenvalues(matrices: Array) -> Array:

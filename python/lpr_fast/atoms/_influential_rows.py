@@ -190,6 +190,7 @@ class InfluentialRows(KeptRows):
             self._one_by_one(blocks()) if names is None else self._by_group(names, chosen, given),
             n_blocks,
             None if facts.baseline is None else np.array(list(facts.baseline.values())),
+            has_noise=self._head.settings.loss == "noise",
         )
 
     def _one_by_one(self, blocks: Iterable[Rows]) -> Iterator[Block]:

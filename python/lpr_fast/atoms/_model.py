@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -16,9 +16,11 @@ from ..models._held import holding
 from ..models._reference import Reference, with_reference
 from ..models._scores import LocalScores, scores_of
 from ..models._split import SpeciesSplit, species_split
-from ._calibrating import calibrated_model, labelled_totals
+from ._calibrating import Asked, calibrated_model, labelled_totals
 from ._force_model import ForceModel
 from ._frames import DEFAULT_ENERGY_KEY
+from ._intervals import Intervals, intervals_of
+from ._pieces import Piece
 from ._pipeline import Scores, UnknownSpecies, joined, whole_frames
 from ._predicting_model import PredictingModel
 from ._totals import Totals
@@ -40,7 +42,12 @@ class StructureModel(ForceModel, PredictingModel):
     """
 
     def score(
-        self, frames: Iterable[Atoms], *, unknown_species: UnknownSpecies = "error", n_threads: int = 0
+        self,
+        frames: Iterable[Atoms],
+        *,
+        forces: bool = False,
+        unknown_species: UnknownSpecies = "error",
+        n_threads: int = 0,
     ) -> Scores:
         """Rigidity, variance, residual, local energy, percentile and verdict of every atom.
 
@@ -50,6 +57,9 @@ class StructureModel(ForceModel, PredictingModel):
         ----------
         frames : iterable of ase.Atoms
             Any iterable, for instance ``ase.io.iread(file)``; a single structure too.
+        forces : bool
+            Whether to give the variance of the force on every atom too (see `force_rigidity`): it takes many times as
+            long.
         unknown_species : {"error", "nan"}
             What to do about atoms of species that the model does not know. "nan" gives NaN for them, and for atoms
             that have one of them within the cutoff. Sites without an element (atomic number 0) are seen by nobody.
@@ -65,8 +75,13 @@ class StructureModel(ForceModel, PredictingModel):
         InvalidInputError
             For frames that cannot be scored, naming frame, atom and element.
         """
-        parts = [scores for _, scores in self._scored_batches(frames, unknown_species, n_threads)]
-        return joined([self.pipeline.scores_of_nothing(), *parts])
+        parts = [scores for _, scores in self._scored_batches(frames, unknown_species, n_threads, forces=forces)]
+        return joined([self.scores_of_nothing(forces=forces), *parts])
+
+    def scores_of_nothing(self, *, forces: bool = False) -> Scores:
+        """Empty arrays, for the columns that `score` gives."""
+        nothing = self.pipeline.scores_of_nothing()
+        return self.force_scoring().with_no_forces(nothing) if forces else nothing
 
     def score_features(self, X: ArrayLike, species: ArrayLike, *, n_threads: int = 0) -> LocalScores:
         """Rigidity, variance, residual and local energy of environments from their features.
@@ -240,12 +255,18 @@ class StructureModel(ForceModel, PredictingModel):
         *,
         variance: VarianceKind | None = None,
         energy_key: str | None = None,
+        forces: bool = False,
+        force_key: str | None = None,
+        largest_residual: float | None = None,
+        coverage: float | None = None,
+        group_key: str | None = None,
         n_threads: int = 0,
     ) -> AnyModel:
         """The same model with `sigma`, a standard deviation in the unit of the energies, for every atom and total.
 
         One constant, the prior variance in squared energies, is that of maximum likelihood for the errors of the totals
-        of `frames`: the mean of error^2 / variance. `calibration` says what it came to.
+        of `frames`: the mean of error^2 / variance. `calibration` says what it came to. Forces get a constant of their
+        own if asked for (`force_calibration`), and both conformal intervals (`conformal`), which `intervals` gives.
 
         Parameters
         ----------
@@ -259,17 +280,53 @@ class StructureModel(ForceModel, PredictingModel):
         energy_key : str, optional
             Where `Atoms.info`, or the results that the calculator holds, have total energies; the default is where the
             fit found them.
+        forces : bool
+            Whether to calibrate forces too, by those that frames have, with the subset-of-regressors variance.
+        force_key : str, optional
+            Name of the forces; ASE's and QUIP's by default. Atoms whose labels are NaN have none.
+        largest_residual : float, optional
+            Forces count on which no environment with a larger residual acts, for that variance is blind to what the
+            active set does not see. By default that of 99.9 percent of the training environments.
+        coverage : float, optional
+            Such as 0.9: conformal intervals that hold, at least, so large a share of the errors of new structures, if
+            these come from where `frames` come from.
+        group_key : str, optional
+            Name in `Atoms.info`, such as ``"config_type"``: the structures of each group get intervals of their own,
+            which hold that share of the errors of this group.
         n_threads : int
             See `Rigidity`.
 
         Raises
         ------
         InvalidInputError
-            For a model without energies, frames without, and totals from which nothing can be learned.
+            For a model without energies, frames without, labels from which nothing can be learned, and groups of too
+            few structures.
         """
-        totals, energies = self.labelled_totals(frames, energy_key, n_threads=n_threads)
-        is_kernel = self.pipeline.are_normalised
-        return self._of(calibrated_model(self._model, totals, energies, variance, is_kernel=is_kernel), self._outside)
+        asked = Asked(variance, energy_key, forces, force_key, largest_residual, coverage, group_key)
+        return self._of(calibrated_model(self, frames, asked, as_count("n_threads", n_threads)), self._outside)
+
+    def intervals(self, frames: Iterable[Atoms], *, forces: bool = False, n_threads: int = 0) -> Intervals:
+        """Conformal intervals of energies, and of forces: see `calibrate`.
+
+        Parameters
+        ----------
+        frames : iterable of ase.Atoms
+            Structures, which say their groups if the calibration told these apart.
+        forces : bool
+            Whether forces are asked for too; they take much longer than energies.
+        n_threads : int
+            See `Rigidity`.
+
+        Returns
+        -------
+        Intervals
+
+        Raises
+        ------
+        InvalidInputError
+            For a model without intervals, structures that cannot be scored, and groups that have no intervals.
+        """
+        return intervals_of(self, frames, as_count("n_threads", n_threads), forces=forces)
 
     def labelled_totals(
         self, frames: Iterable[Atoms], energy_key: str | None = None, *, n_threads: int = 0
@@ -299,9 +356,29 @@ class StructureModel(ForceModel, PredictingModel):
         return labelled_totals(self.pipeline, self.total_scoring, frames, key, as_count("n_threads", n_threads))
 
     def _scored_batches(
-        self, frames: Iterable[Atoms], unknown_species: UnknownSpecies, n_threads: int = 0
+        self,
+        frames: Iterable[Atoms],
+        unknown_species: UnknownSpecies,
+        n_threads: int = 0,
+        *,
+        forces: bool = False,
     ) -> Iterator[tuple[list[Atoms], Scores]]:
         """Frames, a batch at a time, with their scores."""
         count = as_count("n_threads", n_threads)
         pieces = self.pipeline.pieces(frames, unknown_species)
-        return whole_frames((piece, self.pipeline.scores(piece, unknown_species, count)) for piece in pieces)
+        scores = self.piece_scoring(unknown_species, count, forces=forces)
+        return whole_frames((piece, scores(piece)) for piece in pieces)
+
+    def piece_scoring(
+        self, unknown_species: UnknownSpecies, n_threads: int, *, forces: bool
+    ) -> Callable[[Piece], Scores]:
+        """What scores the atoms of a piece, for the floors above."""
+        pipeline, scoring = self.pipeline, self.force_scoring() if forces else None
+
+        def score(piece: Piece) -> Scores:
+            scores = pipeline.scores(piece, unknown_species, n_threads)
+            if scoring is None:
+                return scores
+            return scoring.with_forces(scores, piece, n_threads, marks=unknown_species == "nan")
+
+        return score

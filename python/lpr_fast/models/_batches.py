@@ -105,5 +105,6 @@ def _derivative_rows(basis: Basis, derivatives: Derivatives, energy: Rows, n_thr
     labels = derivative_labels(energy.labels, derivatives.kinds, derivatives.targets, derivatives.sigmas)
     start = 0
     for phi in derivatives.rows(basis, n_threads):
-        yield Rows(phi, labels[start : start + len(phi)])
+        if len(phi):  # a structure may have no virial
+            yield Rows(phi, labels[start : start + len(phi)])
         start += len(phi)
