@@ -81,9 +81,8 @@ def main() -> None:
         )
         found = rows.influence(targets)
         order = np.argsort(-found.largest_increase)[[0, 1, len(train) // 2, -1]].tolist()
-        print(
-            f"\nfitted anew: {int(found.is_refitted.sum())}; error of variances: {errors(rows, targets, found, order):.1e}"
-        )
+        worst = errors(rows, targets, found, order)
+        print(f"\nfitted anew: {int(found.is_refitted.sum())}; error of variances: {worst:.1e}")
         odd(rows, targets, train)
     finish()
 
