@@ -160,9 +160,9 @@ def with_lpr_fast(folder: Path, options: list[str], test: Sequence[Atoms]) -> Fi
     """The whole command line, from file to file."""
     command = [str(HERE), "fit", "--gap-fit", " ".join(options), "-o", "model.lpr"]
     taken = run(command, folder)
-    found = [load_model(folder / "model.lpr").predict(frame) for frame in test]
-    energies, forces = np.array([each.energy for each in found]), np.concatenate([each.forces for each in found])
-    return Fitted(taken, *errors(test, energies, forces))
+    found = load_model(folder / "model.lpr").predict(test)
+    assert found.forces is not None
+    return Fitted(taken, *errors(test, found.energy, found.forces))
 
 
 def with_gap_fit(folder: Path, options: list[str], test: Sequence[Atoms], program: Path) -> Fitted:

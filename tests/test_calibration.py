@@ -52,7 +52,7 @@ def test_totals_are_those_of_their_definitions(model: SparseKernelModel) -> None
     np.testing.assert_allclose(found.variance, variance, rtol=1e-4)
     np.testing.assert_allclose(found.lpr, model.regularizer / variance, rtol=1e-4)
     np.testing.assert_allclose(found.residual, residual, rtol=1e-3, atol=1e-9)
-    np.testing.assert_allclose(found.energy, model.predict(HELD_OUT), rtol=1e-12)
+    np.testing.assert_allclose(found.energy, model.predict(HELD_OUT).energy, rtol=1e-12)
     assert found.sigma is None
     assert len(found) == 5
 

@@ -10,10 +10,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lpr_fast import load_model
-from lpr_fast.command_line._calibrate import _use
+from lpr_fast.command_line._calibration_lines import use_of
 from lpr_fast.command_line._commands import lpr_fast
 
 from .structures import fitted, silicon
+from .test_force_calibration import alloys
 
 
 def run(*arguments: Any) -> Result:
@@ -72,8 +73,53 @@ def test_structures_of_the_fit_bring_a_warning(folder: Path) -> None:
 
 
 def test_a_sigma_that_is_worse_than_none_is_said() -> None:
-    assert _use(1.0, 0.7) == ""
-    assert "sigma misleads" in _use(1.0, 1.2)
+    assert use_of(1.0, 0.7) == ""
+    assert "sigma misleads" in use_of(1.0, 1.2)
+
+
+@pytest.fixture(scope="module")
+def alloy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("alloy")
+    for name, count, seed in (("train", 60, 1), ("held-out", 40, 2), ("test", 30, 3)):
+        ase.io.write(folder / f"{name}.xyz", alloys(count, seed), format="extxyz")
+    fitted(ase.io.read(folder / "train.xyz", ":"), n_active=60, regularizer=1e-4).save(folder / "m.lpr")
+    given = ("--forces", "--largest-residual", 0.008, "--coverage", 0.8, "--group-key", "config_type")
+    result = run("calibrate", folder / "m.lpr", folder / "held-out.xyz", "-o", folder / "c.lpr", *given)
+    assert result.exit_code == 0, result.output
+    (folder / "calibrate.txt").write_text(result.output)
+    return folder
+
+
+def test_forces_and_intervals_are_calibrated_and_told(alloy: Path) -> None:
+    model = load_model(alloy / "c.lpr")
+    forces, intervals = model.force_calibration, model.conformal
+    told = (alloy / "calibrate.txt").read_text()
+    for output in (told, run("info", alloy / "c.lpr").output):
+        assert (
+            f"prior variance {forces.prior_variance:.4g} of the subset of regressors, by {forces.n_atoms} ato" in output
+        )
+        assert f"left out: {100 * forces.share_left_out:.3g} % of the atoms" in output
+        cold, hot = (intervals.energy[name].quantile for name in ("cold", "hot"))
+        within = f"within {cold:.3g} (cold: 20 structures), {hot:.3g} (hot: 20 structures) sigma"
+        assert f"80 % of the energies of new structures are {within}" in output
+        assert f"80 % of their forces are within {intervals.force['cold'].quantile:.3g} (cold: " in output
+
+
+def test_reliability_of_forces_and_intervals_is_told_and_drawn(alloy: Path) -> None:
+    result = run("reliability", alloy / "c.lpr", alloy / "test.xyz", "-o", alloy / "r.svg")
+    assert result.exit_code == 0, result.output
+    assert "forces    of " in result.output
+    assert result.output.count("% of the components") == 4
+    assert result.output.count("% of the errors") == 4
+    assert "intervals that hold 80 % hold " in result.output
+    assert "% of cold (15), " in result.output
+    model, test = load_model(alloy / "c.lpr"), ase.io.read(alloy / "test.xyz", ":")
+    found = model.intervals(test)
+    energies = [frame.get_potential_energy() / len(frame) for frame in test]
+    hot = found.group == "hot"
+    share = (abs(found.energy_per_atom - energies) <= found.half_width)[hot].mean()
+    assert f"{100 * share:.1f} % of hot (15) of the energies" in result.output
+    assert (alloy / "r.svg").read_text().count("sigma of the component") == 1
 
 
 def test_mistakes_are_one_sentence(folder: Path) -> None:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+from pathlib import Path
 from typing import Any
 
+import ase.io
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
 
-from lpr_fast import InvalidInputError, SparseKernelModel, suggest, what_if
+from lpr_fast import InvalidInputError, SparseKernelModel, TrainingRows, load_model, suggest, what_if
 from lpr_fast.atoms._noise import Noise
 
 from .oracle.exact import exact_quadratic_forms
 from .oracle.problems import Array
-from .structures import fitted, gallium_arsenide, molecules, rattled, silicon
+from .structures import HYPERS, fitted, gallium_arsenide, molecules, rattled, silicon
+from .test_command_line import succeed
 from .test_suggest import MEANS, example
 from .test_what_if import candidates_of, kernel_problem, rigidity_of, with_rows
 
@@ -188,3 +194,65 @@ def test_rows_of_candidates_that_do_not_fit_are_told() -> None:
     rigidity, targets, rows = example()
     with pytest.raises(InvalidInputError, match="candidates have 3 columns, expected 14"):
         suggest(rigidity, targets, [rows[:2], rows[:2, :3]], 1)
+
+
+def with_forces(frames: list[Atoms]) -> list[Atoms]:
+    """The frames with energies, and forces that are noise."""
+    for frame in frames:
+        frame.calc = SinglePointCalculator(
+            frame, energy=frame.get_potential_energy(), forces=np.random.default_rng(1).normal(size=(len(frame), 3))
+        )
+    return frames
+
+
+def test_candidates_of_a_model_of_noise_bring_its_labels_and_a_refit_measures_what_is_predicted(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"hypers": HYPERS, "zeta": 2, "n_active": 14, "keep_rows": tmp_path / "k.rows"}
+    model = SparseKernelModel.fit(with_forces(silicon()), sigma={"energy": 0.02, "force": 0.3}, delta=1.5, **options)
+    targets, pool = silicon(2, seed=60), with_forces(silicon(5, seed=40))
+    found = suggest(model, targets, pool, 2, largest_residual=1.0)
+    alone = suggest(model, targets, pool, 2, largest_residual=1.0, sigma={"energy": 0.02})
+    assert found.lpr[-1] > alone.lpr[-1]
+    rows = TrainingRows(tmp_path / "k.rows")
+    rows.append(found.frames())
+    np.testing.assert_allclose(found.measured(rows.fit(), targets), found.lpr[-1], rtol=1e-8)
+    table = what_if(model, pool[:1], targets)
+    phi = model.phi(targets)
+    refit = model.rigidity.updated(
+        np.concatenate([model.phi(pool[:1]).sum(axis=0)[None] / 0.02, model.gradient_rows(pool[0]).forces / 0.3])
+    )
+    np.testing.assert_allclose(table.lpr[0], refit.lpr(phi), rtol=1e-8)
+
+
+def test_labels_with_deviations_of_their_own_say_nothing_of_those_of_candidates() -> None:
+    frames = silicon()
+    for frame in frames:
+        frame.info["energy_sigma"] = 0.02
+    options: dict[str, Any] = {"hypers": HYPERS, "zeta": 2, "n_active": 14}
+    model = SparseKernelModel.fit(frames, sigma={"energy": "energy_sigma"}, delta=1.5, **options)
+    with pytest.raises(InvalidInputError, match="the model's labels had deviations of their own"):
+        what_if(model, silicon(1), silicon(1))
+    assert what_if(model, silicon(1), silicon(1), sigma={"energy": 0.02}).lpr.shape == (1, 8)
+
+
+def test_the_command_that_is_printed_fits_forces_as_was_predicted(tmp_path: Path) -> None:
+    for name, seed in (("train", 0), ("film", 20), ("pool", 40)):
+        ase.io.write(tmp_path / f"{name}.xyz", with_forces(silicon(4, seed=seed)), format="extxyz")
+    (tmp_path / "hypers.json").write_text(json.dumps(HYPERS))
+    of_soap = ["--hypers", str(tmp_path / "hypers.json")]
+    sigmas = ["--sigma-energy", "0.02", "--sigma-force", "0.3", "--delta", "1.5"]
+    succeed("fit", tmp_path / "train.xyz", "-o", tmp_path / "m.lpr", *of_soap, "--n-active", "8", *sigmas)
+    files = ["--targets", tmp_path / "film.xyz", "--candidates", tmp_path / "pool.xyz", "-o", tmp_path / "next.xyz"]
+    asked = ["-n", "2", "--largest-residual", "1", "--prediction", "force", "--cost", "atoms"]
+    printed = succeed("suggest", tmp_path / "m.lpr", *files, *asked).output
+    assert "chosen    2 of 4 candidates, cost 16" in printed
+    assert "compute the energies and forces of" in printed
+    arguments = shlex.split(printed.split("then: lpr-fast ")[1].splitlines()[0])
+    arguments[arguments.index("new.lpr")] = str(tmp_path / "new.lpr")
+    succeed(*arguments, *of_soap)
+    model, new = load_model(tmp_path / "m.lpr"), load_model(tmp_path / "new.lpr")
+    targets, pool = ase.io.read(tmp_path / "film.xyz", ":"), ase.io.read(tmp_path / "pool.xyz", ":")
+    found = suggest(model, targets, pool, 2, largest_residual=1.0, prediction="force")
+    phi = np.concatenate([new.gradient_rows(frame).forces for frame in targets])
+    np.testing.assert_allclose(MEANS["mean"](new.rigidity.lpr(phi)), found.lpr[-1], rtol=1e-8)
+    printed = succeed("suggest", tmp_path / "m.lpr", *files, *asked, "--sigma-energy", "0.1").output
+    assert f"compute the energies of {tmp_path / 'next.xyz'}\n" in printed

@@ -59,7 +59,7 @@ def test_the_commands_give_the_numbers_of_the_calls(folder: Path) -> None:
     where = f"frame {expected.frame[lowest]}, atom {expected.atom[lowest]} (Si)"
     assert f"lowest {expected.lpr[lowest]:.4g} at {where}" in printed
     assert "3 frames, 24 atoms" in printed
-    errors = fitted(train).predict(md) - [frame.get_potential_energy() for frame in md]
+    errors = fitted(train).predict(md).energy - [frame.get_potential_energy() for frame in md]
     error = f"{np.sqrt(np.mean((errors / 8) ** 2)):.4g}"
     assert f"root mean square error {error} per atom in the unit of the energies, of 3 frames" in printed
     for stage in ("reading", "scoring", "writing"):
@@ -173,7 +173,7 @@ def test_a_summary_has_a_line_for_each_species_and_kind_of_frames(tmp_path: Path
     scores = model.score(frames)
     numbers = np.concatenate([frame.numbers for frame in frames])
     of_frame = np.array([str(kind) for kind in kinds])[scores.frame]
-    error = (model.predict(frames) - [frame.get_potential_energy() for frame in frames]) / 8
+    error = (model.predict(frames).energy - [frame.get_potential_energy() for frame in frames]) / 8
     chosen = {
         "Ga": numbers == 31,
         "As": numbers == 33,

@@ -166,7 +166,7 @@ def test_groups_are_left_out_as_refits_leave_them_out(rows: TrainingRows, frames
         left_out = np.flatnonzero(rows.group == group)
         model = rows.fit(structures=rows.group != group)
         some = [frames[a] for a in left_out]
-        errors = (model.predict(some) - energies[left_out]) / np.array([len(frame) for frame in some])
+        errors = (model.predict(some).energy - energies[left_out]) / np.array([len(frame) for frame in some])
         assert size == len(left_out)
         np.testing.assert_allclose(found.errors[left_out], errors, atol=1e-9)
         np.testing.assert_allclose(rmse, np.sqrt(np.mean(errors**2)), rtol=1e-7)
@@ -180,7 +180,7 @@ def test_a_learning_curve_is_one_of_refits(rows: TrainingRows, frames: list[Atom
     energies = np.array([frame.get_potential_energy() for frame in frames])
     for size, error in zip([4, 8, 12], found.errors[:, 0], strict=True):
         model = rows.fit(structures=order[:size])
-        errors = (model.predict([frames[a] for a in order[12:]]) - energies[order[12:]]) / 8.0
+        errors = (model.predict([frames[a] for a in order[12:]]).energy - energies[order[12:]]) / 8.0
         np.testing.assert_allclose(error, np.sqrt(np.mean(errors**2)), rtol=1e-7)
     np.testing.assert_allclose(found.mean, found.errors.mean(axis=1))
     np.testing.assert_allclose(found.spread, found.errors.std(axis=1, ddof=1))

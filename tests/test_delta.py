@@ -93,6 +93,14 @@ def test_noise_of_another_size_than_sigma_is_said(factor: float) -> None:
     assert choice.facts()["sigma_factor"] == choice.sigma_factor
 
 
+def test_labels_that_can_be_met_exactly_say_nothing_of_their_noise() -> None:
+    rows, targets, sigma, active = kernel_problem(1.0)
+    few = chosen(rows[:3], targets[:3], sigma[:3], active)
+    assert isinstance(few, DeltaChoice)
+    assert few.sigma_factor is None
+    assert few.edge is None
+
+
 def test_delta_goes_with_the_unit_of_the_labels() -> None:
     rows, targets, sigma, active = kernel_problem(1.0)
     one, other = chosen(rows, targets, sigma, active), chosen(rows, 1000 * targets, 1000 * sigma, active)

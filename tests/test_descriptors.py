@@ -86,7 +86,7 @@ def test_rigidities_and_energies_of_a_linear_model_are_those_of_the_definition(
     phi = np.concatenate(shells(others))
     np.testing.assert_allclose(model.score(others).lpr, 1 / (phi * np.linalg.solve(H, phi.T).T).sum(axis=1), rtol=1e-6)
     energies = [x.sum(axis=0) @ np.linalg.solve(H, X.T @ y) - 3.0 * len(x) for x in shells(others)]
-    np.testing.assert_allclose(model.predict(others), energies, rtol=1e-8)
+    np.testing.assert_allclose(model.predict(others).energy, energies, rtol=1e-8)
     np.testing.assert_array_equal(model.features(others), phi)
 
 

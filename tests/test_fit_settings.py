@@ -68,7 +68,7 @@ def test_weights_and_deviations_are_those_of_the_definition(
     baseline = np.linalg.lstsq(root[:, None] * counts, root * y, rcond=1e-13)[0]
     np.testing.assert_allclose(list(model.baseline.values()), baseline, rtol=1e-10)  # type: ignore[union-attr]
     c = np.linalg.solve(H, X.T @ (w * (y - counts @ baseline)))
-    np.testing.assert_allclose(model.predict(frames), X @ c + counts @ baseline, rtol=1e-9)
+    np.testing.assert_allclose(model.predict(frames).energy, X @ c + counts @ baseline, rtol=1e-9)
     of_files = fit_files(train, train.with_name("m.lpr"), model="linear", loss=loss, **given, **LINEAR)
     assert of_files._to_bytes() == model._to_bytes()
 
@@ -130,8 +130,8 @@ def test_isolated_atoms_are_the_baseline(kind: str, frames: list[Atoms], tmp_pat
     model = LinearModel.fit(given, baseline="isolated", **LINEAR)
     assert model.baseline == {14: -0.8, 31: -0.3, 33: -1.7}
     expected = LinearModel.fit(given, baseline=ALONE, **LINEAR)
-    np.testing.assert_array_equal(model.predict(frames), expected.predict(frames))
-    np.testing.assert_allclose(model.predict(alone(kind)), list(ALONE.values()), rtol=1e-12)
+    np.testing.assert_array_equal(model.predict(frames).energy, expected.predict(frames).energy)
+    np.testing.assert_allclose(model.predict(alone(kind)).energy, list(ALONE.values()), rtol=1e-12)
     ase.io.write(tmp_path / "train.traj", given)
     toy = ["--descriptor", "tests.describing:shells", "--model", "linear", "--regularizer", "0.01"]
     for text in ("isolated", "Si=-0.8, Ga=-0.3,As=-1.7"):
@@ -158,7 +158,7 @@ def test_rows_that_were_kept_take_baselines_by_element(frames: list[Atoms], tmp_
     LinearModel.fit(frames, keep_rows=tmp_path / "r", **LINEAR)
     rows = TrainingRows(tmp_path / "r", shells)
     expected = LinearModel.fit(frames, baseline=ALONE, **LINEAR)
-    np.testing.assert_array_equal(rows.fit(baseline=ALONE).predict(frames), expected.predict(frames))
+    np.testing.assert_array_equal(rows.fit(baseline=ALONE).predict(frames).energy, expected.predict(frames).energy)
     with pytest.raises(InvalidInputError, match="the baseline is 'fitted'; give a dictionary"):
         rows.fit(baseline="fitted")  # type: ignore[arg-type]
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from pathlib import Path
 from typing import Any
 
+import ase.io
 import numpy as np
 import pytest
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
+from click.testing import CliRunner
 
 from lpr_fast import InvalidInputError, LinearModel, SparseKernelModel, TrainingRows
 from lpr_fast.atoms._influence import Influence
 from lpr_fast.atoms._model import StructureModel
+from lpr_fast.command_line._commands import lpr_fast as command
 
 from .structures import HYPERS, fitted, gallium_arsenide, labelled, molecules, rattled, silicon
+from .test_command_line import succeed
 
 SIGMA = {"energy": 0.02, "force": 0.2, "virial": 0.3}
 
@@ -56,7 +62,7 @@ def assert_equals_refits(
 ) -> None:
     """All numbers against models of the others."""
     model = rows.fit(baseline="kept")
-    phi, held = phi_of(model, targets, prediction), held_rows(model)
+    phi, held = phi_of(model, targets, prediction), held_rows(model) if prediction == "local" else None
     column = "lpr" if held is None else "lpr_held"
     now, predicted_now = getattr(model.rigidity, column)(phi), phi @ model.rigidity.weights
     np.testing.assert_allclose(found.variance_now, 1.0 / now, rtol=1e-9)
@@ -346,3 +352,63 @@ def test_nothing_is_redundant_where_nothing_may_change(tmp_path: Path) -> None:
     assert not len(found.structure)
     with pytest.raises(InvalidInputError, match=r"increase is -0\.1; it must not be negative"):
         rows.redundant(silicon(1, seed=60), increase=-0.1)
+
+
+def test_the_command_writes_what_the_call_finds(tmp_path: Path) -> None:
+    frames = silicon(20)
+    for number, frame in enumerate(frames):
+        energy = frame.get_potential_energy() + 5.0 * (number == 3)
+        frame.calc = SinglePointCalculator(frame, energy=energy, forces=np.zeros((8, 3)))
+        frame.info["config_type"] = ("bulk", "hot")[number % 2]
+    ase.io.write(tmp_path / "train.xyz", frames, format="extxyz")
+    ase.io.write(tmp_path / "film.xyz", silicon(2, seed=20), format="extxyz")
+    (tmp_path / "hypers.json").write_text(json.dumps(HYPERS))
+    fit = ["--hypers", tmp_path / "hypers.json", "--n-active", "10", "--sigma-energy", "0.1", "--sigma-force", "0.2"]
+    kept = ["--delta", "1", "--keep-rows", tmp_path / "k.rows"]
+    succeed("fit", tmp_path / "train.xyz", "-o", tmp_path / "m.lpr", *fit, *kept)
+    asked = [tmp_path / "k.rows", "--targets", tmp_path / "film.xyz", "-o", tmp_path / "out.csv"]
+    printed = succeed("influence", *asked, "--redundant", "0.5").output
+    rows, targets = TrainingRows(tmp_path / "k.rows"), ase.io.read(tmp_path / "film.xyz", ":")
+    found, redundant = rows.influence(targets), rows.redundant(targets, increase=0.5)
+    with (tmp_path / "out.csv").open() as file:
+        table = list(csv.DictReader(file))
+    order = np.argsort(-found.largest_increase, kind="stable")
+    assert [int(row["block"]) for row in table] == order.tolist()
+    assert [float(row["largest_increase"]) for row in table] == found.largest_increase[order].tolist()
+    assert found.labels is not None
+    assert [float(row["energy_error"]) for row in table] == found.labels.energy_error[order].tolist()
+    assert {row["virial_error"] for row in table} == {""}
+    content = json.loads((tmp_path / "out.json").read_text())
+    assert [block["suspicion"] for block in content["blocks"]] == found.labels.suspicion.tolist()
+    assert content["redundant"]["structures"] == redundant.structure.tolist()
+    assert content["suspicious"] == found.labels.suspicious().tolist() == [3]
+    assert f"redundant {len(redundant.structure)} structures can be left out together" in printed
+    assert "structure 3 (hot): energy" in printed
+    assert f"matters   structure {order[0]}" in printed
+    succeed("influence", *asked, "--by-group", "--prediction", "total")
+    with (tmp_path / "out.csv").open() as file:
+        assert sorted(row["block"] for row in csv.DictReader(file)) == ["bulk", "hot"]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["-o", "out.txt"], "out.txt is no name for a table; give one that ends in .csv."),
+        (["-o", "out.csv", "--largest-shift", "1"], "--largest-shift says which structures are redundant; give --red"),
+        (["-o", "out.csv", "--redundant", "-1"], "increase is -1.0; it must not be negative."),
+        (
+            ["-o", "out.csv", "--column", "lpr_held"],
+            "nothing is held, so that there is no lpr_held; give column='lpr'.",
+        ),
+    ],
+)
+def test_the_command_refuses_in_one_sentence(
+    options: list[str], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    kept(tmp_path / "k.rows", silicon())
+    ase.io.write("film.xyz", silicon(1), format="extxyz")
+    result = CliRunner().invoke(command, ["influence", "k.rows", "--targets", "film.xyz", *options])
+    assert result.exit_code == 2
+    assert sentence in result.output
+    assert not Path("out.csv").exists()

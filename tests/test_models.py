@@ -86,10 +86,10 @@ def test_predictions_are_those_of_plain_least_squares(name: str, loss: str) -> N
         stacked = np.vstack([w[:, None] * rows, np.sqrt(model.regularizer) * root])
         right = np.concatenate([w * (energies - counts @ baseline), np.zeros(len(root))])
         solution = np.linalg.lstsq(stacked, right, rcond=1e-15)[0]
-        np.testing.assert_allclose(model.predict(frames), counts @ baseline + rows @ solution, atol=1e-6)
+        np.testing.assert_allclose(model.predict(frames).energy, counts @ baseline + rows @ solution, atol=1e-6)
         local = model.score(frames).local_energy
         totals = [part.sum() for part in np.split(local, np.cumsum(sizes)[:-1])]
-        np.testing.assert_allclose(model.predict(frames), totals, rtol=1e-14)
+        np.testing.assert_allclose(model.predict(frames).energy, totals, rtol=1e-14)
 
 
 @pytest.mark.parametrize("name", SETS)
@@ -101,7 +101,7 @@ def test_bits_do_not_depend_on_batches_or_copies(name: str, tmp_path: Path, monk
         for copy in (pickle.loads(pickle.dumps(model)), load_model(tmp_path / "model.lpr")):
             assert type(copy) is type(model)
             assert_same_bits(copy.score(frames, n_threads=1), expected)
-            np.testing.assert_array_equal(copy.predict(frames), model.predict(frames))
+            np.testing.assert_array_equal(copy.predict(frames).energy, model.predict(frames).energy)
             assert copy.provenance == model.provenance
             assert copy.hypers == model.hypers
         for number, frame in enumerate(frames):
@@ -150,7 +150,9 @@ def test_energies_are_found_in_info_too() -> None:
     frames = silicon()
     for frame in frames:
         frame.info["dft"] = frame.get_potential_energy()
-    np.testing.assert_array_equal(fitted(frames, energy_key="dft").predict(frames), fitted(frames).predict(frames))
+    np.testing.assert_array_equal(
+        fitted(frames, energy_key="dft").predict(frames).energy, fitted(frames).predict(frames).energy
+    )
 
 
 def test_a_result_of_other_positions_is_no_energy() -> None:
@@ -376,7 +378,7 @@ def test_the_loss_sets_the_scale() -> None:
     total, per_atom = fitted(frames, regularizer=64e-3), fitted(frames, regularizer=1e-3, loss="per_atom")
     np.testing.assert_allclose(per_atom.score(frames).lpr, total.score(frames).lpr / 64, rtol=1e-9)
     np.testing.assert_allclose(per_atom.score(frames).variance, total.score(frames).variance, rtol=1e-9)
-    np.testing.assert_allclose(per_atom.predict(frames), total.predict(frames), rtol=1e-9)
+    np.testing.assert_allclose(per_atom.predict(frames).energy, total.predict(frames).energy, rtol=1e-9)
 
 
 def test_unknown_species_are_an_error_or_nan_where_they_are_seen() -> None:
@@ -406,7 +408,7 @@ def test_a_single_structure_and_no_structure_can_be_scored() -> None:
     for result in (model.score([]), model.score(iter(()))):
         assert len(result) == 0
         assert result.local_energy.shape == (0,)
-    assert model.predict([]).shape == (0,)
+    assert model.predict([]).energy.shape == (0,)
     assert model.phi([]).shape == (0, 12)
     assert model.features([]).shape == (0, model.n_features)
     assert linear(silicon()).score([]).residual is None

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from lpr_fast import Noise, SparseKernelModel, load_model
+from lpr_fast import Noise, SparseKernelModel, TrainingRows, load_model
 from lpr_fast.command_line._commands import lpr_fast
 from lpr_fast.command_line._noise_lines import _choice
 from lpr_fast.descriptors._soap_hypers import soap_hypers
@@ -52,7 +52,7 @@ def test_options_are_those_of_python(folder: Path) -> None:
     frames = ase.io.read(folder / "train.xyz", ":")
     found, expected = load_model(folder / "m.lpr"), in_memory(folder, sigma=SIGMA, delta=0.7)
     np.testing.assert_array_equal(found.score(frames).lpr, expected.score(frames).lpr)
-    np.testing.assert_array_equal(found.predict(frames), expected.predict(frames))
+    np.testing.assert_array_equal(found.predict(frames).energy, expected.predict(frames).energy)
     n_forces = 3 * sum(map(len, frames))
     lines = [
         "loss on labels in units of their noise",
@@ -65,6 +65,16 @@ def test_options_are_those_of_python(folder: Path) -> None:
         assert line in said
         assert line in told
     assert "the model was not calibrated" not in told
+
+
+def test_errors_of_the_training_set_are_told(folder: Path) -> None:
+    said = fit(folder, *SIGMAS, "--delta", "0.7").output
+    table = succeed("predict", folder / "m.lpr", folder / "train.xyz").splitlines()
+    assert "fitted    errors of the training set follow" in said
+    for line in table[1:]:
+        assert line in said
+    assert any(line.startswith("all ") for line in table)
+    assert "fitted" not in fit(folder, "--regularizer", "1").output
 
 
 def test_groups_masks_and_names_are_options(folder: Path) -> None:
@@ -89,6 +99,20 @@ def test_delta_is_chosen_and_the_evidence_told(folder: Path) -> None:
     assert f"prior     delta = {choice['delta']:.4g} eV by evidence (" in said
 
 
+def test_kept_rows_are_tuned_by_all_labels(folder: Path) -> None:
+    rows = folder / "m.rows"
+    assert fit(folder, *SIGMAS, "--keep-rows", rows).exit_code == 0
+    told = succeed("tune", rows)
+    assert told.splitlines()[0].split() == ["mu", "training", "left", "out", "forces", "log", "evidence"]
+    choice = TrainingRows(rows).choose_regularizer()
+    deltas = (choice.regularizer**-0.5, choice.evidence**-0.5)
+    assert f"delta = {deltas[0]:.3g} eV by leave-one-out error, {deltas[1]:.3g} eV by the evidence, which" in told
+    chosen = load_model(folder / "m.lpr").provenance["delta_choice"]["delta"]
+    assert abs(np.log10(deltas[1] / chosen)) < 0.11  # a fifth of a decade of mu
+    assert fit(folder, "--regularizer", "1", "--keep-rows", rows).exit_code == 0
+    assert "forces" not in succeed("tune", rows)
+
+
 @pytest.mark.parametrize(
     ("factor", "said"),
     [
@@ -98,9 +122,10 @@ def test_delta_is_chosen_and_the_evidence_told(folder: Path) -> None:
             "labels are 5 times as far off as sigma says: a better model (a larger --n-active or --cutoff), or larger",
         ),
         (0.1, "labels are 10 times closer than sigma says: sigmas may be smaller"),
+        (None, "there are too few labels to say whether sigmas are right"),
     ],
 )
-def test_labels_that_are_farther_off_than_sigma_are_told_of(factor: float, said: str) -> None:
+def test_labels_that_are_farther_off_than_sigma_are_told_of(factor: float | None, said: str) -> None:
     found = _choice({"delta_choice": {"interval": [0.9, 1.1], "sigma_factor": factor, "by": "evidence"}})
     assert said in found
     assert ("labels" in found) == (factor != 1.4)

@@ -263,14 +263,14 @@ def test_energies_are_those_of_plain_least_squares(fitted: Fitted) -> None:
     local = model.score(reference.test).local_energy
     wrong = np.abs(local - reference.local_energies).max()
     assert report(f"{fitted.name}, local energies", wrong, " eV") < 1e-7
-    totals = model.predict(reference.test)
+    totals = model.predict(reference.test).energy
     per_atom = (totals - sums(reference.local_energies, reference.test)) / sizes(reference.test)
     assert report(f"{fitted.name}, totals", np.abs(per_atom).max(), " eV/atom") < 1e-7
 
 
 def test_held_out_errors_are_well_below_the_spread_of_energies(fitted: Fitted) -> None:
     reference, test = fitted.reference, fitted.reference.test
-    errors = (fitted.model.predict(test) - energies(test)) / sizes(test)
+    errors = (fitted.model.predict(test).energy - energies(test)) / sizes(test)
     spread = ((energies(test) - reference.counts(test) @ reference.baseline) / sizes(test)).std()
     error = np.sqrt((errors**2).mean())
     print(f"{fitted.name}: held-out RMSE {1e3 * error:.2f} meV/atom, spread {1e3 * spread:.1f} meV/atom")
@@ -302,8 +302,8 @@ def test_bits_survive_files_pickles_and_other_orders(fitted: Fitted, tmp_path: P
             if getattr(expected, name) is not None:
                 together = np.concatenate([getattr(scores, name) for scores in alone])
                 np.testing.assert_array_equal(together, getattr(expected, name))
-        totals = np.concatenate([model.predict(frame, n_threads=2) for frame in frames])
-        np.testing.assert_array_equal(totals, fitted.model.predict(frames, n_threads=1))
+        totals = np.concatenate([model.predict(frame, n_threads=2).energy for frame in frames])
+        np.testing.assert_array_equal(totals, fitted.model.predict(frames, n_threads=1).energy)
 
 
 @pytest.mark.parametrize(("file", "species"), [(SI, [14]), (MOTA, [42, 73]), (HCNO, [1, 6, 8]), (HCNO, [1, 6, 7, 8])])

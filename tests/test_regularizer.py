@@ -55,10 +55,10 @@ def test_left_out_errors_are_those_of_models_of_all_other_structures(
     for a in (0, 7, 20, 39):
         others = np.arange(len(frames)) != a
         model = rows.fit(structures=others, regularizer=mu, baseline="kept")
-        expected = (frames[a].info["energy"] - model.predict([frames[a]])[0]) / len(frames[a])
+        expected = (frames[a].info["energy"] - model.predict([frames[a]]).energy[0]) / len(frames[a])
         np.testing.assert_allclose(found.errors[a, 0], expected, rtol=1e-8, atol=1e-10)
     whole = rows.fit(regularizer=mu, baseline="kept")
-    expected = [(frame.info["energy"] - whole.predict([frame])[0]) / len(frame) for frame in frames]
+    expected = [(frame.info["energy"] - whole.predict([frame]).energy[0]) / len(frame) for frame in frames]
     np.testing.assert_allclose(found.residuals[:, 0], expected, rtol=1e-7, atol=1e-10)
     np.testing.assert_allclose(found.rmse, np.sqrt((found.errors**2).mean(axis=0)), rtol=1e-12)
     np.testing.assert_allclose(found.loss, found.rmse, rtol=1e-12)  # of a loss per atom

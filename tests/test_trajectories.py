@@ -89,7 +89,7 @@ def test_the_table_has_a_line_for_each_frame(tmp_path: Path) -> None:
         assert float(line["residual_largest"]) == scores.residual.max()
         assert float(line["local_energy_mean"]) == pytest.approx(scores.local_energy.mean(), rel=1e-14)
     assert lines[2]["energy_error_per_atom"] == ""
-    error = (model.predict(frames[1])[0] - frames[1].get_potential_energy()) / 8
+    error = (model.predict(frames[1]).energy[0] - frames[1].get_potential_energy()) / 8
     assert float(lines[1]["energy_error_per_atom"]) == pytest.approx(error, rel=1e-10)
 
 

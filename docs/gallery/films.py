@@ -134,7 +134,7 @@ def measure_errors(
         energies = labels(held_out) / 64
         sets = {"before": np.arange(len(cells))} | training_sets(len(cells), k)
         for name, numbers in sets.items():
-            errors = kept.fit(structures=numbers).predict(held_out) / 64 - energies
+            errors = kept.fit(structures=numbers).predict(held_out).energy / 64 - energies
             found.numbers[f"{name}: sd of errors of held-out cells, % of theirs"] = 100 * errors.std() / energies.std()
 
 

@@ -136,7 +136,7 @@ def energy_error(model: StructureModel, frames: list[Atoms]) -> float:
     """Root mean square error of energies per atom, meV."""
     energies = np.array([frame.get_potential_energy() for frame in frames])
     sizes = np.array([len(frame) for frame in frames])
-    return 1000 * float(np.sqrt(np.mean(((model.predict(frames) - energies) / sizes) ** 2)))
+    return 1000 * float(np.sqrt(np.mean(((model.predict(frames).energy - energies) / sizes) ** 2)))
 
 
 def measure(size: Size, seed: int) -> Findings:

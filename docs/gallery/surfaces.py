@@ -87,7 +87,7 @@ def say(mu: float, models: dict[str, StructureModel], slabs: list[Any], found: F
     at_surface = np.concatenate([coordination(frame, BOND) < SURFACE for frame in slabs])
     lpr = {name: model.score(slabs).lpr for name, model in models.items()}
     for name, model in models.items():
-        errors = (model.predict(slabs) - labels(slabs)) / 64
+        errors = (model.predict(slabs).energy - labels(slabs)) / 64
         found.numbers[f"mu = {mu:g}, {name}: RMSE of slabs, meV per atom"] = 1e3 * np.sqrt(np.mean(errors**2))
         if name != BEFORE:
             ratio = lpr[name] / lpr[BEFORE]

@@ -16,11 +16,14 @@ from ._rigidity import Rigidity
 from ._trigger import Trigger
 from .atoms._committee import Committee
 from .atoms._group_scores import GroupScores
+from .atoms._influence import Influence, LeftOutLabels, Redundant
 from .atoms._linear_model import LinearModel
 from .atoms._load import load_model
 from .atoms._model import StructureModel
 from .atoms._noise import FrameNoise, Noise
 from .atoms._pipeline import Scores
+from .atoms._predictions import Prediction
+from .atoms._rigidity_gradient import RigidityGradient
 from .atoms._sparse_kernel_model import SparseKernelModel
 from .atoms._training_rows import TrainingRows
 from .comparing._comparison import Comparison, compare
@@ -44,10 +47,13 @@ if TYPE_CHECKING:
     from .design._prototypes import prototypes
     from .design._single_environment import single_environment
     from .engines._ase import LprCalculator, LprObserver
+    from .engines._biased import BiasedCalculator
+    from .engines._model_calculator import ModelCalculator
     from .writing._environment_map import EnvironmentMap, environment_map
     from .writing._summary import RunSummary
 
 __all__ = [
+    "BiasedCalculator",
     "Choice",
     "Committee",
     "Comparison",
@@ -58,10 +64,12 @@ __all__ = [
     "GapFit",
     "GroupScores",
     "HessianAccumulator",
+    "Influence",
     "InvalidInputError",
     "LearningCurve",
     "LeaveOneOut",
     "LeftOutGroups",
+    "LeftOutLabels",
     "LinearModel",
     "LocalScores",
     "LprCalculator",
@@ -69,11 +77,15 @@ __all__ = [
     "LprObserver",
     "LprWarning",
     "MissingPackageError",
+    "ModelCalculator",
     "Noise",
     "NotPositiveDefiniteError",
+    "Prediction",
     "ProgressLine",
+    "Redundant",
     "RegularizerChoice",
     "Rigidity",
+    "RigidityGradient",
     "Run",
     "RunProgress",
     "RunSummary",
@@ -103,9 +115,11 @@ __all__ = [
 
 # What loads ASE is loaded when it is asked for.
 _LATER = {
+    "BiasedCalculator": ".engines._biased",
     "Descriptor": ".descriptors._descriptor",
     "LprCalculator": ".engines._ase",
     "LprObserver": ".engines._ase",
+    "ModelCalculator": ".engines._model_calculator",
     "EnvironmentMap": ".writing._environment_map",
     "RunSummary": ".writing._summary",
     "environment_map": ".writing._environment_map",

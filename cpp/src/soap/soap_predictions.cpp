@@ -15,8 +15,12 @@
 namespace lpr_fast {
 namespace {
 
-// Rows of features, or of derivatives, that a thread has at the same time: enough for whole tiles.
-constexpr Index rows_together = 192;
+// Centers that a thread has at the same time, with all that the way back needs: more would leave the caches, fewer
+// would make the active set stream through them more often.
+constexpr Index centers_together = 96;
+
+// Rows of derivatives that it has.
+constexpr Index rows_together = 768;
 
 /// Functions of environments, how their gradients are summed, and where their values go.
 struct Functions {
@@ -32,50 +36,54 @@ struct Functions {
     std::function<void(Index row, const double* values)> keep;
 };
 
-/// Some centers, shares of them, on their way to values and back to positions.
+/// A part of a structure, and functions of its environments.
+struct Task {
+    const Model& model;
+    const SoapState& soap;
+    const Part& part;
+    const Functions& functions;
+    bool with_forces;
+    bool with_strain;
+};
+
+/// Some centers of a task, shares of them, on their way to values and back to positions.
 class Range {
 public:
-    Range(
-        const Model& model, const SoapState& soap, const Part& part, const Functions& functions, bool with_forces,
-        bool with_strain, PredictionWorkspace& workspace
-    )
-        : model_(model),
-          soap_(soap),
-          part_(part),
-          functions_(functions),
-          with_forces_(with_forces),
-          with_strain_(with_strain),
-          work_(workspace) {}
+    Range(const Task& task, PredictionWorkspace& workspace) : task_(task), work_(workspace) {}
 
     void run(const Center* centers, Index count, ForceShare* shares) {
         describe(centers, count);
-        const Index n = functions_.count, size = soap_.n_features();
+        const Index n = task_.functions.count, size = task_.soap.n_features();
         work_.values.reserve(count * n);
-        if (with_forces_) work_.derivatives.reserve(count * n * size);
-        const FeatureRows rows{model_.state(), {work_.features.data(), count, size}, work_.species.data()};
-        const MatrixView derivatives{work_.derivatives.data(), count * n, size};
-        functions_.differentiate(rows, {work_.values.data(), count, n}, with_forces_ ? derivatives : MatrixView{});
-        for (Index i = 0; i < count; ++i) functions_.keep(centers[i].row, work_.values.data() + i * n);
+        MatrixView derivatives;
+        if (task_.with_forces) {
+            work_.derivatives.reserve(count * n * size);
+            derivatives = {work_.derivatives.data(), count * n, size};
+        }
+        const FeatureRows rows{task_.model.state(), {work_.features.data(), count, size}, work_.species.data()};
+        task_.functions.differentiate(rows, {work_.values.data(), count, n}, derivatives);
+        for (Index i = 0; i < count; ++i) task_.functions.keep(centers[i].row, work_.values.data() + i * n);
         for (Index first = 0; first < count; first += centers_of_share)
             go_back(centers, first, std::min(centers_of_share, count - first), *shares++);
     }
 
 private:
     void describe(const Center* centers, Index count) {
-        work_.features.reserve(count * soap_.n_features());
+        const SoapState& soap = task_.soap;
+        work_.features.reserve(count * soap.n_features());
         work_.species.resize(at(count));
         if (work_.environments.size() < at(count)) work_.environments.resize(at(count));
         for_each_center(
-            {part_}, soap_.n_species(), centers, count, work_.surroundings,
+            {task_.part}, soap.n_species(), centers, count, work_.surroundings,
             [&](const Center& center, const StructureState& structure) {
                 const Index i = &center - centers, species = structure.species[at(center.place)];
-                if (species == soap_.n_species()) refuse_center(structure, center.place);
+                if (species == soap.n_species()) refuse_center(structure, center.place);
                 Environment& environment = work_.environments[at(i)];
-                environment.take(soap_, work_.surroundings, structure, center.place);
-                work_.species[at(i)] = soap_.species[at(species)];
+                environment.take(soap, work_.surroundings, structure, center.place);
+                work_.species[at(i)] = soap.species[at(species)];
                 write_features(
-                    soap_, environment.expansions.data(), environment.is_empty,
-                    work_.features.data() + i * soap_.n_features()
+                    soap, environment.expansions.data(), environment.is_empty,
+                    work_.features.data() + i * soap.n_features()
                 );
             }
         );
@@ -83,27 +91,37 @@ private:
 
     void go_back(const Center* centers, Index first, Index count, ForceShare& share) {
         double weights[centers_of_share];
-        const Index n = functions_.count, size = soap_.n_features();
-        functions_.weigh(centers + first, count, work_.values.data() + first * n, weights, share);
-        for (Index i = 0; with_forces_ && i < count; ++i) {
+        const Index n = task_.functions.count, size = task_.soap.n_features();
+        task_.functions.weigh(centers + first, count, work_.values.data() + first * n, weights, share);
+        for (Index i = 0; task_.with_forces && i < count; ++i) {
             if (weights[i] == 0.0) continue;
             const Environment& environment = work_.environments[at(first + i)];
             for (Index k = 0; k < n; ++k) {
                 double* derivatives = work_.derivatives.data() + ((first + i) * n + k) * size;
                 for (Index d = 0; weights[i] != 1.0 && d < size; ++d) derivatives[d] *= weights[i];
-                work_.way.go(soap_, environment, derivatives);
-                share.add(environment, work_.way, k, with_strain_, work_.slots);
+                work_.way.go(task_.soap, environment, derivatives);
+                share.add(environment, work_.way, k, task_.with_strain, work_.slots);
             }
         }
     }
 
-    const Model& model_;
-    const SoapState& soap_;
-    const Part& part_;
-    const Functions& functions_;
-    bool with_forces_, with_strain_;
+    const Task& task_;
     PredictionWorkspace& work_;
 };
+
+void run(
+    const Task& task, const std::vector<Center>& centers, int n_threads, Pool<PredictionWorkspace>& workspaces,
+    ForceSum& sum
+) {
+    const auto n = static_cast<Index>(centers.size());
+    const Index most =
+        std::clamp(rows_together / std::max<Index>(1, task.functions.count), centers_of_share, centers_together);
+    sum.collect(n, most, n_threads, [&](Index first, Index count, ForceShare* shares) {
+        auto lease = workspaces.take();
+        const Index begin = first * centers_of_share, end = std::min((first + count) * centers_of_share, n);
+        Range(task, *lease).run(centers.data() + begin, end - begin, shares);
+    });
+}
 
 void check_power(double power, bool has_coefficients) {
     if (has_coefficients) throw InvalidInput("a smooth extreme takes no coefficients; give either these or a power.");
@@ -168,6 +186,7 @@ void SoapScorer::predict(
     const ConstVectorView own = model.weights();
     const ConstMatrixView vectors = weights ? *weights : ConstMatrixView{own.data, 1, own.size};
     check_columns("weights", vectors, model.info().size);
+    if (vectors.rows == 0) throw InvalidInput("there are no vectors of weights; give at least one.");
     check_finite("weights", vectors);
     Functions functions;
     functions.count = vectors.rows;
@@ -187,13 +206,8 @@ void SoapScorer::predict(
     }
     if (with_forces && out.virials.data != nullptr) check_output("virials", out.virials, 3 * vectors.rows, 3);
     ForceSum sum(out.forces, out.virials, vectors.rows);
-    const Index most = std::max(centers_of_share, rows_together / std::max<Index>(1, vectors.rows));
-    sum.collect(n, most, n_threads, [&](Index first, Index count, ForceShare* shares) {
-        auto lease = state_->prediction_workspaces.take();
-        const Index begin = first * centers_of_share, end = std::min((first + count) * centers_of_share, n);
-        Range(model, soap, part, functions, with_forces, sum.with_strain(), *lease)
-            .run(centers.data() + begin, end - begin, shares);
-    });
+    const Task task{model, soap, part, functions, with_forces, sum.with_strain()};
+    run(task, centers, n_threads, state_->prediction_workspaces, sum);
 }
 
 double SoapScorer::score_gradient(
@@ -224,12 +238,8 @@ double SoapScorer::score_gradient(
     };
     functions.keep = [&](Index row, const double* value) { out.values.data[row] = *value; };
     ForceSum sum(out.forces, out.virial, 1);
-    sum.collect(n, rows_together, n_threads, [&](Index first, Index count, ForceShare* shares) {
-        auto lease = state_->prediction_workspaces.take();
-        const Index begin = first * centers_of_share, end = std::min((first + count) * centers_of_share, n);
-        Range(model, soap, part, functions, true, sum.with_strain(), *lease)
-            .run(centers.data() + begin, end - begin, shares);
-    });
+    const Task task{model, soap, part, functions, true, sum.with_strain()};
+    run(task, centers, n_threads, state_->prediction_workspaces, sum);
     return wanted.power ? extreme_of(sum, exponent) : sum.value();
 }
 

@@ -61,4 +61,6 @@ class ForceModel(SummedModel):
         """What scores forces, for the floors above."""
         gradients, scorer = self.gradient_basis, self.pipeline.scorer
         assert scorer is not None  # descriptors with derivatives are the core's
-        return force_scoring(self.sum_scoring, gradients, scorer, exact_residual=exact_residual)
+        sums, calibration = self.sum_scoring, self.force_calibration
+        constant = sums.prior_variance if calibration is None or exact_residual else calibration.prior_variance
+        return force_scoring(sums, gradients, scorer, constant, exact_residual=exact_residual)

@@ -84,12 +84,15 @@ class ForceScoring:
         What scores environments.
     exact : ForceResidual or None
         What adds the covariance of the residual, if that is wanted.
+    prior_variance : float
+        Squared energies for a variance of 1; 0 where nobody knows.
     """
 
     sums: SumScoring
     gradients: GradientBasis
     scorer: _core.SoapScorer
     exact: ForceResidual | None
+    prior_variance: float
 
     def of_piece(self, piece: Piece, n_threads: int, *, marks: bool) -> ForceRigidity:
         """Forces on the atoms of a piece, in its order; with `marks`, NaN where species that are not known are seen."""
@@ -165,9 +168,9 @@ class ForceScoring:
         assert covariance is not None
         variance, mu = largest_eigenvalues(covariance), self.sums.rigidity.regularizer
         sigma = None
-        if self.sums.prior_variance > 0.0:
+        if self.prior_variance > 0.0:
             whole = variance if unseen is None else largest_eigenvalues(covariance + unseen)
-            sigma = np.sqrt(self.sums.prior_variance * whole)
+            sigma = np.sqrt(self.prior_variance * whole)
         return ForceRigidity(
             frame=frame,
             atom=atom,
@@ -179,12 +182,17 @@ class ForceScoring:
             covariance=covariance,
             covariance_held=held,
             residual_covariance=unseen,
-            prior_variance=self.sums.prior_variance,
+            prior_variance=self.prior_variance,
         )
 
 
 def force_scoring(
-    sums: SumScoring, gradients: GradientBasis, scorer: _core.SoapScorer, *, exact_residual: bool
+    sums: SumScoring,
+    gradients: GradientBasis,
+    scorer: _core.SoapScorer,
+    prior_variance: float,
+    *,
+    exact_residual: bool,
 ) -> ForceScoring:
     """What scores forces.
 
@@ -199,7 +207,7 @@ def force_scoring(
             raise InvalidInputError("linear models have no residual; leave exact_residual out.")
         assert sums.rigidity._prior is not None
         exact = ForceResidual(gradients.soap, sums.rigidity._prior, sums.zeta)
-    return ForceScoring(sums, gradients, scorer, exact)
+    return ForceScoring(sums, gradients, scorer, exact, prior_variance)
 
 
 def _with_forces(scores: Scores, forces: ForceRigidity) -> Scores:

@@ -16,11 +16,13 @@ from ..models._held import holding
 from ..models._reference import Reference, with_reference
 from ..models._scores import LocalScores, scores_of
 from ..models._split import SpeciesSplit, species_split
-from ._calibrating import calibrated_model, labelled_totals
+from ._calibrating import Asked, calibrated_model, labelled_totals
 from ._force_model import ForceModel
 from ._frames import DEFAULT_ENERGY_KEY
+from ._intervals import Intervals, intervals_of
 from ._pieces import Piece
 from ._pipeline import Scores, UnknownSpecies, joined, whole_frames
+from ._predicting_model import PredictingModel
 from ._totals import Totals
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ Indices = NDArray[np.int64]
 AnyModel = TypeVar("AnyModel", bound="StructureModel")
 
 
-class StructureModel(ForceModel):
+class StructureModel(ForceModel, PredictingModel):
     """A descriptor, and a model of its features. See `SparseKernelModel` and `LinearModel`.
 
     A model that was built from arrays has no descriptor: it scores features, not structures.
@@ -247,35 +249,24 @@ class StructureModel(ForceModel):
             raise InvalidInputError(f"column is {column!r}; it must be one of {', '.join(self._reference.columns)}.")
         return self._reference.quantile(column, wanted, int(species))
 
-    def predict(self, frames: Iterable[Atoms], *, n_threads: int = 0) -> Array:
-        """Total energies, shape (n_frames,), in the unit of the training energies.
-
-        Raises
-        ------
-        InvalidInputError
-            As `score`, and for a model that was fitted without energies.
-        """
-        if not self.has_energies:
-            raise InvalidInputError("this model was fitted without energies; it predicts none.")
-        totals: list[float] = []
-        for batch, scores in self._scored_batches(frames, "error", n_threads):
-            assert scores.local_energy is not None
-            sizes = [len(frame) for frame in batch]
-            totals += [float(local.sum()) for local in np.split(scores.local_energy, np.cumsum(sizes)[:-1])]
-        return np.array(totals)
-
     def calibrate(
         self: AnyModel,
         frames: Iterable[Atoms],
         *,
         variance: VarianceKind | None = None,
         energy_key: str | None = None,
+        forces: bool = False,
+        force_key: str | None = None,
+        largest_residual: float | None = None,
+        coverage: float | None = None,
+        group_key: str | None = None,
         n_threads: int = 0,
     ) -> AnyModel:
         """The same model with `sigma`, a standard deviation in the unit of the energies, for every atom and total.
 
         One constant, the prior variance in squared energies, is that of maximum likelihood for the errors of the totals
-        of `frames`: the mean of error^2 / variance. `calibration` says what it came to.
+        of `frames`: the mean of error^2 / variance. `calibration` says what it came to. Forces get a constant of their
+        own if asked for (`force_calibration`), and both conformal intervals (`conformal`), which `intervals` gives.
 
         Parameters
         ----------
@@ -289,17 +280,53 @@ class StructureModel(ForceModel):
         energy_key : str, optional
             Where `Atoms.info`, or the results that the calculator holds, have total energies; the default is where the
             fit found them.
+        forces : bool
+            Whether to calibrate forces too, by those that frames have, with the subset-of-regressors variance.
+        force_key : str, optional
+            Name of the forces; ASE's and QUIP's by default. Atoms whose labels are NaN have none.
+        largest_residual : float, optional
+            Forces count on which no environment with a larger residual acts, for that variance is blind to what the
+            active set does not see. By default that of 99.9 percent of the training environments.
+        coverage : float, optional
+            Such as 0.9: conformal intervals that hold, at least, so large a share of the errors of new structures, if
+            these come from where `frames` come from.
+        group_key : str, optional
+            Name in `Atoms.info`, such as ``"config_type"``: the structures of each group get intervals of their own,
+            which hold that share of the errors of this group.
         n_threads : int
             See `Rigidity`.
 
         Raises
         ------
         InvalidInputError
-            For a model without energies, frames without, and totals from which nothing can be learned.
+            For a model without energies, frames without, labels from which nothing can be learned, and groups of too
+            few structures.
         """
-        totals, energies = self.labelled_totals(frames, energy_key, n_threads=n_threads)
-        is_kernel = self.pipeline.are_normalised
-        return self._of(calibrated_model(self._model, totals, energies, variance, is_kernel=is_kernel), self._outside)
+        asked = Asked(variance, energy_key, forces, force_key, largest_residual, coverage, group_key)
+        return self._of(calibrated_model(self, frames, asked, as_count("n_threads", n_threads)), self._outside)
+
+    def intervals(self, frames: Iterable[Atoms], *, forces: bool = False, n_threads: int = 0) -> Intervals:
+        """Conformal intervals of energies, and of forces: see `calibrate`.
+
+        Parameters
+        ----------
+        frames : iterable of ase.Atoms
+            Structures, which say their groups if the calibration told these apart.
+        forces : bool
+            Whether forces are asked for too; they take much longer than energies.
+        n_threads : int
+            See `Rigidity`.
+
+        Returns
+        -------
+        Intervals
+
+        Raises
+        ------
+        InvalidInputError
+            For a model without intervals, structures that cannot be scored, and groups that have no intervals.
+        """
+        return intervals_of(self, frames, as_count("n_threads", n_threads), forces=forces)
 
     def labelled_totals(
         self, frames: Iterable[Atoms], energy_key: str | None = None, *, n_threads: int = 0

@@ -20,7 +20,8 @@ from .._html import table
 from .._rigidity import Rigidity
 from ..models import _archive
 from ..models._basis import SparseKernelBasis
-from ..models._calibration import Calibration
+from ..models._calibration import Calibration, ForceCalibration
+from ..models._conformal import Conformal
 from ..models._reference import Reference
 from ..models._rows import KINDS
 from ..models._scores import LOSS_NAMES, Loss
@@ -157,6 +158,18 @@ class StoredModel:
         """What `calibrate` came to; None for a model that was not calibrated."""
         facts = self._facts.get("calibration")
         return None if facts is None else Calibration.from_facts(facts)
+
+    @property
+    def force_calibration(self) -> ForceCalibration | None:
+        """What `calibrate` came to for forces; None for a model that was not calibrated with them."""
+        facts = self._facts.get("force_calibration")
+        return None if facts is None else ForceCalibration.from_facts(facts)
+
+    @property
+    def conformal(self) -> Conformal | None:
+        """The conformal intervals of `calibrate`; None for a model without."""
+        facts = self._facts.get("conformal")
+        return None if facts is None else Conformal.from_facts(facts)
 
     @property
     def provenance(self) -> dict[str, Any]:

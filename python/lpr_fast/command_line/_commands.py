@@ -13,7 +13,7 @@ from .._files import refuse_output
 from ..atoms._frames import DEFAULT_ENERGY_KEY
 from ..atoms._load import load_model
 from ..writing._plots import plot_scores
-from . import _calibrate, _fit, _info, _score, _tune
+from . import _calibrate, _fit, _info, _reliability, _score, _tune
 from ._comparing_commands import committee, compare
 from ._crystal_commands import prototypes
 from ._design_commands import influence, suggest
@@ -22,6 +22,7 @@ from ._looking_commands import map_of_environments
 from ._mistakes import one_sentence
 from ._noise_options import noise_options
 from ._options import log_option, reading_options, worker_options
+from ._predicting_commands import ensemble, predict
 
 T = TypeVar("T")
 
@@ -255,6 +256,7 @@ def _held_out(command: Callable[..., T]) -> Callable[..., T]:
         click.argument("model", metavar="MODEL", type=click.Path(path_type=Path)),
         click.argument("structures", metavar="STRUCTURES...", type=str, nargs=-1, required=True),
         click.option("--energy-key", help="Name of the total energies in STRUCTURES.  [default: as in the fit]"),
+        click.option("--force-key", help="Name of the forces in STRUCTURES.  [default: forces, or force]"),
         click.option("--descriptor", metavar="MODULE:NAME", help="As of `lpr-fast score`."),
     ]
     command = reading_options(command)
@@ -273,6 +275,23 @@ def _held_out(command: Callable[..., T]) -> Callable[..., T]:
     type=click.Choice(["pp", "sr"]),
     help="Variance of the projected process, with the residual, or of the subset of regressors.  [default: pp; linear "
     "models: sr]",
+)
+@click.option("--forces", is_flag=True, help="Calibrate forces too, by those that STRUCTURES have.")
+@click.option(
+    "--largest-residual",
+    metavar="R",
+    type=float,
+    help="Leave out forces that depend on environments of a larger residual.  [default: that of 99.9 % of the training "
+    "set]",
+)
+@click.option(
+    "--coverage",
+    metavar="SHARE",
+    type=float,
+    help="Such as 0.9: intervals that hold so large a share of the errors of new structures.",
+)
+@click.option(
+    "--group-key", metavar="KEY", help="Name of what kind of structure it is: each kind gets intervals of its own."
 )
 @one_sentence
 def calibrate(model: Path, structures: tuple[str, ...], output: Path, **options: Any) -> None:
@@ -295,7 +314,7 @@ def calibrate(model: Path, structures: tuple[str, ...], output: Path, **options:
 @one_sentence
 def reliability(model: Path, structures: tuple[str, ...], output: Path | None, **options: Any) -> None:
     """Compare the errors of a calibrated MODEL for STRUCTURES with its sigma: a reliability diagram."""
-    _calibrate.reliability(model, structures, output, **options)
+    _reliability.reliability(model, structures, output, **options)
 
 
 @lpr_fast.command()
@@ -353,6 +372,8 @@ def run_demo(folder: Path) -> None:
 lpr_fast.add_command(suggest)
 lpr_fast.add_command(influence)
 lpr_fast.add_command(committee)
+lpr_fast.add_command(predict)
+lpr_fast.add_command(ensemble)
 lpr_fast.add_command(compare)
 lpr_fast.add_command(prototypes)
 lpr_fast.add_command(map_of_environments)

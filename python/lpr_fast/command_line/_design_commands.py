@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -12,6 +13,14 @@ from ..design._greedy import OBJECTIVES
 from . import _influence, _suggest
 from ._mistakes import one_sentence
 from ._options import log_option, reading_options
+
+T = TypeVar("T")
+
+_SIGMAS = {
+    "energy": "Standard deviation of the energy that a candidate would bring, in eV",
+    "force": "The same of its forces, in eV/Å; without any it brings none",
+    "virial": "The same of its virial, in eV; without any it brings none",
+}
 
 targets_option = click.option(
     "--targets", metavar="FILE", multiple=True, required=True, help="Structures whose atoms are meant; may be repeated."
@@ -26,8 +35,19 @@ prediction_option = click.option(
 column_option = click.option(
     "--column",
     type=click.Choice(["lpr", "lpr_held"]),
-    help="Of which rigidity variances are.  [default: lpr_held where there is one]",
+    help="Of which rigidity variances are.  [default: lpr_held for local energies, where there is one]",
 )
+
+
+def sigma_options(command: Callable[..., T]) -> Callable[..., T]:
+    """Add the standard deviations of the labels that candidates would bring."""
+    for kind, of_kind in reversed(_SIGMAS.items()):
+        command = click.option(f"--sigma-{kind}", metavar="SIGMA", help=f"{of_kind}.  [default: that of MODEL]")(
+            command
+        )
+    return command
+
+
 descriptor_option = click.option("--descriptor", metavar="MODULE:NAME", help="As of `lpr-fast score`.")
 
 
@@ -45,8 +65,16 @@ descriptor_option = click.option("--descriptor", metavar="MODULE:NAME", help="As
 @click.option(
     "-o", "--output", metavar="OUT", type=click.Path(path_type=Path), required=True, help="Extended XYZ file to write."
 )
+@sigma_options
 @click.option("-n", "n", type=int, help="How many to choose.  [default: 20, or what --budget-cost allows]")
-@click.option("--budget-cost", type=float, help="What they may cost together; a structure of N atoms costs N^3.")
+@click.option("--budget-cost", type=float, help="What they may cost together.")
+@click.option(
+    "--cost",
+    type=click.Choice(["cubic", "atoms"]),
+    default="cubic",
+    show_default=True,
+    help="What a structure of N atoms costs: N^3, as of density functionals, or N.",
+)
 @click.option("--max-per-source", type=int, help="At most so many of each source.")
 @click.option(
     "--source-key",

@@ -26,12 +26,14 @@ from ..models._rows import KINDS
 from ..models._settings import FitSettings
 from ..reading._options import ReadOptions
 from ..reading._specification import path_of
-from ._calibrate import calibration_line, frames_of, warn_of_training
+from ._calibrate import frames_of, warn_of_training
+from ._calibration_lines import calibration_lines
 from ._info import active_set_line, blind_line, few_line, rigidity_line, training_line
 from ._noise_lines import noise_lines
 from ._noise_options import as_delta, noise_of
 from ._split import split_lines
 from ._terminal import say, tell, watching
+from ._training_errors import training_error_lines
 from ._tune import as_regularizer, choice_lines, size_line
 
 # Options that are about SOAP.
@@ -180,6 +182,7 @@ def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
             list(options.active_from) or None,
         )
         fitted = _fit_files.fitted(list(train), order)
+        errors = list(training_error_lines(fitted.model, train, order.settings, options.reading, progress))
         watch.lap("writing")
     if fitted.resumed_at is not None:
         say(f"went on from structure {fitted.resumed_at} of the second pass, where an earlier run had stopped.")
@@ -198,13 +201,14 @@ def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
     for line in (blind_line(model), few_line(model)):
         if line is not None:
             tell(line)
-    for line in [*split_lines(model), *choice_lines(facts), *noise_lines(model)]:
+    for line in [*split_lines(model), *choice_lines(facts), *noise_lines(model), *errors]:
         tell(line)
     if options.calibrate is not None:
         warn_of_training(model, (options.calibrate,))
         model = model.calibrate(frames_of((options.calibrate,), options.reading))
         model.save(output)
-        tell(calibration_line(model))
+        for line in calibration_lines(model):
+            tell(line)
     tell(f"seconds   {watch.summary()}")
     tell(f"written   {output}" + (f", {options.keep_rows}" if options.keep_rows else ""))
 

@@ -25,6 +25,7 @@ from ._terminal import tell, write_each
 _NAMED = 5
 
 _PLURAL = {"energy": "energies", "force": "forces", "virial": "virials"}
+_UNIT_OF = {"local": "eV", "total": "eV", "force": "eV/Å"}
 _UNITS = {"energy": "eV/atom", "force": "eV/Å", "virial": "eV/atom"}
 
 
@@ -66,14 +67,14 @@ def influence(path: Path, options: Options) -> None:
     redundant = None
     if options.redundant is not None:
         redundant = rows.redundant(targets, increase=options.redundant, shift=options.largest_shift, **asked)
-    for line in report(found, redundant, options.suspicion):
+    for line in report(found, redundant, options.suspicion, _UNIT_OF[options.prediction]):
         tell(line)
     suspicious = [] if found.labels is None else found.labels.suspicious(options.suspicion).tolist()
     contents = [influence_csv(found), influence_json(found, redundant, suspicious)]
     write_each(outputs, lambda output: write_whole(output, contents[outputs.index(output)]))
 
 
-def report(found: Influence, redundant: Redundant | None, suspicion: float) -> Iterator[str]:
+def report(found: Influence, redundant: Redundant | None, suspicion: float, unit: str) -> Iterator[str]:
     """Lines: what is left out of what, which blocks matter, which do not, and which labels the others do not expect."""
     n_blind = int(np.count_nonzero(found.blind))
     blind = f", {n_blind} of them blind and not counted" if n_blind else ""
@@ -82,10 +83,10 @@ def report(found: Influence, redundant: Redundant | None, suspicion: float) -> I
         f"rows      {n_rows} labels of {n_structures} structures; they determine {found.leverage.sum():.4g} parameters"
     )
     yield f"targets   {len(found.frame)}{blind}; {len(found.block)} blocks left out one by one" + _refitted(found)
-    yield from _influential(found)
-    yield _quiet(found)
+    yield from _influential(found, unit)
+    yield _quiet(found, unit)
     if redundant is not None:
-        yield _together(redundant)
+        yield _together(redundant, unit)
     if found.labels is not None:
         yield from _of_labels(found.labels, suspicion)
 
@@ -95,33 +96,33 @@ def _refitted(found: Influence) -> str:
     return f", {count} of them by a refit, for they are nearly alone in what they say" if count else ""
 
 
-def _influential(found: Influence) -> Iterator[str]:
+def _influential(found: Influence, unit: str) -> Iterator[str]:
     """The blocks without which a target would be loosest."""
     for b in np.argsort(-found.largest_increase, kind="stable")[:_NAMED].tolist():
         target, shift = found.increase_target[b], ""
         if found.largest_shift is not None:
-            shift = f", a prediction moves by up to {abs(found.largest_shift[b]):.3g}"
+            shift = f", a prediction moves by up to {abs(found.largest_shift[b]):.3g} {unit}"
         yield (
             f"matters   {_name(found, b)}: without it the variance of {_target(found, target)} is "
             f"{1.0 + found.largest_increase[b]:.3g} times as large{shift}"
         )
 
 
-def _quiet(found: Influence) -> str:
+def _quiet(found: Influence, unit: str) -> str:
     half = float(np.median(found.largest_increase))
     shift = ""
     if found.largest_shift is not None:
-        shift = f", and moves no prediction by more than {np.median(np.abs(found.largest_shift)):.2g}"
+        shift = f", and move no prediction by more than {np.median(np.abs(found.largest_shift)):.2g} {unit}"
     return (
         f"typical   half of the blocks, each left out alone, raise no variance by more than {100 * half:.2g} %{shift}"
     )
 
 
-def _together(redundant: Redundant) -> str:
+def _together(redundant: Redundant, unit: str) -> str:
     count = len(redundant.structure)
     if not count:
         return "redundant none: without any of them a target would notice"
-    shift = "" if redundant.shift is None else f", predictions move by up to {redundant.shift[-1]:.2g}"
+    shift = "" if redundant.shift is None else f", predictions move by up to {redundant.shift[-1]:.2g} {unit}"
     return (
         f"redundant {count} structures can be left out together: variances grow by up to "
         f"{100 * redundant.increase[-1]:.2g} %{shift}; .json names them"
@@ -133,9 +134,10 @@ def _of_labels(labels: LeftOutLabels, suspicion: float) -> Iterator[str]:
         errors = getattr(labels, f"{kind}_error")
         there = errors[~np.isnan(errors)]
         if len(there):
+            beside = f", typically {labels.spread[kind]:.3g} times what noise and variance let expect"
             yield (
-                f"left out  {_PLURAL[kind]}: error {np.sqrt((there**2).mean()):.3g} {_UNITS[kind]}, typically "
-                f"{labels.spread[kind]:.3g} times what noise and variance let expect"
+                f"left out  {_PLURAL[kind]}: error {np.sqrt((there**2).mean()):.3g} {_UNITS[kind]}"
+                + beside * labels.has_noise
             )
     chosen = labels.suspicious(suspicion)
     if not len(chosen):

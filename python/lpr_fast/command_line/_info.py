@@ -13,7 +13,7 @@ from ..atoms._model import StructureModel
 from ..atoms._sparse_kernel_model import SparseKernelModel
 from ..descriptors._elements import symbol, symbols
 from ..models._scores import LOSS_NAMES
-from ._calibrate import calibration_line
+from ._calibration_lines import calibration_lines
 from ._noise_lines import noise_lines
 from ._split import split_lines
 from ._tune import choice_lines
@@ -56,9 +56,11 @@ def info(path: Path) -> None:
         source = f"from {facts['energy_key']!r}; " if "energy_key" in facts else ""
         print(f"energies  {source}baseline of an atom: {baseline}")
     if model.noise is None or model.calibration is not None:
-        print(calibration_line(model))
+        for line in calibration_lines(model):
+            print(line)
     if model.n_members:
-        print(f"committee {model.n_members} members: scores have the spread of their local energies")
+        name = "ensemble" if "ensemble" in facts else "committee"
+        print(f"{name:9} {model.n_members} members: scores have the spread of their local energies")
     instructions = cpu_info()
     print(f"runs on   {instructions.instruction_set} (available: {', '.join(instructions.available)})")
     if model.hypers is None:

@@ -45,6 +45,8 @@ def _choice(facts: Mapping[str, Any]) -> str:
         return f" by {choice['by']}"
     low, high = choice["interval"]
     found, factor = f" by evidence ({low:.3g} to {high:.3g})", choice["sigma_factor"]
+    if factor is None:
+        return f"{found}; there are too few labels to say whether sigmas are right"
     if factor > _FAR_OFF:
         return (
             f"{found}; labels are {factor:.2g} times as far off as sigma says: a better model (a larger --n-active or "

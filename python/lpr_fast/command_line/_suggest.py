@@ -16,21 +16,27 @@ from .._errors import InvalidInputError
 from .._files import refuse_output, replacing, write_whole
 from ..atoms._load import load_model
 from ..atoms._model import StructureModel
+from ..atoms._noise import Noise
 from ..atoms._sparse_kernel_model import SparseKernelModel
 from ..descriptors._imported import imported
+from ..design._label_rows import noise_like
 from ..design._report import report
 from ..design._suggest import suggest as suggestion_of
 from ..design._suggestion import Suggestion
+from ..models._rows import KINDS
 from ..models._settings import FitSettings
 from ..reading._sources import refuse_second_reading
 from ..reading._specification import path_of
 from ._calibrate import frames_of
+from ._noise_options import noise_of
 from ._terminal import say, tell, write_each
 
 if TYPE_CHECKING:
     from ase import Atoms
 
 _DEFAULT_N = 20
+
+_PLURAL = {"energy": "energies", "force": "forces", "virial": "virials"}
 
 # Of each prototype, as `lpr-fast prototypes` has it.
 _CELLS = 10
@@ -46,10 +52,15 @@ class Options:
     output: Path
     n: int | None
     budget_cost: float | None
+    cost: str
     max_per_source: int | None
     source_key: str | None
     objective: Any
     column: Any
+    prediction: Any
+    sigma_energy: str | None
+    sigma_force: str | None
+    sigma_virial: str | None
     loosest: int | None
     target_weights: Any
     largest_residual: float | None
@@ -57,6 +68,12 @@ class Options:
     seed: int
     descriptor: str | None
     reading: dict[str, Any]
+
+    @property
+    def sigma(self) -> Noise | None:
+        """Noise of the labels of candidates; None: that of the model."""
+        given = {kind: getattr(self, f"sigma_{kind}") for kind in KINDS}
+        return noise_of(given, (), None, self.source_key or FitSettings.group_key)
 
 
 def suggest(model_path: Path, options: Options) -> None:
@@ -76,10 +93,13 @@ def suggest(model_path: Path, options: Options) -> None:
         candidates,
         _DEFAULT_N if options.n is None and options.budget_cost is None else options.n,
         cost_budget=options.budget_cost,
+        costs=len if options.cost == "atoms" else None,
         sources=options.source_key or [str(frame.info["suggest_file"]) for frame in candidates],
         max_per_source=options.max_per_source,
         objective=options.objective,
         column=options.column,
+        prediction=options.prediction,
+        sigma=options.sigma,
         loosest=options.loosest,
         target_weights=options.target_weights,
         largest_residual=options.largest_residual,
@@ -98,7 +118,10 @@ def suggest(model_path: Path, options: Options) -> None:
         [options.output, table],
         lambda path: _write(found, path) if path == options.output else write_whole(path, _table(found, candidates)),
     )
-    tell(f"next      compute the energies of {options.output}, then: {_next(model, model_path, options.output)}")
+    noise = options.sigma or noise_like(model)
+    is_said = options.sigma is None and not (noise is not None and (noise.tables or noise.convention == "gap"))
+    then = f", then: {_next(model, model_path, options.output)}" if is_said else ""
+    tell(f"next      compute {_wanted(noise)} of {options.output}{then}")
 
 
 def _candidates(options: Options) -> Iterator[Atoms]:
@@ -153,14 +176,28 @@ def _table(found: Suggestion, candidates: list[Atoms]) -> bytes:
     return text.getvalue().encode()
 
 
+def _wanted(noise: Noise | None) -> str:
+    """The labels that a fit wants of a structure."""
+    given = ["energies"] if noise is None else [_PLURAL[kind] for kind in KINDS if getattr(noise, kind) is not None]
+    return "the " + " and ".join([", ".join(given[:-1]), given[-1]] if len(given) > 1 else given)
+
+
 def _next(model: StructureModel, path: Path, output: Path) -> str:
     """The fit that keeps what was predicted, but for the options of the descriptor."""
     before = model.provenance.get("training_selection", "TRAIN").split(", ")
-    kept = ["--regularizer", repr(model.regularizer)]
+    kept = _of_loss(model)
     if isinstance(model, SparseKernelModel):
         kept = ["--active-set", str(path), *kept]
         kept += ["--zeta", repr(model.zeta)] if model.zeta != FitSettings.zeta else []
     else:
         kept = ["--model", "linear", *kept]
-    kept += ["--loss", model.loss] if model.loss != FitSettings.loss else []
     return shlex.join(["lpr-fast", "fit", *before, str(output), "-o", "new.lpr", *kept])
+
+
+def _of_loss(model: StructureModel) -> list[str]:
+    """Options that say how labels are weighed."""
+    if (noise := model.noise) is None:
+        loss = ["--loss", model.loss] if model.loss != FitSettings.loss else []
+        return ["--regularizer", repr(model.regularizer), *loss]
+    given = [text for kind in KINDS if (sigma := noise[kind]) for text in (f"--sigma-{kind}", repr(sigma))]
+    return [*given, "--delta", repr(model.regularizer**-0.5)]

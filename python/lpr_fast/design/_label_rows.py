@@ -51,9 +51,7 @@ class Labels:
         """
         if sigma is not None:
             return cls(model, as_noise(sigma, group_key="config_type"), n_threads)
-        if model.noise is None:
-            return cls(model, None, n_threads)
-        return cls(model, _noise_of(model), n_threads)
+        return cls(model, noise_like(model), n_threads)
 
     def rows(self, frame: Atoms, total: Array) -> Array:
         """Rows of a structure's labels times the roots of their weights, (k, M), from phi summed over its atoms."""
@@ -85,20 +83,6 @@ class Labels:
         return energy
 
 
-def _noise_of(model: StructureModel) -> Noise:
-    """The noise of the fit: of labels that were used, with a deviation that structures need not bring themselves."""
-    given: dict[str, Any] = dict(model.provenance.get("noise") or model.noise or {})
-    counts = model.provenance.get("n_labels", {})
-    numbers = {kind: given[kind] if isinstance(given[kind], float) and counts.get(kind, 1) else None for kind in KINDS}
-    if not any(numbers.values()):
-        raise InvalidInputError(
-            "the model's labels had deviations of their own, so that nothing says what those of candidates are; give "
-            "sigma (--sigma-energy, --sigma-force, --sigma-virial)."
-        )
-    given.pop("prior_variance", None)
-    return as_noise(given | numbers, group_key="config_type")
-
-
 def described_totals(model: StructureModel, frames: Iterable[Atoms], what: str, n_threads: int) -> tuple[Array, Array]:
     """Phi summed over the atoms of each structure, (n, M), and the means of its features, (n, D); errors say `what`."""
     phi: list[Array] = []
@@ -112,3 +96,25 @@ def described_totals(model: StructureModel, frames: Iterable[Atoms], what: str, 
             phi[-1] += part.phi[first:last].sum(axis=0)
             features[-1] += part.features[first:last].sum(axis=0) / int(part.n_together[first])
     return np.array(phi).reshape(len(phi), model.rigidity.size), np.array(features).reshape(len(phi), model.n_features)
+
+
+def noise_like(model: StructureModel) -> Noise | None:
+    """The noise of further labels of a model, if it has any: of those that the fit used, without names in frames.
+
+    Raises
+    ------
+    InvalidInputError
+        If its labels had deviations of their own.
+    """
+    if model.noise is None:
+        return None
+    given: dict[str, Any] = dict(model.provenance.get("noise") or model.noise)
+    counts = model.provenance.get("n_labels", {})
+    numbers = {kind: given[kind] if isinstance(given[kind], float) and counts.get(kind, 1) else None for kind in KINDS}
+    if not any(numbers.values()):
+        raise InvalidInputError(
+            "the model's labels had deviations of their own, so that nothing says what those of candidates are; give "
+            "sigma (--sigma-energy, --sigma-force, --sigma-virial)."
+        )
+    given.pop("prior_variance", None)
+    return as_noise(given | numbers, group_key="config_type")

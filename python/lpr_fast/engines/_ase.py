@@ -21,6 +21,7 @@ from .._trigger import Trigger
 from ..atoms._model import StructureModel
 from ..models._columns import COLUMNS, prefixed_columns_of
 from ..writing._extxyz import write_frame
+from ._checks import check_calculator, check_model, shown
 
 Columns = dict[str, Array]
 
@@ -58,18 +59,6 @@ def _put(atoms: Atoms, columns: Columns, *, in_info: bool = False) -> None:
         atoms.info |= columns
 
 
-def _shown(value: object) -> str:
-    """What was given by mistake."""
-    return repr(value) if value is None or isinstance(value, str | int | float | PathLike) else "something else"
-
-
-def _check_model(model: object) -> None:
-    if not isinstance(model, StructureModel):
-        raise InvalidInputError(
-            f"model is {_shown(model)}; give a SparseKernelModel or LinearModel, such as load_model returns."
-        )
-
-
 class LprCalculator(Calculator):
     """Another calculator's energies and forces, with the rigidity of every atom beside them.
 
@@ -100,9 +89,8 @@ class LprCalculator(Calculator):
         self, calc: BaseCalculator, model: StructureModel, *, in_info: bool = False, n_threads: int = 0
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        if not isinstance(calc, BaseCalculator):
-            raise InvalidInputError(f"calc is {_shown(calc)}; give a calculator of ASE, such as LennardJones().")
-        _check_model(model)
+        check_calculator("calc", calc)
+        check_model(model)
         self.calc = calc
         self.model = model
         self.in_info = in_info
@@ -191,12 +179,12 @@ class LprObserver:
     ) -> None:
         if not _structures_of(dynamics) or not hasattr(dynamics, "nsteps"):
             raise InvalidInputError(
-                f"dynamics is {_shown(dynamics)}; give a run of ASE that moves atoms step by step, such as Langevin or "
+                f"dynamics is {shown(dynamics)}; give a run of ASE that moves atoms step by step, such as Langevin or "
                 "BFGS."
             )
-        _check_model(model)
+        check_model(model)
         if not isinstance(trigger, Trigger):
-            raise InvalidInputError(f"trigger is {_shown(trigger)}; give a Trigger, such as Trigger(0.01).")
+            raise InvalidInputError(f"trigger is {shown(trigger)}; give a Trigger, such as Trigger(0.01).")
         if not model.has_reference and set(trigger.watched) != {"lpr"}:
             raise InvalidInputError(
                 "the trigger has a limit for percentiles or verdicts, but the model does not know how its training "

@@ -85,6 +85,78 @@ def calibrated(errors: Array, variances: Array, kind: VarianceKind) -> Calibrati
     return Calibration(constant, int(kind == "pp"), len(errors), mae, float(crps(errors, sigmas).mean()))
 
 
+@dataclass(frozen=True)
+class ForceCalibration:
+    """What the calibration of a model says of the forces that it was made from.
+
+    Attributes
+    ----------
+    prior_variance : float
+        The constant: squared forces for a variance of 1 of a force, the subset of regressors'.
+    largest_residual : float or None
+        Forces count on which no environment with a larger residual acts. None for linear models: all count.
+    n_structures, n_atoms : int
+        What it was made from.
+    share_left_out : float
+        Share of the labelled atoms that did not count.
+    root_mean_square_error, crps : float
+        Of the components of the forces that count, in the unit of energies per Å.
+    """
+
+    prior_variance: float
+    largest_residual: float | None
+    n_structures: int
+    n_atoms: int
+    share_left_out: float
+    root_mean_square_error: float
+    crps: float
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any]) -> ForceCalibration:
+        """What `facts` gave, as JSON had it."""
+        return cls(**{each.name: facts[each.name] for each in fields(cls)})
+
+    def facts(self) -> dict[str, Any]:
+        """The section ``force_calibration`` of a model file."""
+        return asdict(self)
+
+
+def forces_calibrated(
+    errors: Array, variances: Array, n_structures: int, n_labelled: int, largest_residual: float | None
+) -> ForceCalibration:
+    """The constant for components of forces, (n_atoms, 3) each, of so many atoms that had labels.
+
+    Raises
+    ------
+    InvalidInputError
+        For no forces, and errors that all vanish.
+    """
+    if not len(errors):
+        raise InvalidInputError(
+            f"all of the {n_labelled} labelled forces rest on environments whose residual is above "
+            f"{largest_residual}; give structures more like the training set, or another bound (largest_residual)."
+            if n_labelled
+            else "no structure has forces to calibrate with; give some that have, or their name (force_key)."
+        )
+    positive = variances > 0.0
+    constant = float(np.mean(errors[positive] ** 2 / variances[positive])) if positive.any() else 0.0
+    if not 0.0 < constant < math.inf:
+        raise InvalidInputError(
+            f"the errors of the forces are at most {np.abs(errors).max():g}, and their variances at most "
+            f"{variances.max():g}; give structures that the model was not fitted to, with their forces."
+        )
+    scores = crps(errors[positive], np.sqrt(constant * variances[positive]))
+    return ForceCalibration(
+        constant,
+        largest_residual,
+        n_structures,
+        len(errors),
+        1.0 - len(errors) / n_labelled,
+        float(np.sqrt(np.mean(errors**2))),
+        float(scores.mean()),
+    )
+
+
 def crps(errors: Array, sigmas: Array) -> Array:
     """Continuous ranked probability score of normal predictions (Gneiting and Raftery, JASA 2007)."""
     z = errors / sigmas

@@ -40,15 +40,16 @@ class DeltaChoice:
         Values that were tried, ascending.
     minus_twice_log_evidence : numpy.ndarray, shape (G,)
         -2 log of the probability of the labels, for each.
-    sigma_factor : float
+    sigma_factor : float or None
         By what the evidence would multiply all sigmas, if they were free but for their ratios. Far above one: the model
-        leaves more of the labels than sigma says; far below: less.
+        leaves more of the labels than sigma says; far below: less. None where the labels do not tell noise from signal,
+        as where there are fewer of them than weights.
     """
 
     delta: float
     deltas: Array
     minus_twice_log_evidence: Array
-    sigma_factor: float
+    sigma_factor: float | None
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -99,14 +100,17 @@ def chosen_delta(basis: Basis, accumulator: HessianAccumulator, n_threads: int) 
     if n_free <= 0:
         return "there are not more labels than weights without a prior"
     evidence = np.array([spectrum.minus_twice_log_evidence(delta**-2, 1.0) for delta in deltas.tolist()])
-    scaled = [spectrum.minus_twice_log_evidence(delta**-2) for delta in deltas.tolist()]
-    most_probable = float(deltas[int(np.argmin(scaled))])
-    return DeltaChoice(
-        float(deltas[int(np.argmin(evidence))]),
-        deltas,
-        evidence,
-        math.sqrt(spectrum.misfit(most_probable**-2) / n_free),
-    )
+    factor = _sigma_factor(spectrum, deltas, n_free)
+    return DeltaChoice(float(deltas[int(np.argmin(evidence))]), deltas, evidence, factor)
+
+
+def _sigma_factor(spectrum: _core.Spectrum, deltas: Array, n_free: int) -> float | None:
+    """The scale of all sigmas of largest evidence, unless only their ratio to delta is known to be small or large."""
+    evidence = [spectrum.minus_twice_log_evidence(delta**-2) for delta in deltas.tolist()]
+    best = int(np.argmin(evidence))
+    if best in (0, len(deltas) - 1):
+        return None
+    return math.sqrt(spectrum.misfit(float(deltas[best]) ** -2) / n_free)
 
 
 def warn_of_edge(choice: DeltaChoice, *, stacklevel: int) -> None:

@@ -1,8 +1,11 @@
-"""The reliability diagram: how many errors of totals lie where their standard deviations say."""
+"""The reliability diagram: how many errors lie where their standard deviations say."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,18 +13,54 @@ from .._arrays import Array
 from ..models._calibration import observed_fractions
 from ._picture import COLOURS, panels_of
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
-def plot_reliability(errors: Array, sigmas: Array, title: str, target: Path) -> None:
+
+@dataclass(frozen=True)
+class Compared:
+    """Errors and their standard deviations: of totals, or of components of forces.
+
+    Attributes
+    ----------
+    title : str
+        What they are, and how many.
+    what : str
+        What one of them is of.
+    errors, sigmas : numpy.ndarray, shape (n,)
+        Both in one unit.
+    """
+
+    title: str
+    what: str
+    errors: Array
+    sigmas: Array
+
+
+def plot_reliability(compared: Sequence[Compared], title: str, target: Path) -> None:
     """Draw observed against expected shares of the errors, and the errors against their standard deviations."""
+    with panels_of(target, 2 * len(compared)) as (figure, panels):
+        for number, found in enumerate(compared):
+            _draw_shares(panels[2 * number], found)
+            _draw_errors(panels[2 * number + 1], found)
+        figure.suptitle(f"{title}: {', '.join(found.title for found in compared)}", fontsize="medium")
+
+
+def _draw_shares(panel: Axes, found: Compared) -> None:
     expected = np.linspace(0.0, 1.0, 101)
-    with panels_of(target, 2) as (figure, (shares, scatter)):
-        shares.plot(expected, expected, color="0.6", linewidth=1.0)
-        shares.plot(expected, observed_fractions(errors, sigmas, expected), color=COLOURS[0])
-        shares.set(xlabel="expected share of errors within the interval", ylabel="observed share", aspect="equal")
-        shares.set_title("Below the line: sigma is too small")
-        scatter.plot(sigmas, np.abs(errors), ".", color=COLOURS[1])
-        ends = np.array([sigmas.min(), sigmas.max()])
-        scatter.plot(ends, ends, color="0.6", linewidth=1.0)
-        scatter.set(xscale="log", yscale="log", xlabel="sigma of the total", ylabel="absolute error of the total")
-        scatter.set_title("Two thirds should lie below the line")
-        figure.suptitle(title, fontsize="medium")
+    panel.plot(expected, expected, color="0.6", linewidth=1.0)
+    panel.plot(expected, observed_fractions(found.errors, found.sigmas, expected), color=COLOURS[0])
+    panel.set(xlabel="expected share of errors within the interval", ylabel="observed share", aspect="equal")
+    panel.set_title("Below the line: sigma is too small")
+
+
+def _draw_errors(panel: Axes, found: Compared) -> None:
+    panel.plot(
+        found.sigmas, np.abs(found.errors), ".", color=COLOURS[1], markersize=6.0 if len(found.errors) < 1000 else 1.0
+    )
+    ends = np.array([found.sigmas.min(), found.sigmas.max()])
+    panel.plot(ends, ends, color="0.6", linewidth=1.0)
+    panel.set(
+        xscale="log", yscale="log", xlabel=f"sigma of the {found.what}", ylabel=f"absolute error of the {found.what}"
+    )
+    panel.set_title("Two thirds should lie below the line")
