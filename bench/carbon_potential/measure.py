@@ -19,6 +19,7 @@ from ase import Atoms, units
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
 from ase.md.verlet import VelocityVerlet
 from melts.potentials import Array
+from numpy.typing import NDArray
 from scipy.stats import norm, spearmanr
 
 from lpr_fast import ModelCalculator, SparseKernelModel, load_model
@@ -72,20 +73,25 @@ def main() -> None:
         print(f"\n# labels of {labels}, {'drawn at random' if at_random else 'in the order of the file'}", flush=True)
         prepare(folder, size, labels, at_random=at_random)
         run_commands(folder, size)
-        model, test = load_model(folder / "carbon.lpr"), ase.io.read(folder / "test.xyz", ":")
+        model, test = load_model(folder / "carbon.lpr"), read(folder / "test.xyz")
         assert isinstance(model, SparseKernelModel)
         for line in [*table(model, test), *(run_of(model, test, size.n_fs) if (labels, at_random) == RUNS[0] else [])]:
             print(line, flush=True)
 
 
+def read(path: Path, selection: str = ":") -> list[Atoms]:
+    """Structures of a file."""
+    return list(ase.io.iread(path, selection))
+
+
 def prepare(folder: Path, size: Size, labels: str, *, at_random: bool) -> None:
     """Files of each part, with these labels."""
-    pool = ase.io.read(DATA / FILES[1], ":")
+    pool = read(DATA / FILES[1])
     order = np.random.default_rng(0).permutation(len(pool)) if at_random else np.arange(len(pool))
     with_forces = [pool[number] for number in order]
     last = size.n_train + size.n_calibrate
     parts = {
-        "train": ase.io.read(DATA / FILES[0], size.without_forces),
+        "train": read(DATA / FILES[0], size.without_forces),
         "train_forces": with_forces[: size.n_train],
         "calibrate": with_forces[size.n_train : last],
         "test": with_forces[-size.n_test :],
@@ -114,26 +120,30 @@ def run_commands(folder: Path, size: Size) -> None:
 def table(model: SparseKernelModel, test: Sequence[Atoms]) -> Iterator[str]:
     """Errors against standard deviations: of totals, forces, and local energies where these are known."""
     yield f"{'':34}  number     RMSE  rank corr.  rms(err/sigma)  in 68 %  in 95 %"
-    totals, energies = model.labelled_totals(test)
+    (totals, energies), scores, calibration = model.labelled_totals(test), model.score(test), model.force_calibration
+    assert calibration is not None
+    assert calibration.largest_residual is not None
+    bound = calibration.largest_residual
     sizes = np.array([len(frame) for frame in test])
-    residual = model.score(test).residual
     frame = np.repeat(np.arange(len(test)), sizes)
-    bound = model.force_calibration.largest_residual
-    largest = np.maximum.reduceat(residual, np.cumsum([0, *sizes[:-1]]))
-    yield from _rows("totals per atom", (totals.energy - energies) / sizes, totals.sigma / sizes, largest <= bound)
+    residual, sigma = np.asarray(scores.residual), np.asarray(scores.sigma)
+    seen = np.maximum.reduceat(residual, np.cumsum([0, *sizes[:-1]])) <= bound
+    errors = np.asarray(totals.energy) - energies
+    yield from _rows("totals per atom", errors / sizes, np.asarray(totals.sigma) / sizes, seen)
     forces = force_errors(model, test, None, 0)
     lengths = np.sqrt((forces.errors**2).mean(axis=1))
-    sigmas = np.sqrt(model.force_calibration.prior_variance * forces.variances.mean(axis=1))
-    yield from _rows("forces (RMS component)", lengths, sigmas, forces.residual <= bound, is_length=True)
+    sigmas = np.sqrt(calibration.prior_variance * forces.variances.mean(axis=1))
+    yield from _rows("forces (RMS component)", lengths, sigmas, np.asarray(forces.residual) <= bound, is_length=True)
     if "local_energy" in test[0].arrays:
-        scores = model.score(test)
-        errors = scores.local_energy - np.concatenate([atoms.arrays["local_energy"] for atoms in test])
-        yield from _rows("local energies", errors, scores.sigma, residual <= bound)
+        errors = np.asarray(scores.local_energy) - np.concatenate([atoms.arrays["local_energy"] for atoms in test])
+        yield from _rows("local energies", errors, sigma, residual <= bound)
         means = np.array([errors[frame == number].mean() for number in range(len(test))])
-        yield from _rows("  less the mean of each structure", errors - means[frame], scores.sigma, residual <= bound)
+        yield from _rows("  less the mean of each structure", errors - means[frame], sigma, residual <= bound)
 
 
-def _rows(name: str, errors: Array, sigmas: Array, seen: Array, *, is_length: bool = False) -> Iterator[str]:
+def _rows(
+    name: str, errors: Array, sigmas: Array, seen: NDArray[np.bool_], *, is_length: bool = False
+) -> Iterator[str]:
     for what, chosen in ((name, np.ones(len(errors), dtype=bool)), ("  residual below the bound", seen)):
         e, s = np.abs(errors[chosen]), sigmas[chosen]
         if not len(e):
@@ -165,7 +175,7 @@ def run_of(model: SparseKernelModel, test: Sequence[Atoms], n_fs: int) -> Iterat
         yield (
             f"MD, {n_fs} fs in steps of {step} fs: total energy {energies.std() / len(atoms) * 1e3:.2g} meV/atom "
             f"about its mean, {temperatures.mean():.0f} K; at the end lowest LPR {lpr.lpr.min():.3g}, "
-            f"largest residual {lpr.residual.max():.3g}"
+            f"largest residual {np.max(lpr.residual):.3g}"
         )
 
 
