@@ -65,7 +65,9 @@ class Problem:
 
     def gradient_jobs(self, n_threads: int) -> dict[str, Job]:
         """Scores, which are all that the model gives, and the gradients of their sums."""
-        columns = [name for name in ("lpr", "lpr_held", "variance", "residual") if name != "lpr_held" or len(self.species) > 1]
+        columns = [
+            name for name in ("lpr", "lpr_held", "variance", "residual") if name != "lpr_held" or len(self.species) > 1
+        ]
         jobs: dict[str, Job] = {"scores": lambda: self.scorer.score([self.structure], [None], False, n_threads)}  # noqa: FBT003
         for name in columns:
             jobs[f"gradient of {name}"] = lambda name=name: self.scorer.score_gradient(

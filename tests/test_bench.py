@@ -37,6 +37,13 @@ ROWS: dict[str, dict[str, tuple[int, ...]]] = {
     "committee_fit.py": dict.fromkeys(
         ["fit, rows kept", "a model from rows", "a committee of ten from rows"], SECONDS_AND_RATIOS
     ),
+    "driving.py": dict.fromkeys(
+        ["no bias", "loose, 0.3", "loose, 1, limit 0.1", "loose, 3, limit 0.1", "hot, no bias", "hot, known, 0.3"],
+        (1,) * 12,  # means and standard deviations
+    )
+    | dict.fromkeys(
+        ["scores  ", "energies, forces and stress", "bias towards loose", "bias towards known"], SECONDS_AND_RATIOS
+    ),
     "fit_memory.py": {"10 ": (1, 1), "100 ": (1, 1)},
     "gap_fit.py": {"lpr_fast  ": (1,) * 6},
     "gram.py": dict.fromkeys(["qr  ", "gram  "], SECONDS_AND_RATIOS),
@@ -45,6 +52,8 @@ ROWS: dict[str, dict[str, tuple[int, ...]]] = {
         SECONDS_AND_RATIOS,
     ),
     "import_time.py": dict.fromkeys(["import numpy", "import lpr_fast"], SECONDS_AND_RATIOS),
+    "influence.py": dict.fromkeys(["one refit", "influence of all"], SECONDS_AND_RATIOS)
+    | {"fitted anew:": (1, 1), "typical error over what is expected:": (1, 1)},
     "kernel.py": dict.fromkeys(
         ["lpr_fast  ", "inv(H), einsum", "dtrsm, 1 of BLAS, 16 rows", "scikit-matter's loop", "the factor of all"],
         US_PER_ROW,

@@ -216,7 +216,7 @@ def test_parts_of_large_frames_and_threads_change_no_bit(
 ) -> None:
     frames = [slab(), rattled(FRAMES["two species"] * (4, 3, 2), 2)]
     expected = model.force_rigidity(frames, exact_residual=True, n_threads=1)
-    monkeypatch.setattr(_force_rigidity, "_ROWS_TOGETHER", 5 * 3 * model.rigidity.size)
+    monkeypatch.setattr(_force_rigidity, "ROWS_TOGETHER", 5 * 3 * model.rigidity.size)
     monkeypatch.setattr(_pieces, "LARGEST_WHOLE", 20)
     found = model.force_rigidity(frames, exact_residual=True, n_threads=2)
     for name, values in vars(expected).items():

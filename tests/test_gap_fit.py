@@ -10,7 +10,8 @@ import ase.io
 import numpy as np
 import pytest
 
-from lpr_fast import InvalidInputError, Noise, SparseKernelModel, load_model, read_gap_fit, what_if
+from lpr_fast import InvalidInputError, Noise, SparseKernelModel, fit_files, load_model, read_gap_fit, what_if
+from lpr_fast.models import _batches
 
 from .structures import gallium_arsenide, silicon
 from .test_command_line import run, succeed
@@ -232,7 +233,7 @@ def test_elements_have_to_be_known() -> None:
         read_gap_fit(COMMAND.replace("atoms_filename=train.xyz ", ""))
 
 
-def test_a_command_fits_frames_without_virials() -> None:
+def test_a_command_fits_frames_without_virials(monkeypatch: pytest.MonkeyPatch) -> None:
     frames = silicon(3)
     for frame in frames:
         frame.info["energy"], frame.calc = frame.get_potential_energy(), None
@@ -240,6 +241,9 @@ def test_a_command_fits_frames_without_virials() -> None:
     found = read_gap_fit(COMMAND.replace("n_sparse=100", "n_sparse=5"), species=["Si"])
     model = SparseKernelModel.fit(frames, **found.options)
     assert model.provenance["n_labels"] == {"energy": 3, "force": 72, "virial": 0}
+    monkeypatch.setattr(_batches, "TOGETHER", 4)  # rows are handed on before the virial's turn comes
+    again = SparseKernelModel.fit(frames, **found.options)
+    np.testing.assert_array_equal(again.score(frames).lpr, model.score(frames).lpr)
     for frame in frames:
         frame.arrays["forces"] = frame.arrays.pop("force")
     with pytest.raises(InvalidInputError, match=r"no frame has any named 'force' \(there are some named 'forces'\)"):
@@ -267,10 +271,18 @@ def test_the_command_line_fits_what_the_command_of_gap_fit_says(folder: Path) ->
     found = read_gap_fit((folder / "command").read_text())
     expected = SparseKernelModel.fit(ase.io.read("train.xyz", ":"), **found.options)
     np.testing.assert_array_equal(model.score(silicon(1)).lpr, expected.score(silicon(1)).lpr)
+    of_files = fit_files("train.xyz", "files.lpr", **found.options)
+    np.testing.assert_array_equal(of_files.score(silicon(1)).lpr, expected.score(silicon(1)).lpr)
     assert model.provenance["gap_fit"] == (folder / "command").read_text().strip()
     text = (folder / "command").read_text().replace("train.xyz", "elsewhere.xyz")
     succeed("fit", "train.xyz", "--gap-fit", text, "-o", "again.lpr")
     np.testing.assert_array_equal(load_model("again.lpr").score(silicon(1)).lpr, model.score(silicon(1)).lpr)
+
+
+def test_delta_may_be_left_to_the_evidence(folder: Path) -> None:
+    succeed("fit", "--gap-fit", "command", "--delta", "auto", "-o", "model.lpr")
+    model = load_model("model.lpr")
+    assert model.regularizer == pytest.approx(model.provenance["delta_choice"]["delta"] ** -2, rel=1e-12)
 
 
 def test_the_command_line_refuses_what_contradicts_the_command_of_gap_fit(folder: Path) -> None:

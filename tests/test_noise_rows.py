@@ -145,6 +145,21 @@ def test_structures_that_are_left_out_lose_all_their_rows(
     assert found.loss[0] == pytest.approx(expected_loss, rel=1e-12)
 
 
+def test_the_evidence_is_that_of_the_noise_that_was_given(
+    kept: tuple[SparseKernelModel, Path], rows: TrainingRows
+) -> None:
+    mu = kept[0].regularizer
+    found = rows.leave_one_out(regularizers=[mu], baseline="kept").minus_twice_log_evidence[0]
+    used = rows.weight > 0
+    baseline = np.array(list(kept[0].baseline.values()))  # type: ignore[union-attr]
+    targets = (np.array(rows.target) - np.asarray(rows._records["composition"]) @ baseline)[used]
+    eigenvalues, vectors = np.linalg.eigh(_prior(kept[0]))
+    half = (rows.phi[used] @ vectors) / np.sqrt(mu * eigenvalues)
+    covariance = np.diag(1.0 / rows.weight[used]) + half @ half.T
+    _, logdet = np.linalg.slogdet(2.0 * np.pi * covariance)
+    assert found == pytest.approx(logdet + targets @ np.linalg.solve(covariance, targets), rel=1e-6)
+
+
 def test_a_regularizer_can_be_chosen_by_all_labels(rows: TrainingRows) -> None:
     choice = rows.choose_regularizer(baseline="kept")
     scan = rows.leave_one_out(baseline="kept")

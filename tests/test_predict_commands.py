@@ -151,6 +151,21 @@ def test_labels_of_other_names_and_virials_are_compared(folder: Path) -> None:
     np.testing.assert_allclose(errors_in(printed, "all"), errors_in(expected, "all"), rtol=1e-3)
 
 
+def test_labels_have_the_names_of_the_fit_where_nobody_says_others(folder: Path) -> None:
+    frames = labelled_alloys(8)
+    for frame in frames:
+        frame.info["dft_energy"], frame.arrays["dft_forces"] = frame.get_potential_energy(), frame.get_forces()
+        frame.info["dft_virial"] = -frame.get_volume() * frame.get_stress(voigt=False)
+        frame.calc = None
+    ase.io.write(folder / "named.xyz", frames)
+    keys = {"energy_key": "dft_energy", "force_key": "dft_forces", "virial_key": "dft_virial"}
+    sigma = {"energy": 0.1, "force": 0.1, "virial": 1.0}
+    fitted(frames, regularizer="auto", sigma=sigma, delta=1.0, **keys).save(folder / "named.lpr")
+    errors = errors_in(succeed("predict", folder / "named.lpr", folder / "named.xyz"), "all")
+    assert len(errors) == 6
+    assert np.isfinite(errors).all()
+
+
 def test_stress_of_the_opposite_sign_is_said(folder: Path) -> None:
     model, frames = load_model(folder / "m.lpr"), labelled_alloys(2, seed=40)
     for frame in frames:

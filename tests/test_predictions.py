@@ -125,6 +125,18 @@ def test_the_bits_do_not_depend_on_threads_or_on_other_frames_and_members(system
         np.testing.assert_array_equal(of_all, getattr(asked, name))
 
 
+def test_what_belongs_to_a_frame_is_what_it_has_alone() -> None:
+    frames = [silicon(1, seed=20)[0], silicon(1, seed=21)[0].repeat((2, 1, 1)), silicon(1, seed=22)[0]]
+    model = with_committee(fitted())
+    found = model.predict(frames, members=True)
+    for number, frame in enumerate(frames):
+        alone, part = model.predict(frame, members=True), found.of(number)
+        assert part.members is not None
+        for name in ("energy", "energies", "forces", "virial", "stress", "frame"):
+            np.testing.assert_array_equal(getattr(part, name), getattr(alone, name))
+            np.testing.assert_array_equal(getattr(part.members, name), getattr(alone.members, name))
+
+
 @every_model
 def test_members_predict_what_models_with_their_weights_would(kind: str) -> None:
     training, frame = SYSTEMS["two species"]()

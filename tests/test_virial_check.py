@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import ase.build
 import ase.io
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from ase import Atoms
 
 from lpr_fast import LinearModel, LprWarning, SparseKernelModel, fit_files
 
-from .alloys import alloys, virial_of, without
+from .alloys import alloys, labelled, virial_of, without
 from .structures import HYPERS
 
 Fit = Callable[[list[Atoms]], Any]
@@ -63,6 +64,18 @@ def test_few_virials_and_those_that_cannot_be_used_say_nothing() -> None:
     for frame in frames[4:]:
         frame.info["virial"] = np.zeros((2, 2))
     FITS["energies"](frames)
+
+
+def test_where_volumes_do_not_vary_nobody_judges() -> None:
+    cell = ase.build.bulk("Cu", cubic=True)
+    frames = []
+    for seed in range(24):
+        frames.append(cell.copy())
+        frames[-1].numbers[: seed % 3] = 79
+        frames[-1].rattle(0.1, seed=seed)  # type: ignore[no-untyped-call]
+        labelled(frames[-1])
+        frames[-1].calc.results["stress"] *= -1.0  # type: ignore[union-attr]
+    FITS["forces"](frames)
 
 
 def test_virials_that_are_fitted_to_are_not_looked_at() -> None:

@@ -39,3 +39,11 @@ def n_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def n_threads_of(given: int) -> int:
+    """Threads that a call uses: the number itself, or for 0 ``OMP_NUM_THREADS`` or all cores; at least one."""
+    if given == 0:
+        first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+        given = int(first) if first.isdecimal() else 0
+    return max(1, given or n_cores())

@@ -259,5 +259,7 @@ def _environments(pairs: ArrayLike, structures: Structures) -> Indices:
 def _provenance(structures: Structures, settings: FitSettings) -> dict[str, Any]:
     """What every provenance says, after what the caller wants it to say."""
     facts = provenance_of(structures, settings.provenance)
-    noise = {} if settings.noise is None else {"noise": dict(settings.noise)}
+    noise: dict[str, Any] = {} if settings.noise is None else {"noise": dict(settings.noise)}
+    named = {"force_key": settings.force_key, "virial_key": settings.virial_key}
+    noise |= {name: key for name, key in named.items() if key is not None}
     return facts | noise | {"energy_key": None if structures.energies is None else settings.energy_key}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,13 @@ from ._describing import Ready
 from ._force_residual import ForceResidual
 from ._gradient_rows import GradientBasis
 from ._pieces import Piece
+from ._pipeline import Scores
 from ._sums import SumScoring
 
 Indices = NDArray[np.int64]
 
 # Numbers of the rows of forces that exist at a time.
-_ROWS_TOGETHER = 2**21
+ROWS_TOGETHER = 2**21
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,14 @@ class ForceScoring:
             piece.frame, piece.atom, {name: _joined([part[name] for part in parts]) for name in parts[0]}
         )
 
+    def with_forces(self, scores: Scores, piece: Piece, n_threads: int, *, marks: bool) -> Scores:
+        """Scores of the atoms of a piece, and of the forces on them."""
+        return _with_forces(scores, self.of_piece(piece, n_threads, marks=marks))
+
+    def with_no_forces(self, nothing: Scores) -> Scores:
+        """Scores of no atoms, with the columns that the model gives of forces."""
+        return _with_forces(nothing, self.of_nothing())
+
     def of_nothing(self) -> ForceRigidity:
         """Empty arrays, for what the model gives."""
         none = np.zeros((0, 3, 3))
@@ -116,7 +125,7 @@ class ForceScoring:
     def _parts(self, ready: Ready, atoms: Indices | None) -> Iterator[Indices]:
         """Atoms of a frame, so many together as rows fit."""
         wanted = np.arange(len(ready)) if atoms is None else atoms
-        step = max(1, _ROWS_TOGETHER // (3 * self.sums.core.size))
+        step = max(1, ROWS_TOGETHER // (3 * self.sums.core.size))
         for first in range(0, len(wanted), step):
             yield wanted[first : first + step]
 
@@ -199,6 +208,10 @@ def force_scoring(
         assert sums.rigidity._prior is not None
         exact = ForceResidual(gradients.soap, sums.rigidity._prior, sums.zeta)
     return ForceScoring(sums, gradients, scorer, exact, prior_variance)
+
+
+def _with_forces(scores: Scores, forces: ForceRigidity) -> Scores:
+    return replace(scores, force_variance=forces.variance, force_sigma=forces.sigma, force_residual=forces.residual)
 
 
 def largest_eigenvalues(matrices: Array) -> Array:

@@ -27,6 +27,9 @@ DEFAULT_ENERGY_KEY = "energy"
 # Frames are scored together until they have so many atoms: enough for all cores.
 BATCH_ATOMS = 4096
 
+# Threads would wait for one another longer than they compute for frames of fewer atoms; the bits are the same.
+_FEW_ATOMS = 256
+
 # Features that exist at a time.
 _BATCH_VALUES = 2**21
 
@@ -109,6 +112,11 @@ def usable(
                 raise
             skip(number, str(error))
             yield None
+
+
+def threads_for(n_atoms: int, n_threads: int) -> int:
+    """Threads that are worth while for one frame."""
+    return 1 if n_atoms < _FEW_ATOMS else n_threads
 
 
 def batch_limit(n_features: int) -> int:

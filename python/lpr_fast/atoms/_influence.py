@@ -51,6 +51,7 @@ class LeftOutLabels:
     virial_error: Array
     studentised: dict[str, Array]
     spread: dict[str, float]
+    has_noise: bool
 
     @property
     def suspicion(self) -> Array:

@@ -58,6 +58,11 @@ class KeptRows:
         return len(self._first_rows)
 
     @property
+    def has_noise(self) -> bool:
+        """Whether labels have standard deviations of their own, and models of the rows the loss ``"noise"``."""
+        return self._head.settings.noise is not None
+
+    @property
     def phi(self) -> Array:
         """The rows, shape (n_rows, M), mapped: only what is looked at is read."""
         phi: Array = self._records["phi"]

@@ -108,6 +108,8 @@ class Prepared:
         How many these are.
     baseline : numpy.ndarray, shape (n_species,), or None
         Energies per atom that labels are less; None without energies.
+    has_noise : bool
+        Whether the loss is one of noise.
     """
 
     influences: Influences
@@ -115,6 +117,7 @@ class Prepared:
     blocks: Iterator[Block]
     n_blocks: int
     baseline: Array | None
+    has_noise: bool
 
     def labels(self, rows: Rows) -> Array | None:
         """Labels of rows less the baseline."""
@@ -135,7 +138,7 @@ def influence_of(prepared: Prepared, report: Callable[[int], None]) -> Influence
     for number, block in enumerate(prepared.blocks, start=1):
         found.add(block, prepared.influences.without(block.rows, prepared.labels(block.rows)))
         report(number)
-    return found.influence()
+    return found.influence(has_noise=prepared.has_noise)
 
 
 def redundant_of(
@@ -204,7 +207,7 @@ class _Found:
         if without.errors is not None and without.studentised is not None:
             self._labels += _labels_of(block, without.errors, without.studentised)
 
-    def influence(self) -> Influence:
+    def influence(self, *, has_noise: bool) -> Influence:
         """All blocks."""
         names, groups, n_structures, n_rows, leverages, refitted, largest, means, loosest, shifts, moved = map(
             np.array, zip(*self._blocks, strict=True)
@@ -228,7 +231,7 @@ class _Found:
             atom=self._targets.atom,
             blind=self._targets.blind,
             variance_now=self._forms,
-            labels=_joined(self._labels) if has_shifts else None,
+            labels=_joined(self._labels, has_noise=has_noise) if has_shifts else None,
         )
 
 
@@ -269,7 +272,7 @@ def _labels_of(block: Block, errors: Array, studentised: Array) -> Iterator[_Lab
         yield _Labels(structure, group, n_atoms, labels["kind"][own], errors[own], studentised[own])
 
 
-def _joined(parts: list[_Labels]) -> LeftOutLabels:
+def _joined(parts: list[_Labels], *, has_noise: bool) -> LeftOutLabels:
     parts = sorted(parts, key=lambda part: part.structure)
     n_atoms = np.array([part.n_atoms for part in parts])
     energies = [part.errors_of("energy") for part in parts]
@@ -284,6 +287,7 @@ def _joined(parts: list[_Labels]) -> LeftOutLabels:
         virial_error=np.array([part.root_mean_square("virial") for part in parts]) / n_atoms,
         studentised={kind: np.array([part.largest(kind) for part in parts]) for kind in KINDS},
         spread={kind: _spread(studentised[kinds == number]) for number, kind in enumerate(KINDS)},
+        has_noise=has_noise,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -20,6 +20,7 @@ from ._calibrating import Asked, calibrated_model, labelled_totals
 from ._force_model import ForceModel
 from ._frames import DEFAULT_ENERGY_KEY
 from ._intervals import Intervals, intervals_of
+from ._pieces import Piece
 from ._pipeline import Scores, UnknownSpecies, joined, whole_frames
 from ._predicting_model import PredictingModel
 from ._totals import Totals
@@ -41,7 +42,12 @@ class StructureModel(ForceModel, PredictingModel):
     """
 
     def score(
-        self, frames: Iterable[Atoms], *, unknown_species: UnknownSpecies = "error", n_threads: int = 0
+        self,
+        frames: Iterable[Atoms],
+        *,
+        forces: bool = False,
+        unknown_species: UnknownSpecies = "error",
+        n_threads: int = 0,
     ) -> Scores:
         """Rigidity, variance, residual, local energy, percentile and verdict of every atom.
 
@@ -51,6 +57,9 @@ class StructureModel(ForceModel, PredictingModel):
         ----------
         frames : iterable of ase.Atoms
             Any iterable, for instance ``ase.io.iread(file)``; a single structure too.
+        forces : bool
+            Whether to give the variance of the force on every atom too (see `force_rigidity`): it takes many times as
+            long.
         unknown_species : {"error", "nan"}
             What to do about atoms of species that the model does not know. "nan" gives NaN for them, and for atoms
             that have one of them within the cutoff. Sites without an element (atomic number 0) are seen by nobody.
@@ -66,8 +75,13 @@ class StructureModel(ForceModel, PredictingModel):
         InvalidInputError
             For frames that cannot be scored, naming frame, atom and element.
         """
-        parts = [scores for _, scores in self._scored_batches(frames, unknown_species, n_threads)]
-        return joined([self.pipeline.scores_of_nothing(), *parts])
+        parts = [scores for _, scores in self._scored_batches(frames, unknown_species, n_threads, forces=forces)]
+        return joined([self.scores_of_nothing(forces=forces), *parts])
+
+    def scores_of_nothing(self, *, forces: bool = False) -> Scores:
+        """Empty arrays, for the columns that `score` gives."""
+        nothing = self.pipeline.scores_of_nothing()
+        return self.force_scoring().with_no_forces(nothing) if forces else nothing
 
     def score_features(self, X: ArrayLike, species: ArrayLike, *, n_threads: int = 0) -> LocalScores:
         """Rigidity, variance, residual and local energy of environments from their features.
@@ -342,9 +356,29 @@ class StructureModel(ForceModel, PredictingModel):
         return labelled_totals(self.pipeline, self.total_scoring, frames, key, as_count("n_threads", n_threads))
 
     def _scored_batches(
-        self, frames: Iterable[Atoms], unknown_species: UnknownSpecies, n_threads: int = 0
+        self,
+        frames: Iterable[Atoms],
+        unknown_species: UnknownSpecies,
+        n_threads: int = 0,
+        *,
+        forces: bool = False,
     ) -> Iterator[tuple[list[Atoms], Scores]]:
         """Frames, a batch at a time, with their scores."""
         count = as_count("n_threads", n_threads)
         pieces = self.pipeline.pieces(frames, unknown_species)
-        return whole_frames((piece, self.pipeline.scores(piece, unknown_species, count)) for piece in pieces)
+        scores = self.piece_scoring(unknown_species, count, forces=forces)
+        return whole_frames((piece, scores(piece)) for piece in pieces)
+
+    def piece_scoring(
+        self, unknown_species: UnknownSpecies, n_threads: int, *, forces: bool
+    ) -> Callable[[Piece], Scores]:
+        """What scores the atoms of a piece, for the floors above."""
+        pipeline, scoring = self.pipeline, self.force_scoring() if forces else None
+
+        def score(piece: Piece) -> Scores:
+            scores = pipeline.scores(piece, unknown_species, n_threads)
+            if scoring is None:
+                return scores
+            return scoring.with_forces(scores, piece, n_threads, marks=unknown_species == "nan")
+
+        return score

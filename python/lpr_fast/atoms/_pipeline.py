@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
@@ -33,10 +33,16 @@ class Scores(LocalScores):
     ----------
     frame, atom : numpy.ndarray of int
         Number of the frame, and of the atom within it, counted from 0.
+    force_variance, force_sigma, force_residual : numpy.ndarray or None
+        Variance, standard deviation and residual of the force on the atom, where they were asked for: ``variance``,
+        ``sigma`` and ``residual`` of `ForceRigidity`.
     """
 
     frame: Indices
     atom: Indices
+    force_variance: Array | None = field(default=None, kw_only=True)
+    force_sigma: Array | None = field(default=None, kw_only=True)
+    force_residual: Array | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)

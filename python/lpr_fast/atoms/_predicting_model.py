@@ -13,6 +13,7 @@ from .._arrays import Array, as_count
 from .._errors import InvalidInputError
 from ..models._posterior import Posterior, with_ensemble
 from ._described_model import DescribedModel
+from ._frames import threads_for
 from ._pieces import Piece
 from ._predictions import OfFrame, Predicting, Prediction, prediction_of
 from ._rigidity_gradient import Quantity, RigidityGradient, of_atoms, of_total, wanted
@@ -61,8 +62,8 @@ class PredictingModel(DescribedModel):
         else:
             assert self.baseline is not None
             predicting = Predicting(scorer, weights, self.baseline)
-            whole = (ready for piece in pieces if piece.is_last for ready in piece.batch)
-            found = [predicting.of(ready, count, forces=forces) for ready in whole]
+            batches = (piece.batch for piece in pieces if piece.is_last)
+            found = [part for batch in batches for part in predicting.of(batch, count, forces=forces)]
         return prediction_of(found, len(weights), forces=forces and scorer is not None)
 
     def with_ensemble(self: AnyModel, n_members: int, *, seed: int = 0, alpha: float = 1.0) -> AnyModel:
@@ -145,6 +146,7 @@ class PredictingModel(DescribedModel):
         if scorer is None:
             raise InvalidInputError("the descriptor of this model is not SOAP; nobody knows how it follows the atoms.")
         structure = self._one_structure(frame)
+        count = threads_for(len(structure), count)
         is_held = self._model.factor.held() is not None
         options = {"atom": atom, "coefficients": coefficients, "power": power, "total": total}
         of = wanted(quantity, len(structure), self._facts, is_held=is_held, **options)

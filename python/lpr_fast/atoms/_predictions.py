@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 
 from .. import _core
 from .._arrays import Array
+from .._cpu import n_threads_of
 from ._describing import Ready
+from ._frames import threads_for
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -26,7 +29,8 @@ _ROWS, _COLUMNS = [0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]
 class Prediction:
     """What a model predicts for structures, in the unit of the training energies (eV) and Å.
 
-    Arrays of atoms have those of all frames, one after the other: ``forces[frame == 3]`` are the forces of frame 3.
+    Arrays of atoms have those of all frames, one after the other: ``forces[frame == 3]`` are the forces of frame 3, and
+    `of` gives all of a frame.
 
     Attributes
     ----------
@@ -60,6 +64,23 @@ class Prediction:
     def __len__(self) -> int:
         """Return the number of frames."""
         return len(self.energy)
+
+    def of(self, frame: int) -> Prediction:
+        """What is predicted for one of the frames, whose number is 0 then."""
+        atoms = slice(*np.searchsorted(self.frame, [frame, frame + 1]))
+
+        def of_frame(values: Array | None) -> Array | None:
+            return None if values is None else values[frame : frame + 1]
+
+        return Prediction(
+            self.energy[frame : frame + 1],
+            self.energies[atoms],
+            None if self.forces is None else self.forces[atoms],
+            of_frame(self.virial),
+            of_frame(self.stress),
+            np.zeros_like(self.frame[atoms]),
+            None if self.members is None else self.members.of(frame),
+        )
 
 
 @dataclass(frozen=True)
@@ -98,10 +119,21 @@ class Predicting:
     weights: Array
     baseline: dict[int, float]
 
-    def of(self, ready: Ready, n_threads: int, *, forces: bool) -> OfFrame:
-        """Of one frame, in one pass over its atoms; the bits depend on it and the model alone."""
+    def of(self, batch: Sequence[Ready], n_threads: int, *, forces: bool) -> list[OfFrame]:
+        """Of frames, each in one pass over its atoms; the bits of each depend on it and the model alone.
+
+        Where there are as many frames as threads, each thread takes frames.
+        """
+        n_together = min(n_threads_of(n_threads), len(batch))
+        if n_together == 1 or n_together < n_threads_of(n_threads):
+            return [self._of_one(ready, n_threads, forces=forces) for ready in batch]
+        with ThreadPoolExecutor(n_together) as pool:
+            return list(pool.map(lambda ready: self._of_one(ready, 1, forces=forces), batch))
+
+    def _of_one(self, ready: Ready, n_threads: int, *, forces: bool) -> OfFrame:
         assert ready.structure is not None
-        found = self.scorer.predict(ready.structure, self.weights, n_threads, forces=forces)
+        of_frame = threads_for(len(ready), n_threads)
+        found = self.scorer.predict(ready.structure, self.weights, of_frame, forces=forces)
         alone = np.array([self.baseline[number] for number in ready.frame.numbers.tolist()])
         energies = found["energies"] + alone[:, None]
         if not forces:

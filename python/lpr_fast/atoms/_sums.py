@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from .. import _core
 from .._arrays import Array
 from ._describing import Describing, Ready
+from ._frames import threads_for
 
 if TYPE_CHECKING:
     from .._rigidity import Rigidity
@@ -25,9 +26,6 @@ Kind = Literal["sr", "held", "pp"]
 # Atoms of a frame that are described together, and rows of phi, or of kernels, that exist at a time.
 _DESCRIBED = 2048
 _ROWS = 256
-
-# Threads would wait for one another longer than they compute for fewer atoms; the bits are the same.
-_FEW = 256
 
 
 @dataclass(frozen=True)
@@ -155,7 +153,7 @@ class SumScoring:
     def sums(self, ready: Ready, members: Members, n_threads: int, *, with_features: bool) -> Sums:
         """Of one frame: the bits depend on it, its members and the model alone."""
         used, places = np.unique(members.atoms, return_inverse=True)
-        n_threads = _threads(len(used), n_threads)
+        n_threads = threads_for(len(used), n_threads)
         among_used = Members(members.count, members.sums, places, members.weights)
         rows = np.zeros((members.count, self.core.size))
         kept: list[Array] = []
@@ -235,7 +233,7 @@ class SumScoring:
     def _own(self, features: Array, weights: Array, n_threads: int) -> float:
         """Weighted sum of the kernels between all of some environments of one species."""
         assert self.zeta is not None
-        count = _threads(len(features), n_threads)
+        count = threads_for(len(features), n_threads)
         own = 0.0
         for first in range(0, len(features), _ROWS):
             block, rest = features[first : first + _ROWS], features[first:]
@@ -255,7 +253,7 @@ class SumScoring:
             places = np.cumsum(of_species) - 1
             members = sums.members.taken(of_species[sums.members.atoms], places[sums.members.atoms])
             features = sums.features[of_species]
-            count = _threads(len(features), n_threads)
+            count = threads_for(len(features), n_threads)
             for first in range(0, len(features), _ROWS):
                 kernels = _core.kernel_rows(features, features[first : first + _ROWS], self.zeta, count)
                 with_block = np.zeros((len(found), kernels.shape[1]))
@@ -265,7 +263,3 @@ class SumScoring:
                 among_block.add(np.ascontiguousarray(with_block.T), found)
         symmetric: Array = 0.5 * (found + found.T)
         return symmetric
-
-
-def _threads(n_atoms: int, n_threads: int) -> int:
-    return 1 if n_atoms < _FEW else n_threads

@@ -126,7 +126,7 @@ class TrainingRows(InfluentialRows):
         grid = grid_of(spectrum) if regularizers is None else as_grid(regularizers)
         if not len(grid):
             raise InvalidInputError("the rows are all zero, so there is nothing to choose a regularizer by; give some.")
-        return left_out([spectrum], [grid], blocks, energies, n_threads)[0]
+        return left_out([spectrum], [grid], blocks, energies, self._head.settings.noise_scale, n_threads)[0]
 
     def choose_regularizer(
         self,
@@ -155,7 +155,7 @@ class TrainingRows(InfluentialRows):
         facts, blocks = self._asked(structures, weights, baseline)
         self._baseline_of(facts)
         accumulator = self._sums(facts, blocks, n_threads).accumulator
-        choice = chosen(self._head.basis, accumulator, facts, blocks, n_threads)
+        choice = chosen(self._head.basis, accumulator, facts, blocks, self._settings(None, n_threads))
         if isinstance(choice, str):
             raise InvalidInputError(f"the regularizer cannot be chosen, for {choice}; add rows of other structures.")
         return choice

@@ -18,10 +18,13 @@ from ._describing import SoapDescribing
 from ._environments import FrameEnvironments
 
 # Structures with virials that are looked at, of so many at the beginning; fewer say nothing.
-_MOST, _AMONG, _FEWEST = 50, 1000, 5
+_MOST, _AMONG, _FEWEST = 50, 1000, 20
 
 # Correlations of virials that have nothing to do with each other reach to about this.
 _NEGATIVE = -0.3
+
+# Standard deviation of the volume of an atom, over its mean, below which energies know too little of virials to judge.
+_SAME_VOLUMES = 0.01
 
 
 def warn_of_reversed_virials(problem: Problem, model: _core.Model, *, stacklevel: int) -> None:
@@ -33,13 +36,14 @@ def warn_of_reversed_virials(problem: Problem, model: _core.Model, *, stacklevel
     is_asked = "unused_virials_of" in problem.structures.facts and problem.facts.baseline is not None
     if not is_asked or not isinstance(environments, FrameEnvironments):
         return
-    pairs = np.array(list(islice(_virials(environments, problem, model), _MOST)))
-    if len(pairs) < _FEWEST:
+    found = list(islice(_virials(environments, problem, model), _MOST))
+    volumes = np.array([volume for _, volume in found])
+    if len(found) < _FEWEST or volumes.std() < _SAME_VOLUMES * volumes.mean():
         return
-    correlation = _correlation(pairs[:, 0], pairs[:, 1])
+    correlation = _correlation(*np.array([pair for pair, _ in found]).swapaxes(0, 1))
     if correlation < _NEGATIVE:
         warnings.warn(
-            f"predicted virials correlate negatively ({correlation:.2f} over {len(pairs)} structures) with those of "
+            f"predicted virials correlate negatively ({correlation:.2f} over {len(found)} structures) with those of "
             "the training set, which were not fitted to: look at the sign of these virials, or stresses (a virial is "
             "minus the derivative of the energy with respect to strain, a stress plus that over the volume).",
             LprWarning,
@@ -47,8 +51,8 @@ def warn_of_reversed_virials(problem: Problem, model: _core.Model, *, stacklevel
         )
 
 
-def _virials(environments: FrameEnvironments, problem: Problem, model: _core.Model) -> Iterator[tuple[Array, Array]]:
-    """Predicted virials, and those of the structures, per atom; what cannot be had is left out."""
+def _virials(environments: FrameEnvironments, problem: Problem, model: _core.Model) -> Iterator[tuple[Array, float]]:
+    """Virials as they are predicted and as structures have them, (2, 6), and volumes, all per atom."""
     describing, settings = environments.describing, problem.settings
     if not isinstance(describing, SoapDescribing):
         return
@@ -60,7 +64,7 @@ def _virials(environments: FrameEnvironments, problem: Problem, model: _core.Mod
             if label is None or structure is None or np.isnan(label).any():
                 continue
             found = scorer.predict(structure, None, settings.n_threads)["virials"][0]
-            yield upper_triangle(found) / len(frame), label / len(frame)
+            yield np.stack([upper_triangle(found), label]) / len(frame), frame.cell.volume / len(frame)
 
 
 def _correlation(predicted: Array, labels: Array) -> float:

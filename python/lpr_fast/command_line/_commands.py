@@ -175,6 +175,12 @@ def fit(train: tuple[str, ...], output: Path, **options: Any) -> None:
     help="Name of labels of atoms, or of frames, in TRAJECTORY: score their groups as wholes too, into OUT.groups.csv.",
 )
 @click.option(
+    "--force-sigma",
+    is_flag=True,
+    help="Write how well the force on each atom is known too, as force_variance, force_sigma and force_residual; that "
+    "takes many times as long.",
+)
+@click.option(
     "--unknown-species",
     type=click.Choice(["error", "nan"]),
     default="error",

@@ -33,6 +33,7 @@ from ._noise_lines import noise_lines
 from ._noise_options import as_delta, noise_of
 from ._split import split_lines
 from ._terminal import say, tell, watching
+from ._training_errors import training_error_lines
 from ._tune import as_regularizer, choice_lines, size_line
 
 # Options that are about SOAP.
@@ -181,6 +182,7 @@ def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
             list(options.active_from) or None,
         )
         fitted = _fit_files.fitted(list(train), order)
+        errors = list(training_error_lines(fitted.model, train, order.settings, options.reading, progress))
         watch.lap("writing")
     if fitted.resumed_at is not None:
         say(f"went on from structure {fitted.resumed_at} of the second pass, where an earlier run had stopped.")
@@ -199,7 +201,7 @@ def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
     for line in (blind_line(model), few_line(model)):
         if line is not None:
             tell(line)
-    for line in [*split_lines(model), *choice_lines(facts), *noise_lines(model)]:
+    for line in [*split_lines(model), *choice_lines(facts), *noise_lines(model), *errors]:
         tell(line)
     if options.calibrate is not None:
         warn_of_training(model, (options.calibrate,))

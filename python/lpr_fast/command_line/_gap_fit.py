@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,15 @@ from ..reading._options import ReadOptions
 from ..reading._sources import source_of
 from ._calibrate import frames_of
 from ._fit import Options
+from ._noise_options import as_delta
 from ._terminal import say
 
 # Options of `lpr-fast fit` that have no say beside a command of gap_fit, or a say that would be misunderstood.
 _DECIDED = (
     *("cutoff", "max_radial", "max_angular", "width", "hypers", "features", "descriptor", "model", "zeta", "n_active"),
     *("active_set", "active_from", "regularizer", "loss", "energy_key", "no_energies", "weights", "sigmas", "baseline"),
-    *("group_key", "sigma_energy", "sigma_force", "sigma_virial", "delta", "force_key", "virial_key", "seed"),
+    *("group_key", "sigma_energy", "sigma_force", "sigma_virial", "sigma_group", "force_key", "virial_key"),
+    *("mask_key", "seed"),
 )
 
 
@@ -72,6 +74,8 @@ def with_gap_fit(train: tuple[str, ...], options: Options) -> tuple[tuple[str, .
     _refuse_beside()
     text = _text_of(options.gap_fit)
     found = read_gap_fit(text, species=_elements(train, options.reading) if train else None)
+    if _is_given("delta"):
+        found = replace(found, options=found.options | {"delta": as_delta(options.delta)})
     for remark in found.remarks:
         say(f"note: {remark}")
     named = train or (() if found.train is None else (found.train,))
@@ -80,13 +84,15 @@ def with_gap_fit(train: tuple[str, ...], options: Options) -> tuple[tuple[str, .
 
 
 def _refuse_beside() -> None:
-    context = click.get_current_context()
-    given = [name for name in _DECIDED if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
-    if given:
+    if given := [name for name in _DECIDED if _is_given(name)]:
         names = ", ".join("--" + name.replace("_", "-") for name in given)
         raise InvalidInputError(
             f"--gap-fit and {names} were given; say it in the command of gap_fit, or leave one out."
         )
+
+
+def _is_given(option: str) -> bool:
+    return click.get_current_context().get_parameter_source(option) is ParameterSource.COMMANDLINE
 
 
 def _text_of(given: str) -> str:

@@ -134,9 +134,10 @@ def _of_labels(labels: LeftOutLabels, suspicion: float) -> Iterator[str]:
         errors = getattr(labels, f"{kind}_error")
         there = errors[~np.isnan(errors)]
         if len(there):
+            beside = f", typically {labels.spread[kind]:.3g} times what noise and variance let expect"
             yield (
-                f"left out  {_PLURAL[kind]}: error {np.sqrt((there**2).mean()):.3g} {_UNITS[kind]}, typically "
-                f"{labels.spread[kind]:.3g} times what noise and variance let expect"
+                f"left out  {_PLURAL[kind]}: error {np.sqrt((there**2).mean()):.3g} {_UNITS[kind]}"
+                + beside * labels.has_noise
             )
     chosen = labels.suspicious(suspicion)
     if not len(chosen):

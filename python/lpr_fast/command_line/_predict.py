@@ -12,7 +12,7 @@ import numpy as np
 
 from .._errors import InvalidInputError
 from .._files import refuse_output, replacing
-from ..atoms._frames import DEFAULT_ENERGY_KEY
+from ..atoms._frames import BATCH_ATOMS, DEFAULT_ENERGY_KEY, batches
 from ..atoms._load import load_model
 from ..atoms._model import StructureModel
 from ..atoms._prediction_errors import LabelKeys, PredictionErrors
@@ -94,8 +94,9 @@ def _refuse_names_that_nothing_has(errors: PredictionErrors, options: Options) -
 
 def _predicted(model: StructureModel, frames: Iterator[Atoms], *, forces: bool) -> Iterator[tuple[Atoms, Prediction]]:
     """Frames with what is predicted for each, by the members too if there are any."""
-    for frame in frames:
-        yield frame, model.predict([frame], forces=forces, members=model.n_members > 0)
+    for _, batch in batches(frames, BATCH_ATOMS):
+        found = model.predict(batch, forces=forces, members=model.n_members > 0)
+        yield from ((frame, found.of(number)) for number, frame in enumerate(batch))
 
 
 def _write(file: BinaryIO, frame: Atoms, found: Prediction) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ from ..descriptors._imported import imported
 from ..jobs._executors import executor_of
 from ..jobs._job import Run
 from ..jobs._run import score_trajectory
+from ..jobs._scoring import RunProgress
 from ..jobs._shards import merge_shards
 from ._groups import group_facts, group_lines, groups_of
 from ._summary import as_facts, as_lines
-from ._terminal import say, tell, watching
+from ._terminal import Watch, say, tell, watching
 from ._verdicts import verdict_lines
 
 
@@ -26,6 +28,7 @@ class Options:
     unknown_species: Any
     least_rigid: int
     groups: str | None
+    force_sigma: bool
     on_error: Any
     reading: dict[str, Any]
     descriptor: str | None
@@ -49,6 +52,7 @@ def score(model_path: Path, trajectory: tuple[str, ...], options: Options) -> in
             options.output or None,
             least_rigid=options.least_rigid,
             groups=options.groups,
+            forces=options.force_sigma,
             unknown_species=options.unknown_species,
             on_error=options.on_error,
             **options.reading,
@@ -56,7 +60,7 @@ def score(model_path: Path, trajectory: tuple[str, ...], options: Options) -> in
             shard=options.shard,
             executor=executor,
             memory=options.memory,
-            progress=watch.report_run,
+            progress=partial(_report, watch, quiet=options.quiet),
         )
     if (run.resumed_at or run.resumed_at_atom) and not options.quiet:
         say(_went_on(run, with_workers=bool(options.workers or options.scheduler)))
@@ -70,6 +74,15 @@ def score(model_path: Path, trajectory: tuple[str, ...], options: Options) -> in
     for line in [*as_lines(run, ", ".join(trajectory)), *about_groups, _end(run, options.shard), *verdicts]:
         tell(line, quiet=options.quiet)
     return run.summary.n_skipped
+
+
+def _report(watch: Watch, run: RunProgress, *, quiet: bool) -> None:
+    """Show how far a run is, and before it begins, what its forces will take."""
+    if run.force_seconds is not None and not quiet:
+        per_atom, n_atoms = run.force_seconds, run.atoms_in_all
+        in_all = "" if n_atoms is None else f", {per_atom * n_atoms / 60:,.1f} min for {n_atoms:,} atoms"
+        say(f"forces will take about {1e3 * per_atom:,.1f} ms an atom in each process{in_all}.")
+    watch.report_run(run)
 
 
 def _went_on(run: Run, *, with_workers: bool) -> str:

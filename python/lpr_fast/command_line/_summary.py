@@ -48,6 +48,7 @@ def _facts_of(part: Statistics) -> dict[str, Any]:
         "lpr_held_lowest": _place(part.lpr_held_lowest),
         **{f"lpr_held_{share}": _finite(part.quantile(share / 100, held=True)) for share in _QUANTILES},
         "residual_largest": _place(part.residual_largest),
+        "force_sigma_largest": _place(part.force_sigma_largest),
         "frames_with_energy": part.n_energies,
         "energy_rmse_per_atom": part.energy_rmse,
         "verdicts": None if part.verdicts is None else by_name(part.verdicts),
@@ -101,6 +102,10 @@ def _about_rigidity(summary: RunSummary, loss: str) -> list[str]:
     if summary.residual_largest is not None:
         lines.append(f"residual  largest {_where(summary.residual_largest)}")
         lines.append("          0 is seen, 1 unlike anything in the active set: near 1 a high LPR means nothing")
+    if summary.force_sigma_largest is not None:
+        lines.append(
+            f"forces    largest sigma {_where(summary.force_sigma_largest)}, in the unit of the energies per Å"
+        )
     species = {symbol(number): summary.species[number] for number in sorted(summary.species)}
     parts = {"all": summary, **species} if len(species) > 1 else species
     lines += _table("species", parts)

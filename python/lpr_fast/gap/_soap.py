@@ -73,8 +73,8 @@ def soaps_of(text: str, remarks: list[str]) -> list[Soap]:
             found.append(_soap(Options(named(words, "soap of the gap_fit command"), remarks)))
         elif kind:
             remarks.append(
-                f"the descriptor {kind} is left out: the model has SOAP alone, which has to learn what {kind} would; "
-                "errors of strongly compressed structures will be larger."
+                f"the descriptor {kind} is left out: SOAP has to learn what {kind} would, so that its delta may be too "
+                "small (delta='auto', --delta auto), and strongly compressed structures are described worse."
             )
     if not found:
         raise InvalidInputError("gap of the gap_fit command has no soap; models here describe structures by SOAP.")

@@ -6,6 +6,7 @@ import os
 
 from .._errors import InvalidInputError
 from ..atoms import _frames
+from ..atoms._force_rigidity import ROWS_TOGETHER
 from ..atoms._model import StructureModel
 from ..models._memory import as_bytes
 
@@ -19,18 +20,28 @@ _COPIES = 2
 _FEWEST_ATOMS = 64
 
 
-def atoms_together(memory: str | int | None, model: StructureModel) -> int:
+# Forces take so long that a run should be safe, and seen to go on, more often.
+_ATOMS_WITH_FORCES = 256
+
+
+def atoms_together(memory: str | int | None, model: StructureModel, *, forces: bool = False) -> int:
     """Atoms that may be scored together under a cap, never more than without one. Results do not depend on it."""
+    most = _ATOMS_WITH_FORCES if forces else _frames.BATCH_ATOMS
     if memory is None:
-        return _frames.BATCH_ATOMS
-    cap, needed = as_bytes(memory), _used() + _workspace(model)
+        return most
+    cap, needed = as_bytes(memory), _used() + _workspace(model) + (_force_workspace(model) if forces else 0)
     if cap < needed + _FEWEST_ATOMS * _BYTES_PER_ATOM:
         least = (needed + _FEWEST_ATOMS * _BYTES_PER_ATOM) * 5 // 4
         raise InvalidInputError(
             f"memory is {memory}, but model and libraries alone take {needed / 1e6:.0f} MB; give at least "
             f"{least / 1e6:.0f}MB."
         )
-    return min(_frames.BATCH_ATOMS, (cap - needed) // _BYTES_PER_ATOM)
+    return min(most, (cap - needed) // _BYTES_PER_ATOM)
+
+
+def _force_workspace(model: StructureModel) -> int:
+    """Bytes that forces take: rows of an atom, or of many, solved besides; jacobians; the active set in strips."""
+    return 8 * (2 * max(ROWS_TOGETHER, 3 * model.rigidity.size) + 2**21 + model.n_features * model.rigidity.size)
 
 
 def _workspace(model: StructureModel) -> int:

@@ -19,6 +19,7 @@ from ..atoms._model import StructureModel
 from ..atoms._pipeline import UnknownSpecies
 from ..reading._options import ReadOptions, SpeciesOption
 from ..reading._sources import Files, source_of
+from ._force_time import seconds_per_atom
 from ._job import Run
 from ._lock import locked
 from ._memory import atoms_together
@@ -34,6 +35,7 @@ def score_trajectory(
     *,
     least_rigid: int = 0,
     groups: str | None = None,
+    forces: bool = False,
     unknown_species: UnknownSpecies = "error",
     on_error: OnError = "stop",
     format: str | None = None,  # noqa: A002 (the name that ASE has for it)
@@ -75,6 +77,9 @@ def score_trajectory(
     groups : str, optional
         The name of labels that frames carry (see `StructureModel.score_groups`): what the model says of the groups of
         each frame is written to ``<first output>.groups.csv``.
+    forces : bool
+        Whether to write what the model says of the force on every atom too (see `StructureModel.score`): it takes many
+        times as long.
     unknown_species, n_threads
         As for `StructureModel.score`.
     on_error : {"stop", "skip"}
@@ -137,11 +142,14 @@ def score_trajectory(
             outputs=_outputs.checked(sinks, frames, models),
             least_rigid=as_count("least_rigid", least_rigid),
             groups=_key(groups),
+            forces=forces,
             unknown_species=unknown_species,
             on_error=on_error,
             n_threads=as_count("n_threads", n_threads),
-            atoms_together=atoms_together(memory, loaded),
+            atoms_together=atoms_together(memory, loaded, forces=forces),
         )
+        if forces and progress is not None:
+            settings = _announced(settings, progress)
     with locked(settings.outputs, shared=shard is not None, stacklevel=3):
         if executor is not None:
             from ._workers import score_on_workers
@@ -163,6 +171,16 @@ def _shard(settings: ScoreSettings, text: str, clock: Clock, progress: Callable[
         shard = Shard.of(text, source)
     with locked(settings.outputs[:1], tag=shard.tag, stacklevel=4):
         return score_shard(replace(settings, source=source), shard, clock, progress)
+
+
+def _announced(settings: ScoreSettings, progress: Callable[[RunProgress], None]) -> ScoreSettings:
+    """Tell how long forces will take, as far as atoms can be counted quickly."""
+    source = settings.source
+    if isinstance(source, Files) and settings.on_error == "stop":
+        source = source.read_through(only_quick=True)
+    per_atom = seconds_per_atom(settings.model, source, settings.n_threads)
+    progress(RunProgress(0, 0, source.n_atoms(), {}, per_atom))
+    return replace(settings, source=source)
 
 
 def _key(groups: str | None) -> str | None:

@@ -46,12 +46,16 @@ class RunProgress:
         How many there are, if that is known.
     seconds : dict of str to float
         What each kind of work has taken so far; they go on side by side.
+    force_seconds : float or None
+        Before anything is done, what the forces of an atom take, where they were asked for, by some atoms of the first
+        frame.
     """
 
     frames: int
     atoms: int
     atoms_in_all: int | None
     seconds: dict[str, float]
+    force_seconds: float | None = None
 
 
 Progress = Callable[[RunProgress], None]
@@ -67,7 +71,7 @@ class ScoreSettings:
         A model, and the hash of its file.
     source, outputs
         Where frames come from, and the files to write.
-    least_rigid, groups, unknown_species, on_error, n_threads
+    least_rigid, groups, forces, unknown_species, on_error, n_threads
         See `score_trajectory`.
     atoms_together : int
         Atoms that are scored in one go, as far as memory allows.
@@ -79,6 +83,7 @@ class ScoreSettings:
     outputs: list[Path]
     least_rigid: int
     groups: str | None
+    forces: bool
     unknown_species: UnknownSpecies
     on_error: OnError
     n_threads: int
@@ -112,13 +117,14 @@ class _Scoring:
         self._settings, self._source, self._identity = settings, source, identity
         self._shard, self._clock = shard, clock
         self._skipped: dict[int, str] = {}
+        self._score = settings.model.piece_scoring(settings.unknown_species, settings.n_threads, forces=settings.forces)
 
     def job(self) -> Job:
         """What takes the scored frames, and has taken some of them if an earlier run was ended."""
         from ..writing import _outputs
 
         settings, shard = self._settings, self._shard
-        about = _outputs.about(settings.model, settings.model_sha256)
+        about = _outputs.about(settings.model, settings.model_sha256, forces=settings.forces)
         describe = settings.model.pipeline.features_of
         tag, first = (shard.tag, shard.first) if shard else ("", 0)
         sinks = _outputs.sinks_of(
@@ -136,6 +142,7 @@ class _Scoring:
             "outputs": [str(output.resolve()) for output in settings.outputs],
             "least_rigid": settings.least_rigid,
             "groups": settings.groups,
+            "forces": settings.forces,
             "unknown_species": settings.unknown_species,
             "on_error": settings.on_error,
             "shard": shard.name if shard else None,
@@ -198,7 +205,7 @@ class _Scoring:
 
     def _scores(self, piece: Piece) -> Scores:
         with self._clock.stage("scoring"):
-            return self._settings.model.pipeline.scores(piece, self._settings.unknown_species, self._settings.n_threads)
+            return self._score(piece)
 
     def _tell(self, progress: Progress | None, n_atoms: int | None, frames: int, atoms: int) -> None:
         if progress is not None:

@@ -18,7 +18,7 @@ from ._training import structure_rows
 Indices = NDArray[np.int64]
 
 #: Rows of structures with forces that are handed on together. Results do not depend on it.
-TOGETHER = 2048
+TOGETHER = 1024
 
 #: Makes phi of forces and virials that are labels, in the order of `Derivatives`, part by part.
 MakeRows: TypeAlias = Callable[[Basis, int], Iterator[Array]]
@@ -105,5 +105,6 @@ def _derivative_rows(basis: Basis, derivatives: Derivatives, energy: Rows, n_thr
     labels = derivative_labels(energy.labels, derivatives.kinds, derivatives.targets, derivatives.sigmas)
     start = 0
     for phi in derivatives.rows(basis, n_threads):
-        yield Rows(phi, labels[start : start + len(phi)])
+        if len(phi):  # a structure may have no virial
+            yield Rows(phi, labels[start : start + len(phi)])
         start += len(phi)

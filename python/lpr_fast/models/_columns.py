@@ -1,11 +1,13 @@
 """The columns of scores: one table of what they are called, in what unit, and what they say.
 
 Whatever has such columns (files, arrays of structures, maps) takes names and texts from here. A new column is a row of
-the table and an attribute of `LocalScores`, in the order in which the core returns its arrays.
+the table and an attribute of `LocalScores`, in the order in which the core returns its arrays. Those of forces are made
+on request, and are attributes of `Scores`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -86,12 +88,36 @@ COLUMNS = (
     ),
 )
 
+FORCE_COLUMNS = (
+    Column(
+        "force_variance",
+        "prior variance per square of Å",
+        "variance of the force on the atom along the direction that the training data pin down least",
+    ),
+    Column(
+        "force_sigma",
+        "unit of the training energies per Å",
+        "standard deviation of the force on the atom along that direction",
+    ),
+    Column(
+        "force_residual",
+        "prior variance of the kernel",
+        "largest residual of the environments that contribute to the force",
+    ),
+)
+
 
 def columns_of(scores: LocalScores) -> dict[str, Array]:
     """The scores that there are, by their names."""
-    return {column.name: values for column in COLUMNS if (values := getattr(scores, column.name)) is not None}
+    return {column.name: values for column, values in _there(scores)}
 
 
 def prefixed_columns_of(scores: LocalScores) -> dict[str, Array]:
     """The scores that there are, by the names that they have beside columns that are not ours."""
-    return {column.prefixed: values for column in COLUMNS if (values := getattr(scores, column.name)) is not None}
+    return {column.prefixed: values for column, values in _there(scores)}
+
+
+def _there(scores: LocalScores) -> Iterator[tuple[Column, Array]]:
+    for column in (*COLUMNS, *FORCE_COLUMNS):
+        if (values := getattr(scores, column.name, None)) is not None:
+            yield column, values

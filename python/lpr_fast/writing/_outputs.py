@@ -101,8 +101,8 @@ def sinks_of(
     return sinks
 
 
-def about(model: StructureModel, digest: str) -> About:
-    """What files say of a model."""
+def about(model: StructureModel, digest: str, *, forces: bool = False) -> About:
+    """What files say of a model, and whether of the forces on atoms too."""
     return About(
         model_sha256=digest,
         loss=model.loss,
@@ -110,7 +110,7 @@ def about(model: StructureModel, digest: str) -> About:
         cutoff=model.cutoff,
         species=model.species,
         energy_key=str(model.provenance.get("energy_key") or ""),
-        columns=tuple(columns_of(model.pipeline.scores_of_nothing())),
+        columns=tuple(columns_of(model.scores_of_nothing(forces=forces))),
         versions=versions(),
         verdict_limits=model.verdict_limits,
         totals=() if model.calibration is None else tuple(TOTAL_COLUMNS),

@@ -20,7 +20,7 @@ from .._errors import MissingPackageError
 from .._files import publish
 from ..atoms._pipeline import Scores
 from ..atoms._totals import Totals
-from ..models._columns import COLUMNS, columns_of
+from ..models._columns import COLUMNS, FORCE_COLUMNS, columns_of
 from ._sinks import About, Spooled, total_columns
 from ._spool import SUFFIX, beside
 
@@ -35,7 +35,7 @@ _CHUNK = 2**14
 # Of compression, between 1 and 9.
 _LEVEL = 4
 
-_UNITS = {column.name: column.unit for column in COLUMNS}
+_UNITS = {column.name: column.unit for column in (*COLUMNS, *FORCE_COLUMNS)}
 
 
 class _Records(Spooled):

@@ -19,7 +19,7 @@ from ..atoms._frames import known_energy
 from ..atoms._pipeline import Scores
 from ..atoms._totals import TOTAL_COLUMNS, Totals
 from ..descriptors._elements import symbol
-from ..models._columns import prefixed_columns_of
+from ..models._columns import FORCE_COLUMNS, prefixed_columns_of
 from ..models._scores import VERDICTS
 from . import _extxyz
 from ._spool import SUFFIX, Spool, beside
@@ -174,6 +174,7 @@ class Table(Text):
             names += ["percentile_lowest", "share_loose", "share_unlike"]
         if "spread" in self._about.columns:
             names += ["spread_mean", "spread_largest"]
+        names += [name for column in self._force_columns for name in (f"{column}_largest", f"{column}_largest_atom")]
         names += self._about.totals
         return (",".join(names) + "\n").encode()
 
@@ -207,13 +208,27 @@ class Table(Text):
         if scores.spread is not None:
             spread = scores.spread[known]
             line += [_mean(spread), real(spread.max(initial=0.0))] if len(spread) else ["", ""]
+        for column in self._force_columns:
+            line += _largest(getattr(scores, column))
         return line
+
+    @property
+    def _force_columns(self) -> list[str]:
+        return [column.name for column in FORCE_COLUMNS if column.name in self._about.columns]
 
 
 def _held_columns(lpr: Array) -> list[str]:
     if not len(lpr):
         return [""] * 4
     return [real(value) for value in (lpr.min(), *quantiles(lpr, (0.05, 0.5, 0.95)))]
+
+
+def _largest(values: Array) -> list[str]:
+    """The largest value that there is, and which atom has it."""
+    if np.isnan(values).all():
+        return ["", ""]
+    atom = int(np.nanargmax(values))
+    return [real(values[atom]), str(atom)]
 
 
 def _verdict_columns(percentile: Array, verdict: Array) -> list[str]:

@@ -22,7 +22,7 @@ _COUNTED_TOGETHER = 2**16
 
 _OUTSIDE = 10**6  # the number of the bin for infinity, and less that of the one for zero
 
-_EXTREMES = ("lpr_lowest", "lpr_held_lowest", "residual_largest")
+_EXTREMES = ("lpr_lowest", "lpr_held_lowest", "residual_largest", "force_sigma_largest")
 _BINS = ("_bins", "_bins_held")
 
 AnyStatistics = TypeVar("AnyStatistics", bound="Statistics")
@@ -80,6 +80,8 @@ class Statistics:
     lpr_lowest, lpr_held_lowest, residual_largest : Extreme or None
         The least rigid atom, plain and with what the model holds, and the one that the active set describes worst;
         frames and atoms are counted from 0.
+    force_sigma_largest : Extreme or None
+        The atom with the force that is known least, where forces were asked for and have a unit.
     n_energies, squared_errors : int and float
         Frames that came with an energy, and the sum of their squared errors per atom.
     verdicts : list of int or None
@@ -91,6 +93,7 @@ class Statistics:
     lpr_lowest: Extreme | None = None
     lpr_held_lowest: Extreme | None = None
     residual_largest: Extreme | None = None
+    force_sigma_largest: Extreme | None = None
     n_energies: int = 0
     squared_errors: float = 0.0
     verdicts: list[int] | None = None
@@ -114,6 +117,9 @@ class Statistics:
         if scores.residual is not None:
             largest = _extreme(scores.residual, np.nanargmax(scores.residual), numbers, scores)
             self.residual_largest = _lower(self.residual_largest, largest, sign=-1)
+        if scores.force_sigma is not None and not np.isnan(scores.force_sigma).all():
+            largest = _extreme(scores.force_sigma, np.nanargmax(scores.force_sigma), numbers, scores)
+            self.force_sigma_largest = _lower(self.force_sigma_largest, largest, sign=-1)
         if scores.verdict is not None:
             self._add_verdicts(verdict_counts(scores.verdict))
 
@@ -130,6 +136,7 @@ class Statistics:
         self.lpr_lowest = _lower(self.lpr_lowest, other.lpr_lowest, sign=1)
         self.lpr_held_lowest = _lower(self.lpr_held_lowest, other.lpr_held_lowest, sign=1)
         self.residual_largest = _lower(self.residual_largest, other.residual_largest, sign=-1)
+        self.force_sigma_largest = _lower(self.force_sigma_largest, other.force_sigma_largest, sign=-1)
         self.n_energies += other.n_energies
         self.squared_errors += other.squared_errors
         self._bins.merge(other._bins.counts().items())
