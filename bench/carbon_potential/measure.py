@@ -175,7 +175,7 @@ def run_of(model: SparseKernelModel, test: Sequence[Atoms], n_fs: int) -> Iterat
         yield (
             f"MD, {n_fs} fs in steps of {step} fs: total energy {energies.std() / len(atoms) * 1e3:.2g} meV/atom "
             f"about its mean, {temperatures.mean():.0f} K; at the end lowest LPR {lpr.lpr.min():.3g}, "
-            f"largest residual {np.max(lpr.residual):.3g}"
+            f"largest residual {np.asarray(lpr.residual).max():.3g}"
         )
 
 
