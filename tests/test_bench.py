@@ -37,7 +37,29 @@ ROWS: dict[str, dict[str, tuple[int, ...]]] = {
     "committee_fit.py": dict.fromkeys(
         ["fit, rows kept", "a model from rows", "a committee of ten from rows"], SECONDS_AND_RATIOS
     ),
+    "driving.py": dict.fromkeys(
+        ["no bias", "loose, 0.3", "loose, 1, limit 0.1", "loose, 3, limit 0.1", "hot, no bias", "hot, known, 0.3"],
+        (1,) * 12,  # means and standard deviations
+    )
+    | dict.fromkeys(
+        ["scores  ", "energies, forces and stress", "bias towards loose", "bias towards known"], SECONDS_AND_RATIOS
+    ),
     "fit_memory.py": {"10 ": (1, 1), "100 ": (1, 1)},
+    "forces.py": dict.fromkeys(
+        [
+            "energies  ",
+            "features  ",
+            "energies, forces, virial",
+            "the same of ten weight vectors",
+            "scores  ",
+            "gradient of lpr  ",
+            "gradient of lpr_held",
+            "gradient of variance",
+            "gradient of residual",
+            "gradient of the smooth smallest lpr",
+        ],
+        SECONDS_AND_RATIOS,
+    ),
     "gap_fit.py": {"lpr_fast  ": (1,) * 6},
     "gram.py": dict.fromkeys(["qr  ", "gram  "], SECONDS_AND_RATIOS),
     "held.py": dict.fromkeys(

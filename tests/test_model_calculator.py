@@ -223,6 +223,22 @@ def test_the_drive_is_off_where_the_rigidity_says_nothing(alloy: SparseKernelMod
     np.testing.assert_array_equal(atoms.get_forces(), plain.get_forces())
 
 
+def test_a_wall_sends_back_what_is_beyond_the_limit_of_the_drive(alloy: SparseKernelModel) -> None:
+    atoms, plain = copper_gold(20, 0.4), copper_gold(20, 0.4)
+    residual = alloy.score(atoms).residual
+    assert residual is not None
+    atoms.calc = BiasedCalculator(EMT(), alloy, strength=2.0, residual_limit=0.2 * residual.max())
+    above = np.maximum(np.log(residual / (0.2 * residual.max())), 0.0)
+    assert atoms.calc.get_property("bias_energy", atoms) == pytest.approx((above**2).sum(), rel=1e-9)
+    plain.calc = EMT()
+    assert_derivatives(atoms)
+    step = 1e-4 * (atoms.get_forces() - plain.get_forces())
+    atoms.positions += step
+    moved = alloy.score(atoms).residual
+    assert moved is not None
+    assert moved.max() < residual.max()
+
+
 def test_the_wall_is_nothing_where_all_atoms_are_known() -> None:
     model = fitted(silicon(12), n_active=48)
     atoms = silicon(1)[0]

@@ -89,7 +89,7 @@ class Bias:
             raise InvalidInputError("linear models have no residual; leave residual_limit out.")
         self._model, self._n_threads = model, n_threads
         self._strength, exponent = _positive("strength", strength), _positive("power", power)
-        self._landscape: Landscape = Drive(exponent).of if towards == "loose" else wall
+        self._landscape: Landscape = Drive(exponent).of if towards == "loose" else walls
         share = 0.5 if towards == "loose" else LOOSE_PERCENT / 100
         self._references = {s: model.training_quantile(self._quantity, share, s) for s in model.species}
         self._limits = None if columns.residual is None else _residual_limits(model, residual_limit)
@@ -122,10 +122,10 @@ class Bias:
 
 @dataclass(frozen=True)
 class Drive:
-    """-S(u) log(1 + e^l) with l and u the smooth maxima of looseness and unlikeness over the atoms.
+    """-S(u) log(1 + e^l) with l and u the smooth maxima of looseness and unlikeness, and a wall where u_i > 0.
 
     S goes from 1 to 0 while the largest residual goes from a quarter of its limit to the limit: beyond it nothing
-    drives, and to go there costs what the drive had given.
+    drives, and to go there costs what the drive had given. What comes there all the same, with momentum, is sent back.
     """
 
     power: float
@@ -136,13 +136,22 @@ class Drive:
         strangest, shares_of_residuals = _smooth_maximum(unlikeness, self.power)
         gain, slope = float(np.logaddexp(0.0, loosest)), float(np.exp(-np.logaddexp(0.0, -loosest)))
         switch, of_switch = _switch(strangest)
-        return -switch * gain, -switch * slope * shares, -gain * of_switch * shares_of_residuals
+        height, of_height = _wall(unlikeness)
+        of_unlikeness = of_height - gain * of_switch * shares_of_residuals
+        return height - switch * gain, -switch * slope * shares, of_unlikeness
 
 
-def wall(looseness: Array, unlikeness: Array) -> tuple[float, Array, Array]:
-    """Half the squares of what is above zero, summed over the atoms: a `Landscape`."""
-    loose, unlike = np.maximum(looseness, 0.0), np.maximum(unlikeness, 0.0)
-    return 0.5 * float((loose**2).sum() + (unlike**2).sum()), loose, unlike
+def walls(looseness: Array, unlikeness: Array) -> tuple[float, Array, Array]:
+    """Walls where atoms are loose, and where they are unlike the training set: a `Landscape`."""
+    loose, of_looseness = _wall(looseness)
+    unlike, of_unlikeness = _wall(unlikeness)
+    return loose + unlike, of_looseness, of_unlikeness
+
+
+def _wall(values: Array) -> tuple[float, Array]:
+    """Half the squares of what is above zero, summed over the atoms, and the derivatives."""
+    above = np.maximum(values, 0.0)
+    return 0.5 * float((above**2).sum()), above
 
 
 def _smooth_maximum(values: Array, power: float) -> tuple[float, Array]:

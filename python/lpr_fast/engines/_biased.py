@@ -24,10 +24,11 @@ class BiasedCalculator(Calculator):
     it is, :math:`l_i = \log(L_0 / \mathrm{LPR}_i)`, and how unlike the training set,
     :math:`u_i = \log(r_i / r_0)` with r the residual. LPR is the held one where the model has it.
 
-    ``towards="loose"``: :math:`-s\, S(\hat u) \log(1 + e^{\hat l})`, with :math:`\hat l` and :math:`\hat u` the smooth
-    maxima over the atoms and L_0 the median of the training environments. The loosest atom becomes looser, by an e-fold
-    of its LPR for every s of energy. The switch S goes from 1 to 0 while the largest residual goes from r_0 / 4 to r_0,
-    above which the LPR says nothing: there nothing drives, and going there costs what the drive had given.
+    ``towards="loose"``: :math:`-s\, S(\hat u) \log(1 + e^{\hat l}) + \frac{s}{2} \sum_i \max(0, u_i)^2`, with
+    :math:`\hat l` and :math:`\hat u` the smooth maxima over the atoms and L_0 the median of the training environments.
+    The loosest atom becomes looser, by an e-fold of its LPR for every s of energy. The switch S goes from 1 to 0 while
+    the largest residual goes from r_0 / 4 to r_0, above which the LPR says nothing: there nothing drives, and a wall
+    sends back what comes with momentum.
 
     ``towards="known"``: :math:`\frac{s}{2} \sum_i \max(0, l_i)^2 + \max(0, u_i)^2`, a wall that atoms feel when their
     verdict is loose (L_0: one in a hundred of the training environments is looser) or unlike.
