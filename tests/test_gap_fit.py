@@ -10,7 +10,7 @@ import ase.io
 import numpy as np
 import pytest
 
-from lpr_fast import InvalidInputError, Noise, SparseKernelModel, load_model, read_gap_fit, what_if
+from lpr_fast import InvalidInputError, Noise, SparseKernelModel, fit_files, load_model, read_gap_fit, what_if
 from lpr_fast.models import _batches
 
 from .structures import gallium_arsenide, silicon
@@ -271,6 +271,8 @@ def test_the_command_line_fits_what_the_command_of_gap_fit_says(folder: Path) ->
     found = read_gap_fit((folder / "command").read_text())
     expected = SparseKernelModel.fit(ase.io.read("train.xyz", ":"), **found.options)
     np.testing.assert_array_equal(model.score(silicon(1)).lpr, expected.score(silicon(1)).lpr)
+    of_files = fit_files("train.xyz", "files.lpr", **found.options)
+    np.testing.assert_array_equal(of_files.score(silicon(1)).lpr, expected.score(silicon(1)).lpr)
     assert model.provenance["gap_fit"] == (folder / "command").read_text().strip()
     text = (folder / "command").read_text().replace("train.xyz", "elsewhere.xyz")
     succeed("fit", "train.xyz", "--gap-fit", text, "-o", "again.lpr")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from lpr_fast import Noise, SparseKernelModel, load_model
+from lpr_fast import Noise, SparseKernelModel, TrainingRows, load_model
 from lpr_fast.command_line._commands import lpr_fast
 from lpr_fast.command_line._noise_lines import _choice
 from lpr_fast.descriptors._soap_hypers import soap_hypers
@@ -97,6 +97,20 @@ def test_delta_is_chosen_and_the_evidence_told(folder: Path) -> None:
     said = fit(folder, *SIGMAS).output
     choice = load_model(folder / "m.lpr").provenance["delta_choice"]
     assert f"prior     delta = {choice['delta']:.4g} eV by evidence (" in said
+
+
+def test_kept_rows_are_tuned_by_all_labels(folder: Path) -> None:
+    rows = folder / "m.rows"
+    assert fit(folder, *SIGMAS, "--keep-rows", rows).exit_code == 0
+    told = succeed("tune", rows)
+    assert told.splitlines()[0].split() == ["mu", "training", "left", "out", "forces", "log", "evidence"]
+    choice = TrainingRows(rows).choose_regularizer()
+    deltas = (choice.regularizer**-0.5, choice.evidence**-0.5)
+    assert f"delta = {deltas[0]:.3g} eV by leave-one-out error, {deltas[1]:.3g} eV by the evidence, which" in told
+    chosen = load_model(folder / "m.lpr").provenance["delta_choice"]["delta"]
+    assert abs(np.log10(deltas[1] / chosen)) < 0.11  # a fifth of a decade of mu
+    assert fit(folder, "--regularizer", "1", "--keep-rows", rows).exit_code == 0
+    assert "forces" not in succeed("tune", rows)
 
 
 @pytest.mark.parametrize(

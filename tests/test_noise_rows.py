@@ -109,8 +109,10 @@ def test_appended_structures_are_as_if_they_had_been_there(kind: Any, frames: li
     kind.fit(frames[:6], keep_rows=few, **options)
     kind.fit(frames, keep_rows=whole, **options)
     rows = TrainingRows(few)
+    assert rows.fit(baseline="kept").provenance["n_labels"]["virial"] == 36
     rows.append(frames[6:8])
     rows.append(frames[8:])
+    assert rows.fit(baseline="kept").provenance["n_labels"]["virial"] == 6 * 11
     for name in ("phi", "target", "weight", "structure", "kind"):
         np.testing.assert_array_equal(getattr(TrainingRows(few), name), getattr(TrainingRows(whole), name))
     nothing = with_labels(frames[0].copy())
@@ -143,6 +145,21 @@ def test_structures_that_are_left_out_lose_all_their_rows(
     weights = (rows.weight * units**2)[known]
     expected_loss = np.sqrt((weights * found.errors[known, 0] ** 2).sum() / weights.sum())
     assert found.loss[0] == pytest.approx(expected_loss, rel=1e-12)
+
+
+def test_the_evidence_is_that_of_the_noise_that_was_given(
+    kept: tuple[SparseKernelModel, Path], rows: TrainingRows
+) -> None:
+    mu = kept[0].regularizer
+    found = rows.leave_one_out(regularizers=[mu], baseline="kept").minus_twice_log_evidence[0]
+    used = rows.weight > 0
+    baseline = np.array(list(kept[0].baseline.values()))  # type: ignore[union-attr]
+    targets = (np.array(rows.target) - np.asarray(rows._records["composition"]) @ baseline)[used]
+    eigenvalues, vectors = np.linalg.eigh(_prior(kept[0]))
+    half = (rows.phi[used] @ vectors) / np.sqrt(mu * eigenvalues)
+    covariance = np.diag(1.0 / rows.weight[used]) + half @ half.T
+    _, logdet = np.linalg.slogdet(2.0 * np.pi * covariance)
+    assert found == pytest.approx(logdet + targets @ np.linalg.solve(covariance, targets), rel=1e-6)
 
 
 def test_a_regularizer_can_be_chosen_by_all_labels(rows: TrainingRows) -> None:
@@ -210,3 +227,5 @@ def test_rows_of_other_noise_are_refused(rows: TrainingRows, frames: list[Atoms]
     strange.calc.results["forces"] = np.zeros((2, 3))  # type: ignore[union-attr]
     with pytest.raises(InvalidInputError, match="'forces' of frame 0 has shape"):
         rows.append([strange])
+    with pytest.raises(InvalidInputError, match="weights were given, but the labels of these rows have noise"):
+        rows.append(frames[:1], weights=[2.0])

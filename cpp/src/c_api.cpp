@@ -9,6 +9,7 @@
 #include <new>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "lpr_fast/error.hpp"
 #include "lpr_fast/soap_scorer.hpp"
@@ -121,6 +122,45 @@ lpr_fast::Scores scores_of(const lpr_fast_scores& scores, ptrdiff_t n) {
     views.verdict = {scores.verdict, n};
     views.spread = {scores.spread, n};
     return views;
+}
+
+/// The energies that the centers of a structure have by a model's baseline.
+std::vector<double> baseline_of(const ModelInfo& info, const lpr_fast::Configuration& atoms) {
+    std::vector<double> energies;
+    for (lpr_fast::Index i = 0; i < atoms.n_centers; ++i) {
+        const auto place = std::lower_bound(info.species.begin(), info.species.end(), atoms.species[i]);
+        energies.push_back(info.baseline[static_cast<std::size_t>(place - info.species.begin())]);
+    }
+    return energies;
+}
+
+void predict(
+    const lpr_fast::SoapScorer& scorer, const lpr_fast_structure& structure, const lpr_fast_predictions& wanted,
+    int n_threads
+) {
+    check_size(wanted.size, sizeof(lpr_fast_predictions), "lpr_fast_predictions");
+    const lpr_fast::Configuration atoms = configuration_of(structure);
+    const lpr_fast::Structure checked(atoms, scorer.soap().species(), scorer.cutoff());
+    std::vector<double> energies(static_cast<std::size_t>(atoms.n_centers)), forces, virial(9);
+    lpr_fast::Predictions out{{energies.data(), atoms.n_centers, 1}};
+    if (wanted.forces != nullptr || wanted.virial != nullptr) {
+        double* of_atoms = wanted.forces;
+        if (of_atoms == nullptr) {
+            forces.resize(static_cast<std::size_t>(3 * std::max<ptrdiff_t>(1, structure.n_atoms)));
+            of_atoms = forces.data();
+        }
+        out.forces = {of_atoms, structure.n_atoms, 3};
+        out.virials = {wanted.virial != nullptr ? wanted.virial : virial.data(), 3, 3};
+    }
+    scorer.predict({&checked}, std::nullopt, out, n_threads);
+    const std::vector<double> baseline = baseline_of(scorer.model().info(), atoms);
+    double sum = 0.0;
+    for (std::size_t i = 0; i < energies.size(); ++i) {
+        energies[i] = baseline[i] + energies[i];
+        sum += energies[i];
+    }
+    if (wanted.energy != nullptr) *wanted.energy = sum;
+    if (wanted.local_energies != nullptr) std::copy(energies.begin(), energies.end(), wanted.local_energies);
 }
 
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
@@ -253,6 +293,18 @@ lpr_fast_status lpr_fast_score_structure(
         refuse_null(scores, "scores");
         const lpr_fast::Scores outputs = scores_of(*scores, structure->n_centers);
         model->scorer().score(configuration_of(*structure), outputs, n_threads);
+    });
+}
+
+lpr_fast_status lpr_fast_predict(
+    const lpr_fast_model* model, const lpr_fast_structure* structure, const lpr_fast_predictions* predictions,
+    int n_threads
+) {
+    return guarded([&] {
+        refuse_null(model, "model");
+        refuse_null(structure, "structure");
+        refuse_null(predictions, "predictions");
+        predict(model->scorer(), *structure, *predictions, n_threads);
     });
 }
 

@@ -223,6 +223,69 @@ static void check_structures(const lpr_fast_model* model, const char* text_path)
     CHECK(is_refused(NULL, &changed, &scores, "model is NULL") && isnan(lpr_fast_cutoff(NULL)));
 }
 
+static int is_not_predicted(
+    const lpr_fast_model* model, const lpr_fast_structure* structure, const lpr_fast_predictions* predictions,
+    const char* why
+) {
+    return lpr_fast_predict(model, structure, predictions, 1) == LPR_FAST_INVALID_INPUT &&
+           strstr(lpr_fast_last_error(), why) != NULL;
+}
+
+/* Of the energy when an atom moves along x, by four points. */
+static double difference(const lpr_fast_model* model, described* atoms, int atom) {
+    static const double steps[4] = {-2e-3, -1e-3, 1e-3, 2e-3}, factors[4] = {1.0, -8.0, 8.0, -1.0};
+    lpr_fast_predictions predictions = {.size = sizeof(lpr_fast_predictions)};
+    double energy = 0.0, sum = 0.0;
+    const double x = atoms->positions[atom][0];
+    int i;
+    predictions.energy = &energy;
+    for (i = 0; i < 4; ++i) {
+        atoms->positions[atom][0] = x + steps[i];
+        CHECK(lpr_fast_predict(model, &atoms->structure, &predictions, 1) == LPR_FAST_OK);
+        sum += factors[i] * energy;
+    }
+    atoms->positions[atom][0] = x;
+    return sum / 12e-3;
+}
+
+static void check_predictions(const lpr_fast_model* model, const char* text_path) {
+    described atoms;
+    double energy = 0.0, locals[n_centers], forces[n_atoms][3], virial[9], alone[9], scored[n_centers], sum = 0.0;
+    lpr_fast_predictions predictions = {.size = sizeof(lpr_fast_predictions)}, none = predictions;
+    lpr_fast_scores scores = {.size = sizeof(lpr_fast_scores)};
+    int i;
+    CHECK(read_structure(text_path, &atoms));
+    predictions.energy = &energy, predictions.local_energies = locals;
+    predictions.forces = forces[0], predictions.virial = virial;
+    CHECK(lpr_fast_predict(model, &atoms.structure, &predictions, 2) == LPR_FAST_OK);
+    scores.local_energy = scored;
+    CHECK(lpr_fast_score_structure(model, &atoms.structure, &scores, 1) == LPR_FAST_OK);
+    CHECK(memcmp(locals, scored, sizeof(locals)) == 0);
+    for (i = 0; i < n_centers; ++i) sum += locals[i];
+    CHECK(energy == sum);
+    for (i = 0; i < n_atoms; ++i) {
+        const double expected = -difference(model, &atoms, i);
+        CHECK(fabs(forces[i][0] - expected) < 1e-7 * (1.0 + fabs(expected)));
+    }
+    predictions.forces = NULL, predictions.virial = alone;
+    CHECK(lpr_fast_predict(model, &atoms.structure, &predictions, 1) == LPR_FAST_OK);
+    CHECK(memcmp(virial, alone, sizeof(virial)) == 0);
+    CHECK(lpr_fast_predict(model, &atoms.structure, &none, 1) == LPR_FAST_OK);
+
+    none.size = 8;
+    CHECK(is_not_predicted(model, &atoms.structure, &none, "the size of lpr_fast_predictions is 8, but this version"));
+    CHECK(is_not_predicted(model, &atoms.structure, NULL, "predictions is NULL"));
+    CHECK(is_not_predicted(model, NULL, &predictions, "structure is NULL"));
+    CHECK(is_not_predicted(NULL, &atoms.structure, &predictions, "model is NULL"));
+    atoms.structure.n_centers = n_atoms + 1;
+    CHECK(is_not_predicted(model, &atoms.structure, &predictions, "21 centers among 20 atoms"));
+    atoms.structure.n_centers = -1;
+    CHECK(is_not_predicted(model, &atoms.structure, &predictions, "-1 centers among 20 atoms"));
+    atoms.structure.n_centers = n_centers;
+    atoms.species[3] = 79;
+    CHECK(is_not_predicted(model, &atoms.structure, &predictions, "atom 3, of a species that the model does not know"));
+}
+
 /* Twice, for the first refusal must not be taken for a scorer. */
 static void check_that_no_structure_is_described(const lpr_fast_model* model) {
     lpr_fast_structure none = {sizeof(lpr_fast_structure), 0, 0, NULL, NULL, NULL, {0, 0, 0}};
@@ -278,7 +341,10 @@ int main(int n_arguments, char** arguments) {
     }
     lpr_fast_free(model);
     CHECK(lpr_fast_load(arguments[4], &model) == LPR_FAST_OK && model != NULL);
-    if (model != NULL) check_structures(model, arguments[5]);
+    if (model != NULL) {
+        check_structures(model, arguments[5]);
+        check_predictions(model, arguments[5]);
+    }
     lpr_fast_free(model);
     check_null();
     check_long_message();

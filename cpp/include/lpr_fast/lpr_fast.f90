@@ -10,7 +10,7 @@ module lpr_fast
 
     public :: lpr_fast_model, lpr_fast_load, lpr_fast_free
     public :: lpr_fast_size, lpr_fast_n_features, lpr_fast_n_species, lpr_fast_species, lpr_fast_cutoff
-    public :: lpr_fast_score, lpr_fast_score_structure
+    public :: lpr_fast_score, lpr_fast_score_structure, lpr_fast_predict
     public :: lpr_fast_last_error, lpr_fast_version
 
     integer(c_int), parameter, public :: LPR_FAST_OK = 0, LPR_FAST_INVALID_INPUT = 1, LPR_FAST_OUT_OF_MEMORY = 2, &
@@ -32,6 +32,11 @@ module lpr_fast
     type, bind(c) :: c_scores
         integer(c_size_t) :: size
         type(c_ptr) :: lpr, variance, residual, local_energy, lpr_held, percentile, verdict, sigma, spread
+    end type
+
+    type, bind(c) :: c_predictions
+        integer(c_size_t) :: size
+        type(c_ptr) :: energy, local_energies, forces, virial
     end type
 
     interface
@@ -81,6 +86,13 @@ module lpr_fast
             type(c_ptr), value :: model
             type(c_structure), intent(in) :: structure
             type(c_scores), intent(in) :: scores
+            integer(c_int), value :: n_threads
+        end function
+        integer(c_int) function c_predict(model, structure, predictions, n_threads) bind(c, name="lpr_fast_predict")
+            import
+            type(c_ptr), value :: model
+            type(c_structure), intent(in) :: structure
+            type(c_predictions), intent(in) :: predictions
             integer(c_int), value :: n_threads
         end function
         type(c_ptr) function c_last_error() bind(c, name="lpr_fast_last_error")
@@ -170,20 +182,41 @@ contains
         real(c_double), intent(in), optional, target :: cell(3, 3)
         logical, intent(in), optional :: periodic(3)
         integer(c_int), intent(in), optional :: n_threads
-        type(c_structure) :: atoms
-        atoms%size = c_sizeof(atoms)
-        atoms%n_atoms = size(positions, 2)
-        atoms%n_centers = atoms%n_atoms
-        if (present(n_centers)) atoms%n_centers = n_centers
-        atoms%positions = c_loc(positions)
-        atoms%species = c_loc(species)
-        atoms%cell = c_null_ptr
-        if (present(cell)) atoms%cell = c_loc(cell)
-        atoms%periodic = 0
-        if (present(periodic)) atoms%periodic = merge(1, 0, periodic)
-        status = c_score_structure(model%handle, atoms, &
+        status = c_score_structure(model%handle, structure_of(positions, species, n_centers, cell, periodic), &
                                    scores_of(lpr, variance, residual, local_energy, lpr_held, percentile, verdict, sigma, spread), &
                                    number_of(n_threads))
+    end function
+
+    !> Energy, local energies, forces and virial of a structure, whose arguments are as in lpr_fast_score_structure().
+    !! @param energy          of all centers
+    !! @param local_energies  (n_centers)
+    !! @param forces          (3, n_atoms), on atoms that are no centers too
+    !! @param virial          (3, 3), symmetric
+    integer(c_int) function lpr_fast_predict( &
+        model, positions, species, energy, local_energies, forces, virial, n_centers, cell, periodic, n_threads) &
+        result(status)
+        type(lpr_fast_model), intent(in) :: model
+        real(c_double), intent(in), contiguous, target :: positions(:, :)
+        integer(c_int), intent(in), target :: species(size(positions, 2))
+        real(c_double), intent(inout), optional, target :: energy
+        real(c_double), intent(inout), optional, target :: local_energies(*)
+        real(c_double), intent(inout), optional, target :: forces(3, size(positions, 2)), virial(3, 3)
+        integer, intent(in), optional :: n_centers
+        real(c_double), intent(in), optional, target :: cell(3, 3)
+        logical, intent(in), optional :: periodic(3)
+        integer(c_int), intent(in), optional :: n_threads
+        type(c_predictions) :: predictions
+        predictions%size = c_sizeof(predictions)
+        predictions%energy = c_null_ptr
+        predictions%local_energies = c_null_ptr
+        predictions%forces = c_null_ptr
+        predictions%virial = c_null_ptr
+        if (present(energy)) predictions%energy = c_loc(energy)
+        if (present(local_energies)) predictions%local_energies = c_loc(local_energies)
+        if (present(forces)) predictions%forces = c_loc(forces)
+        if (present(virial)) predictions%virial = c_loc(virial)
+        status = c_predict(model%handle, structure_of(positions, species, n_centers, cell, periodic), predictions, &
+                           number_of(n_threads))
     end function
 
     !> What went wrong in the last call on this thread that failed: one sentence.
@@ -196,6 +229,24 @@ contains
     function lpr_fast_version() result(text)
         character(:), allocatable :: text
         text = text_at(c_version())
+    end function
+
+    type(c_structure) function structure_of(positions, species, n_centers, cell, periodic) result(atoms)
+        real(c_double), intent(in), contiguous, target :: positions(:, :)
+        integer(c_int), intent(in), target :: species(size(positions, 2))
+        integer, intent(in), optional :: n_centers
+        real(c_double), intent(in), optional, target :: cell(3, 3)
+        logical, intent(in), optional :: periodic(3)
+        atoms%size = c_sizeof(atoms)
+        atoms%n_atoms = size(positions, 2)
+        atoms%n_centers = atoms%n_atoms
+        if (present(n_centers)) atoms%n_centers = n_centers
+        atoms%positions = c_loc(positions)
+        atoms%species = c_loc(species)
+        atoms%cell = c_null_ptr
+        if (present(cell)) atoms%cell = c_loc(cell)
+        atoms%periodic = 0
+        if (present(periodic)) atoms%periodic = merge(1, 0, periodic)
     end function
 
     type(c_scores) function scores_of( &

@@ -150,6 +150,28 @@ lpr_fast_status lpr_fast_score_structure(
     const lpr_fast_model* model, const lpr_fast_structure* structure, const lpr_fast_scores* scores, int n_threads
 );
 
+/** Where predictions go. What is NULL is not computed.
+ *
+ * Begin with `lpr_fast_predictions predictions = {sizeof(lpr_fast_predictions)};`. */
+typedef struct {
+    size_t size;            /**< sizeof(lpr_fast_predictions) */
+    double* energy;         /**< one number: the sum of the local energies of the centers */
+    double* local_energies; /**< (n_centers,) baseline included, with the bits of local_energy in lpr_fast_scores */
+    double* forces; /**< (n_atoms, 3): minus the derivatives of the energy with respect to positions, of atoms that
+                         are no centers too: add those of ghosts to the atoms that they are images of */
+    double* virial; /**< (3, 3): minus the derivatives with respect to strain; over minus the volume, the stress */
+} lpr_fast_predictions;
+
+/** Energy, forces and virial of a structure, in the units of the training energies and of positions, in one pass.
+ *
+ * @return as for lpr_fast_score_structure(); LPR_FAST_INVALID_INPUT too for models without energies, and where forces
+ * or virial are wanted of a descriptor whose cutoff is a step
+ */
+lpr_fast_status lpr_fast_predict(
+    const lpr_fast_model* model, const lpr_fast_structure* structure, const lpr_fast_predictions* predictions,
+    int n_threads
+);
+
 /** Atoms farther apart do not see each other; NaN for a model that describes no structures, for which
  * lpr_fast_last_error() says why. */
 double lpr_fast_cutoff(const lpr_fast_model* model);

@@ -13,8 +13,11 @@ namespace lpr_fast {
 namespace {
 
 // Jacobians of as many centers of some 64 neighbours as this are in memory at the same time, within bounds.
-constexpr Index numbers_together = Index{1} << 20;
-constexpr Index fewest_centers = 4, most_centers = 64;
+constexpr Index numbers_together = Index{1} << 22;
+constexpr Index fewest_centers = 4, most_centers = 128;
+
+// About what the expansion around a center takes.
+constexpr Index products_of_center = Index{1} << 19;
 
 Index centers_together(const SoapState& soap) {
     return std::clamp(numbers_together / (192 * soap.n_features()), fewest_centers, most_centers);
@@ -84,7 +87,8 @@ void CenterBatches::for_each(const std::function<void(const std::vector<const Di
     std::vector<const DifferentiatedCenter*> seen;
     for (Index first = 0; first < n; first += together) {
         const Index count = std::min(together, n - first);
-        parallel_for_each(count, n_threads_, [&](Index i) { prepare(centers_[at(first + i)], batch_[at(i)]); });
+        const int n_threads = threads_for(count * products_of_center, n_threads_);
+        parallel_for_each(count, n_threads, [&](Index i) { prepare(centers_[at(first + i)], batch_[at(i)]); });
         seen.clear();
         for (Index i = 0; i < count; ++i)
             if (batch_[at(i)].is_seen) seen.push_back(&batch_[at(i)]);

@@ -16,8 +16,8 @@
 namespace lpr_fast {
 namespace {
 
-// Strips of the active set that a thread takes: they stay in the second-level cache.
-constexpr Index strips_of_task = 3;
+// Strips of the active set that a thread takes, at most: they stay in the second-level cache.
+constexpr Index strips_of_task = 6;
 
 // Integer powers up to this are products, others are left to std::pow.
 constexpr double largest_product = 1024.0;
@@ -63,15 +63,29 @@ struct Columns {
 
 /// The active environments in strips.
 struct ActiveStrips {
-    ActiveStrips(ConstMatrixView active, const std::vector<Index>& first) : depth(active.cols) {
-        const Index lanes = hot_kernels().lanes, step = strips_of_task * lanes;
+    ActiveStrips(ConstMatrixView active, const std::vector<Index>& starts) : depth(active.cols), first(starts) {
+        const Index lanes = hot_kernels().lanes;
         for (std::size_t s = 0; s + 1 < first.size(); ++s) {
             const Index n = first[s + 1] - first[s];
             of_species.emplace_back(tile_count(n, lanes) * lanes * depth);
             load_strips("the active set", active, first[s], n, 0, depth, of_species.back().data());
-            for (Index i = 0; i < n; i += step)
-                columns.push_back({static_cast<Index>(s), i / lanes, std::min(step, n - i), first[s] + i});
         }
+    }
+
+    /// Tasks of about the same size, of each species as many for each thread as for any other.
+    std::vector<Columns> tasks(int n_threads) const {
+        const Index lanes = hot_kernels().lanes;
+        std::vector<Columns> found;
+        for (std::size_t s = 0; s < of_species.size(); ++s) {
+            const Index n = first[s + 1] - first[s], n_strips = tile_count(n, lanes);
+            const Index n_tasks = tile_count(n_strips, strips_of_task * n_threads) * n_threads;
+            for (Index i = 0; i < n_tasks; ++i) {
+                const Index begin = i * n_strips / n_tasks * lanes, end = (i + 1) * n_strips / n_tasks * lanes;
+                if (begin == end) continue;
+                found.push_back({static_cast<Index>(s), begin / lanes, std::min(end, n) - begin, first[s] + begin});
+            }
+        }
+        return found;
     }
 
     const double* strips(const Columns& some) const {
@@ -79,8 +93,8 @@ struct ActiveStrips {
     }
 
     Index depth;
+    std::vector<Index> first;  ///< of each species, and the number of all
     std::vector<AlignedBuffer> of_species;
-    std::vector<Columns> columns;
 };
 
 /// Everything about the centers of one species in a batch.
@@ -120,20 +134,23 @@ public:
           soap_(state.soap.state()),
           targets_(targets),
           n_threads_(n_threads),
+          columns_(state.active.tasks(resolve_threads(n_threads))),
           of_species_(at(soap_.n_species())) {
         for (OfSpecies& each : of_species_) each.groups.resize(state.groups.size());
     }
 
     void add(const std::vector<const DifferentiatedCenter*>& centers) {
         make_room(centers);
-        parallel_for_each(static_cast<Index>(centers.size()), n_threads_, [&](Index i) {
+        const Index n_numbers = count_numbers();
+        parallel_for_each(static_cast<Index>(centers.size()), threads_for(8 * n_numbers, n_threads_), [&](Index i) {
             auto lease = room_.take();
             describe(*centers[at(i)], places_[at(i)]);
             differentiate(*centers[at(i)], places_[at(i)], *lease);
         });
-        parallel_for_each(static_cast<Index>(state_.active.columns.size()), n_threads_, [&](Index i) {
+        const int n_threads = threads_for(n_numbers * state_.size / soap_.n_species(), n_threads_);
+        parallel_for_each(static_cast<Index>(columns_.size()), n_threads, [&](Index i) {
             auto lease = factors_.take();
-            multiply(state_.active.columns[at(i)], *lease);
+            multiply(columns_[at(i)], *lease);
         });
     }
 
@@ -159,6 +176,14 @@ private:
             each.inverse_norms.resize(at(each.features.count));
             for (std::size_t g = 0; g < each.groups.size(); ++g) each.groups[g].make_room(state_.groups[g].depth);
         }
+    }
+
+    /// Of all rows.
+    Index count_numbers() const {
+        Index count = 0;
+        for (const OfSpecies& each : of_species_)
+            for (std::size_t g = 0; g < each.groups.size(); ++g) count += each.groups[g].count * state_.groups[g].depth;
+        return count;
     }
 
     void describe(const DifferentiatedCenter& center, Place& place) {
@@ -245,6 +270,7 @@ private:
     const SoapState& soap_;
     const RowTargets& targets_;
     const int n_threads_;
+    const std::vector<Columns> columns_;
     std::vector<OfSpecies> of_species_;
     std::vector<Place> places_;
     Pool<JacobianWorkspace> room_;

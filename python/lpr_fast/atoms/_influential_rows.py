@@ -75,8 +75,8 @@ class InfluentialRows(KeptRows):
             What of these is a target: the local energy of every atom, the energy of every structure, or every component
             of every force.
         column : {"lpr", "lpr_held"}, optional
-            Of which rigidity variances are; the default is `lpr_held` where the model holds something. Predictions are
-            those of the model itself.
+            Of which rigidity variances are; the default is `lpr_held` for local energies of a model that holds
+            something. Predictions are those of the model itself.
         largest_residual : float, optional
             Targets of larger residual count as blind, and no largest or mean value is over them; by default all count.
         structures, weights, regularizer, baseline, n_threads
@@ -239,7 +239,8 @@ class _Asked:
         held = rigidity._factor.held() if holds(rigidity) else None  # type: ignore[union-attr]
         if held is None and self.column == "lpr_held":
             raise InvalidInputError("nothing is held, so that there is no lpr_held; give column='lpr'.")
-        return None if held is None or self.column == "lpr" else held[0]
+        is_held = self.prediction == "local" if self.column is None else self.column == "lpr_held"
+        return held[0] if held is not None and is_held else None
 
 
 def _rigidity(accumulator: _core.HessianAccumulator, prior: Array | None, mu: float, n_threads: int) -> Rigidity:

@@ -58,6 +58,11 @@ class KeptRows:
         return len(self._first_rows)
 
     @property
+    def has_noise(self) -> bool:
+        """Whether labels have standard deviations of their own, and models of the rows the loss ``"noise"``."""
+        return self._head.settings.noise is not None
+
+    @property
     def phi(self) -> Array:
         """The rows, shape (n_rows, M), mapped: only what is looked at is read."""
         phi: Array = self._records["phi"]
@@ -104,6 +109,13 @@ class KeptRows:
     def _first_rows(self) -> Indices:
         """The first row of each structure."""
         return np.flatnonzero(np.asarray(self._records["index"]) == 0)
+
+    @cached_property
+    def _n_labels(self) -> Indices:
+        """Rows of each kind of each structure: (n_structures, 3)."""
+        counts = np.zeros((self.n_structures, len(KINDS)), dtype=np.int64)
+        np.add.at(counts, (self.structure, self.kind), 1)
+        return counts
 
     def _asked(
         self, structures: ArrayLike | None, weights: ArrayLike | None, baseline: Any
@@ -179,8 +191,7 @@ class KeptRows:
         groups = Groups.none(len(chosen))
         if loss != "noise":
             return Structures(species, counts, np.array(of_chosen), loss, energies, groups)
-        kinds, wanted = self.kind, np.isin(self.structure, chosen)
-        n_labels = {name: int(np.count_nonzero(wanted & (kinds == kind))) for kind, name in enumerate(KINDS)}
+        n_labels = dict(zip(KINDS, self._n_labels[chosen].sum(axis=0).tolist(), strict=True))
         sigmas = np.array(records["unit"])
         n_labels["energy"] = int(np.isfinite(sigmas).sum())
         return Structures(

@@ -35,7 +35,7 @@ prediction_option = click.option(
 column_option = click.option(
     "--column",
     type=click.Choice(["lpr", "lpr_held"]),
-    help="Of which rigidity variances are.  [default: lpr_held where there is one]",
+    help="Of which rigidity variances are.  [default: lpr_held for local energies, where there is one]",
 )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from .._errors import InvalidInputError
 from ..atoms._training_rows import TrainingRows
 from ..models._regularizer import RegularizerChoice
+from ..models._rows import FORCE
 from ..models._settings import AUTO, Regularizer
 from ..writing._tuning_plot import plot_choice
 from ._terminal import tell
@@ -71,9 +72,16 @@ def size_line(facts: Mapping[str, Any]) -> str | None:
 def tune(rows: Path, output: Path | None) -> None:
     """Print the curve around the best regularizer, and draw it all."""
     target = rows.with_suffix(".tune.png") if output is None else output
-    choice = TrainingRows(rows).choose_regularizer()
+    kept = TrainingRows(rows)
+    choice = kept.choose_regularizer()
     for line in _table(choice):
         tell(line)
+    if kept.has_noise:
+        by_error, by_evidence = choice.regularizer**-0.5, choice.evidence**-0.5
+        tell(
+            f"delta     mu = 1 / delta^2: delta = {by_error:.3g} eV by leave-one-out error, {by_evidence:.3g} eV by "
+            "the evidence, which is what a fit takes"
+        )
     facts = {"regularizer_choice": choice.facts()}
     for line in choice_lines(facts):
         tell(line)
@@ -86,13 +94,17 @@ def _table(choice: RegularizerChoice) -> Iterator[str]:
     found = choice.left_out
     best = choice.index
     evidence = -0.5 * (found.minus_twice_log_evidence - np.nanmin(found.minus_twice_log_evidence))
-    yield f"{'mu':>10}  {'training':>10}  {'left out':>10}  {'log evidence':>12}"
+    forces = found.rmse_of(FORCE)
+    has_forces = not np.isnan(forces).all()
+    column = f"  {'forces':>10}" if has_forces else ""
+    yield f"{'mu':>10}  {'training':>10}  {'left out':>10}{column}  {'log evidence':>12}"
     for g in range(best - _AROUND * _EVERY, best + _AROUND * _EVERY + 1, _EVERY):
         if 0 <= g < len(found.regularizers):
             mark = "  <- chosen" if g == best else ""
             yield (
-                f"{found.regularizers[g]:>10.3g}  {found.training_rmse[g]:>10.4g}  {found.rmse[g]:>10.4g}  "
-                f"{evidence[g]:>12.2f}{mark}"
+                f"{found.regularizers[g]:>10.3g}  {found.training_rmse[g]:>10.4g}  {found.rmse[g]:>10.4g}"
+                + (f"  {forces[g]:>10.4g}" if has_forces else "")
+                + f"  {evidence[g]:>12.2f}{mark}"
             )
 
 

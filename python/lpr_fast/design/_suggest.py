@@ -92,7 +92,8 @@ def suggest(
         What is to fall: the mean variance of the targets, however many there are; or, for at most 10,000 of them, the
         mean of its logarithm, or the largest variance.
     column : {"lpr", "lpr_held"}, optional
-        Of which rigidity; the default is `lpr_held` where the model holds something, as percentiles compare it.
+        Of which rigidity; the default is `lpr_held` for local energies of a model that holds something, as percentiles
+        compare it, and `lpr` for totals and forces, of which nothing is arbitrary.
     prediction, sigma
         As for `what_if`: what of the target structures is meant, and which labels candidates bring.
     loosest : int, optional
@@ -126,7 +127,7 @@ def suggest(
     if largest_residual is not None and not as_number("largest_residual", largest_residual) >= 0.0:
         raise InvalidInputError(f"largest_residual is {largest_residual}; it must not be negative.")
     rigidity = model if isinstance(model, Rigidity) else model.rigidity
-    whitening = Whitening.of(rigidity, is_held=_is_held(rigidity, column), n_threads=count)
+    whitening = Whitening.of(rigidity, is_held=_is_held(rigidity, column, prediction), n_threads=count)
     shares = _shares(target_weights)
     parts: Iterator[Part]
     frames: list[Atoms] | None = None
@@ -236,12 +237,14 @@ def _estimate(blocks: Blocks, targets: Targets, objective: Objective, n_threads:
     )
 
 
-def _is_held(rigidity: Rigidity, column: Column | None) -> bool:
+def _is_held(rigidity: Rigidity, column: Column | None, prediction: Prediction) -> bool:
     if column not in (None, "lpr", "lpr_held"):
         raise InvalidInputError(f"column is {column!r}; it must be 'lpr' or 'lpr_held'.")
     if column == "lpr_held" and not holds(rigidity):
         raise InvalidInputError("nothing is held, so that there is no lpr_held; give column='lpr', or hold rows first.")
-    return holds(rigidity) if column is None else column == "lpr_held"
+    if column is None:
+        return prediction == "local" and holds(rigidity)
+    return column == "lpr_held"
 
 
 def _refuse_nothing(candidates: list[Any]) -> None:

@@ -18,7 +18,7 @@ from ._training import structure_rows
 Indices = NDArray[np.int64]
 
 #: Rows of structures with forces that are handed on together. Results do not depend on it.
-TOGETHER = 2048
+TOGETHER = 1024
 
 #: Makes phi of forces and virials that are labels, in the order of `Derivatives`, part by part.
 MakeRows: TypeAlias = Callable[[Basis, int], Iterator[Array]]

@@ -51,7 +51,8 @@ class LeaveOneOut:
     n_determined : numpy.ndarray of int, shape (G,)
         Structures that cannot be left out.
     minus_twice_log_evidence : numpy.ndarray, shape (G,)
-        -2 log of the probability of the energies with the variance of the noise that is most probable.
+        -2 log of the probability of the labels, with the noise that they were given, or else with the variance of the
+        noise that is most probable.
     spread : float
         Standard deviation of the energies per atom about their baseline; NaN without energies.
     kind : numpy.ndarray of int, shape (n_rows,)
@@ -106,9 +107,17 @@ def as_grid(regularizers: ArrayLike) -> Array:
 
 
 def left_out(
-    spectra: Sequence[_core.Spectrum], grids: Sequence[Array], blocks: Blocks, baseline: Array, n_threads: int
+    spectra: Sequence[_core.Spectrum],
+    grids: Sequence[Array],
+    blocks: Blocks,
+    baseline: Array,
+    noise_scale: float | None,
+    n_threads: int,
 ) -> list[LeaveOneOut]:
-    """Errors of several models of the same rows, each with its own regularizers, in one run through the rows."""
+    """Errors of several models of the same rows, each with its own regularizers, in one run through the rows.
+
+    The variance of the noise is its scale over the weight of a label, if that is known.
+    """
     found: list[list[tuple[Array, Array]]] = [[] for _ in spectra]
     labels = []
     for rows in whole_structures(blocks()):
@@ -122,7 +131,8 @@ def left_out(
     summaries = []
     for spectrum, grid, of_model in zip(spectra, grids, found, strict=True):
         residuals, errors = (np.concatenate(parts) for parts in zip(*of_model, strict=True))
-        summaries.append(_summarised(spectrum, grid, residuals, errors, together))
+        evidence = [spectrum.minus_twice_log_evidence(mu, noise_scale) for mu in grid.tolist()]
+        summaries.append(_summarised(grid, np.array(evidence), residuals, errors, together))
     return summaries
 
 
@@ -172,7 +182,7 @@ def _joined(parts: list[_Labels]) -> _Labels:
     return _Labels(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
-def _summarised(spectrum: _core.Spectrum, grid: Array, residuals: Array, errors: Array, labels: _Labels) -> LeaveOneOut:
+def _summarised(grid: Array, evidence: Array, residuals: Array, errors: Array, labels: _Labels) -> LeaveOneOut:
     is_used = labels.weights > 0.0
     counted = (labels.kinds == ENERGY) & is_used
     units = np.where(labels.is_known, labels.atoms, np.nan)[:, None]
@@ -188,7 +198,7 @@ def _summarised(spectrum: _core.Spectrum, grid: Array, residuals: Array, errors:
         np.array([_root_mean_square(errors[counted, g], np.ones(counted.sum())) for g in range(len(grid))]),
         np.array([_root_mean_square(residuals[counted, g], np.ones(counted.sum())) for g in range(len(grid))]),
         np.add.reduceat(unusable, firsts, axis=0).astype(bool).sum(axis=0),
-        np.array([spectrum.minus_twice_log_evidence(mu) for mu in grid.tolist()]),
+        evidence,
         float(np.std(labels.targets[counted] / labels.atoms[counted])) if counted.any() else math.nan,
         labels.kinds,
     )

@@ -23,8 +23,8 @@ _BATCHES = 3 * 8 * 2**21
 # levels of the tree while rows are added.
 _SQUARES = 24
 
-# Blocks of rows: one that is made, its parts, one that waits, and one that is added.
-_BLOCKS = 4
+# Blocks of rows: one that is made, its parts, those that wait, and one that is added.
+_BLOCKS = 6
 
 
 def as_bytes(size: str | int) -> int:

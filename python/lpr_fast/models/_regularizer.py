@@ -144,7 +144,7 @@ def settled(
         return settings, facts
     if settings.noise is not None:
         return _settled_by_evidence(basis, accumulator, settings, facts, stacklevel=stacklevel + 1)
-    choice = chosen(basis, accumulator, facts, blocks, settings.n_threads)
+    choice = chosen(basis, accumulator, facts, blocks, settings)
     if isinstance(choice, str):
         warnings.warn(
             f"the regularizer cannot be chosen, for {choice}: {WITHOUT_ENERGIES:g} was taken; give one of your own if "
@@ -191,18 +191,18 @@ def _about_edge(choice: RegularizerChoice) -> str:
 
 
 def chosen(
-    basis: Basis, accumulator: HessianAccumulator, facts: ModelFacts, blocks: Blocks, n_threads: int
+    basis: Basis, accumulator: HessianAccumulator, facts: ModelFacts, blocks: Blocks, settings: FitSettings
 ) -> RegularizerChoice | str:
     """The regularizer of least leave-one-out error, or why there is none."""
     if facts.baseline is None:
         return "there are no energies"
-    baseline = np.array(list(facts.baseline.values()))
+    baseline, n_threads = np.array(list(facts.baseline.values())), settings.n_threads
     nested = nested_columns(basis, n_threads)
     spectra = [spectrum_of(basis, accumulator, columns, n_threads) for columns in [*nested, None]]
     grids = [grid_of(spectrum) for spectrum in spectra]
     if not all(map(len, grids)):
         return "no training row has any features"
-    found = left_out(spectra, grids, blocks, baseline, n_threads)
+    found = left_out(spectra, grids, blocks, baseline, settings.noise_scale, n_threads)
     whole, best = found[-1], [best_of(scan) for scan in found]
     if whole.loss[-1] <= _ROUNDING * np.abs(baseline).max():
         return "the baseline alone gives all energies"

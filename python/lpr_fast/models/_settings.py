@@ -102,6 +102,11 @@ class FitSettings:
         counts = self.n_active.values() if isinstance(self.n_active, Mapping) else [self.n_active]
         return max(counts, default=0)
 
+    @property
+    def noise_scale(self) -> float | None:
+        """Variance of the noise of labels times their weight; None where nobody knows it."""
+        return None if self.noise is None else 1.0
+
     def noise_section(self) -> dict[str, float] | None:
         """What a model says of the noise of its labels, where they have any: see `StoredModel.noise`."""
         if self.noise is None:
