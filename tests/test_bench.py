@@ -56,6 +56,21 @@ ROWS: dict[str, dict[str, tuple[int, ...]]] = {
     ),
     "force_sigma.py": {f"fifth {n}": (1, 1, 1) for n in range(1, 6)}
     | dict.fromkeys(["scores  ", "subset of regressors  ", "with the exact residual  "], (1, 1)),
+    "forces.py": dict.fromkeys(
+        [
+            "energies  ",
+            "features  ",
+            "energies, forces, virial",
+            "the same of ten weight vectors",
+            "scores  ",
+            "gradient of lpr  ",
+            "gradient of lpr_held",
+            "gradient of variance",
+            "gradient of residual",
+            "gradient of the smooth smallest lpr",
+        ],
+        SECONDS_AND_RATIOS,
+    ),
     "gap_fit.py": {"lpr_fast  ": (1,) * 6},
     "gram.py": dict.fromkeys(["qr  ", "gram  "], SECONDS_AND_RATIOS),
     "held.py": dict.fromkeys(
