@@ -41,6 +41,10 @@ static const double* const features = many.data();
 static const double positions[] = {0, 0, 0, 1.2, 1.4, 1.2, 0, 2.7, 2.5, 2.5, 0.2, 2.7};
 static const int species[] = {14, 14, 14, 14};
 static std::vector<double> lpr(4);
+static const lpr_fast::SoapScorer scorer(lpr_fast::Model::load("si.lpr"));
+static const lpr_fast::Configuration atoms{{positions, 4, 3}, species, 2, {}, {}};
+static const lpr_fast::Structure structure(atoms, scorer.soap().species(), scorer.cutoff());
+static std::vector<double> forces(12);
 [[maybe_unused]] static double advance_and_score() { return 1.0; }
 [[maybe_unused]] static void write_frame() {}
 """
@@ -61,7 +65,8 @@ GIVEN_FORTRAN = """
 integer :: status, species(4) = 14
 double precision :: features(FEATURES, 4) = 0.5d0, positions(3, 4) = &
     reshape([0d0, 0d0, 0d0, 1.2d0, 1.4d0, 1.2d0, 0d0, 2.7d0, 2.5d0, 2.5d0, 0.2d0, 2.7d0], [3, 4])
-double precision :: lpr(4), cell(3, 3) = reshape([5.5d0, 0d0, 0d0, 0d0, 5.5d0, 0d0, 0d0, 0d0, 5.5d0], [3, 3])
+double precision :: energy, forces(3, 4), lpr(4)
+double precision :: cell(3, 3) = reshape([5.5d0, 0d0, 0d0, 0d0, 5.5d0, 0d0, 0d0, 0d0, 5.5d0], [3, 3])
 """
 
 # Programs that would install the library, or build it for minutes: their options are looked at. They end the shell if

@@ -52,6 +52,30 @@ program all_columns
     call lpr_fast_free(model)
 end program
 """
+#: Forces on all of four atoms by the energies of three.
+PREDICTIONS = """
+program predictions
+    use lpr_fast
+    use, intrinsic :: iso_fortran_env, only: real64
+    implicit none
+    character(4096) :: path
+    type(lpr_fast_model) :: model
+    real(real64), parameter :: cell(3, 3) = reshape([5.5, 0.0, 0.0, 0.5, 5.5, 0.0, 0.0, 0.0, 5.5], [3, 3])
+    real(real64), parameter :: positions(3, 4) = &
+        reshape([0.0, 0.0, 0.0, 1.25, 1.5, 1.25, 0.0, 2.75, 2.5, 2.5, 0.25, 2.75], [3, 4])
+    integer, parameter :: species(4) = [31, 33, 33, 31]
+    real(real64) :: energy, energies(3), forces(3, 4), virial(3, 3)
+
+    call get_command_argument(1, path)
+    if (lpr_fast_load(path, model) /= LPR_FAST_OK) error stop "no model"
+    if (lpr_fast_predict(model, positions, species, energy, energies, forces, virial, n_centers=3, cell=cell, &
+                         periodic=[.true., .true., .false.]) /= LPR_FAST_OK) error stop "no predictions"
+    print "(es25.16e3)", energy, energies, forces, virial
+    if (lpr_fast_predict(model, positions, [31, 33, 8, 31]) /= LPR_FAST_INVALID_INPUT) error stop "not refused"
+    print "(a)", lpr_fast_last_error()
+    call lpr_fast_free(model)
+end program
+"""
 COLUMNS = ("lpr", "lpr_held", "variance", "sigma", "residual", "local_energy", "percentile", "verdict", "spread")
 
 
@@ -99,6 +123,25 @@ def test_a_calibrated_committee_of_two_species_has_all_scores_of_python(tmp_path
     expected = [getattr(scores, column) for scores in (of_frame, of_features) for column in COLUMNS]
     found = np.array(done.stdout.split(), dtype=float).reshape(2 * len(COLUMNS), 4)
     np.testing.assert_array_equal(found, np.array(expected))
+
+
+def test_energies_forces_and_virial_are_those_of_python(tmp_path: Path) -> None:
+    (tmp_path / "predictions.f90").write_text(PREDICTIONS)
+    model = fitted(gallium_arsenide())
+    model.save(tmp_path / "model.lpr")
+    done = run(compiled(tmp_path / "predictions.f90", tmp_path), tmp_path / "model.lpr")
+    assert done.returncode == 0, done.stderr
+    *numbers, message = done.stdout.splitlines()
+    assert "atom 2, of a species that the model does not know" in message
+    positions = np.array([[0.0, 0.0, 0.0], [1.25, 1.5, 1.25], [0.0, 2.75, 2.5], [2.5, 0.25, 2.75]])
+    cell, periodic = np.array([[5.5, 0, 0], [0.5, 5.5, 0], [0, 0, 5.5]]), np.array([True, True, False])
+    species = np.array([31, 33, 33, 31], dtype=np.int32)
+    of = (positions, species, cell, periodic, list(model.species), model.cutoff)
+    scorer = lpr_fast._core.SoapScorer(model._model)
+    expected = scorer.predict(lpr_fast._core.Structure(*of, "frame", 3), None, 1)
+    energies = expected["energies"][:, 0] + [model.baseline[number] for number in species[:3].tolist()]
+    together = [[energies[0] + energies[1] + energies[2]], energies, expected["forces"], expected["virials"]]
+    np.testing.assert_array_equal(np.array(numbers, dtype=float), np.concatenate([np.ravel(part) for part in together]))
 
 
 def test_a_model_of_arrays_scores_features_alone(program: Path, tmp_path: Path) -> None:

@@ -207,6 +207,13 @@ def test_groups_have_the_same_bits_for_any_number_of_threads_and_frames_together
         np.testing.assert_allclose(model.score_groups(frames, labels)[name], expected[name], rtol=1e-6)
 
 
+def test_models_of_labels_with_noise_have_a_sigma_in_their_unit() -> None:
+    noisy = SparseKernelModel.fit(silicon(), hypers=HYPERS, n_active=12, zeta=2, sigma={"energy": 0.05}, delta=2.0)
+    found = noisy.score_groups(silicon(2, seed=9), np.arange(8) // 4)
+    assert found.prior_variance == pytest.approx(4.0)
+    np.testing.assert_allclose(found.sigma, found.lpr**-0.5, rtol=1e-12)
+
+
 def test_linear_models_have_groups_without_residuals_and_models_of_arrays_none() -> None:
     linear = LinearModel.fit(silicon(), hypers=HYPERS, regularizer=1e-3)
     found = linear.score_groups(silicon(2, seed=9), np.arange(8) // 4)

@@ -109,8 +109,10 @@ def test_appended_structures_are_as_if_they_had_been_there(kind: Any, frames: li
     kind.fit(frames[:6], keep_rows=few, **options)
     kind.fit(frames, keep_rows=whole, **options)
     rows = TrainingRows(few)
+    assert rows.fit(baseline="kept").provenance["n_labels"]["virial"] == 36
     rows.append(frames[6:8])
     rows.append(frames[8:])
+    assert rows.fit(baseline="kept").provenance["n_labels"]["virial"] == 6 * 11
     for name in ("phi", "target", "weight", "structure", "kind"):
         np.testing.assert_array_equal(getattr(TrainingRows(few), name), getattr(TrainingRows(whole), name))
     nothing = with_labels(frames[0].copy())
@@ -227,3 +229,5 @@ def test_rows_of_other_noise_are_refused(rows: TrainingRows, frames: list[Atoms]
     strange.calc.results["forces"] = np.zeros((2, 3))  # type: ignore[union-attr]
     with pytest.raises(InvalidInputError, match="'forces' of frame 0 has shape"):
         rows.append([strange])
+    with pytest.raises(InvalidInputError, match="weights were given, but the labels of these rows have noise"):
+        rows.append(frames[:1], weights=[2.0])

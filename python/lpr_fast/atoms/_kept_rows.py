@@ -110,6 +110,13 @@ class KeptRows:
         """The first row of each structure."""
         return np.flatnonzero(np.asarray(self._records["index"]) == 0)
 
+    @cached_property
+    def _n_labels(self) -> Indices:
+        """Rows of each kind of each structure: (n_structures, 3)."""
+        counts = np.zeros((self.n_structures, len(KINDS)), dtype=np.int64)
+        np.add.at(counts, (self.structure, self.kind), 1)
+        return counts
+
     def _asked(
         self, structures: ArrayLike | None, weights: ArrayLike | None, baseline: Any
     ) -> tuple[ModelFacts, Blocks]:
@@ -184,8 +191,7 @@ class KeptRows:
         groups = Groups.none(len(chosen))
         if loss != "noise":
             return Structures(species, counts, np.array(of_chosen), loss, energies, groups)
-        kinds, wanted = self.kind, np.isin(self.structure, chosen)
-        n_labels = {name: int(np.count_nonzero(wanted & (kinds == kind))) for kind, name in enumerate(KINDS)}
+        n_labels = dict(zip(KINDS, self._n_labels[chosen].sum(axis=0).tolist(), strict=True))
         sigmas = np.array(records["unit"])
         n_labels["energy"] = int(np.isfinite(sigmas).sum())
         return Structures(

@@ -245,7 +245,7 @@ class TrainingRows(InfluentialRows):
             Structures of the species that the rows have. Energies, groups, and weights if the fit took them from the
             structures, come from where they came from; those without energies count for the rigidity alone.
         weights : array_like, shape (n_frames,), or str, optional
-            As for `SparseKernelModel.fit`.
+            As for `SparseKernelModel.fit`; not for rows of labels with noise, whose noise is that of the fit.
         n_threads : int
             See `Rigidity`.
 
@@ -258,6 +258,11 @@ class TrainingRows(InfluentialRows):
 
         head = self._head
         changes: dict[str, Any] = {"n_threads": n_threads}
+        if weights is not None and self.has_noise:
+            raise InvalidInputError(
+                "weights were given, but the labels of these rows have noise, which says what they weigh; leave "
+                "weights out."
+            )
         if weights is not None:
             changes |= {"weights": weights, "sigmas": None}
         settings = replace(head.settings, **changes)
@@ -289,4 +294,5 @@ class TrainingRows(InfluentialRows):
         finally:
             writer.close()
         self._records = mapped(self._path, head, self._begin)
-        self.__dict__.pop("_first_rows", None)
+        for remembered in ("_first_rows", "_n_labels"):
+            self.__dict__.pop(remembered, None)

@@ -193,9 +193,11 @@ class _Scoring:
         return partial(self._tell, progress, n_atoms)
 
     def _totals(self) -> Callable[[list[Ready]], Totals] | None:
-        """What says of whole frames what is to be written of their totals: nothing, unless the model was calibrated."""
+        """What says of whole frames what is to be written of their totals: nothing, unless these have a sigma."""
         model, n_threads = self._settings.model, self._settings.n_threads
-        return None if model.calibration is None else lambda batch: model.total_scoring.of(batch, n_threads)
+        return (
+            None if model.sum_scoring.prior_variance == 0.0 else lambda batch: model.total_scoring.of(batch, n_threads)
+        )
 
     def _groups(self, frame: Atoms, number: int, known: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
         """Columns of the groups of a frame, NaN for those with atoms that are not known."""

@@ -113,7 +113,7 @@ def about(model: StructureModel, digest: str, *, forces: bool = False) -> About:
         columns=tuple(columns_of(model.scores_of_nothing(forces=forces))),
         versions=versions(),
         verdict_limits=model.verdict_limits,
-        totals=() if model.calibration is None else tuple(TOTAL_COLUMNS),
+        totals=() if model.sum_scoring.prior_variance == 0.0 else tuple(TOTAL_COLUMNS),
         zeta=model.kernel_power,
     )
 
