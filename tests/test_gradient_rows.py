@@ -9,7 +9,8 @@ import pytest
 from ase import Atoms
 
 from lpr_fast import InvalidInputError, LinearModel, SparseKernelModel
-from lpr_fast.atoms._gradient_rows import GradientBasis, gradient_rows_of
+from lpr_fast.atoms import _gradient_rows
+from lpr_fast.atoms._gradient_rows import GradientBasis
 from lpr_fast.models._basis import LinearBasis
 
 from .gradients import FRAMES, Array, best_difference, strained
@@ -88,11 +89,26 @@ def test_constants_have_no_derivatives() -> None:
     structure = model._one_structure(FRAMES["two species"])
     plain: Array = model.gradient_rows(FRAMES["two species"]).forces
     basis = LinearBasis(model.species, model.n_features, has_constants=True)
-    forces, virials = gradient_rows_of(basis, soap, structure)
+    found = GradientBasis(basis, soap).rows(structure)
+    forces, virials = found.forces, found.virials
     width = model.n_features + 1
     assert not forces[:, [0, width]].any()
     assert not virials[:, [0, width]].any()
     np.testing.assert_array_equal(np.delete(forces, [0, width], axis=1), plain)
+
+
+@every_model
+def test_parts_of_rows_have_the_bits_of_all(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = MODELS[kind]("two species")
+    frame = rattled(FRAMES["two species"] * (3, 2, 2), 1)
+    rows = model.gradient_rows(frame)
+    both = np.concatenate([rows.forces, rows.virials])
+    n = len(rows.forces)
+    structure, basis = model._one_structure(frame), model.gradient_basis
+    monkeypatch.setattr(_gradient_rows, "ROWS_TOGETHER", 5 * 3 * basis.basis.size)
+    for places in (np.arange(n + 6), np.arange(n), np.arange(n, n + 6), np.array([1, 4, 5, 40, n + 2])):
+        found = np.concatenate(list(basis.parts(structure, places, 1)))
+        np.testing.assert_array_equal(found, both[places])
 
 
 def test_rows_of_many_structures_are_those_of_each() -> None:

@@ -16,7 +16,7 @@ from ..models._batches import Batch, Derivatives
 from ..models._structures import Structures
 from . import _frames
 from ._describing import Describing, Ready, SoapDescribing
-from ._gradient_rows import gradient_rows_of
+from ._gradient_rows import GradientBasis
 from ._noisy_labels import LabelSource
 from ._training_set import TrainingSet, changed, counted_again
 
@@ -119,10 +119,7 @@ class FrameEnvironments:
         assert isinstance(self.describing, SoapDescribing)
         assert self.describing.core is not None
         assert ready.structure is not None
-        forces, virial = gradient_rows_of(basis, self.describing.core, ready.structure, n_threads)
-        of_forces = places[places < len(forces)]
-        yield forces if len(of_forces) == len(forces) else forces[of_forces]
-        yield virial[places[len(of_forces) :] - len(forces)]
+        return GradientBasis(basis, self.describing.core).parts(ready.structure, places, n_threads)
 
     def _frames(self, start: int, stop: int) -> Iterator[Atoms]:
         structures = self.structures

@@ -15,15 +15,12 @@ from .._errors import InvalidInputError
 from ..models._scores import Columns
 from ._describing import Ready
 from ._force_residual import ForceResidual
-from ._gradient_rows import GradientBasis
+from ._gradient_rows import ROWS_TOGETHER, GradientBasis
 from ._pieces import Piece
 from ._pipeline import Scores
 from ._sums import SumScoring
 
 Indices = NDArray[np.int64]
-
-# Numbers of the rows of forces that exist at a time.
-ROWS_TOGETHER = 2**21
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,6 +14,11 @@ from .._arrays import Array
 from .._errors import InvalidInputError
 from ..models._basis import Basis, LinearBasis, SparseKernelBasis
 from ._describing import Describing, SoapDescribing
+
+Indices = NDArray[np.int64]
+
+# Numbers of rows of forces that exist at a time.
+ROWS_TOGETHER = 2**21
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,7 @@ class GradientBasis:
         structure: _core.Structure,
         n_threads: int = 0,
         *,
-        atoms: NDArray[np.int64] | None = None,
+        atoms: Indices | None = None,
         virials: bool = True,
     ) -> GradientRows:
         """Rows of a structure; the bits depend on no number of threads.
@@ -72,6 +78,23 @@ class GradientBasis:
             found = _core.feature_gradients(self.soap, structure, atoms, virials, n_threads)
             return GradientRows(*(self._with_constants(rows) for rows in found))
         return GradientRows(*self._kernels.rows(structure, atoms, virials, n_threads))
+
+    def parts(self, structure: _core.Structure, places: Indices, n_threads: int) -> Iterator[Array]:
+        """Some of the rows of a structure, so many at a time as fit in a little memory; the bits are the same.
+
+        `places`, ascending, count those of forces and behind them those of virials: what nobody wants is not made.
+        """
+        n_forces = 3 * len(structure)
+        of_forces, of_virials = np.split(places, [np.searchsorted(places, n_forces)])
+        atoms = np.unique(of_forces // 3)
+        step = max(1, ROWS_TOGETHER // (3 * self.basis.size))
+        for first in range(0, max(len(atoms), 1), step):
+            some, is_last = atoms[first : first + step], first + step >= len(atoms)
+            found = self.rows(structure, n_threads, atoms=some, virials=is_last and len(of_virials) > 0)
+            wanted = of_forces[np.isin(of_forces // 3, some)]
+            yield found.forces[3 * np.searchsorted(some, wanted // 3) + wanted % 3]
+            if len(found.virials):
+                yield found.virials[of_virials - n_forces]
 
     @cached_property
     def _kernels(self) -> _core.KernelGradients | None:
@@ -106,11 +129,3 @@ def gradient_basis(basis: Basis, describing: Describing) -> GradientBasis:
         )
     assert describing.core is not None
     return GradientBasis(basis, describing.core)
-
-
-def gradient_rows_of(
-    basis: Basis, soap: _core.Soap, structure: _core.Structure, n_threads: int = 0
-) -> tuple[Array, Array]:
-    """Rows of forces (3 N, M) and virials (6, M) of one structure; of many, `GradientBasis` makes them faster."""
-    rows = GradientBasis(basis, soap).rows(structure, n_threads)
-    return rows.forces, rows.virials

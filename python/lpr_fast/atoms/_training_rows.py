@@ -260,8 +260,8 @@ class TrainingRows(InfluentialRows):
         changes: dict[str, Any] = {"n_threads": n_threads}
         if weights is not None and self.has_noise:
             raise InvalidInputError(
-                "weights were given, but the labels of these rows have noise, which says what they weigh; leave weights "
-                "out."
+                "weights were given, but the labels of these rows have noise, which says what they weigh; leave "
+                "weights out."
             )
         if weights is not None:
             changes |= {"weights": weights, "sigmas": None}

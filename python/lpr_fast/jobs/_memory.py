@@ -6,7 +6,7 @@ import os
 
 from .._errors import InvalidInputError
 from ..atoms import _frames
-from ..atoms._force_rigidity import ROWS_TOGETHER
+from ..atoms._gradient_rows import ROWS_TOGETHER
 from ..atoms._model import StructureModel
 from ..models._memory import as_bytes
 
