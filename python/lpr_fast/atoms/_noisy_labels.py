@@ -129,6 +129,7 @@ class NoisyLabels:
         self._unused: Counter[str] = Counter()
         self._names_of_forces: set[str] = set()
         self._unused_tables = dict.fromkeys(source.noise.tables)
+        self._lacks_mask = source.noise.mask_key != Noise.mask_key
 
     def add(self, frame: Atoms, number: int, *, has_energy: bool) -> None:
         """Take what the next frame says."""
@@ -141,6 +142,7 @@ class NoisyLabels:
         self._counts["virial"] += int(np.count_nonzero(kinds == VIRIAL))
         self._unused.update(found.unused)
         self._unused_tables.pop(self._source.noise.group_of(frame), None)
+        self._lacks_mask &= self._source.noise.mask_key not in frame.arrays
         if not self._counts["force"]:
             self._names_of_forces.update(names_of_forces(frame))
 
@@ -178,10 +180,12 @@ class NoisyLabels:
         return np.where(np.isfinite(self.sigmas) | (self.n_derivatives > 0), 1.0, 0.0)
 
     def facts(self) -> dict[str, Any]:
-        """What the provenance says: labels that are used, in how many frames there are others, tables of no frame."""
+        """What the provenance says: labels that are used, in how many frames there are others, what has no use."""
         facts: dict[str, Any] = {"n_labels": {kind: self._counts[kind] for kind in KINDS}}
         if self._unused_tables:
             facts["unused_tables"] = list(self._unused_tables)
+        if self._lacks_mask:
+            facts["unused_mask"] = self._source.noise.mask_key
         names = {"energy": "energies", "force": "forces", "virial": "virials"}
         return facts | {f"unused_{names[kind]}_of": count for kind, count in self._unused.items()}
 

@@ -116,6 +116,13 @@ def warn_of_labels(structures: Structures, *, is_fitted: bool, stacklevel: int) 
             LprWarning,
             stacklevel=stacklevel + 1,
         )
+    if (mask := structures.facts.get("unused_mask")) is not None:
+        warnings.warn(
+            f"no structure has an array {mask!r}, by which forces would be left out: all are used; correct the name "
+            "(mask_key, --mask-key).",
+            LprWarning,
+            stacklevel=stacklevel + 1,
+        )
     if structures.energies is not None and is_fitted and not structures.is_labelled.any():
         warnings.warn(
             "no structure has an energy that is used: energies are known up to a constant for each species, for which "
