@@ -45,6 +45,17 @@ ROWS: dict[str, dict[str, tuple[int, ...]]] = {
         ["scores  ", "energies, forces and stress", "bias towards loose", "bias towards known"], SECONDS_AND_RATIOS
     ),
     "fit_memory.py": {"10 ": (1, 1), "100 ": (1, 1)},
+    "force_rows.py": dict.fromkeys(
+        [
+            "silicon, 5 A, 216 atoms",
+            "silicon, 5 A, small cell, 8 atoms",
+            "carbon, 4.5 A, 216 atoms",
+            "Mo-Ta, 5 A, 128 atoms",
+        ],
+        (1, 1, 1, 3),
+    ),
+    "force_sigma.py": {f"fifth {n}": (1, 1, 1) for n in range(1, 6)}
+    | dict.fromkeys(["scores  ", "subset of regressors  ", "with the exact residual  "], (1, 1)),
     "forces.py": dict.fromkeys(
         [
             "energies  ",
@@ -60,17 +71,6 @@ ROWS: dict[str, dict[str, tuple[int, ...]]] = {
         ],
         SECONDS_AND_RATIOS,
     ),
-    "force_rows.py": dict.fromkeys(
-        [
-            "silicon, 5 A, 216 atoms",
-            "silicon, 5 A, small cell, 8 atoms",
-            "carbon, 4.5 A, 216 atoms",
-            "Mo-Ta, 5 A, 128 atoms",
-        ],
-        (1, 1, 1, 3),
-    ),
-    "force_sigma.py": {f"fifth {n}": (1, 1, 1) for n in range(1, 6)}
-    | dict.fromkeys(["scores  ", "subset of regressors  ", "with the exact residual  "], (1, 1)),
     "gap_fit.py": {"lpr_fast  ": (1,) * 6},
     "gram.py": dict.fromkeys(["qr  ", "gram  "], SECONDS_AND_RATIOS),
     "held.py": dict.fromkeys(

@@ -140,7 +140,7 @@ void rows_of_kernels_are_differences() {
     const Array active = positive_rows(40, soap.n_features(), 3);
     const KernelGradients kernels(soap, active.view(), {0, 35, 40}, 3.0);
     Array forces(18, 40), virials(6, 40);
-    kernels.rows(frame.structure(), {{forces.values.data(), 18, 40}, {virials.values.data(), 6, 40}}, 2);
+    kernels.rows(frame.structure(), {{forces.values.data(), 18, 40}, {virials.values.data(), 6, 40}, nullptr}, 2);
     for (const Index m : {0, 34, 35, 39}) {
         for (Index row = 0; row < 18; ++row) {
             const double expected = -difference([&](double h) {
@@ -171,7 +171,7 @@ void rows_of_features_are_sums_of_jacobians() {
     const Structure structure = frame.structure();
     const Index n_features = soap.n_features();
     Array forces(18, 2 * n_features);
-    feature_gradients(soap, structure, {{forces.values.data(), 18, 2 * n_features}}, 2);
+    feature_gradients(soap, structure, {{forces.values.data(), 18, 2 * n_features}, {}, nullptr}, 2);
     for (Index atom = 0; atom < 6; ++atom) {
         const FeatureJacobians jacobians = feature_jacobians(soap, structure, atom);
         Array expected(3, 2 * n_features);
