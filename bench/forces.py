@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 
 import ase.build
 import ase.io
@@ -43,6 +44,7 @@ class Problem:
             fitted = SparseKernelModel.fit(
                 frames, hypers=hypers(5.0, n_radial, n_angular), n_active=size, regularizer=1e-4, energy_key="energy"
             )
+        assert fitted.cutoff is not None
         self.model, self.species = fitted._model, list(fitted.species)
         self.scorer = _core.SoapScorer(self.model)
         self.structure = structure_of(predicted[0], fitted.cutoff, self.species)
@@ -68,13 +70,10 @@ class Problem:
             name for name in ("lpr", "lpr_held", "variance", "residual") if name != "lpr_held" or len(self.species) > 1
         ]
         jobs: dict[str, Job] = {"scores": lambda: self.scorer.score([self.structure], [None], False, n_threads)}  # noqa: FBT003
+        gradient = partial(self.scorer.score_gradient, self.structure, n_threads=n_threads)
         for name in columns:
-            jobs[f"gradient of {name}"] = lambda name=name: self.scorer.score_gradient(
-                self.structure, name, None, None, n_threads
-            )
-        jobs["gradient of the smooth smallest lpr"] = lambda: self.scorer.score_gradient(
-            self.structure, "lpr", None, 8.0, n_threads
-        )
+            jobs[f"gradient of {name}"] = partial(gradient, quantity=name, coefficients=None, power=None)
+        jobs["gradient of the smooth smallest lpr"] = partial(gradient, quantity="lpr", coefficients=None, power=8.0)
         return jobs
 
 

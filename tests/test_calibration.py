@@ -117,6 +117,13 @@ def test_the_crps_is_the_integral_that_defines_it(error: float, sigma: float) ->
     assert crps(np.array([error]), np.array([sigma]))[0] == pytest.approx(below + above, rel=1e-7)
 
 
+def test_what_is_known_exactly_counts_by_its_error() -> None:
+    """The force on a lone atom, for one, is zero and has no variance."""
+    errors, sigmas = np.array([0.0, 0.3, -0.2]), np.zeros(3)
+    assert crps(errors, sigmas).tolist() == [0.0, 0.3, 0.2]
+    assert observed_fractions(errors, sigmas, np.array([0.5, 0.95])).tolist() == [1 / 3, 1 / 3]
+
+
 def test_sigma_of_atoms_is_the_root_of_the_scaled_variance(model: SparseKernelModel, tmp_path: Path) -> None:
     assert model.score(HELD_OUT).sigma is None
     for kind in ("pp", "sr"):

@@ -65,7 +65,8 @@ GIVEN_FORTRAN = """
 integer :: status, species(4) = 14
 double precision :: features(FEATURES, 4) = 0.5d0, positions(3, 4) = &
     reshape([0d0, 0d0, 0d0, 1.2d0, 1.4d0, 1.2d0, 0d0, 2.7d0, 2.5d0, 2.5d0, 0.2d0, 2.7d0], [3, 4])
-double precision :: energy, forces(3, 4), lpr(4), cell(3, 3) = reshape([5.5d0, 0d0, 0d0, 0d0, 5.5d0, 0d0, 0d0, 0d0, 5.5d0], [3, 3])
+double precision :: energy, forces(3, 4), lpr(4)
+double precision :: cell(3, 3) = reshape([5.5d0, 0d0, 0d0, 0d0, 5.5d0, 0d0, 0d0, 0d0, 5.5d0], [3, 3])
 """
 
 # Programs that would install the library, or build it for minutes: their options are looked at. They end the shell if

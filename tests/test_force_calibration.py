@@ -210,6 +210,20 @@ def test_groups_of_too_few_structures_are_refused_with_the_number_that_is_needed
         intervals("energy", scores, structures, [""] * 12, 0.95)
 
 
+def test_forces_have_the_name_that_the_fit_found_them_under() -> None:
+    """The energies have it too."""
+    frames = [frame.copy() for frame in TRAINING[:20]]
+    for frame, labelled in zip(frames, TRAINING, strict=False):
+        frame.info["dft_energy"] = labelled.get_potential_energy()
+        frame.arrays["dft_force"] = labelled.get_forces()
+    sigma = {"energy": 0.05, "force": 0.2}
+    names = {"energy_key": "dft_energy", "force_key": "dft_force"}
+    model = SparseKernelModel.fit(frames[::2], hypers=HYPERS, n_active=20, sigma=sigma, delta=1.0, **names)
+    found = model.calibrate(frames[1::2], forces=True).force_calibration
+    assert found is not None
+    assert found == model.calibrate(frames[1::2], forces=True, **names).force_calibration
+
+
 def test_linear_models_calibrate_forces_without_a_bound() -> None:
     linear = LinearModel.fit(TRAINING, hypers=HYPERS, regularizer=1e-3)
     facts = linear.calibrate(HELD_OUT, forces=True).force_calibration
@@ -239,6 +253,10 @@ def test_what_cannot_be_calibrated_is_refused_in_a_sentence(
         (
             lambda: model.calibrate(HELD_OUT, forces=True, largest_residual=-1.0),
             "largest_residual is -1; it must be above",
+        ),
+        (
+            lambda: model.calibrate(HELD_OUT, forces=True, largest_residual="small"),  # type: ignore[arg-type]
+            "largest_residual is 'small'; it must be a real number",
         ),
         (lambda: linear.calibrate(HELD_OUT, forces=True, largest_residual=0.1), "linear models have no residual"),
         (lambda: model.calibrate(HELD_OUT, force_key="forces"), "but forces are not calibrated; ask for it"),

@@ -213,3 +213,12 @@ def test_the_remedy_gains_what_was_predicted_and_more_than_random_or_farthest_ch
     for way, margin in (("random, best of 20", 1.0), ("random, mean of 20", 1.5), ("farthest points", 1.3)):
         others = numbers[f"taken off the variance, {way}, predicted, %"]
         assert all(ours > margin * theirs for ours, theirs in zip(suggested, others, strict=True))
+
+
+def test_the_loop_lowers_the_force_errors_of_the_run_whatever_chooses() -> None:
+    numbers = found("loop")
+    for system in ("silicon", "CuAu"):
+        begin = numbers[f"{system}, force error in the beginning, meV/Å"]
+        for way in ("suggested for the run", "suggested for the pool", "random", "farthest points"):
+            end = numbers[f"{system}, force error in the end, {way}, meV/Å"]
+            assert all(0.0 < after < 0.97 * before for before, after in zip(begin, end, strict=True))

@@ -121,7 +121,7 @@ def test_members_that_do_not_fit_are_refused_in_a_sentence(model: SparseKernelMo
     core = model._model
     with pytest.raises(InvalidInputError, match="members have another number of weights than the model"):
         with_members(core, np.zeros((3, core.size + 1)))
-    with pytest.raises(InvalidInputError, match="the number of members is not from 2 to 1000"):
+    with pytest.raises(InvalidInputError, match="the number of members is not from 2 to 100000"):
         with_members(core, np.zeros((1, core.size)))
     with pytest.raises(InvalidInputError, match="holds NaN or infinity"):
         with_members(core, np.full((2, core.size), np.nan))

@@ -93,6 +93,20 @@ def test_groups_masks_and_names_are_options(folder: Path) -> None:
     assert "8 energies (each with its own sigma), " in told
 
 
+def test_sigmas_of_groups_that_no_structure_is_of_are_told_of(folder: Path) -> None:
+    groups = ("--sigma-group", "smal:energy=0.1", "--sigma-group", "small:energy=0.1")
+    result = fit(folder, *SIGMAS, *groups, "--delta", "1")
+    assert result.exit_code == 0, result.output
+    assert "sigma is given for the group 'smal', but no structure is of such a group; correct the name" in result.output
+    assert "'small'" not in result.output
+
+
+def test_a_mask_that_no_structure_has_is_told_of(folder: Path) -> None:
+    said = fit(folder, *SIGMAS, "--mask-key", "mask", "--delta", "1").output
+    assert "no structure has an array 'mask', by which forces would be left out: all are used; correct the" in said
+    assert "by which forces" not in fit(folder, *SIGMAS, "--delta", "1").output
+
+
 def test_delta_is_chosen_and_the_evidence_told(folder: Path) -> None:
     said = fit(folder, *SIGMAS).output
     choice = load_model(folder / "m.lpr").provenance["delta_choice"]

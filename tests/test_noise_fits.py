@@ -205,6 +205,22 @@ def test_atoms_without_forces_and_masked_ones_have_no_rows(frames: list[Atoms], 
     np.testing.assert_array_equal(rows.phi[first + 1 : first + 1 + len(kept)], all_of_it[first + 1 + kept])
 
 
+def test_forces_that_are_all_masked_are_told(frames: list[Atoms]) -> None:
+    masked = [with_labels(frame.copy(), **frame.calc.results) for frame in frames]  # type: ignore[union-attr]
+    for frame in masked:
+        frame.arrays["force_mask"] = np.ones(len(frame), dtype=bool)
+    with pytest.raises(InvalidInputError, match=r"all of them are NaN, masked, or .*; look at the labels and the mask"):
+        fit("kernel", masked)
+
+
+def test_a_stress_beside_a_virial_that_is_nan_is_used(frames: list[Atoms], tmp_path: Path) -> None:
+    """Files of several sources have columns for all of them."""
+    both = broken(frames)
+    both[1].info["virial"] = np.full(9, np.nan)
+    _, rows = fitted_rows("kernel", both, tmp_path)
+    assert np.count_nonzero((rows.structure == 1) & (rows.kind == 2)) == 6
+
+
 def test_structures_may_lack_any_label(frames: list[Atoms], tmp_path: Path) -> None:
     some = [without(frames[0], "energy"), without(frames[1], "forces"), without(frames[2], "stress", "forces")]
     some += [without(frames[3], "energy", "forces", "stress"), *frames[4:]]

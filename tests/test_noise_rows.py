@@ -141,6 +141,8 @@ def test_structures_that_are_left_out_lose_all_their_rows(
         errors = found.errors[rows.kind == kind, 0]
         np.testing.assert_allclose(found.rmse_of(kind)[0], np.sqrt(np.nanmean(errors**2)), rtol=1e-12)
     assert found.rmse_of(0)[0] == pytest.approx(found.rmse[0], rel=1e-12)
+    with pytest.raises(InvalidInputError, match="kind is 'force'; it must be 0"):
+        found.rmse_of("force")  # type: ignore[arg-type]
     known = ~np.isnan(found.errors[:, 0])
     weights = (rows.weight * units**2)[known]
     expected_loss = np.sqrt((weights * found.errors[known, 0] ** 2).sum() / weights.sum())

@@ -84,6 +84,18 @@ def test_the_command_prints_the_errors_of_the_calls(folder: Path) -> None:
     assert "predicted 5 frames, 40 atoms" in printed
 
 
+def test_groups_have_their_whole_names(folder: Path) -> None:
+    frames = labelled_alloys(3, seed=60)
+    for frame, group in zip(frames, ("isolated_atom", "isolated_dimer", "x" * 60), strict=True):
+        frame.info["config_type"] = group
+    ase.io.write(folder / "named.xyz", frames)
+    printed = succeed("predict", folder / "m.lpr", folder / "named.xyz")
+    for name in ("isolated_atom", "isolated_dimer", "x" * 39):
+        assert len(errors_in(printed, name)) == 6
+    table = [line for line in printed.splitlines() if line.startswith(("errors", "all", "isolated", "xxx", "Cu"))]
+    assert len({len(line) for line in table[1:]}) == 1
+
+
 def test_the_file_has_predictions_under_the_names_of_ase_with_all_digits_and_keeps_the_labels(folder: Path) -> None:
     printed = succeed("predict", folder / "m.lpr", folder / "test.xyz", "-o", folder / "out.xyz")
     assert f"written   {folder / 'out.xyz'}" in printed
@@ -191,6 +203,10 @@ CASES: dict[str, tuple[Callable[[Path], list[object]], str]] = {
     "names that nothing has": (
         lambda f: ["predict", f / "m.lpr", f / "test.xyz", "--force-key", "dft"],
         "no frame has forces named 'dft' that could be compared; correct --force-key, or leave it out",
+    ),
+    "names that nobody compares": (
+        lambda f: ["predict", f / "m.lpr", f / "test.xyz", "--no-forces", "--force-key", "forces"],
+        "--no-forces was given with a name of forces or virials, which are not compared then; leave one of them out",
     ),
     "one member": (
         lambda f: ["ensemble", f / "m.lpr", "-o", f / "e.lpr", "--members", 1],

@@ -16,7 +16,6 @@ from pathlib import Path
 import ase.io
 import numpy as np
 from ase import Atoms, units
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
 from ase.md.verlet import VelocityVerlet
 from melts.potentials import Array
 from numpy.typing import NDArray
@@ -29,6 +28,7 @@ from .tersoff import with_tersoff
 
 DATA = Path(os.environ.get("LPR_FAST_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 FILES = ("carbon_gap20u_dft.xyz", "carbon_gap17test_dft.xyz")
+_KELVIN = 600.0  # at the start of molecular dynamics
 SIGMAS = ("--sigma-energy", "1", "--sigma-force", "1", "--sigma-virial", "4")
 
 
@@ -163,8 +163,9 @@ def run_of(model: SparseKernelModel, test: Sequence[Atoms], n_fs: int) -> Iterat
     for step in (1.0, 0.5):
         atoms = Atoms(start.numbers, start.positions, cell=start.cell, pbc=True)
         atoms.calc = ModelCalculator(model)
-        MaxwellBoltzmannDistribution(atoms, temperature_K=600, rng=np.random.default_rng(0))
-        Stationary(atoms)
+        normal = np.random.default_rng(0).normal(size=(len(atoms), 3))
+        momenta = normal * np.sqrt(atoms.get_masses() * units.kB * _KELVIN)[:, None]
+        atoms.set_momenta(momenta - momenta.mean(axis=0))
         dynamics = VelocityVerlet(atoms, step * units.fs)
         found = []
         for _ in range(round(n_fs / step)):

@@ -193,7 +193,7 @@ void find_weights(ModelState& state) {
 
 void find_members(ModelState& state) {
     // A spread takes two, and files are not trusted with more than anyone has use for.
-    constexpr Index fewest = 2, most = 1000;
+    constexpr Index fewest = 2, most = 100000;
     if (!has_array(state.parts, "members")) return;
     if (!state.info.has_energies) refuse_parts("there are members without weights");
     state.members = finite_matrix(state.parts, "members").matrix();

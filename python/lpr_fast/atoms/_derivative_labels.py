@@ -17,8 +17,10 @@ from ._noise import FrameNoise
 if TYPE_CHECKING:
     from ase import Atoms
 
-# Where forces and virials are looked for where nobody says: ASE's names, and QUIP's.
-_FORCES = ("forces", "force")
+#: Where forces are looked for where nobody says: ASE's name, and QUIP's.
+FORCE_NAMES = ("forces", "force")
+
+# The same of virials.
 _VIRIALS = ("virial", "stress")
 
 # Further names that say what forces are, which are not used unless asked for.
@@ -89,7 +91,7 @@ def derivative_labels(frame: Atoms, force_key: str | None, virial_key: str | Non
 
 def names_of_forces(frame: Atoms) -> list[str]:
     """Names under which a frame has forces, those included that are used only where they are asked for."""
-    return [key for key in (*_FORCES, *_OTHER_FORCES) if _found_forces(frame, key)]
+    return [key for key in (*FORCE_NAMES, *_OTHER_FORCES) if _found_forces(frame, key)]
 
 
 def has_virial(frame: Atoms) -> bool:
@@ -98,7 +100,7 @@ def has_virial(frame: Atoms) -> bool:
 
 
 def _forces(frame: Atoms, key: str | None, name: str) -> Array | None:
-    keys = _FORCES if key is None else (key,)
+    keys = FORCE_NAMES if key is None else (key,)
     found = [(key, given) for key in keys for given in _found_forces(frame, key)]
     if not found:
         return None
@@ -123,10 +125,10 @@ def _found_forces(frame: Atoms, key: str) -> list[Any]:
 def _virial(frame: Atoms, key: str | None, name: str) -> Array | None:
     keys = _VIRIALS if key is None else (key,)
     found = {key: given for key in keys if (given := stored(frame, key)) is not None}
-    virials = {key: _as_virial(frame, key, given, name) for key, given in found.items()}
+    virials = [_as_virial(frame, key, given, name) for key, given in found.items()]
     if not virials:
         return None
-    first, *others = virials.values()
+    first, *others = [virial for virial in virials if not np.isnan(virial).all()] or virials
     for other in others:
         if np.abs(first - other).max() > _SAME * np.abs(first).max():
             raise InvalidInputError(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .._arrays import Array
+from .._arrays import Array, as_number
 from .._errors import InvalidInputError
 from ._derivative_labels import derivative_labels
 
@@ -70,8 +70,9 @@ class ForceErrors:
 
 
 def force_errors(model: StructureModel, frames: Sequence[Atoms], force_key: str | None, n_threads: int) -> ForceErrors:
-    """Of the atoms of frames that have labels; frames without forces are passed by."""
-    labels = [derivative_labels(frame, force_key, None, f"frame {n}").forces for n, frame in enumerate(frames)]
+    """Of the atoms of frames that have labels, by default under the name of the fit; frames without are passed by."""
+    key = force_key or model.provenance.get("force_key")
+    labels = [derivative_labels(frame, key, None, f"frame {n}").forces for n, frame in enumerate(frames)]
     there = [number for number, of_frame in enumerate(labels) if of_frame is not None]
     chosen = [frames[number] for number in there]
     found = model.force_rigidity(chosen, n_threads=n_threads)
@@ -107,9 +108,10 @@ def largest_residual_of(model: StructureModel, given: float | None) -> float | N
             raise InvalidInputError("linear models have no residual; leave the bound (largest_residual) out.")
         return None
     if given is not None:
-        if not 0.0 < given <= 1.0:
-            raise InvalidInputError(f"largest_residual is {given:g}; it must be above 0 and at most 1.")
-        return given
+        bound = as_number("largest_residual", given)
+        if not 0.0 < bound <= 1.0:
+            raise InvalidInputError(f"largest_residual is {bound:g}; it must be above 0 and at most 1.")
+        return bound
     if not model.has_reference:
         raise InvalidInputError(
             "this model does not know the residuals of its training environments; give the bound for forces "

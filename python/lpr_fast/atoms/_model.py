@@ -283,7 +283,8 @@ class StructureModel(ForceModel, PredictingModel):
         forces : bool
             Whether to calibrate forces too, by those that frames have, with the subset-of-regressors variance.
         force_key : str, optional
-            Name of the forces; ASE's and QUIP's by default. Atoms whose labels are NaN have none.
+            Name of the forces; the default is where the fit found them, or ASE's and QUIP's names. Atoms whose labels
+            are NaN have none.
         largest_residual : float, optional
             Forces count on which no environment with a larger residual acts, for that variance is blind to what the
             active set does not see. By default that of 99.9 percent of the training environments.

@@ -151,6 +151,10 @@ class Noise:
             None if virial is None else _of_virial(virial, name),
         )
 
+    def group_of(self, frame: Atoms) -> str:
+        """Name of the table that a frame goes by, if there is one."""
+        return str(frame.info.get(self.group_key, ""))
+
     @property
     def defaults(self) -> dict[str, float | None]:
         """The numbers for frames that no table and no name says anything else of."""
@@ -177,7 +181,7 @@ class Noise:
         for key in self.keys.get(kind, ()):
             if (own := _own(frame, key)) is not None:
                 return _checked(own, f"{key!r} of {name}")
-        table = self.tables.get(str(frame.info.get(self.group_key, "")), {})
+        table = self.tables.get(self.group_of(frame), {})
         given = table.get(kind, getattr(self, kind))
         if isinstance(given, str):
             return _checked(_needed(frame, given, kind, name), f"{given!r} of {name}")

@@ -16,7 +16,7 @@ from .._errors import InvalidInputError
 from ..models._rows import FORCE, KINDS, VIRIAL
 from ..models._scores import Loss
 from ..models._settings import AUTO, FitSettings, Regularizer, as_positive
-from ._derivative_labels import UsedDerivatives, derivative_labels, names_of_forces
+from ._derivative_labels import FORCE_NAMES, UsedDerivatives, derivative_labels, names_of_forces
 from ._noise import Noise, as_noise
 
 if TYPE_CHECKING:
@@ -128,6 +128,8 @@ class NoisyLabels:
         self._counts: Counter[str] = Counter()
         self._unused: Counter[str] = Counter()
         self._names_of_forces: set[str] = set()
+        self._unused_tables = dict.fromkeys(source.noise.tables)
+        self._lacks_mask = source.noise.mask_key != Noise.mask_key
 
     def add(self, frame: Atoms, number: int, *, has_energy: bool) -> None:
         """Take what the next frame says."""
@@ -139,6 +141,8 @@ class NoisyLabels:
         self._counts["force"] += int(np.count_nonzero(kinds == FORCE))
         self._counts["virial"] += int(np.count_nonzero(kinds == VIRIAL))
         self._unused.update(found.unused)
+        self._unused_tables.pop(self._source.noise.group_of(frame), None)
+        self._lacks_mask &= self._source.noise.mask_key not in frame.arrays
         if not self._counts["force"]:
             self._names_of_forces.update(names_of_forces(frame))
 
@@ -176,8 +180,12 @@ class NoisyLabels:
         return np.where(np.isfinite(self.sigmas) | (self.n_derivatives > 0), 1.0, 0.0)
 
     def facts(self) -> dict[str, Any]:
-        """What the provenance says: labels that are used, and in how many frames there are others."""
+        """What the provenance says: labels that are used, in how many frames there are others, what has no use."""
         facts: dict[str, Any] = {"n_labels": {kind: self._counts[kind] for kind in KINDS}}
+        if self._unused_tables:
+            facts["unused_tables"] = list(self._unused_tables)
+        if self._lacks_mask:
+            facts["unused_mask"] = self._source.noise.mask_key
         names = {"energy": "energies", "force": "forces", "virial": "virials"}
         return facts | {f"unused_{names[kind]}_of": count for kind, count in self._unused.items()}
 
@@ -190,6 +198,11 @@ class NoisyLabels:
         key = getattr(self._source, f"{kind}_key")
         named = "" if key is None else f" named {key!r}"
         others = sorted(self._names_of_forces) if kind == "force" else []
+        if set(others) & set(FORCE_NAMES if key is None else [key]):
+            raise InvalidInputError(
+                "sigma is given for forces, but all of them are NaN, masked, or of groups without a sigma of forces; "
+                "look at the labels and the mask (mask_key, --mask-key), or leave forces out of sigma."
+            )
         hint = f" (there are some named {others[0]!r})" if others else ""
         raise InvalidInputError(
             f"sigma is given for {_PLURAL[kind]}, but no frame has any{named}{hint}; give the right name "

@@ -80,7 +80,7 @@ class PredictingModel(DescribedModel):
         Parameters
         ----------
         n_members : int
-            How many, 2 to 1000. They take the place of members that the model had.
+            How many, 2 to 100,000. They take the place of members that the model had.
         seed : int
             Draws them; of more members the first are the same.
         alpha : float

@@ -260,8 +260,8 @@ class TrainingRows(InfluentialRows):
         changes: dict[str, Any] = {"n_threads": n_threads}
         if weights is not None and self.has_noise:
             raise InvalidInputError(
-                "weights were given, but the labels of these rows have noise, which says what they weigh; leave weights "
-                "out."
+                "weights were given, but the labels of these rows have noise, which says what they weigh; leave "
+                "weights out."
             )
         if weights is not None:
             changes |= {"weights": weights, "sigmas": None}
@@ -271,7 +271,8 @@ class TrainingRows(InfluentialRows):
             frames, describing.ready, settings, pool=None, seen=ignore, may_lack_energies=self._is_labelled
         )
         structures = as_before(training.structures, head.basis.species, is_labelled=self._is_labelled)
-        warn_of_labels(structures, is_fitted=False, stacklevel=2)
+        # Those that are appended need not be of every group that has sigmas of its own.
+        warn_of_labels(replace(structures, facts={}), is_fitted=False, stacklevel=2)
         n_before = self.n_structures
         environments = FrameEnvironments(
             training, describing, head.basis.n_features, n_threads, LabelSource.of(settings)

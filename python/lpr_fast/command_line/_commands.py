@@ -256,7 +256,7 @@ def _held_out(command: Callable[..., T]) -> Callable[..., T]:
         click.argument("model", metavar="MODEL", type=click.Path(path_type=Path)),
         click.argument("structures", metavar="STRUCTURES...", type=str, nargs=-1, required=True),
         click.option("--energy-key", help="Name of the total energies in STRUCTURES.  [default: as in the fit]"),
-        click.option("--force-key", help="Name of the forces in STRUCTURES.  [default: forces, or force]"),
+        click.option("--force-key", help="Name of the forces in STRUCTURES.  [default: as in the fit, or forces]"),
         click.option("--descriptor", metavar="MODULE:NAME", help="As of `lpr-fast score`."),
     ]
     command = reading_options(command)

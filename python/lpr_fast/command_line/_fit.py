@@ -30,11 +30,12 @@ from ._calibrate import frames_of, warn_of_training
 from ._calibration_lines import calibration_lines
 from ._info import active_set_line, blind_line, few_line, rigidity_line, training_line
 from ._noise_lines import noise_lines
-from ._noise_options import as_delta, noise_of
+from ._noise_options import noise_of
+from ._options import number_or_auto
 from ._split import split_lines
 from ._terminal import say, tell, watching
 from ._training_errors import training_error_lines
-from ._tune import as_regularizer, choice_lines, size_line
+from ._tune import choice_lines, size_line
 
 # Options that are about SOAP.
 _OF_SOAP = ("cutoff", "max_radial", "max_angular", "width", "hypers")
@@ -130,8 +131,8 @@ class Options:
         sigmas = {kind: getattr(self, f"sigma_{kind}") for kind in KINDS}
         return weighting(
             noise_of(sigmas, self.sigma_group, self.mask_key, self.group_key),
-            as_delta(self.delta),
-            regularizer=as_regularizer(self.regularizer),
+            number_or_auto("delta", self.delta),
+            regularizer=number_or_auto("the regularizer", self.regularizer),
             loss=self.loss,
             weights=self.weights,
             sigmas=self.sigmas,

@@ -19,7 +19,7 @@ from ..reading._options import ReadOptions
 from ..reading._sources import source_of
 from ._calibrate import frames_of
 from ._fit import Options
-from ._noise_options import as_delta
+from ._options import number_or_auto
 from ._terminal import say
 
 # Options of `lpr-fast fit` that have no say beside a command of gap_fit, or a say that would be misunderstood.
@@ -75,7 +75,7 @@ def with_gap_fit(train: tuple[str, ...], options: Options) -> tuple[tuple[str, .
     text = _text_of(options.gap_fit)
     found = read_gap_fit(text, species=_elements(train, options.reading) if train else None)
     if _is_given("delta"):
-        found = replace(found, options=found.options | {"delta": as_delta(options.delta)})
+        found = replace(found, options=found.options | {"delta": number_or_auto("delta", options.delta)})
     for remark in found.remarks:
         say(f"note: {remark}")
     named = train or (() if found.train is None else (found.train,))

@@ -58,22 +58,6 @@ def noise_options(command: Callable[..., T]) -> Callable[..., T]:
     return command
 
 
-def as_delta(text: str) -> Any:
-    """A number, or the word auto.
-
-    Raises
-    ------
-    InvalidInputError
-        For anything else.
-    """
-    if text == AUTO:
-        return AUTO
-    try:
-        return float(text)
-    except ValueError as error:
-        raise InvalidInputError(f"delta is {text!r}; give a positive number, or auto.") from error
-
-
 def noise_of(
     sigmas: dict[str, str | None], groups: Sequence[str], mask_key: str | None, group_key: str
 ) -> Noise | None:

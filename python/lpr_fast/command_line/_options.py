@@ -9,8 +9,27 @@ from typing import Any, ParamSpec, TypeVar
 
 import click
 
+from .._errors import InvalidInputError
+from ..models._settings import AUTO, Regularizer
+
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+def number_or_auto(name: str, text: str) -> Regularizer:
+    """A number, or the word auto.
+
+    Raises
+    ------
+    InvalidInputError
+        For anything else, calling it by its name.
+    """
+    if text == AUTO:
+        return AUTO
+    try:
+        return float(text)
+    except ValueError as error:
+        raise InvalidInputError(f"{name} is {text!r}; give a positive number, or auto.") from error
 
 
 log_option = click.option(

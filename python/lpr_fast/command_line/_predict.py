@@ -51,6 +51,11 @@ class Options:
 
 def predict(model_path: Path, trajectory: tuple[str, ...], options: Options) -> None:
     """Read, predict, write, and say how far off the labels it is."""
+    if options.no_forces and (options.force_key or options.virial_key):
+        raise InvalidInputError(
+            "--no-forces was given with a name of forces or virials, which are not compared then; leave one of them "
+            "out."
+        )
     if options.output is not None:
         refuse_output(options.output, [model_path, *map(path_of, trajectory)])
         if options.output.suffix not in _EXTENSIONS:

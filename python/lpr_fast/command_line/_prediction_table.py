@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from ..atoms._prediction_errors import UNITS, Errors, PredictionErrors
 from ..descriptors._elements import symbol
 
-# Groups that the table has.
+# Groups that the table has, and how much of their names at least and at most.
 _MOST_GROUPS = 30
+_NARROWEST, _WIDEST = 10, 40
 
 
 def lines_of(errors: PredictionErrors) -> Iterator[str]:
@@ -17,18 +18,14 @@ def lines_of(errors: PredictionErrors) -> Iterator[str]:
     if not kinds:
         yield "errors    none: TRAJECTORY has no labels to compare with"
         return
-    yield "errors    " + "".join(f"{f'{kind} ({UNITS[kind]})':>28}" for kind in kinds)
-    yield "          " + "".join(f"{'RMSE':>18}{'MAE':>10}" for _ in kinds)
-    yield _line("all", errors.of_all, kinds)
-    if len(errors.of_groups) > 1:
-        largest = sorted(errors.of_groups, key=lambda group: -_n_labels(errors.of_groups[group]))
-        for group in largest[:_MOST_GROUPS]:
-            yield _line(group or "(none)", errors.of_groups[group], kinds)
-        if len(largest) > _MOST_GROUPS:
-            yield f"          and {len(largest) - _MOST_GROUPS} groups with fewer labels"
-    if len(errors.of_species) > 1:
-        for s, of_species in errors.of_species.items():
-            yield _line(symbol(s), {"forces": of_species}, kinds)
+    lines = list(_lines(errors))
+    width = min(max(_NARROWEST, *(len(name) + 1 for name, _ in lines)), _WIDEST)
+    yield f"{'errors':{width}}" + "".join(f"{f'{kind} ({UNITS[kind]})':>28}" for kind in kinds)
+    yield " " * width + "".join(f"{'RMSE':>18}{'MAE':>10}" for _ in kinds)
+    for name, found in lines:
+        yield f"{name[: width - 1]:{width}}" + _numbers(found, kinds)
+    if len(errors.of_groups) > _MOST_GROUPS:
+        yield f"          {len(errors.of_groups) - _MOST_GROUPS} groups with fewer labels are not shown"
     if errors.stress_is_reversed:
         yield (
             "stress    the labels have the opposite sign of what is predicted: ASE's stress is positive under tension, "
@@ -40,7 +37,16 @@ def _n_labels(errors: Mapping[str, Errors]) -> int:
     return sum(each.count for each in errors.values())
 
 
-def _line(name: str, errors: Mapping[str, Errors], kinds: list[str]) -> str:
+def _lines(errors: PredictionErrors) -> Iterator[tuple[str, Mapping[str, Errors]]]:
+    """What has errors: all frames, the groups that have most labels, the species."""
+    yield "all", errors.of_all
+    if len(errors.of_groups) > 1:
+        largest = sorted(errors.of_groups, key=lambda group: -_n_labels(errors.of_groups[group]))
+        yield from ((group or "(none)", errors.of_groups[group]) for group in largest[:_MOST_GROUPS])
+    if len(errors.of_species) > 1:
+        yield from ((symbol(s), {"forces": of_species}) for s, of_species in errors.of_species.items())
+
+
+def _numbers(errors: Mapping[str, Errors], kinds: list[str]) -> str:
     found = [errors.get(kind, Errors()) for kind in kinds]
-    numbers = [f"{each.rmse:18.4g}{each.mae:10.3g}" if each.count else " " * 27 + "-" for each in found]
-    return f"{name[:9]:10}" + "".join(numbers)
+    return "".join(f"{each.rmse:18.4g}{each.mae:10.3g}" if each.count else " " * 27 + "-" for each in found)

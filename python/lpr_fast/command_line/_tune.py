@@ -8,32 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from .._errors import InvalidInputError
 from ..atoms._training_rows import TrainingRows
 from ..models._regularizer import RegularizerChoice
 from ..models._rows import FORCE
-from ..models._settings import AUTO, Regularizer
 from ..writing._tuning_plot import plot_choice
 from ._terminal import tell
 
 # Lines of the table: one for every so many values of mu, over so many of these on both sides.
 _EVERY, _AROUND = 2, 6
-
-
-def as_regularizer(text: str) -> Regularizer:
-    """A number, or the word auto.
-
-    Raises
-    ------
-    InvalidInputError
-        For anything else.
-    """
-    if text == AUTO:
-        return AUTO
-    try:
-        return float(text)
-    except ValueError as error:
-        raise InvalidInputError(f"the regularizer is {text!r}; give a positive number, or auto.") from error
 
 
 def choice_lines(facts: Mapping[str, Any]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 from .._arrays import Array
-from .._conditioning import Step
+from .._conditioning import Step, forms_after
 from .._whitening import products, squares
 
 Indices = NDArray[np.int64]
@@ -85,6 +85,10 @@ class State(Protocol):
         """Put a candidate into H."""
         ...
 
+    def form_with(self, candidates: list[int]) -> float:
+        """The mean with some candidates in H; the state stays as it is."""
+        ...
+
     def only(self, candidates: Indices) -> State:
         """The same targets, and some of the candidates."""
         ...
@@ -144,9 +148,12 @@ class MeanState:
         self.y -= products(shrunk, products(self.moments, step.span.rows, n), n)
         step.whiten(self.y, n)
         step.whiten(self.blocks.rows, n)
-        step.whiten(self.moments, n)
-        self.moments = self.moments.T.copy()
-        step.whiten(self.moments, n)
+        self.moments = _moments_after(step, self.moments, n)
+
+    def form_with(self, candidates: list[int]) -> float:
+        """See `State`."""
+        step = Step.joining(self.blocks.only(np.array(candidates, dtype=np.int64)).rows, self.n_threads)
+        return self.form if step is None else float(np.trace(_moments_after(step, self.moments, self.n_threads)))
 
     def only(self, candidates: Indices) -> MeanState:
         """See `State`."""
@@ -216,6 +223,12 @@ class RowsState:
         step.whiten(self.targets, n)
         step.whiten(self.blocks.rows, n)
 
+    def form_with(self, candidates: list[int]) -> float:
+        """See `State`."""
+        joining = self.blocks.only(np.array(candidates, dtype=np.int64)).rows
+        after = forms_after(self.targets, joining, self.n_threads)
+        return float(mean_form(after[None, :], self.weights, self.objective)[0])
+
     def only(self, candidates: Indices) -> RowsState:
         """See `State`."""
         return RowsState(
@@ -226,6 +239,15 @@ class RowsState:
             self.objective,
             self.n_threads,
         )
+
+
+def _moments_after(step: Step, moments: Array, n_threads: int) -> Array:
+    """T^T G T."""
+    half = moments.copy()
+    step.whiten(half, n_threads)
+    whole = half.T.copy()
+    step.whiten(whole, n_threads)
+    return whole
 
 
 def _with_one(rows: Array, n_threads: int) -> _core.HessianFactor:
@@ -314,11 +336,3 @@ def choose(state: State, budget: Budget) -> tuple[list[int], list[float]]:
         taken.append(best)
         forms.append(state.form)
     return taken, forms
-
-
-def form_with(state: State, candidates: list[int]) -> float:
-    """The form with given candidates in H; the state stays as it is."""
-    small = state.only(np.array(candidates, dtype=np.int64))
-    for k in range(len(candidates)):
-        small.take(k)
-    return small.form

@@ -20,7 +20,7 @@ from ..atoms._predicted import Prediction, as_prediction
 from ..atoms._similarity import listed
 from ..models._active_set import as_seed
 from ._candidates import Costs, Pool, Sources, pool_of_frames, pool_of_rows
-from ._greedy import OBJECTIVES, Blocks, Budget, MeanState, Objective, RowsState, State, choose, form_with
+from ._greedy import OBJECTIVES, Blocks, Budget, MeanState, Objective, RowsState, State, choose
 from ._label_rows import Labels, Sigma
 from ._suggestion import Choice, Column, Suggestion
 from ._targets import Part, Sharing, Targets, gathered, of_frames, of_rows
@@ -210,7 +210,7 @@ def _state(blocks: Blocks, targets: Targets, objective: Objective, n_threads: in
 
 
 def _choice(start: State, candidates: list[int]) -> Choice:
-    return Choice(np.array(candidates, dtype=np.int64), 1.0 / form_with(start, candidates))
+    return Choice(np.array(candidates, dtype=np.int64), 1.0 / start.form_with(candidates))
 
 
 def _random_orders(count: int, n_draws: int, seed: int) -> list[Indices]:

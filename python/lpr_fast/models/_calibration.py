@@ -134,9 +134,11 @@ def forces_calibrated(
     if not len(errors):
         raise InvalidInputError(
             f"all of the {n_labelled} labelled forces rest on environments whose residual is above "
-            f"{largest_residual}; give structures more like the training set, or another bound (largest_residual)."
+            f"{largest_residual}; give structures more like the training set, or another bound (largest_residual, "
+            "--largest-residual)."
             if n_labelled
-            else "no structure has forces to calibrate with; give some that have, or their name (force_key)."
+            else "no structure has forces to calibrate with; give some that have, or their name (force_key, "
+            "--force-key)."
         )
     positive = variances > 0.0
     constant = float(np.mean(errors[positive] ** 2 / variances[positive])) if positive.any() else 0.0
@@ -145,7 +147,7 @@ def forces_calibrated(
             f"the errors of the forces are at most {np.abs(errors).max():g}, and their variances at most "
             f"{variances.max():g}; give structures that the model was not fitted to, with their forces."
         )
-    scores = crps(errors[positive], np.sqrt(constant * variances[positive]))
+    scores = crps(errors.ravel(), np.sqrt(constant * variances).ravel())
     return ForceCalibration(
         constant,
         largest_residual,
@@ -158,18 +160,28 @@ def forces_calibrated(
 
 
 def crps(errors: Array, sigmas: Array) -> Array:
-    """Continuous ranked probability score of normal predictions (Gneiting and Raftery, JASA 2007)."""
-    z = errors / sigmas
+    """Continuous ranked probability score of normal predictions (Gneiting and Raftery, JASA 2007).
+
+    That of a prediction without any spread is its absolute error.
+    """
+    z = _in_sigmas(errors, sigmas)
     density = np.exp(-0.5 * z**2) / math.sqrt(2.0 * math.pi)
-    scores: Array = sigmas * (z * _erf(z / math.sqrt(2.0)) + 2.0 * density - 1.0 / math.sqrt(math.pi))
+    scores: Array = errors * _erf(z / math.sqrt(2.0)) + sigmas * (2.0 * density - 1.0 / math.sqrt(math.pi))
     return scores
 
 
 def observed_fractions(errors: Array, sigmas: Array, expected: Array) -> Array:
     """Share of the errors within the central interval of each expected share: a reliability diagram."""
-    within = _erf(np.abs(errors / sigmas) / math.sqrt(2.0))
+    within = _erf(np.abs(_in_sigmas(errors, sigmas)) / math.sqrt(2.0))
     shares: Array = (within[:, None] <= expected).mean(axis=0)
     return shares
+
+
+def _in_sigmas(errors: Array, sigmas: Array) -> Array:
+    """Errors over standard deviations; of one that is zero, as of the force on a lone atom, zero or infinite."""
+    limits = np.where(errors == 0.0, 0.0, np.copysign(np.inf, errors))
+    found: Array = np.divide(errors, sigmas, out=limits, where=sigmas > 0.0)
+    return found
 
 
 def _erf(values: Array) -> Array:

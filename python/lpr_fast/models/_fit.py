@@ -108,6 +108,21 @@ def warn_of_labels(structures: Structures, *, is_fitted: bool, stacklevel: int) 
             LprWarning,
             stacklevel=stacklevel + 1,
         )
+    if unused := structures.facts.get("unused_tables"):
+        warnings.warn(
+            f"sigma is given for the group{'s' * (len(unused) > 1)} {', '.join(map(repr, unused))}, but no structure "
+            "is of such a group; correct the name, or say which name structures have groups under (group_key, "
+            "--group-key).",
+            LprWarning,
+            stacklevel=stacklevel + 1,
+        )
+    if (mask := structures.facts.get("unused_mask")) is not None:
+        warnings.warn(
+            f"no structure has an array {mask!r}, by which forces would be left out: all are used; correct the name "
+            "(mask_key, --mask-key).",
+            LprWarning,
+            stacklevel=stacklevel + 1,
+        )
     if structures.energies is not None and is_fitted and not structures.is_labelled.any():
         warnings.warn(
             "no structure has an energy that is used: energies are known up to a constant for each species, for which "

@@ -15,7 +15,7 @@ from .._accumulator import HessianAccumulator
 from .._arrays import Array, as_vector
 from .._errors import InvalidInputError
 from ._basis import Basis
-from ._rows import ENERGY, Rows, concatenated
+from ._rows import ENERGY, KINDS, Rows, concatenated
 
 Indices = NDArray[np.int64]
 
@@ -71,7 +71,20 @@ class LeaveOneOut:
     kind: Indices
 
     def rmse_of(self, kind: int) -> Array:
-        """Root mean square of `errors` over the labels of a kind that can be left out: (G,)."""
+        """Root mean square of `errors` over the labels of a kind that can be left out: (G,).
+
+        Parameters
+        ----------
+        kind : int
+            0 for energies, 1 for forces, 2 for virials; NaN is what there is without any labels of the kind.
+
+        Raises
+        ------
+        InvalidInputError
+            For another kind.
+        """
+        if kind not in range(len(KINDS)):
+            raise InvalidInputError(f"kind is {kind!r}; it must be 0 (energies), 1 (forces) or 2 (virials).")
         errors = self.errors[self.kind == kind]
         return np.array([_root_mean_square(of_one, np.ones(len(of_one))) for of_one in errors.T])
 

@@ -16,7 +16,7 @@ _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _POOL_BYTES = 2**29
 
 # The interpreter with NumPy, ASE and featomic; batches of features and what is made of them.
-_LIBRARIES = 250_000_000
+_LIBRARIES = 285_000_000
 _BATCHES = 3 * 8 * 2**21
 
 # Copies of M^2 numbers: K_MM and its root, the factor, those of the species and their packed forms; a leaf and the

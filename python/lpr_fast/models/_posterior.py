@@ -16,7 +16,7 @@ from ._active_set import as_seed
 from ._archive import with_members
 
 # Members that a model file may have.
-_MOST = 1000
+_MOST = 100_000
 
 # Rows of the identity that go through the triangle together.
 _UNIT_ROWS = 512
