@@ -171,7 +171,7 @@ void rows_of_features_are_sums_of_jacobians() {
     const Structure structure = frame.structure();
     const Index n_features = soap.n_features();
     Array forces(18, 2 * n_features);
-    feature_gradients(soap, structure, {{forces.values.data(), 18, 2 * n_features}}, 2);
+    feature_gradients(soap, structure, {{forces.values.data(), 18, 2 * n_features}, {}}, 2);
     for (Index atom = 0; atom < 6; ++atom) {
         const FeatureJacobians jacobians = feature_jacobians(soap, structure, atom);
         Array expected(3, 2 * n_features);
