@@ -14,7 +14,8 @@ SOURCES := $(shell find cpp/include cpp/src cpp/bindings -type f) $(shell find p
 OTHER_LEVELS = $(shell $(BIN)/python -c "import lpr_fast; print(*lpr_fast.cpu_info().available[:-1])")
 NUMERICAL_TESTS := $(wildcard tests/test_oracle_*.py) $(addprefix tests/test_,accumulator.py large_frames.py models.py number_range.py paper.py \
                    real_data.py rigidity.py soap.py soap_gradients.py kernel_gradients.py from_arrays.py model_file.py \
-                   cpp_models.py thin.py whitened.py what_if.py committee.py members.py)
+                   cpp_models.py thin.py whitened.py what_if.py committee.py members.py core_predictions.py \
+                   score_gradients.py gradient_rows.py noise_rows.py force_rigidity.py groups.py delta.py)
 ORACLE = -DLPR_FAST_TEST_PYTHON="$(CURDIR)/$(BIN)/python"
 LAMMPS_SOURCES := $(shell find cpp/lammps/src cpp/lammps/cmake cpp/lammps/python -type f -not -name '*.pyc') \
                   cpp/lammps/CMakeLists.txt cpp/lammps/pyproject.toml
