@@ -85,7 +85,9 @@ def random_coefficients(scored: Scored) -> Array:
 @pytest.mark.parametrize("zeta", [1, 2, 4, 2.5])
 @pytest.mark.parametrize("name", ["a slab", "a wire", "a molecule", "two species"])
 def test_gradients_are_differences_of_scores(name: str, zeta: float, quantity: str, of: str) -> None:
-    scored = Scored(model_of(name, zeta), rattled(FRAMES[name], 31))
+    frame = rattled(FRAMES[name], 31)
+    # Near the active set a residual is what little is left of 1, and its differences are rounding: here it is large.
+    scored = Scored(model_of(name, zeta), strained(frame, 0.1 * np.eye(3)) if quantity == "residual" else frame)
     if quantity == "lpr_held" and len(scored.model.species) == 1:
         with pytest.raises(InvalidInputError, match="lpr_held has no gradient: the model holds no rows"):
             scored.gradient(quantity)
