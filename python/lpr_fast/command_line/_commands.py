@@ -21,7 +21,7 @@ from ._gap_fit import with_gap_fit
 from ._looking_commands import map_of_environments
 from ._mistakes import one_sentence
 from ._noise_options import noise_options
-from ._options import log_option, reading_options, worker_options
+from ._options import log_option, model_argument, reading_options, trajectory_argument, worker_options
 from ._predicting_commands import ensemble, predict
 
 T = TypeVar("T")
@@ -150,8 +150,8 @@ def fit(train: tuple[str, ...], output: Path, **options: Any) -> None:
 
 
 @lpr_fast.command()
-@click.argument("model", metavar="MODEL", type=click.Path(path_type=Path))
-@click.argument("trajectory", metavar="TRAJECTORY...", type=str, nargs=-1, required=True)
+@model_argument
+@trajectory_argument
 @click.option(
     "-o",
     "--output",
@@ -253,7 +253,7 @@ def plot(scores: Path, output: Path | None) -> None:
 def _held_out(command: Callable[..., T]) -> Callable[..., T]:
     """Add a model, structures that it was not fitted to, and how these are read."""
     options = [
-        click.argument("model", metavar="MODEL", type=click.Path(path_type=Path)),
+        model_argument,
         click.argument("structures", metavar="STRUCTURES...", type=str, nargs=-1, required=True),
         click.option("--energy-key", help="Name of the total energies in STRUCTURES.  [default: as in the fit]"),
         click.option("--force-key", help="Name of the forces in STRUCTURES.  [default: as in the fit, or forces]"),
@@ -337,7 +337,7 @@ def tune(rows: Path, output: Path | None) -> None:
 
 
 @lpr_fast.command()
-@click.argument("model", metavar="MODEL", type=click.Path(path_type=Path))
+@model_argument
 @one_sentence
 def info(model: Path) -> None:
     """Say what MODEL is and where it comes from."""

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ._mistakes import one_sentence
-from ._options import log_option, reading_options
+from ._options import log_option, reading_options, trajectory_argument
 
 
 @click.command()
@@ -46,7 +46,7 @@ def committee(rows: Path, output: Path, **options: Any) -> None:
 @click.command()
 @click.argument("a", metavar="A", type=click.Path(path_type=Path))
 @click.argument("b", metavar="B", type=click.Path(path_type=Path))
-@click.argument("trajectory", metavar="TRAJECTORY...", type=str, nargs=-1, required=True)
+@trajectory_argument
 @click.option(
     "-o",
     "--output",

@@ -12,7 +12,7 @@ from ..atoms._predicted import PREDICTIONS
 from ..design._greedy import OBJECTIVES
 from . import _influence, _suggest
 from ._mistakes import one_sentence
-from ._options import log_option, reading_options
+from ._options import log_option, model_argument, reading_options
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ descriptor_option = click.option("--descriptor", metavar="MODULE:NAME", help="As
 
 
 @click.command()
-@click.argument("model", metavar="MODEL", type=click.Path(path_type=Path))
+@model_argument
 @targets_option
 @prediction_option
 @click.option("--candidates", metavar="FILE", multiple=True, help="Structures to choose from; may be repeated.")

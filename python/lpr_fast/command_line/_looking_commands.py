@@ -8,11 +8,11 @@ from typing import Any
 import click
 
 from ._mistakes import one_sentence
-from ._options import reading_options
+from ._options import model_argument, reading_options
 
 
 @click.command("map")
-@click.argument("model", metavar="MODEL", type=click.Path(path_type=Path))
+@model_argument
 @click.argument("structures", metavar="TRAJECTORY...", type=str, nargs=-1, required=True)
 @click.option(
     "-o",

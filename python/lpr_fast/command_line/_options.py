@@ -32,6 +32,10 @@ def number_or_auto(name: str, text: str) -> Regularizer:
         raise InvalidInputError(f"{name} is {text!r}; give a positive number, or auto.") from error
 
 
+model_argument = click.argument("model", metavar="MODEL", type=click.Path(path_type=Path))
+
+trajectory_argument = click.argument("trajectory", metavar="TRAJECTORY...", type=str, nargs=-1, required=True)
+
 log_option = click.option(
     "--log",
     metavar="FILE",

@@ -8,12 +8,12 @@ from typing import Any
 import click
 
 from ._mistakes import one_sentence
-from ._options import log_option, reading_options
+from ._options import log_option, model_argument, reading_options, trajectory_argument
 
 
 @click.command()
-@click.argument("model", metavar="MODEL", type=click.Path(path_type=Path))
-@click.argument("trajectory", metavar="TRAJECTORY...", type=str, nargs=-1, required=True)
+@model_argument
+@trajectory_argument
 @click.option(
     "-o",
     "--output",
@@ -46,7 +46,7 @@ def predict(model: Path, trajectory: tuple[str, ...], **options: Any) -> None:
 
 
 @click.command()
-@click.argument("model", metavar="MODEL", type=click.Path(path_type=Path))
+@model_argument
 @click.option(
     "-o", "--output", metavar="OUT", type=click.Path(path_type=Path), required=True, help="Model file to write."
 )
