@@ -79,9 +79,10 @@ test-machines: $(VENV)/dev
 	done; \
 	exit $$status
 
-# LAMMPS with the plugin, against the Python package.
+# LAMMPS with the plugin, against the Python package; and what takes its labels from LAMMPS, which is skipped without it.
 test-lammps: $(VENV)/lammps
 	$(BIN)/python -m pytest cpp/lammps/tests
+	$(BIN)/python -m pytest tests/test_carbon_potential.py
 
 # The case studies of docs/gallery at the size of their pages, into ./gallery; LPR_FAST_DATA names the folder of real structures.
 GALLERY := $(filter-out docs/gallery/common.py,$(wildcard docs/gallery/*.py))
