@@ -25,7 +25,7 @@ from measure import compare, finish, parser, print_machine
 from suite.structure_cases import hypers
 
 from lpr_fast import BiasedCalculator, ModelCalculator, SparseKernelModel
-from lpr_fast.atoms._bias import Bias
+from lpr_fast.atoms.predictions._bias import Bias
 
 # Phys. Rev. B 39, 5566 (1989), silicon.
 SILICON = TersoffParameters(

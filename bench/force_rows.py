@@ -14,7 +14,7 @@ from soap_gradient import hypers
 from suite.peak import Peak
 
 from lpr_fast import _core
-from lpr_fast.atoms._gradient_rows import GradientBasis
+from lpr_fast.atoms.rows._gradient_rows import GradientBasis
 from lpr_fast.descriptors._hypers import checked_hypers
 from lpr_fast.descriptors._radial_table import radial_table
 from lpr_fast.descriptors._structures import structure_of

@@ -15,7 +15,7 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from lpr_fast import InvalidInputError, LinearModel, SparseKernelModel, load_model, merge_shards, score_trajectory
-from lpr_fast.atoms import _sums, _totals
+from lpr_fast.atoms.sums import _sums, _totals
 from lpr_fast.models._calibration import calibrated, crps, observed_fractions
 
 from .oracle.problems import Array

@@ -14,7 +14,7 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from lpr_fast import InvalidInputError, SparseKernelModel, TrainingRows, load_model, suggest, what_if
-from lpr_fast.atoms._noise import Noise
+from lpr_fast.atoms.labels._noise import Noise
 
 from .oracle.exact import exact_quadratic_forms
 from .oracle.problems import Array

@@ -1,4 +1,4 @@
-"""The measurement behind docs/carbon_potential.md: its labels, and that it runs at toy size."""
+"""The measurement behind docs/guides/carbon_potential.md: its labels, and that it runs at toy size."""
 
 from __future__ import annotations
 

@@ -383,7 +383,7 @@ def test_the_script_for_slurm_runs_with_processes_in_place_of_jobs(
     fitted().save(folder / "si.lpr")
     monkeypatch.chdir(folder)
     monkeypatch.setitem(sys.modules, "dask_jobqueue", SimpleNamespace(SLURMCluster=Jobs))
-    page = (Path(__file__).parents[1] / "docs" / "cluster.md").read_text()
+    page = (Path(__file__).parents[1] / "docs" / "guides" / "cluster.md").read_text()
     (script,) = [text for text in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL) if "SLURM" in text]
     names: dict[str, Any] = {"__name__": "__main__"}
     exec(script, names)

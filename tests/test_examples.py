@@ -22,4 +22,4 @@ def test_a_run_in_ase_saves_a_frame_and_ends(tmp_path: Path) -> None:
 
 
 def test_the_program_in_the_reference_page_is_the_one_that_is_built_and_run() -> None:
-    assert (ROOT / "cpp/examples/model.cpp").read_text() in (ROOT / "docs/cpp.md").read_text()
+    assert (ROOT / "cpp/examples/model.cpp").read_text() in (ROOT / "docs/guides/cpp.md").read_text()

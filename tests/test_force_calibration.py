@@ -16,7 +16,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from scipy.stats import beta, binom
 
 from lpr_fast import InvalidInputError, LinearModel, SparseKernelModel, load_model
-from lpr_fast.atoms._force_errors import force_errors, predicted_forces
+from lpr_fast.atoms.forces._force_errors import force_errors, predicted_forces
 from lpr_fast.models._conformal import intervals, needed_for, quantile
 
 from .structures import HYPERS, fitted, silicon

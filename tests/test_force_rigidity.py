@@ -13,7 +13,8 @@ from ase.neighborlist import neighbor_list
 from flint import arb, arb_mat, ctx
 
 from lpr_fast import InvalidInputError, LinearModel, SparseKernelModel
-from lpr_fast.atoms import _force_rigidity, _pieces
+from lpr_fast.atoms import _pieces
+from lpr_fast.atoms.forces import _force_rigidity
 
 from .gradients import FRAMES, STEPS
 from .structures import HYPERS, fitted, gallium_arsenide, rattled, silicon

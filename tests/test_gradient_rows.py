@@ -9,8 +9,8 @@ import pytest
 from ase import Atoms
 
 from lpr_fast import InvalidInputError, LinearModel, SparseKernelModel
-from lpr_fast.atoms import _gradient_rows
-from lpr_fast.atoms._gradient_rows import GradientBasis
+from lpr_fast.atoms.rows import _gradient_rows
+from lpr_fast.atoms.rows._gradient_rows import GradientBasis
 from lpr_fast.models._basis import LinearBasis
 
 from .gradients import FRAMES, Array, best_difference, strained

@@ -12,7 +12,7 @@ from ase.build import bulk
 from flint import arb, arb_mat
 
 from lpr_fast import InvalidInputError, LinearModel, SparseKernelModel
-from lpr_fast.atoms import _sums
+from lpr_fast.atoms.sums import _sums
 
 from .oracle.exact import _matrix
 from .oracle.problems import Array

@@ -15,8 +15,8 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from click.testing import CliRunner
 
 from lpr_fast import InvalidInputError, LinearModel, SparseKernelModel, TrainingRows
-from lpr_fast.atoms._influence import Influence
 from lpr_fast.atoms._model import StructureModel
+from lpr_fast.atoms.rows._influence import Influence
 from lpr_fast.command_line._commands import lpr_fast as command
 
 from .structures import HYPERS, fitted, gallium_arsenide, labelled, molecules, rattled, silicon

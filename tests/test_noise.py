@@ -13,7 +13,7 @@ import pytest
 from ase import Atoms
 
 from lpr_fast import InvalidInputError, Noise
-from lpr_fast.atoms._noise import as_noise
+from lpr_fast.atoms.labels._noise import as_noise
 
 TWO = Atoms("GaAs", positions=[[0, 0, 0], [0, 0, 2.4]], cell=[6, 6, 6], pbc=True)
 DEFAULTS: dict[str, Any] = {"energy": 0.01, "force": 0.1, "virial": 0.5}

@@ -10,7 +10,7 @@ import pytest
 from ase import Atoms
 
 from lpr_fast import Committee, InvalidInputError, LinearModel, LprWarning, SparseKernelModel, TrainingRows
-from lpr_fast.atoms import _kept_rows
+from lpr_fast.atoms.rows import _kept_rows
 from lpr_fast.models import _leave_one_out, _members
 
 from .alloys import SIGMA, alloys, with_labels, without

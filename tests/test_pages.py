@@ -31,7 +31,7 @@ DATA = Path(lpr_fast.__file__).parent / "demo_data"
 OF_OTHER_TESTS = {"cpp.md", "install-cpp.md", "lammps.md"}
 PAGES = {
     path.name: path
-    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*/*.md"))]
     if path.name not in OF_OTHER_TESTS
 }
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)

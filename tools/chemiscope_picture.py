@@ -1,4 +1,4 @@
-"""Make docs/chemiscope.png: what chemiscope shows of the demo's trajectory, in a browser without a screen.
+"""Make docs/guides/chemiscope.png: what chemiscope shows of the demo's trajectory, in a browser without a screen.
 
 python tools/chemiscope_picture.py [OUTPUT.png]    (pip install '.[all]'; Debian: apt-get install chromium)
 """
@@ -20,7 +20,7 @@ from lpr_fast import SparseKernelModel, score_trajectory
 from lpr_fast.command_line._demo import _N_ACTIVE, _REGULARIZER
 from lpr_fast.descriptors._soap_hypers import soap_hypers
 
-OUTPUT = Path(__file__).parents[1] / "docs" / "chemiscope.png"
+OUTPUT = Path(__file__).parents[1] / "docs" / "guides" / "chemiscope.png"
 WIDTH, HEIGHT = 1200, 580
 SECONDS = 30  # that the page may believe to have passed
 

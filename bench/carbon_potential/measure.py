@@ -1,4 +1,4 @@
-"""A potential of carbon from the command line, and what its variances say: docs/carbon_potential.md.
+"""A potential of carbon from the command line, and what its variances say: docs/guides/carbon_potential.md.
 
 cd bench; python -m carbon_potential.measure [--toy] [--out FOLDER]
 """
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm, spearmanr
 
 from lpr_fast import ModelCalculator, SparseKernelModel, load_model
-from lpr_fast.atoms._force_errors import force_errors
+from lpr_fast.atoms.forces._force_errors import force_errors
 
 from .tersoff import with_tersoff
 

@@ -1,5 +1,5 @@
 // libFuzzer target: whatever bytes are given, a model is loaded or InvalidInput says why not. Length and hash of the
-// header are put right first, so that the parts behind them are reached; see docs/cpp.md for how to run it.
+// header are put right first, so that the parts behind them are reached; see docs/guides/cpp.md for how to run it.
 
 #include <algorithm>
 #include <cstdlib>

@@ -15,17 +15,17 @@ from ._progress import ProgressLine
 from ._rigidity import Rigidity
 from ._trigger import Trigger
 from .atoms._committee import Committee
-from .atoms._group_scores import GroupScores
-from .atoms._influence import Influence, LeftOutLabels, Redundant
 from .atoms._linear_model import LinearModel
 from .atoms._load import load_model
 from .atoms._model import StructureModel
-from .atoms._noise import FrameNoise, Noise
 from .atoms._pipeline import Scores
-from .atoms._predictions import Prediction
-from .atoms._rigidity_gradient import RigidityGradient
 from .atoms._sparse_kernel_model import SparseKernelModel
-from .atoms._training_rows import TrainingRows
+from .atoms.labels._noise import FrameNoise, Noise
+from .atoms.predictions._predictions import Prediction
+from .atoms.predictions._rigidity_gradient import RigidityGradient
+from .atoms.rows._influence import Influence, LeftOutLabels, Redundant
+from .atoms.rows._training_rows import TrainingRows
+from .atoms.sums._group_scores import GroupScores
 from .comparing._comparison import Comparison, compare
 from .design._suggest import suggest
 from .design._suggestion import Choice, Suggestion

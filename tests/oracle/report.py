@@ -76,7 +76,7 @@ def gram_estimates(solved: list[Solved]) -> Array:
 
 
 def report(solved: list[Solved]) -> str:
-    """Everything that docs/accuracy.md quotes."""
+    """Everything that docs/explanation/accuracy.md quotes."""
     s = np.array([np.max(one.truth.s) for one in solved])
     lines = [
         f"{len(solved)} problems; one ulp of the inputs moves an LPR by less than 1e-9 in {np.mean(s < 1e-9):.0%} of "

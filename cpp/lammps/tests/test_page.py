@@ -1,4 +1,4 @@
-"""Every block of docs/lammps.md runs as it stands there."""
+"""Every block of docs/guides/lammps.md runs as it stands there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.test_pages import ROOT, blocks_of
 
 from lpr_fast import LinearModel
 
-BLOCKS = list(blocks_of(ROOT / "docs" / "lammps.md"))
+BLOCKS = list(blocks_of(ROOT / "docs" / "guides" / "lammps.md"))
 MELT = ROOT / "cpp" / "lammps" / "examples" / "melt"
 TUNGSTEN = """
 units metal

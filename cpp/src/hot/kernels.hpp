@@ -13,7 +13,7 @@ inline constexpr std::ptrdiff_t product_tile = 144;
 /// Columns of a column product that one thread takes.
 inline constexpr std::ptrdiff_t column_tile = 72;
 
-/// C (+|-)= A B with A in panels of rows and B, C in strips of columns, all packed; see docs/kernel.md.
+/// C (+|-)= A B with A in panels of rows and B, C in strips of columns, all packed; see docs/explanation/kernel.md.
 struct PackedProduct {
     const double* panels;         ///< A: n_panels blocks of (depth, panel_rows)
     std::ptrdiff_t n_panels;      ///< rows of A over panel_rows

@@ -21,7 +21,7 @@ double condition_number(const RowMatrix& triangle);
 /// Rounding moves H_ij by about eps sqrt(H_ii H_jj), with random sign. With z = H^-1 phi that moves phi^T z by
 /// eps * sum_i H_ii z_i^2, to first order. Its largest ratio to phi^T z over all phi is eps / lambda_min(D^-1/2 H
 /// D^-1/2), D = diag(H); four times that, and a little, is returned. It is often far above the error of phi like the
-/// training set's, never far below (docs/accuracy.md).
+/// training set's, never far below (docs/explanation/accuracy.md).
 ///
 /// @param diagonal  of H
 double cholesky_error_estimate(const RowMatrix& triangle, const Vector& diagonal);

@@ -10,7 +10,7 @@
 namespace lpr_fast {
 namespace {
 
-// Over many entries rounding adds up like a random walk: it comes to seven of its steps (docs/accuracy.md).
+// Over many entries rounding adds up like a random walk: it comes to seven of its steps (docs/explanation/accuracy.md).
 constexpr double typical_roundings = 8.0;
 
 // The least that eps |v|^T |A| |v| can be, over the diagonal element.

@@ -11,7 +11,7 @@ namespace lpr_fast {
 ///
 /// The factor of 2^k consecutive leaves has level k; two of equal level are reduced to one of the next. A chain
 /// R <- QR[R; leaf] instead of this tree rounds the whole sum once for every leaf: with 20,000 rows on 8 columns
-/// its error was 40 times what one ulp of the rows does, the tree's 3 times (docs/accuracy.md).
+/// its error was 40 times what one ulp of the rows does, the tree's 3 times (docs/explanation/accuracy.md).
 class SquareRootSum {
 public:
     /// @param n_targets  so many columns stand behind the first `size` ones, see triangularize()

@@ -14,10 +14,10 @@ from .._arrays import Array
 from .._errors import InvalidInputError
 from ..models._calibration import Calibration, ForceCalibration, VarianceKind, calibrated, forces_calibrated
 from ..models._conformal import EVERYTHING, Conformal, Interval, as_coverage, intervals
-from ._force_errors import ForceErrors, force_errors, largest_residual_of
 from ._frames import known_energy
 from ._pipeline import Pipeline
-from ._totals import LARGEST_PAIRED, Totals, TotalScoring, all_totals
+from .forces._force_errors import ForceErrors, force_errors, largest_residual_of
+from .sums._totals import LARGEST_PAIRED, Totals, TotalScoring, all_totals
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -22,7 +22,7 @@ from ..models._subsets import drawn
 from ._model import StructureModel
 from ._pieces import Piece
 from ._pipeline import Scores, UnknownSpecies, joined, whole_frames
-from ._training_rows import TrainingRows
+from .rows._training_rows import TrainingRows
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -14,10 +14,10 @@ from .._errors import InvalidInputError
 from ..models import _archive
 from . import _frames
 from ._describing import Describing, SoapDescribing, other_describing
-from ._gradient_rows import GradientBasis, GradientRows, gradient_basis
 from ._pipeline import Pipeline, stacked
 from ._similarity import Prototypes
 from ._stored_model import StoredModel
+from .rows._gradient_rows import GradientBasis, GradientRows, gradient_basis
 
 if TYPE_CHECKING:
     from ase import Atoms

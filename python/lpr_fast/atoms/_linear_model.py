@@ -17,12 +17,12 @@ from ..models._problem import fit
 from ..models._scores import Loss
 from ..models._settings import FitSettings, Regularizer
 from ._components import ComponentScores, score_components, soap_masks
-from ._fit_frames import fit_frames
-from ._fitting import wanted_descriptor
 from ._frames import DEFAULT_ENERGY_KEY
 from ._model import StructureModel
-from ._noise import Noise
-from ._noisy_labels import weighting
+from .labels._noise import Noise
+from .labels._noisy_labels import weighting
+from .rows._fit_frames import fit_frames
+from .rows._fitting import wanted_descriptor
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -17,13 +17,13 @@ from ..models._reference import Reference, with_reference
 from ..models._scores import LocalScores, scores_of
 from ..models._split import SpeciesSplit, species_split
 from ._calibrating import Asked, calibrated_model, labelled_totals
-from ._force_model import ForceModel
 from ._frames import DEFAULT_ENERGY_KEY
-from ._intervals import Intervals, intervals_of
 from ._pieces import Piece
 from ._pipeline import Scores, UnknownSpecies, joined, whole_frames
-from ._predicting_model import PredictingModel
-from ._totals import Totals
+from .forces._force_model import ForceModel
+from .forces._intervals import Intervals, intervals_of
+from .predictions._predicting_model import PredictingModel
+from .sums._totals import Totals
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -155,7 +155,7 @@ class StructureModel(ForceModel, PredictingModel):
         """The model with more predictions held fixed in `lpr_held` than the means of its species.
 
         Hold what the data leave open in common for many atoms, so that it does not hide what they say of each: groups
-        of environments, an isolated atom, a phase (docs/held.md).
+        of environments, an isolated atom, a phase (docs/guides/held.md).
 
         Parameters
         ----------

@@ -16,12 +16,12 @@ from ..models._memory import as_bytes
 from ..models._problem import fit
 from ..models._scores import Loss
 from ..models._settings import FitSettings, Regularizer
-from ._fit_frames import fit_frames
-from ._fitting import as_active_set, wanted_descriptor
 from ._frames import DEFAULT_ENERGY_KEY
 from ._model import StructureModel
-from ._noise import Noise
-from ._noisy_labels import weighting
+from .labels._noise import Noise
+from .labels._noisy_labels import weighting
+from .rows._fit_frames import fit_frames
+from .rows._fitting import as_active_set, wanted_descriptor
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -80,7 +80,7 @@ class SparseKernelModel(StructureModel):
             again and again; of an iterator, the structures are kept.
         regularizer : float or "auto"
             mu > 0, in units of squared energies (of the loss) over the kernel's prior variance. "auto" takes that of
-            least leave-one-out error, and needs energies (docs/tuning.md); `provenance` says what was found.
+            least leave-one-out error, and needs energies (docs/guides/tuning.md); `provenance` says what was found.
         hypers : mapping, optional
             Keyword arguments of featomic's ``SoapPowerSpectrum``: ``cutoff``, ``density`` and ``basis``. featomic's
             ``max_radial=7`` means 8 radial functions.
@@ -133,8 +133,8 @@ class SparseKernelModel(StructureModel):
             the structures (one atom without periodicity, or of the group ``isolated_atom``). The default fits them by
             least squares of minimum norm. It is not part of the rigidity.
         hold : iterable of ase.Atoms
-            Structures whose mean prediction `lpr_held` holds fixed beside those of the species (docs/held.md): a phase,
-            an isolated atom.
+            Structures whose mean prediction `lpr_held` holds fixed beside those of the species: a phase, an isolated
+            atom (docs/guides/held.md).
         seed : int
             Draws the pool.
         provenance : mapping, optional

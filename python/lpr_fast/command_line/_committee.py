@@ -9,7 +9,7 @@ import numpy as np
 from .._files import refuse_output
 from ..atoms._committee import Committee
 from ..atoms._load import load_model
-from ..atoms._training_rows import TrainingRows
+from ..atoms.rows._training_rows import TrainingRows
 from ..descriptors._imported import imported
 from ._terminal import tell
 

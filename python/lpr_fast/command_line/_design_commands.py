@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ..atoms._predicted import PREDICTIONS
+from ..atoms.predictions._predicted import PREDICTIONS
 from ..design._greedy import OBJECTIVES
 from . import _influence, _suggest
 from ._mistakes import one_sentence

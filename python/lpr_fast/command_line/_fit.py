@@ -12,10 +12,10 @@ import yaml
 
 from .._errors import InvalidInputError
 from .._files import refuse_output, sha256_of, shown
-from ..atoms._fitting import as_active_set, wanted_descriptor
 from ..atoms._load import load_model
-from ..atoms._noisy_labels import weighting
 from ..atoms._sparse_kernel_model import SparseKernelModel
+from ..atoms.labels._noisy_labels import weighting
+from ..atoms.rows._fitting import as_active_set, wanted_descriptor
 from ..descriptors._imported import imported
 from ..descriptors._soap_hypers import soap_hypers
 from ..jobs import _fit_files

@@ -10,8 +10,8 @@ import click
 from click.core import ParameterSource
 
 from .._errors import InvalidInputError
-from ..atoms._fitting import wanted_descriptor
-from ..atoms._noisy_labels import weighting
+from ..atoms.labels._noisy_labels import weighting
+from ..atoms.rows._fitting import wanted_descriptor
 from ..gap._command import GapFit, elements_of, read_gap_fit
 from ..models._memory import as_bytes
 from ..models._settings import AUTO, FitSettings

@@ -12,8 +12,8 @@ import numpy as np
 from .._errors import InvalidInputError
 from .._files import refuse_output, write_whole
 from .._progress import ProgressLine
-from ..atoms._influence import Influence, LeftOutLabels, Redundant
-from ..atoms._training_rows import TrainingRows
+from ..atoms.rows._influence import Influence, LeftOutLabels, Redundant
+from ..atoms.rows._training_rows import TrainingRows
 from ..descriptors._imported import imported
 from ..models._rows import KINDS
 from ..reading._specification import path_of

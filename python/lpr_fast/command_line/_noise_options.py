@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from .._errors import InvalidInputError
-from ..atoms._noise import Noise
+from ..atoms.labels._noise import Noise
 from ..models._rows import KINDS
 from ..models._settings import AUTO
 

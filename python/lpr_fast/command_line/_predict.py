@@ -15,8 +15,8 @@ from .._files import refuse_output, replacing
 from ..atoms._frames import BATCH_ATOMS, DEFAULT_ENERGY_KEY, batches
 from ..atoms._load import load_model
 from ..atoms._model import StructureModel
-from ..atoms._prediction_errors import LabelKeys, PredictionErrors
-from ..atoms._predictions import Prediction
+from ..atoms.predictions._prediction_errors import LabelKeys, PredictionErrors
+from ..atoms.predictions._predictions import Prediction
 from ..descriptors._imported import imported
 from ..reading._options import ReadOptions
 from ..reading._sources import readable, source_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ..atoms._prediction_errors import UNITS, Errors, PredictionErrors
+from ..atoms.predictions._prediction_errors import UNITS, Errors, PredictionErrors
 from ..descriptors._elements import symbol
 
 # Groups that the table has, and how much of their names at least and at most.

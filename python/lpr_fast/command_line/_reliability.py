@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from .._arrays import Array
 from .._errors import InvalidInputError
-from ..atoms._force_errors import ForceErrors, force_errors, largest_residual_of
 from ..atoms._model import StructureModel
+from ..atoms.forces._force_errors import ForceErrors, force_errors, largest_residual_of
 from ..models._calibration import crps, observed_fractions
 from ..reading._specification import path_of
 from ..writing._picture import check_picture

@@ -16,8 +16,8 @@ from .._errors import InvalidInputError
 from .._files import refuse_output, replacing, write_whole
 from ..atoms._load import load_model
 from ..atoms._model import StructureModel
-from ..atoms._noise import Noise
 from ..atoms._sparse_kernel_model import SparseKernelModel
+from ..atoms.labels._noise import Noise
 from ..descriptors._imported import imported
 from ..design._label_rows import noise_like
 from ..design._report import report

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ..atoms._model import StructureModel
-from ..atoms._prediction_errors import LabelKeys, PredictionErrors
+from ..atoms.predictions._prediction_errors import LabelKeys, PredictionErrors
 from ..models._settings import FitSettings
 from ..reading._options import ReadOptions
 from ..reading._sources import readable, source_of

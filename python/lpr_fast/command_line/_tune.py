@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..atoms._training_rows import TrainingRows
+from ..atoms.rows._training_rows import TrainingRows
 from ..models._regularizer import RegularizerChoice
 from ..models._rows import FORCE
 from ..writing._tuning_plot import plot_choice

@@ -13,8 +13,8 @@ from .. import _core
 from .._arrays import Array, as_number, as_vector
 from .._errors import InvalidInputError
 from .._whitening import Whitening
-from ..atoms._described import Indices
 from ..atoms._model import StructureModel
+from ..atoms.predictions._described import Indices
 from ._greedy import Blocks
 from ._label_rows import Labels, described_totals
 

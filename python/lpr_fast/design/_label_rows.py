@@ -11,9 +11,9 @@ import numpy as np
 
 from .._arrays import Array
 from .._errors import InvalidInputError
-from ..atoms._described import described
 from ..atoms._model import StructureModel
-from ..atoms._noise import KINDS, Noise, as_noise
+from ..atoms.labels._noise import KINDS, Noise, as_noise
+from ..atoms.predictions._described import described
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -43,7 +43,7 @@ def single_environment(
     """Cells with strained vectors in which all atoms of a species stay equivalent, ready to be computed.
 
     A training structure whose atoms are all equivalent is a label of one environment: E / N. Nothing makes a local
-    prediction more rigid (docs/prototypes.md).
+    prediction more rigid (docs/guides/prototypes.md).
 
     Each cell is x -> (1 + e) x of the prototype, with a symmetric e: principal strains are drawn evenly from
     +-`max_strain`, their directions evenly from all; volumes change too. Where equivalence needs more than translations

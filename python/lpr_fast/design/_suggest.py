@@ -14,10 +14,10 @@ from .._conditioning import forms_after
 from .._errors import InvalidInputError
 from .._rigidity import Rigidity
 from .._whitening import Whitening, holds, squares
-from ..atoms._described import Indices
 from ..atoms._model import StructureModel
-from ..atoms._predicted import Prediction, as_prediction
 from ..atoms._similarity import listed
+from ..atoms.predictions._described import Indices
+from ..atoms.predictions._predicted import Prediction, as_prediction
 from ..models._active_set import as_seed
 from ._candidates import Costs, Pool, Sources, pool_of_frames, pool_of_rows
 from ._greedy import OBJECTIVES, Blocks, Budget, MeanState, Objective, RowsState, State, choose

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike
 from .._arrays import Array, as_count, as_environments
 from .._errors import InvalidInputError
 from .._rigidity import Rigidity
-from ..atoms._described import Indices, Mask
 from ..atoms._model import StructureModel
+from ..atoms.predictions._described import Indices, Mask
 from ._greedy import Objective, mean_form
 from ._report import report
 

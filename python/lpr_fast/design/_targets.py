@@ -11,9 +11,9 @@ import numpy as np
 from .._arrays import Array
 from .._errors import InvalidInputError
 from .._whitening import Moments, Whitening
-from ..atoms._described import Indices, Mask, blind
 from ..atoms._model import StructureModel
-from ..atoms._predicted import Prediction, predicted
+from ..atoms.predictions._described import Indices, Mask, blind
+from ..atoms.predictions._predicted import Prediction, predicted
 from ._greedy import Objective
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from .._conditioning import forms_after
 from .._errors import InvalidInputError
 from .._rigidity import Rigidity
 from .._whitening import Whitening, holds, squares
-from ..atoms._described import Indices, Mask, blind
 from ..atoms._model import StructureModel
-from ..atoms._predicted import Predicted, Prediction, as_prediction, predicted
+from ..atoms.predictions._described import Indices, Mask, blind
+from ..atoms.predictions._predicted import Predicted, Prediction, as_prediction, predicted
 from ..models._scores import LocalScores
 from ._candidates import positive
 from ._label_rows import Labels, Sigma, described_totals

@@ -8,9 +8,9 @@ from ase import Atoms
 from ase.calculators.calculator import BaseCalculator, Calculator, all_changes
 
 from .._arrays import as_count
-from ..atoms._bias import Bias, Towards
 from ..atoms._model import StructureModel
-from ..atoms._predictions import stress_of
+from ..atoms.predictions._bias import Bias, Towards
+from ..atoms.predictions._predictions import stress_of
 from ._checks import check_calculator, check_model
 
 # The bias is not shared out among atoms.

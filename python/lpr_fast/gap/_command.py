@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._errors import InvalidInputError
-from ..atoms._noise import KINDS, Noise
+from ..atoms.labels._noise import KINDS, Noise
 from ._soap import Soap, n_active_of, soaps_of
 from ._values import Options, as_float, as_floats, as_integer, as_switch, as_table
 from ._words import list_of, options_of

@@ -16,13 +16,13 @@ from .._errors import InvalidInputError
 from .._files import refuse_output
 from .._progress import silent
 from ..atoms import _frames
-from ..atoms._fitting import as_active_set, frames_problem, outside_of, wanted_descriptor
 from ..atoms._load import load_model
 from ..atoms._model import StructureModel
-from ..atoms._noise import Noise
-from ..atoms._noisy_labels import weighting
 from ..atoms._sparse_kernel_model import SparseKernelModel
-from ..atoms._virial_check import warn_of_reversed_virials
+from ..atoms.labels._noise import Noise
+from ..atoms.labels._noisy_labels import weighting
+from ..atoms.labels._virial_check import warn_of_reversed_virials
+from ..atoms.rows._fitting import as_active_set, frames_problem, outside_of, wanted_descriptor
 from ..models._fit import warn_of_labels
 from ..models._memory import as_bytes
 from ..models._problem import Problem, basis_of, expected, finished

@@ -13,7 +13,7 @@ from .. import _core
 from .._errors import InvalidInputError, LprError
 from .._files import publish, remove_whole, write_whole
 from ..atoms._frames import Rereadable
-from ..atoms._training_set import TrainingSet
+from ..atoms.labels._training_set import TrainingSet
 from ..models import _archive, _safetensors
 from ..models._basis import Basis, basis_from_parts, basis_to_parts
 from ..models._fit import sums_of

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 from .._arrays import Array
-from ..atoms._environments import FrameEnvironments
+from ..atoms.rows._environments import FrameEnvironments
 from ..models._archive import to_bytes
 from ..models._basis import Basis
 from ..models._batches import rows_of

@@ -25,7 +25,7 @@ from ._tasks import common_path
 if TYPE_CHECKING:
     from ..atoms._describing import Ready
     from ..atoms._pieces import Piece
-    from ..atoms._totals import Totals
+    from ..atoms.sums._totals import Totals
     from ..writing._sinks import About, Sink
     from ..writing._summary import RunSummary
 

@@ -6,8 +6,8 @@ import os
 
 from .._errors import InvalidInputError
 from ..atoms import _frames
-from ..atoms._gradient_rows import ROWS_TOGETHER
 from ..atoms._model import StructureModel
+from ..atoms.rows._gradient_rows import ROWS_TOGETHER
 from ..models._memory import as_bytes
 
 # An atom on its way: text, numbers and scores of the batches that wait, are scored and are written.

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from .. import _core
 from .._errors import InvalidInputError
 from ..atoms._describing import Ready
-from ..atoms._group_scores import group_columns
 from ..atoms._model import StructureModel
 from ..atoms._pieces import Piece, periodicity_told
 from ..atoms._pipeline import Scores, UnknownSpecies
-from ..atoms._totals import Totals
+from ..atoms.sums._group_scores import group_columns
+from ..atoms.sums._totals import Totals
 from ..reading._sources import Files, Source
 from ..writing._spool import beside
 from ._job import ASSEMBLED, Job, Run

@@ -20,12 +20,12 @@ Indices = NDArray[np.int64]
 #: Columns of scores whose distribution is kept.
 COUNTED = ("lpr", "lpr_held", "variance", "residual")
 
-# An environment is loose if so many percent of the training environments of its species, at most, are less rigid, and
-# unlike the training set if so many percent of them have a smaller residual: docs/verdicts.md has the tables behind it.
+# An environment is loose if at most so many percent of the training environments of its species are less rigid, and
+# unlike the training set if so many percent of them have a smaller residual (tables: docs/guides/verdicts.md).
 LOOSE_PERCENT = 1.0
 UNLIKE_PERCENT = 99.9
 
-# A frame is beyond the training set if a larger share of its atoms is loose or unlike (docs/verdicts.md).
+# A frame is beyond the training set if a larger share of its atoms is loose or unlike (docs/guides/verdicts.md).
 UNPINNED_SHARE = 0.03
 
 # Smaller residuals make nothing unlike: where all environments are in the active set, theirs are rounding of one.

@@ -15,7 +15,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from ..atoms._pipeline import Scores
-from ..atoms._totals import Totals
+from ..atoms.sums._totals import Totals
 from ._sinks import About, Text, real
 
 #: Columns of the groups of a frame, of which some atoms are known.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .._arrays import Array
-from ..atoms._influence import Influence, LeftOutLabels, Redundant
+from ..atoms.rows._influence import Influence, LeftOutLabels, Redundant
 from ..models._rows import KINDS
 
 _BLOCK = ("block", "group", "n_structures", "n_rows", "leverage", "is_refitted")

@@ -13,7 +13,7 @@ from .. import __version__
 from .._errors import InvalidInputError
 from .._files import refuse_output
 from ..atoms._model import StructureModel
-from ..atoms._totals import TOTAL_COLUMNS
+from ..atoms.sums._totals import TOTAL_COLUMNS
 from ..models._columns import columns_of
 from ..reading._sources import Files, Source
 from ._chemiscope import SUFFIXES as CHEMISCOPE

@@ -19,7 +19,7 @@ from .._cpu import n_cores
 from .._errors import MissingPackageError
 from .._files import publish
 from ..atoms._pipeline import Scores
-from ..atoms._totals import Totals
+from ..atoms.sums._totals import Totals
 from ..models._columns import COLUMNS, FORCE_COLUMNS, columns_of
 from ._sinks import About, Spooled, total_columns
 from ._spool import SUFFIX, beside
@@ -112,7 +112,7 @@ class _Atoms:
 
 
 class HDF5(_Records):
-    """Compressed columns; docs/trajectories.md describes them."""
+    """Compressed columns; docs/guides/trajectories.md describes them."""
 
     def __init__(self, output: Path, about: About, tag: str = "") -> None:
         super().__init__(output, about, tag)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from .._arrays import Array
 from .._files import remove_whole, write_whole
 from ..atoms._pipeline import Scores
-from ..atoms._totals import Totals
+from ..atoms.sums._totals import Totals
 from ._kept_frames import KeptFrames
 from ._sample import Place, Sample
 from ._sinks import Spooled

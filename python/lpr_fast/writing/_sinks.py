@@ -17,7 +17,7 @@ from .._arrays import Array
 from .._files import publish
 from ..atoms._frames import known_energy
 from ..atoms._pipeline import Scores
-from ..atoms._totals import TOTAL_COLUMNS, Totals
+from ..atoms.sums._totals import TOTAL_COLUMNS, Totals
 from ..descriptors._elements import symbol
 from ..models._columns import FORCE_COLUMNS, prefixed_columns_of
 from ..models._scores import VERDICTS

@@ -1,0 +1,1 @@
+"""Forces: their rigidity, errors and intervals."""

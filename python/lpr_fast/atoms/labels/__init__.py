@@ -1,0 +1,1 @@
+"""Energies, forces and virials of structures, with their noise."""

@@ -1,0 +1,74 @@
+"""Whether virials that a training set carries, and no fit uses, contradict the energies."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
+
+import numpy as np
+
+from ... import _core
+from ..._arrays import Array
+from ..._errors import InvalidInputError, LprWarning
+from ...models._problem import Problem
+from .._describing import SoapDescribing
+from ..rows._environments import FrameEnvironments
+from ._derivative_labels import derivative_labels, upper_triangle
+
+# Structures with virials that are looked at, of so many at the beginning; fewer say nothing.
+_MOST, _AMONG, _FEWEST = 50, 1000, 20
+
+# Correlations of virials that have nothing to do with each other reach to about this.
+_NEGATIVE = -0.3
+
+# Standard deviation of the volume of an atom, over its mean, below which energies know too little of virials to judge.
+_SAME_VOLUMES = 0.01
+
+
+def warn_of_reversed_virials(problem: Problem, model: _core.Model, *, stacklevel: int) -> None:
+    """Warn where predicted virials correlate negatively with those that the structures carry: their sign is wrong.
+
+    Some structures are looked at, and only of a fit that uses no virials; warnings point `stacklevel` calls up.
+    """
+    environments = problem.environments
+    is_asked = "unused_virials_of" in problem.structures.facts and problem.facts.baseline is not None
+    if not is_asked or not isinstance(environments, FrameEnvironments):
+        return
+    found = list(islice(_virials(environments, problem, model), _MOST))
+    volumes = np.array([volume for _, volume in found])
+    if len(found) < _FEWEST or volumes.std() < _SAME_VOLUMES * volumes.mean():
+        return
+    correlation = _correlation(*np.array([pair for pair, _ in found]).swapaxes(0, 1))
+    if correlation < _NEGATIVE:
+        warnings.warn(
+            f"predicted virials correlate negatively ({correlation:.2f} over {len(found)} structures) with those of "
+            "the training set, which were not fitted to: look at the sign of these virials, or stresses (a virial is "
+            "minus the derivative of the energy with respect to strain, a stress plus that over the volume).",
+            LprWarning,
+            stacklevel=stacklevel + 1,
+        )
+
+
+def _virials(environments: FrameEnvironments, problem: Problem, model: _core.Model) -> Iterator[tuple[Array, float]]:
+    """Virials as they are predicted and as structures have them, (2, 6), and volumes, all per atom."""
+    describing, settings = environments.describing, problem.settings
+    if not isinstance(describing, SoapDescribing):
+        return
+    scorer = _core.SoapScorer(model)
+    for number, frame in enumerate(islice(environments.training.source.frames(), _AMONG)):
+        with suppress(InvalidInputError):
+            label = derivative_labels(frame, None, settings.virial_key, f"frame {number}").virial
+            structure = describing.ready(frame, f"frame {number}").structure
+            if label is None or structure is None or np.isnan(label).any():
+                continue
+            found = scorer.predict(structure, None, settings.n_threads)["virials"][0]
+            yield np.stack([upper_triangle(found), label]) / len(frame), frame.cell.volume / len(frame)
+
+
+def _correlation(predicted: Array, labels: Array) -> float:
+    """Of all components, less the mean of each: an offset of the pressure says nothing of signs."""
+    a, b = predicted - predicted.mean(axis=0), labels - labels.mean(axis=0)
+    norm = float(np.sqrt((a**2).sum() * (b**2).sum()))
+    return float((a * b).sum()) / norm if norm > 0.0 else 0.0

@@ -1,0 +1,1 @@
+"""Energies, forces and stresses, and gradients of scores."""

@@ -1,0 +1,172 @@
+"""What models predict for structures: energies, and what follows from them when atoms move or cells are strained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ... import _core
+from ..._arrays import Array
+from ..._cpu import n_threads_of
+from .._describing import Ready
+from .._frames import threads_for
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+Indices = NDArray[np.int64]
+
+# Voigt's order: xx yy zz yz xz xy.
+_ROWS, _COLUMNS = [0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model predicts for structures, in the unit of the training energies (eV) and Å.
+
+    Arrays of atoms have those of all frames, one after the other: ``forces[frame == 3]`` are the forces of frame 3, and
+    `of` gives all of a frame.
+
+    Attributes
+    ----------
+    energy : numpy.ndarray, shape (n_frames,)
+        Total energies.
+    energies : numpy.ndarray, shape (n_atoms,)
+        Local energies, the baseline of the species included. Their sum is `energy`.
+    forces : numpy.ndarray, shape (n_atoms, 3), or None
+        Minus the derivatives of the energy with respect to positions. None if they were not asked for, and for models
+        whose descriptor is not SOAP: nobody knows its derivatives.
+    virial : numpy.ndarray, shape (n_frames, 3, 3), or None
+        Minus the derivatives of the energy with respect to strain, positive where a structure wants to expand; as
+        `forces`.
+    stress : numpy.ndarray, shape (n_frames, 6), or None
+        As ASE has it: minus the virial over the volume of the cell, xx yy zz yz xz xy. NaN for frames without three
+        cell vectors; as `forces`.
+    frame : numpy.ndarray of int, shape (n_atoms,)
+        Number of the frame of each atom, counted from 0.
+    members : Prediction or None
+        What the members of the model say, if they were asked for: the same arrays with a last axis of n_members.
+    """
+
+    energy: Array
+    energies: Array
+    forces: Array | None
+    virial: Array | None
+    stress: Array | None
+    frame: Indices
+    members: Prediction | None = None
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        return len(self.energy)
+
+    def of(self, frame: int) -> Prediction:
+        """What is predicted for one of the frames, whose number is 0 then."""
+        atoms = slice(*np.searchsorted(self.frame, [frame, frame + 1]))
+
+        def of_frame(values: Array | None) -> Array | None:
+            return None if values is None else values[frame : frame + 1]
+
+        return Prediction(
+            self.energy[frame : frame + 1],
+            self.energies[atoms],
+            None if self.forces is None else self.forces[atoms],
+            of_frame(self.virial),
+            of_frame(self.stress),
+            np.zeros_like(self.frame[atoms]),
+            None if self.members is None else self.members.of(frame),
+        )
+
+
+@dataclass(frozen=True)
+class OfFrame:
+    """What K vectors of weights say of one frame.
+
+    Attributes
+    ----------
+    energies : numpy.ndarray, shape (n_atoms, K)
+        Local energies.
+    forces, virial, stress : numpy.ndarray, shapes (n_atoms, 3, K), (3, 3, K) and (6, K), or None
+        Their derivatives.
+    """
+
+    energies: Array
+    forces: Array | None = None
+    virial: Array | None = None
+    stress: Array | None = None
+
+
+@dataclass(frozen=True)
+class Predicting:
+    """What predicts frames whose descriptor the core knows.
+
+    Attributes
+    ----------
+    scorer : SoapScorer
+        Descriptor and model.
+    weights : numpy.ndarray, shape (K, M)
+        Of the model, and behind it of its members if they are asked for.
+    baseline : dict of int to float
+        Energies of atoms.
+    """
+
+    scorer: _core.SoapScorer
+    weights: Array
+    baseline: dict[int, float]
+
+    def of(self, batch: Sequence[Ready], n_threads: int, *, forces: bool) -> list[OfFrame]:
+        """Of frames, each in one pass over its atoms; the bits of each depend on it and the model alone.
+
+        Where there are as many frames as threads, each thread takes frames.
+        """
+        n_together = min(n_threads_of(n_threads), len(batch))
+        if n_together == 1 or n_together < n_threads_of(n_threads):
+            return [self._of_one(ready, n_threads, forces=forces) for ready in batch]
+        with ThreadPoolExecutor(n_together) as pool:
+            return list(pool.map(lambda ready: self._of_one(ready, 1, forces=forces), batch))
+
+    def _of_one(self, ready: Ready, n_threads: int, *, forces: bool) -> OfFrame:
+        assert ready.structure is not None
+        of_frame = threads_for(len(ready), n_threads)
+        found = self.scorer.predict(ready.structure, self.weights, of_frame, forces=forces)
+        alone = np.array([self.baseline[number] for number in ready.frame.numbers.tolist()])
+        energies = found["energies"] + alone[:, None]
+        if not forces:
+            return OfFrame(energies)
+        virial = np.moveaxis(found["virials"], 0, -1)
+        return OfFrame(energies, np.moveaxis(found["forces"], 0, -1), virial, stress_of(virial, ready.frame))
+
+
+def stress_of(virial: Array, frame: Atoms) -> Array:
+    """ASE's stress of a virial (3, 3, ...), shape (6, ...); NaN for a frame without three cell vectors."""
+    return -voigt_of(virial) / (frame.cell.volume if frame.cell.rank == 3 else np.nan)
+
+
+def voigt_of(tensor: Array) -> Array:
+    """Components xx yy zz yz xz xy of a symmetric tensor: (3, 3, ...) -> (6, ...)."""
+    return tensor[_ROWS, _COLUMNS]
+
+
+def prediction_of(frames: Sequence[OfFrame], n_weights: int, *, forces: bool) -> Prediction:
+    """Predictions by the first of so many vectors of weights, and by the others, its members, if there are any."""
+    energies = np.concatenate([np.zeros((0, n_weights)), *(found.energies for found in frames)])
+    totals = [[float(np.ascontiguousarray(local).sum()) for local in found.energies.T] for found in frames]
+    arrays = {"energy": np.array(totals).reshape(len(frames), n_weights), "energies": energies}
+    if forces:
+        of_atoms = [np.zeros((0, 3, n_weights)), *(found.forces for found in frames)]
+        arrays["forces"] = np.concatenate(of_atoms)  # type: ignore[arg-type]
+        arrays["virial"] = np.array([found.virial for found in frames]).reshape(len(frames), 3, 3, n_weights)
+        arrays["stress"] = np.array([found.stress for found in frames]).reshape(len(frames), 6, n_weights)
+    number = np.repeat(np.arange(len(frames)), [len(found.energies) for found in frames])
+
+    def by(which: int | slice, members: Prediction | None = None) -> Prediction:
+        chosen: dict[str, Any] = dict.fromkeys(("forces", "virial", "stress"))
+        chosen |= {name: np.ascontiguousarray(values[..., which]) for name, values in arrays.items()}
+        return Prediction(**chosen, frame=number, members=members)
+
+    return by(0) if n_weights == 1 else by(0, by(slice(1, None)))

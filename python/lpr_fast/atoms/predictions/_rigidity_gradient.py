@@ -1,0 +1,150 @@
+"""How rigidities, variances and residuals change when atoms move or the cell is strained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ... import _core
+from ..._arrays import Array, as_count, as_number, as_vector
+from ..._errors import InvalidInputError
+from ...models._posterior import Posterior
+
+Quantity = Literal["lpr", "lpr_held", "variance", "residual"]
+_QUANTITIES = get_args(Quantity)
+
+
+@dataclass(frozen=True)
+class RigidityGradient:
+    """A number that follows from the scores of a structure, and its derivatives, signed as forces and virials are.
+
+    Attributes
+    ----------
+    value : float
+        The number.
+    values : numpy.ndarray, shape (n_atoms,), or None
+        The scores of the atoms that it follows from; None for totals.
+    forces : numpy.ndarray, shape (n_atoms, 3)
+        Minus the derivatives of `value` with respect to positions, in its unit over Å.
+    virial : numpy.ndarray, shape (3, 3)
+        Minus its derivatives with respect to strain, in its unit.
+    """
+
+    value: float
+    values: Array | None
+    forces: Array
+    virial: Array
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be differentiated: a quantity of atoms, weighted or by its smooth extreme, or of a sum of atoms."""
+
+    quantity: str
+    coefficients: Array | None
+    power: float | None
+    is_total: bool
+
+
+def wanted(quantity: Any, n_atoms: int, facts: dict[str, Any], *, is_held: bool, **options: Any) -> Wanted:
+    """What a caller asked for, of a structure of so many atoms.
+
+    Raises
+    ------
+    InvalidInputError
+        For what the model does not have, atoms that there are not, and options that say nothing or too much.
+    """
+    if not isinstance(quantity, str) or quantity not in _QUANTITIES:
+        raise InvalidInputError(f"quantity is {quantity!r}; it must be one of {', '.join(_QUANTITIES)}.")
+    if quantity == "lpr_held" and not is_held:
+        raise InvalidInputError("this model holds nothing, and has no lpr_held; take lpr, or see model.holding.")
+    if quantity == "residual" and (facts["kind"] != "sparse_kernel" or options["total"]):
+        whose = "totals" if options["total"] else "linear models"
+        raise InvalidInputError(f"the residual of {whose} has no gradient; take variance, lpr or lpr_held.")
+    given = [name for name in ("atom", "coefficients", "power") if options[name] is not None]
+    if options["total"]:
+        _refuse_beside_totals(given)
+        return Wanted(quantity, _coefficients(options["coefficients"], n_atoms), None, is_total=True)
+    if len(given) != 1:
+        raise InvalidInputError(
+            f"{' and '.join(given) or 'nothing'} was given; say of which atoms by one of atom, coefficients and power, "
+            "or by total=True."
+        )
+    return Wanted(quantity, _chosen(options, n_atoms), _power(options["power"]), is_total=False)
+
+
+def _refuse_beside_totals(given: Sequence[str]) -> None:
+    others = [name for name in given if name != "coefficients"]
+    if others:
+        raise InvalidInputError(f"{others[0]} was given with total=True; give coefficients for a part of the atoms.")
+
+
+def _chosen(options: dict[str, Any], n_atoms: int) -> Array | None:
+    if options["atom"] is None:
+        return None if options["coefficients"] is None else _coefficients(options["coefficients"], n_atoms)
+    atom = as_count("atom", options["atom"])
+    if not 0 <= atom < n_atoms:
+        raise InvalidInputError(f"atom is {atom}, but the structure has atoms 0 to {n_atoms - 1}.")
+    chosen = np.zeros(n_atoms)
+    chosen[atom] = 1.0
+    return chosen
+
+
+def _coefficients(given: ArrayLike | None, n_atoms: int) -> Array:
+    """One number for each atom; 1 by default."""
+    if given is None:
+        return np.ones(n_atoms)
+    found = as_vector("coefficients", given)
+    if len(found) != n_atoms or not np.isfinite(found).all():
+        raise InvalidInputError(
+            f"coefficients are {len(found)} numbers, of which {np.count_nonzero(~np.isfinite(found))} are not finite; "
+            f"give a finite one for each of the {n_atoms} atoms."
+        )
+    return found
+
+
+def _power(given: float | None) -> float | None:
+    if given is None:
+        return None
+    power = as_number("power", given)
+    if not 0.0 < power <= 1000.0:
+        raise InvalidInputError(f"power is {power:g}; it must be above 0 and at most 1000.")
+    return power
+
+
+def of_atoms(scorer: _core.SoapScorer, structure: _core.Structure, of: Wanted, n_threads: int) -> RigidityGradient:
+    """Gradient of a quantity of atoms."""
+    found = scorer.score_gradient(structure, of.quantity, of.coefficients, of.power, n_threads)
+    return RigidityGradient(found["value"], found["values"], found["forces"], found["virial"])
+
+
+def of_total(
+    scorer: _core.SoapScorer,
+    structure: _core.Structure,
+    of: Wanted,
+    phi: Array,
+    posterior: Posterior,
+    mu: float,
+    n_threads: int,
+) -> RigidityGradient:
+    """Gradient of a quantity of a weighted sum of atoms, whose rows of phi are given, (n_atoms, M).
+
+    The derivative of X^T H^-1 X is that of the prediction for the sum by the weights 2 H^-1 X.
+    """
+    assert of.coefficients is not None
+    X = (of.coefficients[:, None] * phi).sum(axis=0)
+    form, weights = posterior.form(X, is_held=of.quantity == "lpr_held")
+    if form == 0.0:
+        raise InvalidInputError(f"the {of.quantity} of this total has no gradient: nothing of it is left open.")
+    value, slope = (mu * form, mu) if of.quantity == "variance" else (1.0 / form, -1.0 / form**2)
+    forces, virial = np.zeros((len(structure), 3)), np.zeros((3, 3))
+    for factor in np.unique(of.coefficients[of.coefficients != 0.0]).tolist():
+        atoms = np.flatnonzero(of.coefficients == factor)
+        found = scorer.predict(structure, (slope * factor * weights)[None], n_threads, chosen=atoms)
+        forces += found["forces"][0]
+        virial += found["virials"][0]
+    return RigidityGradient(value, None, forces, virial)

@@ -1,0 +1,1 @@
+"""Rows of a fit: made, kept in a file, left out."""

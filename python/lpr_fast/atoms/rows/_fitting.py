@@ -1,0 +1,265 @@
+"""From training structures to what is to be fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..._arrays import Array, as_count, as_number, as_pairs
+from ..._errors import InvalidInputError
+from ..._progress import Progress
+from ...models._active_set import ActiveFeatures, Pool, pool_size
+from ...models._fit import ModelFacts, provenance_of
+from ...models._problem import Elsewhere, Problem
+from ...models._rows_file import Head
+from ...models._settings import FitSettings
+from ...models._structures import Structures
+from .._describing import Bins, Describing, OtherDescribing, SoapDescribing, other_describing
+from .._descriptor_part import descriptor_part, soap_of
+from .._frames import Rereadable
+from .._stored_model import StoredModel
+from ..labels._noisy_labels import LabelSource
+from ..labels._training_set import TrainingSet, ignore, looked_through, looked_through_elsewhere
+from ._environments import FrameEnvironments
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from ...descriptors._descriptor import Descriptor
+
+Indices = NDArray[np.int64]
+
+
+def by_atomic_number(settings: FitSettings) -> FitSettings:
+    """The same settings, with atomic numbers where the caller may have named elements."""
+    from ...descriptors._elements import by_atomic_number
+
+    baseline, n_active = settings.baseline, settings.n_active
+    if not isinstance(baseline, str):
+        baseline = as_baseline(baseline)
+    if isinstance(n_active, Mapping):
+        n_active = {s: as_count("n_active", n) for s, n in by_atomic_number("n_active", n_active).items()}
+    return replace(settings, baseline=baseline, n_active=n_active)
+
+
+def as_baseline(given: Any) -> dict[int, float] | None:
+    """Energies by atomic number, of a dictionary for elements.
+
+    Raises
+    ------
+    InvalidInputError
+        For anything else but None.
+    """
+    from ...descriptors._elements import by_atomic_number
+
+    if given is None:
+        return None
+    if not isinstance(given, Mapping):
+        raise InvalidInputError(f"the baseline is {given!r}; give a dictionary of energies, such as {{'Si': -158.5}}.")
+    return {s: as_number("baseline", energy) for s, energy in by_atomic_number("baseline", given).items()}
+
+
+def as_active_set(given: Any) -> Any:
+    """What is to be active: what tells environments, or the active set of a model.
+
+    Raises
+    ------
+    InvalidInputError
+        For a model without an active set.
+    """
+    if not isinstance(given, StoredModel):
+        return given
+    found = given.active_features
+    if found is None:
+        raise InvalidInputError("active_set is a linear model, which has no active set; give a sparse kernel model.")
+    return ActiveFeatures(found, given.descriptor)
+
+
+def wanted_descriptor(hypers: Mapping[str, Any] | None, descriptor: Any) -> Mapping[str, Any] | Descriptor:
+    """What is to describe structures: parameters of SOAP, or a descriptor.
+
+    Raises
+    ------
+    InvalidInputError
+        For both or neither, and for what cannot be used.
+    """
+    from ...descriptors._hypers import checked_hypers
+    from ...descriptors._imported import as_descriptor
+
+    if (hypers is None) == (descriptor is None):
+        raise InvalidInputError(
+            "give either hypers, for SOAP power spectra, or a descriptor: the name of an array that the structures "
+            "carry, a function, an object, or where to import one from."
+        )
+    return as_descriptor(descriptor) if hypers is None else checked_hypers(hypers)
+
+
+def outside_of(wanted: Mapping[str, Any] | Descriptor) -> Descriptor | None:
+    """A descriptor that a model has to be given, for it is not in its file."""
+    from ...descriptors._descriptor import FrameFeatures
+
+    return None if isinstance(wanted, Mapping | FrameFeatures) else wanted
+
+
+def looking(wanted: Mapping[str, Any] | Descriptor) -> Bins | Describing:
+    """What looks at frames before their species are known."""
+    return Bins(wanted["cutoff"]["radius"]) if isinstance(wanted, Mapping) else _describing(wanted)
+
+
+def frames_problem(
+    frames: Iterable[Atoms] | Rereadable | TrainingSet,
+    wanted: Mapping[str, Any] | Descriptor,
+    settings: FitSettings,
+    progress: Progress,
+    *,
+    active_from: Iterable[Atoms] | Rereadable | None = None,
+    seen: Callable[[int], None] = ignore,
+) -> Problem:
+    """What is to be fitted; the frames are looked through, unless that has been done, as for a fit that goes on."""
+    if active_from is not None and settings.n_active is None:
+        raise InvalidInputError(
+            "active_from was given, from which n_active environments are chosen, but so was active_set; leave one out."
+        )
+    from ...descriptors._elements import symbol
+
+    shown, settings = settings.baseline, by_atomic_number(settings)
+    pool = None if settings.n_active is None else Pool(pool_size(settings.largest_active), settings.seed)
+    further: TrainingSet | None = None
+    if isinstance(frames, TrainingSet):
+        training = frames
+    else:
+        training = looked_through(frames, looking(wanted).ready, settings, pool=pool, seen=seen)
+        if active_from is not None and pool is not None:
+            further = looked_through_elsewhere(active_from, looking(wanted).ready, pool)
+            _refuse_others(further.structures.species, training.structures.species)
+    structures = training.structures
+    _refuse_missing(structures, settings)
+    structures.refuse_weightless(symbol)
+    baseline = structures.baseline(settings.baseline, shown, symbol)
+    descriptor = _built(wanted, structures.species)
+    facts = ModelFacts(baseline, _provenance(structures, settings), descriptor_part(descriptor))
+    n_features = _n_features(descriptor, training)
+    describing = _describing(descriptor, n_features)
+    _refuse_derivatives(structures, describing)
+    environments = FrameEnvironments(training, describing, n_features, settings.n_threads, LabelSource.of(settings))
+    elsewhere = None if further is None else Elsewhere(further.structures, replace(environments, training=further))
+    active = settings.active_set
+    given = None if active is None or isinstance(active, ActiveFeatures) else _environments(active, structures)
+    held = tuple(_described(environments, frame, k) for k, frame in enumerate(settings.hold))
+    return Problem(structures, environments, settings, facts, progress, pool, given, held, elsewhere)
+
+
+def _refuse_others(species: tuple[int, ...], known: tuple[int, ...]) -> None:
+    """Throw for species that no training structure has: neither rows nor a baseline would know them."""
+    from ...descriptors._elements import symbols
+
+    if strange := tuple(sorted(set(species) - set(known))):
+        raise InvalidInputError(
+            f"structures of active_from have {symbols(strange)}, but the training set has only {symbols(known)}; leave "
+            "these structures out, or add training structures of their species."
+        )
+
+
+def _described(environments: FrameEnvironments, frame: Atoms, number: int) -> tuple[Array, Indices]:
+    """Features and species of a structure whose mean of phi is to be held."""
+    from ...descriptors._elements import symbols
+
+    known = environments.structures.species
+    if strange := sorted(set(frame.numbers.tolist()) - set(known)):
+        raise InvalidInputError(
+            f"held structure {number} has {symbols(tuple(strange))}, but the training set has only {symbols(known)}; "
+            "hold structures of these."
+        )
+    describing = environments.describing
+    return describing.features([describing.ready(frame, f"held structure {number}")], [None], 0), frame.numbers
+
+
+def _built(wanted: Mapping[str, Any] | Descriptor, species: tuple[int, ...]) -> Descriptor:
+    """The descriptor of the species that there are."""
+    from ...descriptors._elements import symbols
+    from ...descriptors._soap import Soap
+
+    if isinstance(wanted, Mapping):
+        return Soap.from_hypers(wanted, species)
+    if wanted.species is not None and not set(species) <= set(wanted.species):
+        raise InvalidInputError(
+            f"the training set has {symbols(species)}, but the descriptor knows only {symbols(wanted.species)}; leave "
+            "the others out."
+        )
+    return wanted
+
+
+def _describing(descriptor: Descriptor, n_features: int | None = None) -> Describing:
+    from ...descriptors._soap import Soap
+
+    if isinstance(descriptor, Soap):
+        return SoapDescribing.of_soap(descriptor)
+    return OtherDescribing(descriptor, n_features)
+
+
+def attached_describing(head: Head, outside: Descriptor | None) -> Describing:
+    """What describes structures as those whose rows were kept."""
+    part = head.facts.descriptor
+    if part is None:
+        raise InvalidInputError("these rows were made from arrays; structures cannot be described for them.")
+    facts = part.facts
+    if facts["kind"] == "soap":
+        return SoapDescribing.of_soap(soap_of(part, head.basis.species))
+    return other_describing(facts, outside, head.basis.n_features, "these rows were")
+
+
+def _refuse_derivatives(structures: Structures, describing: Describing) -> None:
+    """Throw for forces and virials as labels where the descriptor has no derivatives."""
+    is_needed = structures.n_derivatives is not None and structures.n_derivatives.any()
+    if is_needed and not isinstance(describing, SoapDescribing):
+        raise InvalidInputError(
+            "sigma is given for forces or virials, but only SOAP (hypers) has the derivatives that their rows are made "
+            "of; leave them out of sigma, or fit rows of your own (from_rows)."
+        )
+
+
+def _n_features(descriptor: Descriptor, training: TrainingSet) -> int:
+    """D; a descriptor that does not know it describes the first structure."""
+    if descriptor.n_features is not None:
+        return descriptor.n_features
+    from ...descriptors._descriptor import described
+
+    return int(described(descriptor, next(training.source.frames()), "frame 0").shape[1])
+
+
+def _refuse_missing(structures: Structures, settings: FitSettings) -> None:
+    """Throw for a species without an isolated atom, where the baseline is to come from these."""
+    from ...descriptors._elements import symbols
+
+    missing = [s for s in structures.species if s not in structures.isolated]
+    if settings.baseline == "isolated" and structures.energies is not None and missing:
+        raise InvalidInputError(
+            f"the training set has no isolated atom of {symbols(missing)}; add one of each (a structure of one atom "
+            "without periodicity, or of the group isolated_atom), or give the baseline as energies."
+        )
+
+
+def _environments(pairs: ArrayLike, structures: Structures) -> Indices:
+    """The environments that the caller names by structure and atom, ascending."""
+    chosen = as_pairs("active_set", pairs)
+    sizes = np.diff(structures.first)
+    for a, i in chosen.tolist():
+        if not (0 <= a < len(sizes) and 0 <= i < sizes[a]):
+            raise InvalidInputError(f"active_set names atom {i} of frame {a}, which the training set does not have.")
+    environments = np.sort(structures.first[chosen[:, 0]] + chosen[:, 1])
+    if len(np.unique(environments)) < len(environments):
+        raise InvalidInputError("active_set names an environment twice; name each once.")
+    return environments
+
+
+def _provenance(structures: Structures, settings: FitSettings) -> dict[str, Any]:
+    """What every provenance says, after what the caller wants it to say."""
+    facts = provenance_of(structures, settings.provenance)
+    noise: dict[str, Any] = {} if settings.noise is None else {"noise": dict(settings.noise)}
+    named = {"force_key": settings.force_key, "virial_key": settings.virial_key}
+    noise |= {name: key for name, key in named.items() if key is not None}
+    return facts | noise | {"energy_key": None if structures.energies is None else settings.energy_key}

@@ -1,0 +1,131 @@
+"""Rows of forces and virials: derivatives of a total's phi with respect to positions and strain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ... import _core
+from ..._arrays import Array
+from ..._errors import InvalidInputError
+from ...models._basis import Basis, LinearBasis, SparseKernelBasis
+from .._describing import Describing, SoapDescribing
+
+Indices = NDArray[np.int64]
+
+# Numbers of rows of forces that exist at a time.
+ROWS_TOGETHER = 2**21
+
+
+@dataclass(frozen=True)
+class GradientRows:
+    """Rows that are multiplied by the weights to give forces and the virial of a structure.
+
+    Attributes
+    ----------
+    forces : numpy.ndarray, shape (3 N, M)
+        Minus the derivatives of the sum of phi over the atoms, with respect to x, y, z of each atom in turn, per Å.
+    virials : numpy.ndarray, shape (6, M)
+        Minus the derivatives with respect to strain: xx, yy, zz, yz, xz, xy, symmetrised.
+    """
+
+    forces: Array
+    virials: Array
+
+
+@dataclass(frozen=True)
+class GradientBasis:
+    """A basis and the descriptor of its features, ready to make rows of any number of structures.
+
+    Attributes
+    ----------
+    basis : Basis
+        What the weights multiply.
+    soap : Soap
+        The core's descriptor, of the same species.
+    """
+
+    basis: Basis
+    soap: _core.Soap
+
+    def rows(
+        self,
+        structure: _core.Structure,
+        n_threads: int = 0,
+        *,
+        atoms: Indices | None = None,
+        virials: bool = True,
+    ) -> GradientRows:
+        """Rows of a structure; the bits depend on no number of threads.
+
+        Parameters
+        ----------
+        structure : Structure
+            Atoms in bins.
+        n_threads : int
+            See `Rigidity`.
+        atoms : numpy.ndarray of int, optional
+            The atoms whose rows of forces are wanted, in this order: of a large structure some at a time, with the same
+            bits.
+        virials : bool
+            Whether their rows are wanted.
+        """
+        if self._kernels is None:
+            found = _core.feature_gradients(self.soap, structure, atoms, virials, n_threads)
+            return GradientRows(*(self._with_constants(rows) for rows in found))
+        return GradientRows(*self._kernels.rows(structure, atoms, virials, n_threads))
+
+    def parts(self, structure: _core.Structure, places: Indices, n_threads: int) -> Iterator[Array]:
+        """Some of the rows of a structure, so many at a time as fit in a little memory; the bits are the same.
+
+        `places`, ascending, count those of forces and behind them those of virials: what nobody wants is not made.
+        """
+        n_forces = 3 * len(structure)
+        of_forces, of_virials = np.split(places, [np.searchsorted(places, n_forces)])
+        atoms = np.unique(of_forces // 3)
+        step = max(1, ROWS_TOGETHER // (3 * self.basis.size))
+        for first in range(0, max(len(atoms), 1), step):
+            some, is_last = atoms[first : first + step], first + step >= len(atoms)
+            found = self.rows(structure, n_threads, atoms=some, virials=is_last and len(of_virials) > 0)
+            wanted = of_forces[np.isin(of_forces // 3, some)]
+            yield found.forces[3 * np.searchsorted(some, wanted // 3) + wanted % 3]
+            if len(found.virials):
+                yield found.virials[of_virials - n_forces]
+
+    @cached_property
+    def _kernels(self) -> _core.KernelGradients | None:
+        """The active set, packed for the core; None for linear models."""
+        if not isinstance(self.basis, SparseKernelBasis):
+            return None
+        of_species = list(self.basis.active.values())
+        first = np.cumsum([0, *(len(active) for active in of_species)]).tolist()
+        return _core.KernelGradients(self.soap, np.concatenate(of_species), first, self.basis.zeta)
+
+    def _with_constants(self, rows: Array) -> Array:
+        """Rows with a column of zeros in front of the features of each species, where there are constants."""
+        assert isinstance(self.basis, LinearBasis)
+        if not self.basis.has_constants:
+            return rows
+        blocks = rows.reshape(len(rows), len(self.basis.species), -1)
+        return np.pad(blocks, ((0, 0), (0, 0), (1, 0))).reshape(len(rows), self.basis.size)
+
+
+def gradient_basis(basis: Basis, describing: Describing) -> GradientBasis:
+    """What makes rows of forces and virials.
+
+    Raises
+    ------
+    InvalidInputError
+        For descriptors that are not the core's.
+    """
+    if not isinstance(describing, SoapDescribing):
+        raise InvalidInputError(
+            "the model's descriptor is not computed here and has no derivatives, so that there are no rows of forces "
+            "and virials; use a model with SOAP features (hypers)."
+        )
+    assert describing.core is not None
+    return GradientBasis(basis, describing.core)

@@ -1,0 +1,1 @@
+"""Sums of local predictions: of structures and of groups of atoms."""

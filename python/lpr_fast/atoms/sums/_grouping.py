@@ -1,0 +1,110 @@
+"""Which atoms of a frame belong together: labels under a key, given, or by a function; or weights of sums."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..._arrays import Array
+from ..._errors import InvalidInputError
+from ._sums import Members
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+#: A label for each atom, or weights of the atoms for each sum, by its name.
+Labels: TypeAlias = "ArrayLike | Mapping[str, ArrayLike]"
+
+#: How groups are given: the name of labels that frames carry, labels, or a function of a frame that makes them.
+Groups: TypeAlias = "str | Labels | Callable[[Atoms], Labels]"
+
+
+def members_of(groups: Groups, frame: Atoms, number: int) -> tuple[list[str], Members]:
+    """Names of the groups of a frame, and the atoms that count in each.
+
+    Raises
+    ------
+    InvalidInputError
+        For labels and weights that cannot be used, and a frame without any group.
+    """
+    given: Any = groups(frame) if callable(groups) else groups
+    if isinstance(given, str):
+        given = _carried(given, frame, number)
+    if isinstance(given, Mapping):
+        names = [str(name) for name in given]
+        members = Members.of_weights([_weights(str(n), w, len(frame), number) for n, w in given.items()])
+    else:
+        names, members = _of_labels(_labels(given, len(frame), number))
+    if not names:
+        raise InvalidInputError(
+            f"frame {number} has no groups: no atom has a label; leave it out, or label at least one of its atoms."
+        )
+    return names, members
+
+
+def _carried(key: str, frame: Atoms, number: int) -> Any:
+    """What a frame carries under a key: a label of each atom, or one of the whole frame."""
+    if key in frame.arrays:
+        return frame.arrays[key]
+    if key not in frame.info:
+        known = ", ".join(sorted({*frame.arrays, *frame.info} - {"positions"})) or "nothing"
+        raise InvalidInputError(
+            f"frame {number} carries no labels named {key!r}, but {known}; give the name of labels of its atoms, or of "
+            "the frame."
+        )
+    found = frame.info[key]
+    return np.full(len(frame), found) if np.ndim(found) == 0 else found
+
+
+def _labels(given: Any, n_atoms: int, number: int) -> list[str]:
+    """The labels as words, "" for none."""
+    try:
+        labels = np.asarray(given)
+    except ValueError:  # a list of lists
+        labels = np.zeros((0, 0))
+    if labels.shape != (n_atoms,):
+        raise InvalidInputError(
+            f"the labels of frame {number} have shape {labels.shape}; give one for each of its {n_atoms} atoms."
+        )
+    if labels.dtype.kind not in "biuUO":
+        raise InvalidInputError(
+            f"the labels of frame {number} are of type {labels.dtype}; give integers or words, or weights of sums by "
+            "their names: {'name': weights}."
+        )
+    return [_word(label) for label in labels.tolist()]
+
+
+def _word(label: Any) -> str:
+    """A label as a word: negative integers, None and blanks stand for no group."""
+    if label is None or (isinstance(label, int) and label < 0):
+        return ""
+    return " ".join(str(label).split())
+
+
+def _of_labels(labels: list[str]) -> tuple[list[str], Members]:
+    names = sorted({*labels} - {""}, key=_in_order)
+    numbers = {name: number for number, name in enumerate(names)}
+    sums = np.array([numbers.get(label, -1) for label in labels], dtype=np.int64)
+    atoms = np.argsort(sums, kind="stable")[np.count_nonzero(sums < 0) :]
+    return names, Members(len(names), sums[atoms], atoms, np.ones(len(atoms)))
+
+
+def _in_order(name: str) -> tuple[bool, int, str]:
+    """Integers by their size, then words."""
+    return (not name.isdecimal(), int(name) if name.isdecimal() else 0, name)
+
+
+def _weights(name: str, given: ArrayLike, n_atoms: int, number: int) -> Array:
+    try:
+        weights = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        weights = np.zeros((0, 0))
+    if weights.shape != (n_atoms,) or not np.isfinite(weights).all() or not weights.any():
+        raise InvalidInputError(
+            f"the weights of {name!r} in frame {number} are unusable; give {n_atoms} finite numbers, one for each "
+            "atom, not all zero."
+        )
+    return weights
