@@ -24,7 +24,7 @@ CPP_FILES := $(shell find cpp tests -name '*.cpp' -o -name '*.hpp' -o -name '*.c
 PARTS := test-cpp test-threads test-fuzz test-python test-machines test-lammps
 BUILD_PACKAGES = $(shell sed -n 's/^requires = \[\(.*\)\]$$/\1/p' pyproject.toml | tr '",' "' ") cmake ninja
 
-.PHONY: demo test $(PARTS) gallery lint format stubs clean
+.PHONY: demo test $(PARTS) gallery docs linkcheck lint format stubs clean
 
 demo: $(VENV)/demo
 	$(BIN)/lpr-fast demo demo
@@ -88,6 +88,15 @@ test-lammps: $(VENV)/lammps
 GALLERY := $(filter-out docs/gallery/common.py,$(wildcard docs/gallery/*.py))
 gallery: $(VENV)/dev
 	status=0; for script in $(GALLERY); do $(BIN)/python $$script --full --out gallery || status=1; done; exit $$status
+
+# The site, in build/docs; nothing is downloaded. Warnings are errors.
+docs: $(VENV)/dev
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --quiet docs build/docs
+	@echo "The site is $(CURDIR)/build/docs/index.html"
+
+# The addresses outside the site; needs the network.
+linkcheck: $(VENV)/dev
+	$(BIN)/sphinx-build --builder linkcheck --quiet docs build/linkcheck
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
