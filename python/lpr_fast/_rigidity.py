@@ -44,7 +44,7 @@ class Rigidity(FactorisedHessian):
     When one local prediction is held eps away from its optimum and the rest of the model adapts, the loss
     sum_A w_A (y_A - X_A . c)^2 + mu c^T P c grows by LPR_i eps^2. It scales with the loss: on total energies (w_A = 1,
     the default) a structure of N equal atoms gives each of them an LPR of at least N^2, on energies per atom
-    (w_A = 1 / N_A^2) of at least 1. With P = I no LPR is below mu / |phi_i|^2, the value of an environment about
+    (w_A = 1 / N_A^2) of at least 1. With P = I no LPR is below ``mu / |phi_i|^2``, the value of an environment about
     which the training data say nothing.
     """
 
@@ -206,9 +206,9 @@ class Rigidity(FactorisedHessian):
         """Rigidity from a dense Hessian, for instance a neural network's: H + mu I.
 
         H is that of *half* the summed squares, so that for a linear model it equals X^T W X: halve what automatic
-        differentiation gives for sum_A w_A (y_A - Y_A)^2, and give mu for the penalty mu |c|^2. The full Hessian of a
-        network need not be positive definite; that of Gauss and Newton is, for which you give the rows of the Jacobian
-        dY_A/dc to `from_features`.
+        differentiation gives for sum_A w_A (y_A - Y_A)^2, and give mu for the penalty ``mu |c|^2``. The full Hessian of
+        a network need not be positive definite; that of Gauss and Newton is, for which you give the rows of the
+        Jacobian dY_A/dc to `from_features`.
 
         Parameters
         ----------
