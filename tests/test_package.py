@@ -43,8 +43,8 @@ def test_one_version_is_told_everywhere() -> None:
     assert lpr_fast.__version__ in (ROOT / "CHANGELOG.md").read_text()
 
 
-def test_the_readme_says_what_every_extra_is_for() -> None:
-    rows = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| `'.[")]
+def test_the_install_page_says_what_every_extra_is_for() -> None:
+    rows = [line for line in (ROOT / "docs/start/install.md").read_text().splitlines() if line.startswith("| `'.[")]
     told = {extra for row in rows for extra in re.findall(r"'\.\[(\w+)\]'", row)}
     assert told == set(metadata("lpr-fast").get_all("Provides-Extra"))
 

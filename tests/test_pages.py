@@ -77,27 +77,6 @@ def blocks_of(page: Path) -> Iterator[tuple[int, str, str]]:
             yield text.count("\n", 0, match.start()) + 1, match[3], textwrap.dedent(match[4])
 
 
-def of_readme() -> dict[str, Any]:
-    rng = np.random.default_rng(8)
-    features, active = rng.random((30, 9)), rng.random((5, 9))
-    k_nm = (features @ active.T) ** 2
-    other = lpr_fast.HessianAccumulator(5)
-    other.add(k_nm)
-    return {
-        "HessianAccumulator": lpr_fast.HessianAccumulator,
-        "K_NM": k_nm,
-        "K_MM": (active @ active.T) ** 2,
-        "k": k_nm[:4],
-        "more_rows": k_nm,
-        "columns": [1, 3],
-        "H": features.T @ features,
-        "jacobian_rows": features,
-        "M": 5,
-        "blocks": np.split(k_nm, 3),
-        "other": other,
-    }
-
-
 class ShortRun(VelocityVerlet):
     """Forty steps are enough here, however many a page asks for."""
 
@@ -123,10 +102,7 @@ def of_simulations() -> dict[str, Any]:
 
 
 # Names that the Python blocks of a page take for granted.
-GIVEN: dict[str, Callable[[], dict[str, Any]]] = {
-    "README.md": of_readme,
-    "docs/guides/simulations.md": of_simulations,
-}
+GIVEN: dict[str, Callable[[], dict[str, Any]]] = {"docs/guides/simulations.md": of_simulations}
 
 
 @pytest.fixture(scope="module")
