@@ -145,7 +145,7 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "no pairs": (lambda: fitted(n_active=None, active_set=[1, 2]), r"active_set has shape \(2,\) .*; give pairs"),
     "fractional pairs": (lambda: fitted(n_active=None, active_set=[[0.5, 1]]), "active_set has .* float64; give pairs"),
-    "ragged pairs": (lambda: fitted(n_active=None, active_set=[[0], [1, 2]]), "active_set cannot be made an array"),
+    "ragged pairs": (lambda: fitted(n_active=None, active_set=[[0], [1, 2]]), "active_set cannot be converted"),
     "pair out of range": (
         lambda: fitted(n_active=None, active_set=[(0, 8)]),
         "active_set names atom 8 of frame 0, which",

@@ -232,7 +232,7 @@ def test_the_package_tells_where_it_is() -> None:
 def test_each_of_these_options_stands_alone() -> None:
     refused = run(sys.executable, "-m", "lpr_fast", "--cmake-dir", "--version")
     assert refused.returncode == 2
-    assert refused.stderr == "lpr-fast: --cmake-dir stands alone, but --version follows; leave it out.\n"
+    assert refused.stderr == "lpr-fast: --cmake-dir takes no arguments, but got --version; leave it out.\n"
 
 
 def test_builds_with_scikit_build_core_are_led_to_the_package() -> None:

@@ -152,7 +152,7 @@ def test_the_exact_residual_is_the_prior_less_what_the_active_set_sees(zeta: flo
         assert np.abs(np.array(candidates) - explained[a, b] - found[0, a, b]).min() < 1e-6 * scale
 
 
-@pytest.mark.filterwarnings("ignore:14 of 20 active points are redundant")
+@pytest.mark.filterwarnings("ignore:14 of 20 active points were dropped as redundant")
 def test_active_sets_that_see_everything_leave_nothing() -> None:
     """Of linear kernels in as many directions as there are features."""
     coarse: dict[str, Any] = HYPERS | {

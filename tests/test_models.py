@@ -264,7 +264,7 @@ def test_duplicates_are_not_chosen_twice_and_a_warning_says_so() -> None:
 def test_redundant_active_environments_are_dropped_with_a_warning() -> None:
     crystal = labelled(ase.build.bulk("Si", cubic=True), -8.0)
     pairs = [(0, 0), (0, 1), (1, 0)]
-    with pytest.warns(LprWarning, match="1 of 3 active points are redundant"):
+    with pytest.warns(LprWarning, match="1 of 3 active points were dropped as redundant"):
         model = fitted([crystal, *silicon()], n_active=None, active_set=pairs)
     assert model.rigidity.n_dropped == 1
     scores = model.score([crystal, *silicon()])

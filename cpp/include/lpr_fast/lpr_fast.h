@@ -180,7 +180,7 @@ double lpr_fast_cutoff(const lpr_fast_model* model);
  * next call on this thread that fails, and is cut after some hundred bytes. */
 const char* lpr_fast_last_error(void);
 
-/** Version of the library, such as "0.1.0". */
+/** Version of the library, such as "0.2.0". */
 const char* lpr_fast_version(void);
 
 #ifdef __cplusplus

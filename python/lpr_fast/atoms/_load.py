@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from .._errors import InvalidInputError
-from .._files import shown
+from .._files import printable
 from ._descriptor_part import upgraded
 from ._linear_model import LinearModel
 from ._model import StructureModel
@@ -58,7 +58,7 @@ def read_model(path: Path, descriptor: Any = None) -> tuple[StructureModel, str]
     """See `load_model`; with the model comes the hash of its file."""
     if path.exists() and not path.is_file() and not path.is_dir():
         raise InvalidInputError(f"{path} is no regular file; give a model file.")
-    name, content = shown(path), path.read_bytes()
+    name, content = printable(path), path.read_bytes()
     core = _core.Model.from_bytes(content, name)
     facts = json.loads(core.text)["descriptor"]
     attached = None if descriptor is None else matching_descriptor(facts, descriptor, name)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import yaml
 
 from .._errors import InvalidInputError
-from .._files import refuse_output, sha256_of, shown
+from .._files import printable, refuse_output, sha256_of
 from ..atoms._load import load_model
 from ..atoms._sparse_kernel_model import SparseKernelModel
 from ..atoms.labels._noisy_labels import weighting
@@ -30,7 +30,7 @@ from ._calibrate import frames_of, warn_of_training
 from ._calibration_lines import calibration_lines
 from ._info import active_set_line, blind_line, few_line, rigidity_line, training_line
 from ._noise_lines import noise_lines
-from ._noise_options import noise_of
+from ._noise_options import noise_of, refuse_keys_without_sigma
 from ._options import number_or_auto
 from ._split import split_lines
 from ._terminal import say, tell, watching
@@ -129,6 +129,7 @@ class Options:
     def weighting(self) -> dict[str, Any]:
         """What labels count, and the regularizer."""
         sigmas = {kind: getattr(self, f"sigma_{kind}") for kind in KINDS}
+        refuse_keys_without_sigma({"force": self.force_key, "virial": self.virial_key}, sigmas)
         return weighting(
             noise_of(sigmas, self.sigma_group, self.mask_key, self.group_key),
             number_or_auto("delta", self.delta),
@@ -158,8 +159,8 @@ def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
     inputs += [] if options.calibrate is None else [path_of(options.calibrate)]
     refuse_output(output, [*paths, *inputs])
     provenance = {
-        "training_file": ", ".join(map(shown, paths)),
-        "training_selection": ", ".join(map(shown, train)),
+        "training_file": ", ".join(map(printable, paths)),
+        "training_selection": ", ".join(map(printable, train)),
         "training_sha256": ", ".join(map(sha256_of, paths)),
         **({} if options.active_set is None else _origin("active_set", [str(options.active_set)])),
         **(_origin("active_from", options.active_from) if options.active_from else {}),
@@ -217,7 +218,7 @@ def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
 def _origin(name: str, specifications: Sequence[str]) -> dict[str, str]:
     """What the provenance says of files that the active set is from."""
     digests = (sha256_of(path_of(specification)) for specification in specifications)
-    return {f"{name}_file": ", ".join(map(shown, specifications)), f"{name}_sha256": ", ".join(digests)}
+    return {f"{name}_file": ", ".join(map(printable, specifications)), f"{name}_sha256": ", ".join(digests)}
 
 
 def _active_set(path: Path) -> Any:

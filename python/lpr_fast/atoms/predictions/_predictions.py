@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ... import _core
 from ..._arrays import Array
-from ..._cpu import n_threads_of
+from ..._cpu import resolve_n_threads
 from .._describing import Ready
 from .._frames import threads_for
 
@@ -124,8 +124,8 @@ class Predicting:
 
         Where there are as many frames as threads, each thread takes frames.
         """
-        n_together = min(n_threads_of(n_threads), len(batch))
-        if n_together == 1 or n_together < n_threads_of(n_threads):
+        n_together = min(resolve_n_threads(n_threads), len(batch))
+        if n_together == 1 or n_together < resolve_n_threads(n_threads):
             return [self._of_one(ready, n_threads, forces=forces) for ready in batch]
         with ThreadPoolExecutor(n_together) as pool:
             return list(pool.map(lambda ready: self._of_one(ready, 1, forces=forces), batch))

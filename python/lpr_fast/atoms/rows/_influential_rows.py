@@ -177,7 +177,9 @@ class InfluentialRows(KeptRows):
 
         def fitted(of_others: RowSums) -> Fitted:
             known = _rigidity(of_others.accumulator._core, prior, model.regularizer, count)
-            firm = known._knowing(of_others.unlabelled, count) if of_others.unlabelled.n_weighted else known
+            firm = (
+                known._with_unlabelled_rows(of_others.unlabelled, count) if of_others.unlabelled.n_weighted else known
+            )
             return Fitted(firm if held is None else firm.holding(held), known)
 
         def without(members: list[int]) -> Fitted:
