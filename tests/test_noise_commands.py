@@ -177,13 +177,18 @@ def test_models_of_other_losses_are_not_compared(folder: Path) -> None:
         (["--sigma-energy", "1", "--regularizer", "1"], "sigma and regularizer were given; leave regularizer out"),
         (["--sigma-energy", "1", "--loss", "per_atom"], "sigma and loss were given; leave loss out"),
         (["--sigma-energy", "1", "--sigmas", "s"], "sigma and sigmas were given; leave sigmas out"),
-        (["--sigma-group", "a:energy=1"], "--sigma-group was given, but no --sigma-energy, --sigma-force or --sigma-v"),
-        (["--mask-key", "m"], "--mask-key was given, but no --sigma-energy, --sigma-force or --sigma-virial; give one"),
-        (["--sigma-energy", "1", "--sigma-group", "a"], "--sigma-group is 'a'; give a group and its sigmas, such as"),
+        (["--sigma-group", "a:energy=1"], "--sigma-group was given without --sigma-energy, --sigma-force or --sigma-v"),
+        (["--force-key", "f"], "--force-key was given without --sigma-force, which a fit to this label needs; give"),
+        (["--sigma-energy", "1", "--virial-key", "v"], "--virial-key was given without --sigma-virial, which a fit"),
+        (["--mask-key", "m"], "--mask-key was given without --sigma-energy, --sigma-force or --sigma-virial; give one"),
+        (
+            ["--sigma-energy", "1", "--sigma-group", "a"],
+            "--sigma-group is 'a'; give a group and its sigmas, for example",
+        ),
         (["--sigma-energy", "1", "--sigma-group", "a:e=1"], "--sigma-group is 'a:e=1'; give a group and its sigmas"),
         (
             ["--sigma-energy", "1", "--sigma-group", "a:energy=1", "--sigma-group", "a:force=1"],
-            "--sigma-group names a group twice; put all of it into one.",
+            "--sigma-group names a group twice; give all sigmas of a group at once.",
         ),
     ],
 )

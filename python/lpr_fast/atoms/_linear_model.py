@@ -199,7 +199,7 @@ class LinearModel(StructureModel):
         species : array_like of int, shape (n_species,)
             Atomic number of each block of columns. The columns of the model are in ascending order of these.
         regularizer : float
-            mu > 0 of the penalty mu |c|^2 on all weights, including those of constants.
+            mu > 0 of the penalty ``mu |c|^2`` on all weights, including those of constants.
         constants : bool
             Whether each block begins with a column that counts the atoms of the species (FitSNAP's ``bzeroflag 0``).
             The features of environments have no such column: phi begins with a one.

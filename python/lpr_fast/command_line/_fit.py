@@ -30,7 +30,7 @@ from ._calibrate import frames_of, warn_of_training
 from ._calibration_lines import calibration_lines
 from ._info import active_set_line, blind_line, few_line, rigidity_line, training_line
 from ._noise_lines import noise_lines
-from ._noise_options import noise_of
+from ._noise_options import noise_of, refuse_keys_without_sigma
 from ._options import number_or_auto
 from ._split import split_lines
 from ._terminal import say, tell, watching
@@ -129,6 +129,7 @@ class Options:
     def weighting(self) -> dict[str, Any]:
         """What labels count, and the regularizer."""
         sigmas = {kind: getattr(self, f"sigma_{kind}") for kind in KINDS}
+        refuse_keys_without_sigma({"force": self.force_key, "virial": self.virial_key}, sigmas)
         return weighting(
             noise_of(sigmas, self.sigma_group, self.mask_key, self.group_key),
             number_or_auto("delta", self.delta),

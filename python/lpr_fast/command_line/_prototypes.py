@@ -39,8 +39,8 @@ class Options:
     reading: dict[str, Any]
 
 
-def told(elements: str) -> None:
-    """Print the names that there are."""
+def list_names(elements: str) -> None:
+    """Print the names of the prototypes of these elements."""
     for name in prototypes(*elements.split(",")):
         tell(name)
 
