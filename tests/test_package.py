@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from importlib.metadata import metadata
+from importlib.metadata import metadata, version
 from pathlib import Path
 
 import pytest
@@ -29,18 +29,27 @@ def test_importing_loads_nothing_but_numpy() -> None:
 
 
 def test_one_version_is_told_everywhere() -> None:
-    def found(file: str, pattern: str) -> str:
-        match = re.search(pattern, (ROOT / file).read_text())
-        assert match, f"no version in {file}"
-        return match.group(1)
-
-    assert found("pyproject.toml", r'(?m)^version = "(.+)"') == lpr_fast.__version__
     header = "cpp/include/lpr_fast/version.hpp"
-    assert found(header, r'LPR_FAST_VERSION "(.+)"') == lpr_fast.__version__
-    numbers = [found(header, rf"LPR_FAST_VERSION_{part} (\d+)") for part in ("MAJOR", "MINOR", "PATCH")]
-    assert ".".join(numbers) == lpr_fast.__version__
-    assert found("CITATION.cff", r"(?m)^version: (\S+)") == lpr_fast.__version__
-    assert lpr_fast.__version__ in (ROOT / "CHANGELOG.md").read_text()
+    patterns = {
+        header: r'LPR_FAST_VERSION "(.+)"',
+        "CITATION.cff": r"(?m)^version: (\S+)",
+        "cpp/lammps/pyproject.toml": r'(?m)^version = "(.+)"',
+        "cpp/include/lpr_fast/lpr_fast.h": r'Version of the library, such as "(.+)"',
+        "cpp/include/lpr_fast/lpr_fast.f90": r'Version of the library, such as "(.+)"',
+    }
+    text = {file: (ROOT / file).read_text() for file in patterns}
+    found = {file: re.findall(pattern, text[file]) for file, pattern in patterns.items()}
+    assert found == {file: [lpr_fast.__version__] for file in patterns}
+    parts = re.findall(r"LPR_FAST_VERSION_(?:MAJOR|MINOR|PATCH) (\d+)", text[header])
+    assert ".".join(parts) == version("lpr-fast") == lpr_fast.__version__
+    assert f"\n## {lpr_fast.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_pages_ask_cmake_for_this_minor_version() -> None:
+    minor = lpr_fast.__version__.rpartition(".")[0]
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "tests" / "consumer").glob("CMakeLists.txt")]
+    asked = {number for page in pages for number in re.findall(r"find_package\(lpr_fast ([0-9.]+)", page.read_text())}
+    assert asked == {minor}
 
 
 def test_the_install_page_says_what_every_extra_is_for() -> None:

@@ -89,13 +89,12 @@ def test_a_run_that_was_killed_again_and_again_writes_the_same_bytes(n_kills: in
     assert any(safe)
 
 
-def test_runs_that_were_killed_before_any_change_of_the_disk_write_the_same_bytes(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.every_step", str(tmp_path)]
+@pytest.mark.parametrize("kind", ["score", "score_in_shards", "fit"])
+def test_runs_that_were_killed_before_any_change_of_the_disk_write_the_same_bytes(kind: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.every_step", str(tmp_path), kind]
     done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    n_kills = dict(line.split() for line in done.stdout.splitlines())
-    assert set(n_kills) == {"score", "score_in_shards", "fit"}
-    assert min(map(int, n_kills.values())) > 20
+    assert int(done.stdout) > 20
 
 
 def test_an_interrupt_leaves_what_was_there_and_says_how_to_go_on(folder: Path) -> None:

@@ -20,7 +20,7 @@ typedef enum {
     LPR_FAST_OK = 0,
     LPR_FAST_INVALID_INPUT = 1, /**< an argument or a file that cannot be used */
     LPR_FAST_OUT_OF_MEMORY = 2,
-    LPR_FAST_INTERNAL_ERROR = 3 /**< anything else: a mistake in lpr_fast */
+    LPR_FAST_INTERNAL_ERROR = 3 /**< anything else: a mistake in the library */
 } lpr_fast_status;
 
 /** Reads the model file that Python's `save` or `lpr-fast fit` wrote.

@@ -186,7 +186,7 @@ class LinearModel(StructureModel):
         species : array_like of int, shape (n_species,)
             Atomic number of each block of columns. The columns of the model stand in ascending order of these.
         regularizer : float
-            mu > 0 of the penalty mu |c|^2 on all weights, those of constants included.
+            mu > 0 of the penalty ``mu |c|^2`` on all weights, those of constants included.
         constants : bool
             Whether each block begins with a column that counts the atoms of the species (FitSNAP's ``bzeroflag 0``).
             Features of environments come without it: phi begins with a one.

@@ -80,9 +80,9 @@ def what_if(
 ) -> WhatIf:
     """What rigidities of targets would become after adding each candidate to the training set, without a refit.
 
-    With z = R^-T phi and R^T R = H, a candidate row x of weight w lowers phi^T H^-1 phi = |z|^2 to
-    |z|^2 - (z . z_x)^2 / (1 + |z_x|^2), z_x = sqrt(w) R^-T x (Sherman and Morrison), computed without loss of digits;
-    k rows Z lower it to z^T (1 + Z^T Z)^-1 z (Woodbury), by a QR within their span.
+    With z = R^-T phi and R^T R = H, a candidate row x of weight w lowers ``phi^T H^-1 phi = |z|^2`` to
+    ``|z|^2 - (z . z_x)^2 / (1 + |z_x|^2)``, z_x = sqrt(w) R^-T x (Sherman and Morrison), computed without loss of
+    digits; k rows Z lower it to z^T (1 + Z^T Z)^-1 z (Woodbury), by a QR within their span.
 
     Parameters
     ----------

@@ -58,8 +58,8 @@ class FrameNoise:
 class Noise:
     """Standard deviations of labels, in the labels' units: what `sigma=` of a fit is made of.
 
-    The deviation of a label is the first of these that there is: what the frame itself says under the names in `keys`,
-    what `tables` have for the frame's group, and `energy`, `force` or `virial`. The weight of the label is 1 / sigma^2.
+    The deviation of a label is the first of these that exists: the frame's own value under the names in ``keys``, the
+    value in ``tables`` for the frame's group, and ``energy``, ``force`` or ``virial``. The weight of the label is 1 / sigma^2.
 
     Parameters
     ----------
