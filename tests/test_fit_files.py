@@ -138,7 +138,7 @@ def test_frames_that_are_others_the_second_time_are_refused(change: str) -> None
         return frames
 
     again = Again(make)
-    with pytest.raises(InvalidInputError, match=r"^frame 4 is not what it was when the training set was looked thr"):
+    with pytest.raises(InvalidInputError, match=r"^frame 4 has changed since the training set was checked"):
         fitted(again)
 
 

@@ -167,12 +167,12 @@ def test_models_of_other_losses_are_not_compared(folder: Path) -> None:
     ("options", "message"),
     [
         (["--sigma-energy", "-1"], "sigma of energies is -1; it must be finite and positive."),
-        (["--sigma-energy", "e_sigma"], "frame 0 has labels of energies, but no 'e_sigma', their standard deviation"),
+        (["--sigma-energy", "e_sigma"], "frame 0 has energies, but not their standard deviation 'e_sigma'"),
         (
             ["--sigma-force", "0.1", "--force-key", "f"],
             "no frame has any named 'f' (there are some named 'forces'); give the right name",
         ),
-        (["--delta", "1"], "delta is 1.0, but sigma was not given; give standard deviations of the labels too"),
+        (["--delta", "1"], "delta is 1.0, but sigma was not given; give standard deviations of the labels"),
         (["--sigma-energy", "1", "--delta", "much"], "delta is 'much'; give a positive number, or auto."),
         (["--sigma-energy", "1", "--regularizer", "1"], "sigma and regularizer were given; leave regularizer out"),
         (["--sigma-energy", "1", "--loss", "per_atom"], "sigma and loss were given; leave loss out"),
