@@ -108,7 +108,7 @@ def test_all_of_featomic_can_be_given_in_a_file(folder: Path, suffix: str) -> No
 def test_info_tells_where_a_model_comes_from(folder: Path) -> None:
     printed = succeed("info", folder / "m.lpr").output
     facts = ["SparseKernelModel", "species Si", "6 structures, 48 atoms", "train.xyz", "sha256", "12 environments"]
-    facts += ["mu = 0.001", "loss on total energies", "condition number", "an atom: Si", '"radius": 3.5']
+    facts += ["mu = 0.001", "loss on total energies", "condition number", "per atom: Si", '"radius": 3.5']
     for part in facts:
         assert part in printed
 
@@ -327,7 +327,7 @@ MISTAKES: dict[str, tuple[Callable[[Path], list[object]], str]] = {
     "NaN regularizer": (lambda f: fit_with(f, "--regularizer", "nan"), "regularizer is nan; it must be finite"),
     "text regularizer": (
         lambda f: fit_with(f, "--regularizer", "small"),
-        "the regularizer is 'small'; give a positive number",
+        "regularizer is 'small'; give a positive number",
     ),
     "no active environments": (lambda f: fit_with(f, "--n-active", 0), "n_active is 0; it must be positive"),
     "zeta of zero": (lambda f: fit_with(f, "--zeta", 0), "zeta is 0; it must be finite and positive"),

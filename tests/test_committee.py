@@ -115,7 +115,7 @@ def test_members_join_the_model_whose_fit_kept_the_rows(frames: list[Atoms], tmp
     scores, without = committee.joined_to(fit).score(frames), fit.score(frames)
     np.testing.assert_array_equal(scores.verdict, without.verdict)
     np.testing.assert_array_equal(scores.spread, committee.score(frames).spread)
-    with pytest.raises(InvalidInputError, match="this is not the model of the committee's rows: its numbers differ"):
+    with pytest.raises(InvalidInputError, match="model has other numbers than the model of the committee's rows"):
         Committee.fit(TrainingRows(path), 3, regularizer=1e-2).joined_to(fit)
 
 

@@ -155,7 +155,7 @@ def test_the_command_line_takes_features_and_descriptors(frames: list[Atoms], tm
         (["fit", train, "-o", model, "--features", "other"], "it has no array 'other', but features"),
         (["fit", train, "-o", model, "--features", "features", *toy], "--features, --descriptor were given"),
         (["fit", train, "-o", model, "--descriptor", "toy"], "give package.module:name or file.py:name"),
-        (["score", model, md, "-o", tmp_path / "o.npz"], "give it too (descriptor=, --descriptor)"),
+        (["score", model, md, "-o", tmp_path / "o.npz"], "give it (descriptor=, --descriptor)"),
         (["score", model, md, "-o", tmp_path / "o.npz", "--descriptor", "tests.describing:shells"], "whose name is"),
     ):
         result = run(*arguments)

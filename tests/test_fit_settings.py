@@ -143,7 +143,9 @@ def test_one_atom_in_a_small_cell_is_a_crystal(frames: list[Atoms]) -> None:
     crystal = Atoms("Si", cell=[2.5] * 3, pbc=True, info={"energy": -5.0})
     model = LinearModel.fit([crystal, *alone("open"), *frames], baseline="isolated", **LINEAR)
     assert model.baseline == {14: -0.8, 31: -0.3, 33: -1.7}
-    with pytest.raises(InvalidInputError, match="frame 4 is an isolated atom of energy -2, but one of the same"):
+    with pytest.raises(
+        InvalidInputError, match="frame 4 is an isolated atom of energy -2, but an earlier one of the same"
+    ):
         LinearModel.fit([*alone("open"), frames[0], Atoms("Si", info={"energy": -2.0})], baseline="isolated", **LINEAR)
 
 
@@ -175,8 +177,8 @@ def test_a_given_active_set_is_the_same_from_files_and_the_command_line(frames: 
     found = load_model(path, "tests.describing:shells")
     np.testing.assert_array_equal(found.score(frames).lpr, expected.score(frames).lpr)
     for text, says in (
-        ("0 0\n0 99\n", "active_set names atom 99 of frame 0"),
-        ("0 0\n0 0\n", "names an environment twice"),
+        ("0 0\n0 99\n", "active_set has atom 99 of frame 0"),
+        ("0 0\n0 0\n", "has an environment twice"),
         ("0 x\n", "is not an active set; give a model file, or a text file with two integers in each line"),
         ("0 1 2\n", "is not an active set; give a model file, or a text file with two integers in each line"),
         ("", "is not an active set; give a model file, or a text file with two integers in each line"),

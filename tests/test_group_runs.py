@@ -122,7 +122,7 @@ def test_what_cannot_be_grouped_is_one_sentence(folder: Path) -> None:
     given = ("score", folder / "m.lpr", folder / "md.xyz", "-o", folder / "bad.csv")
     result = run(*given, "--groups", "region")
     assert result.exit_code == 2
-    assert "frame 0 carries no labels named 'region', but layer, numbers; give the name" in result.output
+    assert "frame 0 has no labels named 'region', but layer, numbers; give the name" in result.output
     assert not list(folder.glob("bad.csv*"))
     with pytest.raises(InvalidInputError, match="groups must be the name of labels in the frames; score"):
         score_trajectory(folder / "m.lpr", folder / "md.xyz", folder / "bad.csv", groups=[0, 1])  # type: ignore[arg-type]

@@ -147,7 +147,7 @@ def test_what_cannot_be_held_is_said(model: SparseKernelModel, frames: list[Atom
 
 
 def test_no_structures_to_hold_are_refused(model: SparseKernelModel) -> None:
-    with pytest.raises(InvalidInputError, match="there are no structures to hold"):
+    with pytest.raises(InvalidInputError, match="structures is empty; give at least one structure to hold"):
         model.holding(structures=[])
 
 

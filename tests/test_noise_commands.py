@@ -120,7 +120,7 @@ def test_kept_rows_are_tuned_by_all_labels(folder: Path) -> None:
     assert told.splitlines()[0].split() == ["mu", "training", "left", "out", "forces", "log", "evidence"]
     choice = TrainingRows(rows).choose_regularizer()
     deltas = (choice.regularizer**-0.5, choice.evidence**-0.5)
-    assert f"delta = {deltas[0]:.3g} eV by leave-one-out error, {deltas[1]:.3g} eV by the evidence, which" in told
+    assert f"delta     {deltas[0]:.3g} eV by leave-one-out error, {deltas[1]:.3g} eV by maximum evidence, which" in told
     chosen = load_model(folder / "m.lpr").provenance["delta_choice"]["delta"]
     assert abs(np.log10(deltas[1] / chosen)) < 0.11  # a fifth of a decade of mu
     assert fit(folder, "--regularizer", "1", "--keep-rows", rows).exit_code == 0
@@ -130,7 +130,7 @@ def test_kept_rows_are_tuned_by_all_labels(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("factor", "said"),
     [
-        (1.4, "by evidence (0.9 to 1.1)"),
+        (1.4, "by maximum evidence (0.9 to 1.1)"),
         (
             5.0,
             "the labels deviate 5 times as much as their sigmas say: use a better model (a larger --n-active or "
@@ -168,12 +168,12 @@ def test_models_of_other_losses_are_not_compared(folder: Path) -> None:
     ("options", "message"),
     [
         (["--sigma-energy", "-1"], "sigma of energies is -1; it must be finite and positive."),
-        (["--sigma-energy", "e_sigma"], "frame 0 has labels of energies, but no 'e_sigma', their standard deviation"),
+        (["--sigma-energy", "e_sigma"], "frame 0 has energies, but not their standard deviation 'e_sigma'"),
         (
             ["--sigma-force", "0.1", "--force-key", "f"],
             "no frame has any named 'f' (there are some named 'forces'); give the right name",
         ),
-        (["--delta", "1"], "delta is 1.0, but sigma was not given; give standard deviations of the labels too"),
+        (["--delta", "1"], "delta is 1.0, but sigma was not given; give standard deviations of the labels"),
         (["--sigma-energy", "1", "--delta", "much"], "delta is 'much'; give a positive number, or auto."),
         (["--sigma-energy", "1", "--regularizer", "1"], "sigma and regularizer were given; leave regularizer out"),
         (["--sigma-energy", "1", "--loss", "per_atom"], "sigma and loss were given; leave loss out"),

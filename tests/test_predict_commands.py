@@ -206,7 +206,7 @@ CASES: dict[str, tuple[Callable[[Path], list[object]], str]] = {
     ),
     "names that nobody compares": (
         lambda f: ["predict", f / "m.lpr", f / "test.xyz", "--no-forces", "--force-key", "forces"],
-        "--no-forces was given with a name of forces or virials, which are not compared then; leave one of them out",
+        "--no-forces was given with --force-key or --virial-key, but without forces there is nothing to compare; leave",
     ),
     "one member": (
         lambda f: ["ensemble", f / "m.lpr", "-o", f / "e.lpr", "--members", 1],

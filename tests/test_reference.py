@@ -183,7 +183,7 @@ def test_a_model_without_a_reference_says_what_to_do(
     scores = bare.score(frames[:1])
     assert scores.percentile is None
     assert scores.verdict_names is None
-    with pytest.raises(InvalidInputError, match="does not know how its training environments score; use"):
+    with pytest.raises(InvalidInputError, match="has no scores of its training environments; use"):
         bare.training_quantile("lpr", 0.5, 31)
     run = score_trajectory(bare, frames[:2], tmp_path / "out.csv")
     assert run.verdict_limits is run.summary.verdicts is None

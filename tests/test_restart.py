@@ -89,13 +89,12 @@ def test_a_run_that_was_killed_again_and_again_writes_the_same_bytes(n_kills: in
     assert any(safe)
 
 
-def test_runs_that_were_killed_before_any_change_of_the_disk_write_the_same_bytes(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.every_step", str(tmp_path)]
+@pytest.mark.parametrize("kind", ["score", "score_in_shards", "fit"])
+def test_runs_that_were_killed_before_any_change_of_the_disk_write_the_same_bytes(kind: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.every_step", str(tmp_path), kind]
     done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    n_kills = dict(line.split() for line in done.stdout.splitlines())
-    assert set(n_kills) == {"score", "score_in_shards", "fit"}
-    assert min(map(int, n_kills.values())) > 20
+    assert int(done.stdout) > 20
 
 
 def test_an_interrupt_leaves_what_was_there_and_says_how_to_go_on(folder: Path) -> None:
@@ -178,7 +177,10 @@ def test_an_unfinished_run_goes_on_in_the_same_process(unfinished: Path) -> None
     [
         ("model", "has another model; give the same command again, or delete"),
         ("input", r"has another input \(.*/md.xyz has changed\); give the same, unchanged files again, or"),
-        ("selection", r"has another input \(.*/md.xyz then, .*/md.xyz@:100 now\); give the same, unchanged files again"),
+        (
+            "selection",
+            r"has another input \(.*/md.xyz then, .*/md.xyz@:100 now\); give the same, unchanged files again",
+        ),
         ("option", r"another number of least rigid environments \(0 then, 3 now\); give the same command again"),
         ("outputs", "another list of outputs"),
         ("version", r"another version of lpr_fast \(0.0.1 then, .* now\); install that version"),

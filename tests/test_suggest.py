@@ -267,7 +267,7 @@ def test_structures_that_cannot_be_used_are_named() -> None:
         suggest(fitted(), gallium, silicon(1), 1)
     with pytest.raises(InvalidInputError, match="there are no candidates"):
         suggest(fitted(), silicon(1), [], 1)
-    with pytest.raises(InvalidInputError, match="does not know how its training environments score"):
+    with pytest.raises(InvalidInputError, match="has no scores of its training environments"):
         suggest(fitted().holding(np.ones(12)), silicon(1), silicon(1), 1)
 
 

@@ -22,7 +22,7 @@ struct ModelArray {
 
 using ModelArrays = std::map<std::string, ModelArray>;
 
-/// What a model file is made of: named arrays and a JSON text (docs/explanation/design.md says which).
+/// What a model file is made of: named arrays and a JSON text (docs/reference/model_file.md says which).
 struct ModelParts {
     ModelArrays arrays;
     std::string text;

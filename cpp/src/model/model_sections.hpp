@@ -6,7 +6,7 @@
 
 namespace lpr_fast {
 
-/// Checks the sections that a model may have beside what scoring needs; docs/explanation/design.md lists them.
+/// Checks the sections that a model may have beside what scoring needs; docs/reference/model_file.md lists them.
 /// @throws InvalidInput  for one that is there and does not fit the model
 void check_sections(const Json& facts, const ModelParts& parts, const ModelInfo& info);
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import yaml
 
 from .._errors import InvalidInputError
-from .._files import refuse_output, sha256_of, shown
+from .._files import printable, refuse_output, sha256_of
 from ..atoms._load import load_model
 from ..atoms._sparse_kernel_model import SparseKernelModel
 from ..atoms.labels._noisy_labels import weighting
@@ -159,8 +159,8 @@ def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
     inputs += [] if options.calibrate is None else [path_of(options.calibrate)]
     refuse_output(output, [*paths, *inputs])
     provenance = {
-        "training_file": ", ".join(map(shown, paths)),
-        "training_selection": ", ".join(map(shown, train)),
+        "training_file": ", ".join(map(printable, paths)),
+        "training_selection": ", ".join(map(printable, train)),
         "training_sha256": ", ".join(map(sha256_of, paths)),
         **({} if options.active_set is None else _origin("active_set", [str(options.active_set)])),
         **(_origin("active_from", options.active_from) if options.active_from else {}),
@@ -218,7 +218,7 @@ def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
 def _origin(name: str, specifications: Sequence[str]) -> dict[str, str]:
     """Provenance entries of the files that the active set comes from."""
     digests = (sha256_of(path_of(specification)) for specification in specifications)
-    return {f"{name}_file": ", ".join(map(shown, specifications)), f"{name}_sha256": ", ".join(digests)}
+    return {f"{name}_file": ", ".join(map(printable, specifications)), f"{name}_sha256": ", ".join(digests)}
 
 
 def _active_set(path: Path) -> Any:

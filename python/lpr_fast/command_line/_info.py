@@ -132,7 +132,8 @@ def few_line(model: StructureModel) -> str | None:
 def rigidity_line(model: StructureModel) -> str:
     """Regularizer, how it was chosen, and loss."""
     choice = regularizer_text(model.provenance.get("regularizer_choice", {}))
-    return f"mu = {model.regularizer:g}{choice}; loss on {LOSS_NAMES[model.loss]}"
+    mu = f"{model.regularizer:.3g}" if choice else f"{model.regularizer:g}"
+    return f"mu = {mu}{choice}; loss on {LOSS_NAMES[model.loss]}"
 
 
 def blind_line(model: StructureModel) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 import click
 
 from .._errors import LprError, LprWarning
-from .._files import shown
+from .._files import printable
 from . import missing
 from ._log import logging_to
 from ._terminal import say
@@ -27,7 +27,7 @@ class Mistake(click.ClickException):
 
     def show(self, file: Any = None) -> None:  # noqa: ARG002
         """Print the sentence."""
-        click.echo(f"lpr-fast: {shown(self.message)}", err=True)
+        click.echo(f"lpr-fast: {printable(self.message)}", err=True)
 
 
 class Interrupted(Mistake):

@@ -13,7 +13,7 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from .._files import shown
+from .._files import printable
 from .._text import counted
 from ..jobs._scoring import RunProgress
 from ._log import note
@@ -24,14 +24,14 @@ _BETWEEN_LINES = 10.0
 
 def say(message: str) -> None:
     """Print a remark to standard error."""
-    print(f"lpr-fast: {shown(message)}", file=sys.stderr)
+    print(f"lpr-fast: {printable(message)}", file=sys.stderr)
     note(message, logging.WARNING)
 
 
 def tell(line: str, *, quiet: bool = False) -> None:
     """Print a line of results; a quiet command writes it to the log only."""
     if not quiet:
-        print(shown(line))
+        print(printable(line))
     note(line)
 
 
