@@ -27,7 +27,7 @@ CPP_FILES := $(shell find cpp tests -name '*.cpp' -o -name '*.hpp' -o -name '*.c
 PARTS := test-cpp test-threads test-fuzz test-python test-machines test-lammps
 BUILD_PACKAGES = $(shell sed -n 's/^requires = \[\(.*\)\]$$/\1/p' pyproject.toml | tr '",' "' ") cmake ninja
 
-.PHONY: demo test $(PARTS) gallery docs linkcheck lint format stubs clean
+.PHONY: demo test $(PARTS) gallery docs linkcheck lint format stubs public-names coverage dist clean
 
 demo: $(VENV)/demo
 	$(BIN)/lpr-fast demo demo
@@ -120,6 +120,22 @@ format: $(VENV)/dev
 # The types of the compiled module, read off it.
 stubs: $(VENV)/dev
 	$(BIN)/python tools/stubs.py
+
+# The public names that tests/test_public_names.py compares with; for CHANGELOG.md too.
+public-names: $(VENV)/dev
+	$(BIN)/python tools/public_names.py
+
+# Which lines the tests run: of the package, also in the processes that they start, and of the core under its own tests.
+coverage: $(VENV)/dev coverage-cpp
+	rm -f .coverage .coverage.*
+	OMP_NUM_THREADS=1 $(PYTEST) --cov --cov-report=term
+
+# What goes to PyPI, built as a stranger builds it: the source, and from it a wheel of this machine; checked, with sizes.
+dist: $(VENV)/dev
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/twine check --strict dist/*
+	@ls -l dist
 
 clean:
 	rm -rf $(VENV) build demo dist gallery
