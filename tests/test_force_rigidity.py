@@ -251,7 +251,9 @@ def test_linear_models_have_covariances_of_forces_and_no_residual() -> None:
     rows = model.gradient_rows(frame).forces[:3]
     expected = exact_form(rows, hessian_root(model), model.regularizer)
     np.testing.assert_allclose(found.covariance[0], expected, rtol=0, atol=1e-10 * np.linalg.norm(expected))
-    with pytest.raises(InvalidInputError, match="linear models have no residual; leave exact_residual out"):
+    with pytest.raises(
+        InvalidInputError, match="exact_residual was given, but linear models have no residual; leave it out"
+    ):
         model.force_rigidity(frame, exact_residual=True)
 
 

@@ -313,9 +313,9 @@ def test_environments_of_structures_that_are_not_fitted_to_may_become_active() -
     np.testing.assert_array_equal(of_all.active_features[14], active)
     with pytest.raises(InvalidInputError, match="structures of active_from have Ga, As, but the training set has only"):
         fitted(frames, active_from=gallium_arsenide(1))
-    with pytest.raises(InvalidInputError, match=r"drawn from \(active_from\), frame 1 has no atoms"):
+    with pytest.raises(InvalidInputError, match=r"in active_from, frame 1 has no atoms"):
         fitted(frames, active_from=[frames[0], Atoms()])
-    with pytest.raises(InvalidInputError, match="but so was active_set; leave one out"):
+    with pytest.raises(InvalidInputError, match="but active_from is for choosing n_active"):
         fitted(frames, n_active=None, active_set=[(0, 0)], active_from=others)
 
 
