@@ -9,6 +9,9 @@ CMAKE = CMAKE_PREFIX_PATH="$(SITE)" $(BIN)/cmake
 CTEST = $(BIN)/ctest
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 JOBS := $(shell nproc 2>/dev/null || echo 2)
+# A worker of the tests takes up to 1.5 GB. Workers share the cores: what a test does not ask threads for, one thread does.
+WORKERS := $(shell echo $$(( $(JOBS) < 8 ? $(JOBS) : 8 )))
+PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 SOURCES := $(shell find cpp/include cpp/src cpp/bindings -type f) $(shell find python -type f -not -name '*.pyc') \
            CMakeLists.txt cpp/CMakeLists.txt cpp/install.cmake cpp/lpr_fast-config.cmake.in pyproject.toml
 OTHER_LEVELS = $(shell $(BIN)/python -c "import lpr_fast; print(*lpr_fast.cpu_info().available[:-1])")
@@ -24,7 +27,7 @@ CPP_FILES := $(shell find cpp tests -name '*.cpp' -o -name '*.hpp' -o -name '*.c
 PARTS := test-cpp test-threads test-fuzz test-python test-machines test-lammps
 BUILD_PACKAGES = $(shell sed -n 's/^requires = \[\(.*\)\]$$/\1/p' pyproject.toml | tr '",' "' ") cmake ninja
 
-.PHONY: demo test $(PARTS) gallery lint format stubs clean
+.PHONY: demo test $(PARTS) gallery docs linkcheck lint format stubs public-names coverage dist clean
 
 demo: $(VENV)/demo
 	$(BIN)/lpr-fast demo demo
@@ -43,9 +46,9 @@ test-cpp: $(VENV)/dev
 	for preset in release sanitize; do \
 	  $(CMAKE) --preset $$preset $(ORACLE) > build-$$preset.log 2>&1 || { cat build-$$preset.log; exit 1; }; \
 	  rm build-$$preset.log; \
-	  $(CMAKE) --build --preset $$preset --parallel $(JOBS) && $(CTEST) --preset $$preset || status=1; \
+	  $(CMAKE) --build --preset $$preset --parallel $(JOBS) && $(CTEST) --preset $$preset --parallel $(JOBS) || status=1; \
 	done; \
-	for level in $(OTHER_LEVELS); do LPR_FAST_INSTRUCTION_SET=$$level $(CTEST) --preset release || status=1; done; \
+	for level in $(OTHER_LEVELS); do LPR_FAST_INSTRUCTION_SET=$$level $(CTEST) --preset release --parallel $(JOBS) || status=1; done; \
 	exit $$status
 
 # Threads that share one scorer, under ThreadSanitizer.
@@ -53,7 +56,7 @@ test-threads: $(VENV)/dev
 	$(CMAKE) --preset tsan > build-tsan.log 2>&1 || { cat build-tsan.log; exit 1; }; rm build-tsan.log
 	$(CMAKE) --build --preset tsan --parallel $(JOBS) --target test_model test_scorer test_soap_scorer \
 	  test_soap_gradient test_parallel
-	$(CTEST) --preset tsan --tests-regex '^(model|scorer|soap_scorer|soap_gradient|parallel)$$'
+	$(CTEST) --preset tsan --parallel $(JOBS) --tests-regex '^(model|scorer|soap_scorer|soap_gradient|parallel)$$'
 
 # Forged model files, for FUZZ_SECONDS; needs clang (Debian: apt-get install clang).
 FUZZ_SECONDS ?= 20
@@ -68,26 +71,39 @@ test-fuzz: $(VENV)/dev
 
 # Everything, as this machine computes.
 test-python: $(VENV)/dev
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(PYTEST)
 
-# What computes, as machines with fewer instructions do it: our loops, and the products of NumPy's OpenBLAS.
+# What computes, as machines with fewer instructions do it: our loops, and the products of NumPy's OpenBLAS. Calls that set no
+# number of threads use two here, and one in test-python.
 test-machines: $(VENV)/dev
 	status=0; \
 	for level in $(OTHER_LEVELS); do \
 	  case $$level in x86-64-v3) core=Haswell ;; *) core=Nehalem ;; esac; \
-	  LPR_FAST_INSTRUCTION_SET=$$level OPENBLAS_CORETYPE=$$core $(BIN)/python -m pytest $(NUMERICAL_TESTS) || status=1; \
+	  LPR_FAST_INSTRUCTION_SET=$$level OPENBLAS_CORETYPE=$$core OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive \
+	    $(PYTEST) $(NUMERICAL_TESTS) || status=1; \
 	done; \
 	exit $$status
 
 # LAMMPS with the plugin, against the Python package; and what takes its labels from LAMMPS, which is skipped without it.
 test-lammps: $(VENV)/lammps
-	$(BIN)/python -m pytest cpp/lammps/tests
-	$(BIN)/python -m pytest tests/test_carbon_potential.py
+	OMP_NUM_THREADS=1 $(PYTEST) cpp/lammps/tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_carbon_potential.py
 
 # The case studies of docs/gallery at the size of their pages, into ./gallery; LPR_FAST_DATA names the folder of real structures.
+# `cp gallery/*.txt gallery/*.png docs/gallery` then brings new numbers and pictures to the pages; read what the texts say of them.
 GALLERY := $(filter-out docs/gallery/common.py,$(wildcard docs/gallery/*.py))
 gallery: $(VENV)/dev
 	status=0; for script in $(GALLERY); do $(BIN)/python $$script --full --out gallery || status=1; done; exit $$status
+
+# The site, in build/docs; nothing is downloaded. Warnings are errors.
+docs: $(VENV)/dev
+	@command -v doxygen > /dev/null || { echo "make docs needs Doxygen; install it (Debian: apt-get install doxygen)."; exit 1; }
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --quiet docs build/docs
+	@echo "The site is $(CURDIR)/build/docs/index.html"
+
+# The addresses outside the site; needs the network.
+linkcheck: $(VENV)/dev
+	$(BIN)/sphinx-build --builder linkcheck --quiet docs build/linkcheck
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
@@ -104,6 +120,22 @@ format: $(VENV)/dev
 # The types of the compiled module, read off it.
 stubs: $(VENV)/dev
 	$(BIN)/python tools/stubs.py
+
+# The public names that tests/test_public_names.py compares with; for CHANGELOG.md too.
+public-names: $(VENV)/dev
+	$(BIN)/python tools/public_names.py
+
+# Which lines the tests run: of the package, also in the processes that they start, and of the core under its own tests.
+coverage: $(VENV)/dev coverage-cpp
+	rm -f .coverage .coverage.*
+	OMP_NUM_THREADS=1 $(PYTEST) --cov --cov-report=term
+
+# What goes to PyPI, built as a stranger builds it: the source, and from it a wheel of this machine; checked, with sizes.
+dist: $(VENV)/dev
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/twine check --strict dist/*
+	@ls -l dist
 
 clean:
 	rm -rf $(VENV) build demo dist gallery

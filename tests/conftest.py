@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
+from typing import Any
 
 import ase.io
 import pytest
@@ -18,7 +21,15 @@ from .structures import fitted, silicon
 settings.register_profile("same", derandomize=True)
 settings.load_profile("same")
 
+# A shell that starts the tests in the background has them ignore Ctrl-C, and so would the processes that they interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Read by every process that a test starts.
+_STARTED = str(Path(__file__).with_name("started"))
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [_STARTED, os.environ.get("PYTHONPATH")]))
+
 _solved: list[Solved] = []
+_reports: list[str] = []
 
 
 @pytest.fixture(scope="session")
@@ -48,8 +59,22 @@ def trajectory(tmp_path: Path, frames: list[Atoms]) -> Path:
     return tmp_path / "md.xyz"
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the table of errors when the problems were solved in this run."""
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Make the table of errors if the problems were solved here; a worker of xdist sends it."""
     if _solved:
+        _reports.append(report(_solved))
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["reports"] = _reports
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take the table from a worker, which prints nothing itself."""
+    _reports.extend(getattr(node, "workeroutput", {}).get("reports", ()))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table of errors once, whoever made it."""
+    if _reports:
         terminalreporter.section("errors against 400-bit arithmetic")
-        terminalreporter.write_line(report(_solved))
+        terminalreporter.write_line(_reports[0])

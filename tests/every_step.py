@@ -1,6 +1,7 @@
-"""Kills runs before each call that changes what is on the disk, and has them go on: prints how many were killed.
+"""Kills runs before each call that changes what is on the disk, and resumes them: prints how many were killed.
 
-Each run is a fork of a process that has computed nothing; it ends by ``os._exit``, after which nothing is tidied up.
+``python -m tests.every_step FOLDER KIND``, where KIND is a key of ``RUNS``. Each run is a fork of a process that has computed
+nothing; it ends by ``os._exit``, after which nothing is tidied up.
 """
 
 from __future__ import annotations
@@ -11,7 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+# Loaded here, once for all forks.
 import ase.io
+import chemfiles  # noqa: F401
+import featomic  # noqa: F401
+import h5py  # noqa: F401
 
 from lpr_fast import fit_files, merge_shards, score_trajectory
 from lpr_fast.atoms import _frames
@@ -44,6 +49,9 @@ def score_in_shards(folder: Path) -> None:
 def fit(folder: Path) -> None:
     """A fit."""
     fit_files(folder.parent / "md.xyz", folder / "m.lpr", hypers=HYPERS, n_active=8, regularizer=1e-3, zeta=2)
+
+
+RUNS = {run.__name__: run for run in (score, score_in_shards, fit)}
 
 
 def ended(run: Callable[[Path], None], folder: Path, kill_at: int) -> int:
@@ -79,29 +87,27 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".json"}
 
 
-def main(folder: Path) -> None:
-    """Do it for every kind of run."""
+def main(folder: Path, run: Callable[[Path], None]) -> None:
+    """Do it for one kind of run."""
     _job._BETWEEN_CHECKPOINTS = _fit_job._BETWEEN_CHECKPOINTS = _fit_job._CHECKPOINT_SHARE = 0.0
     _frames.BATCH_ATOMS = 32
     ase.io.write(folder / "md.xyz", silicon(8))
     (folder / "model").mkdir()
     assert ended(fit, folder / "model", 0) == 0
     (folder / "model" / "m.lpr").rename(folder / "m.lpr")
-    for run in (score, score_in_shards, fit):
-        (folder / "whole").mkdir()
-        assert ended(run, folder / "whole", 0) == 0
-        kill_at, code = 0, _KILLED
-        while code == _KILLED:
-            kill_at += 1
-            parts = folder / f"{run.__name__}-{kill_at}"
-            parts.mkdir()
-            code = ended(run, parts, kill_at)
-            again = ended(run, parts, 0) if code == _KILLED else code
-            assert again == 0, (run.__name__, kill_at)
-            assert contents(parts) == contents(folder / "whole"), (run.__name__, kill_at, list(contents(parts)))
-        (folder / "whole").rename(folder / f"{run.__name__}-whole")
-        print(run.__name__, kill_at - 1)
+    (folder / "whole").mkdir()
+    assert ended(run, folder / "whole", 0) == 0
+    kill_at, code = 0, _KILLED
+    while code == _KILLED:
+        kill_at += 1
+        parts = folder / f"parts-{kill_at}"
+        parts.mkdir()
+        code = ended(run, parts, kill_at)
+        again = ended(run, parts, 0) if code == _KILLED else code
+        assert again == 0, kill_at
+        assert contents(parts) == contents(folder / "whole"), (kill_at, list(contents(parts)))
+    print(kill_at - 1)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), RUNS[sys.argv[2]])

@@ -42,7 +42,7 @@ def score(frames: Any, **options: Any) -> Any:
 LONE = {**HYPERS, "density": {"type": "Gaussian", "width": 0.5, "center_atom_weight": 0.0}}
 
 CASES: dict[str, tuple[Callable[[], Any], str]] = {
-    "no structures": (lambda: fitted([]), "there are no training structures; give at least one"),
+    "no structures": (lambda: fitted([]), "the training set is empty; give at least one"),
     "a number for frames": (lambda: fitted(3), "frames is a int; give ase.Atoms"),  # type: ignore[arg-type]
     "a path for frames": (lambda: score("md.xyz"), r"frames is a str; give ase.Atoms, for instance ase.io.read"),
     "positions for frames": (lambda: score([np.zeros((3, 3))]), "frame 0 is a ndarray; it must be an ase.Atoms"),
@@ -145,18 +145,18 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "no pairs": (lambda: fitted(n_active=None, active_set=[1, 2]), r"active_set has shape \(2,\) .*; give pairs"),
     "fractional pairs": (lambda: fitted(n_active=None, active_set=[[0.5, 1]]), "active_set has .* float64; give pairs"),
-    "ragged pairs": (lambda: fitted(n_active=None, active_set=[[0], [1, 2]]), "active_set cannot be made an array"),
+    "ragged pairs": (lambda: fitted(n_active=None, active_set=[[0], [1, 2]]), "active_set cannot be converted"),
     "pair out of range": (
         lambda: fitted(n_active=None, active_set=[(0, 8)]),
-        "active_set names atom 8 of frame 0, which",
+        "active_set has atom 8 of frame 0, which",
     ),
     "negative pair": (
         lambda: fitted(n_active=None, active_set=[(-1, 0)]),
-        "active_set names atom 0 of frame -1, which",
+        "active_set has atom 0 of frame -1, which",
     ),
     "pair given twice": (
         lambda: fitted(n_active=None, active_set=[(0, 1)] * 2),
-        "active_set names an environment twice",
+        "active_set has an environment twice",
     ),
     "negative seed": (lambda: fitted(seed=-3), "seed is -3; it must not be negative"),
     "baseline of another element": (

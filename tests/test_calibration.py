@@ -196,7 +196,7 @@ def test_what_cannot_be_calibrated_is_refused_by_name(model: SparseKernelModel) 
         (lambda: model.calibrate(HELD_OUT, variance="dtc"), "variance is 'dtc'; it must be 'sr' or 'pp'"),
         (
             lambda: fitted(gallium_arsenide(), energy_key=None).calibrate(HELD_OUT),
-            "fitted without energies; its errors are not known",
+            "fitted without energies, so it has no errors",
         ),
         (
             lambda: LinearModel.fit(silicon(), hypers=HYPERS, regularizer=1.0).calibrate(silicon(), variance="pp"),

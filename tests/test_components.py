@@ -107,7 +107,9 @@ def test_models_of_arrays_have_no_descriptor_that_tells_components() -> None:
     model = LinearModel.from_arrays(rng.random((6, 3)), [14] * 6, np.arange(6), regularizer=1e-2)
     with pytest.raises(InvalidInputError, match="has no descriptor"):
         model.score_components(silicon(1), {"first": np.array([True, False, False])})
-    with pytest.raises(InvalidInputError, match="features are no power spectra of the package; give score_components"):
+    with pytest.raises(
+        InvalidInputError, match="features of this model are not SOAP power spectra of hypers; give score_components"
+    ):
         model.component_masks("angular")
 
 
@@ -115,7 +117,7 @@ def test_what_is_no_component_is_refused() -> None:
     model = LinearModel.fit(silicon(2), hypers=HYPERS, regularizer=1e-3)
     with pytest.raises(InvalidInputError, match="by is 'body'; it must be one of 'species', 'angular', 'radial'"):
         model.component_masks("body")  # type: ignore[arg-type]
-    with pytest.raises(InvalidInputError, match="masks name no component"):
+    with pytest.raises(InvalidInputError, match="masks has no component"):
         model.score_components(silicon(1), {})
     with pytest.raises(InvalidInputError, match=r"the mask of a has shape \(3,\) and dtype int64; it must be"):
         model.score_components(silicon(1), {"a": [1, 0, 1]})

@@ -135,14 +135,14 @@ def test_the_model_file_knows_the_descriptor_by_its_identity_and_cutoff(frames: 
     assert model.descriptor == {"kind": "external", "name": "shells", "n_centers": 7, "cutoff": CUTOFF}
     with pytest.raises(InvalidInputError, match="made with the descriptor 'shells', which is not in the file"):
         model.score(frames)
-    with pytest.raises(InvalidInputError, match="whose name is 'shells', but that of the given one is 'others'"):
+    with pytest.raises(InvalidInputError, match="whose name is 'shells', but the given one has 'others'"):
         load_model(path, Shells("others"))
     farther = Shells()
     farther.cutoff = 5.0
-    with pytest.raises(InvalidInputError, match=r"whose cutoff is 4\.0, but that of the given one is 5\.0"):
+    with pytest.raises(InvalidInputError, match=r"whose cutoff is 4\.0, but the given one has 5\.0"):
         load_model(path, farther)
     fitted().save(path)
-    with pytest.raises(InvalidInputError, match="has no use for a descriptor: it describes structures itself"):
+    with pytest.raises(InvalidInputError, match="needs none: it describes structures itself"):
         load_model(path, SHELLS)
 
 

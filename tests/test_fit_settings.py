@@ -143,7 +143,9 @@ def test_one_atom_in_a_small_cell_is_a_crystal(frames: list[Atoms]) -> None:
     crystal = Atoms("Si", cell=[2.5] * 3, pbc=True, info={"energy": -5.0})
     model = LinearModel.fit([crystal, *alone("open"), *frames], baseline="isolated", **LINEAR)
     assert model.baseline == {14: -0.8, 31: -0.3, 33: -1.7}
-    with pytest.raises(InvalidInputError, match="frame 4 is an isolated atom of energy -2, but one of the same"):
+    with pytest.raises(
+        InvalidInputError, match="frame 4 is an isolated atom of energy -2, but an earlier one of the same"
+    ):
         LinearModel.fit([*alone("open"), frames[0], Atoms("Si", info={"energy": -2.0})], baseline="isolated", **LINEAR)
 
 
@@ -175,11 +177,11 @@ def test_a_given_active_set_is_the_same_from_files_and_the_command_line(frames: 
     found = load_model(path, "tests.describing:shells")
     np.testing.assert_array_equal(found.score(frames).lpr, expected.score(frames).lpr)
     for text, says in (
-        ("0 0\n0 99\n", "active_set names atom 99 of frame 0"),
-        ("0 0\n0 0\n", "names an environment twice"),
-        ("0 x\n", "has to hold two integers in each line"),
-        ("0 1 2\n", "has to hold two integers in each line"),
-        ("", "has to hold two integers in each line"),
+        ("0 0\n0 99\n", "active_set has atom 99 of frame 0"),
+        ("0 0\n0 0\n", "has an environment twice"),
+        ("0 x\n", "is not an active set; give a model file, or a text file with two integers in each line"),
+        ("0 1 2\n", "is not an active set; give a model file, or a text file with two integers in each line"),
+        ("", "is not an active set; give a model file, or a text file with two integers in each line"),
     ):
         listed.write_text(text)
         result = run("fit", train, "-o", path, *toy, "--active-set", listed)
@@ -208,7 +210,7 @@ def test_groups_have_short_names_and_the_model_and_its_rows_different_ones(frame
     with pytest.raises(InvalidInputError, match="has a name of 65 bytes; 64 are the most"):
         LinearModel.fit(long, **LINEAR)
     LinearModel.fit(long, group_key="kind", **LINEAR)
-    with pytest.raises(InvalidInputError, match="is to hold the model and its rows"):
+    with pytest.raises(InvalidInputError, match="was given for the model and for its rows"):
         fit_files(train, train.with_name("m"), model="linear", keep_rows=train.with_name("m"), **LINEAR)
 
 

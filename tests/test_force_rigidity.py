@@ -152,7 +152,7 @@ def test_the_exact_residual_is_the_prior_less_what_the_active_set_sees(zeta: flo
         assert np.abs(np.array(candidates) - explained[a, b] - found[0, a, b]).min() < 1e-6 * scale
 
 
-@pytest.mark.filterwarnings("ignore:14 of 20 active points are redundant")
+@pytest.mark.filterwarnings("ignore:14 of 20 active points were dropped as redundant")
 def test_active_sets_that_see_everything_leave_nothing() -> None:
     """Of linear kernels in as many directions as there are features."""
     coarse: dict[str, Any] = HYPERS | {
@@ -251,7 +251,9 @@ def test_linear_models_have_covariances_of_forces_and_no_residual() -> None:
     rows = model.gradient_rows(frame).forces[:3]
     expected = exact_form(rows, hessian_root(model), model.regularizer)
     np.testing.assert_allclose(found.covariance[0], expected, rtol=0, atol=1e-10 * np.linalg.norm(expected))
-    with pytest.raises(InvalidInputError, match="linear models have no residual; leave exact_residual out"):
+    with pytest.raises(
+        InvalidInputError, match="exact_residual was given, but linear models have no residual; leave it out"
+    ):
         model.force_rigidity(frame, exact_residual=True)
 
 

@@ -131,8 +131,8 @@ def test_the_command_line_knows_such_models(tmp_path: Path) -> None:
     path = tmp_path / "m.lpr"
     linear(energies=ENERGIES).save(path)
     printed = CliRunner().invoke(lpr_fast, ["info", str(path)])
-    assert "6, computed elsewhere: the model was built from arrays" in printed.output
-    assert "energies  baseline of an atom: C " in printed.output
+    assert "6, from another program: the model was built from arrays" in printed.output
+    assert "energies  baseline per atom: C " in printed.output
     ase.io.write(tmp_path / "md.xyz", gallium_arsenide())
     refused = CliRunner().invoke(
         lpr_fast, ["score", str(path), str(tmp_path / "md.xyz"), "-o", str(tmp_path / "o.npz")]
@@ -162,13 +162,13 @@ def test_equal_rows_make_a_smaller_active_set() -> None:
 BAD: dict[str, tuple[Callable[[], Any], str]] = {
     "NaN": (
         lambda: linear(X=np.where(np.arange(6) == 2, np.nan, X)),
-        "row 0 of X holds NaN, infinity or an entry above",
+        "X row 0 holds NaN, infinity or an entry above",
     ),
     "one species short": (lambda: linear(species=SPECIES[1:]), "species has shape .64,. .*array of 65 integers"),
     "real species": (lambda: linear(species=SPECIES * 1.0), "species has .*dtype float64; it must be"),
     "negative species": (lambda: linear(species=-SPECIES), "species holds -14; numbers of species go from 0"),
     "too few energies": (lambda: linear(energies=ENERGIES[1:]), "energies holds 8 numbers for 9 structures"),
-    "huge features": (lambda: linear(X=1e150 * X), "row 0 of X holds NaN, infinity or an entry above 1e.140"),
+    "huge features": (lambda: linear(X=1e150 * X), "X row 0 holds NaN, infinity or an entry above 1e140"),
     "huge species": (lambda: linear(species=SPECIES + 2**40), "species holds 1099511627790; numbers of species go"),
     "huge labels": (lambda: linear(structure=STRUCTURE.astype(np.uint64) + 2**63), "structure holds 92233.*at most"),
     "infinite energy": (lambda: linear(energies=[*ENERGIES[1:], np.inf]), "the energy of structure 8 is inf"),

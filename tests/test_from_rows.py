@@ -144,7 +144,7 @@ CASES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: kernel(active={1: np.ones((2, 3)), 2: np.ones((2, 5))}),
         r"active environments have \[3, 5\] features",
     ),
-    "NaN in active": (lambda: kernel(active={14: np.eye(4) * np.nan}), r"row 0 of active\[14\] holds NaN"),
+    "NaN in active": (lambda: kernel(active={14: np.eye(4) * np.nan}), r"active\[14\] row 0 holds NaN"),
 }
 
 

@@ -126,7 +126,7 @@ def described(frames: list[Atoms]) -> Array:
 def refused(case: str) -> tuple[Model, Atoms, str]:
     if case == "another descriptor":
         model = LinearModel.fit(silicon(), descriptor=described, regularizer=1e-3)
-        return model, silicon(1)[0], "has no derivatives, so that there are no rows of forces"
+        return model, silicon(1)[0], "has no derivatives, so there are no rows of forces"
     model = kernel_model("bulk silicon")
     if case == "an unknown species":
         return model, FRAMES["two species"], "is Ga, but the model knows only Si"

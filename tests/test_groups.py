@@ -256,27 +256,27 @@ def test_what_cannot_be_grouped_is_refused_in_a_sentence(model: SparseKernelMode
     found = model.score_groups(FRAMES, layers)
     linear = LinearModel.fit(silicon(), hypers=HYPERS, regularizer=1e-3).score_groups(silicon(1), [0] * 8)
     cases: list[tuple[Any, str]] = [
-        (lambda: model.score_groups(frame, "region"), "frame 0 carries no labels named 'region', but numbers; give"),
+        (lambda: model.score_groups(frame, "region"), "frame 0 has no labels named 'region', but numbers; give"),
         (lambda: model.score_groups(frame, [0, 1]), r"the labels of frame 0 have shape \(2,\); give one for each"),
         (lambda: model.score_groups(frame, [[0], [1, 2]]), "the labels of frame 0 have shape"),
         (
             lambda: model.score_groups(frame, np.ones(8)),
-            "labels of frame 0 are of type float64; give integers or words",
+            "labels of frame 0 have dtype float64; give integers or strings",
         ),
         (lambda: model.score_groups(frame, [-1] * 8), "frame 0 has no groups"),
         (lambda: model.score_groups(frame, {}), "frame 0 has no groups"),
-        (lambda: model.score_groups(frame, {"a": np.zeros(8)}), "the weights of 'a' in frame 0 are unusable"),
-        (lambda: model.score_groups(frame, {"a": ["x"] * 8}), "the weights of 'a' in frame 0 are unusable"),
+        (lambda: model.score_groups(frame, {"a": np.zeros(8)}), "the weights of 'a' in frame 0 cannot be used"),
+        (lambda: model.score_groups(frame, {"a": ["x"] * 8}), "the weights of 'a' in frame 0 cannot be used"),
         (lambda: model.score_groups(frame, {"a": np.ones(3)}), "give 8 finite numbers"),
         (lambda: model.score_groups(silicon(1), "numbers"), "atom 0 is Si, but the model knows only"),
-        (lambda: found.combined({}), "there are no sums"),
+        (lambda: found.combined({}), "sums is empty"),
         (lambda: found.combined({"s": {"lower": 1}}), "in the sum 's', 'lower' is the name of 3 groups"),
-        (lambda: found.combined({"s": {"surface": 1}}), "'surface' is the name of no group; there are lower, upper"),
-        (lambda: found.combined({"s": [1.0]}), "the coefficients of 's' are unusable; give finite numbers"),
+        (lambda: found.combined({"s": {"surface": 1}}), "'surface' is the name of no group; give one of lower, upper"),
+        (lambda: found.combined({"s": [1.0]}), "the coefficients of 's' are not finite numbers, or all zero"),
         (lambda: found.combined({"s": np.full(6, np.nan)}), "the coefficients of 's' are unusable"),
         (lambda: found.covariance("dtc"), "kind is 'dtc'; it must be 'sr', 'held' or 'pp'"),
         (lambda: linear.covariance("pp"), "linear models have no residual"),
-        (lambda: linear.covariance("held"), "this model holds nothing"),
+        (lambda: linear.covariance("held"), "this model has no held rows"),
     ]
     for call, message in cases:
         with pytest.raises(InvalidInputError, match=message) as error:

@@ -260,7 +260,9 @@ def test_targets_beyond_a_residual_are_blind_and_do_not_count(tmp_path: Path) ->
     np.testing.assert_array_equal(found.blind, residual > limit)
     assert found.increase is not None
     np.testing.assert_array_equal(found.largest_increase, found.increase[:, ~found.blind].max(axis=1))
-    with pytest.raises(InvalidInputError, match=r"all 16 targets have a residual above 0\.0: the active set does not"):
+    with pytest.raises(
+        InvalidInputError, match=r"all 16 targets have a residual above 0\.0, too far from the active set"
+    ):
         rows.influence(targets, largest_residual=0.0)
 
 
@@ -287,9 +289,9 @@ def test_leverages_add_up_to_what_the_labels_determine_of_the_model(tmp_path: Pa
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"groups": ["a"] * 6}, "there is 1 block to leave out, and nothing would be left; give at least two"),
+        ({"groups": ["a"] * 6}, "there is only 1 block to leave out, and nothing would be left; give at least two"),
         ({"groups": ["a"] * 3}, "groups"),
-        ({"structures": [2]}, "there is 1 block to leave out"),
+        ({"structures": [2]}, "there is only 1 block to leave out"),
         ({"prediction": "stress"}, "prediction is 'stress'; it must be one of local, total, force"),
         ({"column": "lpr_held"}, "nothing is held, so that there is no lpr_held"),
         ({"column": "variance"}, "column is 'variance'; it must be 'lpr' or"),
@@ -304,7 +306,7 @@ def test_what_cannot_be_asked_of_influence_is_told(options: dict[str, Any], sent
 
 def test_targets_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     rows = kept(tmp_path / "k.rows", silicon())
-    with pytest.raises(InvalidInputError, match="there are no targets; give structures with atoms"):
+    with pytest.raises(InvalidInputError, match="targets is empty; give at least one structure"):
         rows.influence([])
     with pytest.raises(InvalidInputError, match="targets: frame 0, atom 0 is Ga"):
         rows.influence(gallium_arsenide(1))
@@ -393,8 +395,8 @@ def test_the_command_writes_what_the_call_finds(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["-o", "out.txt"], "out.txt is no name for a table; give one that ends in .csv."),
-        (["-o", "out.csv", "--largest-shift", "1"], "--largest-shift says which structures are redundant; give --red"),
+        (["-o", "out.txt"], "out.txt is not a table; give a name that ends in .csv."),
+        (["-o", "out.csv", "--largest-shift", "1"], "--largest-shift was given without --redundant, which it limits;"),
         (["-o", "out.csv", "--redundant", "-1"], "increase is -1.0; it must not be negative."),
         (
             ["-o", "out.csv", "--column", "lpr_held"],

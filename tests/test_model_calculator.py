@@ -292,15 +292,15 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "a limit of zero": (lambda: biased(residual_limit=0.0), "residual_limit is 0; it must be positive"),
     "features without gradients": (
         lambda: BiasedCalculator(EMT(), own_features()),
-        "is not SOAP; its rigidities have no gradients",
+        "is not SOAP, so its rigidities have no gradients",
     ),
     "no reference": (
         lambda: BiasedCalculator(EMT(), without_reference()),
-        "does not know how its training environments score; use with_reference",
+        "has no scores of its training environments; use with_reference",
     ),
     "a limit for a linear model": (
         lambda: BiasedCalculator(EMT(), LinearModel.fit(silicon(), hypers=HYPERS, regularizer=1.0), residual_limit=0.1),
-        "linear models have no residual; leave residual_limit out",
+        "residual_limit was given, but linear models have no residual; leave it out",
     ),
     "an unknown species under a bias": (
         lambda: of_carbon(BiasedCalculator(EMT(), fitted())),

@@ -246,7 +246,7 @@ FORGED: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "no descriptor": (model_changed(descriptor=1), "the descriptor is neither a dictionary nor null"),
     "unknown descriptor": (model_changed(descriptor={"kind": "ace"}), "unknown kind of descriptor 'ace'"),
     "half a table": (model_changed(descriptor={"kind": "soap", "hypers": {}, "cutoff": 5}), "an entry is missing"),
-    "empty hypers": (soap_changed({}), "holds a descriptor that cannot be used: hypers has no"),
+    "empty hypers": (soap_changed({}), "contains a descriptor that cannot be used: hypers has no"),
     "hypers as text": (soap_changed("soap"), "hypers is no dictionary"),
     "hypers of another model": (soap_changed(SMALLER), "has 312 features, but its radial table makes 156"),
 }

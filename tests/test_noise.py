@@ -90,7 +90,7 @@ def test_a_name_in_the_place_of_a_number_is_needed_where_the_frame_has_the_label
     assert named.energy == 2.0
     np.testing.assert_array_equal(named.force, [[0.1] * 3, [0.2] * 3])
     assert noise.of(frame(e_sigma=0.2), labels=["energy"]).force is None
-    with pytest.raises(InvalidInputError, match="frame 3 has labels of forces, but no 'f_sigma'"):
+    with pytest.raises(InvalidInputError, match="frame 3 has forces, but not their standard deviation 'f_sigma'"):
         noise.of(frame(e_sigma=0.2), name="frame 3")
 
 
@@ -144,15 +144,21 @@ def test_all_of_it_can_be_written_down_and_sent_elsewhere() -> None:
         ({"force": -1.0}, "sigma of forces is -1; it must be finite and positive."),
         ({"virial": np.nan}, "sigma of virials is nan; it must be finite and positive."),
         ({"energy": [1.0]}, "sigma of energies is .*; it must be a real number."),
-        ({"energy": 1, "convention": "gp"}, "the convention of sigma is 'gp'; give 'plain' or 'gap'."),
-        ({"energy": 1, "group_key": 3}, "group_key is 3; give a name."),
-        ({"stress": 0.1}, "sigma has 'stress'; it may have energy, force, virial, tables, .*."),
+        ({"energy": 1, "convention": "gp"}, "the convention of sigma is 'gp'; it must be 'plain' or 'gap'."),
+        ({"energy": 1, "group_key": 3}, "group_key is 3; it must be a string."),
+        ({"stress": 0.1}, "sigma has the unknown key 'stress'; it may have energy, force, virial, tables, .*."),
         ({"energy": 1, "tables": 3}, "tables of sigma are 3; give a table for each group, such as .*."),
-        ({"energy": 1, "tables": {"a": {"e": 1}}}, "tables of sigma for 'a' have 'e'; kinds of labels are .*."),
+        (
+            {"energy": 1, "tables": {"a": {"e": 1}}},
+            "tables of sigma for 'a' have the unknown key 'e'; they may have .*.",
+        ),
         ({"energy": 1, "tables": {"a": {"force": 0}}}, "sigma of forces for 'a' is 0; it must be finite and .*."),
-        ({"energy": 1, "keys": "k"}, "keys of sigma are 'k'; give names, such as .*."),
-        ({"energy": 1, "keys": {"e": "k"}}, "keys of sigma have 'e'; kinds of labels are energy, force and virial."),
-        ({"energy": 1, "keys": {"energy": 3}}, "the key of energy in keys of sigma is 3; give a name."),
+        ({"energy": 1, "keys": "k"}, "keys of sigma is 'k'; give names, such as .*."),
+        (
+            {"energy": 1, "keys": {"e": "k"}},
+            "keys of sigma have the unknown key 'e'; they may have the kinds of labels energy, force and virial.",
+        ),
+        ({"energy": 1, "keys": {"energy": 3}}, "the key of energy in keys of sigma is 3; it must be a string."),
         (0.1, "sigma is 0.1; give standard deviations by kind of label, such as .*."),
     ],
     ids=str,
@@ -167,15 +173,15 @@ def test_what_cannot_be_a_noise_is_refused(given: Any, sentence: str) -> None:
     [
         ({"energy_sigma": 0.0}, {}, "'energy_sigma' of frame 7 is 0; a standard deviation must be finite and .*."),
         ({"energy_sigma": "much"}, {}, "'energy_sigma' of frame 7 is 'much'; a standard deviation must be a real .*."),
-        ({"energy_sigma": [1.0, 2.0]}, {}, r"the energy sigma of frame 7 has the shape \(2,\); give one number."),
-        ({"force_sigma": [1.0, 2.0, 3.0]}, {}, r"the force sigma of frame 7 has the shape \(3,\); give a number, .*."),
+        ({"energy_sigma": [1.0, 2.0]}, {}, r"the energy sigma of frame 7 has shape \(2,\); give one number."),
+        ({"force_sigma": [1.0, 2.0, 3.0]}, {}, r"the force sigma of frame 7 has shape \(3,\); give one number, .*."),
         ({}, {"force_atom_sigma": [1.0, np.nan]}, "'force_atom_sigma' of frame 7 is nan; a standard .*."),
         (
             {"virial_sigma": np.ones(6)},
             {},
-            r"the virial sigma of frame 7 has the shape \(6,\); give one number, or .*.",
+            r"the virial sigma of frame 7 has shape \(6,\); give one number, or .*.",
         ),
-        ({}, {"force_mask": [2, 0]}, "'force_mask' of frame 7 is no mask; give True or False for each atom, .*."),
+        ({}, {"force_mask": [2, 0]}, "'force_mask' of frame 7 is not a mask; give True or False for each atom, .*."),
     ],
     ids=str,
 )

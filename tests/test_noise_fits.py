@@ -209,7 +209,7 @@ def test_forces_that_are_all_masked_are_told(frames: list[Atoms]) -> None:
     masked = [with_labels(frame.copy(), **frame.calc.results) for frame in frames]  # type: ignore[union-attr]
     for frame in masked:
         frame.arrays["force_mask"] = np.ones(len(frame), dtype=bool)
-    with pytest.raises(InvalidInputError, match=r"all of them are NaN, masked, or .*; look at the labels and the mask"):
+    with pytest.raises(InvalidInputError, match=r"all forces are NaN, masked, or .*; check the labels and the mask"):
         fit("kernel", masked)
 
 
@@ -290,7 +290,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "sigmas beside sigma": ({"sigmas": "energy_sigma"}, "sigma and sigmas were given; leave sigmas out"),
     "delta without sigma": ({"sigma": None}, "delta is 0.7, but sigma was not given"),
     "a delta that is none": ({"delta": -1.0}, "delta is -1; it must be finite and positive"),
-    "an unknown kind": ({"sigma": {"stress": 0.1}}, "sigma has 'stress'; it may have energy, force"),
+    "an unknown kind": ({"sigma": {"stress": 0.1}}, "sigma has the unknown key 'stress'; it may have energy, force"),
     "names that are none": ({"force_key": 3}, "force_key is 3; give the name under which structures hold forces"),
     "forces that are nowhere": ({"force_key": "f"}, "sigma is given for forces, but no frame has any named 'f'"),
     "no energies": ({"energy_key": "e"}, "sigma is given for energies, but no frame has any named 'e'"),
@@ -318,8 +318,8 @@ def broken(frames: list[Atoms], **changes: Any) -> list[Atoms]:
 
 def test_bad_labels_are_refused(frames: list[Atoms]) -> None:
     for changes, message in (
-        ({"forces": np.zeros((3, 3))}, r"'forces' of frame 1 has shape \(3, 3\); forces have \(8, 3\)"),
-        ({"forces": np.full((8, 3), np.inf)}, "'forces' of frame 1 holds a number that is infinite"),
+        ({"forces": np.zeros((3, 3))}, r"'forces' of frame 1 has shape \(3, 3\); give forces of shape \(8, 3\)"),
+        ({"forces": np.full((8, 3), np.inf)}, "'forces' of frame 1 has a number that is infinite"),
         ({"stress": np.full(6, 35.0)}, r"'stress' of frame 1 has a component of 35 eV/A\^3, 5.61e\+03 GPa; give"),
         ({"stress": np.zeros(5)}, r"'stress' of frame 1 has shape \(5,\); give nine numbers, or six in the order"),
         ({"stress": np.arange(9.0).reshape(3, 3)}, "'stress' of frame 1 is not symmetric"),

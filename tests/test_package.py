@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from importlib.metadata import metadata
+from importlib.metadata import metadata, version
 from pathlib import Path
 
 import pytest
@@ -29,22 +29,31 @@ def test_importing_loads_nothing_but_numpy() -> None:
 
 
 def test_one_version_is_told_everywhere() -> None:
-    def found(file: str, pattern: str) -> str:
-        match = re.search(pattern, (ROOT / file).read_text())
-        assert match, f"no version in {file}"
-        return match.group(1)
-
-    assert found("pyproject.toml", r'(?m)^version = "(.+)"') == lpr_fast.__version__
     header = "cpp/include/lpr_fast/version.hpp"
-    assert found(header, r'LPR_FAST_VERSION "(.+)"') == lpr_fast.__version__
-    numbers = [found(header, rf"LPR_FAST_VERSION_{part} (\d+)") for part in ("MAJOR", "MINOR", "PATCH")]
-    assert ".".join(numbers) == lpr_fast.__version__
-    assert found("CITATION.cff", r"(?m)^version: (\S+)") == lpr_fast.__version__
-    assert lpr_fast.__version__ in (ROOT / "CHANGELOG.md").read_text()
+    patterns = {
+        header: r'LPR_FAST_VERSION "(.+)"',
+        "CITATION.cff": r"(?m)^version: (\S+)",
+        "cpp/lammps/pyproject.toml": r'(?m)^version = "(.+)"',
+        "cpp/include/lpr_fast/lpr_fast.h": r'Version of the library, such as "(.+)"',
+        "cpp/include/lpr_fast/lpr_fast.f90": r'Version of the library, such as "(.+)"',
+    }
+    text = {file: (ROOT / file).read_text() for file in patterns}
+    found = {file: re.findall(pattern, text[file]) for file, pattern in patterns.items()}
+    assert found == {file: [lpr_fast.__version__] for file in patterns}
+    parts = re.findall(r"LPR_FAST_VERSION_(?:MAJOR|MINOR|PATCH) (\d+)", text[header])
+    assert ".".join(parts) == version("lpr-fast") == lpr_fast.__version__
+    assert f"\n## {lpr_fast.__version__}" in (ROOT / "CHANGELOG.md").read_text()
 
 
-def test_the_readme_says_what_every_extra_is_for() -> None:
-    rows = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| `'.[")]
+def test_pages_ask_cmake_for_this_minor_version() -> None:
+    minor = lpr_fast.__version__.rpartition(".")[0]
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "tests" / "consumer").glob("CMakeLists.txt")]
+    asked = {number for page in pages for number in re.findall(r"find_package\(lpr_fast ([0-9.]+)", page.read_text())}
+    assert asked == {minor}
+
+
+def test_the_install_page_says_what_every_extra_is_for() -> None:
+    rows = [line for line in (ROOT / "docs/start/install.md").read_text().splitlines() if line.startswith("| `'.[")]
     told = {extra for row in rows for extra in re.findall(r"'\.\[(\w+)\]'", row)}
     assert told == set(metadata("lpr-fast").get_all("Provides-Extra"))
 
@@ -137,6 +146,17 @@ def test_build_systems_are_answered_without_the_packages_of_the_command_line(opt
     code = f"{hidden}; sys.argv[1:] = [{option!r}]; import runpy; runpy.run_module('lpr_fast', run_name='__main__')"
     printed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert printed.strip() == lpr_fast.__version__ or Path(printed.strip()).is_dir()
+
+
+def test_one_command_prints_what_a_bug_report_names() -> None:
+    command = [sys.executable, "-m", "lpr_fast", "--versions"]
+    variables = {**os.environ, "OMP_NUM_THREADS": "3"}
+    printed = subprocess.run(command, env=variables, check=True, capture_output=True, text=True).stdout
+    lines = printed.splitlines()
+    assert lines[0] == f"lpr-fast {lpr_fast.__version__}"
+    assert f"instruction set {lpr_fast.cpu_info().instruction_set} " in printed
+    assert lines[3].startswith("threads 3 of ")
+    assert f"numpy {version('numpy')}" in lines
 
 
 @pytest.mark.parametrize(

@@ -28,13 +28,13 @@ from .structures import fitted
 ROOT = Path(__file__).parents[1]
 DATA = Path(lpr_fast.__file__).parent / "demo_data"
 # The blocks of these are compiled, and run, by test_cpp_pages.py and by cpp/lammps/tests/test_page.py.
-OF_OTHER_TESTS = {"cpp.md", "install-cpp.md", "lammps.md"}
+OF_OTHER_TESTS = {"docs/guides/cpp.md", "docs/guides/install-cpp.md", "docs/guides/lammps.md"}
 PAGES = {
-    path.name: path
-    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*/*.md"))]
-    if path.name not in OF_OTHER_TESTS
+    name: path
+    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    if (name := path.relative_to(ROOT).as_posix()) not in OF_OTHER_TESTS
 }
-FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
+FENCE = re.compile(r"^( *)(`{3,})([^`\n]*)\n(.*?)^ *\2$", re.DOTALL | re.MULTILINE)
 RUN = {"python", "sh"}
 NOT_RUN = {"", "cmake"}  # what is printed, and CMakeLists.txt
 
@@ -70,31 +70,11 @@ lpr-fast() {{
 
 
 def blocks_of(page: Path) -> Iterator[tuple[int, str, str]]:
-    """Line, language and text of each block."""
+    """Line, language and text of each block; those in braces are directives, which Sphinx checks."""
     text = page.read_text()
     for match in FENCE.finditer(text):
-        yield text.count("\n", 0, match.start()) + 1, match[2], textwrap.dedent(match[3])
-
-
-def of_readme() -> dict[str, Any]:
-    rng = np.random.default_rng(8)
-    features, active = rng.random((30, 9)), rng.random((5, 9))
-    k_nm = (features @ active.T) ** 2
-    other = lpr_fast.HessianAccumulator(5)
-    other.add(k_nm)
-    return {
-        "HessianAccumulator": lpr_fast.HessianAccumulator,
-        "K_NM": k_nm,
-        "K_MM": (active @ active.T) ** 2,
-        "k": k_nm[:4],
-        "more_rows": k_nm,
-        "columns": [1, 3],
-        "H": features.T @ features,
-        "jacobian_rows": features,
-        "M": 5,
-        "blocks": np.split(k_nm, 3),
-        "other": other,
-    }
+        if not match[3].startswith("{"):
+            yield text.count("\n", 0, match.start()) + 1, match[3], textwrap.dedent(match[4])
 
 
 class ShortRun(VelocityVerlet):
@@ -122,7 +102,7 @@ def of_simulations() -> dict[str, Any]:
 
 
 # Names that the Python blocks of a page take for granted.
-GIVEN: dict[str, Callable[[], dict[str, Any]]] = {"README.md": of_readme, "simulations.md": of_simulations}
+GIVEN: dict[str, Callable[[], dict[str, Any]]] = {"docs/guides/simulations.md": of_simulations}
 
 
 @pytest.fixture(scope="module")

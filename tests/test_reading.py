@@ -202,7 +202,7 @@ def test_ignored_sites_change_nothing_for_fit_and_score(tmp_path: Path) -> None:
     for other in outputs[1:]:
         for values, expected in zip(other, outputs[0], strict=True):
             np.testing.assert_array_equal(values, expected)
-    with pytest.raises(InvalidInputError, match="frame 0, atom 1 is X, a dummy atom and no element"):
+    with pytest.raises(InvalidInputError, match="frame 0, atom 1 is X, a dummy atom without an element"):
         fit_files(tmp_path / "sites.xyz", tmp_path / "new.lpr", **settings)
     (frame, *_) = read(tmp_path / "sites.xyz", ignore="X")
     assert frame.calc.results["energy"] == -1.0

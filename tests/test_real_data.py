@@ -243,7 +243,7 @@ def test_rigidities_variances_and_residuals_are_those_of_their_definition(fitted
 
 def test_active_points_in_the_span_of_the_others_are_dropped_and_change_nothing() -> None:
     """With zeta = 2, so many environments of one lattice span less than their number."""
-    with pytest.warns(LprWarning, match="of 200 active points are redundant"):
+    with pytest.warns(LprWarning, match="of 200 active points were dropped as redundant"):
         fitted = fit("redundant", replace(CASES["alloys"], n_active=200))
     reference, rigidity = fitted.reference, fitted.model.rigidity
     K_MM = reference.phi(reference.features[reference.active], reference.numbers[reference.active])

@@ -183,7 +183,7 @@ def test_a_model_without_a_reference_says_what_to_do(
     scores = bare.score(frames[:1])
     assert scores.percentile is None
     assert scores.verdict_names is None
-    with pytest.raises(InvalidInputError, match="does not know how its training environments score; use"):
+    with pytest.raises(InvalidInputError, match="has no scores of its training environments; use"):
         bare.training_quantile("lpr", 0.5, 31)
     run = score_trajectory(bare, frames[:2], tmp_path / "out.csv")
     assert run.verdict_limits is run.summary.verdicts is None
@@ -260,7 +260,7 @@ def test_workers_and_processes_that_die_give_the_bits_of_one_that_does_not(
             if len(scored) == 4:
                 raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt, match="all rows and the model are safe; give the same command again"):
+    with pytest.raises(KeyboardInterrupt, match="all rows and the model are kept: give the same command again"):
         fit_files(tmp_path / "train.xyz", tmp_path / "parts.lpr", **OPTIONS, progress=stop)
     stages: list[str] = []
     again = fit_files(

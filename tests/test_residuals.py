@@ -135,15 +135,18 @@ def test_a_row_alone_is_one_row() -> None:
 CASES: dict[str, tuple[Callable[[], object], str]] = {
     "no K_MM": (
         lambda: Rigidity.from_features(K_NM, regularizer=MU).residual(K_TM),
-        "this rigidity has no K_MM, hence no residual; build it with from_kernels",
+        "the residual needs K_MM, but this rigidity has none; build it with from_kernels",
     ),
-    "k_ii of another kernel": (lambda: fitted().residual(K_MM), "k_ii of row 0 is 1, but the active points explain 2"),
+    "k_ii of another kernel": (lambda: fitted().residual(K_MM), "k_ii of row 0 is 1, but .* of that row is 2"),
     "negative k_ii": (lambda: fitted().residual(K_TM, -1.0), "k_ii of row 0 is -1; it must be finite and not negative"),
     "too few k_ii": (lambda: fitted().residual(K_TM, [1.0]), r"k_ii has shape \(1,\); it must be one number, or one"),
-    "no weights": (lambda: fitted().predict(K_TM), "this rigidity has no weights and predicts nothing"),
-    "no weights after an update": (lambda: fitted(targets=TARGETS).updated(K_TM).predict(K_TM), "by building it anew"),
+    "no weights": (lambda: fitted().predict(K_TM), "predictions need weights, but this rigidity has none"),
+    "no weights after an update": (
+        lambda: fitted(targets=TARGETS).updated(K_TM).predict(K_TM),
+        "together with their targets",
+    ),
     "other columns": (lambda: fitted(targets=TARGETS).predict(K_TM[:, :3]), "phi has 3 columns, expected 12"),
-    "NaN": (lambda: fitted(targets=TARGETS).predict(K_TM * np.nan), "row 0 of phi holds NaN"),
+    "NaN": (lambda: fitted(targets=TARGETS).predict(K_TM * np.nan), "phi row 0 holds NaN"),
     "too few targets": (lambda: fitted(targets=TARGETS[:3]), "3 targets"),
     "NaN in targets": (lambda: fitted(targets=TARGETS * np.nan), "target of row 0 is nan"),
 }
@@ -161,10 +164,10 @@ def test_a_hessian_that_float32_made_asymmetric_is_averaged_and_doubted() -> Non
     J = RNG.normal(size=(200, 15))
     H = J.T @ J
     noisy = H * (1.0 + 1e-5 * RNG.uniform(-1.0, 1.0, H.shape))
-    with pytest.warns(LprWarning, match="as derivatives in float32 are") as record:
+    with pytest.warns(LprWarning, match="like derivatives in float32") as record:
         rigidity = Rigidity.from_hessian(noisy)
     assert record[0].filename == __file__
-    claimed = float(str(record[0].message).split("off by up to ")[1].split()[0])
+    claimed = float(str(record[0].message).split("errors of up to ")[1].split(":")[0])
     exact = Rigidity.from_features(J, regularizer=1e-300)
     error = np.abs(rigidity.lpr(J) / exact.lpr(J) - 1.0).max()
     assert error < claimed < 1.0

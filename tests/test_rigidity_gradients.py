@@ -147,10 +147,13 @@ def gradient(*arguments: Any, **options: Any) -> Any:
 
 
 CASES: dict[str, tuple[Callable[[], Any], str]] = {
-    "no atoms": (gradient, "nothing was given; say of which atoms by one of atom, coefficients and power"),
-    "too much": (lambda: gradient(atom=1, power=2.0), "atom and power was given; say of which atoms by one of"),
+    "no atoms": (gradient, "got none of the options; select the atoms by exactly one of atom, coefficients"),
+    "too much": (lambda: gradient(atom=1, power=2.0), "got atom and power; select the atoms by exactly one of"),
     "another quantity": (lambda: gradient("sigma", atom=1), "quantity is 'sigma'; it must be one of lpr, lpr_held"),
-    "nothing is held": (lambda: gradient("lpr_held", atom=1), "this model holds nothing, and has no lpr_held"),
+    "nothing is held": (
+        lambda: gradient("lpr_held", atom=1),
+        "quantity is 'lpr_held', but this model has no held rows",
+    ),
     "an atom that is not there": (lambda: gradient(atom=8), "atom is 8, but the structure has atoms 0 to 7"),
     "too few coefficients": (
         lambda: gradient(coefficients=[1.0]),
@@ -161,7 +164,7 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "an atom of a total": (lambda: gradient(atom=1, total=True), "atom was given with total=True; give coefficients"),
     "the residual of a total": (
         lambda: gradient("residual", total=True),
-        "the residual of totals has no gradient; take variance",
+        "the residual of totals has no gradient; give variance",
     ),
     "the residual of a linear model": (
         lambda: MODELS["linear"]().rigidity_gradient(FRAMES["linear"](), "residual", atom=0),
@@ -177,7 +180,7 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "no coefficient but zero": (
         lambda: gradient(coefficients=[0.0] * 8, total=True),
-        "the lpr of this total has no gradient: nothing of it is left open",
+        "the lpr of this total has no gradient, because its variance is 0",
     ),
 }
 

@@ -68,7 +68,7 @@ def test_similarities_do_not_depend_on_calls_and_threads() -> None:
 
 
 def test_nothing_to_compare_with_is_refused() -> None:
-    with pytest.raises(InvalidInputError, match="no prototypes to compare with; give at least one"):
+    with pytest.raises(InvalidInputError, match="prototypes is empty; give at least one"):
         fitted().similarity(silicon(1), [])
     with pytest.raises(InvalidInputError, match="the model knows only Si"):
         fitted().similarity(silicon(1), [ase.build.bulk("Cu")])

@@ -330,7 +330,7 @@ class _Single(torch.nn.Linear):
         ({14: torch.nn.Linear(D, 1)}, {}, "there is a module for each species; give species="),
         ({14: torch.nn.Linear(D, 1)}, {"species": [8] * len(X)}, "X has atoms of species 8, which have no module"),
         (torch.nn.Linear(D, 1), {"structure": STRUCTURE[:-1]}, r"structure has shape \(89,\)"),
-        (torch.nn.Linear(D, 1), {"X": np.full((90, D), np.nan)}, "row 0 of X holds NaN"),
+        (torch.nn.Linear(D, 1), {"X": np.full((90, D), np.nan)}, "X row 0 holds NaN"),
         (torch.nn.Linear(D, 1), {"X": np.zeros((0, D)), "structure": []}, "X has no rows"),
         (torch.nn.Linear(D, 1), {"energies": [1.0]}, "energies holds 1 numbers for 30 structures"),
         (torch.nn.Linear(D, 1), {"energies": [np.nan] * N}, "give one for each, all finite"),

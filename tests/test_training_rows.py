@@ -175,8 +175,8 @@ def test_linear_rows_have_no_active_set(frames: list[Atoms], tmp_path: Path) -> 
     ("structures", "says"),
     [
         ([99], "structure 99, but there are 14"),
-        ([1, 1], "a structure twice"),
-        ([], "no structure was chosen"),
+        ([1, 1], "a number twice"),
+        ([], "structures is empty"),
         (np.ones(3, dtype=bool), "mask has shape"),
     ],
 )

@@ -92,7 +92,7 @@ def test_the_input_is_not_overwritten(tmp_path: Path) -> None:
     [
         (OLD / "nowhere.lpr", "new.lpr", "No such file"),
         (OLD.parent / "linear.txt", "new.lpr", "is not a model file"),
-        (OLD / "two_species.lpr", "new.lpr", "holds a descriptor that cannot be used: the model has 5 features"),
+        (OLD / "two_species.lpr", "new.lpr", "contains a descriptor that cannot be used: the model has 5 features"),
         (SOAP, "nowhere/new.lpr", "does not exist; make it first"),
         (SOAP, ".", "is a folder"),
     ],

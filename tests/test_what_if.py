@@ -141,7 +141,7 @@ def test_what_cannot_be_used_is_said() -> None:
     rigidity, model = rigidity_of(kernel_problem()), fitted()
     with pytest.raises(InvalidInputError, match="candidate 1 has 3 columns, expected 12"):
         what_if(rigidity, [np.ones(12), np.ones(3)], np.ones(12))
-    with pytest.raises(InvalidInputError, match="row 0 of candidate 0 holds NaN"):
+    with pytest.raises(InvalidInputError, match="candidate 0 row 0 holds NaN"):
         what_if(rigidity, [np.full(12, np.nan)], np.ones(12))
     with pytest.raises(InvalidInputError, match=r"weights has shape \(2,\); give one finite number, not negative"):
         what_if(rigidity, [np.ones(12)], np.ones(12), weights=[1.0, 2.0])

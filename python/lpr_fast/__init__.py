@@ -2,7 +2,7 @@
 
 The local prediction rigidity of environment i is LPR_i = 1 / (phi_i^T H^-1 phi_i), with phi_i the derivative of the
 local prediction with respect to the model's weights and H the Hessian of the training loss. Large: the training data
-pin this prediction down. Small: do not interpret it. See S. Chong et al., J. Chem. Theory Comput. 2023, 19, 8020.
+determine this prediction. Small: do not interpret it. See S. Chong et al., J. Chem. Theory Comput. 2023, 19, 8020.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -113,8 +113,8 @@ __all__ = [
 ]
 
 
-# What loads ASE is loaded when it is asked for.
-_LATER = {
+# Names whose modules import ASE: they are imported when they are first used, so that ``import lpr_fast`` stays light.
+_LAZY = {
     "BiasedCalculator": ".engines._biased",
     "Descriptor": ".descriptors._descriptor",
     "LprCalculator": ".engines._ase",
@@ -129,8 +129,8 @@ _LATER = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LATER:
+    if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_LATER[name], __name__), name)
+    return getattr(import_module(_LAZY[name], __name__), name)

@@ -1,4 +1,4 @@
-"""Training rows, block by block."""
+"""Accumulation of training rows, block by block."""
 
 from __future__ import annotations
 
@@ -10,34 +10,48 @@ from numpy.typing import ArrayLike
 from . import _core
 from ._arrays import LARGEST_ENTRY, Array, as_count, as_matrix, as_vector
 from ._errors import InvalidInputError
-from ._progress import Progress, slices
+from ._progress import Progress, reported_slices
 
 Method = Literal["qr", "gram"]
 
 
 class HessianAccumulator:
-    r"""The training part of the Hessian, :math:`\sum_A w_A X_A X_A^T`, from rows that come in blocks of any size.
+    r"""Sum of training rows for the Hessian, :math:`\sum_A w_A X_A X_A^T`, from blocks of any size.
 
-    Memory is of order M^2 however many rows come. The result is the same to the last bit however the rows are cut into
-    `add` calls, and for any number of threads. Objects can be pickled, and merged across processes. An interrupt
-    (Ctrl-C) is noticed when a call has ended: its rows have been added then.
+    Use it when the rows do not fit into memory, or come from several processes. Memory is of order M^2, whatever the
+    number of rows. The result has the same bits however the rows are divided among `add` calls, and for any number of
+    threads. Objects can be pickled, and merged across processes. An interrupt (Ctrl-C) takes effect when the current
+    call has ended; its rows have been added then.
 
     Parameters
     ----------
     size : int
         M, the number of weights of the model and of columns of the rows.
     method : {"qr", "gram"}
-        ``"qr"`` keeps a square root by QR of rows in decreasing norm: right to what the inputs allow. ``"gram"`` forms
-        the sum as it stands, in a seventh (200 columns) to a quarter (1000) of the time, for well-conditioned problems;
-        the `Rigidity` built from it estimates its own error.
+        ``"qr"`` keeps a square root by QR of rows in decreasing norm (Cox and Higham, 1998): as accurate as the inputs
+        allow. ``"gram"`` forms the sum itself, in a seventh (200 columns) to a quarter (1000) of the time, for
+        well-conditioned problems; the `Rigidity` built from it estimates its own error.
     labelled : bool
-        Whether rows come with targets, from which `Rigidity.weights` follow. They cost next to nothing, and rigidities
-        have the same bits with and without them.
+        Whether rows come with targets, from which `Rigidity.weights` follow. Targets cost almost nothing, and
+        rigidities have the same bits with and without them.
 
     Raises
     ------
     InvalidInputError
         If `size` is not a positive integer or `method` is unknown.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lpr_fast import HessianAccumulator, Rigidity
+    >>> rng = np.random.default_rng(seed=0)
+    >>> accumulator = HessianAccumulator(size=3)
+    >>> for _ in range(4):
+    ...     accumulator.add(rng.normal(size=(25, 3)))
+    >>> accumulator
+    HessianAccumulator(3, method='qr', n_rows=100)
+    >>> Rigidity.from_accumulator(accumulator, regularizer=1e-6).lpr(np.eye(3)).shape
+    (3,)
     """
 
     def __init__(self, size: int, method: Method = "qr", *, labelled: bool = False) -> None:
@@ -53,7 +67,7 @@ class HessianAccumulator:
         targets: ArrayLike | None = None,
         n_threads: int = 0,
     ) -> None:
-        """Add rows. If this raises, the accumulator is as it was.
+        """Add rows. The accumulator does not change if this raises.
 
         Parameters
         ----------
@@ -63,14 +77,15 @@ class HessianAccumulator:
             Weight of each row's squared residual, not negative: 1 (the default) for a loss on total energies, 1/N_A^2
             for a loss on energies per atom.
         targets : array_like, shape (n,), optional
-            What the model is to predict for each row; with ``labelled=True`` needed, otherwise not allowed.
+            Reference value of each row, in the unit of the predictions. Needed with ``labelled=True``, otherwise not
+            allowed.
         n_threads : int
-            0 for ``OMP_NUM_THREADS`` or all cores that the process may use.
+            Number of threads; 0 means ``OMP_NUM_THREADS``, or all cores that the process may use.
 
         Raises
         ------
         InvalidInputError
-            For shapes that do not fit and, naming the row, for NaN, infinity and negative weights.
+            For shapes that do not fit, and for NaN, infinity and negative weights; the message names the row.
         """
         row_array = as_matrix("rows", rows)
         weight_array = None if weights is None else as_vector("weights", weights)
@@ -78,22 +93,22 @@ class HessianAccumulator:
         self._core.add(row_array, target_array, weight_array, as_count("n_threads", n_threads))
 
     def merge(self, other: HessianAccumulator, *, n_threads: int = 0) -> None:
-        """Add all rows that `other` has seen.
+        """Add all rows of another accumulator.
 
-        With ``method="qr"`` the bits are those of one accumulator that saw all rows in this order if the rows seen so
-        far are a multiple of `leaf_rows` times a power of two not smaller than the number of leaves in `other`.
+        With ``method="qr"`` the result has the bits of one accumulator that got all rows in this order if `n_rows` of
+        this one is a multiple of `leaf_rows` times a power of two not smaller than the number of leaves in `other`.
 
         Parameters
         ----------
         other : HessianAccumulator
-            Of the same size and method; it is not changed.
+            An accumulator of the same size and method; it is not changed.
         n_threads : int
             As in `add`.
 
         Raises
         ------
         InvalidInputError
-            If size, method or labels differ.
+            If the two differ in size or method, or if only one has targets.
         """
         if not isinstance(other, HessianAccumulator):
             raise InvalidInputError(f"other is a {type(other).__name__}; it must be a HessianAccumulator.")
@@ -106,12 +121,12 @@ class HessianAccumulator:
 
     @property
     def n_rows(self) -> int:
-        """Rows added so far, those of merged accumulators included."""
+        """Number of rows added so far, including those of merged accumulators."""
         return self._core.n_rows
 
     @property
     def method(self) -> Method:
-        """``"qr"`` or ``"gram"``."""
+        """The method: ``"qr"`` or ``"gram"``."""
         return "gram" if self._core.method == "gram" else "qr"
 
     @property
@@ -121,7 +136,7 @@ class HessianAccumulator:
 
     @property
     def n_weighted(self) -> int:
-        """Rows whose weight is not zero."""
+        """Number of rows whose weight is not zero."""
         return self._core.n_weighted
 
     @property
@@ -131,10 +146,10 @@ class HessianAccumulator:
 
     @property
     def rest_norm(self) -> float:
-        r"""What no weights reach of the targets: the smallest sqrt(sum_A w_A (y_A - X_A . c)^2).
+        r"""Norm of the targets that no weights c fit: the smallest sqrt(sum_A w_A (y_A - X_A . c)^2).
 
-        With ``method="qr"`` it is right to rounding of the targets. With ``"gram"`` it is the difference of two sums of
-        squares, and below 10^-8 times the norm of the targets nothing but noise.
+        With ``method="qr"`` it is accurate to rounding of the targets. With ``"gram"`` it is the difference of two sums
+        of squares, and below 10^-8 times the norm of the targets it is noise.
 
         Raises
         ------
@@ -145,21 +160,30 @@ class HessianAccumulator:
 
     @property
     def leaf_rows(self) -> int:
-        """Rows that are reduced together; see `merge`."""
+        """Number of rows that are reduced together; see `merge`."""
         return self._core.leaf_rows
 
     def to_bytes(self) -> bytes:
-        """The whole state: for files, or for messages between processes of an MPI code."""
+        """Return the whole state, for files or for messages between processes."""
         return self._core.to_bytes()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> HessianAccumulator:
-        """The accumulator that `to_bytes` described.
+        """Return the accumulator that `to_bytes` wrote.
+
+        Parameters
+        ----------
+        data : bytes
+            The bytes from `to_bytes`.
+
+        Returns
+        -------
+        HessianAccumulator
 
         Raises
         ------
         InvalidInputError
-            For bytes that are truncated, changed, or something else.
+            For bytes that are truncated, changed, or not from `to_bytes`.
         """
         if not isinstance(data, bytes | bytearray | memoryview):
             raise InvalidInputError(f"data is a {type(data).__name__}; it must be the bytes that to_bytes() returned.")
@@ -174,7 +198,7 @@ class HessianAccumulator:
         return f"HessianAccumulator({self.size}, method={self.method!r}, n_rows={self.n_rows})"
 
 
-def accumulated(
+def accumulate_rows(
     rows: Array,
     weights: ArrayLike | None,
     targets: ArrayLike | None,
@@ -182,14 +206,14 @@ def accumulated(
     n_threads: int,
     progress: Progress,
 ) -> HessianAccumulator:
-    """All training rows of a model."""
+    """Return an accumulator of all training rows of a model."""
     accumulator = HessianAccumulator(rows.shape[1], method, labelled=targets is not None)
     w = None if weights is None else as_vector("weights", weights)
     y = None if targets is None else as_vector("targets", targets)
     given = [rows, *(values for values in (w, y) if values is not None)]
     is_usable = all(len(values) == len(rows) and np.abs(values).max() <= LARGEST_ENTRY for values in given)
-    step = accumulator.leaf_rows if is_usable else len(rows)  # so that errors name the row
-    for part in slices("rows", len(rows), step, progress):
+    step = accumulator.leaf_rows if is_usable else len(rows)  # one call, so that the error names the right row
+    for part in reported_slices("rows", len(rows), step, progress):
         accumulator.add(
             rows[part],
             None if w is None else w[part],

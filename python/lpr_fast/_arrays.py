@@ -1,4 +1,4 @@
-"""The one place where what callers pass becomes arrays that the core takes."""
+"""Conversion of arguments to the arrays that the core takes: every check of an array is here."""
 
 from __future__ import annotations
 
@@ -15,39 +15,41 @@ Array = NDArray[np.float64]
 _LARGEST_COUNT = 2**31 - 1
 _LARGEST_STEP = 2**63 - 1
 
-# What the core takes: squares of larger entries overflow.
+# Largest entry that the core takes: sums of squares of larger ones overflow.
 LARGEST_ENTRY = 1e140
 
 
 def _as_array(name: str, value: Any) -> NDArray[Any]:
-    """Whatever NumPy makes of it, or an error."""
+    """Convert by NumPy, with any failure as an `InvalidInputError`."""
     if isinstance(value, np.ma.MaskedArray):
         raise InvalidInputError(f"{name} is a masked array; give a plain array, with the masked entries left out.")
     try:
         return np.asarray(value)
     except Exception as error:
         reason = str(error).splitlines()[0].rstrip(".")
-        raise InvalidInputError(f"{name} cannot be made an array ({reason}); give an array of real numbers.") from error
+        raise InvalidInputError(
+            f"{name} cannot be converted to an array ({reason}); give an array of real numbers."
+        ) from error
 
 
 def _as_float64(name: str, value: ArrayLike) -> Array:
-    """Float64, C-contiguous and aligned; a copy is made only where one of these is not so already."""
+    """Convert to a C-contiguous, aligned float64 array; an array that is one already is not copied."""
     array = _as_array(name, value)
     if array.dtype == object:
         raise InvalidInputError(
-            f"{name} is made of objects ({type(value).__name__}); give an array of real numbers, for a sparse matrix "
-            "its .toarray()."
+            f"{name} holds objects ({type(value).__name__}); give an array of real numbers, for a sparse matrix its "
+            ".toarray()."
         )
     if not np.can_cast(array.dtype, np.float64, "safe"):
         raise InvalidInputError(
-            f"{name} has dtype {array.dtype}, which float64 cannot hold without loss; convert it yourself if that is "
-            "what you want."
+            f"{name} has dtype {array.dtype}, which float64 cannot hold without loss; convert it yourself if the loss "
+            "is acceptable."
         )
     return np.require(array, np.float64, ["C_CONTIGUOUS", "ALIGNED"])
 
 
 def as_matrix(name: str, value: ArrayLike) -> Array:
-    """Two dimensions, one row for each item, or an error that says how to get them."""
+    """Convert to a matrix; the error for a vector says how to make it one row."""
     array = _as_float64(name, value)
     if array.ndim != 2:
         hint = f"; for a single row give {name}[None, :]" if array.ndim == 1 and array.size else ""
@@ -58,13 +60,13 @@ def as_matrix(name: str, value: ArrayLike) -> Array:
 
 
 def as_environments(name: str, value: ArrayLike) -> Array:
-    """A matrix, of which a single row may come as a vector."""
+    """Convert to a matrix; a vector becomes a single row."""
     array = _as_float64(name, value)
     return as_matrix(name, array[None, :] if array.ndim == 1 and array.size else array)
 
 
 def as_self_kernels(name: str, value: ArrayLike, n_rows: int) -> Array:
-    """A kernel of each row with itself, from one for each or one for all."""
+    """Convert to the kernel of each row with itself, (n_rows,), from one number for each row or one for all."""
     array = _as_float64(name, value)
     if array.ndim == 0:
         array = np.full(n_rows, array)
@@ -79,19 +81,18 @@ def as_self_kernels(name: str, value: ArrayLike, n_rows: int) -> Array:
 
 
 def refuse_unusable(name: str, rows: Array) -> None:
-    """Throw for rows of environments that the core does not take."""
-    if not rows.size or max(rows.max(), -rows.min()) <= LARGEST_ENTRY:  # NaN is neither
+    """Raise for rows of environments with entries that the core does not take."""
+    if not rows.size or max(rows.max(), -rows.min()) <= LARGEST_ENTRY:  # false for NaN
         return
     wrong = np.flatnonzero(~(np.abs(rows) <= LARGEST_ENTRY).all(axis=1))
     if wrong.size:
         raise InvalidInputError(
-            f"row {wrong[0]} of {name} holds NaN, infinity or an entry above {LARGEST_ENTRY:g}; remove or recompute "
-            "that environment."
+            f"{name} row {wrong[0]} holds NaN, infinity or an entry above 1e140; remove or recompute that environment."
         )
 
 
 def as_rows(name: str, value: ArrayLike) -> Array:
-    """A matrix with at least one row and one column: the training rows that a constructor takes."""
+    """Convert to a matrix with at least one row and one column."""
     array = as_matrix(name, value)
     if array.size == 0:
         raise InvalidInputError(f"{name} has shape {array.shape}; it needs at least one row and one column.")
@@ -99,7 +100,7 @@ def as_rows(name: str, value: ArrayLike) -> Array:
 
 
 def as_square(name: str, value: ArrayLike) -> Array:
-    """As many rows as columns, at least one, or an error."""
+    """Convert to a square matrix with at least one row."""
     array = _as_float64(name, value)
     if array.ndim != 2 or array.shape[0] != array.shape[1] or array.size == 0:
         raise InvalidInputError(f"{name} has shape {array.shape}; it must be a square matrix.")
@@ -107,7 +108,7 @@ def as_square(name: str, value: ArrayLike) -> Array:
 
 
 def as_vector(name: str, value: ArrayLike) -> Array:
-    """One dimension, or an error."""
+    """Convert to a vector."""
     array = _as_float64(name, value)
     if array.ndim != 1:
         raise InvalidInputError(f"{name} has shape {array.shape}; it must have one dimension.")
@@ -115,7 +116,7 @@ def as_vector(name: str, value: ArrayLike) -> Array:
 
 
 def as_columns(value: ArrayLike) -> list[int]:
-    """A list of column numbers; boolean masks are refused, because their length would be ambiguous."""
+    """Convert to a list of column numbers. Boolean masks are refused: their length would be ambiguous."""
     array = _as_array("columns", value)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise InvalidInputError(
@@ -126,7 +127,7 @@ def as_columns(value: ArrayLike) -> list[int]:
 
 
 def as_pairs(name: str, value: ArrayLike) -> NDArray[np.int64]:
-    """At least one pair (structure, atom) of integers, in rows."""
+    """Convert to rows of integer pairs (structure, atom), at least one."""
     array = _as_array(name, value)
     if array.ndim != 2 or array.shape[1] != 2 or array.dtype.kind not in "iu" or not len(array):
         raise InvalidInputError(
@@ -136,7 +137,7 @@ def as_pairs(name: str, value: ArrayLike) -> NDArray[np.int64]:
 
 
 def as_integers(name: str, value: ArrayLike, length: int | None = None) -> NDArray[np.int64]:
-    """A one-dimensional array of integers, of a given length if there is one, or an error."""
+    """Convert to a one-dimensional array of integers, of the given length if there is one."""
     array = _as_array(name, value)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu") or length not in (None, len(array)):
         expected = "integers" if length is None else f"{length} integers"
@@ -149,17 +150,17 @@ def as_integers(name: str, value: ArrayLike, length: int | None = None) -> NDArr
 
 
 def as_names(name: str, value: ArrayLike, length: int) -> NDArray[Any]:
-    """So many integers or texts, each the name of something, or an error."""
+    """Convert to an array of `length` integers or strings, each the name of something."""
     array = _as_array(name, value)
     if array.shape != (length,) or array.dtype.kind not in "iuUS":
         raise InvalidInputError(
-            f"{name} has shape {array.shape} and dtype {array.dtype}; give {length} integers or texts, one for each."
+            f"{name} has shape {array.shape} and dtype {array.dtype}; give {length} integers or strings, one for each."
         )
     return array
 
 
 def as_number(name: str, value: Any) -> float:
-    """A real number, or an error."""
+    """Convert to a real number."""
     array = _as_array(name, value)
     if array.ndim != 0 or array.dtype == bool or not np.can_cast(array.dtype, np.float64, "safe"):
         raise InvalidInputError(f"{name} is {_short(value)}; it must be a real number.")
@@ -167,12 +168,12 @@ def as_number(name: str, value: Any) -> float:
 
 
 def as_step(name: str, value: Any) -> int:
-    """An integer of any size that 64 bits hold, or an error."""
+    """Convert to an integer that 64 bits hold."""
     return _as_integer(name, value, _LARGEST_STEP)
 
 
 def as_count(name: str, value: Any) -> int:
-    """An integer of ordinary size, or an error; 3.0 and True are none."""
+    """Convert to an integer that 32 bits hold; 3.0 and True are not integers."""
     return _as_integer(name, value, _LARGEST_COUNT)
 
 
@@ -185,5 +186,5 @@ def _as_integer(name: str, value: Any, largest: int) -> int:
 
 
 def _short(value: Any) -> str:
-    """What was given, on one line."""
+    """Return the value as a short text on one line."""
     return reprlib.repr(value).replace("\n", " ")

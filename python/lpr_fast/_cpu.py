@@ -1,4 +1,4 @@
-"""What the innermost loops run on."""
+"""Instruction sets, cores and threads."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from . import _core
 
 
 class CpuInfo(NamedTuple):
-    """Instruction sets: the one in use, and all that this processor and this build have, the best last."""
+    """Instruction sets: the one in use, and all that both the processor and the build support, the best last."""
 
     instruction_set: str
     available: list[str]
 
 
 def cpu_info() -> CpuInfo:
-    """What the innermost loops run on.
+    """Return the instruction set in use and those available.
 
-    The best instruction set that the processor has is chosen when the first of them runs: "x86-64" (SSE2), "x86-64-v3"
-    (AVX2, FMA) or "x86-64-v4" (AVX-512), "baseline" on other processors. The environment variable
-    ``LPR_FAST_INSTRUCTION_SET`` forces another. Results have the same bits within one instruction set.
+    The best available one is chosen when the first innermost loop runs: "x86-64" (SSE2), "x86-64-v3" (AVX2, FMA) or
+    "x86-64-v4" (AVX-512), "baseline" on other processors. The environment variable ``LPR_FAST_INSTRUCTION_SET`` forces
+    another. Results have the same bits within one instruction set.
 
     Returns
     -------
@@ -29,20 +29,20 @@ def cpu_info() -> CpuInfo:
     Raises
     ------
     InvalidInputError
-        If the variable names something that is not available.
+        If ``LPR_FAST_INSTRUCTION_SET`` names a set that is not available.
     """
     return CpuInfo(*_core.cpu_info())
 
 
 def n_cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def n_threads_of(given: int) -> int:
-    """Threads that a call uses: the number itself, or for 0 ``OMP_NUM_THREADS`` or all cores; at least one."""
+def resolve_n_threads(given: int) -> int:
+    """Return the number of threads that a call uses: `given`, or for 0 ``OMP_NUM_THREADS`` or all cores."""
     if given == 0:
         first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
         given = int(first) if first.isdecimal() else 0

@@ -1,4 +1,4 @@
-"""What a factorised Hessian says of rows of phi."""
+"""Rigidities, variances, residuals and predictions from a factorised Hessian."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from . import _core
 from ._arrays import LARGEST_ENTRY, Array, as_count, as_environments, as_number, as_self_kernels, refuse_unusable
 from ._errors import InvalidInputError
 from ._factors import Parts, factor_from, parts_of
-from ._progress import Progress, scored, silent
+from ._progress import Progress, call_in_parts, silent
 from ._thin import ThinFactor
 
-# Kernels that explain more of a row than the row's kernel with itself allows, relative to that, are not of that row.
+# Largest k_Mi^T K_MM^-1 k_Mi relative to k(i,i): more than rounding above 1 means that the two are of different rows.
 _MOST_EXPLAINED = 1.0 + 1e-4
 
-# Rows of the identity that are looked at together.
+# Rows of the identity in one call.
 _UNIT_ROWS = 256
 
 
@@ -26,7 +26,7 @@ AnyHessian = TypeVar("AnyHessian", bound="FactorisedHessian")
 
 
 class FactorisedHessian:
-    """Numbers that follow from the factor of a Hessian, and from that of its prior: see `Rigidity`."""
+    """Results from the factor of a Hessian and the factor of its prior: see `Rigidity`."""
 
     _factor: _core.HessianFactor | ThinFactor
     _regularizer: float
@@ -60,42 +60,45 @@ class FactorisedHessian:
             return number
         if self._regularizer == 0.0:
             raise InvalidInputError(
-                "the variance needs a scale, because the regularizer, its default, is 0; give scale=..., for instance "
-                "a calibrated prior variance."
+                "the variance needs a scale, because the default scale is the regularizer and that is 0; give "
+                "scale=..., for instance a calibrated prior variance."
             )
         return self._regularizer
 
     def lpr(self, phi: ArrayLike, *, n_threads: int = 0, progress: Progress = silent) -> Array:
-        """Local prediction rigidity, 1 / (phi_i^T H^-1 phi_i). The variance is scale / LPR: no need to ask for both.
+        """Return the local prediction rigidity, 1 / (phi_i^T H^-1 phi_i), of environments.
+
+        Do not interpret local predictions of low rigidity: the training set does not determine them. The variance is
+        scale / LPR, so there is no need to compute both.
 
         Parameters
         ----------
         phi : array_like, shape (n, M)
-            One row for each environment: features, kernels to the active points, or Jacobian rows. n may be zero; a
-            single row may come without its brackets, (M,), here and below.
+            One row for each environment: features, kernels to the active points, or Jacobian rows. n may be zero. A
+            vector of shape (M,) counts as one row, here and in the other methods.
         n_threads : int
             See `Rigidity`.
         progress : callable, optional
-            As for `from_features`.
+            See `Rigidity.from_features`.
 
         Returns
         -------
         numpy.ndarray, shape (n,)
-            In units of the loss per squared prediction. Infinite for a row of zeros, and where float64 cannot hold it.
+            In units of the loss per squared prediction. Infinite for a row of zeros, and where float64 overflows.
 
         Raises
         ------
         InvalidInputError
-            For a wrong shape and, naming the row, for NaN and infinity.
+            For a wrong shape, and for NaN and infinity; the message names the row.
         """
         count = as_count("n_threads", n_threads)
-        return scored(lambda rows: self._factor.lpr(rows, count), as_environments("phi", phi), progress)
+        return call_in_parts(lambda rows: self._factor.lpr(rows, count), as_environments("phi", phi), progress)
 
     def lpr_held(self, phi: ArrayLike, *, n_threads: int = 0) -> Array:
-        """Local prediction rigidity while the predictions of the held rows are fixed: see `Rigidity.holding`.
+        """Return the local prediction rigidity with the predictions of the held rows fixed: see `Rigidity.holding`.
 
-        It is 1 / (phi_i^T (H^-1 - H^-1 B^T (B H^-1 B^T)^-1 B H^-1) phi_i) with the held rows B, the limit of the LPR as
-        they become data of infinite weight; computed by a projection, without such weights and without differences.
+        With the held rows B it is 1 / (phi_i^T (H^-1 - H^-1 B^T (B H^-1 B^T)^-1 B H^-1) phi_i): the limit of the LPR
+        when B becomes data of infinite weight. It is computed by a projection, without large weights or differences.
 
         Parameters
         ----------
@@ -107,20 +110,22 @@ class FactorisedHessian:
         Returns
         -------
         numpy.ndarray, shape (n,)
-            At least the LPR, on the same scale. Infinite for rows that are held themselves: where less than 1e-26 of
-            phi_i^T H^-1 phi_i is left, that is rounding.
+            At least the LPR, in the same unit. Infinite for rows that are held themselves, that is where less than
+            1e-26 of phi_i^T H^-1 phi_i is left.
 
         Raises
         ------
         InvalidInputError
-            As `lpr`, and where nothing is held.
+            As for `lpr`, and if no rows are held.
         """
         return self._factor.lpr_held(as_environments("phi", phi), as_count("n_threads", n_threads))
 
     def variance(
         self, phi: ArrayLike, *, scale: float | None = None, n_threads: int = 0, progress: Progress = silent
     ) -> Array:
-        """Subset-of-regressors variance, scale * phi_i^T H^-1 phi_i; see also `projected_process_variance`.
+        """Return the subset-of-regressors variance, scale * phi_i^T H^-1 phi_i.
+
+        It vanishes far from the active points of a sparse kernel model; `projected_process_variance` does not.
 
         Parameters
         ----------
@@ -130,22 +135,29 @@ class FactorisedHessian:
             The regularizer by default: then the unit is the prior variance of the kernel.
         n_threads : int
             See `Rigidity`.
+        progress : callable, optional
+            See `Rigidity.from_features`.
 
         Returns
         -------
         numpy.ndarray, shape (n,)
-            Right wherever float64 can hold it, whatever the sizes of mu and phi; beyond, zero or infinite.
+            Accurate for any sizes of mu and phi; zero or infinite where float64 underflows or overflows.
 
         Raises
         ------
         InvalidInputError
-            As `lpr`, and if no scale is given where the regularizer is 0.
+            As for `lpr`, and if the regularizer is 0 and no scale is given.
         """
         factor, count = self._scale(scale), as_count("n_threads", n_threads)
-        return scored(lambda rows: self._factor.variance(rows, factor, count), as_environments("phi", phi), progress)
+        return call_in_parts(
+            lambda rows: self._factor.variance(rows, factor, count), as_environments("phi", phi), progress
+        )
 
     def residual(self, phi: ArrayLike, k_ii: ArrayLike = 1.0, *, n_threads: int = 0) -> Array:
-        """What the active points do not see of a row: k(i,i) - k_Mi^T K_MM^-1 k_Mi.
+        """Return the residual, the distance of a row from the active set: k(i,i) - k_Mi^T K_MM^-1 k_Mi.
+
+        Do not trust the LPR of a sparse kernel model where the residual is near k(i,i): the environment is unlike all
+        active environments.
 
         Parameters
         ----------
@@ -153,6 +165,8 @@ class FactorisedHessian:
             Kernels between each environment, or any sum of environments, and the active points.
         k_ii : float or array_like, shape (n,)
             Kernel of each row with itself: 1 for an environment with a normalised kernel, sum_ij k(i,j) for a sum.
+        n_threads : int
+            See `Rigidity`.
 
         Returns
         -------
@@ -162,13 +176,13 @@ class FactorisedHessian:
         Raises
         ------
         InvalidInputError
-            As `lpr`; without a prior, as `from_features` makes them; and where the active points explain more of a row
-            than `k_ii` says there is.
+            As for `lpr`; if there is no K_MM, as after `from_features`; and if k_Mi^T K_MM^-1 k_Mi of a row exceeds its
+            `k_ii`.
         """
         if self._prior is None:
             raise InvalidInputError(
-                "this rigidity has no K_MM, hence no residual; build it with from_kernels, or with from_accumulator "
-                "and prior=K_MM."
+                "the residual needs K_MM, but this rigidity has none; build it with from_kernels, or with "
+                "from_accumulator and prior=K_MM."
             )
         rows = as_environments("phi", phi)
         own = as_self_kernels("k_ii", k_ii, len(rows))
@@ -177,41 +191,46 @@ class FactorisedHessian:
         if wrong.size:
             i = int(wrong[0])
             raise InvalidInputError(
-                f"k_ii of row {i} is {own[i]:g}, but the active points explain {explained[i]:g} of that row; give the "
-                "kernel of each row with itself."
+                f"k_ii of row {i} is {own[i]:g}, but k_Mi^T K_MM^-1 k_Mi of that row is {explained[i]:g}, which is "
+                "more; give the kernel of each row with itself."
             )
         return np.maximum(own - explained, 0.0)
 
     def projected_process_variance(
         self, phi: ArrayLike, k_ii: ArrayLike = 1.0, *, scale: float | None = None, n_threads: int = 0
     ) -> Array:
-        """Projected-process (DTC) variance: the subset-of-regressors variance, and the prior's of the residual.
+        """Return the projected-process (DTC) variance: the subset-of-regressors variance plus that of the residual.
 
-        In units of the prior variance it is mu phi_i^T H^-1 phi_i + k(i,i) - k_Mi^T K_MM^-1 k_Mi, which does not vanish
-        far from the active points, but goes to k(i,i).
+        In units of the prior variance it is mu phi_i^T H^-1 phi_i + k(i,i) - k_Mi^T K_MM^-1 k_Mi. It does not vanish
+        far from the active points but approaches k(i,i).
 
         Parameters
         ----------
-        phi, k_ii
+        phi : array_like, shape (n, M)
+            As for `residual`.
+        k_ii : float or array_like, shape (n,)
             As for `residual`.
         scale : float, optional
-            As for `variance`: the prior variance times the regularizer, which is the default.
+            As for `variance`: the prior variance times the regularizer. The regularizer by default.
+        n_threads : int
+            See `Rigidity`.
 
         Returns
         -------
         numpy.ndarray, shape (n,)
+            In the unit of `scale`.
 
         Raises
         ------
         InvalidInputError
-            As `residual`.
+            As for `residual`.
         """
-        unseen = self.residual(phi, k_ii, n_threads=n_threads)
+        residual = self.residual(phi, k_ii, n_threads=n_threads)
         prior_variance = self._scale(scale) / self._regularizer
-        return self.variance(phi, scale=scale, n_threads=n_threads) + prior_variance * unseen
+        return self.variance(phi, scale=scale, n_threads=n_threads) + prior_variance * residual
 
     def predict(self, phi: ArrayLike) -> Array:
-        """Predictions phi_i . c with the model's `weights`.
+        """Return the predictions phi_i . c with the `weights` c.
 
         Parameters
         ----------
@@ -226,12 +245,12 @@ class FactorisedHessian:
         Raises
         ------
         InvalidInputError
-            As `lpr`, and without `weights`.
+            As for `lpr`, and if there are no `weights`.
         """
         if self._weights is None:
             raise InvalidInputError(
-                "this rigidity has no weights and predicts nothing; build it from rows with targets=..., and add rows "
-                "by building it anew."
+                "predictions need weights, but this rigidity has none; build it from rows with targets=..., and add "
+                "rows together with their targets."
             )
         rows = as_environments("phi", phi)
         if rows.shape[1] != self.size:
@@ -243,7 +262,7 @@ class FactorisedHessian:
     def covariance(
         self, phi_a: ArrayLike, phi_b: ArrayLike | None = None, *, scale: float | None = None, n_threads: int = 0
     ) -> Array:
-        """Covariance of local predictions, scale * phi_a^T H^-1 phi_b.
+        """Return the covariance of local predictions, scale * phi_a^T H^-1 phi_b.
 
         Parameters
         ----------
@@ -259,11 +278,12 @@ class FactorisedHessian:
         Returns
         -------
         numpy.ndarray, shape (n_a, n_b)
+            In the unit of `scale`.
 
         Raises
         ------
         InvalidInputError
-            As `variance`.
+            As for `variance`.
         """
         a = as_environments("phi_a", phi_a)
         b = a if phi_b is None else as_environments("phi_b", phi_b)
@@ -271,66 +291,67 @@ class FactorisedHessian:
 
     @property
     def regularizer(self) -> float:
-        """mu, as given."""
+        """The regularizer mu."""
         return self._regularizer
 
     @property
     def method(self) -> str:
-        """How H was factorised: ``"qr"``, ``"gram"`` or ``"hessian"``; ``"thin"``: within the span of few rows."""
+        """How H was factorised: ``"qr"``, ``"gram"``, ``"hessian"``, or ``"thin"`` for QR in the span of few rows."""
         return self._method
 
     @property
     def size(self) -> int:
-        """M as given: the number of columns of phi."""
+        """M, the number of columns of phi, including those dropped."""
         return self._factor.size
 
     @property
     def n_dropped(self) -> int:
-        """Active points left out because they are redundant in float64."""
+        """Number of active points that were dropped as redundant in float64."""
         return self._factor.n_dropped
 
     @property
     def kept_columns(self) -> list[int]:
-        """Columns of phi that count, in ascending order; the others are the `n_dropped` redundant active points."""
+        """Columns of phi in use, in ascending order: all except those of the `n_dropped` redundant active points."""
         return sorted(self._factor.columns)
 
     @property
     def weights(self) -> Array | None:
-        """The model's weights c, shape (M,), if it was built from rows with targets; else None.
+        """The model's weights c, shape (M,), if the rows had targets; otherwise None.
 
-        They minimise sum_A w_A (y_A - X_A . c)^2 + mu c^T P c, and come from the QR itself, not from normal equations.
-        Weights of dropped active points are zero.
+        They minimise sum_A w_A (y_A - X_A . c)^2 + mu c^T P c, and follow from the QR, not from normal equations. The
+        weights of dropped active points are zero.
         """
         return None if self._weights is None else self._weights.copy()
 
     @property
     def condition_number(self) -> float:
-        """Estimate of the 2-norm condition number of the triangular factor, the square root of that of H."""
+        """Estimate of the 2-norm condition number of the triangular factor R, the square root of that of H."""
         return self._factor.condition_number
 
     @property
     def error_estimate(self) -> float | None:
-        """Estimate of the largest relative error that rounding leaves in any rigidity; None for ``method="qr"``.
+        """Estimate of the largest relative rounding error of any rigidity; None for ``method="qr"``.
 
-        It is often far too high for environments like those of the training set, and practically never too low. The QR
-        route has no such number: its errors are those that one ulp of the inputs causes.
+        It is often far too high for environments like those of the training set, and practically never too low. QR
+        needs no estimate: its errors are those that a change of the inputs by one ulp causes.
         """
         estimate = self._factor.error_estimate
         return None if math.isnan(estimate) else estimate
 
     def hessian(self) -> Array:
-        """H of the kept columns as a dense array, for inspection: forming it loses digits that R has.
+        """Return H of the kept columns as a dense array, for inspection: forming it loses digits that R has.
 
         Returns
         -------
         numpy.ndarray, shape (M - n_dropped, M - n_dropped)
+            Rows and columns in the order of `kept_columns`.
         """
         if isinstance(self._factor, ThinFactor):
             return self._factor.hessian()
         triangle = self._factor.triangle()[:, np.argsort(self._factor.columns)]
         return triangle.T @ triangle
 
-    def _learnt(
+    def _updated_weights(
         self,
         factor: _core.HessianFactor | ThinFactor,
         rows: Array,
@@ -338,11 +359,11 @@ class FactorisedHessian:
         targets: Array,
         n_threads: int,
     ) -> Array:
-        """The weights after more rows with targets, with the factor after these."""
+        """Return the weights after more rows with targets; `factor` is the one after these rows."""
         if self._weights is None:
             raise InvalidInputError(
-                "targets were given, but this rigidity has no weights to start from; build it from rows with "
-                "targets=..., or leave them out."
+                "targets were given, but this rigidity has no weights to update; build it from rows with targets=..., "
+                "or leave the targets out."
             )
         if len(targets) != len(rows):
             raise InvalidInputError(f"got {len(targets)} targets for {len(rows)} rows; give one for each row.")
@@ -351,12 +372,12 @@ class FactorisedHessian:
             raise InvalidInputError(
                 f"the target of row {wrong[0]} is {targets[wrong[0]]}; it must be finite and at most {LARGEST_ENTRY:g}."
             )
-        pulls = (targets - self.predict(rows)) * (1.0 if weights is None else weights)
-        learnt = self._weights.copy()
+        errors = (targets - self.predict(rows)) * (1.0 if weights is None else weights)
+        updated = self._weights.copy()
         for first in range(0, self.size, _UNIT_ROWS):
             unit = np.eye(min(_UNIT_ROWS, self.size - first), self.size, first)
-            learnt[first : first + len(unit)] += (factor.covariance(unit, rows, 1.0, n_threads) * pulls).sum(axis=1)
-        return learnt
+            updated[first : first + len(unit)] += (factor.covariance(unit, rows, 1.0, n_threads) * errors).sum(axis=1)
+        return updated
 
     def __reduce__(self) -> tuple[object, ...]:
         factor = self._factor if isinstance(self._factor, ThinFactor) else parts_of(self._factor)

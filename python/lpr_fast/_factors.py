@@ -1,4 +1,4 @@
-"""Factors of the core, taken apart and put together."""
+"""Factors of the core as tuples of arrays: for pickling, and for adding columns."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ import numpy as np
 from . import _core
 from ._arrays import Array
 
-#: What makes a factor's triangle, and what it holds.
+#: Arguments of ``HessianFactor.from_triangle``, and those of ``with_held`` if rows are held.
 Parts: TypeAlias = tuple[tuple[int, list[int], Array, float, float], tuple[Array, Array, Array] | None]
 
 
 def parts_of(factor: _core.HessianFactor) -> Parts:
-    """All of a factor but where its updates began."""
+    """Return all parts of a factor, except the rows added by updates."""
     of_triangle = factor.size, factor.columns, factor.triangle(), factor.condition_number, factor.error_estimate
     return of_triangle, factor.held()
 
 
 def factor_from(parts: Parts) -> _core.HessianFactor:
-    """The factor that `parts_of` described."""
+    """Return the factor made of `parts_of`."""
     of_triangle, held = parts
     factor = _core.HessianFactor.from_triangle(*of_triangle)
     return factor if held is None else factor.with_held(*held)
 
 
 def widened(factor: _core.HessianFactor, n_new: int, regularizer: float) -> _core.HessianFactor:
-    """The factor with further columns, of which it knows nothing but the regularizer."""
+    """Return the factor with `n_new` more columns, in which H is the regularizer alone."""
     if n_new == 0:
         return factor
     (size, columns, triangle, _, estimate), held = parts_of(factor)

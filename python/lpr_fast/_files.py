@@ -15,7 +15,7 @@ from ._errors import InvalidInputError
 
 
 def refuse_output(output: Path, inputs: list[Path]) -> None:
-    """Throw for an output that cannot be written, before anything is computed."""
+    """Raise for an output that cannot be written, before anything is computed."""
     if output.is_dir():
         raise InvalidInputError(f"{output} is a folder; give the name of a file to write.")
     if not output.absolute().parent.is_dir():
@@ -27,13 +27,13 @@ def refuse_output(output: Path, inputs: list[Path]) -> None:
             raise InvalidInputError(f"{output} would overwrite an input; give another name.")
 
 
-def shown(path: str | Path) -> str:
-    """A path as messages and files can hold it, whatever its bytes."""
+def printable(path: str | Path) -> str:
+    """Return a path as text that can be encoded, with bytes that are not UTF-8 escaped."""
     return str(path).encode(errors="backslashreplace").decode()
 
 
 def sha256_of(path: Path) -> str:
-    """Hash of a file, in hexadecimal."""
+    """Return the SHA-256 of a file, in hexadecimal."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
@@ -43,10 +43,10 @@ def sha256_of(path: Path) -> str:
 
 @contextmanager
 def replacing(path: Path, part: Path | None = None) -> Iterator[BinaryIO]:
-    """A file that takes the place of `path` when all has gone well; otherwise what was there before stays.
+    """Open a temporary file that replaces `path` at the end of the block; after an exception `path` is unchanged.
 
-    Links are followed, and the permissions of a file that is replaced are kept. Until then it is `part`, which is
-    overwritten, or a file with a name of its own.
+    Links are followed, and the permissions of a replaced file are kept. The temporary file is `part`, which is
+    overwritten, or a file with a random name.
     """
     target = path.resolve()
     if target.exists() and not target.is_file() and not target.is_dir():
@@ -64,19 +64,19 @@ def replacing(path: Path, part: Path | None = None) -> Iterator[BinaryIO]:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Replace a file at once. What a kill leaves behind has a fixed name: the next write takes it away."""
+    """Replace a file at once. The temporary file has a fixed name, so that the next write removes it after a kill."""
     with replacing(path, _part_of(path)) as file:
         file.write(content)
 
 
 def remove_whole(path: Path) -> None:
-    """Remove a file that `write_whole` wrote, or was about to write."""
+    """Remove a file of `write_whole` and its temporary file."""
     path.unlink(missing_ok=True)
     _part_of(path).unlink(missing_ok=True)
 
 
 def publish(staged: Path, output: Path) -> None:
-    """Give a file that is complete its final name; nothing is to be done if that has happened before."""
+    """Give a complete file its final name; do nothing if that has been done before."""
     target = output.resolve()
     try:
         _rename(staged, target)
@@ -93,7 +93,7 @@ def _rename(part: Path, target: Path) -> None:
 
 @contextmanager
 def named_errors(path: Path) -> Iterator[None]:
-    """Have errors of the operating system tell the file, which those of an open one do not."""
+    """Add the path to errors of the operating system: those of an open file do not name it."""
     try:
         yield
     except OSError as error:

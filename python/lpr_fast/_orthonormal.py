@@ -1,4 +1,7 @@
-"""Orthonormal bases of a few long rows, by products whose bits depend on their rows alone."""
+"""Orthonormal bases of a few long rows.
+
+Scalar products come from the core: their bits depend on the two rows alone, not on threads or on the other rows.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +12,20 @@ import numpy as np
 from . import _core
 from ._arrays import Array
 
-# Rows of which so little is left that what is left has lost digits are projected again; one that stays so is nothing.
-_LITTLE = 0.5
-_PASSES = 4
+# A row whose norm falls below this share in a projection has lost digits and is projected again, up to so many times.
+_SMALL_SHARE = 0.5
+_MAX_PASSES = 4
 
-# Rows that are made orthogonal one by one; more of them by halves.
+# Up to so many rows are made orthogonal one by one; more are halved.
 _LEAF = 8
 
-# Entries of what is projected at once: 32 MB.
+# Entries that are projected at once: 32 MB.
 _ENTRIES = 2**22
 
 
 @dataclass(frozen=True, eq=False)
 class Basis:
-    """Orthonormal rows, and the same as columns.
+    """Orthonormal rows, stored as rows and as columns.
 
     Attributes
     ----------
@@ -35,7 +38,7 @@ class Basis:
 
     @classmethod
     def of(cls, rows: Array) -> Basis:
-        """A basis from rows that are orthonormal."""
+        """Return a basis from orthonormal rows."""
         return cls(np.ascontiguousarray(rows), np.ascontiguousarray(rows.T))
 
     def __len__(self) -> int:
@@ -43,24 +46,24 @@ class Basis:
         return len(self.rows)
 
     def split(self, vectors: Array, n_threads: int) -> tuple[Array, Array]:
-        """Coordinates within the span, (n, r), and what is orthogonal to it, (n, M), with the digits of the vectors."""
+        """Return coordinates within the span, (n, r), and the remainders orthogonal to it, (n, M), to full accuracy."""
         coordinates, left = self._projected(vectors, n_threads)
         if len(self) == self.rows.shape[1]:
-            return coordinates, np.zeros_like(left)  # the whole space: all else is rounding
-        little = np.flatnonzero(norms(left) < _LITTLE * norms(vectors))
-        if little.size:
-            again, left[little] = self._projected(left[little], n_threads)
-            coordinates[little] += again
+            return coordinates, np.zeros_like(left)  # the basis spans the whole space: remainders are rounding
+        small = np.flatnonzero(norms(left) < _SMALL_SHARE * norms(vectors))
+        if small.size:
+            again, left[small] = self._projected(left[small], n_threads)
+            coordinates[small] += again
         return coordinates, left
 
     def _projected(self, vectors: Array, n_threads: int) -> tuple[Array, Array]:
         if not len(self) or not len(vectors):
             return np.zeros((len(vectors), len(self))), vectors.copy()
-        coordinates = product(vectors, self.rows, n_threads)
-        return coordinates, vectors - product(coordinates, self.columns, n_threads)
+        coordinates = row_products(vectors, self.rows, n_threads)
+        return coordinates, vectors - row_products(coordinates, self.columns, n_threads)
 
     def extended(self, vectors: Array, n_threads: int) -> tuple[Basis, Array]:
-        """A basis that spans the vectors too, its first rows these ones; and the coordinates of the vectors in it."""
+        """Return this basis extended to span the vectors too, and the coordinates of the vectors in it."""
         growing = _Growing(self, len(vectors), n_threads)
         inside, left = self.split(vectors, n_threads)
         growing.coordinates[:, : len(self)] = inside
@@ -70,9 +73,9 @@ class Basis:
 
 
 class _Growing:
-    """A basis that takes up vectors by Gram's and Schmidt's method.
+    """A basis that vectors are added to by the Gram-Schmidt method.
 
-    A remainder that is rounding gets a direction like any other: it says next to nothing of it.
+    A remainder that is rounding becomes a direction like any other; its coordinates are negligible.
     """
 
     def __init__(self, basis: Basis, n_vectors: int, n_threads: int) -> None:
@@ -82,7 +85,7 @@ class _Growing:
         self._n_threads = n_threads
 
     def take(self, left: Array, whole: Array, first: int) -> None:
-        """Remainders from vector `first` on, orthogonal to all rows so far when their norms were `whole`."""
+        """Add the remainders `left` of the vectors from number `first`; `whole` are the norms of those vectors."""
         if len(left) <= _LEAF:
             start = self.count
             for i, remainder in enumerate(left):
@@ -102,32 +105,32 @@ class _Growing:
         remainder = remainder - (along[:, None] * new).sum(axis=0)
         coordinates[start : self.count] += along
         norm = float(norms(remainder[None])[0])
-        for _ in range(_PASSES):
-            if norm == 0.0 or norm > _LITTLE * whole:
+        for _ in range(_MAX_PASSES):
+            if norm == 0.0 or norm > _SMALL_SHARE * whole:
                 break
             inside, left = Basis.of(self.rows[: self.count])._projected(remainder[None], self._n_threads)
             coordinates[: self.count] += inside[0]
             remainder, whole, norm = left[0], norm, float(norms(left)[0])
-        if norm > _LITTLE * whole and self.count < len(self.rows):
+        if norm > _SMALL_SHARE * whole and self.count < len(self.rows):
             self.rows[self.count] = remainder / norm
             coordinates[self.count] = norm
             self.count += 1
 
 
-def product(a: Array, b: Array, n_threads: int) -> Array:
-    """Products of rows, a b^T: (n, k) and (m, k) -> (n, m)."""
-    return _core.kernel_rows(np.ascontiguousarray(a), b, 1.0, n_threads)
+def row_products(a: Array, b: Array, n_threads: int) -> Array:
+    """Return the scalar products of rows, a b^T, as kernels of power one: (n, k) and (m, k) -> (n, m)."""
+    return _core.kernel_rows(np.ascontiguousarray(a), np.ascontiguousarray(b), 1.0, n_threads)
 
 
 def norms(vectors: Array) -> Array:
-    """Norms of rows, right for entries whose squares leave the range of float64."""
+    """Return the norms of rows, also where squares of entries underflow or overflow."""
     largest = np.abs(vectors).max(axis=1, initial=0.0)
     unit = np.where(largest > 0.0, largest, 1.0)
     result: Array = unit * np.sqrt(np.square(vectors / unit[:, None]).sum(axis=1))
     return result
 
 
-def parts(n_rows: int, n_columns: int) -> list[slice]:
-    """Slices of rows that are projected at once."""
+def row_slices(n_rows: int, n_columns: int) -> list[slice]:
+    """Return slices of rows, each of which is projected at once."""
     step = max(1, _ENTRIES // n_columns)
     return [slice(first, first + step) for first in range(0, n_rows, step)]

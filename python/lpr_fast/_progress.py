@@ -1,4 +1,4 @@
-"""How far a call is, for those who want to know."""
+"""Reports on the progress of calls."""
 
 from __future__ import annotations
 
@@ -11,29 +11,36 @@ import numpy as np
 
 from ._arrays import Array
 
-#: Called when a piece of work is done, with the name of its kind, and how much of how much is done.
+#: Called as ``progress(stage, done, total)`` whenever a part of the work is done.
 Progress: TypeAlias = Callable[[str, int, int], None]
 
-# Rows that are scored between two reports.
+# Rows between two reports.
 _ROWS = 16384
 
-# Seconds between two changes of a line.
-_BETWEEN = 0.1
+# Least time between two changes of the line, in seconds.
+_INTERVAL = 0.1
 
 
 def silent(stage: str, done: int, total: int | None) -> None:
-    """Say nothing."""
+    """Report nothing."""
 
 
 class ProgressLine:
-    """A line on the standard error that says how far a call is: give one as `progress`.
+    """A line on standard error that shows the progress of a call: pass one as `progress`.
 
-    It appears when the call takes longer than `after` seconds, in terminals and notebooks alike.
+    It works in terminals and notebooks.
 
     Parameters
     ----------
     after : float
-        Seconds.
+        The line appears if the call takes longer than this, in seconds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lpr_fast import ProgressLine, Rigidity
+    >>> X = np.random.default_rng(seed=0).normal(size=(50, 4))
+    >>> rigidity = Rigidity.from_features(X, regularizer=1e-3, progress=ProgressLine())
     """
 
     def __init__(self, after: float = 2.0) -> None:
@@ -42,10 +49,10 @@ class ProgressLine:
         self._length = 0
 
     def __call__(self, stage: str, done: int, total: int | None) -> None:
-        """Show that of a stage so much of so much is done."""
+        """Show that `done` of `total` is done in a stage."""
         now = time.monotonic()
         is_done = done == total
-        if now < self._shown_from or (now - self._last < _BETWEEN and not is_done):
+        if now < self._shown_from or (now - self._last < _INTERVAL and not is_done):
             return
         self._last = now
         line = f"{stage}: {done:,}" + (f" of {total:,}" if total is not None else "")
@@ -53,16 +60,18 @@ class ProgressLine:
         self._length = 0 if is_done else len(line)
 
 
-def slices(stage: str, total: int, step: int, progress: Progress) -> Iterator[slice]:
-    """Parts of so many items, each of which is told of when it is done; all at once if nobody wants to know."""
+def reported_slices(stage: str, total: int, step: int, progress: Progress) -> Iterator[slice]:
+    """Yield slices of `total` items and report each when it is done; a single slice if `progress` is `silent`."""
     step = total if progress is silent else step
     for first in range(0, total, max(step, 1)):
         yield slice(first, min(first + step, total))
         progress(stage, min(first + step, total), total)
 
 
-def scored(call: Callable[[Array], Array], rows: Array, progress: Progress) -> Array:
-    """What a call makes of rows, of which each gives a number."""
+def call_in_parts(call: Callable[[Array], Array], rows: Array, progress: Progress) -> Array:
+    """Return ``call(rows)``, one number for each row, computed in parts with reports in between."""
     if progress is silent:
         return call(rows)
-    return np.concatenate([np.zeros(0), *(call(rows[part]) for part in slices("rows", len(rows), _ROWS, progress))])
+    return np.concatenate(
+        [np.zeros(0), *(call(rows[part]) for part in reported_slices("rows", len(rows), _ROWS, progress))]
+    )

@@ -1,4 +1,4 @@
-"""Arrays in, rigidities out."""
+"""Rigidity from arrays."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import warnings
 from numpy.typing import ArrayLike
 
 from . import _core
-from ._accumulator import HessianAccumulator, Method, accumulated
+from ._accumulator import HessianAccumulator, Method, accumulate_rows
 from ._arrays import (
     Array,
     as_columns,
@@ -19,15 +19,15 @@ from ._arrays import (
     as_square,
     as_vector,
 )
-from ._errors import InvalidInputError, LprWarning, doubts
+from ._errors import InvalidInputError, LprWarning, factorisation_warnings
 from ._factorised import FactorisedHessian
 from ._progress import Progress, silent
-from ._symmetry import about_asymmetry, symmetrised
+from ._symmetry import asymmetry_warning, symmetrised
 from ._thin import ThinFactor, is_thin
 
 
 class Rigidity(FactorisedHessian):
-    r"""Local prediction rigidity of a model, from one triangular factor of its Hessian.
+    r"""Local prediction rigidity of a model, from the triangular factor of its Hessian.
 
     .. math::
         \mathrm{LPR}_i = \frac{1}{\phi_i^T H^{-1} \phi_i}, \qquad
@@ -38,25 +38,39 @@ class Rigidity(FactorisedHessian):
     networks, K_MM for sparse kernel models (S. Chong et al., J. Chem. Theory Comput. 2023, 19, 8020).
 
     Build one with `from_features`, `from_kernels`, `from_hessian` or `from_accumulator`. Objects are immutable, can be
-    pickled, and can be used by several threads at once. Results do not depend on how environments are cut into calls
-    nor on `n_threads`, to the last bit; its default, 0, stands for ``OMP_NUM_THREADS`` or all cores of the process.
+    pickled, and can be used by several threads at once. Results have the same bits however environments are divided
+    among calls, and for any `n_threads`; its default, 0, means ``OMP_NUM_THREADS``, or all cores of the process.
 
     When one local prediction is held eps away from its optimum and the rest of the model adapts, the loss
-    sum_A w_A (y_A - X_A . c)^2 + mu c^T P c grows by LPR_i eps^2. It scales with the loss: on total energies (w_A = 1,
-    the default) a structure of N equal atoms gives each of them an LPR of at least N^2, on energies per atom
-    (w_A = 1 / N_A^2) of at least 1. With P = I no LPR is below mu / |phi_i|^2, the value of an environment about
-    which the training data say nothing.
+    sum_A w_A (y_A - X_A . c)^2 + mu c^T P c grows by LPR_i eps^2. The LPR scales with the loss: for a loss on total
+    energies (w_A = 1, the default) a structure of N equal atoms gives each of them an LPR of at least N^2, for a loss
+    on energies per atom (w_A = 1 / N_A^2) of at least 1. With P = I no LPR is below mu / |phi_i|^2, the value of an
+    environment about which the training set says nothing.
+
+    Examples
+    --------
+    The features of the training structures have no third component, so nothing determines predictions along it:
+
+    >>> import numpy as np
+    >>> from lpr_fast import Rigidity
+    >>> X = np.random.default_rng(seed=0).normal(size=(100, 3)) * [1.0, 1.0, 0.0]
+    >>> rigidity = Rigidity.from_features(X, regularizer=1e-6)
+    >>> lpr = rigidity.lpr([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    >>> bool(lpr[0] > 10.0), f"{lpr[1]:.0e}"
+    (True, '1e-06')
     """
 
     def __init__(self) -> None:
         raise InvalidInputError(
-            "Rigidity is not built directly; use its from_features, from_kernels, from_hessian or from_accumulator."
+            "Rigidity() builds nothing; use Rigidity.from_features, from_kernels, from_hessian or from_accumulator."
         )
 
     def _warn(self, stacklevel: int) -> None:
-        """Warn about what is doubtful in a new model; the warnings point `stacklevel` calls up."""
+        """Issue the warnings about the factorisation; they point `stacklevel` calls up."""
         size, n_dropped, estimate = self.size, self.n_dropped, self._factor.error_estimate
-        for message in doubts(method=self._method, size=size, n_dropped=n_dropped, error_estimate=estimate):
+        for message in factorisation_warnings(
+            method=self._method, size=size, n_dropped=n_dropped, error_estimate=estimate
+        ):
             warnings.warn(message, LprWarning, stacklevel=stacklevel + 1)
 
     @classmethod
@@ -68,7 +82,7 @@ class Rigidity(FactorisedHessian):
         n_threads: int,
         stacklevel: int = 3,
     ) -> Rigidity:
-        """What all constructors from rows call; warnings point `stacklevel` calls up."""
+        """Return the rigidity of accumulated rows; warnings point `stacklevel` calls up."""
         mu = as_number("regularizer", regularizer)
         factor, weights = _core.fit(accumulator._core, mu, prior, as_count("n_threads", n_threads))
         rigidity = cls._from_factor(
@@ -81,7 +95,7 @@ class Rigidity(FactorisedHessian):
     def _build_with_residuals(
         cls, accumulator: HessianAccumulator, prior: Array | None, regularizer: float, n_threads: int
     ) -> Rigidity:
-        """The same, with the factor of the prior; warnings point at the caller's caller."""
+        """Return the same, with the factor of the prior for `residual`; warnings point at the caller's caller."""
         rigidity = cls._build(accumulator, prior, regularizer, n_threads, stacklevel=4)
         if prior is not None:
             rigidity._prior = _core.factorize_prior(prior, as_count("n_threads", n_threads))
@@ -99,10 +113,10 @@ class Rigidity(FactorisedHessian):
         n_threads: int = 0,
         progress: Progress = silent,
     ) -> Rigidity:
-        """Rigidity of a linear model: H = X^T W X + mu I.
+        """Return the rigidity of a linear model: H = X^T W X + mu I.
 
-        At most a quarter as many rows as columns are looked at within their span (`method` is then ``"thin"``). Memory
-        is then of order N M, not M^2, and rigidities are as right as by the QR of all columns.
+        If there are at most a quarter as many rows as columns, H is factorised within the span of the rows (`method` is
+        then ``"thin"``). Memory is then of order N M, not M^2, and rigidities are as accurate as by QR of all columns.
 
         Parameters
         ----------
@@ -111,15 +125,21 @@ class Rigidity(FactorisedHessian):
         regularizer : float
             mu > 0.
         targets : array_like, shape (N,), optional
-            What the model is to predict for each row: from them follow `weights` and `predict`.
+            Reference value of each row; `weights` and `predict` need them.
         weights : array_like, shape (N,), optional
-            Weight w_A of each row's squared residual: 1, the default, for total energies, 1 / N_A^2 for those per atom.
+            Weight w_A of each row's squared residual: 1 (the default) for a loss on total energies, 1 / N_A^2 for one
+            on energies per atom.
         method : {"qr", "gram"}
             See `HessianAccumulator`.
         n_threads : int
             See `Rigidity`.
         progress : callable, optional
-            Called as ``progress(stage, rows_done, rows_in_all)``, such as a `ProgressLine`; the bits are the same.
+            Called as ``progress(stage, n_rows_done, n_rows)``, for instance a `ProgressLine`. It does not change the
+            bits of the results.
+
+        Returns
+        -------
+        Rigidity
 
         Raises
         ------
@@ -129,7 +149,7 @@ class Rigidity(FactorisedHessian):
             If ``method="gram"`` and the problem is too ill-conditioned for it.
         """
         rows = as_rows("X", X)
-        accumulator = accumulated(rows, weights, targets, method, n_threads, progress)
+        accumulator = accumulate_rows(rows, weights, targets, method, n_threads, progress)
         if method == "qr" and is_thin(rows):
             return cls._thin(rows, weights, targets, regularizer, n_threads)
         return cls._build(accumulator, None, regularizer, n_threads)
@@ -138,12 +158,12 @@ class Rigidity(FactorisedHessian):
     def _thin(
         cls, rows: Array, weights: ArrayLike | None, targets: ArrayLike | None, regularizer: float, n_threads: int
     ) -> Rigidity:
-        """What few rows that an accumulator has taken say within their span."""
+        """Return the rigidity of few rows, already checked by an accumulator, within their span."""
         mu, count = as_number("regularizer", regularizer), as_count("n_threads", n_threads)
         w = None if weights is None else as_vector("weights", weights)
         y = None if targets is None else as_vector("targets", targets)
-        factor, of_model = ThinFactor.fit(rows, w, y, mu, count)
-        return cls._from_factor(factor, mu, "thin", weights=of_model)
+        factor, model_weights = ThinFactor.fit(rows, w, y, mu, count)
+        return cls._from_factor(factor, mu, "thin", weights=model_weights)
 
     @classmethod
     def from_kernels(
@@ -158,10 +178,10 @@ class Rigidity(FactorisedHessian):
         n_threads: int = 0,
         progress: Progress = silent,
     ) -> Rigidity:
-        """Rigidity of a sparse kernel model: H = K_NM^T W K_NM + mu K_MM.
+        """Return the rigidity of a sparse kernel model: H = K_NM^T W K_NM + mu K_MM.
 
-        The LPR of a sparse kernel model is blind far from the active points: where all kernels vanish it is infinite.
-        Look at the `residual` k(i,i) - k_Mi^T K_MM^-1 k_Mi beside it, or at the `projected_process_variance`.
+        The LPR of a sparse kernel model means nothing far from the active points: it is infinite where all kernels
+        vanish. Look at the `residual` k(i,i) - k_Mi^T K_MM^-1 k_Mi too, or at the `projected_process_variance`.
 
         Parameters
         ----------
@@ -169,19 +189,24 @@ class Rigidity(FactorisedHessian):
             Kernels between training structures and active points, summed over the atoms of each structure.
         K_MM : array_like, shape (M, M)
             Kernels among the active points; symmetric positive semidefinite. No jitter is added: active points that
-            are redundant in float64 are dropped, `n_dropped` says how many, and an `LprWarning` says so.
+            are redundant in float64 are dropped with an `LprWarning`, and `n_dropped` counts them.
         regularizer : float
             mu > 0.
         targets : array_like, shape (N,), optional
-            What the model is to predict for each row: from them follow `weights` and `predict`.
+            Reference value of each row; `weights` and `predict` need them.
         weights : array_like, shape (N,), optional
-            Weight w_A of each row's squared residual: 1, the default, for total energies, 1 / N_A^2 for those per atom.
+            Weight w_A of each row's squared residual: 1 (the default) for a loss on total energies, 1 / N_A^2 for one
+            on energies per atom.
         method : {"qr", "gram"}
             See `HessianAccumulator`.
         n_threads : int
             See `Rigidity`.
         progress : callable, optional
-            Called as ``progress(stage, rows_done, rows_in_all)``, such as a `ProgressLine`; the bits are the same.
+            See `from_features`.
+
+        Returns
+        -------
+        Rigidity
 
         Raises
         ------
@@ -198,41 +223,46 @@ class Rigidity(FactorisedHessian):
                 f"K_MM has shape {prior.shape}, expected {(n_active, n_active)} for the {n_active} columns of K_NM; "
                 "check that the two are not swapped."
             )
-        accumulator = accumulated(rows, weights, targets, method, n_threads, progress)
+        accumulator = accumulate_rows(rows, weights, targets, method, n_threads, progress)
         return cls._build_with_residuals(accumulator, prior, regularizer, n_threads)
 
     @classmethod
     def from_hessian(cls, H: ArrayLike, *, regularizer: float = 0.0, n_threads: int = 0) -> Rigidity:
-        """Rigidity from a dense Hessian, for instance a neural network's: H + mu I.
+        """Return the rigidity for a dense Hessian, for instance that of a neural network: H + mu I.
 
-        H is that of *half* the summed squares, so that for a linear model it equals X^T W X: halve what automatic
-        differentiation gives for sum_A w_A (y_A - Y_A)^2, and give mu for the penalty mu |c|^2. The full Hessian of a
-        network need not be positive definite; that of Gauss and Newton is, for which you give the rows of the Jacobian
+        H is the Hessian of *half* the summed squares, so that it equals X^T W X for a linear model: halve the result of
+        automatic differentiation for sum_A w_A (y_A - Y_A)^2, and give mu for the penalty mu |c|^2. The full Hessian of
+        a network need not be positive definite. The Gauss-Newton Hessian is: for it pass the rows of the Jacobian
         dY_A/dc to `from_features`.
 
         Parameters
         ----------
         H : array_like, shape (M, M)
-            Symmetric; with `regularizer`, positive definite. Asymmetry of up to 1e-4 of the largest entry counts as
-            rounding of derivatives in float32: H is averaged with its transpose, and an `LprWarning` says so.
+            Symmetric; H + mu I must be positive definite. An asymmetry of up to 1e-4 of the largest entry counts as
+            rounding of derivatives in float32: H is averaged with its transpose, with an `LprWarning`.
         regularizer : float
             mu >= 0. With 0, `variance` and `covariance` need an explicit scale.
         n_threads : int
             See `Rigidity`.
+
+        Returns
+        -------
+        Rigidity
 
         Raises
         ------
         InvalidInputError
             For arrays and regularizers that cannot be used.
         NotPositiveDefiniteError
-            Naming the smallest eigenvalue and a regularizer that would suffice.
+            If H + mu I is not positive definite; the message names the smallest eigenvalue and a regularizer that
+            suffices.
         """
         mu = as_number("regularizer", regularizer)
         hessian, asymmetry = symmetrised(as_square("H", H))
         factor = _core.factorize_hessian(hessian, mu, as_count("n_threads", n_threads))
         rigidity = cls._from_factor(factor, mu, "hessian")
         if asymmetry > 0.0:
-            warnings.warn(about_asymmetry(asymmetry, factor.error_estimate), LprWarning, stacklevel=2)
+            warnings.warn(asymmetry_warning(asymmetry, factor.error_estimate), LprWarning, stacklevel=2)
         rigidity._warn(2)
         return rigidity
 
@@ -240,23 +270,31 @@ class Rigidity(FactorisedHessian):
     def from_accumulator(
         cls, accumulator: HessianAccumulator, *, regularizer: float, prior: ArrayLike | None = None, n_threads: int = 0
     ) -> Rigidity:
-        """Rigidity from accumulated training rows: H = rows^T W rows + mu prior. The accumulator may go on afterwards.
+        """Return the rigidity of accumulated training rows: H = sum_A w_A X_A X_A^T + mu P.
+
+        More rows may be added to the accumulator afterwards.
 
         Parameters
         ----------
         accumulator : HessianAccumulator
-            With at least one row.
+            An accumulator with at least one row.
         regularizer : float
             mu > 0.
         prior : array_like, shape (M, M), optional
-            Symmetric positive semidefinite, for instance K_MM; the identity by default.
+            P, symmetric positive semidefinite, for instance K_MM; the identity by default.
         n_threads : int
             See `Rigidity`.
 
+        Returns
+        -------
+        Rigidity
+
         Raises
         ------
-        InvalidInputError, NotPositiveDefiniteError
-            As `from_kernels`; also for an accumulator without rows.
+        InvalidInputError
+            As for `from_kernels`, and for an accumulator without rows.
+        NotPositiveDefiniteError
+            As for `from_kernels`.
         """
         if not isinstance(accumulator, HessianAccumulator):
             raise InvalidInputError(f"accumulator is a {type(accumulator).__name__}; it must be a HessianAccumulator.")
@@ -264,21 +302,22 @@ class Rigidity(FactorisedHessian):
         return cls._build_with_residuals(accumulator, prior_array, regularizer, n_threads)
 
     def restrict(self, columns: ArrayLike, *, n_threads: int = 0) -> Rigidity:
-        """The same numbers with less work, for phi that vanish outside `columns`.
+        """Return a smaller rigidity with the same results, for phi that vanish outside `columns`.
 
-        Exact, and as accurate as the whole: the columns of the inverse factor that matter are triangularised anew.
+        It is exact and as accurate as the whole: these columns of the inverse factor are triangularised again.
 
         Parameters
         ----------
         columns : array_like of int, shape (m,)
-            Different columns of phi, in the order in which they will be given.
+            Distinct columns of phi, in the order that the new phi will have.
         n_threads : int
             See `Rigidity`.
 
         Returns
         -------
         Rigidity
-            Of size m: its phi have m columns. Further rows given to `updated` must vanish outside `columns` too.
+            A rigidity of size m: its phi have m columns. Rows passed to its `updated` must vanish outside `columns`
+            too.
 
         Raises
         ------
@@ -302,59 +341,65 @@ class Rigidity(FactorisedHessian):
         targets: ArrayLike | None = None,
         n_threads: int = 0,
     ) -> Rigidity:
-        """The rigidity after more training rows, H + rows^T W rows; this object stays as it is.
+        """Return the rigidity after more training rows, H + rows^T W rows; this object does not change.
 
-        Rows may come in several updates, one after the other: the bits of rigidities are those of one. With `targets`
-        the weights of the model follow, c + H_new^-1 rows^T W (targets - rows c) (recursive least squares); without,
-        the new rigidity has no weights and predicts nothing, for those of before are not those of the rows.
-        Updated weights lose as many digits as H has, those of a fit to all rows half of these.
+        Several updates give rigidities with the bits of a single one. With `targets` the weights of the model are
+        updated too, c + H_new^-1 rows^T W (targets - rows c) (recursive least squares). Without targets the new
+        rigidity has no weights: the old ones do not fit the new rows. The error of updated weights grows with the
+        condition number of H, that of weights from a fit to all rows only with its square root.
 
         Parameters
         ----------
         rows : array_like, shape (n, M)
             Structure rows.
         weights : array_like, shape (n,), optional
-            Weight w_A of each row's squared residual: 1, the default, for total energies, 1 / N_A^2 for those per atom.
+            Weight w_A of each row's squared residual: 1 (the default) for a loss on total energies, 1 / N_A^2 for one
+            on energies per atom.
         targets : array_like, shape (n,), optional
-            What the model is to predict for each row (of a fitted model's `rigidity`: without its baseline).
+            Reference value of each row; for the `rigidity` of a fitted model, minus the baseline of the model.
         n_threads : int
             See `Rigidity`.
-
-        Raises
-        ------
-        InvalidInputError
-            As `HessianAccumulator.add`, and for targets where there are no weights to start from.
-        """
-        row_array, count = as_matrix("rows", rows), as_count("n_threads", n_threads)
-        weight_array = None if weights is None else as_vector("weights", weights)
-        factor = self._factor.updated(row_array, weight_array, count)
-        learnt = None
-        if targets is not None:
-            learnt = self._learnt(factor, row_array, weight_array, as_vector("targets", targets), count)
-        return self._from_factor(factor, self._regularizer, self._method, weights=learnt, prior=self._prior)
-
-    def _knowing(self, rows: HessianAccumulator, n_threads: int) -> Rigidity:
-        """The rigidity after training rows without targets, which leave the weights as they are."""
-        assert isinstance(self._factor, _core.HessianFactor)  # of an accumulator
-        factor = self._factor.updated_by(rows._core, n_threads)
-        return self._from_factor(factor, self._regularizer, self._method, weights=self._weights, prior=self._prior)
-
-    def holding(self, rows: ArrayLike) -> Rigidity:
-        """The same rigidity, with `lpr_held` besides: how firm predictions are while those of `rows` are fixed.
-
-        Hold what the data leave open in common for many environments, so that it does not hide what they say of each:
-        the mean of phi over the atoms of each species, where totals of one composition do not say how the energy is
-        split between species; groups of environments; an isolated atom; a phase.
-
-        Parameters
-        ----------
-        rows : array_like, shape (q, M)
-            Rows of phi, of which the scale does not matter. Rows that depend on others hold nothing more.
 
         Returns
         -------
         Rigidity
-            With the bits of this one in all else; `restrict` and `updated` keep what is held.
+
+        Raises
+        ------
+        InvalidInputError
+            As for `HessianAccumulator.add`, and for targets if there are no weights to update.
+        """
+        row_array, count = as_matrix("rows", rows), as_count("n_threads", n_threads)
+        weight_array = None if weights is None else as_vector("weights", weights)
+        factor = self._factor.updated(row_array, weight_array, count)
+        updated = None
+        if targets is not None:
+            updated = self._updated_weights(factor, row_array, weight_array, as_vector("targets", targets), count)
+        return self._from_factor(factor, self._regularizer, self._method, weights=updated, prior=self._prior)
+
+    def _with_unlabelled_rows(self, rows: HessianAccumulator, n_threads: int) -> Rigidity:
+        """Return the rigidity after training rows without targets, with the same weights."""
+        assert isinstance(self._factor, _core.HessianFactor)  # this rigidity comes from an accumulator
+        factor = self._factor.updated_by(rows._core, n_threads)
+        return self._from_factor(factor, self._regularizer, self._method, weights=self._weights, prior=self._prior)
+
+    def holding(self, rows: ArrayLike) -> Rigidity:
+        """Return the same rigidity with `lpr_held` in addition: the LPR with the predictions of `rows` fixed.
+
+        A direction that the data do not determine can lower the LPR of many environments at once and hide the
+        differences between them. Hold that direction: the mean of phi over the atoms of each species, if totals of one
+        composition do not determine how the energy is split between the species; a group of environments; an isolated
+        atom; a phase.
+
+        Parameters
+        ----------
+        rows : array_like, shape (q, M)
+            Rows of phi; their scale does not matter. Rows that depend linearly on others have no further effect.
+
+        Returns
+        -------
+        Rigidity
+            All other results have the same bits; `restrict` and `updated` keep the held rows.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Hessians of few rows and many columns."""
+"""Hessians of few rows and many columns, factorised within the span of the rows."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from . import _core
-from ._arrays import LARGEST_ENTRY, Array
+from ._arrays import Array, refuse_unusable
 from ._errors import InvalidInputError
 from ._factors import Parts, factor_from, parts_of, widened
-from ._orthonormal import Basis, norms, parts, product
+from ._orthonormal import Basis, norms, row_products, row_slices
 
-# Rows are few if the columns that they know are so many times more.
+# Rows are few if there are at least so many times more columns that are not zero.
 _FEW = 4
 
 
 def is_thin(rows: Array) -> bool:
-    """Whether rows are so few that they are better looked at within their span.
+    """Return whether rows are so few that H is better factorised within their span.
 
-    Columns of zeros do not count: where the span is all that is left, nothing is orthogonal to it but rounding.
+    Columns of zeros do not count: if the span were the whole space of the others, remainders would be rounding.
     """
     return bool(_FEW * len(rows) <= np.count_nonzero(rows.any(axis=0)))
 
@@ -33,15 +33,16 @@ class ThinFactor:
     .. math::
         \phi^T H^{-1} \phi = |R^{-T} q|^2 + |p|^2 / \mu,
 
-    where R is the triangular factor of H within the span. p is computed as a vector: no digits cancel. A factor of the
-    core, of size 1 + d, scores (\|p\|, q); its first column stands for p. Methods are those of the core's factors.
+    where R is the triangular factor of H within the span. p is computed as a vector, so that no digits cancel. A factor
+    of the core, of size 1 + d, takes (\|p\|, q); its first column stands for p. The methods are those of the core's
+    factors.
 
     Attributes
     ----------
     basis : Basis
         Q.
     places : numpy.ndarray, shape (r, 1 + d)
-        Coordinates in the basis times this are those that the core's factor takes.
+        Coordinates in the basis times this matrix are the coordinates that `reduced` takes.
     reduced : _core.HessianFactor
         The factor within the span.
     regularizer : float
@@ -60,7 +61,7 @@ class ThinFactor:
     def fit(
         cls, rows: Array, weights: Array | None, targets: Array | None, regularizer: float, n_threads: int
     ) -> tuple[ThinFactor, Array | None]:
-        """The factor of checked rows and, with targets, the weights of the model."""
+        """Return the factor of checked rows and, with targets, the weights of the model."""
         basis, coordinates = Basis.of(np.zeros((0, rows.shape[1]))).extended(rows, n_threads)
         accumulator = _core.HessianAccumulator(1 + len(basis), "qr", targets is not None)
         accumulator.add(np.hstack([np.zeros((len(rows), 1)), coordinates]), targets, weights, n_threads)
@@ -75,12 +76,12 @@ class ThinFactor:
 
     @property
     def columns(self) -> list[int]:
-        """All of them."""
+        """All columns."""
         return list(range(self.size))
 
     @property
     def n_dropped(self) -> int:
-        """None of them."""
+        """Zero: no column is dropped."""
         return 0
 
     @property
@@ -98,12 +99,7 @@ class ThinFactor:
             raise InvalidInputError(
                 f"{name} has {phi.shape[1]} columns, expected {self.size}, one for each weight of the model."
             )
-        wrong = np.flatnonzero(~(np.abs(phi) <= LARGEST_ENTRY).all(axis=1))
-        if wrong.size:
-            raise InvalidInputError(
-                f"{name} row {wrong[0]} holds NaN, infinity or an entry above 1e140; remove or recompute that "
-                "environment."
-            )
+        refuse_unusable(name, phi)
         return phi
 
     def _check_columns(self, columns: list[int]) -> None:
@@ -117,13 +113,13 @@ class ThinFactor:
             raise InvalidInputError(f"column {twice[0]} is given twice; give each column once.")
 
     def _within(self, inside: Array, n_threads: int) -> Array:
-        """What the core's factor takes, from coordinates in the basis."""
-        return product(inside, np.ascontiguousarray(self.places.T), n_threads)
+        """Return the coordinates that `reduced` takes, from coordinates in the basis."""
+        return row_products(inside, self.places.T, n_threads)
 
     def _coordinates(self, phi: Array, n_threads: int) -> Array:
-        """(|p|, q) of rows of phi."""
+        """Return (|p|, q) of rows of phi."""
         result = np.empty((len(phi), self.reduced.size))
-        for part in parts(len(phi), self.size):
+        for part in row_slices(len(phi), self.size):
             inside, left = self.basis.split(phi[part], n_threads)
             result[part] = self._within(inside, n_threads)
             result[part, 0] = norms(left)
@@ -143,41 +139,41 @@ class ThinFactor:
         return self.reduced.variance(self._coordinates(self._checked("phi", phi), n_threads), scale, n_threads)
 
     def covariance(self, phi_a: Array, phi_b: Array, scale: float, n_threads: int) -> Array:
-        """See `Rigidity`: the core's within the span, and products of what is orthogonal to it."""
+        """See `Rigidity`: the covariance within the span, and products of the remainders p."""
         inside_a, left_a = self.basis.split(self._checked("phi_a", phi_a), n_threads)
         inside_b, left_b = self.basis.split(self._checked("phi_b", phi_b), n_threads)
         a, b = self._within(inside_a, n_threads), self._within(inside_b, n_threads)
         within = self.reduced.covariance(a, b, scale, n_threads)
         if not len(left_b):
             return within
-        return within + scale / self.regularizer * product(left_a, left_b, n_threads)
+        return within + scale / self.regularizer * row_products(left_a, left_b, n_threads)
 
     @property
     def holds(self) -> bool:
-        """Whether something is held."""
+        """Whether rows are held."""
         return self._held is not None
 
     def whitened(self, phi: Array, n_threads: int) -> Array:
-        """Rows z with |z|^2 = phi^T H^-1 phi: the core's within the span, behind them p / mu^1/2."""
+        """Return rows z with |z|^2 = phi^T H^-1 phi: those within the span, followed by p / mu^1/2."""
         inside, left = self.basis.split(self._checked("phi", phi), n_threads)
         within = self.reduced.whitened(self._within(inside, n_threads), n_threads)
         return np.hstack([within, left / np.sqrt(self.regularizer)])
 
     def whitened_held(self, phi: Array, n_threads: int) -> Array:
-        """The same with what is held taken off, which lies in the span of the factor that holds it."""
+        """Return the same orthogonal to the held directions; these lie in the span of the factor that holds them."""
         holder = self._held or self
         inside, left = holder.basis.split(self._checked("phi", phi), n_threads)
         within = holder.reduced.whitened_held(holder._within(inside, n_threads), n_threads)
         return np.hstack([within, left / np.sqrt(self.regularizer)])
 
     def holding(self, rows: Array) -> ThinFactor:
-        """See `Rigidity`: a factor beside this one spans the held rows too, so that the bits of all else stay."""
+        """See `Rigidity`: a second factor spans the held rows too, so that other results keep their bits."""
         wider, coordinates = replace(self, _origin=None, _added=None)._spanning(self._checked("the held rows", rows), 0)
         return replace(self, _held=replace(wider, reduced=wider.reduced.holding(coordinates), _held=None))
 
     def updated(self, rows: Array, weights: Array | None, n_threads: int) -> ThinFactor:
-        """See `Rigidity`: from where the first update started, so that a chain of them has the bits of one."""
-        _core.HessianAccumulator(self.size, "qr", labelled=False).add(rows, None, weights, n_threads)  # looks at them
+        """See `Rigidity`: always from the factor before the first update, so that several have the bits of one."""
+        _core.HessianAccumulator(self.size, "qr", labelled=False).add(rows, None, weights, n_threads)  # checks them
         origin = self._origin or self
         held = None if self._held is None else self._held.updated(rows, weights, n_threads)
         given = np.ones(len(rows)) if weights is None else weights
@@ -188,7 +184,7 @@ class ThinFactor:
         return replace(wider, reduced=reduced, _origin=origin, _added=(rows, given), _held=held)
 
     def restrict_to(self, columns: list[int], n_threads: int) -> ThinFactor:
-        """See `Rigidity`: the basis is that of its own chosen columns, and what is orthogonal to that stays so."""
+        """See `Rigidity`: the new basis spans the chosen columns of this one."""
         self._check_columns(columns)
         nothing = Basis.of(np.zeros((0, len(columns))))
         inner, _ = nothing.extended(np.ascontiguousarray(self.basis.rows[:, columns]), n_threads)
@@ -199,7 +195,7 @@ class ThinFactor:
         return ThinFactor(inner, places, wider.reduced, self.regularizer, _held=held)
 
     def _spanning(self, rows: Array, n_threads: int) -> tuple[ThinFactor, Array]:
-        """The same factor with a basis that spans the rows too, and what its core's factor takes for them."""
+        """Return the same factor with a basis that spans the rows too, and the rows as `reduced` takes them."""
         basis, inside = self.basis.extended(rows, n_threads)
         n_new = len(basis) - len(self.basis)
         places = np.zeros((len(basis), self.reduced.size + n_new))
@@ -209,7 +205,7 @@ class ThinFactor:
         return wider, wider._within(inside, n_threads)
 
     def hessian(self) -> Array:
-        """H as a dense array, (M, M)."""
+        """Return H as a dense array, (M, M)."""
         whitened = np.linalg.solve(self.reduced.triangle().T, self.places.T[np.asarray(self.reduced.columns)])
         root = np.linalg.inv(np.linalg.qr(whitened, mode="r")).T @ self.basis.rows
         return root.T @ root + self.regularizer * (np.eye(self.size) - self.basis.columns @ self.basis.rows)

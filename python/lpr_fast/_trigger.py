@@ -1,4 +1,4 @@
-"""When a simulation should save a frame, or stop."""
+"""The decision of a simulation to save a frame, or to stop."""
 
 from __future__ import annotations
 
@@ -8,40 +8,47 @@ from . import _core
 from ._arrays import as_count, as_number, as_step
 from ._errors import InvalidInputError
 
-#: The limit that a step is beyond.
+#: The limit that a step crosses.
 Reason = Literal["lpr", "percentile", "unpinned"]
 
 
 class Trigger:
-    """Decides, step by step, when a simulation is worth a saved frame, or the end of the run.
+    """A decision, at each step of a simulation, whether to save the frame or to stop.
 
-    A step is beyond a limit if its lowest LPR is below `threshold`, its lowest percentile below `percentile`, or more
-    than a share `unpinned_share` of its atoms loose or unlike the training set. The trigger fires when `n_steps` scored
-    steps one after the other are beyond any of the limits that it was given; then again only after a step that has
-    recovered from all of them, and not before `cool_down` steps have passed.
+    A step crosses a limit if its lowest LPR is below `threshold`, its lowest percentile is below `percentile`, or more
+    than a share `unpinned_share` of its atoms is loose or unlike the training set. The trigger fires when `n_steps`
+    scored steps in a row cross any of the given limits. It fires again only after a step that has recovered from all of
+    them, and not before `cool_down` steps have passed.
 
     Parameters
     ----------
     threshold : float, optional
-        LPR, on the scale of the model's loss.
+        Limit of the LPR, on the scale of the model's loss.
     release : float, optional
-        The LPR has recovered when it is at or above this: at least the threshold, which it is by default.
+        The LPR has recovered when it is at or above this value: at least the threshold, and the threshold by default.
     percentile : float, optional
-        Between 0 and 100; see `Scores`. On the same scale for all models.
+        Limit of the percentile, between 0 and 100; see `Scores`. It has the same meaning for all models.
     unpinned_share : float, optional
-        Between 0, for which one atom is enough, and 1. Of the training environments themselves about 0.01 are loose or
-        unlike.
+        Limit of the share, between 0 (one atom is enough) and 1. About 0.01 of the training environments themselves
+        are loose or unlike.
     n_steps : int
-        Scored steps in a row.
+        Number of scored steps in a row.
     cool_down : int
-        Steps of the simulation.
+        Number of simulation steps between two saved frames.
     max_frames : int
-        It fires no more often than this.
+        Largest number of times that the trigger fires.
 
     Raises
     ------
     InvalidInputError
-        For values that cannot be meant, and where there is no limit.
+        For values out of range, and if no limit is given.
+
+    Examples
+    --------
+    >>> from lpr_fast import Trigger
+    >>> trigger = Trigger(threshold=10.0, n_steps=2)
+    >>> [trigger.update(step, lpr) for step, lpr in enumerate([12.0, 9.0, 8.0, 7.0])]
+    [None, None, 'lpr', None]
     """
 
     def __init__(
@@ -75,28 +82,34 @@ class Trigger:
         lowest_percentile: float | None = None,
         unpinned_share: float | None = None,
     ) -> Reason | None:
-        """Why this step fires: the gravest limit that it is beyond; None if it does not fire.
+        """Return the reason why this step fires, the most severe limit that it crosses; None if it does not fire.
 
         Parameters
         ----------
         step : int
             Number of the step, not smaller than at the last call; the same step again never fires.
-        lowest_lpr, lowest_percentile : float
-            Of the atoms that are watched; infinity and 100 where there are none.
-        unpinned_share : float
-            Share of these atoms whose verdict is 1 or 2, from 0 to 1.
+        lowest_lpr : float, optional
+            Lowest LPR of the watched atoms; infinity if there are none.
+        lowest_percentile : float, optional
+            Lowest percentile of the watched atoms; 100 if there are none.
+        unpinned_share : float, optional
+            Share of the watched atoms whose verdict is 1 or 2, from 0 to 1.
+
+        Returns
+        -------
+        {"lpr", "percentile", "unpinned"} or None
 
         Raises
         ------
         InvalidInputError
-            For NaN, steps that decrease, and where something is missing that the trigger has a limit for.
+            For NaN, for steps that decrease, and if a value is missing that has a limit.
         """
         given = {"lpr": lowest_lpr, "percentile": lowest_percentile, "unpinned": unpinned_share}
         missing = [name for name in self._watched if given[name] is None]
         if missing:
             names = {"lpr": "lowest_lpr", "percentile": "lowest_percentile", "unpinned": "unpinned_share"}
             raise InvalidInputError(
-                f"the trigger has a limit for {names[missing[0]]}, which was not given; give it for every step."
+                f"{names[missing[0]]} is missing, but the trigger has a limit for it; give it at every step."
             )
         reason = self._core.update(
             as_step("step", step),
@@ -108,15 +121,15 @@ class Trigger:
 
     @property
     def watched(self) -> tuple[Reason, ...]:
-        """What it has a limit for."""
+        """The quantities that have a limit."""
         return self._watched
 
     @property
     def n_fired(self) -> int:
-        """How often it has fired."""
+        """Number of times that the trigger has fired."""
         return self._core.n_fired
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether it will never fire again."""
+        """Whether the trigger has fired `max_frames` times and will not fire again."""
         return self._core.is_exhausted

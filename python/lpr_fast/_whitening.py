@@ -1,7 +1,7 @@
-"""Coordinates in which H is the identity: z = R^-T phi, so that |z|^2 = phi^T H^-1 phi and LPR = 1 / |z|^2.
+"""Whitened coordinates, in which H is the identity: z = R^-T phi, so that |z|^2 = phi^T H^-1 phi and LPR = 1 / |z|^2.
 
-A row x that joins the data with weight w makes H the matrix I + z_x z_x^T, z_x = sqrt(w) R^-T x. With rows held fixed
-the same is true of what is left of all z beside the held directions: these span the same space whatever is added.
+A row x that joins the data with weight w changes H to I + z_x z_x^T, z_x = sqrt(w) R^-T x. If rows are held, the same
+is true of the components of all z orthogonal to the held directions: these span the same space whatever is added.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ._thin import ThinFactor
 
 @dataclass(frozen=True)
 class Whitening:
-    """A factor, and whether the predictions that it holds are fixed."""
+    """Whitening by a factor, with the predictions of its held rows fixed if `is_held`."""
 
     factor: _core.HessianFactor | ThinFactor
     is_held: bool
@@ -26,26 +26,26 @@ class Whitening:
 
     @classmethod
     def of(cls, rigidity: Rigidity, *, is_held: bool, n_threads: int) -> Whitening:
-        """That of a rigidity."""
+        """Return the whitening by the factor of a rigidity."""
         return cls(rigidity._factor, is_held, n_threads)
 
     def rows(self, phi: Array) -> Array:
-        """Z of rows of phi: (n, M) -> (n, r)."""
+        """Return z of rows of phi: (n, M) -> (n, r)."""
         whitened = self.factor.whitened_held if self.is_held else self.factor.whitened
         return whitened(phi, self.n_threads)
 
     def forms(self, phi: Array) -> Array:
-        """|z|^2 of rows of phi, without z: (n,)."""
+        """Return |z|^2 of rows of phi, computed without z: (n,)."""
         lpr = self.factor.lpr_held if self.is_held else self.factor.lpr
         return 1.0 / lpr(phi, self.n_threads)
 
     def moments(self) -> Moments:
-        """What takes rows of phi, any number of them, and gives sum w z z^T."""
+        """Return an empty accumulator of sum w z z^T."""
         return Moments(self)
 
 
 class Moments:
-    """Sums of w z z^T, with bits that depend on the rows and their order alone."""
+    """Accumulator of sum w z z^T; its bits depend on the rows and their order alone."""
 
     def __init__(self, whitening: Whitening) -> None:
         self._whitening = whitening
@@ -58,23 +58,23 @@ class Moments:
         rows = phi
         if not isinstance(self._whitening.factor, _core.HessianFactor):
             rows = self._whitening.rows(phi)
-            self._sum = self._sum or _core.SecondMoments(unit_factor(rows.shape[1]), held=False)
+            self._sum = self._sum or _core.SecondMoments(identity_factor(rows.shape[1]), held=False)
         assert self._sum is not None
         self._sum.add(rows, weights, self._whitening.n_threads)
 
     def total(self) -> Array:
-        """All of them: (r, r)."""
+        """Return the sum, (r, r)."""
         assert self._sum is not None
         return self._sum.sum(self._whitening.n_threads)
 
 
-def unit_factor(size: int) -> _core.HessianFactor:
-    """That of H = 1."""
+def identity_factor(size: int) -> _core.HessianFactor:
+    """Return the factor of H = I."""
     return _core.HessianFactor.from_triangle(size, list(range(size)), np.eye(size), 1.0, np.nan)
 
 
 def holds(rigidity: Rigidity) -> bool:
-    """Whether something is held; what a rigidity of some columns holds is no part of its space."""
+    """Return whether rows are held."""
     factor = rigidity._factor
     if isinstance(factor, ThinFactor):
         return factor.holds
@@ -82,12 +82,7 @@ def holds(rigidity: Rigidity) -> bool:
     return held is not None and len(held[0]) > 0
 
 
-def products(a: Array, b: Array, n_threads: int) -> Array:
-    """Scalar products of rows, (n_a, n_b), with bits that depend on the two rows alone: kernels of power one."""
-    return _core.kernel_rows(a, np.ascontiguousarray(b), 1.0, n_threads)
-
-
-def squares(z: Array) -> Array:
-    """Squared norms of rows."""
-    found: Array = (z * z).sum(axis=1)
-    return found
+def squared_norms(z: Array) -> Array:
+    """Return the squared norms of rows."""
+    result: Array = (z * z).sum(axis=1)
+    return result

@@ -225,7 +225,7 @@ contains
         text = text_at(c_last_error())
     end function
 
-    !> Version of the library, such as "0.1.0".
+    !> Version of the library, such as "0.2.0".
     function lpr_fast_version() result(text)
         character(:), allocatable :: text
         text = text_at(c_version())

@@ -20,7 +20,7 @@ typedef enum {
     LPR_FAST_OK = 0,
     LPR_FAST_INVALID_INPUT = 1, /**< an argument or a file that cannot be used */
     LPR_FAST_OUT_OF_MEMORY = 2,
-    LPR_FAST_INTERNAL_ERROR = 3 /**< anything else: a mistake in lpr_fast */
+    LPR_FAST_INTERNAL_ERROR = 3 /**< anything else: a mistake in the library */
 } lpr_fast_status;
 
 /** Reads the model file that Python's `save` or `lpr-fast fit` wrote.
@@ -180,7 +180,7 @@ double lpr_fast_cutoff(const lpr_fast_model* model);
  * next call on this thread that fails, and is cut after some hundred bytes. */
 const char* lpr_fast_last_error(void);
 
-/** Version of the library, such as "0.1.0". */
+/** Version of the library, such as "0.2.0". */
 const char* lpr_fast_version(void);
 
 #ifdef __cplusplus

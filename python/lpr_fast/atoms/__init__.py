@@ -1,1 +1,1 @@
-"""Models of structures: `ase.Atoms` in, numbers for each atom out."""
+"""Models of structures: scores of each atom of `ase.Atoms`."""

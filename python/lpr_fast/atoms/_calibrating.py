@@ -1,4 +1,4 @@
-"""A model with standard deviations in the unit of the energies, from held-out structures."""
+"""Calibration: prior variances and conformal intervals from held-out structures."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ _SECTIONS = ("calibration", "force_calibration", "conformal")
 
 @dataclass(frozen=True)
 class Asked:
-    """What a calibration is asked for, beside the constant of energies.
+    """Options of a calibration.
 
     Attributes
     ----------
     variance : {"sr", "pp"} or None
-        What is scaled; None for the default of the kind of model.
+        The variance of energies to scale; None for the default of the kind of model.
     energy_key, force_key : str or None
-        Names of labels.
+        Names of the labels.
     forces : bool
-        Whether forces get a constant too.
+        Whether to calibrate forces too.
     largest_residual : float or None
-        Forces that rest on larger residuals do not count.
+        Forces that depend on environments of a larger residual are ignored.
     coverage : float or None
-        That of conformal intervals, if there are to be any.
+        Coverage of the conformal intervals; None for no intervals.
     group_key : str or None
-        What tells groups of structures apart.
+        Name of the groups of structures.
     """
 
     variance: VarianceKind | None
@@ -58,7 +58,7 @@ class Asked:
 
 
 def calibrated_model(model: StructureModel, given: Iterable[Atoms], asked: Asked, n_threads: int) -> _core.Model:
-    """The model with the constants that explain how far it missed the labels of frames, and intervals if asked for."""
+    """Return the model with prior variances, and intervals, from its errors for labelled frames."""
     _refuse_what_has_no_effect(asked)
     coverage = None if asked.coverage is None else as_coverage(asked.coverage)
     frames = as_list(given) if asked.forces or coverage is not None else given
@@ -80,20 +80,19 @@ def calibrated_model(model: StructureModel, given: Iterable[Atoms], asked: Asked
 def _refuse_what_has_no_effect(asked: Asked) -> None:
     if not asked.forces and (asked.force_key is not None or asked.largest_residual is not None):
         raise InvalidInputError(
-            "a name of forces or a bound for them was given, but forces are not calibrated; ask for it (forces=True, "
+            "force_key or largest_residual was given, but forces are not calibrated; ask for them (forces=True, "
             "--forces)."
         )
     if asked.coverage is None and asked.group_key is not None:
         raise InvalidInputError(
-            "a name of groups was given, but there are no intervals for them; say what these should hold "
-            "(coverage=0.9, --coverage 0.9)."
+            "group_key was given, but groups are for intervals alone; ask for these (coverage=0.9, --coverage 0.9)."
         )
 
 
 def _energies(
     model: StructureModel, frames: Iterable[Atoms], asked: Asked, n_threads: int
 ) -> tuple[Calibration, Array]:
-    """The constant of energies, and errors of totals over their standard deviations."""
+    """Return the calibration of energies, and the errors of totals over their standard deviations."""
     kind = _kind(asked.variance, is_kernel=model.pipeline.are_normalised)
     totals, energies = model.labelled_totals(frames, asked.energy_key, n_threads=n_threads)
     assert totals.energy is not None
@@ -105,7 +104,7 @@ def _energies(
 def _forces(
     model: StructureModel, frames: Iterable[Atoms], asked: Asked, n_threads: int
 ) -> tuple[ForceCalibration, ForceErrors]:
-    """The constant of forces, and the errors that it is made from."""
+    """Return the calibration of forces, and the errors that it follows from."""
     bound = largest_residual_of(model, asked.largest_residual)
     labelled = force_errors(model, as_list(frames), asked.force_key, n_threads)
     found = labelled.within(bound)
@@ -114,14 +113,14 @@ def _forces(
 
 
 def _with_sections(core: _core.Model, sections: Mapping[str, Any]) -> _core.Model:
-    """The model with these in place of all that an earlier calibration said."""
+    """Return the model with these sections in place of those of an earlier calibration."""
     text, arrays = core.parts()
     kept = {name: facts for name, facts in json.loads(text).items() if name not in _SECTIONS}
     return _core.Model.from_parts(json.dumps({**kept, **sections}, allow_nan=False), arrays)
 
 
 def _variances(totals: Totals, kind: VarianceKind) -> Array:
-    """Of totals, those that are scaled."""
+    """Return the variances of totals, of the given kind."""
     if kind == "sr":
         return totals.variance
     assert totals.residual is not None
@@ -129,7 +128,7 @@ def _variances(totals: Totals, kind: VarianceKind) -> Array:
     if large.size:
         raise InvalidInputError(
             f"frame {large[0]} has more than {LARGEST_PAIRED} atoms, too many for the residual of its total; "
-            "calibrate with smaller ones, or variance='sr'."
+            "calibrate with smaller frames, or give variance='sr'."
         )
     found: Array = totals.variance + totals.residual
     return found
@@ -143,12 +142,12 @@ def as_list(frames: Iterable[Atoms]) -> list[Atoms]:
 
 
 def groups_of(frames: Iterable[Atoms], key: str | None) -> list[str]:
-    """The group that each frame says it is of.
+    """Return the group of each frame.
 
     Raises
     ------
     InvalidInputError
-        For frames that do not say.
+        For frames without a group.
     """
     if key is None:
         return [EVERYTHING for _ in frames]
@@ -156,8 +155,8 @@ def groups_of(frames: Iterable[Atoms], key: str | None) -> list[str]:
     for number, frame in enumerate(frames):
         if key not in frame.info:
             raise InvalidInputError(
-                f"frame {number} does not say its group, {key!r}; leave it out, or give the name under which all "
-                "frames say theirs (group_key, --group-key)."
+                f"frame {number} has no group named {key!r}; leave it out, or give the name that all frames have "
+                "(group_key, --group-key)."
             )
         groups.append(" ".join(str(frame.info[key]).split()))
     return groups
@@ -166,7 +165,7 @@ def groups_of(frames: Iterable[Atoms], key: str | None) -> list[str]:
 def labelled_totals(
     pipeline: Pipeline, scoring: TotalScoring, frames: Iterable[Atoms], key: str, n_threads: int
 ) -> tuple[Totals, Array]:
-    """Totals of frames, and the energies that they come with."""
+    """Return totals of frames, and the energies that label them."""
     found, energies = [scoring.of([], n_threads)], [np.zeros(0)]
     for piece in pipeline.pieces(frames, "error"):
         if piece.is_last:
@@ -190,5 +189,5 @@ def _kind(variance: VarianceKind | None, *, is_kernel: bool) -> VarianceKind:
     if not isinstance(variance, str) or variance not in ("sr", "pp"):
         raise InvalidInputError(f"variance is {variance!r}; it must be 'sr' or 'pp'.")
     if variance == "pp" and not is_kernel:
-        raise InvalidInputError("linear models have no residual, hence no projected process; calibrate variance='sr'.")
+        raise InvalidInputError("variance is 'pp', but linear models have no residual; give variance='sr'.")
     return variance

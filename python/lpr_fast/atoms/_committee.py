@@ -1,4 +1,4 @@
-"""Committees: models of parts of the same training rows, whose energies spread where the data leave them open."""
+"""Committees: models of parts of the same training rows, whose energies spread where the data do not determine them."""
 
 from __future__ import annotations
 
@@ -33,32 +33,47 @@ AnyModel = TypeVar("AnyModel", bound=StructureModel)
 
 @dataclass(frozen=True)
 class CommitteeScores(Scores):
-    """What `Committee.score` gives: the scores of the model of all rows, and what each member says.
+    """Scores by the model of all rows, and the local energies of all members.
 
     Attributes
     ----------
     member_energies : numpy.ndarray, shape (n_atoms, n_members)
-        Local energy under each member.
+        Local energy by each member.
     """
 
     member_energies: Array
 
 
 class Committee:
-    """Models of parts of the same training rows, side by side. Build one with `fit`.
+    """Models of parts of the same training rows. Build one with `fit`.
 
-    The members share the active set, the regularizer and the baseline with the model of all rows; they differ in their
-    weights only. What the energies leave open of the baseline, such as the split between species where all compositions
-    are alike, is therefore the same in all members, and no part of the spread. Structures without energies count for
-    the rigidities of the model of all rows, and for no member.
+    The members share the active set, the regularizer and the baseline with the model of all rows; only their weights
+    differ. A part of the baseline that the energies do not determine, such as the split between species if all
+    compositions are alike, is therefore the same in all members and adds nothing to the spread. Structures without
+    energies count for the rigidities of the model of all rows, but not for the members.
 
     Attributes
     ----------
     model : SparseKernelModel or LinearModel
-        The model of all rows, whose rigidities are those of the committee. It keeps the weights of the members: `save`
-        and `load_model` too.
+        The model of all rows; its rigidities are those of the committee. It contains the weights of the members, which
+        `save` and `load_model` keep.
     counts : numpy.ndarray of int, shape (n_members, n_structures)
         How often each structure counts in each member.
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> from ase.calculators.emt import EMT
+    >>> from lpr_fast import Committee, LinearModel, TrainingRows
+    >>> frames = [bulk("Cu", cubic=True) for _ in range(8)]
+    >>> for seed, frame in enumerate(frames):
+    ...     frame.rattle(0.1, seed=seed)
+    ...     frame.info["energy"] = EMT().get_potential_energy(frame)
+    ...     frame.arrays["distances"] = frame.get_all_distances(mic=True)
+    >>> model = LinearModel.fit(frames, descriptor="distances", regularizer=1e-3, keep_rows="training.rows")
+    >>> committee = Committee.fit(TrainingRows("training.rows"), n_members=4)
+    >>> committee.score(frames).member_energies.shape
+    (32, 4)
     """
 
     def __init__(self, rows: TrainingRows, model: StructureModel, counts: Indices, weights: ArrayLike | None) -> None:
@@ -81,26 +96,26 @@ class Committee:
         memory: int | str | None = None,
         n_threads: int = 0,
     ) -> Committee:
-        """Fit the model of all rows and its members, in one run through the rows.
+        """Fit the model of all rows and its members, in one pass over the rows.
 
         Parameters
         ----------
         rows : TrainingRows
-            Rows with energies.
+            Training rows with energies.
         n_members : int
-            Number of members, two at least.
+            Number of members, at least two.
         fraction : float, optional
             Share of the structures that each member draws: 0.8 by default, 1 with replacement.
         with_replacement : bool
-            Whether a structure may be drawn more than once, and counts as often then: a bootstrap.
+            Whether a structure may be drawn several times, and then counts as often: a bootstrap.
         seed : int
-            Draws the members.
+            Seed of the random numbers that draw the members.
         structures, weights, regularizer, baseline
-            As for `TrainingRows.fit`, of the model of all rows.
+            As for `TrainingRows.fit`, for the model of all rows.
         memory : int or str, optional
-            Bytes that the sums of the members may take together ("2GB", the default). A member takes that of 4 M rows
-            at most, and M^2 numbers for each doubling of the rows beyond that; where there is too little, members are
-            fitted some at a time, each with a run through the rows of its own.
+            Memory for the sums of all members, in bytes or as "2GB" (the default). A member needs at most the memory of
+            4 M rows, and of M^2 numbers for each doubling of the rows beyond that. If the memory is too small for all
+            members, they are fitted in several passes over the rows.
         n_threads : int
             See `Rigidity`.
 
@@ -111,8 +126,7 @@ class Committee:
         Raises
         ------
         InvalidInputError
-            For rows without energies, fractions and numbers that make no committee, and what `TrainingRows.fit`
-            refuses.
+            For rows without energies, for fractions and numbers of members out of range, and as for `TrainingRows.fit`.
         """
         facts, blocks = rows._asked(structures, weights, baseline)
         of_all = rows._baseline_of(facts)
@@ -140,23 +154,34 @@ class Committee:
 
     @property
     def subsets(self) -> list[Indices]:
-        """Numbers of the structures of each member, ascending, as often as they count."""
+        """Numbers of the structures of each member, ascending, each repeated as often as it counts."""
         return [np.repeat(np.arange(len(of_member)), of_member) for of_member in self.counts]
 
     @cached_property
     def weights(self) -> Array:
-        """Weights of the members, shape (n_members, M), for rows of `phi`."""
+        """Weights of the members for rows of phi, shape (n_members, M)."""
         weights = self.model._model.members
         assert weights is not None
         return weights
 
     def member(self, number: int, *, n_threads: int = 0) -> StructureModel:
-        """One of the members as a model, with rigidities of its own: the rows of its structures are factorised here.
+        """Return a member as a model with its own rigidities; this factorises the rows of its structures.
+
+        Parameters
+        ----------
+        number : int
+            Number of the member, counted from 0.
+        n_threads : int
+            See `Rigidity`.
+
+        Returns
+        -------
+        SparseKernelModel or LinearModel
 
         Raises
         ------
         InvalidInputError
-            For a member that there is not.
+            For a number out of range.
         """
         if not 0 <= as_count("number", number) < len(self):
             raise InvalidInputError(f"number is {number}; the committee has members 0 to {len(self) - 1}.")
@@ -171,17 +196,19 @@ class Committee:
         return rows._model(sums, rows._settings(self.model.regularizer, n_threads), facts)
 
     def joined_to(self, model: AnyModel) -> AnyModel:
-        """The model whose fit kept the rows, with the members: percentiles, verdicts and sigma, which it knows, stay.
+        """Return the model whose fit kept the rows, with the weights of the members.
+
+        Unlike `Committee.model` it has the percentiles, verdicts and sigma of that fit.
 
         Parameters
         ----------
         model : SparseKernelModel or LinearModel
-            With the weights and the factor of the committee's own model, bit by bit.
+            A model with the same bits of weights and factor as `Committee.model`.
 
         Returns
         -------
         SparseKernelModel or LinearModel
-            Of the same kind.
+            A model of the same kind.
 
         Raises
         ------
@@ -192,22 +219,22 @@ class Committee:
         pairs = [(own.factor.triangle(), given.factor.triangle()), (own.weights, given.weights)]
         if not all(mine is not None and its is not None and np.array_equal(mine, its) for mine, its in pairs):
             raise InvalidInputError(
-                "this is not the model of the committee's rows: its numbers differ; give the one whose fit kept the "
-                "rows, with the same structures, weights and regularizer."
+                "model has other numbers than the model of the committee's rows; give the one whose fit kept the rows, "
+                "with the same structures, weights and regularizer."
             )
         return model._of(with_members(given, self.weights), model._outside)
 
     def score(
         self, frames: Iterable[Atoms], *, unknown_species: UnknownSpecies = "error", n_threads: int = 0
     ) -> CommitteeScores:
-        """Scores of every atom by the model of all rows, with the local energies of all members and their spread.
+        """Score every atom by the model of all rows, with the local energies of all members and their spread.
 
-        ``model.score`` gives the spread too, without the energies.
+        ``model.score`` gives the spread too, but not the energies.
 
         Parameters
         ----------
         frames, unknown_species, n_threads
-            As for `SparseKernelModel.score`.
+            As for `StructureModel.score`.
 
         Returns
         -------
@@ -216,7 +243,7 @@ class Committee:
         Raises
         ------
         InvalidInputError
-            As `SparseKernelModel.score`.
+            As for `StructureModel.score`.
         """
         count, pipeline = as_count("n_threads", n_threads), self.model.pipeline
         pieces = pipeline.pieces(frames, unknown_species)
@@ -228,7 +255,7 @@ class Committee:
         return scores
 
     def _scored(self, piece: Piece, unknown_species: UnknownSpecies, n_threads: int) -> CommitteeScores:
-        """Scores of the atoms of a piece, in one pass over them."""
+        """Return the scores of the atoms of a piece, in one pass over them."""
         found = self.model.pipeline.found(piece, unknown_species, n_threads, members=True)
         energies = found["member_energies"]
         return CommitteeScores(**in_full(found), frame=piece.frame, atom=piece.atom, member_energies=energies)

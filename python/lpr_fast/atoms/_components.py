@@ -1,4 +1,4 @@
-"""Rigidities of parts of local predictions of linear models."""
+"""Rigidities of components of the local predictions of linear models."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class ComponentScores:
-    """What a model says of components of the local predictions of atoms, each of shape (n_atoms, n_components).
+    """Scores of components of the local predictions of atoms, each of shape (n_atoms, n_components).
 
     Attributes
     ----------
     names : tuple of str
         The components.
     lpr : numpy.ndarray
-        1 / (phi_c^T H^-1 phi_c), where phi_c is phi with zeros outside the component. These do not add up to the LPR of
-        the whole: the component's predictions are correlated.
+        1 / (phi_c^T H^-1 phi_c), where phi_c is phi with zeros outside the component. They do not add up to the LPR of
+        the whole, because predictions of components are correlated.
     lpr_held : numpy.ndarray or None
-        The same while what the model holds is held; None for models that hold nothing.
+        The same with the held rows of the model fixed; None for models without held rows.
     local_energy : numpy.ndarray or None
-        phi_c . c: these do add up, to the local energy without the baseline. None for models without energies.
+        phi_c . c; they add up to the local energy without the baseline. None for models without energies.
     """
 
     names: tuple[str, ...]
@@ -47,13 +47,13 @@ class ComponentScores:
 
 
 def soap_masks(descriptor: Mapping[str, Any] | None, species: tuple[int, ...], by: By) -> dict[str, Mask]:
-    """Features of each component of a model's power spectra."""
+    """Return the features of each component of a model's power spectra, as masks."""
     from ..descriptors._soap_layout import SoapLayout
 
     if descriptor is None or descriptor["kind"] != "soap":
         raise InvalidInputError(
-            "this model's features are no power spectra of the package; give score_components masks of your own, one "
-            "for each component."
+            "the features of this model are not SOAP power spectra of hypers; give score_components your own masks, "
+            "one for each component."
         )
     return dict(SoapLayout.of(species, descriptor["angular"], descriptor["n_radial"]).masks(by))
 
@@ -66,7 +66,7 @@ def score_components(
     masks: Mapping[str, ArrayLike],
     n_threads: int,
 ) -> ComponentScores:
-    """Scores of all components, piece by piece."""
+    """Return the scores of all components, piece by piece."""
     chosen = _columns(masks, pipeline.n_features, len(pipeline.species))
     holds, predicts = model.factor.held() is not None, rigidity.weights is not None
     weights = rigidity.weights if predicts else np.zeros(model.size)
@@ -93,9 +93,9 @@ def score_components(
 
 
 def _columns(masks: Mapping[str, ArrayLike], n_features: int, n_species: int) -> Mask:
-    """Masks of the columns of phi: those of the features, for each centre species."""
+    """Return masks of the columns of phi: the masks of the features, repeated for each centre species."""
     if not isinstance(masks, Mapping) or not masks:
-        raise InvalidInputError("masks name no component; give a dictionary such as {'l=0': mask}.")
+        raise InvalidInputError("masks has no component; give a dictionary such as {'l=0': mask}.")
     columns = []
     for name, given in masks.items():
         mask = np.asarray(given)

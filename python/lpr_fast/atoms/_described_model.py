@@ -1,4 +1,4 @@
-"""What structures are to a model: features, derivatives of local predictions, similarities; no scores yet."""
+"""Models that describe structures: features, phi, similarities."""
 
 from __future__ import annotations
 
@@ -24,12 +24,27 @@ if TYPE_CHECKING:
 
 
 class DescribedModel(StoredModel):
-    """A model with what describes structures for it: see `StructureModel`."""
+    """A model with the descriptor of its structures: see `StructureModel`."""
 
     def features(self, frames: Iterable[Atoms]) -> Array:
-        """Folded features of every atom, shape (n_atoms, D).
+        """Return the features of every atom.
 
-        Normalised for kernel models: kernels are (x . x')^zeta between atoms of one species, zero between others.
+        They are folded (equal ones are merged) and, for kernel models, normalised: kernels are (x . x')^zeta between
+        atoms of one species, and zero between others.
+
+        Parameters
+        ----------
+        frames : iterable of ase.Atoms
+            The structures.
+
+        Returns
+        -------
+        numpy.ndarray, shape (n_atoms, D)
+
+        Raises
+        ------
+        InvalidInputError
+            For structures that cannot be described.
         """
         parts = (
             (piece, self.pipeline.comparable(self.pipeline.features(piece)))
@@ -38,7 +53,24 @@ class DescribedModel(StoredModel):
         return stacked(parts, self.n_features)
 
     def phi(self, frames: Iterable[Atoms], *, n_threads: int = 0) -> Array:
-        """Derivatives of the local predictions with respect to the weights, shape (n_atoms, M); see `Rigidity`."""
+        """Return phi, the derivatives of the local predictions with respect to the weights; see `Rigidity`.
+
+        Parameters
+        ----------
+        frames : iterable of ase.Atoms
+            The structures.
+        n_threads : int
+            See `Rigidity`.
+
+        Returns
+        -------
+        numpy.ndarray, shape (n_atoms, M)
+
+        Raises
+        ------
+        InvalidInputError
+            For structures that cannot be described.
+        """
         count = as_count("n_threads", n_threads)
         parts = (
             (piece, self._model.phi(self.pipeline.features(piece, count), piece.numbers.astype(np.int32), count))
@@ -47,14 +79,15 @@ class DescribedModel(StoredModel):
         return stacked(parts, self._model.size)
 
     def gradient_rows(self, frame: Atoms, *, n_threads: int = 0) -> GradientRows:
-        """Derivatives of the total's phi with respect to positions and strain: rows as a fit to forces has them.
+        """Return the training rows of the forces and the virial of a structure.
 
-        Forces and the virial are these rows times the weights.
+        They are minus the derivatives of the structure row with respect to positions and strain; times the weights they
+        give forces and virial.
 
         Parameters
         ----------
         frame : ase.Atoms
-            One structure.
+            The structure.
         n_threads : int
             See `Rigidity`.
 
@@ -73,28 +106,29 @@ class DescribedModel(StoredModel):
 
     @cached_property
     def gradient_basis(self) -> GradientBasis:
-        """What makes rows of forces and virials, for the floors above."""
+        """The object that computes rows of forces and virials; internal."""
         return gradient_basis(_archive.basis_of(self._model), self.pipeline.describing)
 
     def _one_structure(self, frame: Atoms) -> _core.Structure:
-        """The atoms of a frame in bins, all of known species."""
+        """Return the atoms of a frame in bins; all must be of known species."""
         (ready,) = _frames.usable([frame], self.pipeline.describing.ready, self.species, refuses_unknown=True)
         assert ready is not None  # none is skipped
         assert ready.structure is not None  # SOAP has a cutoff
         return ready.structure
 
     def similarity(self, frames: Iterable[Atoms], prototypes: Iterable[Atoms], *, n_threads: int = 0) -> Array:
-        """Kernel of every atom with given structures, such as crystals.
+        """Return the kernel of every atom with given structures, such as crystals.
 
-        It is (x . x')^zeta of the normalised features x of an atom and x' of the atom of a prototype that is most like
-        it, of those of the same species; zeta is the model's, and 1 for linear models. 1 means the same environment.
+        It is (x . x')^zeta of the normalised features x of the atom and x' of the most similar atom of the prototype,
+        among those of the same species. zeta is the power of the model's kernel, 1 for linear models. A value of 1
+        means the same environment.
 
         Parameters
         ----------
         frames : iterable of ase.Atoms
-            Structures.
+            The structures.
         prototypes : iterable of ase.Atoms
-            What to compare with, at least one.
+            Structures to compare with, at least one.
         n_threads : int
             See `Rigidity`.
 
@@ -106,7 +140,7 @@ class DescribedModel(StoredModel):
         Raises
         ------
         InvalidInputError
-            For structures that the model cannot describe, and no prototypes.
+            For structures that the model cannot describe, and if there are no prototypes.
         """
         count = as_count("n_threads", n_threads)
         return Prototypes(self.pipeline, prototypes, self.kernel_power, count).of_frames(self.pipeline, frames)
@@ -118,14 +152,14 @@ class DescribedModel(StoredModel):
 
     @cached_property
     def pipeline(self) -> Pipeline:
-        """The way of frames through the model, for the floors above."""
+        """The object that takes frames through the model; internal."""
         scorer = None if self.hypers is None else _core.SoapScorer(self._model)
         describing = self._describing() if scorer is None else SoapDescribing.of(scorer.soap, self.species)
         is_kernel = self._facts["kind"] == "sparse_kernel"
         return Pipeline(self._model, describing, scorer, self.species, self.n_features, is_kernel)
 
     def _describing(self) -> Describing:
-        """What describes structures outside the core."""
+        """Return the descriptor of a model whose descriptor is not the core's."""
         facts = self._facts["descriptor"]
         if facts is None:
             raise InvalidInputError(

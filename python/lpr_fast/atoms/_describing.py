@@ -1,4 +1,4 @@
-"""A descriptor as frames go through it: each is looked at when it comes, and described with others."""
+"""Descriptors as the pipeline uses them: they check each frame when it comes, and describe several together."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
 
 Indices = NDArray[np.int64]
 
-# Which atoms of a structure are wanted: these, a range in the order of the bins, or all.
+# Atoms of a structure to describe: these, a range in the order of the bins, or all.
 Chosen: TypeAlias = "Indices | tuple[int, int] | None"
 
 
 @dataclass(frozen=True)
 class Ready:
-    """A frame that was checked, and what was made of it on the way.
+    """A checked frame, with the results of the checks that are used later.
 
     Attributes
     ----------
     frame : ase.Atoms
         The frame.
     name : str
-        What messages call it.
+        Its name in messages.
     structure : Structure or None
-        Its atoms in bins, where the cutoff is known.
+        Its atoms in bins, if the cutoff is known.
     features : numpy.ndarray or None
-        Features of all its atoms, where they had to be looked at first.
+        Features of all its atoms, if the check needed them.
     """
 
     frame: Atoms
@@ -52,11 +52,11 @@ class Ready:
 
 
 class Describing(Protocol):
-    """What reading, fitting and scoring ask of a descriptor."""
+    """Interface of a descriptor to reading, fitting and scoring."""
 
     @property
     def cutoff(self) -> float | None:
-        """Range of the environments in Å, if it is known."""
+        """Radius of the environments in Å, if it is known."""
         ...
 
     @property
@@ -65,21 +65,21 @@ class Describing(Protocol):
         ...
 
     def ready(self, frame: Atoms, name: str) -> Ready:
-        """A frame that was checked; errors call it by a name."""
+        """Return the checked frame; errors use the name."""
         ...
 
     def surely_ready(self, frame: Atoms, name: str) -> Ready:
-        """A frame that can be described, for those who leave out what cannot."""
+        """Return the checked frame, and raise if its features cannot be computed, so that it can be skipped."""
         ...
 
     def features(self, batch: Sequence[Ready], chosen: Sequence[Chosen], n_threads: int) -> Array:
-        """Features of chosen atoms of frames: (n, D)."""
+        """Return the features of chosen atoms of frames: (n, D)."""
         ...
 
 
 @dataclass(frozen=True)
 class Bins:
-    """Frames are checked, and sorted into bins for a cutoff."""
+    """Checks that sort the atoms of frames into bins for a cutoff."""
 
     cutoff: float
     species: tuple[int, ...] = ()
@@ -93,19 +93,19 @@ class Bins:
 
 @dataclass(frozen=True)
 class SoapDescribing(Bins):
-    """Descriptors of the core."""
+    """The SOAP descriptor of the core."""
 
     core: _core.Soap | None = None
     soap: Soap | None = None
 
     @classmethod
     def of(cls, core: _core.Soap, species: tuple[int, ...]) -> SoapDescribing:
-        """The descriptor of a model."""
+        """Return the descriptor of a model."""
         return cls(float(core.cutoff), species, core)
 
     @classmethod
     def of_soap(cls, soap: Soap) -> SoapDescribing:
-        """A descriptor that fits use, which workers are sent."""
+        """Return the descriptor of a fit, which can be pickled for workers."""
         return cls(soap.cutoff, soap.species, soap.core, soap)
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -118,7 +118,7 @@ class SoapDescribing(Bins):
         return True
 
     def surely_ready(self, frame: Atoms, name: str) -> Ready:
-        """See `Describing`: what can be sorted into bins can be described."""
+        """See `Describing`: every frame that can be sorted into bins can be described."""
         return self.ready(frame, name)
 
     def features(self, batch: Sequence[Ready], chosen: Sequence[Chosen], n_threads: int) -> Array:
@@ -129,12 +129,12 @@ class SoapDescribing(Bins):
 
 @dataclass(frozen=True)
 class OtherDescribing:
-    """Any other descriptor: structures are described one by one, so that bits depend on no batch.
+    """Any other descriptor: structures are described one by one, so that bits do not depend on the batch.
 
     Attributes
     ----------
     n_features : int or None
-        D, if it is known already.
+        D, if it is known.
     """
 
     descriptor: Descriptor
@@ -160,7 +160,7 @@ class OtherDescribing:
         return Ready(frame, name, structure_of(frame, self.cutoff, (), name))
 
     def surely_ready(self, frame: Atoms, name: str) -> Ready:
-        """See `Describing`: nobody knows before it is done."""
+        """See `Describing`: the frame is described here, because there is no other check."""
         ready = self.ready(frame, name)
         return replace(ready, features=self._described(ready))
 
@@ -181,12 +181,12 @@ class OtherDescribing:
 
 
 def other_describing(facts: Mapping[str, Any], outside: Descriptor | None, n_features: int, what: str) -> Describing:
-    """What describes structures outside the core: of `what`, whose file has these facts of its descriptor.
+    """Return a descriptor that is not the core's, from the facts in the file of `what`.
 
     Raises
     ------
     InvalidInputError
-        If it is missing: the file knows its identity only.
+        If the descriptor is missing: the file contains its identity only.
     """
     from ..descriptors._descriptor import FrameFeatures
 
@@ -194,14 +194,14 @@ def other_describing(facts: Mapping[str, Any], outside: Descriptor | None, n_fea
         return OtherDescribing(FrameFeatures(facts["name"], facts["cutoff"]), n_features)
     if outside is None:
         raise InvalidInputError(
-            f"{what} made with the descriptor {facts['name']!r}, which is not in the file; give it too (descriptor=, "
+            f"{what} made with the descriptor {facts['name']!r}, which is not in the file; give it (descriptor=, "
             "--descriptor)."
         )
     return OtherDescribing(outside, n_features)
 
 
 def _some(features: Array, atoms: Chosen) -> Array:
-    """Rows of chosen atoms."""
+    """Return the rows of chosen atoms."""
     if atoms is None:
         return features
     return features[atoms if isinstance(atoms, np.ndarray) else slice(*atoms)]

@@ -1,4 +1,4 @@
-"""What a model keeps of its descriptor: so that it scores structures wherever it is read, without featomic."""
+"""The descriptor in a model file: it lets the model score structures without featomic."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def descriptor_part(descriptor: Descriptor) -> DescriptorPart:
-    """The descriptor's part of a model: of a descriptor that only Python knows, what tells it from others."""
+    """Return the descriptor's part of a model file: all of SOAP, only the identity of other descriptors."""
     from ..descriptors._descriptor import descriptor_facts
     from ..descriptors._soap import Soap
 
@@ -24,7 +24,7 @@ def descriptor_part(descriptor: Descriptor) -> DescriptorPart:
 
 
 def _soap_part(soap: Soap) -> DescriptorPart:
-    """The descriptor's part of a model: parameters, radial table, and how good that is."""
+    """Return parameters, radial table, and the error of the table."""
     import featomic
 
     table = soap.table
@@ -47,7 +47,7 @@ def _soap_part(soap: Soap) -> DescriptorPart:
 
 
 def soap_of(part: DescriptorPart, species: tuple[int, ...]) -> Soap:
-    """The descriptor of which a file keeps the part."""
+    """Return the SOAP descriptor from its part of a file."""
     from ..descriptors._radial_table import RadialTable
     from ..descriptors._soap import Soap
 
@@ -65,7 +65,7 @@ def soap_of(part: DescriptorPart, species: tuple[int, ...]) -> Soap:
 
 
 def upgraded(model: _core.Model) -> _core.Model:
-    """The model as the current version has it: files of version 1 lack the radial table, which featomic gives."""
+    """Return the model in the current format: files of version 1 lack the radial table, which featomic computes."""
     facts = json.loads(model.text)
     descriptor = facts["descriptor"]
     if descriptor is None or descriptor["kind"] != "soap" or "angular" in descriptor:

@@ -1,4 +1,4 @@
-"""What is read off structures, and checked, before anything is computed."""
+"""Checks of structures before anything is computed, and the energies that they contain."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 Indices = NDArray[np.int64]
-# What makes a frame ready, under a name that errors call it by.
+# Checks a frame; errors use the name.
 GetReady: TypeAlias = "Callable[[Atoms, str], Ready]"
 Item = TypeVar("Item", bound=Sized)
 
@@ -27,41 +27,41 @@ DEFAULT_ENERGY_KEY = "energy"
 # Frames are scored together until they have so many atoms: enough for all cores.
 BATCH_ATOMS = 4096
 
-# Threads would wait for one another longer than they compute for frames of fewer atoms; the bits are the same.
+# For frames of fewer atoms several threads are slower than one; the bits are the same.
 _FEW_ATOMS = 256
 
-# Features that exist at a time.
+# Numbers in the features of one batch.
 _BATCH_VALUES = 2**21
 
 
 class Rereadable(ABC):
-    """Frames that can be taken again, from any number on."""
+    """Frames that can be iterated over several times, from any number on."""
 
     @abstractmethod
     def frames(self, start: int = 0) -> Iterator[Atoms]:
-        """The frames from number `start` on."""
+        """Yield the frames from number `start` on."""
 
 
 @dataclass(frozen=True)
 class Kept(Rereadable):
-    """Frames of an iterable that can be run through more than once, such as a list."""
+    """Frames of an iterable that can be iterated over several times, such as a list."""
 
     given: Iterable[Atoms]
 
     def frames(self, start: int = 0) -> Iterator[Atoms]:
-        """The frames from number `start` on."""
+        """Yield the frames from number `start` on."""
         return itertools.islice(self.given, start, None)
 
 
 def checked(frames: Iterable[Atoms], ready: GetReady) -> Iterator[Atoms]:
-    """Frames to train on, each of them looked at when its turn comes."""
+    """Yield frames to train on, each checked when its turn comes."""
     for number, found in enumerate(usable(frames, ready)):
         assert found is not None  # none is skipped
         dummies = np.flatnonzero(found.frame.numbers == 0)
         if dummies.size:
             raise InvalidInputError(
-                f"frame {number}, atom {dummies[0]} is X, a dummy atom and no element; leave such atoms out (ignore, "
-                "--ignore X), or say which element they are (species, --species X=Si)."
+                f"frame {number}, atom {dummies[0]} is X, a dummy atom without an element; leave such atoms out "
+                "(ignore, --ignore X), or give their element (species, --species X=Si)."
             )
         yield found.frame
 
@@ -75,13 +75,13 @@ def usable(
     start: int = 0,
     skip: Callable[[int, str], None] | None = None,
 ) -> Iterator[Ready | None]:
-    """The frames, numbered from `start`, each of them looked at when its turn comes.
+    """Yield the frames, numbered from `start`, each checked when its turn comes.
 
-    Where there is an exception in the place of a frame, because it could not be read, it is raised. With
-    `refuses_unknown`, frames with other species are refused too. With `skip`, what is wrong with a frame is told to it,
-    and None takes the frame's place.
+    An exception in the place of a frame, which could not be read, is raised. With `refuses_unknown`, frames with
+    species other than `species` are errors too. With `skip`, it is called with the number and the message of a frame
+    that is an error, and None is yielded in its place.
     """
-    from .. import descriptors  # noqa: F401  (before ASE: it says so if that is missing)
+    from .. import descriptors  # noqa: F401  (before ASE: its error names the missing package)
 
     # isort: split
     from ase import Atoms
@@ -115,19 +115,19 @@ def usable(
 
 
 def threads_for(n_atoms: int, n_threads: int) -> int:
-    """Threads that are worth while for one frame."""
+    """Return the number of threads to use for one frame."""
     return 1 if n_atoms < _FEW_ATOMS else n_threads
 
 
 def batch_limit(n_features: int) -> int:
-    """Atoms whose features are kept together."""
+    """Return the number of atoms of one batch."""
     return min(BATCH_ATOMS, max(1, _BATCH_VALUES // n_features))
 
 
 def batches(frames: Iterable[Item | None], limit: int, start: int = 0) -> Iterator[tuple[int, list[Item]]]:
-    """Frames together until they have `limit` atoms, and the number of the first of them, counted from `start`.
+    """Yield batches of frames of up to `limit` atoms, each with the number of its first frame, counted from `start`.
 
-    A batch has consecutive numbers: it ends where None stands for a frame that is left out.
+    The frames of a batch have consecutive numbers: it ends at a None, which stands for a skipped frame.
     """
     batch: list[Item] = []
     first, n_atoms = start, 0
@@ -145,7 +145,7 @@ def batches(frames: Iterable[Item | None], limit: int, start: int = 0) -> Iterat
 
 
 def known_energy(frame: Atoms, key: str) -> float | None:
-    """The total energy that a frame comes with, if it is one: here nothing depends on it."""
+    """Return the total energy of a frame; None if it has none or if it is not a finite number."""
     energy = stored(frame, key)
     if isinstance(energy, int | float | np.number) and not isinstance(energy, bool) and np.isfinite(energy):
         return float(energy)
@@ -153,30 +153,30 @@ def known_energy(frame: Atoms, key: str) -> float | None:
 
 
 def stored(frame: Atoms, key: str) -> Any:
-    """What `Atoms.info` holds, or a result that the frame's calculator holds already: nothing is calculated."""
+    """Return the entry of ``Atoms.info``, or the stored result of the frame's calculator: nothing is calculated."""
     in_info = frame.info.get(key)
     return getattr(frame.calc, "results", {}).get(key) if in_info is None else in_info
 
 
 def refuse_changed(frame: Atoms, name: str, key: str) -> None:
-    """Throw where a result of the frame's calculator is looked for, but the frame has changed since it was found."""
+    """Raise if a label is a result of the frame's calculator, but the frame has changed since it was calculated."""
     is_result = frame.info.get(key) is None and frame.arrays.get(key) is None
     check_state = getattr(frame.calc, "check_state", None)
     if is_result and check_state is not None and check_state(frame):
         place = "Atoms.arrays" if np.ndim(frame.calc.results[key]) == 2 else "Atoms.info"
         raise InvalidInputError(
-            f"{name} was changed after its {key!r} was calculated; if that still holds, put it into {place}."
+            f"{name} was changed after its {key!r} was calculated; if that is still right, put it into {place}."
         )
 
 
 def refuse_unknown_species(frame: Atoms, number: int, species: Sequence[int]) -> None:
-    """Throw when a frame has atoms of species that the model was not trained on."""
+    """Raise if a frame has atoms of species that the model was not trained on."""
     from ..descriptors._elements import symbol, symbols
 
-    if not set(frame.numbers.tolist()) <= set(species):  # for small frames a tenth of the time that NumPy takes
+    if not set(frame.numbers.tolist()) <= set(species):  # ten times faster than NumPy for small frames
         atom = int(np.flatnonzero(~np.isin(frame.numbers, species))[0])
         raise InvalidInputError(
             f"frame {number}, atom {atom} is {symbol(frame.numbers[atom])}, but the model knows only "
-            f"{symbols(species)}; remove the frame, leave such atoms out (ignore, --ignore), or ask for NaN where they "
-            "are near (unknown_species='nan', --unknown-species nan)."
+            f"{symbols(species)}; remove the frame, leave such atoms out (ignore, --ignore), or get NaN near them "
+            "(unknown_species='nan', --unknown-species nan)."
         )

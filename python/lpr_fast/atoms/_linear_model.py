@@ -31,14 +31,26 @@ if TYPE_CHECKING:
 
 
 class LinearModel(StructureModel):
-    r"""Linear model of features, such as SOAP power spectra, with weights of its own for each centre species.
+    r"""Linear model of features, such as SOAP power spectra, with separate weights for each centre species.
 
     The features are not normalised. The weights minimise
 
     .. math::
         \sum_A w_A (y_A - X_A \cdot c)^2 + \mu\, |c|^2, \qquad X_A = \sum_{i \in A} \phi_i
 
-    with y_A the total energy less the baseline of the species. Build one with `fit`, or `load_model`.
+    with y_A the total energy minus the baseline of the species. Build one with `fit`, `from_arrays` or `from_rows`, or
+    read one with `load_model`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lpr_fast import LinearModel
+    >>> X = np.random.default_rng(seed=0).normal(size=(40, 3))
+    >>> species, structure = np.full(40, 14), np.repeat(np.arange(10), 4)
+    >>> energies = X.sum(axis=1).reshape(10, 4).sum(axis=1)
+    >>> model = LinearModel.from_arrays(X, species, structure, energies=energies, regularizer=1e-6)
+    >>> model.score_features(X[:2], [14, 14]).lpr.shape
+    (2,)
     """
 
     @classmethod
@@ -65,7 +77,7 @@ class LinearModel(StructureModel):
         n_threads: int = 0,
         progress: Progress = silent,
     ) -> LinearModel:
-        """Fit to structures; with energies the model predicts them, without it gives rigidities all the same.
+        """Fit the model to structures. Without energies the model gives rigidities, but no predictions.
 
         Parameters
         ----------
@@ -75,7 +87,8 @@ class LinearModel(StructureModel):
         delta : float or "auto"
             With `sigma`, the prior standard deviation of the weights, in eV over the unit of the features.
         regularizer : float or "auto"
-            mu > 0, in units of squared energies (of the loss) times squared features; "auto" as there.
+            mu > 0, in units of squared energies (of the loss) times squared features; "auto" as for
+            `SparseKernelModel.fit`.
 
         Returns
         -------
@@ -84,7 +97,7 @@ class LinearModel(StructureModel):
         Raises
         ------
         InvalidInputError
-            Naming what cannot be used, where possible by frame, atom and element.
+            For structures and options that cannot be used; the message names frame, atom and element if possible.
         """
         settings = FitSettings(
             "linear",
@@ -125,12 +138,12 @@ class LinearModel(StructureModel):
         n_threads: int = 0,
         progress: Progress = silent,
     ) -> LinearModel:
-        """Fit to features of any origin; `score_features` takes more of them, `save` writes the same kind of file.
+        """Fit the model to features from any source. `score_features` scores further environments.
 
         Parameters
         ----------
         X, species, structure, energies, loss, weights, sigmas, baseline, provenance, n_threads, progress
-            As for `SparseKernelModel.from_arrays`; the features are taken as they are.
+            As for `SparseKernelModel.from_arrays`; the features are not normalised.
         regularizer : float or "auto"
             As for `fit`.
 
@@ -141,7 +154,7 @@ class LinearModel(StructureModel):
         Raises
         ------
         InvalidInputError
-            Naming what cannot be used, and its row.
+            For arrays that cannot be used; the message names the row.
         """
         settings = FitSettings(
             "linear",
@@ -171,33 +184,33 @@ class LinearModel(StructureModel):
         provenance: Mapping[str, Any] | None = None,
         n_threads: int = 0,
     ) -> LinearModel:
-        """Fit to training rows of any origin: of energies, forces and virials alike, such as the A matrix of FitSNAP.
+        """Fit the model to training rows of energies, forces and virials from any source, such as FitSNAP's A matrix.
 
-        `score_features`, C++, C and LAMMPS (``features c_ID``) then take the features of any environment.
+        `score_features`, C++, C and LAMMPS (``features c_ID``) then score environments from their features.
 
         Parameters
         ----------
         rows : array_like, shape (N, M)
-            Derivatives of what each target is about with respect to the weights: one block of columns for each species,
-            of D features each.
+            Derivatives of each predicted target with respect to the weights: one block of D columns, one for each
+            feature, for each species.
         targets : array_like, shape (N,), optional
-            Energies, components of forces and of virials, in the order of the rows; without them the model gives
-            rigidities all the same.
+            Energies, components of forces and of virials, in the order of the rows. Without targets the model gives
+            rigidities, but no predictions.
         species : array_like of int, shape (n_species,)
-            Atomic number of each block of columns. The columns of the model stand in ascending order of these.
+            Atomic number of each block of columns. The columns of the model are in ascending order of these.
         regularizer : float
-            mu > 0 of the penalty mu |c|^2 on all weights, those of constants included.
+            mu > 0 of the penalty ``mu |c|^2`` on all weights, including those of constants.
         constants : bool
             Whether each block begins with a column that counts the atoms of the species (FitSNAP's ``bzeroflag 0``).
-            Features of environments come without it: phi begins with a one.
+            The features of environments have no such column: phi begins with a one.
         loss : {"total", "per_atom"}
-            What the model is to say of its loss; rows and targets are taken as they are.
+            The loss to record in the model; it does not change rows and targets.
         weights : array_like, shape (N,), optional
             Weight of each row's *squared* residual: the squares of FitSNAP's w.
         sigmas : array_like, shape (N,), optional
-            Instead of weights, the standard deviation of each target: the weight is 1 / sigma^2.
+            The standard deviation of each target, in place of weights: the weight is 1 / sigma^2.
         baseline : mapping, optional
-            Energy per atom of each species that was taken off the targets, and is to be added to local energies.
+            Energy per atom of each species that was subtracted from the targets, to be added to local energies.
         provenance, n_threads
             As for `fit`.
 
@@ -208,7 +221,7 @@ class LinearModel(StructureModel):
         Raises
         ------
         InvalidInputError
-            Naming what cannot be used, and its row.
+            For arrays that cannot be used; the message names the row.
         """
         settings = FitSettings(
             "linear",
@@ -223,13 +236,13 @@ class LinearModel(StructureModel):
         return cls._of(linear_model(rows, targets, species, settings, has_constants=constants, stacklevel=3))
 
     def component_masks(self, by: By) -> dict[str, NDArray[np.bool_]]:
-        """Features of components of the model's power spectra: for `score_components`.
+        """Return masks of components of SOAP power spectra, for `score_components`.
 
         Parameters
         ----------
         by : {"species", "angular", "radial"}
             Pairs of neighbour species (``"Si-O"``), angular channels (``"l=3"``), or pairs of radial functions
-            (``"n=0,2"``). A feature is in one component: what folding joins is never torn apart.
+            (``"n=0,2"``). Each feature is in exactly one component.
 
         Returns
         -------
@@ -238,22 +251,22 @@ class LinearModel(StructureModel):
         Raises
         ------
         InvalidInputError
-            For another `by`, and models of other features.
+            For another `by`, and for models of other features.
         """
         return soap_masks(self.descriptor, self.species, by)
 
     def score_components(
         self, frames: Iterable[Atoms], masks: Mapping[str, ArrayLike], *, n_threads: int = 0
     ) -> ComponentScores:
-        """Rigidity and local energy of components of the local predictions: of what some of the features contribute.
+        """Score components of the local predictions: the contributions of groups of features.
 
         Parameters
         ----------
         frames : iterable of ase.Atoms
             As for `score`.
         masks : mapping of str to array_like of bool, shape (D,)
-            Features of each component: those of `component_masks`, or of your own, for body orders or several
-            descriptors in one.
+            Features of each component: from `component_masks`, or your own, for instance for body orders or for several
+            concatenated descriptors.
         n_threads : int
             See `Rigidity`.
 
@@ -264,7 +277,7 @@ class LinearModel(StructureModel):
         Raises
         ------
         InvalidInputError
-            As `score`, and for masks that do not fit the features.
+            As for `score`, and for masks that do not fit the features.
         """
         count = as_count("n_threads", n_threads)
         return score_components(self._model, self.rigidity, self.pipeline, frames, masks, count)

@@ -1,4 +1,4 @@
-"""What both kinds of models of structures have in common."""
+"""Scores, references and calibration, for both kinds of models of structures."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ AnyModel = TypeVar("AnyModel", bound="StructureModel")
 
 
 class StructureModel(ForceModel, PredictingModel):
-    """A descriptor, and a model of its features. See `SparseKernelModel` and `LinearModel`.
+    """A descriptor and a model of its features: base class of `SparseKernelModel` and `LinearModel`.
 
-    A model that was built from arrays has no descriptor: it scores features, not structures.
+    A model built from arrays has no descriptor: it scores features, not structures.
 
-    Objects are immutable, can be pickled, and give the same bits however frames are cut into calls.
+    Objects are immutable, can be pickled, and give the same bits however frames are divided among calls.
     """
 
     def score(
@@ -49,20 +49,21 @@ class StructureModel(ForceModel, PredictingModel):
         unknown_species: UnknownSpecies = "error",
         n_threads: int = 0,
     ) -> Scores:
-        """Rigidity, variance, residual, local energy, percentile and verdict of every atom.
+        """Return rigidity, variance, residual, local energy, percentile and verdict of every atom.
 
-        Frames are taken as they come: memory does not grow with their number, beyond that of the results.
+        Look at `verdict` first: it says which environments the training set does not determine (``loose``) or does not
+        contain (``unlike``). Frames are scored as they come, so that only the results need memory.
 
         Parameters
         ----------
         frames : iterable of ase.Atoms
-            Any iterable, for instance ``ase.io.iread(file)``; a single structure too.
+            Any iterable, for instance ``ase.io.iread(file)``, or a single structure.
         forces : bool
-            Whether to give the variance of the force on every atom too (see `force_rigidity`): it takes many times as
-            long.
+            Whether to give the variance of the force on every atom too (see `force_rigidity`); it takes many times
+            longer.
         unknown_species : {"error", "nan"}
-            What to do about atoms of species that the model does not know. "nan" gives NaN for them, and for atoms
-            that have one of them within the cutoff. Sites without an element (atomic number 0) are seen by nobody.
+            How to treat atoms of species that the model does not know. "nan" gives NaN for them, and for atoms that
+            have one of them within the cutoff. Sites without an element (atomic number 0) do not count as neighbours.
         n_threads : int
             See `Rigidity`.
 
@@ -73,23 +74,23 @@ class StructureModel(ForceModel, PredictingModel):
         Raises
         ------
         InvalidInputError
-            For frames that cannot be scored, naming frame, atom and element.
+            For frames that cannot be scored; the message names frame, atom and element.
         """
         parts = [scores for _, scores in self._scored_batches(frames, unknown_species, n_threads, forces=forces)]
         return joined([self.scores_of_nothing(forces=forces), *parts])
 
     def scores_of_nothing(self, *, forces: bool = False) -> Scores:
-        """Empty arrays, for the columns that `score` gives."""
+        """Return empty scores, with the columns of `score`; internal."""
         nothing = self.pipeline.scores_of_nothing()
         return self.force_scoring().with_no_forces(nothing) if forces else nothing
 
     def score_features(self, X: ArrayLike, species: ArrayLike, *, n_threads: int = 0) -> LocalScores:
-        """Rigidity, variance, residual and local energy of environments from their features.
+        """Return rigidity, variance, residual and local energy of environments from their features.
 
         Parameters
         ----------
         X : array_like, shape (n, D)
-            Features as the model was fitted to: those of `features`, or of the arrays that it was built from.
+            Features like those that the model was fitted to: from `features`, or from the source of its arrays.
         species : array_like of int, shape (n,)
             Species of the centres.
         n_threads : int
@@ -103,42 +104,45 @@ class StructureModel(ForceModel, PredictingModel):
         Raises
         ------
         InvalidInputError
-            For arrays that do not fit the model, and unknown species.
+            For arrays that do not fit the model, and for unknown species.
         """
         count = as_count("n_threads", n_threads)
         features, numbers = checked_features(X, species)
         if features.shape[1] != self.n_features:
-            raise InvalidInputError(f"X has {features.shape[1]} columns, but the model has {self.n_features} features.")
+            raise InvalidInputError(
+                f"X has {features.shape[1]} columns, but the model has {self.n_features} features; give one column for "
+                "each feature."
+            )
         unknown = np.flatnonzero(~np.isin(numbers, self.species))
         if unknown.size:
             known = ", ".join(map(str, self.species))
             raise InvalidInputError(
-                f"row {unknown[0]} is of species {numbers[unknown[0]]}, but the model knows only {known}."
+                f"row {unknown[0]} is of species {numbers[unknown[0]]}, but the model knows only {known}; leave it out."
             )
         return scores_of(self._model, features, numbers, count)
 
     def with_reference(self: AnyModel, frames: Iterable[Atoms], *, n_threads: int = 0) -> AnyModel:
-        """The model with other environments to compare with than those that it was fitted to.
+        """Return the model with the scores of `frames` as the reference of percentiles and verdicts.
 
-        A fit scores its training environments itself; what `TrainingRows` make of sums cannot, nor do files of earlier
-        versions know how these scored.
+        A fit sets the scores of its training environments as reference. Models of `TrainingRows.fit`, and files of
+        earlier versions, have no reference.
 
         Parameters
         ----------
         frames : iterable of ase.Atoms
-            The training structures, as a rule: with environments of all species of the model.
+            Usually the training structures; they must contain all species of the model.
         n_threads : int
             See `Rigidity`.
 
         Returns
         -------
         SparseKernelModel or LinearModel
-            Of the same kind, with percentiles and verdicts.
+            A model of the same kind, with percentiles and verdicts.
 
         Raises
         ------
         InvalidInputError
-            For frames that cannot be scored, and where one of the model's species does not occur.
+            For frames that cannot be scored, and if a species of the model does not occur.
         """
         reference = Reference()
         for batch, scores in self._scored_batches(frames, "error", n_threads):
@@ -152,50 +156,52 @@ class StructureModel(ForceModel, PredictingModel):
         structures: Iterable[Atoms] | None = None,
         n_threads: int = 0,
     ) -> AnyModel:
-        """The model with more predictions held fixed in `lpr_held` than the means of its species.
+        """Return the model with more predictions held fixed in `lpr_held` than the means of its species.
 
-        Hold what the data leave open in common for many atoms, so that it does not hide what they say of each: groups
-        of environments, an isolated atom, a phase (docs/guides/held.md).
+        See `Rigidity.holding` for what to hold.
 
         Parameters
         ----------
         rows : array_like, shape (q, M), optional
-            Rows of `phi`, and sums or means of them.
+            Rows of `phi`, or sums or means of them.
         structures : iterable of ase.Atoms, optional
-            In place of rows: the mean of phi over the atoms of each structure.
+            In place of rows: the mean of phi over the atoms of each structure is held.
         n_threads : int
             See `Rigidity`.
 
         Returns
         -------
         SparseKernelModel or LinearModel
-            Of the same kind. It has no reference: percentiles that compared what was held before are gone, until
-            `with_reference` is given the training structures.
+            A model of the same kind without a reference, because the old one is of other held rows; call
+            `with_reference` with the training structures.
 
         Raises
         ------
         InvalidInputError
-            For rows that cannot be used, structures that cannot be described, and both or neither.
+            For rows that cannot be used, for structures that cannot be described, and if both or neither are given.
         """
         if (rows is None) == (structures is None):
-            raise InvalidInputError("give either rows of phi to hold, or structures.")
+            given = "neither" if rows is None else "both"
+            raise InvalidInputError(
+                f"got {given} of rows and structures; give either rows of phi to hold, or structures."
+            )
         count = as_count("n_threads", n_threads)
         if structures is None:
             wanted = as_environments("rows", rows)  # type: ignore[arg-type]
         else:
             means = [self.phi([frame], n_threads=count).mean(axis=0) for frame in structures]
             if not means:
-                raise InvalidInputError("there are no structures to hold; give at least one.")
+                raise InvalidInputError("structures is empty; give at least one structure to hold.")
             wanted = np.stack(means)
         return self._of(holding(self._model, wanted, count), self._outside)
 
     def species_split(self) -> SpeciesSplit | None:
-        """How well the energies determine the split of totals between the species.
+        """Return how well the energies determine the split of totals between the species.
 
         Returns
         -------
         SpeciesSplit or None
-            None for models that hold no means of species, as those of one.
+            None for models that hold no means of species, such as those of a single species.
         """
         facts = self.provenance
         parts = self._model.factor.held()
@@ -206,7 +212,7 @@ class StructureModel(ForceModel, PredictingModel):
         return species_split(species, self.rigidity.covariance(means), self._typical_variances())
 
     def _typical_variances(self) -> tuple[float, float] | None:
-        """Median variances of the training atoms, plain and with what is held, over the species; None if unknown."""
+        """Return median variances of the training atoms over the species, without and with held rows, if known."""
         if self._reference is None or "lpr_held" not in self._reference.columns:
             return None
         medians = [[self.training_quantile(c, 0.5, s) for s in self.species] for c in ("lpr", "lpr_held")]
@@ -214,37 +220,37 @@ class StructureModel(ForceModel, PredictingModel):
         return plain, with_held
 
     def training_quantile(self, column: str, share: float, species: int) -> float:
-        """The score below which such a share of the training environments of a species lies.
+        """Return a quantile of a score over the training environments of a species.
 
         Parameters
         ----------
         column : str
             Name of the score: ``"lpr"``, ``"variance"`` or ``"residual"``.
         share : float
-            Between 0 and 1.
+            Share of the environments below the quantile, between 0 and 1.
         species : int
             Atomic number.
 
         Returns
         -------
         float
-            Right to half a thousandth.
+            Accurate to half a thousandth, relative.
 
         Raises
         ------
         InvalidInputError
-            For scores, shares and species that there are not, and a model without a reference.
+            For an unknown score or species, a share out of range, and a model without a reference.
         """
         if self._reference is None:
             raise InvalidInputError(
-                "this model does not know how its training environments score; use with_reference to score them."
+                "this model has no scores of its training environments; use with_reference to score them."
             )
         wanted = as_number("share", share)
         if not 0.0 <= wanted <= 1.0:
             raise InvalidInputError(f"share is {wanted:g}; it must be between 0 and 1.")
         if species not in self.species:
             known = ", ".join(map(str, self.species))
-            raise InvalidInputError(f"species is {species}, but the model knows only {known}.")
+            raise InvalidInputError(f"species is {species}, but the model knows only {known}; give one of these.")
         if column not in self._reference.columns:
             raise InvalidInputError(f"column is {column!r}; it must be one of {', '.join(self._reference.columns)}.")
         return self._reference.quantile(column, wanted, int(species))
@@ -262,59 +268,63 @@ class StructureModel(ForceModel, PredictingModel):
         group_key: str | None = None,
         n_threads: int = 0,
     ) -> AnyModel:
-        """The same model with `sigma`, a standard deviation in the unit of the energies, for every atom and total.
+        """Return the same model with `sigma`, a standard deviation in the unit of the energies, of atoms and totals.
 
-        One constant, the prior variance in squared energies, is that of maximum likelihood for the errors of the totals
-        of `frames`: the mean of error^2 / variance. `calibration` says what it came to. Forces get a constant of their
-        own if asked for (`force_calibration`), and both conformal intervals (`conformal`), which `intervals` gives.
+        The prior variance, in squared energies, is that of maximum likelihood for the errors of the totals of `frames`:
+        the mean of error^2 / variance. It is in `calibration`. On request forces get a prior variance of their own
+        (`force_calibration`), and energies and forces get conformal intervals (`conformal`, see `intervals`).
 
         Parameters
         ----------
         frames : iterable of ase.Atoms
-            Structures that the model was *not* fitted to, with their energies; about a hundred give the constant to 14
-            percent, (2 / n)^0.5.
+            Structures that the model was *not* fitted to, with their energies. About a hundred determine the prior
+            variance to 14 percent, (2 / n)^0.5.
         variance : {"pp", "sr"}, optional
-            What is scaled: the variance of the projected process, which counts the residual in and grows far from the
-            active set (the default for kernel models; totals of up to 4096 atoms), or that of the subset of
+            The variance to scale. "pp": that of the projected process, which includes the residual and grows far from
+            the active set (the default for kernel models; totals of up to 4096 atoms). "sr": that of the subset of
             regressors (linear models, which have no residual).
         energy_key : str, optional
-            Where `Atoms.info`, or the results that the calculator holds, have total energies; the default is where the
-            fit found them.
+            Name of the total energies in ``Atoms.info`` or in the stored results of the calculator; by default that of
+            the fit.
         forces : bool
-            Whether to calibrate forces too, by those that frames have, with the subset-of-regressors variance.
+            Whether to calibrate forces too, with the subset-of-regressors variance.
         force_key : str, optional
-            Name of the forces; the default is where the fit found them, or ASE's and QUIP's names. Atoms whose labels
-            are NaN have none.
+            Name of the forces; by default that of the fit, or ASE's and QUIP's names. NaN stands for a missing label.
         largest_residual : float, optional
-            Forces count on which no environment with a larger residual acts, for that variance is blind to what the
-            active set does not see. By default that of 99.9 percent of the training environments.
+            Forces that depend on an environment with a larger residual are ignored: their variance does not include
+            the distance from the active set. By default 99.9 percent of the training environments are below it.
         coverage : float, optional
-            Such as 0.9: conformal intervals that hold, at least, so large a share of the errors of new structures, if
-            these come from where `frames` come from.
+            Asks for conformal intervals that contain at least this share of the errors of new structures, for instance
+            0.9, if these come from the same distribution as `frames`.
         group_key : str, optional
-            Name in `Atoms.info`, such as ``"config_type"``: the structures of each group get intervals of their own,
-            which hold that share of the errors of this group.
+            Name in ``Atoms.info``, such as ``"config_type"``: each group of structures gets intervals of its own, with
+            the given coverage in this group.
         n_threads : int
             See `Rigidity`.
+
+        Returns
+        -------
+        SparseKernelModel or LinearModel
+            A model of the same kind.
 
         Raises
         ------
         InvalidInputError
-            For a model without energies, frames without, labels from which nothing can be learned, and groups of too
-            few structures.
+            For a model or frames without energies, for errors or variances that are all zero, and for groups of too few
+            structures.
         """
         asked = Asked(variance, energy_key, forces, force_key, largest_residual, coverage, group_key)
         return self._of(calibrated_model(self, frames, asked, as_count("n_threads", n_threads)), self._outside)
 
     def intervals(self, frames: Iterable[Atoms], *, forces: bool = False, n_threads: int = 0) -> Intervals:
-        """Conformal intervals of energies, and of forces: see `calibrate`.
+        """Return conformal intervals of energies, and of forces: see `calibrate`.
 
         Parameters
         ----------
         frames : iterable of ase.Atoms
-            Structures, which say their groups if the calibration told these apart.
+            Structures, with their groups if the calibration had groups.
         forces : bool
-            Whether forces are asked for too; they take much longer than energies.
+            Whether to give intervals of forces too; these take much longer than energies.
         n_threads : int
             See `Rigidity`.
 
@@ -325,14 +335,14 @@ class StructureModel(ForceModel, PredictingModel):
         Raises
         ------
         InvalidInputError
-            For a model without intervals, structures that cannot be scored, and groups that have no intervals.
+            For a model without intervals, for structures that cannot be scored, and for groups without intervals.
         """
         return intervals_of(self, frames, as_count("n_threads", n_threads), forces=forces)
 
     def labelled_totals(
         self, frames: Iterable[Atoms], energy_key: str | None = None, *, n_threads: int = 0
     ) -> tuple[Totals, Array]:
-        """What `totals` gives, and the energies that the frames come with.
+        """Return totals, as `totals`, and the energies that label the frames.
 
         Parameters
         ----------
@@ -347,11 +357,11 @@ class StructureModel(ForceModel, PredictingModel):
         Raises
         ------
         InvalidInputError
-            As `totals`, for a model without energies, and for a frame without one.
+            As for `totals`, and for a model or a frame without an energy.
         """
         if not self.has_energies:
             raise InvalidInputError(
-                "this model was fitted without energies; its errors are not known: fit it with them."
+                "this model was fitted without energies, so it has no errors; fit it with energies."
             )
         key = energy_key or str(self.provenance.get("energy_key") or DEFAULT_ENERGY_KEY)
         return labelled_totals(self.pipeline, self.total_scoring, frames, key, as_count("n_threads", n_threads))
@@ -364,7 +374,7 @@ class StructureModel(ForceModel, PredictingModel):
         *,
         forces: bool = False,
     ) -> Iterator[tuple[list[Atoms], Scores]]:
-        """Frames, a batch at a time, with their scores."""
+        """Yield batches of frames with their scores."""
         count = as_count("n_threads", n_threads)
         pieces = self.pipeline.pieces(frames, unknown_species)
         scores = self.piece_scoring(unknown_species, count, forces=forces)
@@ -373,7 +383,7 @@ class StructureModel(ForceModel, PredictingModel):
     def piece_scoring(
         self, unknown_species: UnknownSpecies, n_threads: int, *, forces: bool
     ) -> Callable[[Piece], Scores]:
-        """What scores the atoms of a piece, for the floors above."""
+        """Return a function that scores the atoms of a piece; internal."""
         pipeline, scoring = self.pipeline, self.force_scoring() if forces else None
 
         def score(piece: Piece) -> Scores:

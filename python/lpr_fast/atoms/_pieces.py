@@ -1,4 +1,4 @@
-"""What is scored in one go: some whole frames, or a part of a large one."""
+"""Pieces of work that are scored at once: several whole frames, or a part of a large one."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
 
 Indices = NDArray[np.int64]
 
-# Frames of more atoms are scored part by part: progress is seen, and what is done survives a crash.
+# Larger frames are scored in parts, so that progress is visible and finished parts survive a crash.
 LARGEST_WHOLE = 4096
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Structures to be scored, and which of their atoms.
+    """Structures to score, and the atoms to score.
 
     Attributes
     ----------
     first : int
         Number of the first frame.
     batch : list of Ready
-        The frames, ready to be described; one, if it is large.
+        The checked frames; a single one if it is large.
     range : tuple of int, or None
-        Of a large frame, the first and the last but one of the wanted atoms in the order of the bins.
+        For a part of a large frame: first and last + 1 of its atoms, in the order of the bins.
     rows : numpy.ndarray of int, or None
-        Of a large frame, which atoms these are.
+        For a part of a large frame: numbers of these atoms.
     """
 
     first: int
@@ -48,7 +48,7 @@ class Piece:
 
     @cached_property
     def frames(self) -> list[Atoms]:
-        """The frames themselves."""
+        """The frames."""
         return [ready.frame for ready in self.batch]
 
     @cached_property
@@ -58,45 +58,45 @@ class Piece:
 
     @property
     def is_first(self) -> bool:
-        """Whether no other piece of these frames comes before."""
+        """Whether this is the first piece of its frames."""
         return self.range is None or self.range[0] == 0
 
     @property
     def is_last(self) -> bool:
-        """Whether no other piece of these frames comes after."""
+        """Whether this is the last piece of its frames."""
         return self.range is None or self.range[1] == len(self.frames[0])
 
     @property
     def chosen(self) -> list[tuple[int, int] | None]:
-        """Which atoms of each structure are wanted, as the core takes it."""
+        """Atoms to score in each structure, as the core takes them."""
         return [self.range] * len(self.batch)
 
     @property
     def numbers(self) -> Indices:
-        """Atomic numbers of the wanted atoms."""
+        """Atomic numbers of the atoms to score."""
         if self.rows is not None:
             return np.asarray(self.frames[0].numbers[self.rows], dtype=np.int64)
         return np.concatenate([frame.numbers for frame in self.frames]).astype(np.int64)
 
     @property
     def frame(self) -> Indices:
-        """Number of the frame of each wanted atom."""
+        """Number of the frame of each atom to score."""
         if self.rows is not None:
             return np.full(len(self.rows), self.first)
         return np.repeat(np.arange(self.first, self.first + len(self.frames)), [len(frame) for frame in self.frames])
 
     @property
     def atom(self) -> Indices:
-        """Number of each wanted atom within its frame."""
+        """Number of each atom to score within its frame."""
         return np.concatenate([np.arange(len(frame)) for frame in self.frames]) if self.rows is None else self.rows
 
 
 def pieces(
     frames: Iterable[Ready | None], limit: int, *, start: int = 0, first_atom: int = 0, is_local: bool = True
 ) -> Iterator[Piece]:
-    """Frames together until they have `limit` atoms; those that are large in parts of as many, if that `is_local`.
+    """Yield pieces of up to `limit` atoms: several frames, or, if the descriptor `is_local`, a part of a large one.
 
-    Frames are numbered from `start`; of the first one, if it is large, so many atoms are left out as `first_atom` says.
+    Frames are numbered from `start`. If the first one is large, its first `first_atom` atoms are left out.
     """
     for first, batch in _frames.batches(frames, min(limit, LARGEST_WHOLE), start):
         if is_local and len(batch[0]) > LARGEST_WHOLE:
@@ -114,9 +114,10 @@ def _parts(number: int, ready: Ready, limit: int, first_atom: int) -> Iterator[P
 
 
 def periodicity_told(pieces: Iterable[Piece], facts: Mapping[str, Any], *, is_shard: bool) -> Iterator[Piece]:
-    """The pieces; the first frame that is open where all training structures were periodic brings a warning.
+    """Yield the pieces, and warn at the first frame that is open where all training structures were periodic.
 
-    Models whose provenance does not say so are silent. Shards of a run say the same, whichever frame it is.
+    There is no warning if the provenance of the model does not contain the periodicity. The warning of a shard does not
+    name the frame, so that it is the same for all shards.
     """
     expected = np.array(facts.get("periodic") or [False] * 3, dtype=bool)
     for piece in pieces:
@@ -124,8 +125,8 @@ def periodicity_told(pieces: Iterable[Piece], facts: Mapping[str, Any], *, is_sh
         if first is not None:
             which = "a frame" if is_shard else f"frame {first}"
             warnings.warn(
-                f"{which} is not periodic along all cell vectors along which the training structures were: its atoms "
-                "are scored as at a surface; give the cell (cell, --cell) if the file does not hold it.",
+                f"{which} is not periodic along all cell vectors along which the training structures are: its atoms "
+                "are scored as at a surface; give the cell (cell, --cell) if it is missing in the file.",
                 LprWarning,
                 stacklevel=2,
             )

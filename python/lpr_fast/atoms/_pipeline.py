@@ -1,4 +1,4 @@
-"""The way of frames through a model: read -> describe -> score, or whatever else is done with features."""
+"""Pipeline of frames through a model: check -> describe -> score."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ AnyScores = TypeVar("AnyScores", bound="Scores")
 
 @dataclass(frozen=True)
 class Scores(LocalScores):
-    """Numbers for each atom of the frames that were scored, all of shape (n_atoms,): those of `LocalScores`, and where.
+    """Scores of each atom of frames, all of shape (n_atoms,): those of `LocalScores`, and frame and atom.
 
     Attributes
     ----------
     frame, atom : numpy.ndarray of int
         Number of the frame, and of the atom within it, counted from 0.
     force_variance, force_sigma, force_residual : numpy.ndarray or None
-        Variance, standard deviation and residual of the force on the atom, where they were asked for: ``variance``,
-        ``sigma`` and ``residual`` of `ForceRigidity`.
+        Variance, standard deviation and residual of the force on the atom, if requested: ``variance``, ``sigma`` and
+        ``residual`` of `ForceRigidity`.
     """
 
     frame: Indices
@@ -47,22 +47,22 @@ class Scores(LocalScores):
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A model and what describes structures for it.
+    """A model and the descriptor of its structures.
 
     Attributes
     ----------
     core : Model
         The model of features.
     describing : Describing
-        What turns frames into features.
+        The descriptor.
     scorer : SoapScorer or None
-        What does both at once, where the core describes structures.
+        Describes and scores at once, if the descriptor is the core's.
     species : tuple of int
         Atomic numbers that the model knows.
     n_features : int
         D.
     are_normalised : bool
-        Whether environments are compared by the directions of their features.
+        Whether features are normalised before environments are compared, as in kernel models.
     """
 
     core: _core.Model
@@ -81,9 +81,9 @@ class Pipeline:
         skip: Callable[[int, str], None] | None = None,
         first_atom: int = 0,
     ) -> Iterator[Piece]:
-        """Frames, numbered from `start`, checked, in pieces of so many atoms if that is possible.
+        """Yield checked frames, numbered from `start`, in pieces of up to `limit` atoms where possible.
 
-        Of the first frame, if it is large, so many atoms are left out as `first_atom` says.
+        If the first frame is large, its first `first_atom` atoms are left out.
         """
         if unknown_species not in ("error", "nan"):
             raise InvalidInputError(f"unknown_species is {unknown_species!r}; it must be 'error' or 'nan'.")
@@ -96,27 +96,27 @@ class Pipeline:
         return pieces(usable, most, start=start, first_atom=first_atom, is_local=describing.is_local)
 
     def features(self, piece: Piece, n_threads: int = 0) -> Array:
-        """Features as the descriptor gives them."""
+        """Return the features of the descriptor."""
         return self.describing.features(piece.batch, piece.chosen, n_threads)
 
     def features_of(self, frame: Atoms, atoms: Indices) -> Array:
-        """Features of some atoms of a frame, ascending."""
+        """Return comparable features of some atoms of a frame; the atoms are in ascending order."""
         ready = self.describing.ready(frame, "the structure")
         return self.comparable(self.describing.features([ready], [atoms], 0))
 
     def comparable(self, features: Array) -> Array:
-        """Features as environments are compared by them."""
+        """Return the features that environments are compared by: normalised ones for kernel models."""
         return _core.normalised(features, 0) if self.are_normalised else features
 
     def scores(self, piece: Piece, unknown_species: UnknownSpecies, n_threads: int) -> Scores:
-        """Scores of the atoms of a piece, in its order."""
+        """Return the scores of the atoms of a piece, in its order."""
         found = in_full(self.found(piece, unknown_species, n_threads))
         return Scores(**found, frame=piece.frame, atom=piece.atom)
 
     def found(
         self, piece: Piece, unknown_species: UnknownSpecies, n_threads: int, *, members: bool = False
     ) -> dict[str, Array]:
-        """What the core says of the atoms of a piece, by names: see `found_of`."""
+        """Return the core's scores of the atoms of a piece, by name: see `found_of`."""
         marks = unknown_species == "nan"
         if self.scorer is not None:
             return self.scorer.score(piece.structures, piece.chosen, marks, n_threads, members)
@@ -126,13 +126,13 @@ class Pipeline:
         return found_of(self.core, features, piece.numbers, n_threads, members=members)
 
     def scores_of_nothing(self) -> Scores:
-        """Empty arrays, for the columns that the model has."""
+        """Return empty scores, with the columns of the model."""
         none = np.zeros(0, dtype=np.int64)
         return Scores(**vars(scores_of(self.core, np.zeros((0, self.n_features)), none, 1)), frame=none, atom=none)
 
 
 def _sees_others(ready: Ready, known: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Which atoms are of unknown species, or have one within the cutoff, as far as that is known."""
+    """Return which atoms are of unknown species, or have one within the cutoff if that is known."""
     marked = ~np.isin(ready.frame.numbers, known)
     if ready.structure is not None:
         for atom in np.flatnonzero(marked & (ready.frame.numbers != 0)).tolist():  # sites are no atoms
@@ -141,7 +141,7 @@ def _sees_others(ready: Ready, known: tuple[int, ...]) -> NDArray[np.bool_]:
 
 
 def stacked(parts: Iterable[tuple[Piece, Array]], width: int) -> Array:
-    """Rows of all pieces, atoms in order."""
+    """Return the rows of all pieces, in the order of the atoms."""
     found = [np.zeros((0, width))]
     for piece, rows in parts:
         if piece.rows is None:
@@ -154,7 +154,7 @@ def stacked(parts: Iterable[tuple[Piece, Array]], width: int) -> Array:
 
 
 def whole_frames(parts: Iterable[tuple[Piece, AnyScores]]) -> Iterator[tuple[list[Atoms], AnyScores]]:
-    """Frames with their scores, of pieces with theirs; those of a large frame are collected first."""
+    """Yield frames with their scores, from pieces with theirs; the pieces of a large frame are joined."""
     waiting: list[AnyScores] = []
     for piece, scores in parts:
         waiting.append(scores)
@@ -165,13 +165,13 @@ def whole_frames(parts: Iterable[tuple[Piece, AnyScores]]) -> Iterator[tuple[lis
 
 
 def of_whole_frame(parts: list[AnyScores]) -> AnyScores:
-    """Scores of one frame's atoms in their order, from those of its pieces."""
+    """Return the scores of a frame, in the order of its atoms, from those of its pieces."""
     together = joined(parts)
     return together.taken(np.argsort(together.atom))
 
 
 def joined(parts: list[AnyScores]) -> AnyScores:
-    """All scores as one, of the kind of the first."""
+    """Return all scores as one object of the class of the first."""
 
     def join(name: str) -> Any:
         values = [getattr(part, name) for part in parts]

@@ -1,4 +1,4 @@
-"""How like each atom is to the environments of given structures, as the model's kernel has it."""
+"""Similarity of atoms to the environments of given structures, by the model's kernel."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ._pipeline import Pipeline, stacked
 if TYPE_CHECKING:
     from ase import Atoms
 
-# Atoms of a prototype whose kernel is larger are one environment: they need not be compared with twice.
+# Atoms of a prototype with a larger kernel have the same environment, so that one of them is enough.
 _EQUAL = 1.0 - 1e-12
 
 
@@ -28,7 +28,7 @@ def listed(frames: Iterable[Atoms]) -> list[Atoms]:
 
 
 class Prototypes:
-    """Environments of given structures, to which others are compared.
+    """Environments of given structures, to compare others with.
 
     Parameters
     ----------
@@ -40,11 +40,11 @@ class Prototypes:
         self._zeta, self._n_threads = zeta, n_threads
         self._known = [self._environments(pipeline, prototype) for prototype in listed(prototypes)]
         if not self._known:
-            raise InvalidInputError("there are no prototypes to compare with; give at least one.")
+            raise InvalidInputError("prototypes is empty; give at least one structure.")
 
     @classmethod
     def of_environments(cls, features: Array, numbers: NDArray[np.int64], zeta: float, n_threads: int) -> Prototypes:
-        """One prototype that has given environments: their features, and the species of their centres."""
+        """Return a single prototype with the given environments: their features, and the species of their centres."""
         found = cls.__new__(cls)
         found._zeta, found._n_threads = zeta, n_threads
         rows = _core.normalised(np.ascontiguousarray(features), n_threads)
@@ -52,7 +52,7 @@ class Prototypes:
         return found
 
     def similarities(self, features: Array, numbers: NDArray[np.int64]) -> Array:
-        """Each row's largest kernel with the environments of each prototype; zero if none is of its species."""
+        """Return each row's largest kernel with the environments of each prototype; zero if none is of its species."""
         rows = _core.normalised(np.ascontiguousarray(features), self._n_threads)
         found = np.zeros((len(rows), len(self._known)))
         for s in np.unique(numbers).tolist():
@@ -67,7 +67,7 @@ class Prototypes:
         return found
 
     def of_frames(self, pipeline: Pipeline, frames: Iterable[Atoms]) -> Array:
-        """Similarities of all atoms of structures: (n_atoms, n_prototypes)."""
+        """Return the similarities of all atoms of structures: (n_atoms, n_prototypes)."""
         parts = (
             (piece, self.similarities(pipeline.features(piece, self._n_threads), piece.numbers))
             for piece in pipeline.pieces(frames, "error")
@@ -75,7 +75,7 @@ class Prototypes:
         return stacked(parts, len(self._known))
 
     def _environments(self, pipeline: Pipeline, prototype: Atoms) -> dict[int, Array]:
-        """The different environments of a prototype, species by species."""
+        """Return the distinct environments of a prototype for each species."""
         (piece,) = pipeline.pieces([prototype], "error", limit=len(prototype))
         rows, numbers = _core.normalised(pipeline.features(piece, self._n_threads), self._n_threads), piece.numbers
         return {s: self._different(rows[numbers == s]) for s in np.unique(numbers).tolist()}

@@ -35,7 +35,27 @@ class SparseKernelModel(StructureModel):
     .. math::
         \sum_A w_A (y_A - X_A \cdot c)^2 + \mu\, c^T K_{MM} c, \qquad X_A = \sum_{i \in A} k_{Mi}
 
-    with y_A the total energy less the baseline of the species. Build one with `fit`, or `load_model`.
+    with y_A the total energy minus the baseline of the species. Build one with `fit`, `from_arrays` or `from_rows`, or
+    read one with `load_model`.
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> from ase.calculators.emt import EMT
+    >>> from lpr_fast import SparseKernelModel
+    >>> frames = [bulk("Cu", cubic=True) for _ in range(8)]
+    >>> for seed, frame in enumerate(frames):
+    ...     frame.rattle(0.1, seed=seed)
+    ...     frame.info["energy"] = EMT().get_potential_energy(frame)
+    >>> hypers = {
+    ...     "cutoff": {"radius": 3.5, "smoothing": {"type": "ShiftedCosine", "width": 0.5}},
+    ...     "density": {"type": "Gaussian", "width": 0.4},
+    ...     "basis": {"type": "TensorProduct", "max_angular": 3, "radial": {"type": "Gto", "max_radial": 3}},
+    ... }
+    >>> model = SparseKernelModel.fit(frames, hypers=hypers, n_active=10, regularizer=1e-4)
+    >>> scores = model.score(bulk("Cu", "bcc", a=2.9))
+    >>> scores.lpr.shape, scores.verdict.shape
+    ((1,), (1,))
     """
 
     @classmethod
@@ -68,85 +88,86 @@ class SparseKernelModel(StructureModel):
         n_threads: int = 0,
         progress: Progress = silent,
     ) -> SparseKernelModel:
-        """Fit to structures; with energies the model predicts them, without it gives rigidities all the same.
+        """Fit the model to structures. Without energies the model gives rigidities, but no predictions.
 
-        Memory is of order M^2 beyond the structures themselves: descriptors are computed in batches, twice. For files,
-        see `fit_files`.
+        Beyond the structures memory is of order M^2: features are computed in batches, twice. For files see
+        `fit_files`.
 
         Parameters
         ----------
         frames : iterable of ase.Atoms
-            Training structures. What can be run through more than once, such as a list, is not copied, but run through
-            again and again; of an iterator, the structures are kept.
+            Training structures. A list is iterated over several times and not copied; the structures of an iterator are
+            kept.
         regularizer : float or "auto"
-            mu > 0, in units of squared energies (of the loss) over the kernel's prior variance. "auto" takes that of
-            least leave-one-out error, and needs energies (docs/guides/tuning.md); `provenance` says what was found.
+            mu > 0, in units of squared energies (of the loss) over the kernel's prior variance. "auto" chooses it by
+            leave-one-out error, and needs energies; `provenance` contains the choice.
         hypers : mapping, optional
             Keyword arguments of featomic's ``SoapPowerSpectrum``: ``cutoff``, ``density`` and ``basis``. featomic's
             ``max_radial=7`` means 8 radial functions.
         descriptor : str, callable or Descriptor, optional
-            Instead of `hypers`, what gives features of any other kind: the name of an array of shape (n_atoms, D) that
-            the structures carry (``Atoms.arrays``), a function that takes a list of structures and returns features of
-            all their atoms, or a `Descriptor`.
+            Other features, in place of `hypers`: the name of an array of shape (n_atoms, D) in ``Atoms.arrays``, a
+            function that takes a list of structures and returns the features of all their atoms, or a `Descriptor`.
         n_active : int or mapping
-            M: in total, shared out among the species in proportion to their atoms, or for each element. They are
-            chosen by farthest-point sampling from a pool of at most 5 times as many environments of each species (but
-            2000), drawn by `seed`.
+            Number of active environments, M: the total, divided among the species in proportion to their atoms, or the
+            number for each element. They are chosen by farthest-point sampling from a random pool, for each species of
+            5 times as many environments, at least 2000.
         active_set : array_like of int, shape (M, 2), or SparseKernelModel, optional
-            Instead of `n_active`: pairs (structure, atom) of training environments, which stand in the model in order
-            of species, structure and atom; or a model of the same species and descriptor, whose active set is taken as
-            it is: what models that are to be compared have in common.
+            The active set, in place of `n_active`: pairs (structure, atom) of training environments, which the model
+            sorts by species, structure and atom; or a model of the same species and descriptor, whose active set is
+            used. Models with the same active set can be compared.
         active_from : iterable of ase.Atoms, optional
-            Further structures whose environments join the pool, such as those that the model is to score; they are not
-            fitted to, need no energies, and may have no species that the training set has not.
+            Further structures whose environments join the pool, such as those that the model will score. They are not
+            fitted to, need no energies, and must not have other species than the training set.
         zeta : float
             Power of the kernel, > 0.
         loss : {"total", "per_atom"}
-            Whether residuals of total energies are squared, or of energies per atom: w_A = 1 or 1 / N_A^2. It sets the
-            scale of the rigidities.
+            Loss on total energies, w_A = 1, or on energies per atom, w_A = 1 / N_A^2. It sets the scale of the
+            rigidities.
         weights : array_like, shape (n_frames,), or str, optional
-            Further weight of each structure's squared residual, not negative; or where `Atoms.info` has it.
+            Further weight of each structure's squared residual, not negative; or its name in ``Atoms.info``.
         sigmas : array_like, shape (n_frames,), or str, optional
-            Instead of weights, the standard deviation of each structure's label, in its unit: the weight is
-            1 / sigma^2. Of GAP's training files ``"energy_sigma"``.
+            Standard deviation of each structure's energy, in its unit, or its name in ``Atoms.info``
+            (``"energy_sigma"`` in GAP's training files), in place of `weights`: the weight is 1 / sigma^2.
         sigma : mapping or Noise, optional
             Standard deviations of the labels, in their units: ``{"energy": 0.01, "force": 0.1, "virial": 0.5}`` for
-            total energies (eV), components of forces (eV/Å) and of virials (eV); kinds that are left out are not used.
-            Keys of the structures, tables for groups and masks: see `Noise`. Instead of `regularizer`, `loss`,
-            `weights` and `sigmas`: the weight of a label is 1 / sigma^2, and `loss` is ``"noise"``. Structures may
-            lack labels.
+            total energies (eV), components of forces (eV/Å) and of virials (eV). A kind without a standard deviation
+            is not used. See `Noise` for standard deviations of single structures, of groups, and for masks. It replaces
+            `regularizer`, `loss`, `weights` and `sigmas`: the weight of a label is 1 / sigma^2, and `loss` is
+            ``"noise"``. Structures may lack labels.
         delta : float or "auto"
             With `sigma`, the prior standard deviation of the local energy, in eV: the regularizer is 1 / delta^2.
-            "auto" takes that of largest evidence.
+            "auto" chooses it by maximum evidence.
         energy_key : str or None
-            Where `Atoms.info`, or the results that the calculator holds, have total energies. With None, or if no
-            frame has the default "energy", the model has no energies.
+            Name of the total energies in ``Atoms.info`` or in the stored results of the calculator. With None, or if
+            no frame has the default "energy", the model has no energies.
         force_key, virial_key : str, optional
-            Where `Atoms.arrays`, `Atoms.info`, or the results that the calculator holds, have forces (eV/Å; NaN for
-            atoms without) and virials: nine numbers in eV, minus the derivatives of the energy with respect to strain.
-            A name with "stress" in it is that of a stress as ASE has it, in eV/Å^3 and positive under tension, which
-            is multiplied by minus the volume. The defaults are "forces" or "force", and "virial" or "stress".
+            Names of forces and virials in ``Atoms.arrays``, ``Atoms.info`` or the stored results of the calculator.
+            Forces are in eV/Å, NaN for atoms without a label. Virials are nine numbers in eV, minus the derivatives of
+            the energy with respect to strain. A name with "stress" in it is that of a stress in ASE's convention, in
+            eV/Å^3 and positive under tension, which is multiplied by minus the volume. The defaults are "forces" or
+            "force", and "virial" or "stress".
         group_key : str
-            Where `Atoms.info` says what kind of structure each is.
+            Name of the group of each structure in ``Atoms.info``.
         baseline : mapping or "isolated", optional
-            Energy per atom of each element to be taken off first; "isolated" takes those of the isolated atoms among
-            the structures (one atom without periodicity, or of the group ``isolated_atom``). The default fits them by
-            least squares of minimum norm. It is not part of the rigidity.
+            Energy per atom of each element, which is subtracted first. "isolated" takes the energies of the isolated
+            atoms among the structures (one atom without periodicity, or of the group ``isolated_atom``). By default it
+            is fitted by least squares of minimum norm. The baseline is not part of the rigidity.
         hold : iterable of ase.Atoms
-            Structures whose mean prediction `lpr_held` holds fixed beside those of the species: a phase, an isolated
-            atom (docs/guides/held.md).
+            Structures whose mean prediction `lpr_held` holds fixed, in addition to the means of the species: a phase,
+            an isolated atom; see `Rigidity.holding`.
         seed : int
-            Draws the pool.
+            Seed of the random numbers that draw the pool.
         provenance : mapping, optional
-            Further facts, such as the name of the training file, to keep in the model; JSON has to be able to hold it.
+            Further facts to keep in the model, such as the name of the training file; JSON must be able to represent
+            them.
         keep_rows : path, optional
-            File to keep the training rows in; see `TrainingRows`.
+            File to write the training rows to; see `TrainingRows`.
         memory : str or int, optional
-            Cap such as ``"2GB"``: environments that the active set is chosen from are described in several passes.
+            Limit such as ``"2GB"``: the pool is described in several passes if it does not fit.
         n_threads : int
             See `Rigidity`.
         progress : callable, optional
-            Called as ``progress(stage, atoms_done, atoms_in_all)``, such as a `ProgressLine`.
+            Called as ``progress(stage, n_atoms_done, n_atoms)``, for instance a `ProgressLine`.
 
         Returns
         -------
@@ -155,7 +176,7 @@ class SparseKernelModel(StructureModel):
         Raises
         ------
         InvalidInputError
-            Naming what cannot be used, where possible by frame, atom and element.
+            For structures and options that cannot be used; the message names frame, atom and element if possible.
         """
         settings = FitSettings(
             "sparse_kernel",
@@ -206,7 +227,7 @@ class SparseKernelModel(StructureModel):
         n_threads: int = 0,
         progress: Progress = silent,
     ) -> SparseKernelModel:
-        """Fit to features of any origin; `score_features` takes more of them, `save` writes the same kind of file.
+        """Fit the model to features from any source. `score_features` scores further environments.
 
         Parameters
         ----------
@@ -215,15 +236,15 @@ class SparseKernelModel(StructureModel):
         species : array_like of int, shape (n_environments,)
             Atomic numbers of the centres (or any other numbers >= 0, one for each kind of environment).
         structure : array_like of int, shape (n_environments,)
-            Number of the structure that each environment belongs to. `weights` and `energies` stand in ascending order
+            Number of the structure that each environment belongs to. `weights` and `energies` are in ascending order
             of these numbers.
         n_active : int, optional
-            M, shared out among the species in proportion to their environments; see `fit`.
+            M, divided among the species in proportion to their environments; see `fit`.
         active_set : array_like of int, shape (M,), or SparseKernelModel, optional
-            Instead of `n_active`: rows of `X`, which stand in the model in order of species and row; or a model whose
-            active set is taken as it is.
+            The active set, in place of `n_active`: rows of `X`, which the model sorts by species and row; or a model
+            whose active set is used.
         energies : array_like, shape (n_structures,), optional
-            Total energies; without them the model gives rigidities all the same.
+            Total energies. Without them the model gives rigidities, but no predictions.
         regularizer, zeta, loss, weights, sigmas, baseline, seed, provenance, n_threads, progress
             As for `fit`.
 
@@ -234,7 +255,7 @@ class SparseKernelModel(StructureModel):
         Raises
         ------
         InvalidInputError
-            Naming what cannot be used, and its row.
+            For arrays that cannot be used; the message names the row.
         """
         settings = FitSettings(
             "sparse_kernel",
@@ -268,9 +289,9 @@ class SparseKernelModel(StructureModel):
         provenance: Mapping[str, Any] | None = None,
         n_threads: int = 0,
     ) -> SparseKernelModel:
-        """Fit to training rows of any origin: of energies, forces and virials alike, such as the K_NM of GAP.
+        """Fit the model to training rows of energies, forces and virials from any source, such as the K_NM of GAP.
 
-        `score_features`, C++, C and LAMMPS (``features c_ID``) then take the features of any environment.
+        `score_features`, C++, C and LAMMPS (``features c_ID``) then score environments from their features.
 
         Parameters
         ----------
@@ -290,12 +311,12 @@ class SparseKernelModel(StructureModel):
         Raises
         ------
         InvalidInputError
-            Naming what cannot be used, and its row.
+            For arrays that cannot be used; the message names the row.
         """
         settings = FitSettings(
             "sparse_kernel",
             regularizer=regularizer,
-            n_active=1,  # until `active` has been looked at
+            n_active=1,  # a placeholder: `active` determines the number
             zeta=zeta,
             loss=loss,
             weights=weights,

@@ -1,4 +1,4 @@
-"""What a model file says, and the model from it: nothing is described here."""
+"""Models and the facts in their files, without descriptors."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ AnyModel = TypeVar("AnyModel", bound="StoredModel")
 
 
 class StoredModel:
-    """A model of features, with what its file says of it: see `StructureModel`."""
+    """A model of features with the facts in its file: see `StructureModel`."""
 
     _model: _core.Model
     _outside: Descriptor | None
 
     def __init__(self) -> None:
-        raise InvalidInputError(f"{type(self).__name__} is not built directly; use its fit, or load_model.")
+        raise InvalidInputError(f"{type(self).__name__}() builds nothing; use its fit, or load_model.")
 
     @classmethod
     def _of(cls: type[AnyModel], core: _core.Model, descriptor: Descriptor | None = None) -> AnyModel:
@@ -48,13 +48,24 @@ class StoredModel:
         return model
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the model file, whole or not at all; `load_model` reads it."""
+        """Write a model file for `load_model`. The file is written completely or not at all.
+
+        Parameters
+        ----------
+        path : path
+            The file, usually with the suffix ``.lpr``.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        """
         with replacing(Path(path)) as file:
             file.write(self._to_bytes())
 
     @cached_property
     def rigidity(self) -> Rigidity:
-        """The rigidity of size M that takes rows of `phi`, and sums of them."""
+        """The `Rigidity` of size M, for rows of `phi` and sums of them."""
         return Rigidity._from_factor(
             self._model.factor,
             self.regularizer,
@@ -65,21 +76,21 @@ class StoredModel:
 
     @property
     def regularizer(self) -> float:
-        """Mu."""
+        """The regularizer mu."""
         return float(self._facts["regularizer"])
 
     @property
     def loss(self) -> Loss:
-        """``"total"``, ``"per_atom"`` or ``"noise"``: the loss that sets the scale of the rigidities."""
+        """The loss that sets the scale of the rigidities: ``"total"``, ``"per_atom"`` or ``"noise"``."""
         loss: Loss = self._facts["loss"]
         return loss
 
     @property
     def noise(self) -> dict[str, float | None] | None:
-        """Standard deviations that the labels of the fit had: ``energy`` (eV), ``force`` (eV/Å), ``virial`` (eV).
+        """Standard deviations of the labels of the fit: ``energy`` (eV), ``force`` (eV/Å), ``virial`` (eV).
 
-        None for a kind that was not used, or whose deviations are not one number for all; ``prior_variance`` is
-        delta^2, 1 / mu. None altogether unless the model was fitted with `sigma`, and its `loss` is ``"noise"``.
+        A kind is None if it was not used, or if its standard deviation is not a single number; ``prior_variance`` is
+        delta^2 = 1 / mu. The property is None unless the model was fitted with `sigma`, that is, `loss` is ``"noise"``.
         """
         if "noise" not in self._facts:
             return None
@@ -87,7 +98,7 @@ class StoredModel:
 
     @property
     def hypers(self) -> dict[str, Any] | None:
-        """Parameters of featomic's ``SoapPowerSpectrum``; None for a model that was built from arrays."""
+        """Parameters of featomic's ``SoapPowerSpectrum``; None for models of other features."""
         descriptor = self._facts["descriptor"]
         if descriptor is None or descriptor["kind"] != "soap":
             return None
@@ -96,7 +107,7 @@ class StoredModel:
 
     @property
     def descriptor(self) -> dict[str, Any] | None:
-        """What the model says of its descriptor: kind, parameters, error of its radial table; None for arrays."""
+        """Facts about the descriptor: kind, parameters, error of the radial table; None for models from arrays."""
         facts: dict[str, Any] | None = copy.deepcopy(self._facts["descriptor"])
         return facts
 
@@ -107,78 +118,81 @@ class StoredModel:
 
     @property
     def active_features(self) -> dict[int, Array] | None:
-        """Features of the active environments of each species, in the order of the columns of `phi`; None: linear."""
+        """Features of the active environments of each species, in the order of the columns of `phi`.
+
+        None for linear models.
+        """
         basis = _archive.basis_of(self._model)
         return basis.active if isinstance(basis, SparseKernelBasis) else None
 
     @property
     def active_environments(self) -> NDArray[np.int64] | None:
-        """Which environments are active, shape (M, 2), in the order of the columns of `phi`; None if nobody knows.
+        """Active environments as pairs (structure, atom), shape (M, 2), in the order of the columns of `phi`.
 
-        Structure and atom, counted from 0 in the training set as it was given (of rows that were kept: in that of the
-        fit that kept them; of `from_arrays`: in ascending order of the structures' numbers). Those from elsewhere have
-        negative numbers of structures: -1 - k is structure k of `active_from`, and (-1, -1) was taken from another
-        model.
+        Numbers are counted from 0 in the given training set (with kept rows, in that of the fit that kept them; for
+        `from_arrays`, in ascending order of the structures' numbers). Negative numbers of structures are of other
+        origin: -1 - k is structure k of `active_from`, and (-1, -1) comes from another model. None if the pairs are not
+        known.
         """
         return _archive.active_environments(self._model)
 
     @property
     def species(self) -> tuple[int, ...]:
-        """Atomic numbers that the model knows, ascending."""
+        """Atomic numbers of the species that the model knows, ascending."""
         return tuple(self._facts["species"])
 
     @property
     def has_energies(self) -> bool:
-        """Whether the model was fitted to energies, and predicts them."""
+        """Whether the model was fitted to energies and predicts them."""
         return self._facts["baseline"] is not None
 
     @property
     def has_reference(self) -> bool:
-        """Whether the model knows how its training environments score, and gives percentiles and verdicts."""
+        """Whether the model contains the scores of its training environments, and gives percentiles and verdicts."""
         return "reference" in self._facts
 
     @property
     def n_members(self) -> int:
-        """Members of the committee whose weights the model has beside its own, and whose spread it gives."""
+        """Number of members, of a committee or an ensemble, whose spread the model gives."""
         return self._model.n_members
 
     @property
     def verdict_limits(self) -> dict[str, float] | None:
-        """In percent of the training environments, what is ``loose`` and ``unlike``; None without a reference."""
+        """Percentiles that limit the verdicts ``loose`` and ``unlike``; None without a reference."""
         limits: dict[str, float] | None = copy.deepcopy(self._facts.get("reference"))
         return limits
 
     @property
     def baseline(self) -> dict[int, float] | None:
-        """Energy of an atom of each atomic number that was taken off before fitting; None without energies."""
+        """Energy per atom of each atomic number, subtracted before the fit; None without energies."""
         return dict(zip(self.species, self._facts["baseline"], strict=True)) if self.has_energies else None
 
     @property
     def calibration(self) -> Calibration | None:
-        """What `calibrate` came to; None for a model that was not calibrated."""
+        """The calibration of energies by `calibrate`; None for a model that is not calibrated."""
         facts = self._facts.get("calibration")
         return None if facts is None else Calibration.from_facts(facts)
 
     @property
     def force_calibration(self) -> ForceCalibration | None:
-        """What `calibrate` came to for forces; None for a model that was not calibrated with them."""
+        """The calibration of forces by `calibrate`; None for a model that was not calibrated with forces."""
         facts = self._facts.get("force_calibration")
         return None if facts is None else ForceCalibration.from_facts(facts)
 
     @property
     def conformal(self) -> Conformal | None:
-        """The conformal intervals of `calibrate`; None for a model without."""
+        """The conformal intervals of `calibrate`; None for a model without intervals."""
         facts = self._facts.get("conformal")
         return None if facts is None else Conformal.from_facts(facts)
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """Where the model comes from: versions, counts, how the active set was chosen, and the file if known."""
+        """Origin of the model: versions, counts, choice of the active set, and the training file if known."""
         return copy.deepcopy(dict(self._facts["provenance"]))
 
     @cached_property
     def _facts(self) -> dict[str, Any]:
-        """What the model's text says."""
+        """The facts in the model file."""
         facts: dict[str, Any] = json.loads(self._model.text)
         return facts
 
@@ -188,7 +202,7 @@ class StoredModel:
 
     @property
     def cutoff(self) -> float | None:
-        """Range of the environments in Å; None if it is not known."""
+        """Radius of the environments in Å; None if it is not known."""
         return None if self._facts["descriptor"] is None else self._facts["descriptor"].get("cutoff")
 
     def _to_bytes(self) -> bytes:

@@ -7,67 +7,75 @@ from typing import Any
 
 import click
 
+from ._help import Command
 from ._mistakes import one_sentence
-from ._options import log_option, reading_options, trajectory_argument
-
-
-@click.command()
-@click.argument("rows", metavar="ROWS", type=click.Path(path_type=Path))
-@click.option(
-    "-o", "--output", metavar="MODEL", type=click.Path(path_type=Path), required=True, help="Model file to write."
+from ._options import (
+    descriptor_option,
+    file_argument,
+    log_option,
+    memory_option,
+    model_output_option,
+    output_option,
+    reading_options,
+    rows_argument,
+    seed_option,
+    trajectory_argument,
 )
+
+
+@click.command(cls=Command, examples=("lpr-fast committee train.rows -o committee.lpr --model model.lpr",))
+@rows_argument
+@model_output_option
 @click.option("--members", metavar="N", type=int, default=10, show_default=True, help="Number of members.")
 @click.option(
-    "--fraction", type=float, help="Share of the structures that each draws.  [default: 0.8; 1 with replacement]"
+    "--fraction",
+    type=float,
+    help="Share of the structures that each member is fitted to.  [default: 0.8; 1 with replacement]",
 )
-@click.option("--with-replacement", is_flag=True, help="Draw structures more than once: a bootstrap.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Draws the members.")
+@click.option("--with-replacement", is_flag=True, help="Draw structures with replacement (bootstrap).")
+@seed_option("the random subsets")
 @click.option(
     "--model",
-    metavar="FIT",
+    metavar="MODEL",
     type=click.Path(path_type=Path),
-    help="The model of the fit that kept ROWS: its percentiles, verdicts and sigma go into MODEL.",
+    help="The model of the fit that wrote ROWS: its percentiles, verdicts and sigma are copied.",
 )
-@click.option("--memory", metavar="SIZE", help="Cap on memory of the members' sums.  [default: 2GB]")
-@click.option("--descriptor", metavar="MODULE:NAME", help="As of `lpr-fast score`.")
+@descriptor_option
+@memory_option("Limit on memory for the members.  [default: 2GB]")
 @log_option
 @one_sentence
 def committee(rows: Path, output: Path, **options: Any) -> None:
-    """Fit a model to the training rows in ROWS, with a committee whose local energies spread.
+    """Fit a committee of models to subsets of the training set.
 
-    ROWS is a file that `lpr-fast fit --keep-rows` wrote. Each member is fitted to some of the structures; scores of
-    MODEL have the standard deviation of the members' local energies beside the LPR.
+    ROWS is a file that `lpr-fast fit --keep-rows` wrote. Scores of OUT have the spread of the members' local energies
+    beside the LPR.
     """
     from . import _committee
 
     _committee.committee(rows, output, **options)
 
 
-@click.command()
-@click.argument("a", metavar="A", type=click.Path(path_type=Path))
-@click.argument("b", metavar="B", type=click.Path(path_type=Path))
+@click.command(cls=Command, examples=("lpr-fast compare before.lpr after.lpr md.xyz",))
+@file_argument("a", "A")
+@file_argument("b", "B")
 @trajectory_argument
-@click.option(
-    "-o",
-    "--output",
-    metavar="OUT",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    help="File to write, may be repeated: a table of frames and species (.csv), all atoms (.h5, .npz, .extxyz), a "
-    "picture (.png, .pdf, .svg), a map (.chemiscope.json.gz).  [default: .compare.csv and .compare.png beside "
+@output_option(
+    "File to write; repeat for more: a table of frames and species (.csv), all atoms (.h5, .npz, .extxyz), a picture "
+    "(.png, .pdf, .svg), a map for chemiscope (.chemiscope.json.gz).  [default: .compare.csv and .compare.png beside "
     "TRAJECTORY]",
+    multiple=True,
 )
-@click.option("--near", metavar="FILE", help="Structures: what changes for the atoms that are most similar to theirs.")
-@click.option("-k", type=int, default=100, show_default=True, help="How many atoms that are.")
-@click.option("--descriptor", metavar="MODULE:NAME", help="As of `lpr-fast score`, of both models.")
+@click.option("--near", metavar="FILE", help="Also report the change for the atoms most similar to those of FILE.")
+@click.option("-k", type=int, default=100, show_default=True, help="With --near: the number of these atoms.")
+@descriptor_option
 @reading_options
 @log_option
 @one_sentence
 def compare(a: Path, b: Path, trajectory: tuple[str, ...], output: tuple[Path, ...], **options: Any) -> None:
-    """Say how much more rigid model B makes every atom of TRAJECTORY than model A, by species.
+    """Compare the LPR of two models on the same atoms.
 
-    TRAJECTORY is read as by `lpr-fast score`. The models are fitted with the same loss, best with the same active set
-    (`lpr-fast fit --active-set A`).
+    TRAJECTORY is read as by `lpr-fast score`. Both models need the same loss. With the same active set as well
+    (`lpr-fast fit --active-set A`), all changes come from the training sets.
     """
     from . import _compare
 

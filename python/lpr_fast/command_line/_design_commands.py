@@ -2,145 +2,195 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from ..atoms.predictions._predicted import PREDICTIONS
 from ..design._greedy import OBJECTIVES
 from . import _influence, _suggest
+from ._help import Command, Decorator, titled
 from ._mistakes import one_sentence
-from ._options import log_option, model_argument, reading_options
-
-T = TypeVar("T")
+from ._options import (
+    descriptor_option,
+    log_option,
+    model_argument,
+    output_option,
+    reading_options,
+    rows_argument,
+    seed_option,
+)
 
 _SIGMAS = {
-    "energy": "Standard deviation of the energy that a candidate would bring, in eV",
-    "force": "The same of its forces, in eV/Å; without any it brings none",
-    "virial": "The same of its virial, in eV; without any it brings none",
+    "energy": "Standard deviation of the energies of candidates in eV",
+    "force": "Standard deviation of their force components in eV/Å; without it, no forces",
+    "virial": "Standard deviation of their virial components in eV; without it, no virials",
 }
 
-targets_option = click.option(
-    "--targets", metavar="FILE", multiple=True, required=True, help="Structures whose atoms are meant; may be repeated."
+
+def _target_options(*more: Decorator) -> Decorator:
+    """What the targets are, and more options about them."""
+    return titled(
+        "Targets",
+        click.option(
+            "--targets",
+            metavar="FILE",
+            multiple=True,
+            required=True,
+            help="Structures whose predictions matter; repeat for more.",
+        ),
+        click.option(
+            "--prediction",
+            type=click.Choice(PREDICTIONS),
+            default="local",
+            show_default=True,
+            help="The predictions: local energies of atoms, total energies, or force components.",
+        ),
+        click.option(
+            "--column",
+            type=click.Choice(["lpr", "lpr_held"]),
+            help="The rigidity.  [default: for local energies lpr_held, where MODEL has it, else lpr]",
+        ),
+        *more,
+    )
+
+
+_sigma_options = [
+    click.option(f"--sigma-{kind}", metavar="SIGMA", help=f"{text}.  [default: as in the fit]")
+    for kind, text in _SIGMAS.items()
+]
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        "lpr-fast suggest model.lpr --targets md.xyz --candidates pool.xyz -o chosen.xyz",
+        "lpr-fast suggest model.lpr --targets md.xyz@::10 --prototypes 'diamond C' -o chosen.xyz -n 5",
+    ),
 )
-prediction_option = click.option(
-    "--prediction",
-    type=click.Choice(PREDICTIONS),
-    default="local",
-    show_default=True,
-    help="What of them is meant: local energies of atoms, energies of structures, or components of forces.",
-)
-column_option = click.option(
-    "--column",
-    type=click.Choice(["lpr", "lpr_held"]),
-    help="Of which rigidity variances are.  [default: lpr_held for local energies, where there is one]",
-)
-
-
-def sigma_options(command: Callable[..., T]) -> Callable[..., T]:
-    """Add the standard deviations of the labels that candidates would bring."""
-    for kind, of_kind in reversed(_SIGMAS.items()):
-        command = click.option(f"--sigma-{kind}", metavar="SIGMA", help=f"{of_kind}.  [default: that of MODEL]")(
-            command
-        )
-    return command
-
-
-descriptor_option = click.option("--descriptor", metavar="MODULE:NAME", help="As of `lpr-fast score`.")
-
-
-@click.command()
 @model_argument
-@targets_option
-@prediction_option
-@click.option("--candidates", metavar="FILE", multiple=True, help="Structures to choose from; may be repeated.")
-@click.option(
-    "--prototypes",
-    metavar="NAME",
-    multiple=True,
-    help="Strained crystals to choose from too, those of `lpr-fast prototypes NAME`; may be repeated.",
+@output_option("Extended XYZ file to write.", required=True)
+@_target_options(
+    click.option("--loosest", metavar="K", type=int, help="Use only the K targets with the lowest rigidity."),
+    click.option(
+        "--target-weights",
+        type=click.Choice(["species", "frame"]),
+        help="Give each species, or each frame, the same weight.  [default: each target]",
+    ),
+    click.option(
+        "--largest-residual",
+        metavar="R",
+        type=float,
+        help="Ignore targets with a larger residual.  [default: those whose verdict is unlike]",
+    ),
 )
-@click.option(
-    "-o", "--output", metavar="OUT", type=click.Path(path_type=Path), required=True, help="Extended XYZ file to write."
+@titled(
+    "Candidates",
+    click.option("--candidates", metavar="FILE", multiple=True, help="Structures to choose from; repeat for more."),
+    click.option(
+        "--prototypes",
+        metavar="NAME",
+        multiple=True,
+        help="Strained crystals to choose from, as `lpr-fast prototypes NAME` writes them; repeat for more.",
+    ),
+    *_sigma_options,
+    click.option(
+        "--source-key",
+        metavar="KEY",
+        help="Name of the source of a structure, for example config_type.  [default: its file]",
+    ),
 )
-@sigma_options
-@click.option("-n", "n", type=int, help="How many to choose.  [default: 20, or what --budget-cost allows]")
-@click.option("--budget-cost", type=float, help="What they may cost together.")
-@click.option(
-    "--cost",
-    type=click.Choice(["cubic", "atoms"]),
-    default="cubic",
-    show_default=True,
-    help="What a structure of N atoms costs: N^3, as of density functionals, or N.",
+@titled(
+    "Choice",
+    click.option("-n", "n", type=int, help="Number of structures.  [default: 20, or what --budget-cost allows]"),
+    click.option("--budget-cost", type=float, help="Largest sum of costs."),
+    click.option(
+        "--cost",
+        type=click.Choice(["cubic", "atoms"]),
+        default="cubic",
+        show_default=True,
+        help="Cost of a structure of N atoms: N^3, as in density functional theory, or N.",
+    ),
+    click.option("--max-per-source", metavar="N", type=int, help="Largest number from one source."),
+    click.option(
+        "--objective",
+        type=click.Choice(OBJECTIVES),
+        default="mean",
+        show_default=True,
+        help="What to lower: the mean variance of the targets, the mean of its logarithm, or the largest variance.",
+    ),
+    click.option(
+        "--draws",
+        "n_draws",
+        metavar="N",
+        type=int,
+        default=20,
+        show_default=True,
+        help="Number of random choices to compare with.",
+    ),
+    seed_option("these random choices, and of the strains of --prototypes"),
 )
-@click.option("--max-per-source", type=int, help="At most so many of each source.")
-@click.option(
-    "--source-key",
-    metavar="KEY",
-    help="Name of what a structure's source is, such as config_type.  [default: its file]",
-)
-@click.option(
-    "--objective",
-    type=click.Choice(OBJECTIVES),
-    default="mean",
-    show_default=True,
-    help="What is to fall: the mean variance of the targets, that of its logarithm, or the largest.",
-)
-@column_option
-@click.option("--loosest", metavar="K", type=int, help="Mean only the K targets of lowest rigidity.")
-@click.option(
-    "--target-weights", type=click.Choice(["species", "frame"]), help="Each species, or each frame, weighs the same."
-)
-@click.option("--largest-residual", type=float, help="Targets beyond are not ranked.  [default: those that are unlike]")
-@click.option("--draws", "n_draws", type=int, default=20, show_default=True, help="Random choices to compare with.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Draws them.")
 @descriptor_option
 @reading_options
 @log_option
 @one_sentence
 def suggest(model: Path, **options: Any) -> None:
-    """Choose candidates that would make MODEL's predictions for the atoms of the targets more rigid.
+    """Choose the structures to compute next, to raise the LPR of targets.
 
-    Nothing is fitted, and no energies are needed. OUT gets the chosen structures, best first; a table beside it, .csv,
-    has all candidates with the share of the targets' variance that each would take away alone.
+    Nothing is fitted, and no energies are needed. OUT gets the chosen structures, best first. The table beside it
+    (.csv) lists all candidates, with the share of the targets' variance that each would remove alone.
     """
     _suggest.suggest(model, _suggest.Options(**options))
 
 
-@click.command()
-@click.argument("rows", metavar="ROWS", type=click.Path(path_type=Path))
-@targets_option
-@click.option(
-    "-o", "--output", metavar="OUT", type=click.Path(path_type=Path), required=True, help="Table to write, .csv."
+@click.command(
+    cls=Command,
+    examples=("lpr-fast influence train.rows --targets md.xyz@::10 -o influence.csv --redundant 0.01",),
 )
-@click.option("--by-group", is_flag=True, help="Leave out groups (config_type) instead of structures.")
-@prediction_option
-@column_option
-@click.option("--largest-residual", type=float, help="Targets beyond are not counted.  [default: all count]")
-@click.option(
-    "--redundant",
-    metavar="SHARE",
-    type=float,
-    help="Say which structures can go together, so that no variance grows by more than such a share: 0.01, say.",
+@rows_argument
+@output_option("Table to write, .csv.", required=True)
+@_target_options(
+    click.option(
+        "--largest-residual",
+        metavar="R",
+        type=float,
+        help="Ignore targets with a larger residual.  [default: none is ignored]",
+    )
 )
-@click.option("--largest-shift", type=float, help="And no prediction moves by more, in eV or eV/Å.")
-@click.option(
-    "--suspicion",
-    type=float,
-    default=6.0,
-    show_default=True,
-    help="Name structures with a label so many times as far off, when it is left out, as is typical of its kind.",
+@titled(
+    "What to leave out",
+    click.option("--by-group", is_flag=True, help="Leave out whole groups (config_type) instead of single structures."),
+    click.option(
+        "--redundant",
+        metavar="SHARE",
+        type=float,
+        help="Also list structures that can be left out together so that no variance grows by more than this share, "
+        "for example 0.01.",
+    ),
+    click.option(
+        "--largest-shift",
+        metavar="SHIFT",
+        type=float,
+        help="With --redundant: and no prediction changes by more than this, in eV or eV/Å.",
+    ),
+    click.option(
+        "--suspicion",
+        metavar="RATIO",
+        type=float,
+        default=6.0,
+        show_default=True,
+        help="Name structures with a label whose leave-one-out error is this many times the typical one.",
+    ),
 )
 @descriptor_option
 @reading_options
 @log_option
 @one_sentence
 def influence(rows: Path, **options: Any) -> None:
-    """Leave each training structure out, and say what becomes of the predictions for the atoms of the targets.
+    """Find what each training structure contributes, by leaving it out.
 
-    ROWS is a file that a fit kept (--keep-rows). Nothing is described anew, and nearly nothing is fitted. OUT gets a
-    line for each structure, the most influential first; a .json file beside it has more.
+    ROWS is a file that `lpr-fast fit --keep-rows` wrote. OUT has a line for each structure, the most influential
+    first; the .json file beside it has more.
     """
     _influence.influence(rows, _influence.Options(**options))

@@ -1,4 +1,4 @@
-"""Commands that show where environments lie, and their options."""
+"""The command that draws a map of environments, and its options."""
 
 from __future__ import annotations
 
@@ -7,41 +7,48 @@ from typing import Any
 
 import click
 
+from ._help import Command
 from ._mistakes import one_sentence
-from ._options import model_argument, reading_options
+from ._options import (
+    descriptor_option,
+    files_argument,
+    model_argument,
+    output_option,
+    reading_options,
+    seed_option,
+)
 
 
-@click.command("map")
+@click.command("map", cls=Command, examples=("lpr-fast map model.lpr md.xyz -o map.png -o map.chemiscope.json.gz",))
 @model_argument
-@click.argument("structures", metavar="TRAJECTORY...", type=str, nargs=-1, required=True)
-@click.option(
-    "-o",
-    "--output",
-    metavar="OUT",
-    type=click.Path(path_type=Path),
+@files_argument("structures", "TRAJECTORY")
+@output_option(
+    "File to write; repeat for more: .png, .pdf, .svg, .chemiscope.json or .chemiscope.json.gz.",
     multiple=True,
     required=True,
-    help="File to write, may be repeated: .png, .pdf, .svg, .chemiscope.json or .chemiscope.json.gz.",
 )
 @click.option(
     "--colour",
     metavar="COLUMN",
-    help="A column of scores, coordination, 'similarity NAME' of a prototype, or an array that TRAJECTORY has.  "
-    "[default: lpr, or lpr_held where MODEL has it]",
+    help="Column to colour by: a score, coordination, 'similarity NAME' of a prototype, or an array of TRAJECTORY.  "
+    "[default: lpr_held where MODEL has it, else lpr]",
 )
-@click.option("--prototypes", metavar="FILE", help="Structures that environments are compared with.")
-@click.option("--n-environments", type=int, default=2000, show_default=True, help="How many are laid out.")
+@click.option("--prototypes", metavar="FILE", help="Structures to compare environments with.")
+@click.option("--n-environments", type=int, default=2000, show_default=True, help="Number of environments on the map.")
 @click.option(
     "--radius",
     type=float,
-    help="Coordination counts neighbours up to so many Å.  [default: 1.25 times the sum of covalent radii]",
+    help="Distance in Å up to which coordination counts neighbours.  [default: 1.25 times the sum of covalent radii]",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Draws them.")
-@click.option("--descriptor", metavar="MODULE:NAME", help="As of `lpr-fast score`.")
+@seed_option("the random sample of environments")
+@descriptor_option
 @reading_options
 @one_sentence
 def map_of_environments(model: Path, structures: tuple[str, ...], **options: Any) -> None:
-    """Lay out the environments of TRAJECTORY by how like they are, in the colours of their LPR or of a column."""
+    """Draw a map of environments (kernel PCA), coloured by LPR.
+
+    Similar environments lie close together.
+    """
     from . import _map
 
     _map.lay_out(model, structures, _map.Options(**options))

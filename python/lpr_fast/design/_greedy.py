@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from .. import _core
 from .._arrays import Array
-from .._conditioning import Step, forms_after
-from .._whitening import products, squares
+from .._conditioning import Step, quadratic_forms_after
+from .._orthonormal import row_products
+from .._whitening import squared_norms
 
 Indices = NDArray[np.int64]
 
@@ -116,7 +117,7 @@ class MeanState:
     @classmethod
     def of(cls, blocks: Blocks, moments: Array, n_threads: int) -> MeanState:
         """Candidates, and G, whose weights add up to one; both are used as they are."""
-        return cls(blocks, products(blocks.rows, moments, n_threads), moments, n_threads)
+        return cls(blocks, row_products(blocks.rows, moments, n_threads), moments, n_threads)
 
     @property
     def form(self) -> float:
@@ -129,12 +130,12 @@ class MeanState:
         found = np.zeros(len(sizes))
         single = np.flatnonzero(sizes == 1)
         rows = self.blocks.first[:-1][single]
-        found[single] = ((z * self.y).sum(axis=1) / (1.0 + squares(z)))[rows]
+        found[single] = ((z * self.y).sum(axis=1) / (1.0 + squared_norms(z)))[rows]
         for candidate in np.flatnonzero(sizes > 1).tolist():
             of_block = self.blocks.of(candidate)
             factor = _with_one(z[of_block], self.n_threads)
             inverse = factor.whitened(np.eye(len(z[of_block])), self.n_threads)
-            known = factor.whitened(products(z[of_block], self.y[of_block], self.n_threads), self.n_threads)
+            known = factor.whitened(row_products(z[of_block], self.y[of_block], self.n_threads), self.n_threads)
             found[candidate] = (inverse * known).sum()
         return found
 
@@ -145,7 +146,7 @@ class MeanState:
         if step is None:
             return
         shrunk = step.shrunk(step.along(self.blocks.rows, n), n)
-        self.y -= products(shrunk, products(self.moments, step.span.rows, n), n)
+        self.y -= row_products(shrunk, row_products(self.moments, step.span.rows, n), n)
         step.whiten(self.y, n)
         step.whiten(self.blocks.rows, n)
         self.moments = _moments_after(step, self.moments, n)
@@ -187,18 +188,18 @@ class RowsState:
     @classmethod
     def of(cls, blocks: Blocks, targets: Array, weights: Array, objective: Objective, n_threads: int) -> RowsState:
         """Candidates, and targets, whose weights add up to one; both are used as they are."""
-        return cls(blocks, targets, products(blocks.rows, targets, n_threads), weights, objective, n_threads)
+        return cls(blocks, targets, row_products(blocks.rows, targets, n_threads), weights, objective, n_threads)
 
     @property
     def form(self) -> float:
         """See `State`."""
-        return float(mean_form(squares(self.targets)[None, :], self.weights, self.objective)[0])
+        return float(mean_form(squared_norms(self.targets)[None, :], self.weights, self.objective)[0])
 
     def gains(self) -> Array:
         """See `State`."""
         z, sizes = self.blocks.rows, self.blocks.sizes
-        forms, size = squares(self.targets), max(1, _BLOCK_VALUES // len(self.targets))
-        beyond = 1.0 + squares(z)[:, None]
+        forms, size = squared_norms(self.targets), max(1, _BLOCK_VALUES // len(self.targets))
+        beyond = 1.0 + squared_norms(z)[:, None]
         before, found = self.form, np.zeros(len(sizes))
         single = np.flatnonzero(sizes == 1)
         for some in np.split(single, range(size, len(single), size)):
@@ -208,7 +209,7 @@ class RowsState:
         for candidate in np.flatnonzero(sizes > 1).tolist():
             of_block = self.blocks.of(candidate)
             along = np.ascontiguousarray(self.along[of_block].T)
-            taken = squares(_with_one(z[of_block], self.n_threads).whitened(along, self.n_threads))
+            taken = squared_norms(_with_one(z[of_block], self.n_threads).whitened(along, self.n_threads))
             after = np.maximum(forms - taken, forms / (1.0 + (beyond[of_block] - 1.0).sum()))
             found[candidate] = before - mean_form(after[None, :], self.weights, self.objective)[0]
         return found
@@ -219,14 +220,14 @@ class RowsState:
         step = Step.joining(self.blocks.rows[self.blocks.of(candidate)], n)
         if step is None:
             return
-        self.along -= products(step.shrunk(step.along(self.blocks.rows, n), n), step.along(self.targets, n), n)
+        self.along -= row_products(step.shrunk(step.along(self.blocks.rows, n), n), step.along(self.targets, n), n)
         step.whiten(self.targets, n)
         step.whiten(self.blocks.rows, n)
 
     def form_with(self, candidates: list[int]) -> float:
         """See `State`."""
         joining = self.blocks.only(np.array(candidates, dtype=np.int64)).rows
-        after = forms_after(self.targets, joining, self.n_threads)
+        after = quadratic_forms_after(self.targets, joining, self.n_threads)
         return float(mean_form(after[None, :], self.weights, self.objective)[0])
 
     def only(self, candidates: Indices) -> RowsState:
@@ -252,7 +253,7 @@ def _moments_after(step: Step, moments: Array, n_threads: int) -> Array:
 
 def _with_one(rows: Array, n_threads: int) -> _core.HessianFactor:
     """Factor of K = 1 + Z Z^T."""
-    return _core.factorize_hessian(products(rows, rows, n_threads), 1.0, n_threads)
+    return _core.factorize_hessian(row_products(rows, rows, n_threads), 1.0, n_threads)
 
 
 def mean_form(forms: Array, weights: Array, objective: Objective) -> Array:

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._arrays import Array, as_count, as_environments, as_number, as_vector, refuse_unusable
-from .._conditioning import forms_after
+from .._conditioning import quadratic_forms_after
 from .._errors import InvalidInputError
 from .._rigidity import Rigidity
-from .._whitening import Whitening, holds, squares
+from .._whitening import Whitening, holds, squared_norms
 from ..atoms._model import StructureModel
 from ..atoms._similarity import listed
 from ..atoms.predictions._described import Indices
@@ -176,7 +176,7 @@ def _suggestion(
     everywhere = count if budget.n is None or budget.max_per_source or budget.cost else min(budget.n, count)
     farthest = budget.first_of(pool.farthest_order(n_threads, everywhere))
     joining = pool.blocks.rows[pool.blocks.numbers(np.array(chosen, dtype=np.int64))]
-    after = forms_after(targets.rows, joining, n_threads)
+    after = quadratic_forms_after(targets.rows, joining, n_threads)
     with np.errstate(divide="ignore"):
         return Suggestion(
             chosen=np.array(chosen, dtype=np.int64),
@@ -191,7 +191,7 @@ def _suggestion(
             blind=targets.blind,
             target_weights=targets.weights,
             followed=targets.of_rows,
-            followed_now=1.0 / squares(targets.rows),
+            followed_now=1.0 / squared_norms(targets.rows),
             followed_after=1.0 / after,
             candidates=frames,
         )

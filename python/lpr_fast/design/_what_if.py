@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._arrays import Array, as_count, as_environments, refuse_unusable
-from .._conditioning import forms_after
+from .._conditioning import quadratic_forms_after
 from .._errors import InvalidInputError
 from .._rigidity import Rigidity
-from .._whitening import Whitening, holds, squares
+from .._whitening import Whitening, holds, squared_norms
 from ..atoms._model import StructureModel
 from ..atoms.predictions._described import Indices, Mask, blind
 from ..atoms.predictions._predicted import Predicted, Prediction, as_prediction, predicted
@@ -80,9 +80,9 @@ def what_if(
 ) -> WhatIf:
     """What rigidities of targets would become after adding each candidate to the training set, without a refit.
 
-    With z = R^-T phi and R^T R = H, a candidate row x of weight w lowers phi^T H^-1 phi = |z|^2 to
-    |z|^2 - (z . z_x)^2 / (1 + |z_x|^2), z_x = sqrt(w) R^-T x (Sherman and Morrison), computed without loss of digits;
-    k rows Z lower it to z^T (1 + Z^T Z)^-1 z (Woodbury), by a QR within their span.
+    With z = R^-T phi and R^T R = H, a candidate row x of weight w lowers ``phi^T H^-1 phi = |z|^2`` to
+    ``|z|^2 - (z . z_x)^2 / (1 + |z_x|^2)``, z_x = sqrt(w) R^-T x (Sherman and Morrison), computed without loss of
+    digits; k rows Z lower it to z^T (1 + Z^T Z)^-1 z (Woodbury), by a QR within their span.
 
     Parameters
     ----------
@@ -187,8 +187,8 @@ def _found(rigidity: Rigidity, blocks: list[Array], phi: Array, n_threads: int) 
 def _forms(whitening: Whitening, blocks: list[Array], phi: Array) -> tuple[Array, Array]:
     """Forms of the targets now, and after each candidate."""
     targets = whitening.rows(phi)
-    after = [forms_after(targets, whitening.rows(block), whitening.n_threads) for block in blocks]
-    return squares(targets), np.array(after).reshape(len(blocks), len(phi))
+    after = [quadratic_forms_after(targets, whitening.rows(block), whitening.n_threads) for block in blocks]
+    return squared_norms(targets), np.array(after).reshape(len(blocks), len(phi))
 
 
 def _lpr(forms: Array) -> Array:

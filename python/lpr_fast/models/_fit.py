@@ -64,7 +64,7 @@ def solved(basis: Basis, sums: RowSums, settings: FitSettings, facts: ModelFacts
             ) from error
         raise
     if sums.unlabelled.n_weighted:
-        rigidity = rigidity._knowing(sums.unlabelled, n_threads)
+        rigidity = rigidity._with_unlabelled_rows(sums.unlabelled, n_threads)
     means = sums.species_means(basis)
     if len(means) > 1:
         rigidity = rigidity.holding(np.stack(list(means.values())))

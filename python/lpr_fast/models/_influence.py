@@ -23,8 +23,9 @@ from .. import _core
 from .._arrays import Array
 from .._conditioning import Step
 from .._errors import NotPositiveDefiniteError
+from .._orthonormal import row_products
 from .._rigidity import Rigidity
-from .._whitening import Whitening, products, squares
+from .._whitening import Whitening, squared_norms
 from ._rows import Rows
 
 # Beyond such an eigenvalue of (1 - A)^-1 too few digits are left.
@@ -106,13 +107,15 @@ class _View:
     def rows(self, phi: Array) -> Array:
         """Rows z."""
         z = self.whitening.rows(phi)
-        return z if self.images is None else products(z, np.ascontiguousarray(self.images.T), self.whitening.n_threads)
+        return (
+            z if self.images is None else row_products(z, np.ascontiguousarray(self.images.T), self.whitening.n_threads)
+        )
 
     def predicted(self, phi: Array) -> Array:
         """By how much predictions have been moved."""
         if self.images is None:
             return np.zeros(len(phi))
-        return products(self.whitening.rows(phi), self.moved[None, :], self.whitening.n_threads)[:, 0]
+        return row_products(self.whitening.rows(phi), self.moved[None, :], self.whitening.n_threads)[:, 0]
 
     def leave(self, leaving: _Leaving, solved: Array) -> None:
         """Leave a block out; `solved` is (1 - A)^-1 r of it."""
@@ -123,7 +126,7 @@ class _View:
         if self.images is None:
             self.images = np.eye(len(self.moved))
         along = (leaving.z * solved[:, None]).sum(axis=0)
-        self.moved = self.moved - products(self.images, along[None, :], n)[:, 0]
+        self.moved = self.moved - row_products(self.images, along[None, :], n)[:, 0]
         step.whiten(self.targets, n)
         step.whiten(self.images, n)
 
@@ -159,16 +162,18 @@ class _Leaving:
         is_wide = len(z) <= z.shape[1]
         factors = z if is_wide else np.ascontiguousarray(z.T)
         try:
-            factor = _core.factorize_hessian(-products(factors, factors, n), 1.0, n)
+            factor = _core.factorize_hessian(-row_products(factors, factors, n), 1.0, n)
         except NotPositiveDefiniteError:
             return None
         root = factor.whitened(np.eye(len(factors)), n)
-        if not squares(root).sum() - len(root) < _HEAVY:
+        if not squared_norms(root).sum() - len(root) < _HEAVY:
             return None
         if is_wide:
-            forms = squares(view.targets) + squares(factor.whitened(products(view.targets, z, n), n))
-            return cls(bare, z, root, squares(root), forms)
-        return cls(bare, z, root, 1.0 + squares(factor.whitened(z, n)), squares(factor.whitened(view.targets, n)))
+            forms = squared_norms(view.targets) + squared_norms(factor.whitened(row_products(view.targets, z, n), n))
+            return cls(bare, z, root, squared_norms(root), forms)
+        return cls(
+            bare, z, root, 1.0 + squared_norms(factor.whitened(z, n)), squared_norms(factor.whitened(view.targets, n))
+        )
 
     def solved(self, residuals: Array) -> Array:
         """(1 - A)^-1 r."""
@@ -217,7 +222,7 @@ class Influences:
     @property
     def forms(self) -> Array:
         """phi^T H^-1 phi of the targets: (n_targets,)."""
-        return squares(self._variance.targets)
+        return squared_norms(self._variance.targets)
 
     def without(self, rows: Rows, labels: Array | None) -> Without:
         """What is without the rows of some structures, of which the labels are those less the baseline."""
@@ -230,7 +235,7 @@ class Influences:
         leaving = _Leaving.of(self._variance, rows.phi, roots)
         if leaving is None:
             return None
-        leverage = float(squares(leaving.z).sum())
+        leverage = float(squared_norms(leaving.z).sum())
         forms = leaving.forms
         if labels is None or self._weights is None:
             nothing = partial(self._variance.leave, leaving, np.zeros(len(rows)))
@@ -262,7 +267,7 @@ class Influences:
         column = "lpr_held" if self._is_held else "lpr"
         forms = 1.0 / getattr(others.firm, column)(self._phi, n_threads=self._n_threads)
         roots = np.sqrt(rows.weights)
-        leverage = float((roots**2 * squares(self._variance.whitening.rows(rows.phi))).sum())
+        leverage = float((roots**2 * squared_norms(self._variance.whitening.rows(rows.phi))).sum())
         weights = others.known.weights
         if labels is None or self._weights is None or weights is None:
             return Without(forms, None, None, None, leverage, is_refitted=True)
@@ -273,7 +278,7 @@ class Influences:
         return Without(forms, shifts, errors, studentised, leverage, is_refitted=True)
 
     def _predicted(self, phi: Array, weights: Array) -> Array:
-        return products(phi, weights[None, :], self._n_threads)[:, 0]
+        return row_products(phi, weights[None, :], self._n_threads)[:, 0]
 
 
 def _over(errors: Array, deviations: Array, roots: Array) -> Array:

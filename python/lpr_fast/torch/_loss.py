@@ -23,7 +23,7 @@ class SquaredLoss:
 
     with Y_A the sum of the network's local predictions, c its weights that are not frozen, and, for
     ``reduction="mean"``, a mean over the structures in place of the sum. Divided by what stands before the squares it
-    is sum_A w_A (y_A - Y_A)^2 + mu |c|^2, the loss that a `Rigidity` speaks of.
+    is ``sum_A w_A (y_A - Y_A)^2 + mu |c|^2``, the loss that a `Rigidity` speaks of.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class SquaredLoss:
     factor : float
         f > 0: 1/2 for half the squares.
     penalty : float
-        lambda >= 0 of an L2 term that is written as lambda |c|^2.
+        lambda >= 0 of an L2 term that is written as ``lambda |c|^2``.
     weight_decay : float
         delta >= 0 of ``torch.optim``: an optimiser that adds delta c to the gradient (not that of AdamW, which belongs
         to no loss).

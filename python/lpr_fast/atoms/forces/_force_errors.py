@@ -1,4 +1,4 @@
-"""Errors of forces of labelled structures, with their covariances, and the residuals that say whether these count."""
+"""Errors of predicted forces of labelled structures, with their variances and residuals."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 Indices = NDArray[np.int64]
 
-# Share of the training environments, of each species, whose residual is below the bound unless another is given.
-_SEEN = 0.999
+# Share of the training environments of each species whose residual is below the default bound.
+_SHARE_BELOW_BOUND = 0.999
 
 
 @dataclass(frozen=True)
 class ForceErrors:
-    """Predicted forces less those that structures are labelled with.
+    """Predicted forces minus labels.
 
     Attributes
     ----------
@@ -35,11 +35,11 @@ class ForceErrors:
     errors : numpy.ndarray, shape (n, 3)
         The differences.
     variances : numpy.ndarray, shape (n, 3)
-        Of the components, of the subset of regressors, in units of the prior variance.
+        Subset-of-regressors variances of the components, in units of the prior variance per Å^2.
     largest : numpy.ndarray, shape (n,)
         Variance along the direction in which it is largest.
     residual : numpy.ndarray, shape (n,), or None
-        Largest of the environments that the force depends on; None for linear models.
+        Largest residual of the environments that the force depends on; None for linear models.
     """
 
     frame: Indices
@@ -49,7 +49,7 @@ class ForceErrors:
     residual: Array | None
 
     def ratios(self, prior_variance: float) -> Array:
-        """Lengths of the errors over the largest standard deviations of the forces."""
+        """Return the lengths of the errors over the largest standard deviations of the forces."""
         lengths = np.sqrt((self.errors**2).sum(axis=1))
         with np.errstate(divide="ignore", invalid="ignore"):
             ratios = lengths / np.sqrt(prior_variance * self.largest)
@@ -57,20 +57,20 @@ class ForceErrors:
         return found
 
     def within(self, bound: float | None) -> ForceErrors:
-        """Those that rest on no environment of a larger residual."""
+        """Return the errors of forces whose residual is at most the bound."""
         if bound is None or self.residual is None:
             return self
-        return self.taken(np.asarray(self.residual <= bound))
+        return self.select(np.asarray(self.residual <= bound))
 
-    def taken(self, chosen: NDArray[np.bool_]) -> ForceErrors:
-        """Some of them."""
+    def select(self, chosen: NDArray[np.bool_]) -> ForceErrors:
+        """Return the chosen errors."""
         residual = None if self.residual is None else self.residual[chosen]
         errors, variances, largest = self.errors[chosen], self.variances[chosen], self.largest[chosen]
         return ForceErrors(self.frame[chosen], errors, variances, largest, residual)
 
 
 def force_errors(model: StructureModel, frames: Sequence[Atoms], force_key: str | None, n_threads: int) -> ForceErrors:
-    """Of the atoms of frames that have labels, by default under the name of the fit; frames without are passed by."""
+    """Return the errors for atoms with labels, by default of the name of the fit; frames without labels are ignored."""
     key = force_key or model.provenance.get("force_key")
     labels = [derivative_labels(frame, key, None, f"frame {n}").forces for n, frame in enumerate(frames)]
     there = [number for number, of_frame in enumerate(labels) if of_frame is not None]
@@ -84,28 +84,28 @@ def force_errors(model: StructureModel, frames: Sequence[Atoms], force_key: str 
         found.variance,
         found.residual,
     )
-    return errors.taken(~np.isnan(wanted).any(axis=1))
+    return errors.select(~np.isnan(wanted).any(axis=1))
 
 
 def predicted_forces(model: StructureModel, frames: Iterable[Atoms], n_threads: int) -> Array:
-    """Forces on the atoms of all frames, (n, 3)."""
+    """Return the predicted forces on the atoms of all frames, (n, 3)."""
     scorer = model.pipeline.scorer
-    assert scorer is not None  # descriptors with derivatives are the core's
+    assert scorer is not None  # only descriptors of the core have derivatives
     forces = (scorer.predict(model._one_structure(frame), None, n_threads)["forces"][0] for frame in frames)
     return np.concatenate([np.zeros((0, 3)), *forces])
 
 
 def largest_residual_of(model: StructureModel, given: float | None) -> float | None:
-    """The bound that was given, or that of the training environments; None for linear models.
+    """Return the given bound, or that of the training environments; None for linear models.
 
     Raises
     ------
     InvalidInputError
-        For bounds that mean nothing, and models that know of no training environments.
+        For bounds out of range, and for the default bound of a model without a reference.
     """
     if not model.pipeline.are_normalised:
         if given is not None:
-            raise InvalidInputError("linear models have no residual; leave the bound (largest_residual) out.")
+            raise InvalidInputError("largest_residual was given, but linear models have no residual; leave it out.")
         return None
     if given is not None:
         bound = as_number("largest_residual", given)
@@ -114,7 +114,7 @@ def largest_residual_of(model: StructureModel, given: float | None) -> float | N
         return bound
     if not model.has_reference:
         raise InvalidInputError(
-            "this model does not know the residuals of its training environments; give the bound for forces "
-            "(largest_residual), or score the training set with with_reference."
+            "this model has no residuals of its training environments; give the bound for forces (largest_residual), "
+            "or score the training set with with_reference."
         )
-    return max(model.training_quantile("residual", _SEEN, s) for s in model.species)
+    return max(model.training_quantile("residual", _SHARE_BELOW_BOUND, s) for s in model.species)

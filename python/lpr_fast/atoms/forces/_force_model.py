@@ -1,4 +1,4 @@
-"""What models say of forces."""
+"""Models that score predicted forces."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ class ForceModel(SummedModel):
         unknown_species: UnknownSpecies = "error",
         n_threads: int = 0,
     ) -> ForceRigidity:
-        """Covariance, rigidity and standard deviation of the force on every atom.
+        """Return covariance, rigidity and standard deviation of the force on every atom.
 
-        With F the three rows of the force (see `gradient_rows`) its covariance is mu F H^-1 F^T. It costs what the rows
-        cost, many times a score: the number of neighbours times 6 M D operations.
+        With F the three rows of the force (see `gradient_rows`) the covariance is mu F H^-1 F^T. The rows cost 6 M D
+        operations for each neighbour, many times the cost of a score.
 
         Parameters
         ----------
         frames : iterable of ase.Atoms
-            Structures; a single one too.
+            Structures, or a single one.
         exact_residual : bool
-            Whether to add the covariance of what the active set does not see (kernel models): the variance of the
-            projected process, which grows far from the active set as that of the subset of regressors does not.
+            Whether to add the covariance of the residual (kernel models): the variance is then that of the projected
+            process, which grows far from the active set, unlike that of the subset of regressors.
         unknown_species, n_threads
-            As for `score`.
+            As for `StructureModel.score`.
 
         Returns
         -------
         ForceRigidity
-            Named arrays of shape (n_atoms,), which are a dictionary too, and covariances (n_atoms, 3, 3).
+            Named arrays of shape (n_atoms,), and covariances of shape (n_atoms, 3, 3).
 
         Raises
         ------
         InvalidInputError
-            As `score`, for descriptors that have no derivatives, and for the residual of a linear model.
+            As for `StructureModel.score`, for descriptors without derivatives, and for the residual of a linear model.
         """
         count = as_count("n_threads", n_threads)
         scoring = self.force_scoring(exact_residual=exact_residual)
@@ -58,9 +58,9 @@ class ForceModel(SummedModel):
         return all_force_rigidities([scoring.of_nothing(), *parts])
 
     def force_scoring(self, *, exact_residual: bool = False) -> ForceScoring:
-        """What scores forces, for the floors above."""
+        """Return the object that scores forces; internal."""
         gradients, scorer = self.gradient_basis, self.pipeline.scorer
-        assert scorer is not None  # descriptors with derivatives are the core's
+        assert scorer is not None  # only descriptors of the core have derivatives
         sums, calibration = self.sum_scoring, self.force_calibration
         constant = sums.prior_variance if calibration is None or exact_residual else calibration.prior_variance
         return force_scoring(sums, gradients, scorer, constant, exact_residual=exact_residual)

@@ -1,4 +1,4 @@
-"""Covariance of forces under the prior, less what the active set sees of it."""
+"""Residual covariance of forces: their prior covariance minus the part that the active set explains."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ForceResidual:
-    r"""The projected process's part of the covariance of a force.
+    r"""Part of the covariance of a force that the projected process adds.
 
-    Under the prior local predictions of one species have the covariance k(i, j) = s^zeta, s = x_i . x_j, and the force
-    on an atom that with J_i = dx_i / dr is the sum over all pairs of centres that see the atom of
+    Under the prior, local predictions of one species have the covariance k(i, j) = s^zeta with s = x_i . x_j. With
+    J_i = dx_i / dr the prior covariance of the force on an atom is the sum over all pairs of centres within the cutoff
+    of
 
         zeta s^(zeta-1) J_i J_j^T + zeta (zeta-1) s^(zeta-2) (J_i x_j) (J_j x_i)^T.
 
-    Of it the active set sees F K_MM^-1 F^T. The difference of both is small where it sees nearly all: what rounding
-    leaves below zero of its eigenvalues is taken for zero.
+    The active set explains F K_MM^-1 F^T of it. Rounding can make eigenvalues of a small difference negative; these
+    are set to zero.
 
     Attributes
     ----------
     soap : Soap
         The descriptor.
     prior : HessianFactor
-        Of K_MM.
+        The factor of K_MM.
     zeta : float
         Power of the kernel.
     """
@@ -41,7 +42,10 @@ class ForceResidual:
     zeta: float
 
     def covariances(self, ready: Ready, atoms: Indices, around: list[Indices], rows: Array, n_threads: int) -> Array:
-        """Of the forces on some atoms, (n, 3, 3), from who sees each, and the rows of the forces."""
+        """Return the residual covariances of the forces on some atoms, (n, 3, 3).
+
+        `around` has, for each of the atoms, the centres within the cutoff, and `rows` the rows of the forces.
+        """
         seen = np.unique(np.concatenate(around))
         features = self.soap.features([ready.structure], [seen], n_threads)  # type: ignore[list-item]
         norms = np.sqrt((features**2).sum(axis=1))
@@ -57,7 +61,7 @@ class ForceResidual:
         return found
 
     def _prior_covariance(self, x: Array, J: Array, numbers: Indices) -> Array:
-        """Of the force on one atom, from features of the centres and their derivatives."""
+        """Return the prior covariance of the force on one atom, from features of the centres and their derivatives."""
         found = np.zeros((3, 3))
         for s in np.unique(numbers):
             chosen = numbers == s
@@ -76,7 +80,7 @@ class ForceResidual:
         return found
 
     def _derivatives(self, products: Array) -> tuple[Array, Array]:
-        """First and second derivatives of s^zeta; where s^zeta is not defined, it counts as constant."""
+        """Return first and second derivatives of s^zeta; zero where it is not defined (s <= 0, zeta not integer)."""
         zeta = self.zeta
         if zeta == 1.0:
             return np.ones_like(products), np.zeros_like(products)
@@ -92,7 +96,7 @@ class ForceResidual:
 
 
 def _normalised(features: Array, norms: Array, jacobians: Array) -> tuple[Array, Array]:
-    """X = p / |p| and dx = (dp - x (x . dp)) / |p|; zeros where there are no features."""
+    """Return x = p / |p| and dx = (dp - x (x . dp)) / |p|; zero where p is zero."""
     inverse = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0.0)[:, None]
     x = features * inverse
     along = (jacobians * x[:, None, :]).sum(axis=2)[:, :, None]

@@ -1,4 +1,4 @@
-"""What models say of the forces on atoms: covariances of their components, and what the active set does not see."""
+"""Rigidity of forces: covariances of their components, and residuals."""
 
 from __future__ import annotations
 
@@ -25,33 +25,34 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ForceRigidity(Columns):
-    """What a model says of the forces on atoms: arrays of shape (n_atoms,), and matrices of three components.
+    """Rigidities and covariances of the forces on atoms: arrays of shape (n_atoms,), and 3 x 3 matrices.
 
     Attributes
     ----------
     frame, atom : numpy.ndarray of int
         Number of the frame, and of the atom within it, counted from 0.
     lpr, lpr_held : numpy.ndarray
-        mu over the largest eigenvalue of `covariance`, and of `covariance_held`: rigidity of the force along the
-        direction that the training data pin down least. Infinite for atoms that nobody sees. The second is None for
-        models that hold nothing.
+        mu over the largest eigenvalue of `covariance`, and of `covariance_held`: the rigidity of the force along the
+        direction that the training set determines least. Infinite for atoms without neighbours. `lpr_held` is None for
+        models without held rows.
     variance : numpy.ndarray
         Largest eigenvalue of `covariance`, in units of the prior variance per Å^2.
     sigma : numpy.ndarray or None
-        Standard deviation along that direction, in the unit of the energies per Å; of `covariance` and
-        `residual_covariance` together, if that was asked for. None where the prior variance is not known.
+        Standard deviation along that direction, in the unit of the energies per Å; of the sum of `covariance` and
+        `residual_covariance` if the latter was requested. None if the prior variance is not known.
     residual : numpy.ndarray or None
-        Largest residual of the environments that contribute to the force, from 0 to 1: where it is large, the active
-        set does not see what the force depends on, and `variance` is blind. None for linear models.
+        Largest residual of the environments that contribute to the force, from 0 to 1. Do not trust `variance` where it
+        is large: the force depends on environments unlike the active set. None for linear models.
     covariance : numpy.ndarray, shape (n_atoms, 3, 3)
-        mu F H^-1 F^T with F the rows of the force, in units of the prior variance per Å^2: of the subset of regressors.
+        Subset-of-regressors covariance, mu F H^-1 F^T with F the rows of the force, in units of the prior variance per
+        Å^2.
     covariance_held : numpy.ndarray, shape (n_atoms, 3, 3), or None
-        The same with what the model holds held fixed.
+        The same with the held rows of the model fixed.
     residual_covariance : numpy.ndarray, shape (n_atoms, 3, 3), or None
-        Covariance of the force under the prior, less what the active set sees of it, F K_MM^-1 F^T; in the unit of
-        `covariance`, and what the projected process adds to it. None unless it was asked for.
+        Prior covariance of the force minus F K_MM^-1 F^T, the part that the active set explains, in the unit of
+        `covariance`. The projected process adds it to `covariance`. None unless it was requested.
     prior_variance : float
-        What makes squared energies of variances; 0 where it is not known.
+        Factor from variances to squared energies; 0 if it is not known.
     """
 
     frame: Indices
@@ -69,20 +70,20 @@ class ForceRigidity(Columns):
 
 @dataclass(frozen=True)
 class ForceScoring:
-    """A model, and what makes rows of forces for it.
+    """Scoring of forces by a model.
 
     Attributes
     ----------
     sums : SumScoring
-        What scores sums of local predictions, by the same factors.
+        Scores sums of local predictions, by the same factors.
     gradients : GradientBasis
-        What makes rows.
+        Computes rows of forces.
     scorer : SoapScorer
-        What scores environments.
+        Scores environments.
     exact : ForceResidual or None
-        What adds the covariance of the residual, if that is wanted.
+        Computes the residual covariance, if it was requested.
     prior_variance : float
-        Squared energies for a variance of 1; 0 where nobody knows.
+        Factor from variances to squared energies; 0 if it is not known.
     """
 
     sums: SumScoring
@@ -92,7 +93,7 @@ class ForceScoring:
     prior_variance: float
 
     def of_piece(self, piece: Piece, n_threads: int, *, marks: bool) -> ForceRigidity:
-        """Forces on the atoms of a piece, in its order; with `marks`, NaN where species that are not known are seen."""
+        """Return the rigidities of the forces on the atoms of a piece; with `marks`, NaN near unknown species."""
         parts = [
             self._of_atoms(ready, atoms, n_threads, marks=marks)
             for ready in piece.batch
@@ -103,15 +104,15 @@ class ForceScoring:
         )
 
     def with_forces(self, scores: Scores, piece: Piece, n_threads: int, *, marks: bool) -> Scores:
-        """Scores of the atoms of a piece, and of the forces on them."""
+        """Return the scores of the atoms of a piece with those of the forces on them."""
         return _with_forces(scores, self.of_piece(piece, n_threads, marks=marks))
 
     def with_no_forces(self, nothing: Scores) -> Scores:
-        """Scores of no atoms, with the columns that the model gives of forces."""
+        """Return empty scores with the columns of forces."""
         return _with_forces(nothing, self.of_nothing())
 
     def of_nothing(self) -> ForceRigidity:
-        """Empty arrays, for what the model gives."""
+        """Return an empty result, with the arrays that the model gives."""
         none = np.zeros((0, 3, 3))
         held = None if self.sums.core.factor.held() is None else none
         residual = None if self.sums.zeta is None else none[:, 0, 0]
@@ -120,14 +121,14 @@ class ForceScoring:
         return self._scores(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), found)
 
     def _parts(self, ready: Ready, atoms: Indices | None) -> Iterator[Indices]:
-        """Atoms of a frame, so many together as rows fit."""
+        """Yield the atoms of a frame, as many at once as rows fit."""
         wanted = np.arange(len(ready)) if atoms is None else atoms
         step = max(1, ROWS_TOGETHER // (3 * self.sums.core.size))
         for first in range(0, len(wanted), step):
             yield wanted[first : first + step]
 
     def _of_atoms(self, ready: Ready, atoms: Indices, n_threads: int, *, marks: bool) -> dict[str, Array | None]:
-        """Covariances, and the largest residual of what contributes to them."""
+        """Return covariances of the forces on some atoms, and largest residuals of contributing environments."""
         structure = ready.structure
         assert structure is not None  # SOAP has a cutoff
         around = [np.append(structure.neighbours(atom)[0], atom) for atom in atoms.tolist()]
@@ -145,7 +146,7 @@ class ForceScoring:
     def _residuals(
         self, structure: _core.Structure, around: list[Indices], n_threads: int, *, marks: bool
     ) -> tuple[Array | None, NDArray[np.bool_]]:
-        """Largest residual among some atoms, for several lists of these, and whether all of them are known."""
+        """Return the largest residual within each list of atoms, and whether all atoms of the list are known."""
         seen, places = np.unique(np.concatenate(around), return_inverse=True)
         found = self.scorer.score([structure], [seen], marks, n_threads)
         first = np.cumsum([0, *map(len, around[:-1])])
@@ -155,7 +156,7 @@ class ForceScoring:
         return residual, ~np.logical_or.reduceat(np.isnan(found["lpr"])[places], first)
 
     def _covariances(self, rows: Array, n_threads: int) -> dict[str, Array | None]:
-        """3 x 3 blocks, plain and with what is held held."""
+        """Return 3 x 3 blocks, without and with held rows fixed."""
         factor, mu = self.sums.core.factor, self.sums.rigidity.regularizer
         held = None if factor.held() is None else mu * _blocks(factor.whitened_held(rows, n_threads))
         return {"covariance": mu * _blocks(factor.whitened(rows, n_threads)), "covariance_held": held}
@@ -191,7 +192,7 @@ def force_scoring(
     *,
     exact_residual: bool,
 ) -> ForceScoring:
-    """What scores forces.
+    """Return the scoring of forces.
 
     Raises
     ------
@@ -201,7 +202,7 @@ def force_scoring(
     exact = None
     if exact_residual:
         if sums.zeta is None:
-            raise InvalidInputError("linear models have no residual; leave exact_residual out.")
+            raise InvalidInputError("exact_residual was given, but linear models have no residual; leave it out.")
         assert sums.rigidity._prior is not None
         exact = ForceResidual(gradients.soap, sums.rigidity._prior, sums.zeta)
     return ForceScoring(sums, gradients, scorer, exact, prior_variance)
@@ -212,7 +213,7 @@ def _with_forces(scores: Scores, forces: ForceRigidity) -> Scores:
 
 
 def largest_eigenvalues(matrices: Array) -> Array:
-    """Of symmetric matrices, (n, 3, 3), that are not negative; NaN for those of NaN."""
+    """Return the largest eigenvalues of positive semidefinite matrices, (n, 3, 3); NaN for matrices of NaN."""
     known = ~np.isnan(matrices).any(axis=(1, 2))
     found = np.full(len(matrices), np.nan)
     if known.any():
@@ -221,7 +222,7 @@ def largest_eigenvalues(matrices: Array) -> Array:
 
 
 def all_force_rigidities(parts: Sequence[ForceRigidity]) -> ForceRigidity:
-    """All as one, frame by frame in the order of the atoms."""
+    """Return all parts as one, in the order of frames and atoms."""
     order = np.lexsort([np.concatenate([getattr(part, name) for part in parts]) for name in ("atom", "frame")])
     arrays: dict[str, Any] = {}
     for name in (each.name for each in fields(ForceRigidity) if each.name != "prior_variance"):
@@ -242,7 +243,7 @@ def _over(mu: float, variance: Array) -> Array:
 
 
 def _blocks(whitened: Array) -> Array:
-    """Products of three rows each with one another, (n, 3, 3): sums over one row, whose bits depend on no others."""
+    """Return the scalar products of each three rows, (n, 3, 3), as sums whose bits depend on these rows alone."""
     rows = whitened.reshape(-1, 3, whitened.shape[1])
     found = np.empty((len(rows), 3, 3))
     for a in range(3):

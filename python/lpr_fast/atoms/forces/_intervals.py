@@ -24,23 +24,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Intervals:
-    """What holds the true energies and forces of structures at the rate of the calibration.
+    """Intervals that contain the true energies and forces of structures with the coverage of the calibration.
 
     Attributes
     ----------
     coverage : float
-        That rate.
+        Share of structures whose true value is in the interval.
     group : numpy.ndarray of str, shape (n_frames,)
-        Group of each structure; "" where these are not told apart.
+        Group of each structure; "" if the calibration had no groups.
     energy_per_atom, half_width : numpy.ndarray, shape (n_frames,)
-        Predicted energy per atom, and how far from it the true one is at most. NaN for structures without a sigma.
+        Predicted energy per atom, and half the width of its interval, in the unit of the energies. NaN for structures
+        without a sigma.
     frame, atom : numpy.ndarray of int, shape (n_atoms,), or None
-        Whose the forces are; None if they were not asked for, as the two below.
+        Frame and atom of each force; None, like `force` and `radius`, if forces were not requested.
     force : numpy.ndarray, shape (n_atoms, 3), or None
         Predicted forces.
     radius : numpy.ndarray, shape (n_atoms,), or None
-        Length of the largest difference from the true force. NaN where the force rests on an environment whose residual
-        is above the bound of the calibration.
+        Radius of the ball around the predicted force. NaN if the force depends on an environment whose residual is
+        above the bound of the calibration.
     """
 
     coverage: float
@@ -54,10 +55,10 @@ class Intervals:
 
 
 def intervals_of(model: StructureModel, given: Iterable[Atoms], n_threads: int, *, forces: bool) -> Intervals:
-    """Intervals of structures."""
+    """Return the intervals of structures."""
     conformal = model.conformal
     if conformal is None:
-        raise InvalidInputError("this model has no conformal intervals; calibrate it with coverage=0.9, for instance.")
+        raise InvalidInputError("this model has no conformal intervals; calibrate it, for instance with coverage=0.9.")
     frames = as_list(given)
     groups = groups_of(frames, conformal.group_key)
     totals = model.totals(frames, n_threads=n_threads)

@@ -1,4 +1,4 @@
-"""Labels of training structures that come one after the other: energies, weights, groups."""
+"""Labels of training structures, collected one frame at a time: energies, weights, groups."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from ._noisy_labels import LabelSource, NoisyLabels
 if TYPE_CHECKING:
     from ase import Atoms
 
-# What a group of isolated atoms is called, without case, blanks and underscores.
+# Name of the group of isolated atoms, without case, blanks and underscores.
 _ISOLATED = "isolatedatom"
 
 
 class Labels:
-    """What frames say of themselves beside their atoms, in some numbers for each."""
+    """Labels of frames, some numbers for each."""
 
     def __init__(self, settings: FitSettings) -> None:
         self._settings = settings
@@ -42,7 +42,7 @@ class Labels:
         self._isolated: dict[int, float] = {}
 
     def add(self, frame: Atoms) -> None:
-        """Take what the next frame says."""
+        """Add the labels of the next frame."""
         number = len(self._of_structure)
         group = str(frame.info.get(self._settings.group_key, ""))
         energy = self._energies.add(frame, number)
@@ -58,10 +58,10 @@ class Labels:
             self._take_isolated(int(frame.numbers[0]), energy, number)
 
     def energies(self, *, optional: bool) -> Array | None:
-        """Every frame's, NaN for those that have none; None where no frame has one.
+        """Return the energy of every frame, NaN for a missing one; None if no frame has one.
 
-        That is refused, unless it is `optional`, or the key is the default, which nobody may have asked for. With noise
-        it is taken, and energies without a standard deviation are none.
+        Frames without any energy raise, unless energies are `optional` or the key is the default, which the caller may
+        not have chosen. With noise, energies without a standard deviation count as missing.
         """
         if self._noisy is not None:
             return self._noisy.energies(
@@ -76,7 +76,7 @@ class Labels:
         return None if optional or is_default else energies.all()
 
     def weights(self, n_structures: int) -> Array:
-        """Those that the caller gave, or that the frames have."""
+        """Return the weights that the caller gave, or those of the frames."""
         if self._noisy is not None:
             return self._noisy.weights()
         of_frames = self._weights.all()
@@ -86,16 +86,16 @@ class Labels:
         return checked_weights(None if given is None else _or(of_frames, given), n_structures, "frame")
 
     def groups(self) -> Groups:
-        """Which group each frame belongs to."""
+        """Return the group of each frame."""
         return Groups(tuple(self._groups), np.array(self._of_structure, dtype=np.int64))
 
     @property
     def isolated(self) -> Mapping[int, float]:
-        """Energies of isolated atoms."""
+        """Energies of isolated atoms by atomic number."""
         return self._isolated
 
     def facts(self) -> dict[str, Any]:
-        """What the provenance says: along which cell vectors all frames are periodic, and what was not used."""
+        """Return facts for the provenance: cell vectors along which all frames are periodic, and unused labels."""
         facts: dict[str, Any] = {"periodic": self._periodic.tolist()}
         if self._noisy is not None:
             return facts | self._noisy.facts()
@@ -103,7 +103,7 @@ class Labels:
         return facts | {name: count for name, count in unused.items() if count}
 
     def of_noise(self) -> dict[str, Any]:
-        """Standard deviations of energies, and how many other labels each frame has: see `Structures`."""
+        """Return standard deviations of energies, and numbers of other labels of each frame: see `Structures`."""
         if self._noisy is None:
             return {}
         return {"sigmas": self._noisy.sigmas, "n_derivatives": self._noisy.n_derivatives}
@@ -112,8 +112,8 @@ class Labels:
         before = self._isolated.setdefault(species, energy)
         if abs(before - energy) > 1e-6 * max(abs(before), 1.0):
             raise InvalidInputError(
-                f"frame {number} is an isolated atom of energy {energy:.9g}, but one of the same element before it has "
-                f"{before:.9g}; leave one of them in the training set."
+                f"frame {number} is an isolated atom of energy {energy:.9g}, but an earlier one of the same element "
+                f"has {before:.9g}; remove one of them."
             )
 
 
@@ -131,7 +131,7 @@ def _is_isolated(frame: Atoms, group: str) -> bool:
 
 @dataclass
 class _Numbers:
-    """A number of each frame under a name; none at all without a name."""
+    """A named number of each frame; none without a name."""
 
     key: str | None
     what: str
@@ -140,7 +140,7 @@ class _Numbers:
     n_missing: int = 0
 
     def add(self, frame: Atoms, number: int) -> float | None:
-        """Take what the next frame has."""
+        """Add the number of the next frame."""
         if self.key is None:
             return None
         given = stored(frame, self.key)
@@ -151,12 +151,12 @@ class _Numbers:
             self.n_missing += 1
         value = np.nan if given is None else as_number(f"the {self.what} of frame {number}", given)
         if given is not None and not abs(value) <= LARGEST_ENTRY:
-            raise InvalidInputError(f"the {self.what} of frame {number} is {value}; mend or remove the frame.")
+            raise InvalidInputError(f"the {self.what} of frame {number} is {value}; correct or remove the frame.")
         self.found.append(value)
         return None if given is None else value
 
     def all(self) -> Array | None:
-        """Every frame's, of which none may be missing; None without a name."""
+        """Return the numbers of all frames, and raise if one is missing; None without a name."""
         values = np.array(self.found)
         if self.key is None:
             return None

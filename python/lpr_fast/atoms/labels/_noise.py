@@ -1,4 +1,4 @@
-"""Noise of labels, in the labels' units: standard deviations of energies, forces and virials."""
+"""Noise of labels: standard deviations of energies, forces and virials, in their units."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 Kind: TypeAlias = Literal["energy", "force", "virial"]
 
-#: What labels can be, in the order of a structure's rows.
+#: Kinds of labels, in the order of a structure's rows.
 KINDS: tuple[Kind, ...] = ("energy", "force", "virial")
 
 _PLURAL: Mapping[str, str] = MappingProxyType({"energy": "energies", "force": "forces", "virial": "virials"})
 
-# Names under which GAP's training files have deviations of their own; the first that is there counts.
+# Names of standard deviations in GAP's training files; the first one present is used.
 _GAP_KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "energy": ("energy_sigma",),
@@ -31,22 +31,22 @@ _GAP_KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 
-# Of the virial as nine numbers: xx yy zz yz xz xy.
+# Places of xx yy zz yz xz xy among the nine numbers of a virial.
 _VOIGT = [0, 4, 8, 5, 2, 1]
 
 
 @dataclass(frozen=True, eq=False)
 class FrameNoise:
-    """Standard deviations of a frame's labels; None where a kind of label is not used.
+    """Standard deviations of the labels of a frame; None for a kind of label that is not used.
 
     Attributes
     ----------
     energy : float or None
-        Of the total energy, in eV.
+        Standard deviation of the total energy, in eV.
     force : numpy.ndarray, shape (N, 3), or None
-        Of the components of forces, in eV/Å; NaN for atoms that are masked.
+        Standard deviations of the components of forces, in eV/Å; NaN for masked atoms.
     virial : numpy.ndarray, shape (6,), or None
-        Of the components xx, yy, zz, yz, xz, xy of the virial, in eV.
+        Standard deviations of the components xx, yy, zz, yz, xz, xy of the virial, in eV.
     """
 
     energy: float | None
@@ -56,40 +56,40 @@ class FrameNoise:
 
 @dataclass(frozen=True, kw_only=True)
 class Noise:
-    """Standard deviations of labels, in the labels' units: what `sigma=` of a fit is made of.
+    """Standard deviations of labels, in their units: the argument `sigma` of a fit.
 
-    The deviation of a label is the first of these that there is: what the frame itself says under the names in `keys`,
-    what `tables` have for the frame's group, and `energy`, `force` or `virial`. The weight of the label is 1 / sigma^2.
+    The standard deviation of a label is the first of these that exists: that of the frame, of a name in `keys`; that of
+    the frame's group in `tables`; and `energy`, `force` or `virial`. The weight of the label is 1 / sigma^2.
 
     Parameters
     ----------
     energy : float or str, optional
-        Of total energies, in eV; or the name under which every frame that has an energy says it. None: energies are not
-        used.
+        Standard deviation of total energies, in eV, or its name in ``Atoms.info``, which every frame with an energy
+        must have. With None energies are not used.
     force : float or str, optional
-        Of the components of forces, in eV/Å. A name is that of a number in `Atoms.info`, or of an array of shape (N,)
-        or (N, 3).
+        Standard deviation of the components of forces, in eV/Å, or the name of a number in ``Atoms.info`` or of an
+        array of shape (N,) or (N, 3).
     virial : float or str, optional
-        Of the components of virials, in eV. A name is that of a number, or of nine, in `Atoms.info`.
+        Standard deviation of the components of virials, in eV, or the name of one or nine numbers in ``Atoms.info``.
     tables : mapping of str to mapping, optional
-        Other deviations for frames of some groups, such as ``{"liquid": {"energy": 0.05, "virial": None}}``. A kind
-        that a table leaves out has the deviation of all other frames; None: these labels are not used.
+        Standard deviations for groups of frames, such as ``{"liquid": {"energy": 0.05, "virial": None}}``. For a kind
+        that is not in the table of a group, the general one is used; labels with None are not used.
     keys : mapping of str to str or sequence of str, optional
-        Names under which some frames have deviations of their own, for each kind. With the convention "gap" they are
+        For each kind, names of standard deviations that single frames have. With the convention "gap" the default is
         those of GAP's files: ``energy_sigma``, ``force_component_sigma``, ``force_atom_sigma``, ``force_sigma``,
         ``virial_component_sigma`` and ``virial_sigma``.
     convention : {"plain", "gap"}
-        "plain": deviations are what they are. "gap": as in gap_fit, numbers for energies and virials, those of tables
-        included, are multiplied by the root of the number of atoms; what frames say is not.
+        "plain": standard deviations are used as given. "gap": as in gap_fit, numbers for energies and virials,
+        including those in tables, are multiplied by the square root of the number of atoms; those of frames are not.
     group_key : str
-        Where `Atoms.info` has the group that `tables` go by.
+        Name in ``Atoms.info`` of the group that selects a table.
     mask_key : str
-        Array of the frames, True for atoms whose forces are left out.
+        Name of an array of the frames that is True for atoms whose forces are not used.
 
     Raises
     ------
     InvalidInputError
-        For a deviation that is not positive, and where nothing has one.
+        For a standard deviation that is not positive, and if none is given.
 
     References
     ----------
@@ -107,12 +107,12 @@ class Noise:
     mask_key: str = "force_mask"
 
     def __post_init__(self) -> None:
-        """Refuse what no frame is needed for, and have numbers where numbers were given."""
+        """Check the arguments and convert numbers."""
         if self.convention not in ("plain", "gap"):
-            raise InvalidInputError(f"the convention of sigma is {self.convention!r}; give 'plain' or 'gap'.")
+            raise InvalidInputError(f"the convention of sigma is {self.convention!r}; it must be 'plain' or 'gap'.")
         for name in ("group_key", "mask_key"):
             if not isinstance(getattr(self, name), str):
-                raise InvalidInputError(f"{name} is {getattr(self, name)!r}; give a name.")
+                raise InvalidInputError(f"{name} is {getattr(self, name)!r}; it must be a string.")
         for kind in KINDS:
             given = getattr(self, kind)
             if given is not None and not isinstance(given, str):
@@ -123,16 +123,16 @@ class Noise:
             raise InvalidInputError("sigma has no energy, force or virial; give at least one standard deviation.")
 
     def of(self, frame: Atoms, *, labels: Collection[str] = KINDS, name: str = "the frame") -> FrameNoise:
-        """Deviations of the labels of a frame.
+        """Return the standard deviations of the labels of a frame.
 
         Parameters
         ----------
         frame : ase.Atoms
             The frame.
         labels : collection of str
-            Which kinds of labels the frame has; of others nothing is asked.
+            Kinds of labels that the frame has; others are ignored.
         name : str
-            What errors call the frame.
+            Name of the frame in errors.
 
         Returns
         -------
@@ -141,7 +141,7 @@ class Noise:
         Raises
         ------
         InvalidInputError
-            For a deviation that is missing, of a wrong shape, or not positive.
+            For a standard deviation that is missing, of a wrong shape, or not positive.
         """
         found = {kind: self._of(kind, frame, name) for kind in KINDS if kind in labels}
         energy, force, virial = (found.get(kind) for kind in KINDS)
@@ -152,31 +152,31 @@ class Noise:
         )
 
     def group_of(self, frame: Atoms) -> str:
-        """Name of the table that a frame goes by, if there is one."""
+        """Return the group of a frame, which selects its table."""
         return str(frame.info.get(self.group_key, ""))
 
     @property
     def defaults(self) -> dict[str, float | None]:
-        """The numbers for frames that no table and no name says anything else of."""
+        """The general standard deviations, of frames without a table and without their own ones."""
         given = {kind: getattr(self, kind) for kind in KINDS}
         return {kind: None if isinstance(sigma, str) else sigma for kind, sigma in given.items()}
 
     def facts(self) -> dict[str, Any]:
-        """Everything that was given, as JSON can hold it."""
+        """Return the arguments as JSON can represent them."""
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
     def _set(self, name: str, value: Any) -> None:
-        object.__setattr__(self, name, value)  # what dataclasses do themselves where they are frozen
+        object.__setattr__(self, name, value)  # the dataclass is frozen
 
     def _checked_keys(self) -> dict[str, list[str]]:
         given = (_GAP_KEYS if self.convention == "gap" else {}) if self.keys is None else self.keys
         if not isinstance(given, Mapping):
-            raise InvalidInputError(f"keys of sigma are {given!r}; give names, such as {{'energy': 'energy_sigma'}}.")
+            raise InvalidInputError(f"keys of sigma is {given!r}; give names, such as {{'energy': 'energy_sigma'}}.")
         _refuse_strange("keys of sigma", given)
         return {kind: _names(kind, names) for kind, names in given.items()}
 
     def _of(self, kind: Kind, frame: Atoms, name: str) -> Array | None:
-        """What is said of a kind of label: by the frame, by the table of its group, for all."""
+        """Return the standard deviation of a kind of label: that of the frame, of its group, or the general one."""
         assert isinstance(self.keys, dict)
         for key in self.keys.get(kind, ()):
             if (own := _own(frame, key)) is not None:
@@ -196,19 +196,19 @@ class Noise:
             return force
         if mask.shape != (len(frame),) or not np.isin(mask, (False, True)).all():
             raise InvalidInputError(
-                f"{self.mask_key!r} of {name} is no mask; give True or False for each atom, True for those whose "
-                "forces are left out."
+                f"{self.mask_key!r} of {name} is not a mask; give True or False for each atom, True for atoms whose "
+                "forces are not used."
             )
         return np.where(mask.astype(bool)[:, None], np.nan, force)
 
 
 def as_noise(given: Noise | Mapping[str, Any], *, group_key: str) -> Noise:
-    """What `sigma=` of a fit stands for: a mapping has the arguments of `Noise`.
+    """Convert the argument `sigma` of a fit: a mapping has the arguments of `Noise`.
 
     Raises
     ------
     InvalidInputError
-        For anything else.
+        For any other type.
     """
     if isinstance(given, Noise):
         return given
@@ -218,7 +218,7 @@ def as_noise(given: Noise | Mapping[str, Any], *, group_key: str) -> Noise:
         )
     known = [each.name for each in fields(Noise)]
     if strange := [key for key in given if key not in known]:
-        raise InvalidInputError(f"sigma has {strange[0]!r}; it may have {', '.join(known)}.")
+        raise InvalidInputError(f"sigma has the unknown key {strange[0]!r}; it may have {', '.join(known)}.")
     return Noise(**{"group_key": group_key, **given})
 
 
@@ -232,13 +232,15 @@ def _positive(name: str, value: Any) -> float:
 def _names(kind: str, given: Any) -> list[str]:
     names = [given] if isinstance(given, str) else given
     if not isinstance(names, Sequence) or not names or not all(isinstance(name, str) for name in names):
-        raise InvalidInputError(f"the key of {kind} in keys of sigma is {given!r}; give a name.")
+        raise InvalidInputError(f"the key of {kind} in keys of sigma is {given!r}; it must be a string.")
     return list(names)
 
 
 def _refuse_strange(what: str, given: Mapping[str, Any]) -> None:
     if strange := [kind for kind in given if kind not in KINDS]:
-        raise InvalidInputError(f"{what} have {strange[0]!r}; kinds of labels are energy, force and virial.")
+        raise InvalidInputError(
+            f"{what} have the unknown key {strange[0]!r}; they may have the kinds of labels energy, force and virial."
+        )
 
 
 def _checked_tables(given: Any) -> dict[str, dict[str, float | None]]:
@@ -257,20 +259,20 @@ def _checked_tables(given: Any) -> dict[str, dict[str, float | None]]:
 
 
 def _own(frame: Atoms, key: str) -> Any:
-    """What a frame says under a name, of all its atoms or as a whole."""
+    """Return the value of a name in the frame's arrays or info."""
     return frame.info.get(key) if key not in frame.arrays else frame.arrays[key]
 
 
 def _needed(frame: Atoms, key: str, kind: Kind, name: str) -> Any:
     if (own := _own(frame, key)) is None:
         raise InvalidInputError(
-            f"{name} has labels of {_PLURAL[kind]}, but no {key!r}, their standard deviation; add it, or give a number."
+            f"{name} has {_PLURAL[kind]}, but not their standard deviation {key!r}; add it, or give a number."
         )
     return own
 
 
 def _checked(given: Any, name: str) -> Array:
-    """Finite positive numbers."""
+    """Convert to finite positive numbers."""
     array = np.asarray(given)
     if array.dtype == bool or not np.can_cast(array.dtype, np.float64, "safe"):
         raise InvalidInputError(f"{name} is {given!r}; a standard deviation must be a real number.")
@@ -283,22 +285,20 @@ def _checked(given: Any, name: str) -> Array:
 
 def _of_energy(found: Array, name: str) -> float:
     if found.ndim:
-        raise InvalidInputError(f"the energy sigma of {name} has the shape {found.shape}; give one number.")
+        raise InvalidInputError(f"the energy sigma of {name} has shape {found.shape}; give one number.")
     return float(found)
 
 
 def _of_atoms(found: Array, n_atoms: int, name: str) -> Array:
     if found.shape not in ((), (n_atoms,), (n_atoms, 3)):
         raise InvalidInputError(
-            f"the force sigma of {name} has the shape {found.shape}; give a number, one for each atom, or three for "
-            "each atom."
+            f"the force sigma of {name} has shape {found.shape}; give one number, one for each atom, or three for each "
+            "atom."
         )
     return np.broadcast_to(found[:, None] if found.ndim == 1 else found, (n_atoms, 3)).copy()
 
 
 def _of_virial(found: Array, name: str) -> Array:
     if found.size not in (1, 9) or found.ndim > 2:
-        raise InvalidInputError(
-            f"the virial sigma of {name} has the shape {found.shape}; give one number, or nine as of the virial."
-        )
+        raise InvalidInputError(f"the virial sigma of {name} has shape {found.shape}; give one number, or nine.")
     return np.full(6, found.item()) if found.size == 1 else found.ravel()[_VOIGT]

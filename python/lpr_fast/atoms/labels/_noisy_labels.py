@@ -1,4 +1,4 @@
-"""Labels of frames with the standard deviation of each: of energies, forces and virials."""
+"""Labels of frames with standard deviations: energies, forces and virials."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ._noise import Noise, as_noise
 if TYPE_CHECKING:
     from ase import Atoms
 
-# What labels are called, and where the caller says what their names are.
+# Names of the labels in messages, and the options that give their names in frames.
 _PLURAL = {"energy": "energies", "force": "forces", "virial": "virials or stresses"}
 _OPTIONS = {kind: f"{kind}_key, --{kind}-key" for kind in KINDS}
 
@@ -37,18 +37,18 @@ def weighting(
     sigmas: ArrayLike | str | None,
     group_key: str,
 ) -> dict[str, Any]:
-    """Regularizer, loss, weights and noise as `FitSettings` takes them: those of the noise, if there is any.
+    """Return regularizer, loss, weights and noise for `FitSettings`; the noise determines the others if it is given.
 
     Raises
     ------
     InvalidInputError
-        For noise beside what it takes the place of, and a delta without noise.
+        For noise together with options that it replaces, and for a delta without noise.
     """
     if sigma is None:
         if delta != AUTO:
             raise InvalidInputError(
-                f"delta is {delta!r}, but sigma was not given; give standard deviations of the labels too (sigma, "
-                "--sigma-energy), or the regularizer instead."
+                f"delta is {delta!r}, but sigma was not given; give standard deviations of the labels (sigma, "
+                "--sigma-energy), or the regularizer in place of delta."
             )
         return {"regularizer": regularizer, "loss": loss, "weights": weights, "sigmas": sigmas}
     is_given = {
@@ -57,7 +57,8 @@ def weighting(
         "weights": weights is not None,
         "sigmas": sigmas is not None,
     }
-    for name in (name for name, is_beside in is_given.items() if is_beside):
+    if replaced := [name for name, was_given in is_given.items() if was_given]:
+        name = replaced[0]
         raise InvalidInputError(
             f"sigma and {name} were given; leave {name} out: with sigma, the weight of a label is 1 / sigma^2, and the "
             "regularizer is 1 / delta^2."
@@ -68,16 +69,16 @@ def weighting(
 
 @dataclass(frozen=True)
 class FrameLabels:
-    """What a fit uses of a frame.
+    """Labels of a frame that a fit uses.
 
     Attributes
     ----------
     energy_sigma : float
-        Standard deviation of the energy; infinite where that is not used.
+        Standard deviation of the energy; infinite if the energy is not used.
     derivatives : UsedDerivatives
         Forces and virial.
     unused : list of str
-        Kinds of labels that the frame has, but no standard deviation for.
+        Kinds of labels of the frame that have no standard deviation.
     """
 
     energy_sigma: float
@@ -87,7 +88,7 @@ class FrameLabels:
 
 @dataclass(frozen=True)
 class LabelSource:
-    """Where labels and their standard deviations come from; without noise, energies are the only labels."""
+    """Names of labels and their standard deviations. Without noise there is none: energies are the only labels."""
 
     noise: Noise
     energy_key: str | None
@@ -96,14 +97,17 @@ class LabelSource:
 
     @classmethod
     def of(cls, settings: FitSettings) -> LabelSource | None:
-        """That of a fit; None without noise."""
+        """Return the source of a fit; None without noise."""
         if settings.noise is None:
             return None
         noise = as_noise(settings.noise, group_key=settings.group_key)
         return cls(noise, settings.energy_key, settings.force_key, settings.virial_key)
 
     def of_frame(self, frame: Atoms, name: str, *, has_energy: bool) -> FrameLabels:
-        """What is used of a frame; where no energies are asked for, the standard deviation of one is used all the same.
+        """Return the labels of a frame that are used.
+
+        In a model without energies (``energy_key=None``) the standard deviation of an energy is used all the same: the
+        row of the energy counts for the rigidity.
 
         Raises
         ------
@@ -120,7 +124,7 @@ class LabelSource:
 
 
 class NoisyLabels:
-    """Standard deviations of the energies of frames that come one after the other, and numbers of other labels."""
+    """Standard deviations of energies and numbers of other labels, collected one frame at a time."""
 
     def __init__(self, source: LabelSource) -> None:
         self._source = source
@@ -132,7 +136,7 @@ class NoisyLabels:
         self._lacks_mask = source.noise.mask_key != Noise.mask_key
 
     def add(self, frame: Atoms, number: int, *, has_energy: bool) -> None:
-        """Take what the next frame says."""
+        """Add the labels of the next frame."""
         found = self._source.of_frame(frame, f"frame {number}", has_energy=has_energy)
         kinds = found.derivatives.kinds
         self._sigmas.append(found.energy_sigma)
@@ -148,27 +152,28 @@ class NoisyLabels:
 
     @property
     def sigmas(self) -> Array:
-        """Standard deviations of the energies, infinite for those that are not used: (n_frames,)."""
+        """Standard deviations of the energies, infinite for unused ones: (n_frames,)."""
         return np.array(self._sigmas)
 
     @property
     def n_derivatives(self) -> NDArray[np.int64]:
-        """Components of forces and virials that are used: (n_frames,)."""
+        """Numbers of used components of forces and virials: (n_frames,)."""
         return np.array(self._n_derivatives, dtype=np.int64)
 
     def energies(self, found: Array | None, *, optional: bool) -> Array | None:
-        """Of these energies of frames, those that are used: NaN for others; None without any labels.
-
-        Unless they are `optional`, labels of every kind that has a standard deviation have to be there.
+        """Return the energies of frames that are used, NaN for others; None for a model without energies.
 
         Raises
         ------
         InvalidInputError
-            If nothing is used, or a kind of label that has a standard deviation is nowhere.
+            If no label is used, or, unless they are `optional`, if no frame has a label of a kind that has a standard
+            deviation.
         """
         if self._source.energy_key is None:
             if not np.isfinite(self.sigmas).any() and not self.n_derivatives.any():
-                raise InvalidInputError("sigma has no energy, and there are no energies to fit; give it one.")
+                raise InvalidInputError(
+                    "sigma has no energy, and there are no energies to fit; give a standard deviation of energies."
+                )
             return None
         if not optional:
             self._refuse_missing()
@@ -176,11 +181,11 @@ class NoisyLabels:
         return np.where(np.isfinite(self.sigmas), energies, np.nan)
 
     def weights(self) -> Array:
-        """One for frames that have a label that is used, else zero: (n_frames,)."""
+        """Return one for frames with a used label, otherwise zero: (n_frames,)."""
         return np.where(np.isfinite(self.sigmas) | (self.n_derivatives > 0), 1.0, 0.0)
 
     def facts(self) -> dict[str, Any]:
-        """What the provenance says: labels that are used, in how many frames there are others, what has no use."""
+        """Return facts for the provenance: numbers of used labels, and unused labels, tables and masks."""
         facts: dict[str, Any] = {"n_labels": {kind: self._counts[kind] for kind in KINDS}}
         if self._unused_tables:
             facts["unused_tables"] = list(self._unused_tables)
@@ -200,8 +205,8 @@ class NoisyLabels:
         others = sorted(self._names_of_forces) if kind == "force" else []
         if set(others) & set(FORCE_NAMES if key is None else [key]):
             raise InvalidInputError(
-                "sigma is given for forces, but all of them are NaN, masked, or of groups without a sigma of forces; "
-                "look at the labels and the mask (mask_key, --mask-key), or leave forces out of sigma."
+                "sigma is given for forces, but all forces are NaN, masked, or of groups without a sigma of forces; "
+                "check the labels and the mask (mask_key, --mask-key), or leave forces out of sigma."
             )
         hint = f" (there are some named {others[0]!r})" if others else ""
         raise InvalidInputError(
@@ -210,5 +215,8 @@ class NoisyLabels:
         )
 
     def _may_lack(self, kind: str) -> bool:
-        """Whether there need be none: gap_fit has deviations of all kinds, but forces may just have another name."""
+        """Return whether the labels may be missing: gap_fit has standard deviations of all kinds by default.
+
+        Forces of another name are an error all the same.
+        """
         return self._source.noise.convention == "gap" and not (kind == "force" and self._names_of_forces)

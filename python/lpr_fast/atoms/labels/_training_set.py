@@ -1,4 +1,4 @@
-"""Training structures: facts about all of them, and the structures themselves whenever they are needed again."""
+"""Training structures: facts about all of them, and access to the structures for later passes."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ Indices = NDArray[np.int64]
 
 
 def ignore(_: object) -> None:
-    """Tell nobody."""
+    """Do nothing."""
 
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """What one look through the structures has found, and where they come from."""
+    """Facts from the first pass over the structures, and their source."""
 
     structures: Structures
     source: _frames.Rereadable
@@ -44,16 +44,16 @@ def looked_through(
     seen: Callable[[int], None],
     may_lack_energies: bool = False,
 ) -> TrainingSet:
-    """Check everything that can be checked before structures are described.
+    """Check all frames and collect their labels, before structures are described.
 
-    Frames that can be run through again are not kept: memory is that of some numbers for each. `pool` is told of all
-    environments, `seen` after each frame of how many atoms there were so far. Frames without energies are taken where
-    others have some; that none has any, unless the key is the default, only if they `may_lack_energies`.
+    Frames are kept only if they come from an iterator. All environments are added to `pool`; `seen` is called after
+    each frame with the number of atoms so far. Frames without energies are allowed if others have one. If none has
+    one, this raises, unless the key is the default or they `may_lack_energies`.
     """
     labels = Labels(settings)
     counts, source = _counted(frames, ready, labels.add, pool, seen)
     if not counts.n_structures:
-        raise InvalidInputError("there are no training structures; give at least one.")
+        raise InvalidInputError("the training set is empty; give at least one structure.")
     species, table = counts.table()
     structures = Structures(
         species,
@@ -72,34 +72,36 @@ def looked_through(
 def looked_through_elsewhere(
     frames: Iterable[Atoms] | _frames.Rereadable, ready: _frames.GetReady, pool: Pool
 ) -> TrainingSet:
-    """Structures that only `pool` is told of: nobody asks for their labels."""
+    """Check all frames and add their environments to `pool`; their labels are ignored."""
     try:
         counts, source = _counted(frames, ready, ignore, pool, ignore)
     except InvalidInputError as error:
-        raise InvalidInputError(f"of the structures that the active set is drawn from (active_from), {error}") from None
+        raise InvalidInputError(f"in active_from, {error}") from None
     if not counts.n_structures:
         raise InvalidInputError("active_from has no structures; give at least one, or leave it out.")
     return TrainingSet(Structures.without_labels(*counts.table()), source)
 
 
 def as_before(structures: Structures, species: tuple[int, ...], *, is_labelled: bool) -> Structures:
-    """Structures as those of a fit with these species: with its columns, and NaN for energies that there are not.
+    """Return structures with the columns of a fit with these species, and NaN for missing energies.
 
     Raises
     ------
     InvalidInputError
-        For other species, and for energies where the fit had none.
+        For other species, and for energies if the fit had none.
     """
     from ...descriptors._elements import symbols
 
     if unknown := tuple(sorted(set(structures.species) - set(species))):
         raise InvalidInputError(
-            f"the structures have {symbols(unknown)}, but the rows know only {symbols(species)}; fit again with all of "
-            "them."
+            f"the structures have {symbols(unknown)}, but the rows know only {symbols(species)}; fit again with all "
+            "structures."
         )
     energies = structures.energies
     if energies is not None and not is_labelled:
-        raise InvalidInputError("the structures have energies, but the rows have none; leave them out, or fit again.")
+        raise InvalidInputError(
+            "the structures have energies, but the rows have none; remove the energies, or fit again with energies."
+        )
     if energies is None and is_labelled:
         energies = np.full(len(structures), np.nan)
     counts = np.zeros((len(structures), len(species)), dtype=np.int64)
@@ -115,7 +117,7 @@ def _counted(
     pool: Pool | None,
     seen: Callable[[int], None],
 ) -> tuple[_Counts, _frames.Rereadable]:
-    """Atoms of checked frames, and where the frames come from again."""
+    """Count the atoms of all frames, check these, and return a source of the frames for later passes."""
     is_kept = isinstance(frames, Iterator)
     kept: list[Atoms] = []
     counts = _Counts()
@@ -132,12 +134,12 @@ def _counted(
 
 
 def counted_again(source: _frames.Rereadable, species: tuple[int, ...], counts: Indices, start: int) -> Iterator[Atoms]:
-    """So many frames from number `start` on, as long as their atoms are those that were counted.
+    """Yield the frames from number `start` on for which `counts` are given.
 
     Raises
     ------
     InvalidInputError
-        For a frame that is not there any more, or has other atoms.
+        For a frame that is missing now, or has other atoms than were counted.
     """
     frames = source.frames(start)
     for number, expected in enumerate(counts, start):
@@ -148,10 +150,10 @@ def counted_again(source: _frames.Rereadable, species: tuple[int, ...], counts: 
 
 
 def changed(number: int) -> InvalidInputError:
-    """What to say of a frame that is another one now."""
+    """Return the error for a frame that has changed."""
     return InvalidInputError(
-        f"frame {number} is not what it was when the training set was looked through; leave the frames as they are "
-        "while a model is fitted."
+        f"frame {number} has changed since the training set was checked; do not change the frames while a model is "
+        "fitted."
     )
 
 
@@ -170,7 +172,7 @@ def _source(frames: Iterable[Atoms] | _frames.Rereadable) -> _frames.Rereadable:
 
 @dataclass
 class _Counts:
-    """Atoms of each species in each structure, in eight bytes for each."""
+    """Numbers of atoms of each species in each structure, in eight bytes each."""
 
     n_structures: int = 0
     n_atoms: int = 0
@@ -187,6 +189,6 @@ class _Counts:
         self.n_atoms += len(numbers)
 
     def table(self) -> tuple[tuple[int, ...], Indices]:
-        """Species, ascending, and their counts, structure by structure."""
+        """Return the species, ascending, and their counts, (n_structures, n_species)."""
         species = tuple(sorted(self.of_species))
         return species, np.column_stack([np.array(self.of_species[s], dtype=np.int64) for s in species])

@@ -1,4 +1,4 @@
-"""Whether virials that a training set carries, and no fit uses, contradict the energies."""
+"""Check of the sign of virials of a training set that the fit does not use."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from .._describing import SoapDescribing
 from ..rows._environments import FrameEnvironments
 from ._derivative_labels import derivative_labels, upper_triangle
 
-# Structures with virials that are looked at, of so many at the beginning; fewer say nothing.
+# At most so many structures with virials are compared, of so many at the beginning, and at least so many are needed.
 _MOST, _AMONG, _FEWEST = 50, 1000, 20
 
-# Correlations of virials that have nothing to do with each other reach to about this.
+# A correlation below this is significant: it is about the lowest of unrelated virials.
 _NEGATIVE = -0.3
 
-# Standard deviation of the volume of an atom, over its mean, below which energies know too little of virials to judge.
+# Least relative standard deviation of the volume per atom: below it energies determine virials too little to judge.
 _SAME_VOLUMES = 0.01
 
 
 def warn_of_reversed_virials(problem: Problem, model: _core.Model, *, stacklevel: int) -> None:
-    """Warn where predicted virials correlate negatively with those that the structures carry: their sign is wrong.
+    """Warn if predicted virials correlate negatively with those of the structures: their sign is wrong.
 
-    Some structures are looked at, and only of a fit that uses no virials; warnings point `stacklevel` calls up.
+    A sample of the structures is compared, and only if the fit uses no virials. Warnings point `stacklevel` calls up.
     """
     environments = problem.environments
     is_asked = "unused_virials_of" in problem.structures.facts and problem.facts.baseline is not None
@@ -44,7 +44,7 @@ def warn_of_reversed_virials(problem: Problem, model: _core.Model, *, stacklevel
     if correlation < _NEGATIVE:
         warnings.warn(
             f"predicted virials correlate negatively ({correlation:.2f} over {len(found)} structures) with those of "
-            "the training set, which were not fitted to: look at the sign of these virials, or stresses (a virial is "
+            "the training set, which the fit does not use; check the sign of these virials or stresses (a virial is "
             "minus the derivative of the energy with respect to strain, a stress plus that over the volume).",
             LprWarning,
             stacklevel=stacklevel + 1,
@@ -52,7 +52,7 @@ def warn_of_reversed_virials(problem: Problem, model: _core.Model, *, stacklevel
 
 
 def _virials(environments: FrameEnvironments, problem: Problem, model: _core.Model) -> Iterator[tuple[Array, float]]:
-    """Virials as they are predicted and as structures have them, (2, 6), and volumes, all per atom."""
+    """Yield predicted virials and labels, (2, 6), and volumes, all per atom."""
     describing, settings = environments.describing, problem.settings
     if not isinstance(describing, SoapDescribing):
         return
@@ -68,7 +68,7 @@ def _virials(environments: FrameEnvironments, problem: Problem, model: _core.Mod
 
 
 def _correlation(predicted: Array, labels: Array) -> float:
-    """Of all components, less the mean of each: an offset of the pressure says nothing of signs."""
+    """Return the correlation of all components minus their means, so that an offset of the pressure has no effect."""
     a, b = predicted - predicted.mean(axis=0), labels - labels.mean(axis=0)
     norm = float(np.sqrt((a**2).sum() * (b**2).sum()))
     return float((a * b).sum()) / norm if norm > 0.0 else 0.0

@@ -1,6 +1,6 @@
-"""Energies that pull a structure towards environments that a model knows little of, or keep it where it knows them.
+"""Bias energies that drive a structure towards environments of low rigidity, or keep it away from them.
 
-They follow from two numbers of each atom: how loose it is, log(reference / LPR), and how unlike the training set,
+They are functions of two numbers of each atom: looseness, log(reference / LPR), and unlikeness to the training set,
 log(residual / limit), with the reference and the limit of its species.
 """
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 Towards: TypeAlias = Literal["loose", "known"]
 
-#: Of looseness and unlikeness of the atoms: an energy, and its derivatives with respect to both.
+#: Maps looseness and unlikeness of the atoms to an energy and its derivatives with respect to both.
 Landscape: TypeAlias = Callable[[Array, Array], tuple[float, Array, Array]]
 
-# At residuals of this part of the limit the drive begins to be switched off.
+# The drive is switched off gradually from residuals of this share of the limit.
 _SWITCH_FROM = 0.25
 
 
@@ -38,7 +38,7 @@ class BiasOf:
     Attributes
     ----------
     energy : float
-        In eV.
+        Bias energy in eV.
     forces : numpy.ndarray, shape (n_atoms, 3)
         Minus its derivatives with respect to positions, in eV/Å.
     virial : numpy.ndarray, shape (3, 3)
@@ -51,20 +51,20 @@ class BiasOf:
 
 
 class Bias:
-    """A bias energy that follows from the rigidities and residuals of the atoms. See `BiasedCalculator`.
+    """A bias energy from the rigidities and residuals of the atoms. See `BiasedCalculator`.
 
     Parameters
     ----------
     model : SparseKernelModel or LinearModel
-        With a reference, and SOAP descriptors.
+        A model with a reference and SOAP features.
     towards : {"loose", "known"}
-        Where to.
+        The direction of the bias.
     strength : float
-        Energy of a change of the looseness by 1, in eV.
+        Energy for a change of the looseness by 1, in eV.
     power : float
-        Of the smooth extremes.
+        Power of the smooth extremes.
     residual_limit : float or None
-        In place of the one of the reference.
+        Limit of the residual, in place of that of the reference.
     n_threads : int
         See `Rigidity`.
     """
@@ -82,11 +82,14 @@ class Bias:
         if not isinstance(towards, str) or towards not in get_args(Towards):
             raise InvalidInputError(f"towards is {towards!r}; it must be 'loose' or 'known'.")
         if model.hypers is None:
-            raise InvalidInputError("the descriptor of this model is not SOAP; its rigidities have no gradients.")
+            raise InvalidInputError(
+                "the descriptor of this model is not SOAP, so its rigidities have no gradients; use a model with SOAP "
+                "features (hypers)."
+            )
         columns = model.pipeline.scores_of_nothing()
         self._quantity: Literal["lpr", "lpr_held"] = "lpr" if columns.lpr_held is None else "lpr_held"
         if columns.residual is None and residual_limit is not None:
-            raise InvalidInputError("linear models have no residual; leave residual_limit out.")
+            raise InvalidInputError("residual_limit was given, but linear models have no residual; leave it out.")
         self._model, self._n_threads = model, n_threads
         self._strength, exponent = _positive("strength", strength), _positive("power", power)
         self._landscape: Landscape = Drive(exponent).of if towards == "loose" else walls
@@ -95,7 +98,7 @@ class Bias:
         self._limits = None if columns.residual is None else _residual_limits(model, residual_limit)
 
     def of(self, frame: Atoms) -> BiasOf:
-        """Energy, forces and virial."""
+        """Return energy, forces and virial of the bias for a frame."""
         scores = self._model.score(frame, n_threads=self._n_threads)
         numbers = frame.numbers.tolist()
         rigidity = scores.lpr if self._quantity == "lpr" else scores.lpr_held
@@ -112,7 +115,7 @@ class Bias:
         return BiasOf(self._strength * energy, np.asarray(forces), np.asarray(virial))
 
     def _gradient(self, frame: Atoms, quantity: Quantity, slopes: Array, values: Array) -> tuple[Array, Array]:
-        """Forces and virial of an energy with such slopes along the logarithms of the values of a quantity."""
+        """Return forces and virial from the slopes of the energy with respect to the logarithms of a quantity."""
         if not slopes.any():
             return np.zeros((len(frame), 3)), np.zeros((3, 3))
         coefficients = np.divide(slopes, values, out=np.zeros(len(slopes)), where=slopes != 0.0)
@@ -122,10 +125,10 @@ class Bias:
 
 @dataclass(frozen=True)
 class Drive:
-    """-S(u) log(1 + e^l) with l and u the smooth maxima of looseness and unlikeness, and a wall where u_i > 0.
+    """-S(u) log(1 + e^l), with l and u the smooth maxima of looseness and unlikeness, and a wall where u_i > 0.
 
-    S goes from 1 to 0 while the largest residual goes from a quarter of its limit to the limit: beyond it nothing
-    drives, and to go there costs what the drive had given. What comes there all the same, with momentum, is sent back.
+    S goes from 1 to 0 while the largest residual goes from a quarter of its limit to the limit. Beyond the limit there
+    is no drive, and the wall sends structures back that arrive with momentum.
     """
 
     power: float
@@ -142,20 +145,20 @@ class Drive:
 
 
 def walls(looseness: Array, unlikeness: Array) -> tuple[float, Array, Array]:
-    """Walls where atoms are loose, and where they are unlike the training set: a `Landscape`."""
+    """Walls against loose atoms and against atoms unlike the training set: a `Landscape`."""
     loose, of_looseness = _wall(looseness)
     unlike, of_unlikeness = _wall(unlikeness)
     return loose + unlike, of_looseness, of_unlikeness
 
 
 def _wall(values: Array) -> tuple[float, Array]:
-    """Half the squares of what is above zero, summed over the atoms, and the derivatives."""
+    """Return half the sum of squares of positive values, and its derivatives."""
     above = np.maximum(values, 0.0)
     return 0.5 * float((above**2).sum()), above
 
 
 def _smooth_maximum(values: Array, power: float) -> tuple[float, Array]:
-    """log(sum e^(p x)) / p, and its derivatives."""
+    """Return log(sum e^(p x)) / p, and its derivatives."""
     highest = float(values.max())
     if highest == -math.inf:
         return highest, np.zeros(len(values))
@@ -165,14 +168,14 @@ def _smooth_maximum(values: Array, power: float) -> tuple[float, Array]:
 
 
 def _switch(unlikeness: float) -> tuple[float, float]:
-    """1 to 0 with two continuous derivatives, and the first of them."""
+    """Return a switch from 1 to 0 with two continuous derivatives, and its first derivative."""
     width = -math.log(_SWITCH_FROM)
     x = min(max(unlikeness / width + 1.0, 0.0), 1.0)
     return 1.0 - x**3 * (10.0 - 15.0 * x + 6.0 * x**2), -30.0 * (x * (1.0 - x)) ** 2 / width
 
 
 def _residual_limits(model: StructureModel, given: float | None) -> dict[int, float]:
-    """Up to where residuals of each species may go: to where the verdict is `unlike`, as a rule."""
+    """Return the limit of the residual for each species, by default that of the verdict ``unlike``."""
     if given is not None:
         return dict.fromkeys(model.species, _positive("residual_limit", given))
     share = UNLIKE_PERCENT / 100
@@ -180,7 +183,7 @@ def _residual_limits(model: StructureModel, given: float | None) -> dict[int, fl
 
 
 def _over(values: Array, references: list[float]) -> Array:
-    """Ratios, infinite where the reference is: what is held itself, as the only atom of a species, is never loose."""
+    """Return ratios, infinite where the reference is: an atom whose prediction is held is never loose."""
     below = np.array(references)
     found: Array = np.divide(values, below, out=np.full(len(values), np.inf), where=below < np.inf)
     return found

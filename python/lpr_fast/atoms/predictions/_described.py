@@ -1,4 +1,4 @@
-"""Structures as rows of phi: targets and candidates."""
+"""Atoms of structures with features, phi and scores, for targets and candidates."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Described:
     Attributes
     ----------
     features : numpy.ndarray, shape (n, D)
-        As environments are compared by them.
+        Features that environments are compared by.
     phi : numpy.ndarray, shape (n, M)
         See `Rigidity`.
     numbers : numpy.ndarray of int, shape (n,)
@@ -42,7 +42,7 @@ class Described:
     place : numpy.ndarray of int, shape (n,)
         Number of each atom among those of all frames.
     n_together : numpy.ndarray of int, shape (n,)
-        Atoms of the frame that each belongs to.
+        Number of atoms of its frame.
     """
 
     features: Array
@@ -54,7 +54,7 @@ class Described:
 
 
 def described(model: StructureModel, frames: Iterable[Atoms], what: str, n_threads: int) -> Iterator[Described]:
-    """Atoms of frames, some frames or a part of a large one at a time; errors say what they are."""
+    """Yield the atoms of frames, piece by piece; errors begin with `what`."""
     way, start = model.pipeline, 0
     pieces = way.pieces(frames, "error")
     while (piece := _next_of(pieces, what)) is not None:
@@ -77,12 +77,12 @@ def _next_of(pieces: Iterator[Piece], what: str) -> Piece | None:
 
 
 def blind(scores: LocalScores, largest_residual: float | None) -> Mask:
-    """Atoms that the active set does not see: verdict ``unlike``, or a residual above a limit.
+    """Return which atoms are too far from the active set: a residual above the limit, by default verdict ``unlike``.
 
     Raises
     ------
     InvalidInputError
-        Without a limit, for a kernel model that does not know how its training environments score.
+        Without a limit, for a kernel model without a reference.
     """
     if scores.residual is None:
         return np.zeros(len(scores.lpr), dtype=bool)
@@ -91,6 +91,6 @@ def blind(scores: LocalScores, largest_residual: float | None) -> Mask:
     if scores.verdict is not None:
         return np.asarray(scores.verdict == _UNLIKE)
     raise InvalidInputError(
-        "this model does not know how its training environments score, so nothing says which targets its active set "
-        "does not see; give largest_residual= (--largest-residual), or the training structures to with_reference."
+        "this model has no scores of its training environments, so it has no limit of the residual of targets; give "
+        "largest_residual= (--largest-residual), or the training structures to with_reference."
     )

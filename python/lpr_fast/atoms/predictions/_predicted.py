@@ -1,4 +1,4 @@
-"""What is predicted of the atoms of structures, as rows of phi: local energies, totals, or components of forces."""
+"""Predictions for structures as rows of phi: local energies, totals, or components of forces."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from ._described import Described, Indices, Mask, described
 if TYPE_CHECKING:
     from ase import Atoms
 
-#: Which predictions of structures are meant: local energies of all atoms, total energies, or components of forces.
+#: Kinds of predictions: local energies of all atoms, total energies, or components of forces.
 Prediction: TypeAlias = Literal["local", "total", "force"]
 PREDICTIONS: tuple[Prediction, ...] = ("local", "total", "force")
 
-#: Tells which atoms the active set does not see.
+#: Returns which atoms are too far from the active set.
 Blind: TypeAlias = Callable[[LocalScores], Mask]
 
 
 @dataclass(frozen=True)
 class Predicted:
-    """Some predictions.
+    """Rows of some predictions.
 
     Attributes
     ----------
     phi : numpy.ndarray, shape (n, M)
-        Rows.
+        Rows of phi.
     place : numpy.ndarray of int, shape (n,)
-        Number of each among those of all frames.
+        Number of each prediction among those of all frames.
     frame, atom : numpy.ndarray of int, shape (n,)
-        What each is of; -1 for the atom of a total. Components x, y, z of a force follow one another.
+        Frame and atom of each prediction; -1 for the atom of a total. Components x, y, z of a force are adjacent.
     species : numpy.ndarray of int, shape (n,)
-        Of the atom; zero for totals.
+        Species of the atom; zero for totals.
     blind : numpy.ndarray of bool, shape (n,)
-        Whether it rests on an atom that the active set does not see: for a force, the atom or one within the cutoff.
+        Whether it depends on an atom too far from the active set: for a force, the atom or one within the cutoff.
     n_together : numpy.ndarray of int, shape (n,)
-        Predictions of the frame that each belongs to.
+        Number of predictions of its frame.
     """
 
     phi: Array
@@ -55,12 +55,12 @@ class Predicted:
 
 
 def as_prediction(given: Prediction) -> Prediction:
-    """One of the three.
+    """Check the kind of prediction.
 
     Raises
     ------
     InvalidInputError
-        For anything else.
+        For an unknown kind.
     """
     if given not in PREDICTIONS:
         raise InvalidInputError(f"prediction is {given!r}; it must be one of {', '.join(PREDICTIONS)}.")
@@ -70,7 +70,7 @@ def as_prediction(given: Prediction) -> Prediction:
 def predicted(
     model: StructureModel, frames: Iterable[Atoms], prediction: Prediction, is_blind: Blind, n_threads: int
 ) -> Iterator[Predicted]:
-    """Predictions of targets, of some frames, or of a part of a large one, at a time."""
+    """Yield the rows of predictions for targets, piece by piece."""
     if prediction == "local":
         for part in described(model, frames, "targets", n_threads):
             scores = part.scores
@@ -87,7 +87,7 @@ def predicted(
 
 @dataclass
 class _Whole:
-    """A structure: phi summed over its atoms, and which of these are blind."""
+    """A structure: phi summed over its atoms, and which atoms are blind."""
 
     frame: Atoms
     phi: Array
@@ -96,7 +96,7 @@ class _Whole:
 
 
 def _wholes(model: StructureModel, frames: Iterable[Atoms], is_blind: Blind, n_threads: int) -> Iterator[_Whole]:
-    """Structures, each when all its atoms are described."""
+    """Yield structures, each when all its atoms are described."""
     waiting: list[_Whole] = []
 
     def remembered() -> Iterator[Atoms]:

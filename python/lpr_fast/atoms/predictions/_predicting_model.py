@@ -1,4 +1,4 @@
-"""Models that predict structures, and how what they predict and score changes when atoms move."""
+"""Models that predict energies and forces of structures, and the gradients of their scores."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ AnyModel = TypeVar("AnyModel", bound="PredictingModel")
 
 
 class PredictingModel(DescribedModel):
-    """A model with what it predicts: see `StructureModel`."""
+    """A model that predicts energies, forces and stress: see `StructureModel`."""
 
     def predict(
         self, frames: Iterable[Atoms], *, forces: bool = True, members: bool = False, n_threads: int = 0
     ) -> Prediction:
-        """Energies, forces, virials and stress.
+        """Predict energies, forces, virials and stress.
 
         Parameters
         ----------
         frames : iterable of ase.Atoms
-            Structures; a single one too.
+            Structures, or a single one.
         forces : bool
-            Whether to give forces, virials and stress; without them it takes a fraction of the time.
+            Whether to predict forces, virials and stress; energies alone are much faster.
         members : bool
-            Whether to say what each member of the model predicts besides, in the same pass over the atoms.
+            Whether to give the predictions of each member too, in the same pass over the atoms.
         n_threads : int
             See `Rigidity`.
 
@@ -51,8 +51,8 @@ class PredictingModel(DescribedModel):
         Raises
         ------
         InvalidInputError
-            As `score`, for a model that was fitted without energies, members that it does not have, and forces of a
-            descriptor that is not differentiable (a step as cutoff).
+            As for `StructureModel.score`, for a model without energies or without members, and for forces of a
+            descriptor that is not differentiable (a step function as cutoff).
         """
         count, weights = as_count("n_threads", n_threads), self._weights_of(members=members)
         pieces = self.pipeline.pieces(frames, "error")
@@ -67,34 +67,34 @@ class PredictingModel(DescribedModel):
         return prediction_of(found, len(weights), forces=forces and scorer is not None)
 
     def with_ensemble(self: AnyModel, n_members: int, *, seed: int = 0, alpha: float = 1.0) -> AnyModel:
-        """The model with members drawn from the posterior of its weights, whose predictions spread as sigma says.
+        """Return the model with members drawn from the posterior of its weights; their predictions spread like sigma.
 
-        They are w + alpha (s mu)^0.5 R^-1 z with z of standard normal numbers, so that their covariance is
+        Members have the weights w + alpha (s mu)^0.5 R^-1 z with standard normal z, so that their covariance is
         alpha^2 s mu H^-1. The prior variance s is that of a calibration, or of a fit to labels with noise (where s mu
-        is 1); of other models it is 1, and alpha the prior standard deviation. Scores have a column `spread` then, and
-        `predict` says what each member predicts: energies, forces and stress.
+        is 1). For other models s is 1, and alpha is the prior standard deviation. Scores get a column ``spread``, and
+        `predict` gives the predictions of each member.
 
-        The spread is that of the subset of regressors: it leaves out what the active set does not see (`residual`),
-        which a calibration of the projected process counts into sigma.
+        The spread is that of the subset of regressors: it does not include the residual, which sigma of a calibrated
+        projected process includes.
 
         Parameters
         ----------
         n_members : int
-            How many, 2 to 100,000. They take the place of members that the model had.
+            Number of members, 2 to 100,000. They replace earlier members of the model.
         seed : int
-            Draws them; of more members the first are the same.
+            Seed of the random numbers. With the same seed, the first members are the same for any `n_members`.
         alpha : float
             Factor of the spread, > 0.
 
         Returns
         -------
         SparseKernelModel or LinearModel
-            Of the same kind.
+            A model of the same kind.
 
         Raises
         ------
         InvalidInputError
-            For numbers that cannot be used, and a model without energies.
+            For numbers out of range, and a model without energies.
         """
         return self._of(with_ensemble(self._model, self._posterior, n_members, seed, alpha), self._outside)
 
@@ -109,27 +109,26 @@ class PredictingModel(DescribedModel):
         total: bool = False,
         n_threads: int = 0,
     ) -> RigidityGradient:
-        """How rigidities, variances or residuals of a structure change when atoms move or the cell is strained.
+        """Return the gradient of rigidities, variances or residuals with respect to positions and strain.
 
-        Say what of them is to be differentiated: that of one atom, a weighted sum over atoms, their smooth extreme, or
-        that of the total energy.
+        Give one of `atom`, `coefficients`, `power` and `total` to select a scalar function of the scores q_i.
 
         Parameters
         ----------
         frame : ase.Atoms
-            One structure.
+            The structure.
         quantity : {"lpr", "lpr_held", "variance", "residual"}
-            Which of the `Scores`.
-        atom : int
-            Of this atom.
-        coefficients : array_like, shape (n_atoms,)
-            sum_i c_i q_i; with `total` that of the sum of c_i times the local energies: of a group (1 and 0), of a
-            difference (1 and -1).
-        power : float
-            The smooth minimum (sum_i q_i^-p)^(-1/p) of lpr and lpr_held, the smooth maximum (sum_i q_i^p)^(1/p) of
-            variance and residual.
+            The score q, as in `Scores`.
+        atom : int, optional
+            The score of this atom.
+        coefficients : array_like, shape (n_atoms,), optional
+            The sum over c_i q_i. With `total` it is the score of the sum over c_i times the local energies: of a group
+            (1 and 0), or of a difference (1 and -1).
+        power : float, optional
+            A smooth extreme over the atoms: the minimum (sum_i q_i^-p)^(-1/p) of lpr and lpr_held, the maximum
+            (sum_i q_i^p)^(1/p) of variance and residual.
         total : bool
-            Of the total energy instead of local ones. Not for residuals.
+            The score of the total energy, in place of local ones. Not for residuals.
         n_threads : int
             See `Rigidity`.
 
@@ -140,11 +139,14 @@ class PredictingModel(DescribedModel):
         Raises
         ------
         InvalidInputError
-            As `score`, for quantities that the model does not have, and for options that say nothing or too much.
+            As for `StructureModel.score`, for quantities that the model does not have, and for none or several of the
+            options.
         """
         count, scorer = as_count("n_threads", n_threads), self.pipeline.scorer
         if scorer is None:
-            raise InvalidInputError("the descriptor of this model is not SOAP; nobody knows how it follows the atoms.")
+            raise InvalidInputError(
+                "the descriptor of this model is not SOAP and has no derivatives; use a model with hypers."
+            )
         structure = self._one_structure(frame)
         count = threads_for(len(structure), count)
         is_held = self._model.factor.held() is not None
@@ -160,10 +162,10 @@ class PredictingModel(DescribedModel):
         return Posterior.of(self._model.factor)
 
     def _weights_of(self, *, members: bool) -> Array:
-        """Weights of the model, and behind them those of its members: (K, M)."""
+        """Return the weights of the model, followed by those of its members: (K, M)."""
         own, of_members = self._model.weights, self._model.members
         if own is None:
-            raise InvalidInputError("this model was fitted without energies; it predicts none.")
+            raise InvalidInputError("this model was fitted without energies and predicts none; fit it with energies.")
         if not members:
             return own[None]
         if of_members is None:
@@ -173,7 +175,7 @@ class PredictingModel(DescribedModel):
         return np.vstack([own, of_members])
 
     def _energies(self, piece: Piece, n_threads: int, *, members: bool) -> list[OfFrame]:
-        """Local energies of whole frames, which a descriptor outside the core describes."""
+        """Return local energies of whole frames, for a descriptor that is not the core's."""
         found = self.pipeline.found(piece, "error", n_threads, members=members)
         local = found["local_energy"][:, None]
         together = np.hstack([local, found["member_energies"]]) if members else local

@@ -1,4 +1,4 @@
-"""Errors of predictions against the labels that frames carry: of energies, forces and stress, as frames come."""
+"""Errors of predicted energies, forces and stress for labelled frames, one frame at a time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ._predictions import Prediction, voigt_of
 if TYPE_CHECKING:
     from ase import Atoms
 
-#: What has errors, and their unit.
+#: Units of the errors.
 UNITS = {"energy": "eV/atom", "forces": "eV/Å", "stress": "GPa"}
 _GPA = 160.21766208  # in eV/Å^3
 
@@ -28,7 +28,7 @@ class Errors:
     Attributes
     ----------
     count : int
-        How many there are.
+        Number of errors.
     """
 
     count: int = 0
@@ -36,14 +36,14 @@ class Errors:
     _absolute: float = 0.0
 
     def add(self, errors: Array) -> None:
-        """Count errors in, of any shape."""
+        """Add errors of any shape."""
         self.count += errors.size
         self._squares += float((errors**2).sum())
         self._absolute += float(np.abs(errors).sum())
 
     @property
     def rmse(self) -> float:
-        """Root of the mean square; NaN without errors."""
+        """Root mean square error; NaN without errors."""
         return math.sqrt(self._squares / self.count) if self.count else math.nan
 
     @property
@@ -54,7 +54,7 @@ class Errors:
 
 @dataclass(frozen=True)
 class LabelKeys:
-    """Where frames carry labels; None for the usual names of forces and virials."""
+    """Names of labels in frames; None for the default names of forces and virials."""
 
     energy: str
     forces: str | None
@@ -68,11 +68,11 @@ class PredictionErrors:
     Attributes
     ----------
     of_all : dict of str to Errors
-        Of each kind of label.
+        Errors of each kind of label.
     of_groups : dict of str to dict
-        The same, group by group.
+        The same for each group.
     of_species : dict of int to Errors
-        Of the forces on atoms of each species.
+        Errors of the forces on atoms of each species.
     """
 
     def __init__(self, keys: LabelKeys) -> None:
@@ -83,7 +83,7 @@ class PredictionErrors:
         self._stress_products = 0.0
 
     def add(self, frame: Atoms, number: int, found: Prediction) -> None:
-        """Compare a frame's labels with what is predicted for it.
+        """Compare the labels of a frame with its predictions.
 
         Raises
         ------
@@ -102,7 +102,7 @@ class PredictionErrors:
 
     @property
     def stress_is_reversed(self) -> bool:
-        """Whether labels of stress and predictions have opposite signs, on the whole."""
+        """Whether labels of stress and predictions have opposite signs on average."""
         return self._stress_products < 0.0
 
     def _errors_of(self, frame: Atoms, number: int, found: Prediction) -> dict[str, Array]:

@@ -1,4 +1,4 @@
-"""What models predict for structures: energies, and what follows from them when atoms move or cells are strained."""
+"""Predicted energies, forces, virials and stress of structures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ... import _core
 from ..._arrays import Array
-from ..._cpu import n_threads_of
+from ..._cpu import resolve_n_threads
 from .._describing import Ready
 from .._frames import threads_for
 
@@ -21,36 +21,36 @@ if TYPE_CHECKING:
 
 Indices = NDArray[np.int64]
 
-# Voigt's order: xx yy zz yz xz xy.
+# Voigt order: xx yy zz yz xz xy.
 _ROWS, _COLUMNS = [0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model predicts for structures, in the unit of the training energies (eV) and Å.
+    """Predictions for structures, in the unit of the training energies (eV) and Å.
 
-    Arrays of atoms have those of all frames, one after the other: ``forces[frame == 3]`` are the forces of frame 3, and
-    `of` gives all of a frame.
+    Arrays over atoms contain the atoms of all frames: ``forces[frame == 3]`` are the forces of frame 3, and `of`
+    returns the predictions for one frame.
 
     Attributes
     ----------
     energy : numpy.ndarray, shape (n_frames,)
         Total energies.
     energies : numpy.ndarray, shape (n_atoms,)
-        Local energies, the baseline of the species included. Their sum is `energy`.
+        Local energies, including the baseline of the species. Their sum is `energy`.
     forces : numpy.ndarray, shape (n_atoms, 3), or None
-        Minus the derivatives of the energy with respect to positions. None if they were not asked for, and for models
-        whose descriptor is not SOAP: nobody knows its derivatives.
+        Minus the derivatives of the energy with respect to positions. None if forces were not requested, and for models
+        without SOAP features, whose derivatives are not known.
     virial : numpy.ndarray, shape (n_frames, 3, 3), or None
-        Minus the derivatives of the energy with respect to strain, positive where a structure wants to expand; as
+        Minus the derivatives of the energy with respect to strain, positive for a compressed structure. None as for
         `forces`.
     stress : numpy.ndarray, shape (n_frames, 6), or None
-        As ASE has it: minus the virial over the volume of the cell, xx yy zz yz xz xy. NaN for frames without three
-        cell vectors; as `forces`.
+        Stress in ASE's convention: minus the virial over the volume of the cell, xx yy zz yz xz xy. NaN for frames
+        without three cell vectors. None as for `forces`.
     frame : numpy.ndarray of int, shape (n_atoms,)
         Number of the frame of each atom, counted from 0.
     members : Prediction or None
-        What the members of the model say, if they were asked for: the same arrays with a last axis of n_members.
+        Predictions of the members, if requested: the same arrays with a last axis of length n_members.
     """
 
     energy: Array
@@ -66,7 +66,17 @@ class Prediction:
         return len(self.energy)
 
     def of(self, frame: int) -> Prediction:
-        """What is predicted for one of the frames, whose number is 0 then."""
+        """Return the predictions for one frame, whose number is then 0.
+
+        Parameters
+        ----------
+        frame : int
+            Number of the frame.
+
+        Returns
+        -------
+        Prediction
+        """
         atoms = slice(*np.searchsorted(self.frame, [frame, frame + 1]))
 
         def of_frame(values: Array | None) -> Array | None:
@@ -85,14 +95,14 @@ class Prediction:
 
 @dataclass(frozen=True)
 class OfFrame:
-    """What K vectors of weights say of one frame.
+    """Predictions for one frame by K vectors of weights.
 
     Attributes
     ----------
     energies : numpy.ndarray, shape (n_atoms, K)
         Local energies.
     forces, virial, stress : numpy.ndarray, shapes (n_atoms, 3, K), (3, 3, K) and (6, K), or None
-        Their derivatives.
+        Derivatives of the total energy.
     """
 
     energies: Array
@@ -103,16 +113,16 @@ class OfFrame:
 
 @dataclass(frozen=True)
 class Predicting:
-    """What predicts frames whose descriptor the core knows.
+    """Predictor for SOAP, the descriptor of the core.
 
     Attributes
     ----------
     scorer : SoapScorer
         Descriptor and model.
     weights : numpy.ndarray, shape (K, M)
-        Of the model, and behind it of its members if they are asked for.
+        Weights of the model, followed by those of its members if requested.
     baseline : dict of int to float
-        Energies of atoms.
+        Energy per atom of each species.
     """
 
     scorer: _core.SoapScorer
@@ -120,12 +130,12 @@ class Predicting:
     baseline: dict[int, float]
 
     def of(self, batch: Sequence[Ready], n_threads: int, *, forces: bool) -> list[OfFrame]:
-        """Of frames, each in one pass over its atoms; the bits of each depend on it and the model alone.
+        """Predict frames, each in one pass over its atoms; the bits depend on the frame and the model alone.
 
-        Where there are as many frames as threads, each thread takes frames.
+        If there are at least as many frames as threads, each thread predicts whole frames.
         """
-        n_together = min(n_threads_of(n_threads), len(batch))
-        if n_together == 1 or n_together < n_threads_of(n_threads):
+        n_together = min(resolve_n_threads(n_threads), len(batch))
+        if n_together == 1 or n_together < resolve_n_threads(n_threads):
             return [self._of_one(ready, n_threads, forces=forces) for ready in batch]
         with ThreadPoolExecutor(n_together) as pool:
             return list(pool.map(lambda ready: self._of_one(ready, 1, forces=forces), batch))
@@ -143,17 +153,17 @@ class Predicting:
 
 
 def stress_of(virial: Array, frame: Atoms) -> Array:
-    """ASE's stress of a virial (3, 3, ...), shape (6, ...); NaN for a frame without three cell vectors."""
+    """Return ASE's stress from a virial, (3, 3, ...) -> (6, ...); NaN for a frame without three cell vectors."""
     return -voigt_of(virial) / (frame.cell.volume if frame.cell.rank == 3 else np.nan)
 
 
 def voigt_of(tensor: Array) -> Array:
-    """Components xx yy zz yz xz xy of a symmetric tensor: (3, 3, ...) -> (6, ...)."""
+    """Return components xx yy zz yz xz xy of a symmetric tensor: (3, 3, ...) -> (6, ...)."""
     return tensor[_ROWS, _COLUMNS]
 
 
 def prediction_of(frames: Sequence[OfFrame], n_weights: int, *, forces: bool) -> Prediction:
-    """Predictions by the first of so many vectors of weights, and by the others, its members, if there are any."""
+    """Return the predictions by the first vector of weights, and by the others as its members."""
     energies = np.concatenate([np.zeros((0, n_weights)), *(found.energies for found in frames)])
     totals = [[float(np.ascontiguousarray(local).sum()) for local in found.energies.T] for found in frames]
     arrays = {"energy": np.array(totals).reshape(len(frames), n_weights), "energies": energies}

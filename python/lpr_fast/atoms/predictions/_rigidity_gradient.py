@@ -1,4 +1,4 @@
-"""How rigidities, variances and residuals change when atoms move or the cell is strained."""
+"""Gradients of rigidities, variances and residuals with respect to positions and strain."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _QUANTITIES = get_args(Quantity)
 
 @dataclass(frozen=True)
 class RigidityGradient:
-    """A number that follows from the scores of a structure, and its derivatives, signed as forces and virials are.
+    """A scalar function of the scores of a structure and its derivatives, with the signs of forces and virials.
 
     Attributes
     ----------
     value : float
-        The number.
+        The value of the function.
     values : numpy.ndarray, shape (n_atoms,), or None
-        The scores of the atoms that it follows from; None for totals.
+        The scores of the atoms; None for totals.
     forces : numpy.ndarray, shape (n_atoms, 3)
-        Minus the derivatives of `value` with respect to positions, in its unit over Å.
+        Minus the derivatives of `value` with respect to positions, in the unit of `value` per Å.
     virial : numpy.ndarray, shape (3, 3)
-        Minus its derivatives with respect to strain, in its unit.
+        Minus the derivatives of `value` with respect to strain, in the unit of `value`.
     """
 
     value: float
@@ -42,7 +42,7 @@ class RigidityGradient:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be differentiated: a quantity of atoms, weighted or by its smooth extreme, or of a sum of atoms."""
+    """The function to differentiate: a weighted sum or smooth extreme of scores of atoms, or the score of a sum."""
 
     quantity: str
     coefficients: Array | None
@@ -51,28 +51,28 @@ class Wanted:
 
 
 def wanted(quantity: Any, n_atoms: int, facts: dict[str, Any], *, is_held: bool, **options: Any) -> Wanted:
-    """What a caller asked for, of a structure of so many atoms.
+    """Check the options of `rigidity_gradient` for a structure of `n_atoms` atoms.
 
     Raises
     ------
     InvalidInputError
-        For what the model does not have, atoms that there are not, and options that say nothing or too much.
+        For quantities that the model does not have, atoms out of range, and none or several of the options.
     """
     if not isinstance(quantity, str) or quantity not in _QUANTITIES:
         raise InvalidInputError(f"quantity is {quantity!r}; it must be one of {', '.join(_QUANTITIES)}.")
     if quantity == "lpr_held" and not is_held:
-        raise InvalidInputError("this model holds nothing, and has no lpr_held; take lpr, or see model.holding.")
+        raise InvalidInputError("quantity is 'lpr_held', but this model has no held rows; give 'lpr', or use holding.")
     if quantity == "residual" and (facts["kind"] != "sparse_kernel" or options["total"]):
         whose = "totals" if options["total"] else "linear models"
-        raise InvalidInputError(f"the residual of {whose} has no gradient; take variance, lpr or lpr_held.")
+        raise InvalidInputError(f"the residual of {whose} has no gradient; give variance, lpr or lpr_held.")
     given = [name for name in ("atom", "coefficients", "power") if options[name] is not None]
     if options["total"]:
         _refuse_beside_totals(given)
         return Wanted(quantity, _coefficients(options["coefficients"], n_atoms), None, is_total=True)
     if len(given) != 1:
         raise InvalidInputError(
-            f"{' and '.join(given) or 'nothing'} was given; say of which atoms by one of atom, coefficients and power, "
-            "or by total=True."
+            f"got {' and '.join(given) or 'none of the options'}; select the atoms by exactly one of atom, "
+            "coefficients, power and total=True."
         )
     return Wanted(quantity, _chosen(options, n_atoms), _power(options["power"]), is_total=False)
 
@@ -88,14 +88,14 @@ def _chosen(options: dict[str, Any], n_atoms: int) -> Array | None:
         return None if options["coefficients"] is None else _coefficients(options["coefficients"], n_atoms)
     atom = as_count("atom", options["atom"])
     if not 0 <= atom < n_atoms:
-        raise InvalidInputError(f"atom is {atom}, but the structure has atoms 0 to {n_atoms - 1}.")
+        raise InvalidInputError(f"atom is {atom}, but the structure has atoms 0 to {n_atoms - 1}; give one of these.")
     chosen = np.zeros(n_atoms)
     chosen[atom] = 1.0
     return chosen
 
 
 def _coefficients(given: ArrayLike | None, n_atoms: int) -> Array:
-    """One number for each atom; 1 by default."""
+    """Return one coefficient for each atom; 1 by default."""
     if given is None:
         return np.ones(n_atoms)
     found = as_vector("coefficients", given)
@@ -117,7 +117,7 @@ def _power(given: float | None) -> float | None:
 
 
 def of_atoms(scorer: _core.SoapScorer, structure: _core.Structure, of: Wanted, n_threads: int) -> RigidityGradient:
-    """Gradient of a quantity of atoms."""
+    """Return the gradient of a function of scores of atoms."""
     found = scorer.score_gradient(structure, of.quantity, of.coefficients, of.power, n_threads)
     return RigidityGradient(found["value"], found["values"], found["forces"], found["virial"])
 
@@ -131,7 +131,7 @@ def of_total(
     mu: float,
     n_threads: int,
 ) -> RigidityGradient:
-    """Gradient of a quantity of a weighted sum of atoms, whose rows of phi are given, (n_atoms, M).
+    """Return the gradient of the score of a weighted sum of atoms, from their rows of phi, (n_atoms, M).
 
     The derivative of X^T H^-1 X is that of the prediction for the sum by the weights 2 H^-1 X.
     """
@@ -139,7 +139,9 @@ def of_total(
     X = (of.coefficients[:, None] * phi).sum(axis=0)
     form, weights = posterior.form(X, is_held=of.quantity == "lpr_held")
     if form == 0.0:
-        raise InvalidInputError(f"the {of.quantity} of this total has no gradient: nothing of it is left open.")
+        raise InvalidInputError(
+            f"the {of.quantity} of this total has no gradient, because its variance is 0; choose other coefficients."
+        )
     value, slope = (mu * form, mu) if of.quantity == "variance" else (1.0 / form, -1.0 / form**2)
     forces, virial = np.zeros((len(structure), 3)), np.zeros((3, 3))
     for factor in np.unique(of.coefficients[of.coefficients != 0.0]).tolist():

@@ -1,1 +1,1 @@
-"""Rows of a fit: made, kept in a file, left out."""
+"""Training rows: computed, kept in a file, left out."""

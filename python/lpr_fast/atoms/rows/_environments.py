@@ -1,4 +1,4 @@
-"""Training environments of structures: described batch by batch, in one process from end to end or range by range."""
+"""Training environments of structures, described batch by batch."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ Indices = NDArray[np.int64]
 
 
 def ignore(stage: str, done: int) -> None:
-    """Tell nobody."""
+    """Report nothing."""
 
 
 @dataclass(frozen=True)
 class FrameEnvironments:
-    """Environments of structures that are read again whenever they are needed; see `Environments`."""
+    """Environments of structures that are read again for each pass; see `Environments`."""
 
     training: TrainingSet
     describing: Describing
@@ -42,7 +42,7 @@ class FrameEnvironments:
 
     @property
     def structures(self) -> Structures:
-        """What the structures are made of."""
+        """Facts about the structures."""
         return self.training.structures
 
     def features(self, environments: Indices) -> Iterator[Array]:
@@ -64,7 +64,7 @@ class FrameEnvironments:
     def batches(
         self, start: int, report: Callable[[str, int], None] = ignore, stop: int | None = None
     ) -> Iterator[Batch]:
-        """See `Environments`; those of structures before `stop`, if there is one."""
+        """See `Environments`; with `stop`, only structures before that number."""
         end = len(self.structures) if stop is None else stop
         for first, batch in _frames.batches(self._frames(start, end), _frames.batch_limit(self.n_features), start):
             ready = self._ready(batch, range(len(batch)), first)
@@ -76,7 +76,7 @@ class FrameEnvironments:
             yield Batch(features, [frame.numbers for frame in batch], derivatives)
 
     def species(self, environments: Indices) -> Indices:
-        """See `Environments`: structures are looked at again, for only chosen environments' species are ever needed."""
+        """See `Environments`; reads the structures again, because only species of few environments are needed."""
         first = self.structures.first
         owners = np.searchsorted(first, environments, side="right") - 1
         frames = self._frames(int(owners[0]), int(owners[-1]) + 1)
@@ -106,7 +106,7 @@ class FrameEnvironments:
         return n_derivatives is not None and bool(n_derivatives.any())
 
     def _derivatives(self, ready: Ready, number: int) -> Derivatives:
-        """Forces and virial of a structure that are labels."""
+        """Return forces and virial of a structure that are labels."""
         assert self.labels is not None
         assert self.structures.n_derivatives is not None
         used = self.labels.of_frame(ready.frame, ready.name, has_energy=False).derivatives
@@ -115,7 +115,7 @@ class FrameEnvironments:
         return Derivatives(used.kinds, used.targets, used.sigmas, partial(self._rows, ready, used.places))
 
     def _rows(self, ready: Ready, places: Indices, basis: Basis, n_threads: int) -> Iterator[Array]:
-        """Rows of components of the forces and the virial of a structure, by their places among all of them."""
+        """Yield rows of components of forces and virial of a structure; `places` are their numbers among all."""
         assert isinstance(self.describing, SoapDescribing)
         assert self.describing.core is not None
         assert ready.structure is not None

@@ -33,7 +33,7 @@ def fit_frames(
     *,
     active_from: Iterable[Atoms] | None = None,
 ) -> AnyModel:
-    """What `SparseKernelModel.fit` and `LinearModel.fit` do; warnings point to who called these."""
+    """Fit a model as `SparseKernelModel.fit` and `LinearModel.fit`; warnings point to the callers of these."""
     problem = frames_problem(frames, wanted, settings, progress, active_from=active_from)
     warn_of_labels(problem.structures, is_fitted=settings.baseline is None, stacklevel=3)
     basis, further = basis_of(problem, described_here, stacklevel=4)

@@ -1,4 +1,4 @@
-"""From training structures to what is to be fitted."""
+"""Preparation of a fit: checks of structures and settings, descriptor, baseline, active set."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Indices = NDArray[np.int64]
 
 
 def by_atomic_number(settings: FitSettings) -> FitSettings:
-    """The same settings, with atomic numbers where the caller may have named elements."""
+    """Return the same settings, with element symbols replaced by atomic numbers."""
     from ...descriptors._elements import by_atomic_number
 
     baseline, n_active = settings.baseline, settings.n_active
@@ -47,12 +47,12 @@ def by_atomic_number(settings: FitSettings) -> FitSettings:
 
 
 def as_baseline(given: Any) -> dict[int, float] | None:
-    """Energies by atomic number, of a dictionary for elements.
+    """Convert a dictionary of energies of elements to one by atomic number; None stays None.
 
     Raises
     ------
     InvalidInputError
-        For anything else but None.
+        For any other type.
     """
     from ...descriptors._elements import by_atomic_number
 
@@ -64,7 +64,7 @@ def as_baseline(given: Any) -> dict[int, float] | None:
 
 
 def as_active_set(given: Any) -> Any:
-    """What is to be active: what tells environments, or the active set of a model.
+    """Replace a model by its active set; leave other values as they are.
 
     Raises
     ------
@@ -80,33 +80,34 @@ def as_active_set(given: Any) -> Any:
 
 
 def wanted_descriptor(hypers: Mapping[str, Any] | None, descriptor: Any) -> Mapping[str, Any] | Descriptor:
-    """What is to describe structures: parameters of SOAP, or a descriptor.
+    """Return the checked parameters of SOAP, or the descriptor.
 
     Raises
     ------
     InvalidInputError
-        For both or neither, and for what cannot be used.
+        If both or neither are given, and for parameters and descriptors that cannot be used.
     """
     from ...descriptors._hypers import checked_hypers
     from ...descriptors._imported import as_descriptor
 
     if (hypers is None) == (descriptor is None):
+        given = "neither" if hypers is None else "both"
         raise InvalidInputError(
-            "give either hypers, for SOAP power spectra, or a descriptor: the name of an array that the structures "
-            "carry, a function, an object, or where to import one from."
+            f"got {given} of hypers and descriptor; give either hypers, for SOAP power spectra, or a descriptor: the "
+            "name of an array of the structures, a function, an object, or where to import one from."
         )
     return as_descriptor(descriptor) if hypers is None else checked_hypers(hypers)
 
 
 def outside_of(wanted: Mapping[str, Any] | Descriptor) -> Descriptor | None:
-    """A descriptor that a model has to be given, for it is not in its file."""
+    """Return the descriptor if model files do not contain it; None for SOAP and for arrays of the structures."""
     from ...descriptors._descriptor import FrameFeatures
 
     return None if isinstance(wanted, Mapping | FrameFeatures) else wanted
 
 
 def looking(wanted: Mapping[str, Any] | Descriptor) -> Bins | Describing:
-    """What looks at frames before their species are known."""
+    """Return the object that checks frames before all species are known."""
     return Bins(wanted["cutoff"]["radius"]) if isinstance(wanted, Mapping) else _describing(wanted)
 
 
@@ -119,10 +120,11 @@ def frames_problem(
     active_from: Iterable[Atoms] | Rereadable | None = None,
     seen: Callable[[int], None] = ignore,
 ) -> Problem:
-    """What is to be fitted; the frames are looked through, unless that has been done, as for a fit that goes on."""
+    """Return the problem to fit. Frames are checked here, unless they are a `TrainingSet`, as in a resumed fit."""
     if active_from is not None and settings.n_active is None:
         raise InvalidInputError(
-            "active_from was given, from which n_active environments are chosen, but so was active_set; leave one out."
+            "active_from and active_set were given, but active_from is for choosing n_active environments; leave one "
+            "of the two out."
         )
     from ...descriptors._elements import symbol
 
@@ -154,7 +156,7 @@ def frames_problem(
 
 
 def _refuse_others(species: tuple[int, ...], known: tuple[int, ...]) -> None:
-    """Throw for species that no training structure has: neither rows nor a baseline would know them."""
+    """Raise for species that no training structure has: they would have no rows and no baseline."""
     from ...descriptors._elements import symbols
 
     if strange := tuple(sorted(set(species) - set(known))):
@@ -165,21 +167,21 @@ def _refuse_others(species: tuple[int, ...], known: tuple[int, ...]) -> None:
 
 
 def _described(environments: FrameEnvironments, frame: Atoms, number: int) -> tuple[Array, Indices]:
-    """Features and species of a structure whose mean of phi is to be held."""
+    """Return features and species of a structure whose mean of phi will be held."""
     from ...descriptors._elements import symbols
 
     known = environments.structures.species
     if strange := sorted(set(frame.numbers.tolist()) - set(known)):
         raise InvalidInputError(
             f"held structure {number} has {symbols(tuple(strange))}, but the training set has only {symbols(known)}; "
-            "hold structures of these."
+            "hold structures of these elements."
         )
     describing = environments.describing
     return describing.features([describing.ready(frame, f"held structure {number}")], [None], 0), frame.numbers
 
 
 def _built(wanted: Mapping[str, Any] | Descriptor, species: tuple[int, ...]) -> Descriptor:
-    """The descriptor of the species that there are."""
+    """Return the descriptor for the species of the training set."""
     from ...descriptors._elements import symbols
     from ...descriptors._soap import Soap
 
@@ -188,7 +190,7 @@ def _built(wanted: Mapping[str, Any] | Descriptor, species: tuple[int, ...]) -> 
     if wanted.species is not None and not set(species) <= set(wanted.species):
         raise InvalidInputError(
             f"the training set has {symbols(species)}, but the descriptor knows only {symbols(wanted.species)}; leave "
-            "the others out."
+            "structures of other elements out."
         )
     return wanted
 
@@ -202,10 +204,12 @@ def _describing(descriptor: Descriptor, n_features: int | None = None) -> Descri
 
 
 def attached_describing(head: Head, outside: Descriptor | None) -> Describing:
-    """What describes structures as those whose rows were kept."""
+    """Return the descriptor of kept rows."""
     part = head.facts.descriptor
     if part is None:
-        raise InvalidInputError("these rows were made from arrays; structures cannot be described for them.")
+        raise InvalidInputError(
+            "these rows were made from arrays, so structures cannot be described for them; use rows of structures."
+        )
     facts = part.facts
     if facts["kind"] == "soap":
         return SoapDescribing.of_soap(soap_of(part, head.basis.species))
@@ -213,17 +217,17 @@ def attached_describing(head: Head, outside: Descriptor | None) -> Describing:
 
 
 def _refuse_derivatives(structures: Structures, describing: Describing) -> None:
-    """Throw for forces and virials as labels where the descriptor has no derivatives."""
+    """Raise for forces and virials as labels if the descriptor has no derivatives."""
     is_needed = structures.n_derivatives is not None and structures.n_derivatives.any()
     if is_needed and not isinstance(describing, SoapDescribing):
         raise InvalidInputError(
-            "sigma is given for forces or virials, but only SOAP (hypers) has the derivatives that their rows are made "
-            "of; leave them out of sigma, or fit rows of your own (from_rows)."
+            "sigma is given for forces or virials, but only SOAP (hypers) has the derivatives for their rows; leave "
+            "them out of sigma, or fit your own rows (from_rows)."
         )
 
 
 def _n_features(descriptor: Descriptor, training: TrainingSet) -> int:
-    """D; a descriptor that does not know it describes the first structure."""
+    """Return D, from the first structure if the descriptor does not know it."""
     if descriptor.n_features is not None:
         return descriptor.n_features
     from ...descriptors._descriptor import described
@@ -232,7 +236,7 @@ def _n_features(descriptor: Descriptor, training: TrainingSet) -> int:
 
 
 def _refuse_missing(structures: Structures, settings: FitSettings) -> None:
-    """Throw for a species without an isolated atom, where the baseline is to come from these."""
+    """Raise for a species without an isolated atom if the baseline is that of isolated atoms."""
     from ...descriptors._elements import symbols
 
     missing = [s for s in structures.species if s not in structures.isolated]
@@ -244,20 +248,23 @@ def _refuse_missing(structures: Structures, settings: FitSettings) -> None:
 
 
 def _environments(pairs: ArrayLike, structures: Structures) -> Indices:
-    """The environments that the caller names by structure and atom, ascending."""
+    """Return the environments of pairs (structure, atom), ascending."""
     chosen = as_pairs("active_set", pairs)
     sizes = np.diff(structures.first)
     for a, i in chosen.tolist():
         if not (0 <= a < len(sizes) and 0 <= i < sizes[a]):
-            raise InvalidInputError(f"active_set names atom {i} of frame {a}, which the training set does not have.")
+            raise InvalidInputError(
+                f"active_set has atom {i} of frame {a}, which the training set does not have; give pairs (frame, atom) "
+                "counted from 0."
+            )
     environments = np.sort(structures.first[chosen[:, 0]] + chosen[:, 1])
     if len(np.unique(environments)) < len(environments):
-        raise InvalidInputError("active_set names an environment twice; name each once.")
+        raise InvalidInputError("active_set has an environment twice; give each once.")
     return environments
 
 
 def _provenance(structures: Structures, settings: FitSettings) -> dict[str, Any]:
-    """What every provenance says, after what the caller wants it to say."""
+    """Return the facts of the provenance, those of the caller first."""
     facts = provenance_of(structures, settings.provenance)
     noise: dict[str, Any] = {} if settings.noise is None else {"noise": dict(settings.noise)}
     named = {"force_key": settings.force_key, "virial_key": settings.virial_key}

@@ -1,4 +1,4 @@
-"""Rows of forces and virials: derivatives of a total's phi with respect to positions and strain."""
+"""Rows of forces and virials: derivatives of structure rows with respect to positions and strain."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .._describing import Describing, SoapDescribing
 
 Indices = NDArray[np.int64]
 
-# Numbers of rows of forces that exist at a time.
+# Numbers in the rows of forces that are in memory at once.
 ROWS_TOGETHER = 2**21
 
 
 @dataclass(frozen=True)
 class GradientRows:
-    """Rows that are multiplied by the weights to give forces and the virial of a structure.
+    """Rows of forces and virial of a structure: times the weights they give forces and virial.
 
     Attributes
     ----------
@@ -39,12 +39,12 @@ class GradientRows:
 
 @dataclass(frozen=True)
 class GradientBasis:
-    """A basis and the descriptor of its features, ready to make rows of any number of structures.
+    """A basis and the descriptor of its features, to compute rows of structures.
 
     Attributes
     ----------
     basis : Basis
-        What the weights multiply.
+        The functions that the weights multiply.
     soap : Soap
         The core's descriptor, of the same species.
     """
@@ -60,7 +60,7 @@ class GradientBasis:
         atoms: Indices | None = None,
         virials: bool = True,
     ) -> GradientRows:
-        """Rows of a structure; the bits depend on no number of threads.
+        """Return rows of a structure; the bits do not depend on the number of threads.
 
         Parameters
         ----------
@@ -69,10 +69,9 @@ class GradientBasis:
         n_threads : int
             See `Rigidity`.
         atoms : numpy.ndarray of int, optional
-            The atoms whose rows of forces are wanted, in this order: of a large structure some at a time, with the same
-            bits.
+            Atoms whose rows of forces are computed, in this order; the bits are those of all atoms at once.
         virials : bool
-            Whether their rows are wanted.
+            Whether to compute the rows of the virial.
         """
         if self._kernels is None:
             found = _core.feature_gradients(self.soap, structure, atoms, virials, n_threads)
@@ -80,9 +79,9 @@ class GradientBasis:
         return GradientRows(*self._kernels.rows(structure, atoms, virials, n_threads))
 
     def parts(self, structure: _core.Structure, places: Indices, n_threads: int) -> Iterator[Array]:
-        """Some of the rows of a structure, so many at a time as fit in a little memory; the bits are the same.
+        """Yield some of the rows of a structure, in parts of limited memory; the bits are the same.
 
-        `places`, ascending, count those of forces and behind them those of virials: what nobody wants is not made.
+        `places`, ascending, are numbers of rows of forces and, after these, of the virial. Other rows are not computed.
         """
         n_forces = 3 * len(structure)
         of_forces, of_virials = np.split(places, [np.searchsorted(places, n_forces)])
@@ -106,7 +105,7 @@ class GradientBasis:
         return _core.KernelGradients(self.soap, np.concatenate(of_species), first, self.basis.zeta)
 
     def _with_constants(self, rows: Array) -> Array:
-        """Rows with a column of zeros in front of the features of each species, where there are constants."""
+        """Return rows with a column of zeros in front of the features of each species if the basis has constants."""
         assert isinstance(self.basis, LinearBasis)
         if not self.basis.has_constants:
             return rows
@@ -115,7 +114,7 @@ class GradientBasis:
 
 
 def gradient_basis(basis: Basis, describing: Describing) -> GradientBasis:
-    """What makes rows of forces and virials.
+    """Return the object that computes rows of forces and virials.
 
     Raises
     ------
@@ -124,8 +123,8 @@ def gradient_basis(basis: Basis, describing: Describing) -> GradientBasis:
     """
     if not isinstance(describing, SoapDescribing):
         raise InvalidInputError(
-            "the model's descriptor is not computed here and has no derivatives, so that there are no rows of forces "
-            "and virials; use a model with SOAP features (hypers)."
+            "the descriptor of this model has no derivatives, so there are no rows of forces and virials; use a model "
+            "with SOAP features (hypers)."
         )
     assert describing.core is not None
     return GradientBasis(basis, describing.core)

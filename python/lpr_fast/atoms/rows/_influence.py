@@ -1,9 +1,9 @@
-"""What every training structure does to the predictions for targets, and which labels the others do not expect."""
+"""Influence of training structures on predictions for targets, and left-out errors of their labels."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,36 +11,35 @@ from numpy.typing import NDArray
 from ..._arrays import Array
 from ...models._rows import KINDS
 
-if TYPE_CHECKING:
-    pass
-
 Indices = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class LeftOutLabels:
-    """Labels of structures beside what a model without them predicts.
+    """Errors of labels for models without their structures.
 
     Attributes
     ----------
     structure : numpy.ndarray of int, shape (n,)
         Numbers of the structures.
     group : numpy.ndarray of str, shape (n,)
-        Group of each, such as its ``config_type``.
+        Group of each structure, such as its ``config_type``.
     n_atoms : numpy.ndarray of int, shape (n,)
-        Atoms of each.
+        Number of atoms of each structure.
     energy_error : numpy.ndarray, shape (n,)
-        Energy per atom less its prediction; NaN where there is none.
+        Energy per atom minus its prediction, in eV; NaN without an energy.
     force_error, virial_error : numpy.ndarray, shape (n,)
-        Root mean square of the same for the components of forces, and of the virial per atom.
+        Root mean square errors of the components of forces, in eV/Å, and of the virial per atom, in eV.
     studentised : dict of str to numpy.ndarray, shape (n,)
         For ``"energy"``, ``"force"`` and ``"virial"``: the largest absolute error of a label over its standard
-        deviation, that of the noise and of the prediction together. Where the loss is not one of noise, up to a factor
-        that is the same for all.
+        deviation, that of noise and prediction together. If the loss is not one of noise, all have an unknown common
+        factor.
     spread : dict of str to float
-        Typical value of that for all labels of a kind (median, over that of a normal distribution): one if the noise is
-        what the fit took it to be; NaN for a kind that is not there.
+        Typical studentised error of each kind of label (median, relative to that of a normal distribution): one if the
+        noise is that assumed in the fit; NaN for a kind without labels.
+    has_noise : bool
+        Whether the loss is one of noise.
     """
 
     structure: Indices
@@ -55,7 +54,7 @@ class LeftOutLabels:
 
     @property
     def suspicion(self) -> Array:
-        """The largest of `studentised`, each over its `spread`: (n,); NaN for structures without labels."""
+        """Largest studentised error of each structure over the `spread` of its kind, (n,); NaN without labels."""
         found = np.full((len(KINDS), len(self.structure)), np.nan)
         for of_kind, kind in zip(found, KINDS, strict=True):
             if self.spread[kind] > 0.0:
@@ -64,9 +63,19 @@ class LeftOutLabels:
         return suspicion
 
     def suspicious(self, beyond: float = 6.0) -> Indices:
-        """Structures with a `suspicion` beyond a limit, the largest first.
+        """Return the structures with a `suspicion` above a limit, the largest first.
 
-        A wrong label looks like this, but so does a right one of a structure that has no like.
+        Check their labels: they are wrong, or the structure is unlike all others.
+
+        Parameters
+        ----------
+        beyond : float
+            The limit.
+
+        Returns
+        -------
+        numpy.ndarray of int
+            Numbers of the structures.
         """
         order = np.argsort(-np.nan_to_num(self.suspicion), kind="stable")
         return self.structure[order[np.nan_to_num(self.suspicion)[order] > beyond]]
@@ -74,42 +83,43 @@ class LeftOutLabels:
 
 @dataclass(frozen=True)
 class Influence:
-    """What becomes of predictions for targets when a block of training structures is left out, exactly.
+    """Exact changes of predictions for targets when a block of training structures is left out.
 
-    A block is a structure, or all structures of a group. The active set, the regularizer, the baseline and what is held
-    are those of all structures.
+    A block is a structure, or all structures of a group. The active set, the regularizer, the baseline and the held
+    rows are those of all structures.
 
     Attributes
     ----------
     block : numpy.ndarray, shape (n_blocks,)
         Number of the structure, or name of the group.
     group : numpy.ndarray of str, shape (n_blocks,)
-        Group of each.
+        Group of each block.
     n_structures, n_rows : numpy.ndarray of int, shape (n_blocks,)
-        Of each.
+        Numbers of structures and rows of each block.
     leverage : numpy.ndarray, shape (n_blocks,)
-        How many parameters of the model each determines: the sum over its labels of w x^T H^-1 x.
+        Number of parameters of the model that each block determines: the sum over its labels of w x^T H^-1 x.
     is_refitted : numpy.ndarray of bool, shape (n_blocks,)
-        Whether the model of the others was fitted for the numbers of this block; else they follow from that of all.
+        Whether a model of the other structures was fitted for this block; otherwise the changes follow from the model
+        of all.
     increase : numpy.ndarray, shape (n_blocks, n_targets), or None
-        Variance without the block over variance now, minus one. None where the table would have more than 2^26 numbers.
+        Variance without the block over variance now, minus one. None if the table would have more than 2^26 numbers.
     shift : numpy.ndarray, shape (n_blocks, n_targets), or None
-        Prediction without the block less prediction now, in eV (forces: eV/Å). None as well for models without
-        energies.
+        Prediction without the block minus prediction now, in eV (forces: eV/Å). None as `increase`, and for models
+        without energies.
     largest_increase, mean_increase : numpy.ndarray, shape (n_blocks,)
-        Over the targets that are not blind.
+        Largest and mean increase over the targets that are not blind.
     largest_shift : numpy.ndarray, shape (n_blocks,), or None
-        Of largest absolute value, over the same.
+        Shift of largest absolute value over the targets that are not blind.
     increase_target, shift_target : numpy.ndarray of int, shape (n_blocks,)
-        Which targets those are.
+        Targets of the largest increase and of the largest shift.
     frame, atom : numpy.ndarray of int, shape (n_targets,)
-        Which target is which, as in `WhatIf`.
+        Frame and atom of each target, as in `WhatIf`.
     blind : numpy.ndarray of bool, shape (n_targets,)
-        Targets whose residual is above the given limit.
+        Whether the residual of the target is above the given limit.
     variance_now : numpy.ndarray, shape (n_targets,)
         phi^T H^-1 phi with all structures: 1 / LPR.
     labels : LeftOutLabels or None
-        Labels of the structures beside what models without their blocks predict; None without energies.
+        Left-out errors of the labels of the structures; None without energies.
     """
 
     block: NDArray[Any]
@@ -132,20 +142,20 @@ class Influence:
     labels: LeftOutLabels | None
 
     def redundant(self, *, increase: float = 0.01, shift: float | None = None) -> NDArray[Any]:
-        """Blocks of which each alone can be left out, and no target notices.
+        """Return the blocks that can each be left out alone without a notable change for any target.
 
         Parameters
         ----------
         increase : float
-            No variance grows by a larger share than this.
+            Largest relative increase of a variance.
         shift : float, optional
-            No prediction moves by more, in its unit; None asks nothing of predictions.
+            Largest absolute change of a prediction, in its unit; None for no limit.
 
         Returns
         -------
         numpy.ndarray
-            Their numbers or names, the least influential first. Of two that are alike each alone can go, but not both:
-            see `TrainingRows.redundant`.
+            Numbers or names of the blocks, the least influential first. Of two equal structures each can be left out,
+            but not both: see `TrainingRows.redundant`.
         """
         fits = self.largest_increase <= increase
         if shift is not None and self.largest_shift is not None:
@@ -161,11 +171,13 @@ class Redundant:
     Attributes
     ----------
     structure : numpy.ndarray of int, shape (n,)
-        Their numbers, in the order in which they were taken.
+        Numbers of the structures, in the order in which they were left out.
     increase : numpy.ndarray, shape (n,)
-        Largest increase of the variance of a target (after over now, minus one) without this one and those before.
+        Largest increase of the variance of a target (after over now, minus one) without this structure and those
+        before it.
     shift : numpy.ndarray, shape (n,), or None
-        Largest absolute change of a prediction without them, in its unit; None for models without energies.
+        Largest absolute change of a prediction without the same structures, in its unit; None for models without
+        energies.
     """
 
     structure: Indices

@@ -1,4 +1,4 @@
-"""Kept rows, some of which are left out: what that does to predictions for targets."""
+"""Influence of kept rows on predictions for targets."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ..._errors import InvalidInputError
 from ..._progress import Progress, silent
 from ..._rigidity import Rigidity
 from ..._whitening import holds
+from ..._words import counted
 from ...models._basis import SparseKernelBasis
 from ...models._fit import ModelFacts, solved
 from ...models._influence import Fitted, Influences
@@ -37,12 +38,12 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 
-# What progress is told.
+# Stage in reports of progress.
 _STAGE = "influence: blocks left out"
 
 
 class InfluentialRows(KeptRows):
-    """Rows of a file, and what each does: see `TrainingRows`."""
+    """Rows of a file, with their influence: see `TrainingRows`."""
 
     def influence(
         self,
@@ -59,26 +60,28 @@ class InfluentialRows(KeptRows):
         progress: Progress = silent,
         n_threads: int = 0,
     ) -> Influence:
-        """What becomes of predictions for targets when each training structure, or group of them, is left out.
+        """Return the changes of predictions for targets when each training structure, or group, is left out.
 
-        Variances and predictions are those of refits with the active set, regularizer, baseline and held rows of all
-        chosen structures. They follow from the rows, by k x k matrices for k rows; where these lose digits, because a
-        block is nearly alone in what it says, the others are fitted anew.
+        Use it to find structures that matter, that are redundant, and labels that may be wrong. Variances and
+        predictions are those of refits with the active set, regularizer, baseline and held rows of all chosen
+        structures. They follow from k x k matrices for k rows. If these lose digits, because nearly only this block
+        determines some parameters, a model of the other structures is fitted.
 
         Parameters
         ----------
         targets : iterable of ase.Atoms
-            Structures.
+            Structures with the predictions of interest.
         groups : array_like, shape (n_structures,), optional
-            What is left out together, numbers or texts, such as `group`; by default each structure by itself.
+            Numbers or strings of the structures to leave out together, such as `group`; by default each structure
+            alone.
         prediction : {"local", "total", "force"}
-            What of these is a target: the local energy of every atom, the energy of every structure, or every component
-            of every force.
+            The predictions: the local energy of every atom, the energy of every structure, or every component of every
+            force.
         column : {"lpr", "lpr_held"}, optional
-            Of which rigidity variances are; the default is `lpr_held` for local energies of a model that holds
-            something. Predictions are those of the model itself.
+            The rigidity that variances belong to. The default is ``"lpr_held"`` for local energies of a model with held
+            rows, otherwise ``"lpr"``. Predictions are not affected.
         largest_residual : float, optional
-            Targets of larger residual count as blind, and no largest or mean value is over them; by default all count.
+            Targets of larger residual are blind: they are left out of largest and mean values. No limit by default.
         structures, weights, regularizer, baseline, n_threads
             As for `fit`.
         progress : callable, optional
@@ -91,7 +94,7 @@ class InfluentialRows(KeptRows):
         Raises
         ------
         InvalidInputError
-            For targets that cannot be described, a single block, and what `fit` refuses.
+            For targets that cannot be described, for a single block, and as for `fit`.
         """
         names = None if groups is None else as_names("groups", groups, self.n_structures)
         asked = _Asked(prediction, column, largest_residual, as_count("n_threads", n_threads))
@@ -114,19 +117,20 @@ class InfluentialRows(KeptRows):
         progress: Progress = silent,
         n_threads: int = 0,
     ) -> Redundant:
-        """Training structures that can be left out together, and no target notices.
+        """Return training structures that can be left out together without a notable change for any target.
 
-        They are taken one by one, from the one that alone does least, each beside those taken before; one that would
-        take a target beyond a limit stays. The numbers are those of a refit without all that were taken.
+        Structures are left out one by one, beginning with the least influential one; a structure is kept if leaving it
+        out, in addition to those before, exceeds a limit for a target. The changes are those of a refit without all of
+        them.
 
         Parameters
         ----------
         targets : iterable of ase.Atoms
-            Structures.
+            Structures with the predictions of interest.
         increase : float
-            The variance of no target grows by a larger share than this.
+            Largest relative increase of the variance of a target.
         shift : float, optional
-            The prediction of no target moves by more, in its unit; None asks nothing of predictions.
+            Largest absolute change of the prediction for a target, in its unit; None for no limit.
         prediction, column, largest_residual, structures, weights, regularizer, baseline, progress, n_threads
             As for `influence`.
 
@@ -137,7 +141,7 @@ class InfluentialRows(KeptRows):
         Raises
         ------
         InvalidInputError
-            As `influence`.
+            As for `influence`.
         """
         for name, limit in (("increase", increase), ("shift", shift)):
             if limit is not None and not as_number(name, limit) >= 0.0:
@@ -163,7 +167,7 @@ class InfluentialRows(KeptRows):
         regularizer: Regularizer | None,
         baseline: Any,
     ) -> Prepared:
-        """The model of the chosen rows, and the targets in its coordinates."""
+        """Return the model of the chosen rows, and the targets in its coordinates."""
         count, chosen, given = asked.n_threads, self._chosen(structures), self._given(weights)
         n_blocks = len(chosen) if names is None else len(np.unique(names[chosen]))
         asked.check(n_blocks)
@@ -177,7 +181,9 @@ class InfluentialRows(KeptRows):
 
         def fitted(of_others: RowSums) -> Fitted:
             known = _rigidity(of_others.accumulator._core, prior, model.regularizer, count)
-            firm = known._knowing(of_others.unlabelled, count) if of_others.unlabelled.n_weighted else known
+            firm = (
+                known._with_unlabelled_rows(of_others.unlabelled, count) if of_others.unlabelled.n_weighted else known
+            )
             return Fitted(firm if held is None else firm.holding(held), known)
 
         def without(members: list[int]) -> Fitted:
@@ -215,7 +221,7 @@ class InfluentialRows(KeptRows):
 
 @dataclass(frozen=True)
 class _Asked:
-    """Options that say which predictions of targets are meant."""
+    """Options that select predictions for targets."""
 
     prediction: Prediction
     column: Literal["lpr", "lpr_held"] | None
@@ -223,11 +229,11 @@ class _Asked:
     n_threads: int
 
     def check(self, n_blocks: int) -> None:
-        """Refuse what cannot be asked."""
+        """Raise for options that cannot be used."""
         if n_blocks < 2:
             raise InvalidInputError(
-                f"there is {n_blocks} block to leave out, and nothing would be left; give at least two structures, or "
-                "groups of them."
+                f"there is only {counted(n_blocks, 'block')} to leave out, and nothing would be left; give at least "
+                "two structures, or groups of them."
             )
         if self.largest_residual is not None and not as_number("largest_residual", self.largest_residual) >= 0.0:
             raise InvalidInputError(f"largest_residual is {self.largest_residual}; it must not be negative.")
@@ -235,15 +241,15 @@ class _Asked:
             raise InvalidInputError(f"column is {self.column!r}; it must be 'lpr' or 'lpr_held'.")
 
     def held_rows(self, rigidity: Rigidity) -> Array | None:
-        """What is held where variances are of `lpr_held`."""
+        """Return the held rows if variances are those of `lpr_held`."""
         held = rigidity._factor.held() if holds(rigidity) else None  # type: ignore[union-attr]
         if held is None and self.column == "lpr_held":
-            raise InvalidInputError("nothing is held, so that there is no lpr_held; give column='lpr'.")
+            raise InvalidInputError("column is 'lpr_held', but no rows are held; give column='lpr'.")
         is_held = self.prediction == "local" if self.column is None else self.column == "lpr_held"
         return held[0] if held is not None and is_held else None
 
 
 def _rigidity(accumulator: _core.HessianAccumulator, prior: Array | None, mu: float, n_threads: int) -> Rigidity:
-    """That of accumulated rows, with the weights that follow from their targets; what it warns of was said before."""
+    """Return the rigidity of accumulated rows, with weights if they have targets, without repeating its warnings."""
     factor, weights = _core.fit(accumulator, mu, prior, n_threads)
     return Rigidity._from_factor(factor, mu, accumulator.method, weights=weights if accumulator.is_labelled else None)

@@ -1,4 +1,4 @@
-"""What a file of training rows says, and what of it is asked for; models are made by `TrainingRows`."""
+"""A file of training rows, and selections of its structures; see `TrainingRows` for models of them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..._arrays import Array, as_integers
 from ..._errors import InvalidInputError
+from ..._words import counted
 from ...models._basis import SparseKernelBasis
 from ...models._fit import ModelFacts, adding, provenance_of, sums_of
 from ...models._leave_one_out import Blocks
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 Indices = NDArray[np.int64]
 
-# Rows that are brought into memory together.
+# Rows that are read at once.
 _BLOCK = 4096
 
 
@@ -59,12 +60,12 @@ class KeptRows:
 
     @property
     def has_noise(self) -> bool:
-        """Whether labels have standard deviations of their own, and models of the rows the loss ``"noise"``."""
+        """Whether labels have standard deviations, so that models of the rows have the loss ``"noise"``."""
         return self._head.settings.noise is not None
 
     @property
     def phi(self) -> Array:
-        """The rows, shape (n_rows, M), mapped: only what is looked at is read."""
+        """The rows, shape (n_rows, M), mapped into memory: only accessed parts are read."""
         phi: Array = self._records["phi"]
         return phi
 
@@ -75,17 +76,17 @@ class KeptRows:
 
     @property
     def kind(self) -> Indices:
-        """What the label of each row is, shape (n_rows,): 0 a total energy, 1 part of a force, 2 part of a virial."""
+        """Kind of the label of each row, shape (n_rows,): 0 total energy, 1 component of a force, 2 of a virial."""
         return np.asarray(self._records["kind"], dtype=np.int64)
 
     @property
     def target(self) -> Array:
-        """Label of each row with its baseline, shape (n_rows,); NaN where there is no energy."""
+        """Label of each row, including the baseline, shape (n_rows,); NaN for a missing energy."""
         return np.asarray(self._records["target"], dtype=np.float64)
 
     @property
     def weight(self) -> Array:
-        """Weight of each row's squared residual, shape (n_rows,), what the loss does included."""
+        """Weight of each row's squared residual, including that of the loss, shape (n_rows,)."""
         return Rows(self._records["phi"], self._records).weights
 
     @property
@@ -101,18 +102,18 @@ class KeptRows:
 
     @property
     def active_environments(self) -> Indices | None:
-        """Which environments are active: see `SparseKernelModel.active_environments`."""
+        """Active environments: see `SparseKernelModel.active_environments`."""
         basis = self._head.basis
         return basis.environments if isinstance(basis, SparseKernelBasis) else None
 
     @cached_property
     def _first_rows(self) -> Indices:
-        """The first row of each structure."""
+        """First row of each structure."""
         return np.flatnonzero(np.asarray(self._records["index"]) == 0)
 
     @cached_property
     def _n_labels(self) -> Indices:
-        """Rows of each kind of each structure: (n_structures, 3)."""
+        """Numbers of rows of each kind for each structure: (n_structures, 3)."""
         counts = np.zeros((self.n_structures, len(KINDS)), dtype=np.int64)
         np.add.at(counts, (self.structure, self.kind), 1)
         return counts
@@ -120,7 +121,7 @@ class KeptRows:
     def _asked(
         self, structures: ArrayLike | None, weights: ArrayLike | None, baseline: Any
     ) -> tuple[ModelFacts, Blocks]:
-        """What a model of some structures says of itself, and what runs through their rows."""
+        """Return the facts of a model of some structures, and a function that yields their rows."""
         from ...descriptors._elements import symbol
 
         wanted, given = self._chosen(structures), self._given(weights)
@@ -141,44 +142,46 @@ class KeptRows:
 
     @property
     def _is_labelled(self) -> bool:
-        """Whether the rows are those of a model that predicts energies."""
+        """Whether the rows are of a model that predicts energies."""
         return self._head.facts.baseline is not None
 
     def _baseline_of(self, facts: ModelFacts) -> Array:
         if facts.baseline is None:
             raise InvalidInputError(
-                f"{self._path} has no energies, so models of it have no errors; fit structures that have them."
+                f"{self._path} has no energies, so models of it have no errors; fit structures with energies."
             )
         return np.array(list(facts.baseline.values()))
 
     def _chosen(self, structures: ArrayLike | None) -> Indices:
-        """Numbers of the wanted structures, ascending."""
+        """Return the numbers of the chosen structures, ascending."""
         if structures is None:
             return np.arange(self.n_structures)
         given = np.asarray(structures)
         if given.dtype == bool:
             if given.shape != (self.n_structures,):
                 raise InvalidInputError(
-                    f"the mask has shape {given.shape}, but there are {self.n_structures} structures; give one entry "
-                    "for each."
+                    f"the mask has shape {given.shape}, but there are {counted(self.n_structures, 'structure')}; give "
+                    "one entry for each."
                 )
             return np.flatnonzero(given)
         numbers = as_integers("structures", structures)
         wrong = numbers[(numbers < 0) | (numbers >= self.n_structures)]
         if wrong.size or len(np.unique(numbers)) < len(numbers):
-            what = f"structure {wrong[0]}, but there are {self.n_structures}" if wrong.size else "a structure twice"
-            raise InvalidInputError(f"structures names {what}; name those that there are, each once.")
+            what = f"number {wrong[0]}, but there are {self.n_structures}" if wrong.size else "a number twice"
+            raise InvalidInputError(
+                f"structures has {what}; give numbers from 0 to {self.n_structures - 1}, each once."
+            )
         return np.sort(numbers)
 
     def _given(self, weights: ArrayLike | None) -> Array | None:
-        """Weights that take the place of those in the file."""
+        """Return checked weights that replace those in the file."""
         return None if weights is None else checked_weights(weights, self.n_structures, "structure")
 
     def _structures(self, structures: ArrayLike | None, given: ArrayLike | None) -> Structures:
-        """What some structures are made of, by the rows of their energies."""
+        """Return the facts of some structures, from the rows of their energies."""
         chosen, weights = self._chosen(structures), self._given(given)
         if not len(chosen):
-            raise InvalidInputError("no structure was chosen; choose at least one.")
+            raise InvalidInputError("structures is empty; choose at least one structure.")
         records = self._records[self._first_rows[chosen]]
         if (records["kind"] != ENERGY).any():
             raise InvalidInputError(f"{self._path} has structures without an energy row; leave them out.")
@@ -202,7 +205,7 @@ class KeptRows:
         )
 
     def _blocks(self, chosen: Indices, weights: Array | None) -> Iterator[Rows]:
-        """Rows of some structures."""
+        """Yield the rows of some structures."""
         wanted = np.zeros(self.n_structures, dtype=bool)
         wanted[chosen] = True
         for start in range(0, len(self), _BLOCK):
@@ -215,13 +218,13 @@ class KeptRows:
             yield as_rows(found)
 
     def _usable(self, structures: ArrayLike | None, weights: ArrayLike | None) -> Indices:
-        """Numbers of the chosen structures that have a weight and an energy."""
+        """Return the numbers of the chosen structures that have a weight and an energy."""
         self._baseline_of(self._head.facts)
         usable: Indices = self._chosen(structures)[self._structures(structures, weights).is_used]
         return usable
 
     def _settings(self, regularizer: Regularizer | None, n_threads: int) -> FitSettings:
-        """Those of the first fit, but for what is asked for."""
+        """Return the settings of the first fit, with another regularizer if it is given."""
         kept = self._head.settings
         return replace(kept, regularizer=kept.regularizer if regularizer is None else regularizer, n_threads=n_threads)
 
@@ -234,7 +237,10 @@ class KeptRows:
         baseline: Any,
         n_threads: int,
     ) -> Array:
-        """Errors per atom of models of parts, each with a baseline of its own: (K, n_structures), NaN for the seen."""
+        """Return errors per atom of models of parts, each with its own baseline.
+
+        The shape is (K, n_structures), with NaN for the structures that a model was fitted to.
+        """
         facts, blocks = self._asked(structures, weights, baseline)
         asked = [self._asked(np.flatnonzero(of_member), weights, baseline)[0] for of_member in counts]
         members = Members(counts, np.stack([self._baseline_of(of_member) for of_member in asked]))

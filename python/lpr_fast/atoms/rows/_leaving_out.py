@@ -1,4 +1,4 @@
-"""Leaving out training structures, block after block, or together."""
+"""Leaving out training structures, each block alone, or together."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from .._model import StructureModel
 
-# Numbers of a table of blocks and targets that is kept.
+# Largest table of blocks and targets that is kept, in numbers.
 _MOST_PAIRS = 2**26
 
-# Of a normal distribution: the median of the absolute value, in standard deviations.
+# Median absolute value of a standard normal distribution.
 _MEDIAN = 0.6744897501960817
 
 
@@ -39,7 +39,7 @@ class Block:
     group : str
         The group.
     rows : Rows
-        All of them.
+        The rows.
     """
 
     name: int | str
@@ -64,12 +64,12 @@ def targets_of(
     largest_residual: float | None,
     n_threads: int,
 ) -> TargetRows:
-    """Rows of what is predicted of frames.
+    """Return the rows of predictions for frames.
 
     Raises
     ------
     InvalidInputError
-        For frames that cannot be described, and where none is left that the active set sees.
+        For frames that cannot be described, and if all targets are too far from the active set.
     """
 
     def is_blind(scores: Any) -> Mask:
@@ -79,35 +79,35 @@ def targets_of(
 
     parts: list[Predicted] = list(predicted(model, frames, prediction, is_blind, n_threads))
     if not sum(len(part.place) for part in parts):
-        raise InvalidInputError("there are no targets; give structures with atoms.")
+        raise InvalidInputError("targets is empty; give at least one structure.")
     order = np.argsort(np.concatenate([part.place for part in parts]))
     phi, frame, atom, blind = (
         np.concatenate([getattr(part, name) for part in parts])[order] for name in ("phi", "frame", "atom", "blind")
     )
     if blind.all():
         raise InvalidInputError(
-            f"all {len(blind)} targets have a residual above {largest_residual}: the active set does not see them; "
-            "give a larger largest_residual (--largest-residual), or fit with active_from (fit --active-from)."
+            f"all {len(blind)} targets have a residual above {largest_residual}, too far from the active set; give a "
+            "larger largest_residual (--largest-residual), or fit with active_from (fit --active-from)."
         )
     return TargetRows(phi, frame, atom, blind)
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What influence is asked of.
+    """Model, targets and blocks, ready for leaving out.
 
     Attributes
     ----------
     influences : Influences
-        Targets of the model of all rows.
+        The model of all rows, with the targets.
     targets : TargetRows
-        Which they are.
+        The targets.
     blocks : iterator of Block
-        What may be left out.
+        Blocks to leave out.
     n_blocks : int
-        How many these are.
+        Number of blocks.
     baseline : numpy.ndarray, shape (n_species,), or None
-        Energies per atom that labels are less; None without energies.
+        Energies per atom that are subtracted from labels; None without energies.
     has_noise : bool
         Whether the loss is one of noise.
     """
@@ -120,20 +120,20 @@ class Prepared:
     has_noise: bool
 
     def labels(self, rows: Rows) -> Array | None:
-        """Labels of rows less the baseline."""
+        """Return labels of rows minus the baseline."""
         return None if self.baseline is None else rows.targets(self.baseline)
 
     @property
     def counted(self) -> Indices:
-        """Targets that are not blind, and have a variance."""
+        """Targets that are not blind and have a variance."""
         counted = np.flatnonzero(~self.targets.blind & (self.influences.forms > 0.0))
         if not len(counted):
-            raise InvalidInputError("no target has a variance; give structures that the model says something of.")
+            raise InvalidInputError("all targets have zero variance; give structures whose phi is not zero.")
         return counted
 
 
 def influence_of(prepared: Prepared, report: Callable[[int], None]) -> Influence:
-    """Leave out block after block; `report` is told how many are done."""
+    """Leave out each block alone; `report` is called with the number of blocks done."""
     found = _Found(prepared.targets, prepared.influences.forms, prepared.counted)
     for number, block in enumerate(prepared.blocks, start=1):
         found.add(block, prepared.influences.without(block.rows, prepared.labels(block.rows)))
@@ -148,7 +148,7 @@ def redundant_of(
     rows_of: Callable[[int], Rows],
     report: Callable[[int, int], None],
 ) -> Redundant:
-    """Leave out candidates together, one after the other, as far as limits of increase and shift allow."""
+    """Leave out candidates together, one after the other, within the limits of increase and shift."""
     counted, (most, farthest) = prepared.counted, limits
     forms, moved = prepared.influences.forms[counted], np.zeros(len(counted))
     taken: list[tuple[int, float, float]] = []
@@ -176,7 +176,7 @@ def redundant_of(
 
 
 class _Found:
-    """What was found of blocks so far."""
+    """Collected changes of the blocks so far."""
 
     def __init__(self, targets: TargetRows, forms: Array, seen: Indices) -> None:
         self._targets, self._forms, self._seen = targets, forms, seen
@@ -208,7 +208,7 @@ class _Found:
             self._labels += _labels_of(block, without.errors, without.studentised)
 
     def influence(self, *, has_noise: bool) -> Influence:
-        """All blocks."""
+        """Return the influence of all blocks."""
         names, groups, n_structures, n_rows, leverages, refitted, largest, means, loosest, shifts, moved = map(
             np.array, zip(*self._blocks, strict=True)
         )
@@ -237,7 +237,7 @@ class _Found:
 
 @dataclass(frozen=True)
 class _Labels:
-    """Left-out labels of a structure: kinds, errors in their units, and over their deviations."""
+    """Left-out labels of a structure: kinds, errors in their units, and studentised errors."""
 
     structure: int
     group: str
@@ -247,18 +247,18 @@ class _Labels:
     studentised: Array
 
     def errors_of(self, kind: str) -> Array:
-        """Errors of labels that there are."""
+        """Return the errors of the labels of a kind."""
         of_kind = self.errors[self.kinds == KINDS.index(kind)]
         there: Array = of_kind[~np.isnan(of_kind)]
         return there
 
     def root_mean_square(self, kind: str) -> float:
-        """Of errors; NaN where there is none."""
+        """Return the root mean square error of a kind; NaN without labels."""
         errors = self.errors_of(kind)
         return float(np.sqrt((errors**2).mean())) if len(errors) else np.nan
 
     def largest(self, kind: str) -> float:
-        """Of `studentised`; NaN where there is none."""
+        """Return the largest studentised error of a kind; NaN without labels."""
         return float(np.fmax.reduce(np.abs(self.studentised[self.kinds == KINDS.index(kind)]), initial=np.nan))
 
 

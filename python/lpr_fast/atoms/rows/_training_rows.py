@@ -1,4 +1,4 @@
-"""Training rows that were kept: models of any part of them, and more of them, without describing anything again."""
+"""Kept training rows: models of any part of them without describing structures again."""
 
 from __future__ import annotations
 
@@ -29,23 +29,41 @@ if TYPE_CHECKING:
 
 
 class TrainingRows(InfluentialRows):
-    """The rows of a fit that were kept in a file (``keep_rows``), mapped into memory.
+    """Training rows of a fit in a file (``keep_rows``), mapped into memory.
 
-    A row is what a label is about, summed: phi of all atoms of a structure for its energy. A structure may have any
-    number of rows.
+    Use them to fit models of other structures, weights or regularizers without describing structures again, and for
+    cross-validation. The row of an energy is the structure row, the sum of phi over the atoms. Rows of forces and
+    virials are its derivatives. A structure may have any number of rows.
 
     Parameters
     ----------
     path : path
         The file.
     descriptor : str, callable or Descriptor, optional
-        What the structures were described with, if that is a function or an object of yours (see `load_model`);
-        `append` and the models need it.
+        The descriptor of the structures, if it is a function or an object of yours (see `load_model`); `append` and the
+        models need it.
 
     Raises
     ------
     InvalidInputError
-        For other files, and for another descriptor.
+        For files that are not training rows, and for another descriptor.
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> from ase.calculators.emt import EMT
+    >>> from lpr_fast import LinearModel, TrainingRows
+    >>> frames = [bulk("Cu", cubic=True) for _ in range(8)]
+    >>> for seed, frame in enumerate(frames):
+    ...     frame.rattle(0.1, seed=seed)
+    ...     frame.info["energy"] = EMT().get_potential_energy(frame)
+    ...     frame.arrays["distances"] = frame.get_all_distances(mic=True)
+    >>> model = LinearModel.fit(frames, descriptor="distances", regularizer=1e-3, keep_rows="training.rows")
+    >>> rows = TrainingRows("training.rows")
+    >>> len(rows), rows.n_structures
+    (8, 8)
+    >>> rows.fit(structures=[0, 1, 2, 3, 4], regularizer=1e-2).regularizer
+    0.01
     """
 
     def fit(
@@ -57,20 +75,20 @@ class TrainingRows(InfluentialRows):
         baseline: Mapping[Any, float] | Literal["kept"] | None = None,
         n_threads: int = 0,
     ) -> StructureModel:
-        """A model of some of the structures; the active set is that of all.
+        """Fit a model of some of the structures, with the active set of the first fit.
 
-        With all structures, and nothing changed, it has the bits of the model whose fit kept the rows.
+        With all structures and no changes it has the bits of the model whose fit kept the rows.
 
         Parameters
         ----------
         structures : array_like of int or bool, optional
-            Numbers of the structures, or a mask for all of them; the default is all.
+            Numbers of the structures, or a mask over all structures; all by default.
         weights : array_like, shape (n_structures,), optional
-            In place of the weights that were given when the rows were made; of all structures, chosen or not.
+            Weights of all structures, chosen or not, in place of those of the first fit.
         regularizer : float or "auto", optional
-            In place of that of the first fit; "auto" chooses it by these structures.
+            mu, in place of that of the first fit; "auto" chooses it by leave-one-out error of these structures.
         baseline : mapping or "kept", optional
-            Energy per atom of each element; "kept" takes the first fit's. The default fits them to the chosen
+            Energy per atom of each element; "kept" is that of the first fit. By default it is fitted to the chosen
             structures.
         n_threads : int
             See `Rigidity`.
@@ -82,7 +100,7 @@ class TrainingRows(InfluentialRows):
         Raises
         ------
         InvalidInputError
-            For structures that there are not, and what a fit refuses.
+            For numbers of structures out of range, and as for `SparseKernelModel.fit`.
         """
         settings = self._settings(regularizer, n_threads)
         facts, blocks = self._asked(structures, weights, baseline)
@@ -100,14 +118,14 @@ class TrainingRows(InfluentialRows):
         baseline: Mapping[Any, float] | Literal["kept"] | None = None,
         n_threads: int = 0,
     ) -> LeaveOneOut:
-        """Errors of every structure when it is left out of the fit, for many regularizers at once.
+        """Return the error of every structure for a model without it, for many regularizers at once.
 
-        The errors are those of refits, from one decomposition. The active set and the baseline are held fixed.
+        The errors are those of refits with the same active set and baseline, from a single decomposition.
 
         Parameters
         ----------
         regularizers : array_like, shape (G,), optional
-            Values of mu, ascending; by default five in a decade, over the range that the rows span.
+            Values of mu, ascending; by default five per decade over the range of the spectrum of the rows.
         structures, weights, baseline, n_threads
             As for `fit`.
 
@@ -118,14 +136,14 @@ class TrainingRows(InfluentialRows):
         Raises
         ------
         InvalidInputError
-            For rows without energies, and what `fit` refuses.
+            For rows without energies, and as for `fit`.
         """
         facts, blocks = self._asked(structures, weights, baseline)
         sums, energies = self._sums(facts, blocks, n_threads), self._baseline_of(facts)
         spectrum = spectrum_of(self._head.basis, sums.accumulator, None, n_threads)
         grid = grid_of(spectrum) if regularizers is None else as_grid(regularizers)
         if not len(grid):
-            raise InvalidInputError("the rows are all zero, so there is nothing to choose a regularizer by; give some.")
+            raise InvalidInputError("the rows are all zero and determine no range of regularizers; give regularizers.")
         return left_out([spectrum], [grid], blocks, energies, self._head.settings.noise_scale, n_threads)[0]
 
     def choose_regularizer(
@@ -136,7 +154,7 @@ class TrainingRows(InfluentialRows):
         baseline: Mapping[Any, float] | Literal["kept"] | None = None,
         n_threads: int = 0,
     ) -> RegularizerChoice:
-        """The regularizer that ``regularizer="auto"`` takes, with the whole curve, the evidence, and smaller models.
+        """Choose the regularizer like ``regularizer="auto"``; the result has all errors, evidence and smaller models.
 
         Parameters
         ----------
@@ -150,14 +168,14 @@ class TrainingRows(InfluentialRows):
         Raises
         ------
         InvalidInputError
-            For rows without energies, and what `fit` refuses.
+            For rows without energies, and as for `fit`.
         """
         facts, blocks = self._asked(structures, weights, baseline)
         self._baseline_of(facts)
         accumulator = self._sums(facts, blocks, n_threads).accumulator
         choice = chosen(self._head.basis, accumulator, facts, blocks, self._settings(None, n_threads))
         if isinstance(choice, str):
-            raise InvalidInputError(f"the regularizer cannot be chosen, for {choice}; add rows of other structures.")
+            raise InvalidInputError(f"the regularizer cannot be chosen: {choice}; add rows of other structures.")
         return choice
 
     def leave_groups_out(
@@ -170,15 +188,15 @@ class TrainingRows(InfluentialRows):
         baseline: Mapping[Any, float] | Literal["kept"] | None = None,
         n_threads: int = 0,
     ) -> LeftOutGroups:
-        """Errors of every group of structures for a model of the others, from the rows alone.
+        """Return the errors of every group of structures for a model of the others.
 
         The errors are those of refits with the active set and the regularizer of all chosen structures. The baseline is
-        fitted to those that stay.
+        fitted to the remaining structures.
 
         Parameters
         ----------
         groups : array_like, shape (n_structures,), optional
-            What each structure belongs to, numbers or texts; by default `group`.
+            Group of each structure, numbers or strings; by default `group`.
         structures, weights, regularizer, baseline, n_threads
             As for `fit`.
 
@@ -189,7 +207,7 @@ class TrainingRows(InfluentialRows):
         Raises
         ------
         InvalidInputError
-            For a single group, rows without energies, and what `fit` refuses.
+            For a single group, for rows without energies, and as for `fit`.
         """
         of_structure = self.group if groups is None else as_names("groups", groups, self.n_structures)
         names, counts = without_groups(of_structure, self._usable(structures, weights))
@@ -208,19 +226,19 @@ class TrainingRows(InfluentialRows):
         baseline: Mapping[Any, float] | Literal["kept"] | None = None,
         n_threads: int = 0,
     ) -> LearningCurve:
-        """Errors of structures that a model has not seen, by the number of those that it has, from the rows alone.
+        """Return errors for held-out structures as a function of the number of training structures.
 
         Parameters
         ----------
         sizes : array_like of int
-            Numbers of structures. Within a draw each larger model has all structures of the smaller ones, and those
-            that even the largest has not seen are what all are tested with.
+            Numbers of training structures. Within a draw each larger model contains the structures of the smaller ones,
+            and the structures outside the largest model test all of them.
         n_draws : int
-            How often structures are drawn.
+            Number of draws.
         seed : int
-            Draws them.
+            Seed of the random numbers.
         structures, weights, regularizer, baseline, n_threads
-            As for `fit`; see `leave_groups_out`.
+            As for `fit`; see also `leave_groups_out`.
 
         Returns
         -------
@@ -229,7 +247,7 @@ class TrainingRows(InfluentialRows):
         Raises
         ------
         InvalidInputError
-            For sizes that leave nothing to test with, rows without energies, and what `fit` refuses.
+            For sizes that leave no structures to test with, for rows without energies, and as for `fit`.
         """
         wanted, counts = growing(self._usable(structures, weights), self.n_structures, sizes, n_draws, seed)
         members = counts.reshape(-1, self.n_structures)
@@ -237,22 +255,22 @@ class TrainingRows(InfluentialRows):
         return LearningCurve.of(wanted, counts, errors.reshape(counts.shape))
 
     def append(self, frames: Iterable[Atoms], *, weights: ArrayLike | str | None = None, n_threads: int = 0) -> None:
-        """Describe more structures, and add their rows to the file, behind all others.
+        """Describe more structures and append their rows to the file.
 
         Parameters
         ----------
         frames : iterable of ase.Atoms
-            Structures of the species that the rows have. Energies, groups, and weights if the fit took them from the
-            structures, come from where they came from; those without energies count for the rigidity alone.
+            Structures of the species of the rows. Their labels have the names of the first fit. Structures without
+            energies count for the rigidity only.
         weights : array_like, shape (n_frames,), or str, optional
-            As for `SparseKernelModel.fit`; not for rows of labels with noise, whose noise is that of the fit.
+            As for `SparseKernelModel.fit`; not for rows with noise, which has the definition of the first fit.
         n_threads : int
             See `Rigidity`.
 
         Raises
         ------
         InvalidInputError
-            For structures that cannot be described; the file is left as it was.
+            For structures that cannot be described; the file does not change then.
         """
         from ._environments import FrameEnvironments
 
@@ -260,7 +278,7 @@ class TrainingRows(InfluentialRows):
         changes: dict[str, Any] = {"n_threads": n_threads}
         if weights is not None and self.has_noise:
             raise InvalidInputError(
-                "weights were given, but the labels of these rows have noise, which says what they weigh; leave "
+                "weights were given, but the labels of these rows have noise, which determines their weights; leave "
                 "weights out."
             )
         if weights is not None:
@@ -271,7 +289,7 @@ class TrainingRows(InfluentialRows):
             frames, describing.ready, settings, pool=None, seen=ignore, may_lack_energies=self._is_labelled
         )
         structures = as_before(training.structures, head.basis.species, is_labelled=self._is_labelled)
-        # Those that are appended need not be of every group that has sigmas of its own.
+        # Without facts: appended structures need not contain every group of the tables of sigma.
         warn_of_labels(replace(structures, facts={}), is_fitted=False, stacklevel=2)
         n_before = self.n_structures
         environments = FrameEnvironments(

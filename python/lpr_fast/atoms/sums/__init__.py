@@ -1,1 +1,1 @@
-"""Sums of local predictions: of structures and of groups of atoms."""
+"""Sums of local predictions over structures and groups of atoms."""

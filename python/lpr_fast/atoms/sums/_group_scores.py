@@ -1,4 +1,4 @@
-"""What models say of groups of atoms, and of weighted sums of these."""
+"""Scores of groups of atoms, and of weighted sums of groups."""
 
 from __future__ import annotations
 
@@ -23,38 +23,39 @@ if TYPE_CHECKING:
 
 Indices = NDArray[np.int64]
 
-#: Coefficients of groups: one for each, or by their names.
+#: Coefficients of groups: one for each, or a mapping by name.
 Coefficients = ArrayLike | Mapping[str, float]
 
 
 @dataclass(frozen=True)
 class GroupScores(Columns):
-    """What a model says of groups of atoms, or of weighted sums, each of shape (n_groups,).
+    """Scores of groups of atoms, or of weighted sums, each of shape (n_groups,).
 
-    The arrays that there are, by their names, make a dictionary too: ``pandas.DataFrame(found)`` is a table of them.
+    It is also a mapping from the names of the arrays that are not None to the arrays: ``pandas.DataFrame(scores)``
+    makes a table.
 
     Attributes
     ----------
     frame : numpy.ndarray of int
-        Number of the frame; -1 for what has atoms of several.
+        Number of the frame; -1 for a sum over several frames.
     group : numpy.ndarray of str
-        Its name.
+        Name of the group.
     n_atoms : numpy.ndarray of int
-        Atoms that count.
+        Number of atoms in the group.
     lpr, lpr_held : numpy.ndarray
-        Rigidity 1 / (G^T H^-1 G), with G the weighted sum of phi, and the same with what the model holds held fixed;
-        None for models that hold nothing.
+        Rigidity 1 / (G^T H^-1 G), with G the weighted sum of phi, and the same with the held rows of the model fixed;
+        `lpr_held` is None for models without held rows.
     variance : numpy.ndarray
         Subset-of-regressors variance mu / lpr, in units of the prior variance.
     residual : numpy.ndarray or None
-        k_GG - G^T K_MM^-1 G, with k_GG the weighted kernels between all atoms of the group: what the active set does
-        not see of it. None for linear models.
+        k_GG - G^T K_MM^-1 G, with k_GG the weighted sum of kernels between all atoms of the group: the distance from
+        the active set. None for linear models.
     energy : numpy.ndarray or None
         The weighted sum of the local energies. None for models without energies.
     sigma : numpy.ndarray or None
-        Its standard deviation in the unit of the energies. None where the prior variance is not known.
+        Its standard deviation in the unit of the energies. None if the prior variance is not known.
     prior_variance : float
-        What makes squared energies of variances and covariances; 0 where it is not known.
+        Factor from variances and covariances to squared energies; 0 if it is not known.
     """
 
     frame: Indices
@@ -71,13 +72,14 @@ class GroupScores(Columns):
     _model: SummedModel = field(repr=False)
 
     def covariance(self, kind: Kind = "sr", *, n_threads: int = 0) -> Array:
-        """Covariances of the groups, of one frame and of different ones.
+        """Return the covariances of all groups, also of different frames.
 
         Parameters
         ----------
         kind : {"sr", "held", "pp"}
-            mu G_a^T H^-1 G_b of the subset of regressors; the same with what the model holds held; of the projected
-            process, k_ab - G_a^T K_MM^-1 G_b besides, for which kernels between all atoms are summed.
+            "sr": mu G_a^T H^-1 G_b of the subset of regressors. "held": the same with the held rows of the model fixed.
+            "pp": that of the projected process, "sr" plus k_ab - G_a^T K_MM^-1 G_b, which needs kernels between all
+            atoms.
         n_threads : int
             See `Rigidity`.
 
@@ -89,19 +91,19 @@ class GroupScores(Columns):
         Raises
         ------
         InvalidInputError
-            For a kind that there is not, or that the model does not have.
+            For an unknown kind, and for one that the model does not have.
         """
         count = as_count("n_threads", n_threads)
         if not isinstance(kind, str) or kind not in ("sr", "held", "pp"):
             raise InvalidInputError(f"kind is {kind!r}; it must be 'sr', 'held' or 'pp'.")
         if kind == "held" and self.lpr_held is None:
-            raise InvalidInputError("this model holds nothing; ask for the covariance of kind 'sr' or 'pp'.")
+            raise InvalidInputError("kind is 'held', but this model has no held rows; give 'sr' or 'pp'.")
         if kind == "pp" and self.residual is None:
-            raise InvalidInputError("linear models have no residual; ask for the covariance of kind 'sr' or 'held'.")
+            raise InvalidInputError("kind is 'pp', but linear models have no residual; give 'sr' or 'held'.")
         return self._model.sum_scoring.covariance(self._sums, kind, count)
 
     def correlation(self, kind: Kind = "sr", *, n_threads: int = 0) -> Array:
-        """Correlations of the groups: their covariances over the roots of their variances.
+        """Return the correlations of the groups: covariances over the roots of the variances.
 
         Parameters
         ----------
@@ -111,7 +113,12 @@ class GroupScores(Columns):
         Returns
         -------
         numpy.ndarray, shape (n_groups, n_groups)
-            NaN for groups without variance.
+            NaN for groups of zero variance.
+
+        Raises
+        ------
+        InvalidInputError
+            As for `covariance`.
         """
         covariance = self.covariance(kind, n_threads=n_threads)
         scale = np.sqrt(np.diag(covariance))
@@ -120,12 +127,12 @@ class GroupScores(Columns):
         return found
 
     def combined(self, sums: Mapping[str, Coefficients], *, n_threads: int = 0) -> GroupScores:
-        """Weighted sums of the groups, such as a vacancy less the bulk: scored as groups themselves.
+        """Return the scores of weighted sums of the groups, such as a vacancy minus the bulk.
 
         Parameters
         ----------
         sums : dict of str to array or dict
-            Under the name of each sum, a coefficient for each group, or those of some of them by their names.
+            For the name of each sum, a coefficient for each group, or a mapping from names of groups to coefficients.
         n_threads : int
             See `Rigidity`.
 
@@ -136,21 +143,21 @@ class GroupScores(Columns):
         Raises
         ------
         InvalidInputError
-            For coefficients that do not fit, and names that are of no group or of several.
+            For coefficients that do not fit, and for names of no group or of several groups.
         """
         if not isinstance(sums, Mapping) or not sums:
-            raise InvalidInputError("there are no sums; give for instance {'formation': {'vacancy': 1, 'bulk': -1}}.")
+            raise InvalidInputError("sums is empty; give for instance {'formation': {'vacancy': 1, 'bulk': -1}}.")
         wanted = np.array([self._coefficients(str(name), given) for name, given in sums.items()])
         names = [str(name) for name in sums]
         return _scores(self._model, self._frames(wanted), names, _combined(self._sums, wanted), n_threads)
 
     def _frames(self, wanted: Array) -> list[int]:
-        """Frame of each sum, -1 for several."""
+        """Return the frame of each sum, -1 for several."""
         frames = [np.unique(self.frame[coefficients != 0.0]) for coefficients in wanted]
         return [int(found[0]) if len(found) == 1 else -1 for found in frames]
 
     def _coefficients(self, name: str, given: Any) -> Array:
-        """A coefficient for each group."""
+        """Return a coefficient for each group."""
         if isinstance(given, Mapping):
             values = np.zeros(len(self))
             for group, value in given.items():
@@ -162,16 +169,16 @@ class GroupScores(Columns):
             found = np.zeros((0, 0))
         if found.shape != (len(self),) or not np.isfinite(found).all() or not found.any():
             raise InvalidInputError(
-                f"the coefficients of {name!r} are unusable; give finite numbers, not all zero: one for each of the "
-                f"{len(self)} groups, or some by the names of groups."
+                f"the coefficients of {name!r} are not finite numbers, or all zero, or too few or too many; give one "
+                f"for each group ({len(self)}), or a mapping from names of groups."
             )
         return found
 
     def _number(self, name: str, group: str) -> int:
         places = np.flatnonzero(self.group == group)
         if len(places) != 1:
-            known = f"of {len(places)} groups; give a coefficient for each of the {len(self)} groups instead"
-            unknown = f"of no group; there are {', '.join(dict.fromkeys(self.group.tolist()))}"
+            known = f"of {len(places)} groups; give a coefficient for each of the {len(self)} groups"
+            unknown = f"of no group; give one of {', '.join(dict.fromkeys(self.group.tolist()))}"
             raise InvalidInputError(f"in the sum {name!r}, {group!r} is the name {known if len(places) else unknown}.")
         return int(places[0])
 
@@ -179,7 +186,7 @@ class GroupScores(Columns):
 def group_scores(
     model: SummedModel, frames: Iterable[tuple[int, Ready]], groups: Groups, n_threads: int
 ) -> GroupScores:
-    """Scores of the groups of frames, given with their numbers."""
+    """Return the scores of the groups of numbered frames."""
     scoring = model.sum_scoring
     parts: list[Sums] = []
     names: list[str] = []
@@ -196,7 +203,7 @@ def group_scores(
 def group_columns(
     model: SummedModel, frame: Atoms, number: int, groups: Groups, known: NDArray[np.bool_], n_threads: int
 ) -> dict[str, NDArray[Any]]:
-    """Columns of the groups of a frame; their scores are NaN if they have atoms that are not known."""
+    """Return columns of the groups of a frame; scores are NaN for groups with unknown atoms."""
     names, members = members_of(groups, frame, number)
     whole = np.ones(len(names), dtype=bool)
     whole[members.sums[~known[members.atoms]]] = False
@@ -238,13 +245,13 @@ def _scores(model: SummedModel, frames: Sequence[int], names: Sequence[str], sum
 
 
 def _n_atoms(members: Members) -> Indices:
-    """Different atoms of each sum."""
+    """Return the number of distinct atoms of each sum."""
     pairs = np.unique(np.stack([members.sums, members.atoms]), axis=1)
     return np.bincount(pairs[0], minlength=members.count)
 
 
 def _combined(sums: Sums, wanted: Array) -> Sums:
-    """Weighted sums of sums: (n_wanted, n) coefficients."""
+    """Return weighted sums of sums, with coefficients (n_wanted, n)."""
     rows: list[Array] = []
     counts: list[Array] = []
     weights: list[Array] = []

@@ -1,4 +1,4 @@
-"""Which atoms of a frame belong together: labels under a key, given, or by a function; or weights of sums."""
+"""Groups of atoms of a frame, from labels of the atoms or from weights of sums."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from ._sums import Members
 if TYPE_CHECKING:
     from ase import Atoms
 
-#: A label for each atom, or weights of the atoms for each sum, by its name.
+#: A label for each atom, or a mapping from names of sums to weights of the atoms.
 Labels: TypeAlias = "ArrayLike | Mapping[str, ArrayLike]"
 
-#: How groups are given: the name of labels that frames carry, labels, or a function of a frame that makes them.
+#: The name of labels in frames, labels, or a function from a frame to labels.
 Groups: TypeAlias = "str | Labels | Callable[[Atoms], Labels]"
 
 
 def members_of(groups: Groups, frame: Atoms, number: int) -> tuple[list[str], Members]:
-    """Names of the groups of a frame, and the atoms that count in each.
+    """Return the names of the groups of a frame, and their atoms.
 
     Raises
     ------
     InvalidInputError
-        For labels and weights that cannot be used, and a frame without any group.
+        For labels and weights that cannot be used, and for a frame without groups.
     """
     given: Any = groups(frame) if callable(groups) else groups
     if isinstance(given, str):
@@ -40,27 +40,27 @@ def members_of(groups: Groups, frame: Atoms, number: int) -> tuple[list[str], Me
         names, members = _of_labels(_labels(given, len(frame), number))
     if not names:
         raise InvalidInputError(
-            f"frame {number} has no groups: no atom has a label; leave it out, or label at least one of its atoms."
+            f"frame {number} has no groups, because no atom has a label; leave it out, or label at least one atom."
         )
     return names, members
 
 
 def _carried(key: str, frame: Atoms, number: int) -> Any:
-    """What a frame carries under a key: a label of each atom, or one of the whole frame."""
+    """Return the labels of a frame with a given name: one for each atom, or one of the frame for all."""
     if key in frame.arrays:
         return frame.arrays[key]
     if key not in frame.info:
         known = ", ".join(sorted({*frame.arrays, *frame.info} - {"positions"})) or "nothing"
         raise InvalidInputError(
-            f"frame {number} carries no labels named {key!r}, but {known}; give the name of labels of its atoms, or of "
-            "the frame."
+            f"frame {number} has no labels named {key!r}, but {known}; give the name of labels of its atoms, or of the "
+            "frame."
         )
     found = frame.info[key]
     return np.full(len(frame), found) if np.ndim(found) == 0 else found
 
 
 def _labels(given: Any, n_atoms: int, number: int) -> list[str]:
-    """The labels as words, "" for none."""
+    """Return the labels as strings, "" for no group."""
     try:
         labels = np.asarray(given)
     except ValueError:  # a list of lists
@@ -71,14 +71,14 @@ def _labels(given: Any, n_atoms: int, number: int) -> list[str]:
         )
     if labels.dtype.kind not in "biuUO":
         raise InvalidInputError(
-            f"the labels of frame {number} are of type {labels.dtype}; give integers or words, or weights of sums by "
-            "their names: {'name': weights}."
+            f"the labels of frame {number} have dtype {labels.dtype}; give integers or strings, or weights of sums "
+            "{'name': weights}."
         )
     return [_word(label) for label in labels.tolist()]
 
 
 def _word(label: Any) -> str:
-    """A label as a word: negative integers, None and blanks stand for no group."""
+    """Return a label as a string; negative integers, None and blanks mean no group."""
     if label is None or (isinstance(label, int) and label < 0):
         return ""
     return " ".join(str(label).split())
@@ -93,7 +93,7 @@ def _of_labels(labels: list[str]) -> tuple[list[str], Members]:
 
 
 def _in_order(name: str) -> tuple[bool, int, str]:
-    """Integers by their size, then words."""
+    """Return a sort key: integers by value, then strings."""
     return (not name.isdecimal(), int(name) if name.isdecimal() else 0, name)
 
 
@@ -104,7 +104,7 @@ def _weights(name: str, given: ArrayLike, n_atoms: int, number: int) -> Array:
         weights = np.zeros((0, 0))
     if weights.shape != (n_atoms,) or not np.isfinite(weights).all() or not weights.any():
         raise InvalidInputError(
-            f"the weights of {name!r} in frame {number} are unusable; give {n_atoms} finite numbers, one for each "
+            f"the weights of {name!r} in frame {number} cannot be used; give {n_atoms} finite numbers, one for each "
             "atom, not all zero."
         )
     return weights

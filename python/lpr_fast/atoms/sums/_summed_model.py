@@ -1,4 +1,4 @@
-"""What models say of sums of local predictions: totals of structures, and groups of atoms."""
+"""Models that score sums of local predictions: totals of structures, and groups of atoms."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ class SummedModel(DescribedModel):
     """A model that scores sums of local predictions: see `StructureModel`."""
 
     def totals(self, frames: Iterable[Atoms], *, n_threads: int = 0) -> Totals:
-        """Rigidity, variance, residual and standard deviation of total energies, and these.
+        """Return total energies with rigidity, variance, residual and standard deviation.
 
-        Each frame is described for itself: the bits depend on it and the model alone.
+        The bits of each frame depend on this frame and the model alone.
 
         Parameters
         ----------
         frames, n_threads
-            As for `score`.
+            As for `StructureModel.score`.
 
         Returns
         -------
         Totals
-            Named arrays of shape (n_frames,), which are a dictionary too.
+            Named arrays of shape (n_frames,).
 
         Raises
         ------
         InvalidInputError
-            As `score`.
+            As for `StructureModel.score`.
         """
         count = as_count("n_threads", n_threads)
         pieces = self.pipeline.pieces(frames, "error")
@@ -46,33 +46,33 @@ class SummedModel(DescribedModel):
         return all_totals([self.total_scoring.of([], count), *found])
 
     def score_groups(self, frames: Iterable[Atoms], groups: Groups, *, n_threads: int = 0) -> GroupScores:
-        """Rigidity, variance, residual, energy and standard deviation of groups of atoms, and how these are correlated.
+        """Return rigidity, variance, residual, energy and standard deviation of groups of atoms.
 
-        Keeps rows of phi for all groups and the features of all their atoms, for covariances and weighted sums: some kB
-        for each. `score_trajectory` writes a table of groups for any number of frames (docs/guides/groups.md).
+        The result gives covariances and weighted sums of the groups too. For these it keeps rows of phi of all groups
+        and features of all their atoms, some kB each. `score_trajectory` writes a table of groups for any number of
+        frames.
 
         Parameters
         ----------
         frames : iterable of ase.Atoms
-            Structures; a single one too.
+            Structures, or a single one.
         groups : str, array_like, dict or callable
-            The name of labels that frames carry, in `Atoms.arrays` (a label of each atom) or `Atoms.info` (one of the
-            frame, or of each atom), such as ``"numbers"`` or ``"config_type"``; labels, shape (n_atoms,), integers or
-            words; weights, shape (n_atoms,), of each sum by its name; or a function that makes labels or weights of a
-            frame. Negative integers, None and "" are labels of no group.
+            One of: the name of labels in ``Atoms.arrays`` (one for each atom) or ``Atoms.info`` (one for the frame, or
+            for each atom), such as ``"numbers"`` or ``"config_type"``; labels, shape (n_atoms,), integers or strings; a
+            mapping from names of sums to weights, shape (n_atoms,); a function from a frame to labels or weights.
+            Negative integers, None and "" mean no group.
         n_threads : int
             See `Rigidity`.
 
         Returns
         -------
         GroupScores
-            Groups frame by frame, in the order of their labels.
+            Groups in the order of frames and of their labels.
 
         Raises
         ------
         InvalidInputError
-            For frames that cannot be scored, labels that they do not carry or that do not fit, and frames without any
-            group.
+            For frames that cannot be scored, for labels that are missing or do not fit, and for frames without groups.
         """
         count = as_count("n_threads", n_threads)
         ready = (
@@ -85,12 +85,12 @@ class SummedModel(DescribedModel):
 
     @cached_property
     def total_scoring(self) -> TotalScoring:
-        """What scores totals, for the floors above."""
+        """The object that scores totals; internal."""
         return TotalScoring(self.sum_scoring)
 
     @cached_property
     def sum_scoring(self) -> SumScoring:
-        """What scores sums of local predictions, for the floors above."""
+        """The object that scores sums of local predictions; internal."""
         calibration, noise = self.calibration, self._facts.get("noise")
         of_noise = 0.0 if noise is None else float(noise["prior_variance"])
         return SumScoring(

@@ -1,4 +1,4 @@
-"""Weighted sums of local predictions: their rows of phi, kernels between them, and what a model says of them."""
+"""Weighted sums of local predictions: their rows of phi, kernels between them, and scores."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 Indices = NDArray[np.int64]
 
-#: Covariances of the subset of regressors, of the same with what the model holds held, of the projected process.
+#: Covariances: of the subset of regressors, of the same with held rows fixed, of the projected process.
 Kind = Literal["sr", "held", "pp"]
 
-# Atoms of a frame that are described together, and rows of phi, or of kernels, that exist at a time.
+# Atoms of a frame that are described at once, and rows of phi or of kernels in memory at once.
 _DESCRIBED = 2048
 _ROWS = 256
 
 
 @dataclass(frozen=True)
 class Members:
-    """Which environments count in which sums, and how much: an entry for each environment of each sum, sum by sum.
+    """Environments of each sum and their weights: one entry for each environment of each sum, ordered by sum.
 
     Attributes
     ----------
@@ -39,9 +39,9 @@ class Members:
     sums : numpy.ndarray of int
         Sum of each entry, ascending.
     atoms : numpy.ndarray of int
-        Its environment: atom of a frame, or row of features.
+        Environment of each entry: atom of a frame, or row of features.
     weights : numpy.ndarray
-        What it is multiplied by.
+        Weight of each entry.
     """
 
     count: int
@@ -51,29 +51,29 @@ class Members:
 
     @classmethod
     def whole(cls, n_atoms: int) -> Members:
-        """One sum: all atoms of a frame."""
+        """Return a single sum over all atoms of a frame."""
         return cls(1, np.zeros(n_atoms, dtype=np.int64), np.arange(n_atoms), np.ones(n_atoms))
 
     @classmethod
     def of_weights(cls, weights: Sequence[Array]) -> Members:
-        """Sums with a weight for every environment each."""
+        """Return sums from the weights of all environments."""
         atoms = [np.zeros(0, dtype=np.int64), *map(np.flatnonzero, weights)]
         values = [np.zeros(0), *(of_sum[chosen] for of_sum, chosen in zip(weights, atoms[1:], strict=True))]
         sums = np.repeat(np.arange(len(weights)), [len(chosen) for chosen in atoms[1:]])
         return cls(len(weights), sums, np.concatenate(atoms), np.concatenate(values))
 
     def only(self, kept: NDArray[np.bool_]) -> Members:
-        """Some of the sums."""
+        """Return some of the sums."""
         chosen = kept[self.sums]
         sums = (np.cumsum(kept) - 1)[self.sums[chosen]]
         return Members(int(kept.sum()), sums, self.atoms[chosen], self.weights[chosen])
 
     def taken(self, chosen: NDArray[np.bool_], atoms: Indices) -> Members:
-        """Some of the entries, whose environments have other numbers."""
+        """Return some of the entries, with other numbers of the environments."""
         return Members(self.count, self.sums[chosen], atoms[chosen], self.weights[chosen])
 
     def add(self, values: Array, to: Array) -> None:
-        """Add values of environments, (n, K), times their weights, to those of their sums, (count, K)."""
+        """Add values of environments, (n, K), times their weights, to the sums `to`, (count, K)."""
         if not len(self.sums):
             return
         starts = np.flatnonzero(np.diff(self.sums, prepend=-1))
@@ -92,9 +92,9 @@ class Sums:
     counts : numpy.ndarray, shape (n, n_species)
         Sums of the weights over the atoms of each species of the model.
     features, numbers : numpy.ndarray, shapes (n_atoms, D) and (n_atoms,); or None
-        Normalised features and species of all atoms that count, if kernels between sums are to be known.
+        Normalised features and species of all atoms of the sums; needed for kernels between sums.
     members : Members
-        Which of them count where.
+        Atoms of each sum.
     """
 
     rows: Array
@@ -105,7 +105,7 @@ class Sums:
 
     @classmethod
     def joined(cls, parts: Sequence[Sums], size: int, n_species: int) -> Sums:
-        """The sums of several frames; none at all of none."""
+        """Return the sums of several frames as one object; empty for no frames."""
         features = [part.features for part in parts if part.features is not None]
         first = np.cumsum([0, *(len(part.numbers) for part in parts)]).tolist()
         of_sums = np.cumsum([0, *(part.members.count for part in parts)]).tolist()
@@ -127,18 +127,18 @@ class Sums:
 
 @dataclass(frozen=True)
 class SumScoring:
-    """A model, and what describes structures for it.
+    """Scoring of sums by a model.
 
     Attributes
     ----------
     zeta : float or None
         Power of the kernel; None for linear models.
     baseline : dict of int to float, or None
-        Energies of atoms.
+        Energy per atom of each species.
     prior_variance : float
-        Squared energies for a variance of 1; 0 where nobody knows.
+        Factor from variances to squared energies; 0 if it is not known.
     counts_residual : bool
-        Whether that is the constant of the projected process.
+        Whether the prior variance was calibrated for the projected process, so that sigma includes the residual.
     """
 
     core: _core.Model
@@ -151,7 +151,7 @@ class SumScoring:
     counts_residual: bool
 
     def sums(self, ready: Ready, members: Members, n_threads: int, *, with_features: bool) -> Sums:
-        """Of one frame: the bits depend on it, its members and the model alone."""
+        """Return the sums of one frame; the bits depend on the frame, the members and the model alone."""
         used, places = np.unique(members.atoms, return_inverse=True)
         n_threads = threads_for(len(used), n_threads)
         among_used = Members(members.count, members.sums, places, members.weights)
@@ -172,7 +172,7 @@ class SumScoring:
         return Sums(rows, counts, np.concatenate(kept) if kept else None, numbers, among_used)
 
     def energies(self, rows: Array, counts: Array) -> Array | None:
-        """Sums of local energies; None for models without energies."""
+        """Return sums of local energies; None for models without energies."""
         if self.baseline is None:
             return None
         baseline = np.array([self.baseline[s] for s in self.species])
@@ -180,16 +180,16 @@ class SumScoring:
         return found
 
     def residuals(self, rows: Array, own: Array, n_threads: int) -> Array | None:
-        """What the active set does not see of sums, from their kernels with themselves; None for linear models."""
+        """Return the residuals of sums, from their kernels with themselves; None for linear models."""
         if self.zeta is None:
             return None
         assert self.rigidity._prior is not None
         explained = self.rigidity._prior.variance(rows, 1.0, n_threads)
-        found: Array = np.maximum(own - explained, 0.0)  # of NaN it is NaN
+        found: Array = np.maximum(own - explained, 0.0)  # keeps NaN
         return found
 
     def sigmas(self, variance: Array, residual: Array | None) -> Array | None:
-        """Standard deviations in the unit of the energies; None where the prior variance is not known."""
+        """Return standard deviations in the unit of the energies; None if the prior variance is not known."""
         if self.prior_variance == 0.0:
             return None
         unseen = residual if self.counts_residual and residual is not None else 0.0
@@ -197,7 +197,7 @@ class SumScoring:
         return sigma
 
     def own_kernels(self, sums: Sums, n_threads: int) -> Array:
-        """Kernel of each sum with itself, of no more pairs than those of its own atoms; NaN without features."""
+        """Return the kernel of each sum with itself, from pairs of its atoms; NaN without features."""
         if sums.features is None:
             return np.full(len(sums.rows), np.nan)
         own = np.zeros(len(sums.rows))
@@ -210,7 +210,7 @@ class SumScoring:
         return own
 
     def covariance(self, sums: Sums, kind: Kind, n_threads: int) -> Array:
-        """Covariances of sums, (n, n), in units of the prior variance."""
+        """Return the covariances of sums, (n, n), in units of the prior variance."""
         factor, mu = self.rigidity._factor, self.rigidity.regularizer
         if kind == "held":
             whitened = factor.whitened_held(sums.rows, n_threads)
@@ -225,13 +225,13 @@ class SumScoring:
         return found
 
     def _described(self, ready: Ready, atoms: Indices, n_threads: int) -> Iterator[tuple[int, Array]]:
-        """Features of some atoms, ascending, in parts: as few as the frame alone decides."""
+        """Yield features of some atoms, ascending, in parts that depend on the frame alone."""
         step = _DESCRIBED if self.describing.is_local else max(len(atoms), 1)
         for first in range(0, len(atoms), step):
             yield first, self.describing.features([ready], [atoms[first : first + step]], n_threads)
 
     def _own(self, features: Array, weights: Array, n_threads: int) -> float:
-        """Weighted sum of the kernels between all of some environments of one species."""
+        """Return the weighted sum of kernels between all pairs of environments of one species."""
         assert self.zeta is not None
         count = threads_for(len(features), n_threads)
         own = 0.0
@@ -244,7 +244,7 @@ class SumScoring:
         return own
 
     def _kernels(self, sums: Sums, n_threads: int) -> Array:
-        """Kernels of all sums with one another."""
+        """Return the kernels between all sums."""
         assert self.zeta is not None
         assert sums.features is not None
         found = np.zeros((len(sums.rows), len(sums.rows)))

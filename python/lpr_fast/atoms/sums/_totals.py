@@ -1,4 +1,4 @@
-"""What models say of the total energies of structures."""
+"""Scores of the total energies of structures."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from ...models._scores import Columns
 from .._describing import Ready
 from ._sums import Members, Sums, SumScoring
 
-# Kernels between all pairs of atoms are summed up to so many atoms; they take longer than the scores beyond.
+# Largest frame whose kernels between all pairs of atoms are summed: beyond, they take longer than the scores.
 LARGEST_PAIRED = 4096
 
 
 @dataclass(frozen=True)
 class Totals(Columns):
-    """What a model says of total energies, each of shape (n_frames,); NaN for frames with unknown species.
+    """Scores of total energies, each of shape (n_frames,); NaN for frames with unknown species.
+
+    It is also a mapping from the names of the arrays that are not None to the arrays.
 
     Attributes
     ----------
@@ -29,12 +31,12 @@ class Totals(Columns):
     variance : numpy.ndarray
         Subset-of-regressors variance mu / lpr, in units of the prior variance.
     residual : numpy.ndarray or None
-        sum_ij k(i,j) - X^T K_MM^-1 X: what the active set does not see of the total. NaN for frames of more than 4096
+        sum_ij k(i,j) - X^T K_MM^-1 X, the distance of the total from the active set. NaN for frames of more than 4096
         atoms. None for linear models.
     energy : numpy.ndarray or None
         The total energy. None for models without energies.
     sigma : numpy.ndarray or None
-        Its standard deviation, in its unit. None unless the model was calibrated.
+        Its standard deviation, in its unit. None if the prior variance is not known.
     """
 
     lpr: Array
@@ -44,18 +46,18 @@ class Totals(Columns):
     sigma: Array | None
 
 
-# What files say of the total of each frame, and of which array that is.
+# Columns of files about the total of each frame, and the array of each.
 TOTAL_COLUMNS = {"lpr_total": "lpr", "sigma_total": "sigma"}
 
 
 @dataclass(frozen=True)
 class TotalScoring:
-    """What says of total energies what a model says of sums."""
+    """Scoring of total energies by a model."""
 
     scoring: SumScoring
 
     def of(self, batch: Sequence[Ready], n_threads: int) -> Totals:
-        """Of whole frames; the bits of each depend on no other, nor on the number of threads."""
+        """Return the totals of whole frames; the bits of each do not depend on other frames or on threads."""
         known = [self._knows(ready) for ready in batch]
         found = [self._total(ready, n_threads) for ready, is_known in zip(batch, known, strict=True) if is_known]
         rows = np.array([sums.rows[0] for sums, _ in found]).reshape(len(found), self.scoring.core.size)
@@ -64,7 +66,7 @@ class TotalScoring:
         return _spread(self._totals(rows, counts, own, n_threads), np.array(known, dtype=bool))
 
     def _total(self, ready: Ready, n_threads: int) -> tuple[Sums, float]:
-        """The sum over all atoms of a frame without their features, and its kernel with itself."""
+        """Return the sum over all atoms of a frame, without their features, and its kernel with itself."""
         is_paired = len(ready.frame) <= LARGEST_PAIRED
         sums = self.scoring.sums(ready, Members.whole(len(ready.frame)), n_threads, with_features=is_paired)
         return replace(sums, features=None), float(self.scoring.own_kernels(sums, n_threads)[0])
@@ -82,14 +84,14 @@ class TotalScoring:
 
 
 def all_totals(parts: Sequence[Totals]) -> Totals:
-    """All totals as one."""
+    """Return all totals as one object."""
     arrays: dict[str, Any] = dict.fromkeys(vars(parts[0]))
     arrays |= {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return Totals(**arrays)
 
 
 def _spread(totals: Totals, known: NDArray[np.bool_]) -> Totals:
-    """Totals of all frames, with NaN for those that are not known."""
+    """Return totals of all frames, with NaN for those with unknown species."""
     if known.all():
         return totals
 
