@@ -96,7 +96,7 @@ def test_the_summary_names_the_group_that_is_least_rigid_for_its_size(folder: Pa
     of_mean = found.n_atoms**2 * found.lpr_held
     lowest = int(of_mean.argmin())
     where = f"layer '{found.group[lowest]}' of frame {found.frame[lowest]}, {found.n_atoms[lowest]} atoms"
-    assert f"groups    least rigid for its size: {where}: LPR held of its mean {of_mean[lowest]:.3g}" in made.output
+    assert f"groups    the mean energy of {where}, is least rigid: LPR held {of_mean[lowest]:.3g}" in made.output
     assert f"energy {found.energy[lowest]:.6g} +- {found.sigma[lowest]:.2g}" in made.output
     as_json = run("score", folder / "m.lpr", folder / "md.xyz", "-o", folder / "s.csv", "--groups", "layer", "--json")
     facts = json.loads(as_json.stdout)["groups"]
@@ -124,5 +124,5 @@ def test_what_cannot_be_grouped_is_one_sentence(folder: Path) -> None:
     assert result.exit_code == 2
     assert "frame 0 has no labels named 'region', but layer, numbers; give the name" in result.output
     assert not list(folder.glob("bad.csv*"))
-    with pytest.raises(InvalidInputError, match="groups is no name of labels; give one that the frames carry"):
+    with pytest.raises(InvalidInputError, match="groups must be the name of labels in the frames; score"):
         score_trajectory(folder / "m.lpr", folder / "md.xyz", folder / "bad.csv", groups=[0, 1])  # type: ignore[arg-type]

@@ -259,7 +259,7 @@ def test_the_command_tells_what_there_is() -> None:
         ([], "give prototypes and a file to write (-o), or ask for what there are (--list C)."),
         (["diamond C"], "give prototypes and a file to write (-o)"),
         (["nowhere.cif", "-o", "x.xyz"], "nowhere.cif: No such file or directory."),
-        (["diamond C", "diamond C", "-o", "x.xyz"], "two prototypes give the same cells, such as diamond_C-0000-"),
+        (["diamond C", "diamond C", "-o", "x.xyz"], "two prototypes give the same cells (diamond_C-0000-"),
         (["graphite-AB C", "-o", "x.xyz"], "2 kinds of C"),
         (["--list", "Q"], "'Q' is no chemical element"),
     ],

@@ -295,7 +295,12 @@ def test_the_command_writes_what_the_call_finds(tmp_path: Path) -> None:
     assert sorted(int(row["candidate"]) for row in table) == list(range(8))
     assert [float(row["gain_alone"]) for row in table] == sorted(found.alone, reverse=True)
     assert {row["rank"] for row in table} == {"", "1", "2", "3"}
-    for words in ("24, of which 24 are ranked", "chosen    3 of 8 candidates", "farthest points take", "--active-set"):
+    for words in (
+        "24, of which 24 are ranked",
+        "chosen    3 of 8 candidates",
+        "farthest-point sampling lowers it by",
+        "--active-set",
+    ):
         assert words in printed
 
 
@@ -363,7 +368,7 @@ def test_what_cannot_be_meant_is_told(options: dict[str, Any], sentence: str) ->
 
 def test_the_report_says_that_a_refit_holds_means_of_its_own() -> None:
     rigidity, targets, candidates = example()
-    assert "if it holds the same means too" in str(suggest(rigidity, targets, candidates, 2))
+    assert "and the same held means" in str(suggest(rigidity, targets, candidates, 2))
     assert "means" not in str(suggest(rigidity, targets, candidates, 2, column="lpr"))
 
 
