@@ -64,6 +64,7 @@ sphinx_gallery_conf = {
     "notebook_extensions": set(),
     "min_reported_time": 1e9,
     "show_signature": False,
+    "write_computation_times": False,
     "remove_config_comments": True,
 }
 
