@@ -123,7 +123,7 @@ stubs: $(VENV)/dev
 
 # The public names that tests/test_public_names.py compares with; for CHANGELOG.md too.
 public-names: $(VENV)/dev
-	$(BIN)/python tools/public_names.py
+	$(BIN)/python -m tests.public_names
 
 # Which lines the tests run: of the package, also in the processes that they start, and of the core under its own tests.
 coverage: $(VENV)/dev coverage-cpp
