@@ -101,7 +101,7 @@ def test_forces_and_intervals_are_calibrated_and_told(alloy: Path) -> None:
         assert (
             f"prior variance {forces.prior_variance:.4g} of the subset of regressors, from {forces.n_atoms} a" in output
         )
-        assert f"left out: {100 * forces.share_left_out:.3g} % of the atoms" in output
+        assert f"ignored: {100 * forces.share_left_out:.3g} % of the atoms" in output
         cold, hot = (intervals.energy[name].quantile for name in ("cold", "hot"))
         within = f"within {cold:.3g} (cold: 20 structures), {hot:.3g} (hot: 20 structures) sigma"
         assert f"80 % of the energies of new structures are {within}" in output
