@@ -27,7 +27,7 @@ CPP_FILES := $(shell find cpp tests -name '*.cpp' -o -name '*.hpp' -o -name '*.c
 PARTS := test-cpp test-threads test-fuzz test-python test-machines test-lammps
 BUILD_PACKAGES = $(shell sed -n 's/^requires = \[\(.*\)\]$$/\1/p' pyproject.toml | tr '",' "' ") cmake ninja
 
-.PHONY: demo test $(PARTS) gallery docs linkcheck lint format stubs clean
+.PHONY: demo test $(PARTS) gallery docs linkcheck lint format stubs public-names coverage dist clean
 
 demo: $(VENV)/demo
 	$(BIN)/lpr-fast demo demo
@@ -90,6 +90,7 @@ test-lammps: $(VENV)/lammps
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_carbon_potential.py
 
 # The case studies of docs/gallery at the size of their pages, into ./gallery; LPR_FAST_DATA names the folder of real structures.
+# `cp gallery/*.txt gallery/*.png docs/gallery` then brings new numbers and pictures to the pages; read what the texts say of them.
 GALLERY := $(filter-out docs/gallery/common.py,$(wildcard docs/gallery/*.py))
 gallery: $(VENV)/dev
 	status=0; for script in $(GALLERY); do $(BIN)/python $$script --full --out gallery || status=1; done; exit $$status
@@ -119,6 +120,22 @@ format: $(VENV)/dev
 # The types of the compiled module, read off it.
 stubs: $(VENV)/dev
 	$(BIN)/python tools/stubs.py
+
+# The public names that tests/test_public_names.py compares with; for CHANGELOG.md too.
+public-names: $(VENV)/dev
+	$(BIN)/python -m tests.public_names
+
+# Which lines the tests run: of the package, also in the processes that they start, and of the core under its own tests.
+coverage: $(VENV)/dev coverage-cpp
+	rm -f .coverage .coverage.*
+	OMP_NUM_THREADS=1 $(PYTEST) --cov --cov-report=term
+
+# What goes to PyPI, built as a stranger builds it: the source, and from it a wheel of this machine; checked, with sizes.
+dist: $(VENV)/dev
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/twine check --strict dist/*
+	@ls -l dist
 
 clean:
 	rm -rf $(VENV) build demo dist gallery

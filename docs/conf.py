@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
 from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
+from sphinx.writers.html5 import HTML5Translator
 
 import lpr_fast
 from lpr_fast.models._columns import COLUMNS, FORCE_COLUMNS, Column
@@ -28,8 +32,9 @@ extensions = [
     "sphinx_click",
     "sphinx_copybutton",
     "sphinx_design",
+    "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns: list[str] = []
+exclude_patterns = ["gallery"]  # the pages of its scripts are made in case_studies
 nitpicky = True
 nitpick_ignore_regex = [
     ("c:identifier", r"ptrdiff_t|size_t"),
@@ -51,6 +56,22 @@ autosummary_generate = False
 maximum_signature_line_length = 80
 numpydoc_show_class_members = False
 
+# Pages are made of the scripts' texts and code; the numbers and pictures are those of full-size runs.
+sphinx_gallery_conf = {
+    "examples_dirs": "gallery",
+    "gallery_dirs": "case_studies",
+    "filename_pattern": r"$.^",  # none is run
+    "ignore_pattern": r"common\.py",
+    "within_subsection_order": "ExampleTitleSortKey",
+    "download_all_examples": False,
+    "notebook_extensions": set(),
+    "min_reported_time": 1e9,
+    "show_signature": False,
+    "write_computation_times": False,
+    "remove_config_comments": True,
+}
+
+html_math_renderer = "mathml"  # browsers draw it themselves: nothing is downloaded
 html_theme = "furo"
 html_title = f"lpr_fast {release}"
 html_static_path = ["_static"]
@@ -69,14 +90,31 @@ myst_substitutions = {"columns": table_of(COLUMNS), "force_columns": table_of(FO
 myst_heading_anchors = 3
 
 
-# Files of the tree that pages link to, and the pages that show them.
-SHOWN = {"../../cpp/lammps/README.md": "../reference/lammps.md"}
+# Files of the tree that pages link to, and the pages that show them; paths are from docs/.
+SHOWN = {
+    r"\.\./cpp/lammps/README\.md": "reference/lammps.md",
+    r"gallery/README\.rst": "case_studies/index.rst",
+    r"gallery/(\w+)\.py": r"case_studies/\1.rst",
+}
 
 
-def link_to_pages(_app: Sphinx, _name: str, source: list[str]) -> None:
+def link_to_pages(_app: Sphinx, name: str, source: list[str]) -> None:
     """Turn links to files that are shown on the site into links to their pages."""
+    up = "../" * name.count("/")
     for file, page in SHOWN.items():
-        source[0] = source[0].replace(f"]({file})", f"]({page})")
+        source[0] = re.sub(rf"\]\({re.escape(up)}{file}(?=[)#])", rf"]({up}{page}", source[0])
+
+
+def write_math(translator: HTML5Translator, node: nodes.math) -> None:
+    """Write a formula in a line."""
+    translator.body.append(tex2mathml(node.astext(), as_block=False))
+    raise nodes.SkipNode
+
+
+def write_math_block(translator: HTML5Translator, node: nodes.math_block) -> None:
+    """Write a formula of its own, which scrolls where it is wider than the window."""
+    translator.body.append(f'<div class="math">{tex2mathml(node.astext(), as_block=True)}</div>')
+    raise nodes.SkipNode
 
 
 def read_headers(_app: Sphinx) -> None:
@@ -84,8 +122,15 @@ def read_headers(_app: Sphinx) -> None:
     subprocess.run(["doxygen", "docs/Doxyfile"], cwd=ROOT, check=True)
 
 
+def escape_bars(_app: Sphinx, _what: str, _name: str, _object: object, _options: object, lines: list[str]) -> None:
+    """Let |x| in the text of docstrings be a norm, and not a substitution."""
+    lines[:] = [line if "\\" in line or "``" in line else line.replace("|", "\\|") for line in lines]
+
+
 def setup(app: Sphinx) -> None:
-    """Name what Pygments has no colours for."""
-    app.add_lexer("lammps", TextLexer)
+    """Add to Sphinx what this site needs."""
+    app.add_lexer("lammps", TextLexer)  # Pygments has none
+    app.add_html_math_renderer("mathml", (write_math, None), (write_math_block, None))
     app.connect("builder-inited", read_headers, priority=100)  # before Breathe
+    app.connect("autodoc-process-docstring", escape_bars)
     app.connect("source-read", link_to_pages)

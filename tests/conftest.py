@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,10 @@ settings.load_profile("same")
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so would the processes that they interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Read by every process that a test starts.
+_STARTED = str(Path(__file__).with_name("started"))
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [_STARTED, os.environ.get("PYTHONPATH")]))
 
 _solved: list[Solved] = []
 _reports: list[str] = []

@@ -35,7 +35,10 @@ def test_a_model_file_is_calibrated_and_says_so(folder: Path) -> None:
     assert result.exit_code == 0, result.output
     expected = load_model(folder / "m.lpr").calibrate(ase.io.iread(folder / "held-out.xyz"))
     assert load_model(folder / "c.lpr").calibration == expected.calibration
-    line = f"prior variance {expected.calibration.prior_variance:.4g} (+-50 %) of the projected process, by 8 totals"
+    line = (
+        f"prior variance {expected.calibration.prior_variance:.4g} (+-50 %) of the projected process, from 8 total "
+        "energies"
+    )
     assert line in result.output
     assert line in run("info", folder / "c.lpr").output
     assert "sigma     none" in run("info", folder / "m.lpr").output
@@ -46,7 +49,7 @@ def test_a_fit_is_calibrated_at_once(folder: Path) -> None:
     fit = run("fit", folder / "train.xyz", "-o", folder / "f.lpr", "--calibrate", folder / "held-out.xyz", *given)
     assert fit.exit_code == 0, fit.output
     assert load_model(folder / "f.lpr").calibration.n_totals == 8
-    assert "by 8 totals" in fit.output
+    assert "from 8 total energies" in fit.output
 
 
 def test_reliability_is_told_and_drawn(folder: Path) -> None:
@@ -54,7 +57,7 @@ def test_reliability_is_told_and_drawn(folder: Path) -> None:
     for number in (1, 2):
         result = run("reliability", folder / "r.lpr", folder / "test.xyz", "-o", folder / f"{number}.png")
         assert result.exit_code == 0, result.output
-    assert "totals    8; mean absolute error " in result.output
+    assert "energies  8 total energies: mean absolute error " in result.output
     assert result.output.count("% of the errors") == 4
     assert (folder / "1.png").read_bytes() == (folder / "2.png").read_bytes()
     run("reliability", folder / "r.lpr", folder / "test.xyz")
@@ -96,9 +99,9 @@ def test_forces_and_intervals_are_calibrated_and_told(alloy: Path) -> None:
     told = (alloy / "calibrate.txt").read_text()
     for output in (told, run("info", alloy / "c.lpr").output):
         assert (
-            f"prior variance {forces.prior_variance:.4g} of the subset of regressors, by {forces.n_atoms} ato" in output
+            f"prior variance {forces.prior_variance:.4g} of the subset of regressors, from {forces.n_atoms} a" in output
         )
-        assert f"left out: {100 * forces.share_left_out:.3g} % of the atoms" in output
+        assert f"ignored: {100 * forces.share_left_out:.3g} % of the atoms" in output
         cold, hot = (intervals.energy[name].quantile for name in ("cold", "hot"))
         within = f"within {cold:.3g} (cold: 20 structures), {hot:.3g} (hot: 20 structures) sigma"
         assert f"80 % of the energies of new structures are {within}" in output
@@ -108,17 +111,17 @@ def test_forces_and_intervals_are_calibrated_and_told(alloy: Path) -> None:
 def test_reliability_of_forces_and_intervals_is_told_and_drawn(alloy: Path) -> None:
     result = run("reliability", alloy / "c.lpr", alloy / "test.xyz", "-o", alloy / "r.svg")
     assert result.exit_code == 0, result.output
-    assert "forces    of " in result.output
+    assert "forces    on " in result.output
     assert result.output.count("% of the components") == 4
     assert result.output.count("% of the errors") == 4
-    assert "intervals that hold 80 % hold " in result.output
-    assert "% of cold (15), " in result.output
+    assert "intervals those for 80 % hold " in result.output
+    assert "% of 15 energies in group cold, " in result.output
     model, test = load_model(alloy / "c.lpr"), ase.io.read(alloy / "test.xyz", ":")
     found = model.intervals(test)
     energies = [frame.get_potential_energy() / len(frame) for frame in test]
     hot = found.group == "hot"
     share = (abs(found.energy_per_atom - energies) <= found.half_width)[hot].mean()
-    assert f"{100 * share:.1f} % of hot (15) of the energies" in result.output
+    assert f"{100 * share:.1f} % of 15 energies in group hot" in result.output
     assert (alloy / "r.svg").read_text().count("sigma of the component") == 1
 
 
@@ -127,7 +130,7 @@ def test_mistakes_are_one_sentence(folder: Path) -> None:
     ase.io.write(folder / "bare.xyz", bare, format="extxyz")
     held_out = folder / "held-out.xyz"
     cases: list[tuple[tuple[Any, ...], str]] = [
-        (("reliability", folder / "m.lpr", held_out), "m.lpr was not calibrated; do so with lpr-fast calibrate"),
+        (("reliability", folder / "m.lpr", held_out), "m.lpr is not calibrated; run lpr-fast calibrate first"),
         (("calibrate", folder / "m.lpr", folder / "bare.xyz", "-o", folder / "x.lpr"), "frame 0 has no energy named"),
         (("calibrate", folder / "m.lpr", held_out, "-o", folder / "m.lpr"), "would overwrite an input"),
         (("reliability", folder / "m.lpr", held_out, "-o", folder / "x.gif"), "must end in .png, .pdf or .svg"),

@@ -186,7 +186,7 @@ def test_a_worker_that_dies_leaves_what_is_done_and_the_same_call_goes_on(folder
 
     with local_processes(1) as executor:
         pid = executor.submit(os.getpid).result()
-        expected = r"^a worker died, or the executor gave up \(.*\); what is done is safe: give the same command again"
+        expected = r"^a worker died, or the executor failed \(.*\); finished work is kept: give the same command again"
         with pytest.raises(LprError, match=expected):
             score(folder, "parts", executor=executor, progress=kill)
     assert complete(folder / "parts")
@@ -237,7 +237,7 @@ def test_a_run_that_was_killed_leaves_no_process_and_goes_on_with_other_workers(
     # Workers that are in another folder.
     relative = [part.replace(f"{long}/", "") for part in command(long, "parts", "--scheduler", dask.scheduler_address)]
     again = subprocess.run(relative, capture_output=True, text=True, check=True, cwd=long)
-    match = re.search(r"lpr-fast: went on: (\d+) frames had been done before\.", again.stderr)
+    match = re.search(r"lpr-fast: resumed: (\d+) frames had been scored before\.", again.stderr)
     assert match
     assert int(match.group(1)) >= 250
     assert "scored    2000 frames, 16000 atoms" in again.stdout
@@ -258,7 +258,7 @@ def test_an_interrupt_says_how_to_go_on(long: Path, processes: Executor) -> None
         stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
     assert (stdout, len(stderr.splitlines())) == ("", 1), stderr
-    assert re.match(r"lpr-fast: interrupted, what the workers have written is safe; give the same command", stderr)
+    assert re.match(r"lpr-fast: interrupted; the finished work of the workers is kept: give the same command", stderr)
     assert score(long, "stopped", long / "long.xyz", executor=processes).resumed_at >= 250
     assert contents(long / "stopped") == contents(long / "whole")
 
@@ -282,14 +282,14 @@ def test_what_is_left_of_other_runs_is_gone_on_with_or_told(folder: Path, proces
     with pytest.raises(InvalidInputError, match="has shards of runs of 2, 3 shards; delete those that are not meant"):
         score(folder, "parts", executor=processes)
     Journal(folder / "parts" / "md.csv", {"shard": None}).write({})
-    with pytest.raises(InvalidInputError, match="was begun without workers; go on without, or delete that file"):
+    with pytest.raises(InvalidInputError, match="has no workers; resume it without them, or delete that file"):
         score(folder, "parts", executor=processes)
 
 
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({"shard": "1/2"}, "a shard is a job of its own, without workers; give one or the other"),
+        ({"shard": "1/2"}, "shard and executor were given, but a shard has no workers; give one of them"),
         ({"source": "-"}, "standard input cannot be read by workers; give files"),
         ({"source": silicon(1)}, "frames in memory cannot be read by workers; give files"),
         ({"executor": 3}, r"executor is 3; give a concurrent.futures.Executor, such as Client\(...\).get_executor\(\)"),
@@ -306,12 +306,12 @@ def test_what_cannot_work_is_one_sentence(
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({"workers": 2, "scheduler": "tcp://127.0.0.1:9"}, "a scheduler has its own workers; give a scheduler, or"),
+        ({"workers": 2, "scheduler": "tcp://127.0.0.1:9"}, "a scheduler and a number of workers were given, but"),
         ({"workers": -1}, "workers is -1; it must not be negative"),
         ({"scheduler": "tcp://127.0.0.1:9"}, "no Dask scheduler answers at tcp://127.0.0.1:9; give the address"),
         ({"scheduler": "nonsense"}, "no Dask scheduler answers at nonsense"),
         ({"scheduler": "none.json"}, "No such file or directory: 'none.json'"),
-        ({"scheduler": "other.json"}, "is no scheduler file of Dask; give the one that it wrote"),
+        ({"scheduler": "other.json"}, "is not a scheduler file of Dask; give the file that the scheduler wrote"),
     ],
 )
 def test_workers_that_cannot_be_had_are_told(
@@ -340,9 +340,9 @@ def test_a_scheduler_without_workers_is_told(monkeypatch: pytest.MonkeyPatch) ->
     [
         (
             {"versions": {"ase": "0.0.1"}},
-            "has ase .*, but where the run was begun it is 0.0.1; install the same",
+            "has ase .*, but the main process has 0.0.1; install the same",
         ),
-        ({"instruction set": "mmx", "available": []}, "but where the run was begun it is mmx, which gives other bits"),
+        ({"instruction set": "mmx", "available": []}, "but the main process with mmx, which gives other bits"),
     ],
 )
 def test_workers_that_would_compute_other_bits_are_refused(

@@ -61,7 +61,7 @@ def test_the_commands_give_the_numbers_of_the_calls(folder: Path) -> None:
     assert "3 frames, 24 atoms" in printed
     errors = fitted(train).predict(md).energy - [frame.get_potential_energy() for frame in md]
     error = f"{np.sqrt(np.mean((errors / 8) ** 2)):.4g}"
-    assert f"root mean square error {error} per atom in the unit of the energies, of 3 frames" in printed
+    assert f"RMSE {error} per atom, in the unit of the energies, over 3 frames" in printed
     for stage in ("reading", "scoring", "writing"):
         assert re.search(rf"^seconds .*{stage} ", printed, re.MULTILINE)
     assert re.search(r"^written .*out\.npz$", printed, re.MULTILINE)
@@ -108,14 +108,14 @@ def test_all_of_featomic_can_be_given_in_a_file(folder: Path, suffix: str) -> No
 def test_info_tells_where_a_model_comes_from(folder: Path) -> None:
     printed = succeed("info", folder / "m.lpr").output
     facts = ["SparseKernelModel", "species Si", "6 structures, 48 atoms", "train.xyz", "sha256", "12 environments"]
-    facts += ["mu = 0.001", "loss on total energies", "condition number", "an atom: Si", '"radius": 3.5']
+    facts += ["mu = 0.001", "loss on total energies", "condition number", "per atom: Si", '"radius": 3.5']
     for part in facts:
         assert part in printed
 
 
 def test_without_energies_the_command_says_so(folder: Path) -> None:
     printed = succeed("fit", folder / "train.xyz", "-o", folder / "m2.lpr", "--no-energies", *OPTIONS).output
-    assert "energies  none (as asked)" in printed
+    assert "energies  none (--no-energies)" in printed
     bare = [Atoms(frame.symbols, frame.positions, cell=frame.cell, pbc=True) for frame in silicon()]
     ase.io.write(folder / "bare.xyz", bare)
     printed = succeed("fit", folder / "bare.xyz", "-o", folder / "m2.lpr", *OPTIONS).output
@@ -130,8 +130,8 @@ def test_unknown_species_can_be_nan(folder: Path) -> None:
     ase.io.write(folder / "other.xyz", [*silicon(1), *gallium_arsenide(1)])
     options = ("--unknown-species", "nan")
     printed = succeed("score", folder / "m.lpr", folder / "other.xyz", "-o", folder / "out.extxyz", *options).output
-    assert "8 atoms are, or are near, species that the model does not know: NaN" in printed
-    assert "of 1 frames that have energies" in printed
+    assert "8 atoms have NaN: their species, or that of a neighbour, is not in the model" in printed
+    assert "over 1 frame with energies" in printed
     lpr = ase.io.read(folder / "out.extxyz", "1").arrays["lpr"]
     assert np.isnan(lpr).all()
 
@@ -327,7 +327,7 @@ MISTAKES: dict[str, tuple[Callable[[Path], list[object]], str]] = {
     "NaN regularizer": (lambda f: fit_with(f, "--regularizer", "nan"), "regularizer is nan; it must be finite"),
     "text regularizer": (
         lambda f: fit_with(f, "--regularizer", "small"),
-        "the regularizer is 'small'; give a positive number",
+        "regularizer is 'small'; give a positive number",
     ),
     "no active environments": (lambda f: fit_with(f, "--n-active", 0), "n_active is 0; it must be positive"),
     "zeta of zero": (lambda f: fit_with(f, "--zeta", 0), "zeta is 0; it must be finite and positive"),
@@ -337,7 +337,7 @@ MISTAKES: dict[str, tuple[Callable[[Path], list[object]], str]] = {
     "negative cutoff": (lambda f: fit_with(f, "--cutoff", -1), "radius in hypers is -1.0; it must be"),
     "negative width": (lambda f: fit_with(f, "--width", -1), "width in hypers is -1.0; it must be"),
     "negative radial": (lambda f: fit_with(f, "--max-radial", -1), "max_radial in hypers is -1; it must be"),
-    "hypers twice": (lambda f: fit_with(f, "--hypers", hypers_file(f)), "put everything into the file"),
+    "hypers twice": (lambda f: fit_with(f, "--hypers", hypers_file(f)), "put all settings into the file"),
     "missing hypers": (
         lambda f: ["fit", f / "train.xyz", "-o", f / "n.lpr", "--hypers", f / "no.json"],
         "No such file",

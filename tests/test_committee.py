@@ -237,7 +237,7 @@ def test_the_command_writes_a_model_with_members(rows: TrainingRows, tmp_path: P
     arguments = ["committee", str(rows._path), "-o", str(output), "--members", "3", "--with-replacement"]
     result = CliRunner().invoke(command, arguments)
     assert result.exit_code == 0, result.output
-    assert "3 members of 18 structures" in result.output
+    assert "3 members, each fitted to 18" in result.output
     assert "split" not in result.output
     assert load_model(output)._model.members.shape[0] == 3
 
@@ -247,7 +247,7 @@ def test_the_command_says_what_the_spread_does_not_show(tmp_path: Path) -> None:
     path = tmp_path / "x.rows"
     SparseKernelModel.fit(frames, hypers=HYPERS, n_active=6, regularizer=1e-3, baseline=baseline, keep_rows=path)
     result = CliRunner().invoke(command, ["committee", str(path), "-o", str(tmp_path / "x.lpr")])
-    assert "leave the split between species open" in result.output
+    assert "do not determine how the energy is split between species" in result.output
 
 
 def test_structures_without_an_energy_are_in_no_member(frames: list[Atoms], tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def test_a_run_that_was_killed_goes_on_with_the_descriptor_of_its_command(
     succeed(*arguments, tmp_path / "whole.h5")
     command = [sys.executable, "-c", PROGRAM, *map(str, arguments), str(tmp_path / "parts.h5")]
     assert killed(command, 0.3, after=tmp_path / "parts.h5.journal")
-    assert "went on from frame" in run(*arguments, tmp_path / "parts.h5").output
+    assert "resumed at frame" in run(*arguments, tmp_path / "parts.h5").output
     assert (tmp_path / "parts.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
 
 

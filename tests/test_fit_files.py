@@ -184,7 +184,7 @@ def command(folder: Path, out: str, *options: str) -> list[str]:
     return [sys.executable, "-c", PROGRAM, *arguments, "--max-angular", "3", "--n-active", "12", *options]
 
 
-@pytest.mark.parametrize("n_kills", [int(os.environ.get("LPR_FAST_KILLS", "8"))])
+@pytest.mark.parametrize("n_kills", [int(os.environ.get("LPR_FAST_KILLS", "5"))])
 def test_a_fit_that_was_killed_again_and_again_writes_the_same_bytes(n_kills: int, folder: Path) -> None:
     ase.io.write(folder / "train.xyz", silicon(60) * 10)
     start = time.monotonic()
@@ -213,15 +213,15 @@ def test_an_interrupt_says_how_to_go_on(folder: Path) -> None:
         stderr = process.communicate(timeout=60)[1].decode()
     assert process.returncode == 130, stderr
     match = re.fullmatch(
-        r"lpr-fast: interrupted, the active set and (\d+) structures are safe; give the same command again to go on, "
-        r"or delete .*/m\.lpr\.journal to start afresh\.\n",
+        r"lpr-fast: interrupted; the active set and (\d+) structures are kept: give the same command again to resume, "
+        r"or delete .*/m\.lpr\.journal to start anew\.\n",
         stderr,
     )
     assert match, stderr
     assert 0 < int(match.group(1)) < 2400
     assert (folder / "m.lpr").read_text() == "old"
     again = subprocess.run(command(folder, "m.lpr"), capture_output=True, text=True, check=True)
-    assert f"went on from structure {match.group(1)} of the second pass" in again.stderr
+    assert f"resumed at structure {match.group(1)} of the second pass" in again.stderr
     assert "2400 structures" in again.stdout
     assert names(folder) == {"train.xyz", "m.lpr"}
 
@@ -261,18 +261,18 @@ def test_an_unfinished_fit_goes_on(unfinished: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ("input", r"begun with another input \(.*train.xyz has changed\); give the same files again, as they were, or"),
-        ("selection", r"begun with another input \(.*train.xyz then, .*train.xyz@:30 now\); give the same files"),
-        ("hypers", "begun with another descriptor; give the same"),
+        ("input", r"has another input \(.*train.xyz has changed\); give the same, unchanged files again, or"),
+        ("selection", r"has another input \(.*train.xyz then, .*train.xyz@:30 now\); give the same, unchanged"),
+        ("hypers", "has another descriptor; give the same"),
         ("n_active", r"another size of the active set \(12 then, 13 now\)"),
         ("loss", r"another loss \(total then, per_atom now\)"),
-        ("provenance", "begun with another provenance;"),
+        ("provenance", "has another provenance;"),
         ("version", r"another version of lpr_fast \(0.0.1 then, .* now\); install that version"),
         ("level", r"another instruction set \(mmx then, .* now\); set LPR_FAST_INSTRUCTION_SET=mmx"),
-        ("journal", "is no journal that this version can read"),
-        ("active set", r"m\.lpr\.active\.unfinished is damaged or gone; delete .*m\.lpr\.journal to start afresh"),
-        ("no active set", r"m\.lpr\.active\.unfinished is damaged or gone; delete .*m\.lpr\.journal to start afresh"),
-        ("rows", r"m\.lpr\.rows\.unfinished is damaged or gone; delete .*m\.lpr\.journal to start afresh"),
+        ("journal", "is not a journal that this version can read"),
+        ("active set", r"m\.lpr\.active\.unfinished is damaged or gone; delete .*m\.lpr\.journal to start anew"),
+        ("no active set", r"m\.lpr\.active\.unfinished is damaged or gone; delete .*m\.lpr\.journal to start anew"),
+        ("rows", r"m\.lpr\.rows\.unfinished is damaged or gone; delete .*m\.lpr\.journal to start anew"),
     ],
 )
 def test_another_fit_is_refused_and_harms_nothing(change: str, expected: str, unfinished: Path) -> None:
@@ -347,7 +347,7 @@ def test_a_file_that_changes_meanwhile_is_noticed(stage: str, folder: Path) -> N
             text = (folder / "train.xyz").read_text()
             (folder / "train.xyz").write_text(text.replace("0.1", "0.2", 1))
 
-    with pytest.raises(InvalidInputError, match=r"train\.xyz changed while the model was fitted; begin again"):
+    with pytest.raises(InvalidInputError, match=r"train\.xyz changed during the fit; fit again when"):
         fit_files(folder / "train.xyz", folder / "m.lpr", **OPTIONS, progress=touch)
     assert names(folder) == {"train.xyz"}
 
@@ -371,11 +371,11 @@ BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a folder": (lambda f: f, "is a folder; give a file of structures"),
     "NaN positions": (
         lambda f: [f / "train.xyz", write(f / "n.xyz", Atoms("Si", [[np.nan, 0, 0]]))],
-        "frame 60, atom 0 has a position that is not finite; mend or remove it",
+        "frame 60, atom 0 has a position that is not finite; correct or remove",
     ),
     "a frame without atoms": (lambda f: [f / "train.xyz", write(f / "n.xyz", Atoms())], "frame 60 has no atoms"),
-    "standard input": (lambda _: "-", "standard input cannot be read again, as a fit does; give files"),
-    "frames in memory": (lambda _: silicon(), "frames in memory cannot be read again, as a fit does; give files"),
+    "standard input": (lambda _: "-", "standard input can be read only once, but a fit reads it several"),
+    "frames in memory": (lambda _: silicon(), "frames in memory can be read only once, but a fit reads it several"),
 }
 
 
@@ -423,7 +423,7 @@ def test_a_fit_whose_worker_dies_goes_on(folder: Path, monkeypatch: pytest.Monke
                 os.kill(pid, signal.SIGKILL)
 
         with pytest.raises(
-            LprError, match=r"a worker died, or the executor gave up \(.*\); what is done is safe: give"
+            LprError, match=r"a worker died, or the executor failed \(.*\); finished work is kept: give"
         ):
             fit_files(folder / "train.xyz", folder / "there.lpr", **OPTIONS, executor=executor, progress=kill_one)
     assert (folder / "there.lpr.rows.unfinished").exists()

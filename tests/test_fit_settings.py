@@ -179,9 +179,9 @@ def test_a_given_active_set_is_the_same_from_files_and_the_command_line(frames: 
     for text, says in (
         ("0 0\n0 99\n", "active_set has atom 99 of frame 0"),
         ("0 0\n0 0\n", "has an environment twice"),
-        ("0 x\n", "has to hold two integers in each line"),
-        ("0 1 2\n", "has to hold two integers in each line"),
-        ("", "has to hold two integers in each line"),
+        ("0 x\n", "is not an active set; give a model file, or a text file with two integers in each line"),
+        ("0 1 2\n", "is not an active set; give a model file, or a text file with two integers in each line"),
+        ("", "is not an active set; give a model file, or a text file with two integers in each line"),
     ):
         listed.write_text(text)
         result = run("fit", train, "-o", path, *toy, "--active-set", listed)
@@ -210,7 +210,7 @@ def test_groups_have_short_names_and_the_model_and_its_rows_different_ones(frame
     with pytest.raises(InvalidInputError, match="has 65 bytes, more than 64"):
         LinearModel.fit(long, **LINEAR)
     LinearModel.fit(long, group_key="kind", **LINEAR)
-    with pytest.raises(InvalidInputError, match="is to hold the model and its rows"):
+    with pytest.raises(InvalidInputError, match="was given for the model and for its rows"):
         fit_files(train, train.with_name("m"), model="linear", keep_rows=train.with_name("m"), **LINEAR)
 
 

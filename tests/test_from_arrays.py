@@ -131,8 +131,8 @@ def test_the_command_line_knows_such_models(tmp_path: Path) -> None:
     path = tmp_path / "m.lpr"
     linear(energies=ENERGIES).save(path)
     printed = CliRunner().invoke(lpr_fast, ["info", str(path)])
-    assert "6, computed elsewhere: the model was built from arrays" in printed.output
-    assert "energies  baseline of an atom: C " in printed.output
+    assert "6, from another program: the model was built from arrays" in printed.output
+    assert "energies  baseline per atom: C " in printed.output
     ase.io.write(tmp_path / "md.xyz", gallium_arsenide())
     refused = CliRunner().invoke(
         lpr_fast, ["score", str(path), str(tmp_path / "md.xyz"), "-o", str(tmp_path / "o.npz")]

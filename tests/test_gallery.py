@@ -20,7 +20,6 @@ from common import DATA, Study, by_name
 
 GALLERY = Path(__file__).parents[1] / "docs" / "gallery"
 NAMES = sorted(path.stem for path in GALLERY.glob("*.py") if path.stem != "common")
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 def study(name: str) -> Study:
@@ -36,30 +35,27 @@ def found(name: str) -> dict[str, list[float]]:
     return by_name([case.measure(case.reduced, seed) for seed in range(case.n_seeds[0])])
 
 
-def blocks_of(name: str) -> list[tuple[str, str]]:
-    """Language and text of each block of a page."""
-    return FENCE.findall((GALLERY / f"{name}.md").read_text())
-
-
 # Scripts and pages
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_a_reader_copies_has_ten_lines_at_most_and_stands_on_the_page(name: str) -> None:
+def test_what_a_reader_copies_has_ten_lines_at_most_and_is_on_the_page(name: str) -> None:
     source = inspect.getsource(study(name).recipe)
     lines = [line for line in source.split('"""')[2].splitlines() if line.strip() and not line.strip().startswith("#")]
     assert len(lines) <= 10
-    assert any(language == "python" and source.strip() in text for language, text in blocks_of(name))
+    page = (GALLERY / f"{name}.py").read_text()
+    assert f"# .. literalinclude:: /gallery/{name}.py\n#    :language: python\n#    :pyobject: recipe\n" in page
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_page_has_the_numbers_of_the_command_and_the_picture(name: str) -> None:
-    (printed,) = [text for _, text in blocks_of(name) if text.startswith(f"$ python docs/gallery/{name}.py --full\n")]
-    rows = {re.split(r"  +", line)[0] for line in printed.splitlines()[2:]}
-    assert rows == set(found(name))
-    picture = GALLERY / f"{name}.png"
-    assert f"]({picture.name})" in (GALLERY / f"{name}.md").read_text()
-    assert picture.stat().st_size < 150_000
+    command, _, *lines = (GALLERY / f"{name}.txt").read_text().splitlines()
+    assert command == f"$ python docs/gallery/{name}.py --full"
+    assert {re.split(r"  +", line)[0] for line in lines} == set(found(name))
+    page = (GALLERY / f"{name}.py").read_text()
+    assert f"# .. literalinclude:: /gallery/{name}.txt\n" in page
+    assert f".. image:: /gallery/{name}.png\n   :alt: " in page
+    assert (GALLERY / f"{name}.png").stat().st_size < 150_000
 
 
 def test_a_script_writes_its_table_its_numbers_and_its_picture_and_says_where(tmp_path: Path) -> None:

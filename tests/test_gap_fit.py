@@ -288,10 +288,10 @@ def test_delta_may_be_left_to_the_evidence(folder: Path) -> None:
 def test_the_command_line_refuses_what_contradicts_the_command_of_gap_fit(folder: Path) -> None:
     both = run("fit", "--gap-fit", "command", "--cutoff", "3", "--zeta", "2", "-o", "m.lpr")
     assert both.exit_code == 2
-    assert "--gap-fit and --cutoff, --zeta were given; say it in the command of gap_fit" in both.output
+    assert "--gap-fit and --cutoff, --zeta were given, but the gap_fit command sets these" in both.output
     nothing = run("fit", "-o", "m.lpr")
     assert nothing.exit_code == 2
-    assert "there are no training structures; name a file, such as train.xyz." in nothing.output
+    assert "no training structures were given; name a file, for example train.xyz." in nothing.output
     missing = run("fit", "--gap-fit", "no_file", "-o", "m.lpr")
     assert missing.exit_code == 2
     assert "no_file: No such file or directory." in missing.output

@@ -96,7 +96,7 @@ def test_the_summary_names_the_group_that_is_least_rigid_for_its_size(folder: Pa
     of_mean = found.n_atoms**2 * found.lpr_held
     lowest = int(of_mean.argmin())
     where = f"layer '{found.group[lowest]}' of frame {found.frame[lowest]}, {found.n_atoms[lowest]} atoms"
-    assert f"groups    least rigid for its size: {where}: LPR held of its mean {of_mean[lowest]:.3g}" in made.output
+    assert f"groups    the mean energy of {where}, is least rigid: LPR held {of_mean[lowest]:.3g}" in made.output
     assert f"energy {found.energy[lowest]:.6g} +- {found.sigma[lowest]:.2g}" in made.output
     as_json = run("score", folder / "m.lpr", folder / "md.xyz", "-o", folder / "s.csv", "--groups", "layer", "--json")
     facts = json.loads(as_json.stdout)["groups"]
@@ -118,11 +118,25 @@ def test_many_names_are_one_line(folder: Path) -> None:
     assert table[3].startswith("written")
 
 
+def test_frames_without_labels_of_groups_can_be_skipped(folder: Path) -> None:
+    frames = layered(gallium_arsenide(3, seed=50))
+    del frames[1].arrays["layer"]
+    ase.io.write(folder / "some.xyz", frames, format="extxyz")
+    made = run(
+        *("score", folder / "m.lpr", folder / "some.xyz", "-o", folder / "some.csv"),
+        *("--groups", "layer", "--on-error", "skip"),
+    )
+    assert made.exit_code == 3, made.output
+    assert "skipped   1 frame, the first because frame 1 has no labels named 'layer'" in made.output
+    assert [line["frame"] for line in lines_of(folder / "some.csv.groups.csv")] == ["0", "0", "2", "2"]
+    assert [line["frame"] for line in lines_of(folder / "some.csv")] == ["0", "2"]
+
+
 def test_what_cannot_be_grouped_is_one_sentence(folder: Path) -> None:
     given = ("score", folder / "m.lpr", folder / "md.xyz", "-o", folder / "bad.csv")
     result = run(*given, "--groups", "region")
     assert result.exit_code == 2
     assert "frame 0 has no labels named 'region', but layer, numbers; give the name" in result.output
     assert not list(folder.glob("bad.csv*"))
-    with pytest.raises(InvalidInputError, match="groups is no name of labels; give one that the frames carry"):
+    with pytest.raises(InvalidInputError, match="groups must be the name of labels in the frames; score"):
         score_trajectory(folder / "m.lpr", folder / "md.xyz", folder / "bad.csv", groups=[0, 1])  # type: ignore[arg-type]

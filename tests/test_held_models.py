@@ -158,14 +158,14 @@ def test_a_fit_says_of_which_species_there_are_few_atoms_and_whether_the_baselin
     ase.io.write(tmp_path / "one.xyz", frames, format="extxyz")
     ase.io.write(tmp_path / "two.xyz", [*frames, *alloys(3, seed=4, n_gold=1)], format="extxyz")
     printed = succeed("fit", tmp_path / "one.xyz", "-o", tmp_path / "one.lpr", *small).output
-    assert "few       training atoms of Cu 96, Au 96:" in printed
+    assert "few       training atoms of Cu (96), Au (96):" in printed
     assert (
         printed.count("note: the baseline is arbitrary, because there are 2 species, but only 1 independent comp") == 1
     )
     given = succeed("fit", tmp_path / "one.xyz", "-o", tmp_path / "x.lpr", *small, "--baseline", "Cu=0,Au=0").output
     assert "arbitrary" not in given
     printed = succeed("fit", tmp_path / "two.xyz", "-o", tmp_path / "two.lpr", *small).output
-    assert "few       training atoms of Au 99:" in printed
+    assert "few       training atoms of Au (99):" in printed
     assert "arbitrary" not in printed
 
 
@@ -176,4 +176,4 @@ def test_a_fit_says_where_its_active_set_is_blind(tmp_path: Path) -> None:
     for n_active, output, is_blind in (("8", few, True), ("240", many, False)):
         result = CliRunner().invoke(command, ["fit", train, "-o", output, "--n-active", n_active, *options])
         assert result.exit_code == 0, result.stderr
-        assert ("residuals of training environments reach" in result.stdout) == is_blind
+        assert ("residuals in the training set reach" in result.stdout) == is_blind

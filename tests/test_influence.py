@@ -395,8 +395,8 @@ def test_the_command_writes_what_the_call_finds(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["-o", "out.txt"], "out.txt is no name for a table; give one that ends in .csv."),
-        (["-o", "out.csv", "--largest-shift", "1"], "--largest-shift says which structures are redundant; give --red"),
+        (["-o", "out.txt"], "out.txt is not a table; give a name that ends in .csv."),
+        (["-o", "out.csv", "--largest-shift", "1"], "--largest-shift was given without --redundant, which it limits;"),
         (["-o", "out.csv", "--redundant", "-1"], "increase is -1.0; it must not be negative."),
         (
             ["-o", "out.csv", "--column", "lpr_held"],

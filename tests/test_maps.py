@@ -174,7 +174,7 @@ def test_similarities_to_prototypes_are_columns(model: SparseKernelModel) -> Non
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({"colour": "height"}, "there is no 'height' to colour the map by; take one of lpr, "),
+        ({"colour": "height"}, "there is no 'height' to colour the map by; give one of lpr, "),
         ({"colour": [1.0, 2.0]}, "colour has 2 values for 16 atoms; give one for each."),
         ({"n_environments": 0}, "n_environments is 0; ask for at least one."),
         ({"seed": -1}, "seed is -1; it must not be negative."),

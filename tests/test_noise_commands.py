@@ -56,9 +56,9 @@ def test_options_are_those_of_python(folder: Path) -> None:
     n_forces = 3 * sum(map(len, frames))
     lines = [
         "loss on labels in units of their noise",
-        f"labels    8 energies (sigma 0.02 eV), {n_forces} components of forces (sigma 0.05 eV/Å), 48 components",
-        "prior     delta = 0.7 eV\n",
-        "sigma     of local energies is LPR^-0.5 in eV",
+        f"labels    8 energies (sigma 0.02 eV), {n_forces} force components (sigma 0.05 eV/Å), 48 virial compo",
+        "prior     standard deviation of a local energy, delta = 0.7 eV\n",
+        "sigma     of a local energy is LPR^-0.5 in eV",
     ]
     told = succeed("info", folder / "m.lpr")
     for line in lines:
@@ -70,7 +70,7 @@ def test_options_are_those_of_python(folder: Path) -> None:
 def test_errors_of_the_training_set_are_told(folder: Path) -> None:
     said = fit(folder, *SIGMAS, "--delta", "0.7").output
     table = succeed("predict", folder / "m.lpr", folder / "train.xyz").splitlines()
-    assert "fitted    errors of the training set follow" in said
+    assert "fitted    errors on the training set" in said
     for line in table[1:]:
         assert line in said
     assert any(line.startswith("all ") for line in table)
@@ -110,7 +110,7 @@ def test_a_mask_that_no_structure_has_is_told_of(folder: Path) -> None:
 def test_delta_is_chosen_and_the_evidence_told(folder: Path) -> None:
     said = fit(folder, *SIGMAS).output
     choice = load_model(folder / "m.lpr").provenance["delta_choice"]
-    assert f"prior     delta = {choice['delta']:.4g} eV by evidence (" in said
+    assert f"local energy, delta = {choice['delta']:.4g} eV, by maximum evidence (" in said
 
 
 def test_kept_rows_are_tuned_by_all_labels(folder: Path) -> None:
@@ -120,7 +120,7 @@ def test_kept_rows_are_tuned_by_all_labels(folder: Path) -> None:
     assert told.splitlines()[0].split() == ["mu", "training", "left", "out", "forces", "log", "evidence"]
     choice = TrainingRows(rows).choose_regularizer()
     deltas = (choice.regularizer**-0.5, choice.evidence**-0.5)
-    assert f"delta = {deltas[0]:.3g} eV by leave-one-out error, {deltas[1]:.3g} eV by the evidence, which" in told
+    assert f"delta     {deltas[0]:.3g} eV by leave-one-out error, {deltas[1]:.3g} eV by maximum evidence, which" in told
     chosen = load_model(folder / "m.lpr").provenance["delta_choice"]["delta"]
     assert abs(np.log10(deltas[1] / chosen)) < 0.11  # a fifth of a decade of mu
     assert fit(folder, "--regularizer", "1", "--keep-rows", rows).exit_code == 0
@@ -130,13 +130,14 @@ def test_kept_rows_are_tuned_by_all_labels(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("factor", "said"),
     [
-        (1.4, "by evidence (0.9 to 1.1)"),
+        (1.4, "by maximum evidence (0.9 to 1.1)"),
         (
             5.0,
-            "labels are 5 times as far off as sigma says: a better model (a larger --n-active or --cutoff), or larger",
+            "the labels deviate 5 times as much as their sigmas say: use a better model (a larger --n-active or "
+            "--cutoff) or la",
         ),
-        (0.1, "labels are 10 times closer than sigma says: sigmas may be smaller"),
-        (None, "there are too few labels to say whether sigmas are right"),
+        (0.1, "the labels deviate 10 times less than their sigmas say: use smaller sigmas"),
+        (None, "there are too few labels to check their sigmas"),
     ],
 )
 def test_labels_that_are_farther_off_than_sigma_are_told_of(factor: float | None, said: str) -> None:
@@ -148,7 +149,7 @@ def test_labels_that_are_farther_off_than_sigma_are_told_of(factor: float | None
 def test_labels_without_a_sigma_are_told_of(folder: Path) -> None:
     said = fit(folder, "--sigma-energy", "0.02", "--delta", "1").output
     for name, option in (("forces    ", "force"), ("virials   ", "virial")):
-        assert f"{name}of 8 structures are not used; --sigma-{option} fits to them too\n" in said
+        assert f"{name}of 8 structures are not used; --sigma-{option} makes the fit use them\n" in said
     assert fit(folder, "--regularizer", "1").exit_code == 0
 
 

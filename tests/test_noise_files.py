@@ -115,7 +115,7 @@ def test_a_fit_that_is_stopped_after_every_structure_goes_on(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"sigma": {"energy": 0.01}}, "begun with another noise of the labels; give the same"),
+        ({"sigma": {"energy": 0.01}}, "has another noise of the labels; give the same"),
         ({"delta": 0.8}, "another regularizer"),
         ({"force_key": "forces"}, "another name of the forces"),
         ({"virial_key": "stress"}, "another name of the virials"),

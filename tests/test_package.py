@@ -148,6 +148,17 @@ def test_build_systems_are_answered_without_the_packages_of_the_command_line(opt
     assert printed.strip() == lpr_fast.__version__ or Path(printed.strip()).is_dir()
 
 
+def test_one_command_prints_what_a_bug_report_names() -> None:
+    command = [sys.executable, "-m", "lpr_fast", "--versions"]
+    variables = {**os.environ, "OMP_NUM_THREADS": "3"}
+    printed = subprocess.run(command, env=variables, check=True, capture_output=True, text=True).stdout
+    lines = printed.splitlines()
+    assert lines[0] == f"lpr-fast {lpr_fast.__version__}"
+    assert f"instruction set {lpr_fast.cpu_info().instruction_set} " in printed
+    assert lines[3].startswith("threads 3 of ")
+    assert f"numpy {version('numpy')}" in lines
+
+
 @pytest.mark.parametrize(
     ("shell", "words", "expected"),
     [

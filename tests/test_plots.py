@@ -143,7 +143,7 @@ def text(path: Path) -> Path:
 @pytest.mark.parametrize(
     ("prepare", "output", "expected"),
     [
-        (text, None, "is no HDF5 file; pictures are drawn from .* with -o md.lpr.h5"),
+        (text, None, "is not an HDF5 file; pictures need .* with -o md.lpr.h5"),
         (cut, None, "is damaged, or not whole; let lpr-fast score write it again"),
         (rewritten(lambda f: f.attrs.pop("format")), None, "holds no scores of lpr_fast; give the HDF5 file"),
         (rewritten(lambda f: f.attrs.modify("format_version", 99)), None, "has version 99 of the format"),

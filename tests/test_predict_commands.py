@@ -117,7 +117,7 @@ def test_the_file_has_predictions_under_the_names_of_ase_with_all_digits_and_kee
 
 def test_an_ensemble_gives_the_file_spreads_of_energies_and_forces(folder: Path) -> None:
     said = succeed("ensemble", folder / "m.lpr", "-o", folder / "e.lpr", "--members", 30, "--seed", 3, "--alpha", 0.5)
-    assert "30 members, which spread by a prior standard deviation of 0.5" in said
+    assert "30 members; their spread is that of a prior standard deviation of 0.5" in said
     succeed("predict", folder / "e.lpr", folder / "test.xyz", "-o", folder / "spread.xyz", "--quiet")
     frames = ase.io.read(folder / "test.xyz", ":")
     model = load_model(folder / "m.lpr").with_ensemble(30, seed=3, alpha=0.5)
@@ -134,7 +134,7 @@ def test_frames_without_labels_are_predicted_and_without_a_cell_have_no_stress(f
     frames = [Atoms("CuAu", [[0, 0, 0], [0, 0, 2.5]]), ase.build.bulk("Cu")]
     ase.io.write(folder / "bare.xyz", frames)
     printed = succeed("predict", folder / "m.lpr", folder / "bare.xyz", "-o", folder / "bare_out.xyz")
-    assert "errors    none: TRAJECTORY has no labels to compare with" in printed
+    assert "errors    none: the structures have no labels to compare with" in printed
     first, second = ase.io.read(folder / "bare_out.xyz", ":")
     assert "stress" not in first.calc.results
     assert "stress" in second.calc.results
@@ -186,7 +186,7 @@ def test_stress_of_the_opposite_sign_is_said(folder: Path) -> None:
         frame.calc = SinglePointCalculator(frame, stress=-stress[0])
     ase.io.write(folder / "reversed.xyz", frames)
     printed = succeed("predict", folder / "m.lpr", folder / "reversed.xyz")
-    assert "stress    the labels have the opposite sign of what is predicted" in printed
+    assert "stress    labels and predictions have opposite signs" in printed
     assert "opposite sign" not in succeed("predict", folder / "m.lpr", folder / "test.xyz")
 
 
@@ -194,7 +194,7 @@ CASES: dict[str, tuple[Callable[[Path], list[object]], str]] = {
     "no such model": (lambda f: ["predict", f / "x.lpr", f / "test.xyz"], "x.lpr"),
     "another format": (
         lambda f: ["predict", f / "m.lpr", f / "test.xyz", "-o", f / "out.h5"],
-        "out.h5 is no extended XYZ; give a name that ends in .xyz or .extxyz",
+        "out.h5 is not extended XYZ; give a name that ends in .xyz or .extxyz",
     ),
     "over the input": (
         lambda f: ["predict", f / "m.lpr", f / "test.xyz", "-o", f / "test.xyz"],
@@ -202,11 +202,11 @@ CASES: dict[str, tuple[Callable[[Path], list[object]], str]] = {
     ),
     "names that nothing has": (
         lambda f: ["predict", f / "m.lpr", f / "test.xyz", "--force-key", "dft"],
-        "no frame has forces named 'dft' that could be compared; correct --force-key, or leave it out",
+        "no frame has forces named 'dft'; correct --force-key, or leave it out",
     ),
     "names that nobody compares": (
         lambda f: ["predict", f / "m.lpr", f / "test.xyz", "--no-forces", "--force-key", "forces"],
-        "--no-forces was given with a name of forces or virials, which are not compared then; leave one of them out",
+        "--no-forces was given with --force-key or --virial-key, but without forces there is nothing to compare; leave",
     ),
     "one member": (
         lambda f: ["ensemble", f / "m.lpr", "-o", f / "e.lpr", "--members", 1],

@@ -260,7 +260,7 @@ def test_workers_and_processes_that_die_give_the_bits_of_one_that_does_not(
             if len(scored) == 4:
                 raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt, match="all rows and the model are safe; give the same command again"):
+    with pytest.raises(KeyboardInterrupt, match="all rows and the model are kept: give the same command again"):
         fit_files(tmp_path / "train.xyz", tmp_path / "parts.lpr", **OPTIONS, progress=stop)
     stages: list[str] = []
     again = fit_files(

@@ -226,10 +226,10 @@ def test_fit_and_tune_say_what_was_found(frames: list[Atoms], tmp_path: Path) ->
     printed = succeed("fit", tmp_path / "train.xyz", "-o", tmp_path / "m.lpr", "--keep-rows", rows, *small).output
     facts = load_model(tmp_path / "m.lpr").provenance["regularizer_choice"]
     assert f"mu = {facts['regularizer']:.3g} by leave-one-out error" in printed
-    assert f"{facts['leave_one_out_rmse_per_atom']:.3g} left out, per atom" in printed
-    assert f"the evidence takes {facts['evidence']:.3g}" in printed
-    assert f"{facts['error_of_size'][-1]:.3g} at 64" in printed
-    assert ("a larger --n-active would help" in printed) == facts["still_falls"]
+    assert f"{facts['leave_one_out_rmse_per_atom']:.3g} leave-one-out; " in printed
+    assert f"maximum evidence: {facts['evidence']:.3g}" in printed
+    assert f"{facts['error_of_size'][-1]:.3g} (M = 64)" in printed
+    assert ("use a larger --n-active" in printed) == facts["still_falls"]
     printed = succeed("tune", rows, "-o", tmp_path / "curve.svg").output
     assert "<- chosen" in printed
     assert f"mu = {facts['regularizer']:.3g} by leave-one-out error" in printed
@@ -240,7 +240,7 @@ def test_fit_and_tune_say_what_was_found(frames: list[Atoms], tmp_path: Path) ->
 
 def test_no_larger_active_set_is_advised_where_all_environments_are_active() -> None:
     choice = {"sizes": [8, 16], "error_of_size": [2.0, 1.0], "still_falls": True}
-    assert "a larger --n-active would help" in str(size_line({"regularizer_choice": choice, "pool": {14: 17}}))
+    assert "use a larger --n-active" in str(size_line({"regularizer_choice": choice, "pool": {14: 17}}))
     assert "all environments are active" in str(size_line({"regularizer_choice": choice, "pool": {14: 16}}))
 
 

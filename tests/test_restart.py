@@ -67,7 +67,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".json"}
 
 
-@pytest.mark.parametrize("n_kills", [int(os.environ.get("LPR_FAST_KILLS", "10"))])
+@pytest.mark.parametrize("n_kills", [int(os.environ.get("LPR_FAST_KILLS", "5"))])
 def test_a_run_that_was_killed_again_and_again_writes_the_same_bytes(n_kills: int, folder: Path) -> None:
     start = time.monotonic()
     assert not killed(command(folder, "whole"), 300)
@@ -110,14 +110,14 @@ def test_an_interrupt_leaves_what_was_there_and_says_how_to_go_on(folder: Path) 
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
     sentence = (
-        r"lpr-fast: interrupted, (\d+) frames are safe; give the same command again to go on, or delete .*journal"
+        r"lpr-fast: interrupted; (\d+) frames are kept: give the same command again to resume, or delete .*journal"
     )
     match = re.match(sentence, stderr)
     assert match
     assert len(stderr.splitlines()) == 1
     assert (folder / "out.extxyz").read_text() == "old"
     again = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert f"went on from frame {match.group(1)}" in again.stderr
+    assert f"resumed at frame {match.group(1)}" in again.stderr
     assert "12000 frames" in again.stdout
     names = {path.name for path in folder.iterdir()}
     assert names == {"md.xyz", "m.lpr", "long.xyz", "out.extxyz", "out.extxyz.json"}
@@ -160,7 +160,7 @@ def test_an_interrupt_just_after_a_checkpoint_loses_nothing(folder: Path, monkey
     monkeypatch.setattr(_job, "_BETWEEN_CHECKPOINTS", 0.0)
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "write", interrupted)
-        with pytest.raises(KeyboardInterrupt, match=r"^interrupted, [1-9]\d* frames are safe; give the same command"):
+        with pytest.raises(KeyboardInterrupt, match=r"^interrupted; [1-9]\d* frames are kept: give the same command"):
             score_trajectory(folder / "m.lpr", folder / "md.xyz", [folder / "out.h5"])
     assert score_trajectory(folder / "m.lpr", folder / "md.xyz", [folder / "out.h5"]).resumed_at > 0
 
@@ -175,15 +175,18 @@ def test_an_unfinished_run_goes_on_in_the_same_process(unfinished: Path) -> None
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ("model", "begun with another model; give the same command again, or delete"),
-        ("input", r"begun with another input \(.*/md.xyz has changed\); give the same files again, as they were, or"),
-        ("selection", r"begun with another input \(.*/md.xyz then, .*/md.xyz@:100 now\); give the same files again"),
+        ("model", "has another model; give the same command again, or delete"),
+        ("input", r"has another input \(.*/md.xyz has changed\); give the same, unchanged files again, or"),
+        (
+            "selection",
+            r"has another input \(.*/md.xyz then, .*/md.xyz@:100 now\); give the same, unchanged files again",
+        ),
         ("option", r"another number of least rigid environments \(0 then, 3 now\); give the same command again"),
         ("outputs", "another list of outputs"),
         ("version", r"another version of lpr_fast \(0.0.1 then, .* now\); install that version"),
         ("level", r"another instruction set \(mmx then, .* now\); set LPR_FAST_INSTRUCTION_SET=mmx"),
-        ("damage", "is no journal that this version can read"),
-        ("loss", "were written; delete the journal to start afresh"),
+        ("damage", "is not a journal that this version can read"),
+        ("loss", "were written; delete the journal to start anew"),
     ],
 )
 def test_another_command_is_refused_and_harms_nothing(change: str, expected: str, unfinished: Path) -> None:
@@ -340,7 +343,7 @@ def test_what_was_left_out_or_marked_stays_so(
     ase.io.write(folder / "md.xyz", frames)
     with pytest.raises(EndOfPowerError):
         score(folder, "out", progress=crash_after(3), **{name: before})
-    with pytest.raises(InvalidInputError, match=rf"begun with another treatment .* \({before} then, {after} now\)"):
+    with pytest.raises(InvalidInputError, match=rf"has another treatment .* \({before} then, {after} now\)"):
         score(folder, "out", **{name: after})
     assert score(folder, "out", **{name: before}).resumed_at > 4
 

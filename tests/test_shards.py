@@ -53,7 +53,7 @@ def test_a_shard_that_was_ended_by_force_goes_on(folder: Path, monkeypatch: pyte
     monkeypatch.setattr("lpr_fast.atoms._frames.BATCH_ATOMS", 16)
     with pytest.raises(EndOfPowerError):
         score(folder, "parts", "2/2", progress=stop)
-    with pytest.raises(InvalidInputError, match="is not complete; give its command again"):
+    with pytest.raises(InvalidInputError, match="is incomplete; give its command again"):
         merge_shards(folder / "parts" / "md.csv")
     score(folder, "parts", "2/2")
     score(folder, "parts", "2/2")  # once more does no harm
@@ -135,5 +135,5 @@ def test_a_merge_that_is_ended_while_it_tidies_up_goes_on(
 
 def test_a_run_that_was_begun_in_shards_is_not_begun_again_without(folder: Path) -> None:
     score(folder, "parts", "1/2")
-    with pytest.raises(InvalidInputError, match=r"was begun in shards, or with workers; .* delete .*md.csv.shard-\*"):
+    with pytest.raises(InvalidInputError, match=r"has shards or workers; .* delete .*md.csv.shard-\*"):
         score(folder, "parts")

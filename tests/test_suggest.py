@@ -259,6 +259,13 @@ def test_options_that_cannot_be_used_are_refused(options: dict[str, Any], messag
         suggest(rigidity, targets, candidates, **options)
 
 
+def test_a_file_name_in_place_of_a_model_is_refused_in_a_sentence() -> None:
+    with pytest.raises(
+        InvalidInputError, match=r"model is 'm\.lpr'; give a model or a Rigidity, for example load_model"
+    ):
+        suggest("m.lpr", silicon(1), silicon(2), 1)  # type: ignore[arg-type]
+
+
 def test_structures_that_cannot_be_used_are_named() -> None:
     gallium = [Atoms("Ga2", [[0, 0, 0], [0, 0, 2]])]
     with pytest.raises(InvalidInputError, match="candidates: frame 1, atom 0 is Ga, but the model knows only Si"):
@@ -295,7 +302,12 @@ def test_the_command_writes_what_the_call_finds(tmp_path: Path) -> None:
     assert sorted(int(row["candidate"]) for row in table) == list(range(8))
     assert [float(row["gain_alone"]) for row in table] == sorted(found.alone, reverse=True)
     assert {row["rank"] for row in table} == {"", "1", "2", "3"}
-    for words in ("24, of which 24 are ranked", "chosen    3 of 8 candidates", "farthest points take", "--active-set"):
+    for words in (
+        "24, of which 24 are ranked",
+        "chosen    3 of 8 candidates",
+        "farthest-point sampling lowers it by",
+        "--active-set",
+    ):
         assert words in printed
 
 
@@ -363,7 +375,7 @@ def test_what_cannot_be_meant_is_told(options: dict[str, Any], sentence: str) ->
 
 def test_the_report_says_that_a_refit_holds_means_of_its_own() -> None:
     rigidity, targets, candidates = example()
-    assert "if it holds the same means too" in str(suggest(rigidity, targets, candidates, 2))
+    assert "and the same held means" in str(suggest(rigidity, targets, candidates, 2))
     assert "means" not in str(suggest(rigidity, targets, candidates, 2, column="lpr"))
 
 
@@ -391,7 +403,7 @@ def test_the_command_that_is_printed_fits_the_model_that_was_predicted(kind: str
     ("targets", "options", "sentence"),
     [
         ("-", [], "standard input (-) can be read only once; name a file for the others."),
-        ("film.xyz", ["--budget-cost", "1"], "no candidate was chosen, for none is within the budget"),
+        ("film.xyz", ["--budget-cost", "1"], "no candidate was chosen: none is within the budget"),
     ],
 )
 def test_the_command_writes_nothing_where_nothing_can_be_chosen(

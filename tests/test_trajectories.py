@@ -117,7 +117,7 @@ def test_unknown_species_are_nan_in_every_sink(model: SparseKernelModel, tmp_pat
         ({"sinks": ["md.xyz"]}, "would overwrite an input"),
         ({"least_rigid": -1}, "must not be negative"),
         ({"memory": "lots"}, "memory is 'lots'; give a size such as 2GB"),
-        ({"memory": "1MB"}, "memory is 1MB, but model and libraries alone take"),
+        ({"memory": "1MB"}, "memory is 1MB, but the model and libraries alone need"),
         ({"unknown_species": "skip"}, "unknown_species is 'skip'"),
         ({"on_error": "ignore"}, "on_error is 'ignore'; it must be 'stop' or 'skip'"),
     ],

@@ -266,5 +266,5 @@ def test_the_command_says_what_structures_count_for(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "lpr_fast", "fit", "train.traj", "-o", "m.lpr", "--hypers", "hypers.json"]
     more = ["--weights", "w", "--n-active", "12", "--regularizer", "1e-2"]
     done = subprocess.run([*command, *more], cwd=tmp_path, check=True, capture_output=True, text=True)
-    assert "training  15 structures, 75 atoms, 3 of the structures without energies (1 more of zero" in done.stdout
+    assert "training  15 structures, 75 atoms; 3 of the structures have no energy; 1 more have zero" in done.stdout
     assert done.stderr.count("note: 3 of 15 structures have no energy, the first is number 0") == 1

@@ -94,7 +94,7 @@ class Study(Generic[Size]):
 
     def main(self) -> None:
         """Run the case study from a command line."""
-        parser = argparse.ArgumentParser(description=f"The case study of docs/gallery/{self.name}.md.")
+        parser = argparse.ArgumentParser(description=f"The case study docs/gallery/{self.name}.py.")
         parser.add_argument("--full", action="store_true", help="the size of the page, instead of a reduced one")
         parser.add_argument("--seeds", type=int, metavar="N", help="how many seeds, from 0")
         parser.add_argument("--out", type=Path, default=Path("gallery"), metavar="FOLDER", help="default: gallery")

@@ -1,19 +1,91 @@
-"""Figures 1 to 3 and S2: one-dimensional toys that show what the local prediction rigidity (LPR) measures.
+"""Toy models: what the rigidity measures
+======================================
 
-An environment is a number x, a structure is a set of environments, and its target is the sum of a local property y(x)
-over them. The model is linear, y(x) ~ phi(x) . w, and is trained on energies per atom:
+Figures 1 to 3 and S2 of `Chong et al. <https://doi.org/10.1021/acs.jctc.3c00704>`__ An environment is a number x. A
+structure is a set of environments. Its target is the sum of a local property y(x) = sin 8x + x² over them. The model is
+linear, y(x) ~ phi(x) · w, and is trained on energies per atom::
 
     L(w) = sum_A w_A (Y_A - X_A . w)^2 + mu |w|^2,    X_A = sum of phi over structure A,    w_A = 1 / N_A^2
 
-Forcing one local prediction to be epsilon away from its optimum, and letting all the weights relax, costs
+Hold one local prediction epsilon away from its optimum, and let all weights relax. The loss grows by::
 
     L(epsilon) - L(0) = LPR epsilon^2,    LPR = 1 / (phi^T H^-1 phi),    H = sum_A w_A X_A X_A^T + mu I
 
-(equation 7 of S. Chong et al., J. Chem. Theory Comput. 2023, 19, 8020): LPR is the curvature of this parabola, half its
-second derivative, as L is written without a factor of 1/2.
+(equation 7 of the paper). The LPR is the curvature of this parabola: half its second derivative, because L is written
+without a factor of 1/2.
 
-    python docs/gallery/toy.py [--full] [--out FOLDER]
+.. image:: /gallery/toy.png
+   :alt: Above: the loss with one local prediction held is a parabola of curvature LPR; LPR profile of a toy
+         model. Below: profiles of two phases, and of two types, in one proportion.
 """
+
+# %%
+# The calls to copy
+# -----------------
+#
+# .. literalinclude:: /gallery/toy.py
+#    :language: python
+#    :pyobject: recipe
+#    :prepend: from lpr_fast import Rigidity
+#
+# Settings
+# --------
+#
+# .. list-table::
+#    :widths: 20 80
+#    :stub-columns: 1
+#
+#    * - model
+#      - linear in 24 Gaussians of width 0.06 on a grid from −0.1 to 1.1, scaled to \|phi\| = 1
+#    * - loss
+#      - per atom, w_A = 1 / N_A²; mu \|w\|²
+#    * - figures 1, 2
+#      - 20 structures of 8 environments, uniform in 0 to 0.8, and one structure of 8 times x = 0.4; mu = 10⁻⁵, 10⁻³,
+#        10⁻¹
+#    * - figure 3
+#      - 200 structures of 8 and 8 environments: two intervals of x (phases), or two blocks of features (types); then
+#        one more structure of 8 environments of the first part; mu = 10⁻⁶
+#    * - seeds
+#      - 0 to 9; they draw all environments
+#
+# Numbers
+# -------
+#
+# .. literalinclude:: /gallery/toy.txt
+#    :language: text
+#
+# Compared with the paper
+# -----------------------
+#
+# .. list-table::
+#    :widths: 30 70
+#    :header-rows: 1
+#
+#    * - paper
+#      - here
+#    * - a polynomial of degree 8, four targets
+#      - 24 Gaussians, 21 targets: here too there are more weights than targets
+#    * - refits with one prediction held: the loss is a parabola, and its curvature is the LPR
+#      - the same to 10⁻¹⁵, for a rigid, a less rigid and a loose environment
+#    * - one group of a single replicated x gives a large peak at that x
+#      - within 0.002; its height is 1 (loss per atom) plus the LPR without the group, for every mu
+#    * - LPR about 1 is no limit
+#      - the peak is 1.5 for mu = 0.1
+#    * - two phases in every group, equal numbers: one peak between the phases, far above both; one group of one phase
+#        raises both
+#      - the mean of both phases has an LPR of 139, and none of their environments exceeds 5 · 10⁻⁶; one structure
+#        raises all environments of both phases by 10⁴
+#    * - two types with functions of their own, fixed ratio: both very low; one group of one type raises both
+#      - the same, by 10⁴
+#    * - larger mu raises and broadens the LPR
+#      - from 10⁻⁵ to 10⁻¹ the peak rises by a factor of 1.4, and its height above the rest falls from 19 to 3
+#
+# The script
+# ----------
+#
+# ``python docs/gallery/toy.py`` runs a reduced size within minutes; ``--full`` runs the size of this page.
+
+# sphinx_gallery_thumbnail_path = 'gallery/toy.png'
 
 from __future__ import annotations
 

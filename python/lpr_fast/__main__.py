@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from . import __version__, _core
+from ._versions import versions
 
 # The C++ library lies beside the compiled module. An editable installation keeps the Python files elsewhere.
 PREFIX = Path(_core.__file__).parent
 
-# Questions of build systems. They are answered with NumPy alone, before the command line is imported.
-ANSWERS = {
-    "--cmake-dir": PREFIX / "lib" / "cmake" / "lpr_fast",  # for -Dlpr_fast_DIR
-    "--include-dir": PREFIX / "include",
-    "--version": __version__,
+# Questions of build systems and for bug reports, answered with NumPy alone, before the command line is imported.
+ANSWERS: dict[str, Callable[[], object]] = {
+    "--cmake-dir": lambda: PREFIX / "lib" / "cmake" / "lpr_fast",  # for -Dlpr_fast_DIR
+    "--include-dir": lambda: PREFIX / "include",
+    "--version": lambda: __version__,
+    "--versions": versions,
 }
 
 
@@ -30,7 +33,7 @@ def main() -> None:
         print(f"lpr-fast: {options[0]} takes no arguments, but got {more}; leave it out.", file=sys.stderr)
         sys.exit(2)
     else:
-        print(ANSWERS[options[0]])
+        print(ANSWERS[options[0]]())
 
 
 if __name__ == "__main__":

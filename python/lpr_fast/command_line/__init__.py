@@ -9,18 +9,19 @@ from .._errors import MissingPackageError
 
 
 def missing(error: ImportError) -> str:
-    """The sentence for packages that are not installed."""
+    """A sentence that says how to install missing packages."""
     if isinstance(error, MissingPackageError) and "[atoms]" not in str(error):
-        return str(error)  # of an option that needs more than the command line does
-    reason = error.__cause__ or error  # the floors below would ask for less than the command line needs
+        return str(error)  # an option needs this package
+    reason = error.__cause__ or error  # its own advice would install less than [cli]
     return (
-        f"the command line needs packages that are missing ({reason}); install them with: pip install 'lpr-fast[cli]'"
+        f"the command line needs packages that are not installed ({reason}); install them with: pip install "
+        "'lpr-fast[cli]'"
     )
 
 
 def main() -> None:
-    """Run the command line, or say what it needs."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: no half-written file stays behind
+    """Run the command line; if packages are missing, say how to install them."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: no partial file is left
     try:
         from ._commands import lpr_fast
     except ImportError as error:

@@ -31,7 +31,7 @@ def calibrate(
     reading: dict[str, Any],
     **asked: Any,
 ) -> None:
-    """Calibrate, save, and say what came of it; `asked` is what `StructureModel.calibrate` takes."""
+    """Calibrate, save and report; `asked` are arguments of `StructureModel.calibrate`."""
     refuse_output(output, [model_path, *map(path_of, structures)])
     model = loaded(model_path, descriptor)
     warn_of_training(model, structures)
@@ -48,7 +48,7 @@ def frames_of(structures: tuple[str, ...], reading: dict[str, Any]) -> Iterator[
 
 
 def warn_of_training(model: StructureModel, structures: tuple[str, ...]) -> None:
-    """Warn where structures that are to tell the errors are those of the fit, by the contents of their files."""
+    """Warn if held-out structures are those of the fit, by the contents of their files."""
     facts = model.provenance
     digests = facts.get("training_sha256", "").split(", ")
     chosen = dict(zip(digests, facts.get("training_selection", "").split(", "), strict=False))
@@ -59,12 +59,13 @@ def warn_of_training(model: StructureModel, structures: tuple[str, ...]) -> None
         selections = [text.rpartition("@")[2] if "@" in text else ":" for text in (before, specification)]
         if ":" in selections or selections[0] == selections[1]:
             warnings.warn(
-                f"{specification} holds structures that the model was fitted to, whose errors are smaller; "
-                "give held-out ones.",
+                f"{specification} holds structures that the model was fitted to; their errors are too small, so give "
+                "held-out structures.",
                 LprWarning,
                 stacklevel=2,
             )
 
 
 def loaded(path: Path, descriptor: str | None) -> StructureModel:
+    """The model of a file, with the function that computes its features, if the user names one."""
     return load_model(path, None if descriptor is None else imported(descriptor))

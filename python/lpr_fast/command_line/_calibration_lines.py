@@ -1,10 +1,11 @@
-"""What commands say of the calibration of a model."""
+"""Lines about the calibration of a model."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
 
+from .._text import counted
 from ..atoms._model import StructureModel
 from ..models._calibration import Calibration, ForceCalibration
 from ..models._conformal import Conformal, Interval
@@ -13,8 +14,12 @@ _NAMES = {"pp": "projected process", "sr": "subset of regressors"}
 
 
 def calibration_lines(model: StructureModel) -> Iterator[str]:
-    """Constants of energies and forces, and intervals."""
-    yield "sigma     none: the model was not calibrated" if model.calibration is None else _energies(model.calibration)
+    """Lines about the calibration of energies and forces, and about intervals."""
+    yield (
+        "sigma     none: the model is not calibrated (lpr-fast calibrate)"
+        if model.calibration is None
+        else _energies(model.calibration)
+    )
     if model.force_calibration is not None:
         yield _forces(model.force_calibration)
     if model.conformal is not None:
@@ -22,7 +27,7 @@ def calibration_lines(model: StructureModel) -> Iterator[str]:
 
 
 def use_of(error: float, crps: float, what: str = "error") -> str:
-    """A prediction without any sigma has a CRPS as large as its mean absolute error."""
+    """A warning if sigma is of no use: a prediction without sigma has a CRPS equal to its mean absolute error."""
     return "" if crps < error else f"; CRPS is no smaller than the {what}: sigma misleads here"
 
 
@@ -30,7 +35,8 @@ def _energies(found: Calibration) -> str:
     uncertainty = 100.0 * math.sqrt(2.0 / found.n_totals)
     return (
         f"sigma     prior variance {found.prior_variance:.4g} (+-{uncertainty:.0f} %) of the {_NAMES[found.variance]}, "
-        f"by {found.n_totals} totals: mean absolute error of a total {found.mean_absolute_error:.4g}, "
+        f"from {counted(found.n_totals, 'total energy', 'total energies')}: mean absolute error "
+        f"{found.mean_absolute_error:.4g}, "
         f"CRPS {found.crps:.4g}, in the unit of the energies{use_of(found.mean_absolute_error, found.crps)}"
     )
 
@@ -38,21 +44,24 @@ def _energies(found: Calibration) -> str:
 def _forces(found: ForceCalibration) -> str:
     bound = ""
     if found.largest_residual is not None:
-        left_out = f"{100.0 * found.share_left_out:.3g} % of the atoms"
-        bound = f"; left out: {left_out}, near environments of residual above {found.largest_residual:.3g}"
+        share = f"{100.0 * found.share_left_out:.3g} % of the atoms"
+        bound = f"; ignored: {share}, near environments with a residual above {found.largest_residual:.3g}"
     return (
-        f"forces    prior variance {found.prior_variance:.4g} of the subset of regressors, by {found.n_atoms} atoms of "
-        f"{found.n_structures} structures: RMSE of a component {found.root_mean_square_error:.4g}, CRPS "
-        f"{found.crps:.4g}, in the unit of energies per Å{bound}"
+        f"forces    prior variance {found.prior_variance:.4g} of the subset of regressors, from "
+        f"{counted(found.n_atoms, 'atom')} of {counted(found.n_structures, 'structure')}: RMSE of a component "
+        f"{found.root_mean_square_error:.4g}, CRPS {found.crps:.4g}, in the unit of energies per Å{bound}"
     )
 
 
 def _intervals(found: Conformal) -> Iterator[str]:
-    """A line for energies, and one for forces."""
+    """A line for energies and one for forces."""
     share = f"{100.0 * found.coverage:.4g} %"
     yield f"intervals {share} of the energies of new structures are within {_widths(found.energy)} sigma"
     if found.force:
-        yield f"          {share} of their forces are within {_widths(found.force)} sigma (along its largest direction)"
+        yield (
+            f"          {share} of their forces are within {_widths(found.force)} sigma (in the direction of largest "
+            "sigma)"
+        )
 
 
 def _widths(intervals: Mapping[str, Interval]) -> str:

@@ -26,29 +26,30 @@ def committee(
     model: Path | None,
     descriptor: str | None,
 ) -> None:
-    """Fit, save, and say what came of it."""
+    """Fit, save and report."""
     refuse_output(output, [rows] if model is None else [rows, model])
     outside = None if descriptor is None else imported(descriptor)
     kept = TrainingRows(rows, outside)
     found = Committee.fit(kept, members, fraction=fraction, with_replacement=with_replacement, seed=seed, memory=memory)
     (found.model if model is None else found.joined_to(load_model(model, outside))).save(output)
     drawn, different = int(found.counts[0].sum()), np.count_nonzero(found.counts, axis=1).mean()
-    repeated = f", {different:.0f} of them different" if with_replacement else ""
-    tell(f"committee {len(found)} members of {drawn} structures{repeated}, of {kept.n_structures}")
+    repeated = f" ({different:.0f} of them different)" if with_replacement else ""
+    tell(f"committee {len(found)} members, each fitted to {drawn}{repeated} of {kept.n_structures} structures")
     if _leaves_split_open(found):
         tell(
-            "split     the compositions leave the split between species open; the members share the baseline, so their "
-            "spread does not show it: read lpr_held"
+            "split     the training energies do not determine how the energy is split between species; the members "
+            "share "
+            "the baseline, so their spread does not show this: read lpr_held"
         )
-    tell("scores    lpr-fast score gives the spread of the members beside the LPR, which is that of all structures")
+    tell("scores    have the spread of the members, and the LPR of a fit to all structures")
     if model is None:
         tell(
-            "verdicts  none: give --model, the model of the fit that kept the rows, whose percentiles and verdicts stay"
+            "verdicts  none; to keep percentiles and verdicts, give the model of the fit that wrote the rows (--model)"
         )
     tell(f"written   {output}")
 
 
 def _leaves_split_open(found: Committee) -> bool:
-    """Whether some species could be shifted against others at no cost."""
+    """Whether the compositions leave a shift between species undetermined."""
     facts = found.model.provenance
     return bool(facts.get("n_compositions", len(found.model.species)) < len(found.model.species))

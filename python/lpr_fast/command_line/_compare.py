@@ -10,6 +10,7 @@ import numpy as np
 
 from .._errors import InvalidInputError
 from .._files import refuse_output
+from .._text import counted
 from ..atoms._load import load_model
 from ..comparing._compared import ComparedAtoms
 from ..comparing._comparison import Comparison, compare
@@ -25,13 +26,13 @@ from ._terminal import tell, write_each
 
 _INDENT = " " * 10
 
-# Of the kernel with itself: environments of which the active set misses more are beyond what the rigidity sees.
+# Atoms with a larger residual are far from the active set.
 _BLIND = 0.1
 
-# A ratio above which a percentage is no help any more, and one below which nothing has changed.
+# Larger ratios are printed as factors, not percentages; smaller changes count as none.
 _MANIFOLD, _SAME = 3.0, 0.01
 
-# Decimals of a percentage: what is below is rounding of the factors.
+# Decimals of a percentage: smaller changes are rounding errors.
 _DECIMALS = 6
 
 
@@ -46,7 +47,7 @@ def compare_models(
     descriptor: str | None,
     reading: dict[str, Any],
 ) -> None:
-    """Compare, write, and say what came of it."""
+    """Compare, write and report."""
     specifications = [*trajectory, *([] if near is None else [near])]
     refuse_second_reading(specifications)
     inputs = [a, b, *map(path_of, specifications)]
@@ -65,10 +66,10 @@ def compare_models(
 
 
 def _default(trajectory: tuple[str, ...]) -> tuple[Path, ...]:
-    """A table and a picture beside the first file."""
+    """A table and a picture beside the first trajectory."""
     first = path_of(trajectory[0])
     if trajectory[0] == STANDARD_INPUT:
-        raise InvalidInputError("there is no file name to derive outputs from (standard input); name the outputs.")
+        raise InvalidInputError("outputs cannot be named after standard input; name them (-o).")
     stem = first.name.split(".")[0] or first.name
     return first.with_name(f"{stem}.compare.csv"), first.with_name(f"{stem}.compare.png")
 
@@ -76,13 +77,13 @@ def _default(trajectory: tuple[str, ...]) -> tuple[Path, ...]:
 def _lines(found: Comparison, nearest: NearestAtoms | None, near: str | None) -> Iterator[str]:
     for sentence in found.differences.sentences():
         yield _INDENT + sentence
-    yield f"atoms     {len(found):,} in {len(found.frames):,} frame{'s' * (len(found.frames) != 1)}"
+    yield f"atoms     {len(found)} in {counted(len(found.frames), 'frame')}"
     for species, changes in found.by_species().items():
         yield from _about(f"{symbol(species):<10}", changes)
     if nearest is not None:
         yield from _about("nearest   ", nearest.distributions())
         yield (
-            f"{_INDENT}over the {len(nearest)} atoms most similar to {near} "
+            f"{_INDENT}of the {len(nearest)} atoms most similar to those of {near} "
             f"(kernels {nearest.similarity[-1]:.5f} to {nearest.similarity[0]:.5f})"
         )
     if len(found):
@@ -92,10 +93,10 @@ def _lines(found: Comparison, nearest: NearestAtoms | None, near: str | None) ->
 
 def _about(name: str, changes: dict[str, Distribution]) -> Iterator[str]:
     lpr = changes["enhancement"]
-    left_out = f"; {lpr.n_left_out} atoms of infinite LPR are left out" if lpr.n_left_out else ""
+    left_out = f"; without {counted(lpr.n_left_out, 'atom')} of infinite LPR" if lpr.n_left_out else ""
     yield f"{name}LPR {_enhancement(lpr)}{left_out}"
     if "enhancement_held" in changes:
-        yield f"{_INDENT}with the means of the species held: {_enhancement(changes['enhancement_held'])}"
+        yield f"{_INDENT}LPR held {_enhancement(changes['enhancement_held'])}"
     yield f"{_INDENT}variance {_change(changes['variance_ratio'].median)} (median)"
     if "spread_ratio" in changes:
         spread = changes["spread_ratio"]
@@ -110,7 +111,7 @@ def _enhancement(found: Distribution) -> str:
 
 
 def _change(ratio: float) -> str:
-    """In percent, or as a factor where that is larger than what percents tell."""
+    """A change in percent, or as a factor if it is large."""
     if ratio >= _MANIFOLD:
         return f"x {ratio:.3g}"
     return f"{round(100.0 * (ratio - 1.0), _DECIMALS) + 0.0:+.3g} %"
@@ -123,21 +124,25 @@ def _where(found: Comparison) -> Iterator[str]:
     for name, place in (("most", found.enhancement[finite].argmax()), ("least", found.enhancement[finite].argmin())):
         i = finite[place]
         what = f"atom {found.atom[i]} ({symbol(int(found.species[i]))}) of frame {found.frame[i]}"
-        yield f"{name:<10}{_change(1.0 + found.enhancement[i])} at {what}"
+        yield f"{name:<10}LPR {_change(1.0 + found.enhancement[i])} at {what}"
     if found.local_energy_a is not None and found.local_energy_b is not None:
         change = found.local_energy_b - found.local_energy_a
-        yield f"energies  local energies change by {np.sqrt(np.mean(change**2)):.3g} (root mean square) in their unit"
+        yield (
+            f"energies  local energies change by {np.sqrt(np.mean(change**2)):.3g} (root mean square, unit of the "
+            "energies)"
+        )
 
 
 def _next(found: ComparedAtoms) -> str:
-    """What to do now."""
+    """What to do next."""
     blind = 0.0 if found.residual_b is None else float(np.mean(found.residual_b > _BLIND))
     if blind > _SAME:
         return (
-            f"{100.0 * blind:.2g} % of the atoms are far from the second model's active set, where a rigidity says "
-            "little: fit with --active-from TRAJECTORY"
+            f"{100.0 * blind:.2g} % of the atoms are far from the active set of model B, where the LPR says little: "
+            "fit B "
+            "again with --active-from TRAJECTORY"
         )
     finite = found.enhancement[np.isfinite(found.enhancement)]
     if not len(finite) or np.median(finite) < _SAME:
-        return "little has changed for these atoms: add structures with environments like theirs (lpr-fast suggest)"
-    return "score the second model's loosest atoms (lpr-fast score), and add structures for them (lpr-fast suggest)"
+        return "the LPR of these atoms has hardly changed: add structures with similar environments (lpr-fast suggest)"
+    return "find the least rigid atoms of model B (lpr-fast score), and add structures for them (lpr-fast suggest)"

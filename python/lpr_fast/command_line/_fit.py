@@ -46,7 +46,7 @@ _N_ACTIVE = 500
 
 @dataclass(frozen=True)
 class Options:
-    """Options of the command; None where an option was not given."""
+    """Options of the command; None if an option was not given."""
 
     cutoff: float | None
     max_radial: int | None
@@ -86,13 +86,13 @@ class Options:
     gap_fit: str | None
     reading: dict[str, Any]
 
-    def wanted(self) -> Any:
-        """What is to describe structures."""
+    def descriptor_of_fit(self) -> Any:
+        """The descriptor."""
         given = [name for name in ("features", "descriptor") if getattr(self, name) is not None]
         of_soap = [name for name in _OF_SOAP if getattr(self, name) is not None]
         if len(given) + bool(of_soap) > 1:
             names = ", ".join("--" + name.replace("_", "-") for name in [*given, *of_soap])
-            raise InvalidInputError(f"{names} were given; features come from one of them.")
+            raise InvalidInputError(f"{names} were given; features come from one source, so give one of them.")
         if self.features is not None:
             return descriptor_to_use(None, self.features)
         if self.descriptor is not None:
@@ -100,7 +100,7 @@ class Options:
         return descriptor_to_use(_hypers(self), None)
 
     def settings(self, provenance: dict[str, Any]) -> FitSettings:
-        """How the model is to be fitted."""
+        """Settings of the fit."""
         is_linear = self.model == "linear"
         if is_linear and (self.n_active is not None or self.active_set is not None or self.active_from):
             raise InvalidInputError(
@@ -127,13 +127,13 @@ class Options:
         )
 
     def weighting(self) -> dict[str, Any]:
-        """What labels count, and the regularizer."""
+        """Weights of labels, and the regularizer."""
         sigmas = {kind: getattr(self, f"sigma_{kind}") for kind in KINDS}
         refuse_keys_without_sigma({"force": self.force_key, "virial": self.virial_key}, sigmas)
         return weighting(
             noise_of(sigmas, self.sigma_group, self.mask_key, self.group_key),
             number_or_auto("delta", self.delta),
-            regularizer=number_or_auto("the regularizer", self.regularizer),
+            regularizer=number_or_auto("regularizer", self.regularizer),
             loss=self.loss,
             weights=self.weights,
             sigmas=self.sigmas,
@@ -142,17 +142,17 @@ class Options:
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """YAML without aliases, a few of which can stand for gigabytes."""
+    """YAML without aliases: a few of them can expand to gigabytes."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        """Compose a node that is no alias."""
+        """Compose a node; aliases are refused."""
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("aliases are not allowed")
         return super().compose_node(parent, index)
 
 
 def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
-    """Read, fit, save, and say what came of it."""
+    """Read, fit, save and report."""
     paths = [path_of(specification) for specification in train]
     inputs = [path for path in (options.hypers, options.active_set) if path is not None]
     inputs += [path_of(specification) for specification in options.active_from]
@@ -175,7 +175,7 @@ def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
         order = FitOrder(
             output,
             options.keep_rows,
-            options.wanted(),
+            options.descriptor_of_fit(),
             options.settings(provenance),
             executor,
             reading,
@@ -187,14 +187,14 @@ def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
         errors = list(training_error_lines(fitted.model, train, order.settings, options.reading, progress))
         watch.lap("writing")
     if fitted.resumed_at is not None:
-        say(f"went on from structure {fitted.resumed_at} of the second pass, where an earlier run had stopped.")
+        say(f"resumed at structure {fitted.resumed_at} of the second pass, where an earlier run stopped.")
     model = fitted.model
     facts = model.provenance
     source = facts["training_selection"]
     tell(f"training  {training_line(facts)}, from {source}")
     if not model.has_energies:
-        why = "as asked" if options.no_energies else f"{source} has none named {options.energy_key!r}"
-        tell(f"energies  none ({why}): rigidities are the same, but no energies are predicted")
+        why = "--no-energies" if options.no_energies else f"{source} has none named {options.energy_key!r}"
+        tell(f"energies  none ({why}): the LPR is the same, but the model predicts no energies")
     if isinstance(model, SparseKernelModel):
         tell(f"active    {active_set_line(model)}")
     if line := size_line(facts):
@@ -216,32 +216,38 @@ def fit(train: tuple[str, ...], output: Path, options: Options) -> None:
 
 
 def _origin(name: str, specifications: Sequence[str]) -> dict[str, str]:
-    """What the provenance says of files that the active set is from."""
+    """Provenance entries of the files that the active set comes from."""
     digests = (sha256_of(path_of(specification)) for specification in specifications)
     return {f"{name}_file": ", ".join(map(printable, specifications)), f"{name}_sha256": ", ".join(digests)}
 
 
 def _active_set(path: Path) -> Any:
-    """That of a model file, or what a text names; zeros, of which no text has any, are in the head of every model."""
+    """Active set from a model file, which has zero bytes at its beginning, or from a text file, which has none."""
     with path.open("rb") as file:
         is_model = b"\0" in file.read(16)
     return as_active_set(load_model(path)) if is_model else _read_active_set(path)
 
 
 def _read_active_set(path: Path) -> list[list[int]]:
-    """Pairs (structure, atom), one in each line."""
+    """Pairs (structure, atom), one in each line of a text file."""
     try:
         lines = [line.partition("#")[0].split() for line in path.read_text().splitlines()]
         pairs = [[int(number) for number in line] for line in lines if line]
     except ValueError as error:
-        raise InvalidInputError(f"{path} has to hold two integers in each line: structure and atom.") from error
+        raise InvalidInputError(
+            f"{path} is not an active set; give a model file, or a text file with two integers in each line: "
+            "structure and atom."
+        ) from error
     if not pairs or any(len(pair) != 2 for pair in pairs):
-        raise InvalidInputError(f"{path} has to hold two integers in each line: structure and atom.")
+        raise InvalidInputError(
+            f"{path} is not an active set; give a model file, or a text file with two integers in each line: "
+            "structure and atom."
+        )
     return pairs
 
 
 def _baseline(text: str) -> dict[str, float] | str:
-    """Energies of elements such as Si=-158.5,O=-430.2, or the word isolated."""
+    """Energies of elements, for example Si=-158.5,O=-430.2, or the word isolated."""
     if text == "isolated":
         return text
     entries = [[part.strip() for part in entry.split("=")] for entry in text.split(",")]
@@ -249,7 +255,7 @@ def _baseline(text: str) -> dict[str, float] | str:
         energies = {element: float(energy) for element, energy in entries}
     except ValueError as error:
         raise InvalidInputError(
-            f"the baseline is {text!r}; give energies such as Si=-158.5,O=-430.2, or the word isolated."
+            f"the baseline is {text!r}; give energies, for example Si=-158.5,O=-430.2, or the word isolated."
         ) from error
     if len(energies) < len(entries):
         raise InvalidInputError(f"the baseline is {text!r}; give one energy for each element.")
@@ -264,19 +270,21 @@ def _hypers(options: Options) -> dict[str, Any]:
         return soap_hypers(**given)
     if given:
         names = ", ".join("--" + name.replace("_", "-") for name in given)
-        raise InvalidInputError(f"--hypers and {names} were given; put everything into the file, or use no file.")
+        raise InvalidInputError(
+            f"--hypers and {names} were given; put all settings into the file, or leave --hypers out."
+        )
     return _read_hypers(options.hypers)
 
 
 def _read_hypers(path: Path) -> dict[str, Any]:
     if path.suffix not in (".json", ".yaml", ".yml"):
-        raise InvalidInputError(f"{path} is neither JSON nor YAML by its name; it must end in .json, .yaml or .yml.")
+        raise InvalidInputError(f"{path} is not JSON or YAML by its name; it must end in .json, .yaml or .yml.")
     try:
         text = path.read_text()
         hypers = json.loads(text) if path.suffix == ".json" else yaml.load(text, _PlainLoader)
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
-        raise InvalidInputError(f"{path} cannot be parsed ({reason}); correct it.") from error
+        raise InvalidInputError(f"{path} cannot be parsed ({reason}); correct the file.") from error
     if not isinstance(hypers, dict):
-        raise InvalidInputError(f"{path} holds no dictionary; it must hold cutoff, density and basis.")
+        raise InvalidInputError(f"{path} does not hold a dictionary; it must hold cutoff, density and basis.")
     return hypers

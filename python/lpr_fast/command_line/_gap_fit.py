@@ -1,4 +1,4 @@
-"""``lpr-fast fit --gap-fit``: what a command of gap_fit decides."""
+"""``lpr-fast fit --gap-fit``: options that a gap_fit command sets."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from ._fit import Options
 from ._options import number_or_auto
 from ._terminal import say
 
-# Options of `lpr-fast fit` that have no say beside a command of gap_fit, or a say that would be misunderstood.
-_DECIDED = (
+# Options of `lpr-fast fit` that a gap_fit command sets, or that could be misunderstood beside it.
+_SET_BY_GAP_FIT = (
     *("cutoff", "max_radial", "max_angular", "width", "hypers", "features", "descriptor", "model", "zeta", "n_active"),
     *("active_set", "active_from", "regularizer", "loss", "energy_key", "no_energies", "weights", "sigmas", "baseline"),
     *("group_key", "sigma_energy", "sigma_force", "sigma_virial", "sigma_group", "force_key", "virial_key"),
@@ -33,17 +33,17 @@ _DECIDED = (
 
 @dataclass(frozen=True)
 class GapOptions(Options):
-    """Options of the command, of which a command of gap_fit decides most."""
+    """Options of the command, most of them set by a gap_fit command."""
 
     found: GapFit
     text: str
 
-    def wanted(self) -> Any:
-        """What is to describe structures."""
+    def descriptor_of_fit(self) -> Any:
+        """The descriptor."""
         return descriptor_to_use(self.found.options["hypers"], None)
 
     def settings(self, provenance: dict[str, Any]) -> FitSettings:
-        """How the model is to be fitted."""
+        """Settings of the fit."""
         given = {name: value for name, value in self.found.options.items() if name != "hypers"}
         sigma, delta = given.pop("sigma"), given.pop("delta")
         noise = weighting(
@@ -60,16 +60,16 @@ class GapOptions(Options):
 
 
 def with_gap_fit(train: tuple[str, ...], options: Options) -> tuple[tuple[str, ...], Options]:
-    """Training structures and options as a command of gap_fit has them, if there is one; what differs is said.
+    """Training structures and options, from the gap_fit command if there is one; remarks tell the differences.
 
     Raises
     ------
     InvalidInputError
-        For options beside it that it decides, and where nobody names training structures.
+        For options that the gap_fit command sets too, and without training structures.
     """
     if options.gap_fit is None:
         if not train:
-            raise InvalidInputError("there are no training structures; name a file, such as train.xyz.")
+            raise InvalidInputError("no training structures were given; name a file, for example train.xyz.")
         return train, options
     _refuse_beside()
     text = _text_of(options.gap_fit)
@@ -84,10 +84,11 @@ def with_gap_fit(train: tuple[str, ...], options: Options) -> tuple[tuple[str, .
 
 
 def _refuse_beside() -> None:
-    if given := [name for name in _DECIDED if _is_given(name)]:
+    if given := [name for name in _SET_BY_GAP_FIT if _is_given(name)]:
         names = ", ".join("--" + name.replace("_", "-") for name in given)
         raise InvalidInputError(
-            f"--gap-fit and {names} were given; say it in the command of gap_fit, or leave one out."
+            f"--gap-fit and {names} were given, but the gap_fit command sets these; change it there, or leave "
+            "--gap-fit out."
         )
 
 
@@ -96,7 +97,7 @@ def _is_given(option: str) -> bool:
 
 
 def _text_of(given: str) -> str:
-    """The command, which has name=value in it, or what the file of that name has."""
+    """The gap_fit command, which contains name=value, or the content of the file with that name."""
     return given if "=" in given else Path(given).read_text()
 
 

@@ -1,4 +1,4 @@
-"""What the summary of a run says of groups of atoms."""
+"""The summary of groups of atoms, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from ..writing._group_table import GroupsOfName, read_groups
 from ..writing._outputs import GROUPS
 from ._terminal import aligned
 
-# Names of groups that have a line each.
+# Largest number of names that have a line each.
 _MOST_NAMES = 20
 
 
 @dataclass(frozen=True)
 class Groups:
-    """What the table of a run's groups says, by names."""
+    """The groups of a run, by name."""
 
     key: str
     parts: list[GroupsOfName]
 
 
 def groups_of(run: Run, key: str) -> Groups:
-    """Read the table that a run wrote."""
+    """Read the table of groups that a run wrote."""
     table = next(path for path in run.written if path.name.endswith(GROUPS))
     return Groups(key, read_groups(table, _MOST_NAMES))
 
 
 def group_facts(groups: Groups) -> dict[str, Any]:
-    """What ``--json`` prints."""
+    """Entries of ``--json``."""
     return {
         part.name: {
             "groups": part.count,
@@ -46,18 +46,18 @@ def group_facts(groups: Groups) -> dict[str, Any]:
 
 
 def group_lines(groups: Groups) -> list[str]:
-    """What is printed: the least rigid group, and a line for the groups of each name."""
+    """Lines to print: the least rigid group, and the groups of each name."""
     if not groups.parts:
-        return [f"groups    none of {groups.key} could be scored: all have atoms that the model does not know"]
+        return [f"groups    no group of {groups.key} could be scored: all have species that are not in the model"]
     lowest = groups.parts[0].lowest
     assert lowest is not None
     held = "LPR held" if lowest.get("lpr_held") else "LPR"
     energy = f", its energy {float(lowest['energy']):.6g}" if lowest.get("energy") else ""
     sigma = f" +- {float(lowest['sigma']):.2g}" if lowest.get("sigma") else ""
     where = f"{groups.key} {lowest['group']!r} of frame {lowest['frame']}, {lowest['atoms']} atoms"
-    of_mean = f"{held} of its mean {groups.parts[0].lpr_of_mean:.3g}"
-    line = f"groups    least rigid for its size: {where}: {of_mean}{energy}{sigma}"
-    heads = [groups.key, "groups", "atoms", f"lowest {held} of a mean", "in frame", "largest sigma of a mean"]
+    of_mean = f"{held} {groups.parts[0].lpr_of_mean:.3g}"
+    line = f"groups    the mean energy of {where}, is least rigid: {of_mean}{energy}{sigma}"
+    heads = [groups.key, "groups", "atoms", f"lowest {held} of a mean", "in frame", "largest sigma per atom"]
     rows = [[part.name, str(part.count), str(part.n_atoms), *_extremes(part)] for part in groups.parts]
     return [line, *aligned(heads, rows)]
 

@@ -12,6 +12,7 @@ import numpy as np
 from .._errors import InvalidInputError
 from .._files import refuse_output, write_whole
 from .._progress import ProgressLine
+from .._text import counted
 from ..atoms.rows._influence import Influence, LeftOutLabels, Redundant
 from ..atoms.rows._training_rows import TrainingRows
 from ..descriptors._imported import imported
@@ -21,7 +22,7 @@ from ..writing._influence_table import influence_csv, influence_json
 from ._calibrate import frames_of
 from ._terminal import tell, write_each
 
-# Blocks, groups and suspicious structures that are named.
+# Number of influential structures, and of suspicious ones, that are named.
 _NAMED = 5
 
 _PLURAL = {"energy": "energies", "force": "forces", "virial": "virials"}
@@ -47,11 +48,11 @@ class Options:
 
 
 def influence(path: Path, options: Options) -> None:
-    """Leave out, write, and say what came of it."""
+    """Leave structures out, write and report."""
     if options.output.suffix != ".csv":
-        raise InvalidInputError(f"{options.output} is no name for a table; give one that ends in .csv.")
+        raise InvalidInputError(f"{options.output} is not a table; give a name that ends in .csv.")
     if options.largest_shift is not None and options.redundant is None:
-        raise InvalidInputError("--largest-shift says which structures are redundant; give --redundant too.")
+        raise InvalidInputError("--largest-shift was given without --redundant, which it limits; give --redundant too.")
     outputs = [options.output, options.output.with_suffix(".json")]
     for output in outputs:
         refuse_output(output, [path, *map(path_of, options.targets)])
@@ -75,16 +76,17 @@ def influence(path: Path, options: Options) -> None:
 
 
 def report(found: Influence, redundant: Redundant | None, suspicion: float, unit: str) -> Iterator[str]:
-    """Lines: what is left out of what, which blocks matter, which do not, and which labels the others do not expect."""
+    """Lines about the rows, the influential and the redundant structures, and suspicious labels."""
     n_blind = int(np.count_nonzero(found.blind))
-    blind = f", {n_blind} of them blind and not counted" if n_blind else ""
-    n_structures, n_rows = int(found.n_structures.sum()), int(found.n_rows.sum())
-    yield (
-        f"rows      {n_rows} labels of {n_structures} structures; they determine {found.leverage.sum():.4g} parameters"
+    blind = f" ({n_blind} of them with too large a residual, ignored)" if n_blind else ""
+    labels = counted(int(found.n_rows.sum()), "label")
+    structures = counted(int(found.n_structures.sum()), "structure")
+    yield f"training  {labels} of {structures}; effective number of parameters {found.leverage.sum():.4g}"
+    yield f"targets   {len(found.frame)}{blind}; {counted(len(found.block), _noun(found))} left out one at a time" + (
+        _refitted(found)
     )
-    yield f"targets   {len(found.frame)}{blind}; {len(found.block)} blocks left out one by one" + _refitted(found)
     yield from _influential(found, unit)
-    yield _quiet(found, unit)
+    yield _typical(found, unit)
     if redundant is not None:
         yield _together(redundant, unit)
     if found.labels is not None:
@@ -93,39 +95,41 @@ def report(found: Influence, redundant: Redundant | None, suspicion: float, unit
 
 def _refitted(found: Influence) -> str:
     count = int(np.count_nonzero(found.is_refitted))
-    return f", {count} of them by a refit, for they are nearly alone in what they say" if count else ""
+    return f" ({count} of them by a refit)" if count else ""
 
 
 def _influential(found: Influence, unit: str) -> Iterator[str]:
-    """The blocks without which a target would be loosest."""
+    """The structures or groups without which the variance of a target grows most."""
     for b in np.argsort(-found.largest_increase, kind="stable")[:_NAMED].tolist():
         target, shift = found.increase_target[b], ""
         if found.largest_shift is not None:
-            shift = f", a prediction moves by up to {abs(found.largest_shift[b]):.3g} {unit}"
+            shift = f", and predictions change by up to {abs(found.largest_shift[b]):.3g} {unit}"
         yield (
-            f"matters   {_name(found, b)}: without it the variance of {_target(found, target)} is "
+            f"matters   {_name(found, b)}: without it, the variance of {_target(found, target)} is "
             f"{1.0 + found.largest_increase[b]:.3g} times as large{shift}"
         )
 
 
-def _quiet(found: Influence, unit: str) -> str:
+def _typical(found: Influence, unit: str) -> str:
     half = float(np.median(found.largest_increase))
     shift = ""
     if found.largest_shift is not None:
-        shift = f", and move no prediction by more than {np.median(np.abs(found.largest_shift)):.2g} {unit}"
+        shift = f", no prediction changes by more than {np.median(np.abs(found.largest_shift)):.2g} {unit}"
     return (
-        f"typical   half of the blocks, each left out alone, raise no variance by more than {100 * half:.2g} %{shift}"
+        f"typical   for half of the {_noun(found)}s, no variance grows by more than {100 * half:.2g} %{shift} when "
+        "one is "
+        "left out"
     )
 
 
 def _together(redundant: Redundant, unit: str) -> str:
     count = len(redundant.structure)
     if not count:
-        return "redundant none: without any of them a target would notice"
-    shift = "" if redundant.shift is None else f", predictions move by up to {redundant.shift[-1]:.2g} {unit}"
+        return "redundant none: without any structure, a variance grows by more than --redundant allows"
+    shift = "" if redundant.shift is None else f", predictions change by up to {redundant.shift[-1]:.2g} {unit}"
     return (
-        f"redundant {count} structures can be left out together: variances grow by up to "
-        f"{100 * redundant.increase[-1]:.2g} %{shift}; .json names them"
+        f"redundant {counted(count, 'structure')} can be left out together: variances grow by up to "
+        f"{100 * redundant.increase[-1]:.2g} %{shift}; the .json file lists them"
     )
 
 
@@ -134,30 +138,35 @@ def _of_labels(labels: LeftOutLabels, suspicion: float) -> Iterator[str]:
         errors = getattr(labels, f"{kind}_error")
         there = errors[~np.isnan(errors)]
         if len(there):
-            beside = f", typically {labels.spread[kind]:.3g} times what noise and variance let expect"
+            beside = f", typically {labels.spread[kind]:.3g} times what noise and variance predict"
             yield (
-                f"left out  {_PLURAL[kind]}: error {np.sqrt((there**2).mean()):.3g} {_UNITS[kind]}"
+                f"left out  {_PLURAL[kind]}: leave-one-out RMSE {np.sqrt((there**2).mean()):.3g} {_UNITS[kind]}"
                 + beside * labels.has_noise
             )
     chosen = labels.suspicious(suspicion)
     if not len(chosen):
-        yield f"labels    none is {suspicion:g} times as far off as is typical of its kind"
+        yield f"labels    no leave-one-out error is {suspicion:g} times the typical one"
         return
     yield (
-        f"labels    {len(chosen)} structures have one that is {suspicion:g} times as far off as is typical: wrong, or "
-        "right and without their like; look at them"
+        f"labels    {counted(len(chosen), 'structure')} with a leave-one-out error of more than {suspicion:g} times "
+        "the "
+        "typical one: the label is wrong, or no other structure is similar; look at them"
     )
     for structure in chosen[:_NAMED].tolist():
         at = int(np.flatnonzero(labels.structure == structure)[0])
         group = f" ({labels.group[at]})" if labels.group[at] else ""
         ratios = {kind: labels.studentised[kind][at] / labels.spread[kind] for kind in KINDS if labels.spread[kind] > 0}
-        said = ", ".join(f"{kind} {ratio:.3g}" for kind, ratio in ratios.items() if not np.isnan(ratio))
-        yield f"          structure {structure}{group}: {said} times"
+        ratios_text = ", ".join(f"{kind} {ratio:.3g}" for kind, ratio in ratios.items() if not np.isnan(ratio))
+        yield f"          structure {structure}{group}: {ratios_text} times"
+
+
+def _noun(found: Influence) -> str:
+    return "group" if found.block.dtype.kind == "U" else "structure"
 
 
 def _name(found: Influence, b: int) -> str:
-    if found.block.dtype.kind == "U":
-        return f"group {found.block[b]} ({found.n_structures[b]} structures)"
+    if _noun(found) == "group":
+        return f"group {found.block[b]} ({counted(int(found.n_structures[b]), 'structure')})"
     group = f" ({found.group[b]})" if found.group[b] else ""
     return f"structure {found.block[b]}{group}"
 

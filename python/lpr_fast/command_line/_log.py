@@ -1,4 +1,4 @@
-"""The log file: what was asked, how far it is, what came of it."""
+"""The log file: the command, its progress, its output."""
 
 from __future__ import annotations
 
@@ -21,18 +21,20 @@ _logger.setLevel(logging.INFO)
 
 @contextmanager
 def logging_to(path: Path | None) -> Iterator[None]:
-    """Append to a file whatever `note` is told within; nothing if there is no file.
+    """Append all lines of `note` to a file, if one is given.
 
     Raises
     ------
     InvalidInputError
-        If the name could be that of an input or output by mistake.
+        If the name does not end in .log: it could be an input or output.
     """
     if path is None:
         yield
         return
     if path.suffix != ".log":
-        raise InvalidInputError(f"the log is {path}; its name must end in .log, for it is appended to.")
+        raise InvalidInputError(
+            f"the log file is {path}; its name must end in .log, because the log is appended to it."
+        )
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
     _logger.addHandler(handler)
@@ -48,5 +50,5 @@ def logging_to(path: Path | None) -> Iterator[None]:
 
 
 def note(line: str, level: int = logging.INFO) -> None:
-    """Add a line."""
+    """Add a line to the log."""
     _logger.log(level, "%s", line)

@@ -30,7 +30,7 @@ class Options:
 
 
 def lay_out(model_path: Path, structures: tuple[str, ...], options: Options) -> None:
-    """Read, lay out, write, and say what came of it."""
+    """Read, draw the map, write and report."""
     others = () if options.prototypes is None else (options.prototypes,)
     refuse_second_reading([*structures, *others])
     for output in options.output:
@@ -45,6 +45,6 @@ def lay_out(model_path: Path, structures: tuple[str, ...], options: Options) -> 
         seed=options.seed,
     )
     n_lowest = int(found.is_lowest.sum())
-    tell(f"laid out  {len(found.frame)} environments: {n_lowest} of lowest LPR, the others drawn from the rest")
+    tell(f"map       {len(found.frame)} environments: {n_lowest} of lowest LPR, and a random sample of the others")
     tell(f"columns   {', '.join(found.columns)}")
     write_each(options.output, found.save)

@@ -1,4 +1,4 @@
-"""What commands do about mistakes: one sentence and an exit code, warnings as notes, and both in the log."""
+"""Errors of commands as one sentence and an exit code, warnings as notes; both go to the log too."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class Mistake(click.ClickException):
-    """Something that the user can put right: one sentence, and exit code 2."""
+    """An error that the user can correct: one sentence, and exit code 2."""
 
     exit_code = 2
 
@@ -37,12 +37,12 @@ class Interrupted(Mistake):
 
 
 def one_sentence(command: Callable[P, T]) -> Callable[P, T]:
-    """Turn what a user can put right into one sentence, show warnings as notes, and log both."""
+    """Turn errors that a user can correct into one sentence, and warnings into notes; log both."""
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **options: P.kwargs) -> T:
         log: Any = options.pop("log", None)
-        with _mistakes(), logging_to(log), _mistakes(), _warnings_as_notes():  # the log may be a mistake too
+        with _mistakes(), logging_to(log), _mistakes(), _warnings_as_notes():  # --log may be wrong too
             return command(*args, **options)
 
     return wrapped

@@ -1,4 +1,4 @@
-"""What commands say of a model whose labels have noise."""
+"""Lines about a model whose labels have noise."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 
 from ..atoms._model import StructureModel
 
-# Labels that are farther off than sigma says, by more than such a factor, are told of.
+# Ratio of the actual to the assumed deviation of labels, above which (or below its inverse) a line says so.
 _FAR_OFF = 2.0
 
 _UNITS = {"energy": "eV", "force": "eV/Å", "virial": "eV"}
-_COUNTED = {"energy": "energies", "force": "components of forces", "virial": "components of virials"}
+_COUNTED = {"energy": "energies", "force": "force components", "virial": "virial components"}
 
 
 def noise_lines(model: StructureModel) -> Iterator[str]:
-    """Numbers of labels and their noise; none for models without."""
+    """Numbers of labels, their noise, and the prior; no lines for models without noise."""
     noise, facts = model.noise, model.provenance
     if noise is None:
         return
@@ -23,9 +23,14 @@ def noise_lines(model: StructureModel) -> Iterator[str]:
     said = facts.get("noise", noise | {"convention": "plain"})
     shown = [f"{counts[kind]} {name}{_sigma(said, kind)}" for kind, name in _COUNTED.items() if counts[kind]]
     yield f"labels    {', '.join(shown)}"
-    yield f"prior     delta = {(noise['prior_variance'] or 0.0) ** 0.5:.4g} eV{_choice(facts)}"
+    delta = (noise["prior_variance"] or 0.0) ** 0.5
+    yield f"prior     standard deviation of a local energy, delta = {delta:.4g} eV{_choice(facts)}"
     if model.calibration is None:
-        yield "sigma     of local energies is LPR^-0.5 in eV: as right as sigmas and delta are; calibrate to check"
+        yield (
+            "sigma     of a local energy is LPR^-0.5 in eV; it is only as good as the sigmas of the labels and delta, "
+            "so "
+            "check it with lpr-fast calibrate"
+        )
 
 
 def _sigma(noise: Mapping[str, Any], kind: str) -> str:
@@ -33,25 +38,25 @@ def _sigma(noise: Mapping[str, Any], kind: str) -> str:
     if not isinstance(sigma, float):
         return " (each with its own sigma)"
     grows = noise["convention"] == "gap" and kind != "force"
-    return f" (sigma {sigma:g} {_UNITS[kind]}{' times the root of the number of atoms' * grows})"
+    return f" (sigma {sigma:g} {_UNITS[kind]}{' times the square root of the number of atoms' * grows})"
 
 
 def _choice(facts: Mapping[str, Any]) -> str:
-    """How delta came to be, and what it says of the sigmas."""
+    """How delta was chosen, and whether the sigmas of the labels fit to the data."""
     choice = facts.get("delta_choice")
     if choice is None:
         return ""
     if "interval" not in choice:
-        return f" by {choice['by']}"
+        return f", by {choice['by']}"
     low, high = choice["interval"]
-    found, factor = f" by evidence ({low:.3g} to {high:.3g})", choice["sigma_factor"]
+    found, factor = f", by maximum evidence ({low:.3g} to {high:.3g})", choice["sigma_factor"]
     if factor is None:
-        return f"{found}; there are too few labels to say whether sigmas are right"
+        return f"{found}; there are too few labels to check their sigmas"
     if factor > _FAR_OFF:
         return (
-            f"{found}; labels are {factor:.2g} times as far off as sigma says: a better model (a larger --n-active or "
-            "--cutoff), or larger sigmas"
+            f"{found}; the labels deviate {factor:.2g} times as much as their sigmas say: use a better model (a larger "
+            "--n-active or --cutoff) or larger sigmas"
         )
     if factor < 1.0 / _FAR_OFF:
-        return f"{found}; labels are {1.0 / factor:.2g} times closer than sigma says: sigmas may be smaller"
+        return f"{found}; the labels deviate {1.0 / factor:.2g} times less than their sigmas say: use smaller sigmas"
     return found

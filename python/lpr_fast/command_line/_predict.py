@@ -12,6 +12,7 @@ import numpy as np
 
 from .._errors import InvalidInputError
 from .._files import refuse_output, replacing
+from .._text import counted
 from ..atoms._frames import BATCH_ATOMS, DEFAULT_ENERGY_KEY, batches
 from ..atoms._load import load_model
 from ..atoms._model import StructureModel
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 _EXTENSIONS = (".xyz", ".extxyz")
 
-# What ASE's names of results become where the file had labels under them.
+# New names of labels that the file has under the names of ASE's results.
 _RENAMED = {name: f"label_{name}" for name in ("energy", "free_energy", "forces", "stress", "energies")}
 
 
@@ -50,16 +51,16 @@ class Options:
 
 
 def predict(model_path: Path, trajectory: tuple[str, ...], options: Options) -> None:
-    """Read, predict, write, and say how far off the labels it is."""
+    """Read, predict, write, and report the errors."""
     if options.no_forces and (options.force_key or options.virial_key):
         raise InvalidInputError(
-            "--no-forces was given with a name of forces or virials, which are not compared then; leave one of them "
-            "out."
+            "--no-forces was given with --force-key or --virial-key, but without forces there is nothing to compare; "
+            "leave one of them out."
         )
     if options.output is not None:
         refuse_output(options.output, [model_path, *map(path_of, trajectory)])
         if options.output.suffix not in _EXTENSIONS:
-            raise InvalidInputError(f"{options.output} is no extended XYZ; give a name that ends in .xyz or .extxyz.")
+            raise InvalidInputError(f"{options.output} is not extended XYZ; give a name that ends in .xyz or .extxyz.")
     model = load_model(model_path, None if options.descriptor is None else imported(options.descriptor))
     facts = model.provenance
     keys = LabelKeys(
@@ -79,33 +80,31 @@ def predict(model_path: Path, trajectory: tuple[str, ...], options: Options) -> 
                 _write(file, frame, found)
             n_frames, n_atoms = n_frames + 1, n_atoms + len(frame)
             watch.report("predicting", n_atoms, source.n_atoms())
-        _refuse_names_that_nothing_has(errors, options)
-    tell(f"predicted {n_frames} frames, {n_atoms} atoms", quiet=options.quiet)
+        _refuse_unused_keys(errors, options)
+    tell(f"predicted {counted(n_frames, 'frame')}, {counted(n_atoms, 'atom')}", quiet=options.quiet)
     for line in lines_of(errors):
         tell(line, quiet=options.quiet)
     if options.output is not None:
         tell(f"written   {options.output}", quiet=options.quiet)
 
 
-def _refuse_names_that_nothing_has(errors: PredictionErrors, options: Options) -> None:
-    """Throw where the caller named labels, and no frame has them."""
+def _refuse_unused_keys(errors: PredictionErrors, options: Options) -> None:
+    """Refuse names of labels that no frame has."""
     asked = {"energy": options.energy_key, "forces": options.force_key, "stress": options.virial_key}
     for (kind, key), option in zip(asked.items(), ("energy", "force", "virial"), strict=True):
         if key is not None and not errors.of_all[kind].count:
-            raise InvalidInputError(
-                f"no frame has {kind} named {key!r} that could be compared; correct --{option}-key, or leave it out."
-            )
+            raise InvalidInputError(f"no frame has {kind} named {key!r}; correct --{option}-key, or leave it out.")
 
 
 def _predicted(model: StructureModel, frames: Iterator[Atoms], *, forces: bool) -> Iterator[tuple[Atoms, Prediction]]:
-    """Frames with what is predicted for each, by the members too if there are any."""
+    """Frames and their predictions; by the members too, if there are any."""
     for _, batch in batches(frames, BATCH_ATOMS):
         found = model.predict(batch, forces=forces, members=model.n_members > 0)
         yield from ((frame, found.of(number)) for number, frame in enumerate(batch))
 
 
 def _write(file: BinaryIO, frame: Atoms, found: Prediction) -> None:
-    """Append a frame with predictions under ASE's names; labels that it has under them are called so."""
+    """Append a frame with predictions under ASE's names; labels with these names are renamed."""
     from ase.calculators.singlepoint import SinglePointCalculator
 
     labels = dict(getattr(frame.calc, "results", {}))

@@ -1,4 +1,4 @@
-"""Errors of predictions as lines: of all frames, of each group, and of the forces on each species."""
+"""Errors of predictions as a table: of all frames, of each group, and of the forces on each species."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Iterator, Mapping
 from ..atoms.predictions._prediction_errors import UNITS, Errors, PredictionErrors
 from ..descriptors._elements import symbol
 
-# Groups that the table has, and how much of their names at least and at most.
+# Largest number of groups in the table, and the range of the width of their names.
 _MOST_GROUPS = 30
 _NARROWEST, _WIDEST = 10, 40
 
 
 def lines_of(errors: PredictionErrors) -> Iterator[str]:
-    """The errors as a table; none, if there are no labels."""
+    """Lines of the table."""
     kinds = [kind for kind in UNITS if errors.of_all[kind].count]
     if not kinds:
-        yield "errors    none: TRAJECTORY has no labels to compare with"
+        yield "errors    none: the structures have no labels to compare with"
         return
     lines = list(_lines(errors))
     width = min(max(_NARROWEST, *(len(name) + 1 for name, _ in lines)), _WIDEST)
@@ -25,11 +25,12 @@ def lines_of(errors: PredictionErrors) -> Iterator[str]:
     for name, found in lines:
         yield f"{name[: width - 1]:{width}}" + _numbers(found, kinds)
     if len(errors.of_groups) > _MOST_GROUPS:
-        yield f"          {len(errors.of_groups) - _MOST_GROUPS} groups with fewer labels are not shown"
+        yield f"          {len(errors.of_groups) - _MOST_GROUPS} more groups, with fewer labels, are not shown"
     if errors.stress_is_reversed:
         yield (
-            "stress    the labels have the opposite sign of what is predicted: ASE's stress is positive under tension, "
-            "a virial where the structure wants to expand"
+            "stress    labels and predictions have opposite signs; check the convention: ASE's stress is positive "
+            "under "
+            "tension, a virial is positive under compression"
         )
 
 
@@ -38,7 +39,7 @@ def _n_labels(errors: Mapping[str, Errors]) -> int:
 
 
 def _lines(errors: PredictionErrors) -> Iterator[tuple[str, Mapping[str, Errors]]]:
-    """What has errors: all frames, the groups that have most labels, the species."""
+    """Names and errors of the lines: all frames, the groups with most labels, the species."""
     yield "all", errors.of_all
     if len(errors.of_groups) > 1:
         largest = sorted(errors.of_groups, key=lambda group: -_n_labels(errors.of_groups[group]))

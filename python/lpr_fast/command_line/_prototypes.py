@@ -46,15 +46,17 @@ def list_names(elements: str) -> None:
 
 
 def write(given: tuple[str, ...], options: Options) -> None:
-    """Strain, write, and say what came of it."""
+    """Strain, write and report."""
     if not given or options.output is None:
-        raise InvalidInputError("give prototypes and a file to write (-o), or ask for what there are (--list C).")
+        raise InvalidInputError(
+            "give prototypes and a file to write (-o), or list the prototypes of elements (--list C)."
+        )
     inputs = [path_of(name) for name in given if not _is_name(name)]
     refuse_output(options.output, [*inputs, *([options.model] if options.model else [])])
     model = _model_of(options)
     found = [
         cell
-        for prototype in _all(given, options.reading)
+        for prototype in _prototypes_of(given, options.reading)
         for cell in single_environment(
             prototype,
             options.n,
@@ -84,8 +86,8 @@ def _is_name(given: str) -> bool:
     return " " in given.strip() and not path_of(given).exists()
 
 
-def _all(given: tuple[str, ...], reading: dict[str, Any]) -> Iterator[str | Atoms]:
-    """Names, and the crystals of files under the names of these."""
+def _prototypes_of(given: tuple[str, ...], reading: dict[str, Any]) -> Iterator[str | Atoms]:
+    """Names of prototypes as they are, and the crystals of files."""
     for name in given:
         if _is_name(name):
             yield name
@@ -98,7 +100,7 @@ def _all(given: tuple[str, ...], reading: dict[str, Any]) -> Iterator[str | Atom
 def _refuse_equal(cells: list[Atoms]) -> None:
     names = [cell.info["name"] for cell in cells]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise InvalidInputError(f"two prototypes give the same cells, such as {twice[0]}; give each of them once.")
+        raise InvalidInputError(f"two prototypes give the same cells ({twice[0]}); give each prototype once.")
 
 
 def _table(cells: list[Atoms]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from .._text import counted
 from ..descriptors._imported import imported
 from ..jobs._executors import executor_of
 from ..jobs._job import Run
@@ -41,7 +42,7 @@ class Options:
 
 
 def score(model_path: Path, trajectory: tuple[str, ...], options: Options) -> int:
-    """Read, score, write, and say what came of it; return the number of frames that were skipped."""
+    """Read, score, write and report; return the number of skipped frames."""
     with (
         executor_of(workers=options.workers, scheduler=options.scheduler) as executor,
         watching(hidden=options.quiet) as watch,
@@ -63,46 +64,58 @@ def score(model_path: Path, trajectory: tuple[str, ...], options: Options) -> in
             progress=partial(_report, watch, quiet=options.quiet),
         )
     if (run.resumed_at or run.resumed_at_atom) and not options.quiet:
-        say(_went_on(run, with_workers=bool(options.workers or options.scheduler)))
+        say(_resumed(run, with_workers=bool(options.workers or options.scheduler)))
+    command = _command(model_path, trajectory, options)
     groups = None if options.groups is None or options.shard else groups_of(run, options.groups)
     if options.as_json:
-        facts = as_facts(run, model_path, trajectory)
+        facts = as_facts(run, command)
         print(json.dumps(facts if groups is None else {**facts, "groups": group_facts(groups)}, indent=2))
         return run.summary.n_skipped
-    verdicts = [] if options.shard else verdict_lines(run, model_path, trajectory)
+    verdicts = [] if options.shard else verdict_lines(run, command)
     about_groups = [] if groups is None else group_lines(groups)
     for line in [*as_lines(run, ", ".join(trajectory)), *about_groups, _end(run, options.shard), *verdicts]:
         tell(line, quiet=options.quiet)
     return run.summary.n_skipped
 
 
+def _command(model: Path, trajectory: tuple[str, ...], options: Options) -> list[str]:
+    """The command of a run, without its outputs and with the options that any run on these files needs."""
+    needed = {**options.reading, "descriptor": options.descriptor}
+    if options.unknown_species != "error":
+        needed["unknown-species"] = options.unknown_species
+    if options.on_error != "stop":
+        needed["on-error"] = options.on_error
+    given = [word for name, value in needed.items() if value is not None for word in (f"--{name}", str(value))]
+    return ["lpr-fast", "score", str(model), *trajectory, *given]
+
+
 def _report(watch: Watch, run: RunProgress, *, quiet: bool) -> None:
-    """Show how far a run is, and before it begins, what its forces will take."""
+    """Show the progress of a run, and before it begins the time that forces will take."""
     if run.force_seconds is not None and not quiet:
         per_atom, n_atoms = run.force_seconds, run.atoms_in_all
         in_all = "" if n_atoms is None else f", {per_atom * n_atoms / 60:,.1f} min for {n_atoms:,} atoms"
-        say(f"forces will take about {1e3 * per_atom:,.1f} ms an atom in each process{in_all}.")
+        say(f"forces will take about {1e3 * per_atom:,.1f} ms per atom in each process{in_all}.")
     watch.report_run(run)
 
 
-def _went_on(run: Run, *, with_workers: bool) -> str:
+def _resumed(run: Run, *, with_workers: bool) -> str:
     if with_workers:
-        return f"went on: {run.resumed_at} frames had been done before."
+        return f"resumed: {counted(run.resumed_at, 'frame')} had been scored before."
     within = f" after {run.resumed_at_atom} of its atoms" if run.resumed_at_atom else ""
-    return f"went on from frame {run.resumed_at}{within}, where an earlier run had stopped."
+    return f"resumed at frame {run.resumed_at}{within}, where an earlier run stopped."
 
 
 def merge(output: Path) -> None:
-    """Make one run of its shards."""
+    """Join the shards of a run."""
     run = merge_shards(output)
-    tell(f"merged    {run.summary.n_frames} frames, {run.summary.n_atoms} atoms")
+    tell(f"merged    {counted(run.summary.n_frames, 'frame')}, {counted(run.summary.n_atoms, 'atom')}")
     tell(_written(run))
 
 
 def _end(run: Run, shard: str | None) -> str:
     if shard is None:
         return _written(run)
-    return f"shard     {shard} is done; when all are: lpr-fast merge {run.written[0]}"
+    return f"shard     {shard} is done; when all are done, run: lpr-fast merge {run.written[0]}"
 
 
 def _written(run: Run) -> str:

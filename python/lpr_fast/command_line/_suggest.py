@@ -38,7 +38,7 @@ _DEFAULT_N = 20
 
 _PLURAL = {"energy": "energies", "force": "forces", "virial": "virials"}
 
-# Of each prototype, as `lpr-fast prototypes` has it.
+# Strained cells of each prototype, as in `lpr-fast prototypes`.
 _CELLS = 10
 
 
@@ -71,15 +71,15 @@ class Options:
 
     @property
     def sigma(self) -> Noise | None:
-        """Noise of the labels of candidates; None: that of the model."""
+        """Noise of the labels of candidates; None for that of the model."""
         given = {kind: getattr(self, f"sigma_{kind}") for kind in KINDS}
         return noise_of(given, (), None, self.source_key or FitSettings.group_key)
 
 
 def suggest(model_path: Path, options: Options) -> None:
-    """Read, choose, write, and say what came of it."""
+    """Read, choose, write and report."""
     if options.output.suffix not in (".xyz", ".extxyz"):
-        raise InvalidInputError(f"{options.output} is no name for extended XYZ; give one that ends in .xyz or .extxyz.")
+        raise InvalidInputError(f"{options.output} is not extended XYZ; give a name that ends in .xyz or .extxyz.")
     refuse_second_reading([*options.targets, *options.candidates])
     table = options.output.with_suffix(".csv")
     inputs = [model_path, *map(path_of, options.targets), *map(path_of, options.candidates)]
@@ -109,7 +109,7 @@ def suggest(model_path: Path, options: Options) -> None:
     )
     if not len(found.chosen):
         raise InvalidInputError(
-            "no candidate was chosen, for none is within the budget or makes the targets more rigid; give a larger "
+            "no candidate was chosen: none is within the budget, or none makes the targets more rigid; give a larger "
             "--budget-cost, or other candidates."
         )
     for line in report(found):
@@ -119,13 +119,13 @@ def suggest(model_path: Path, options: Options) -> None:
         lambda path: _write(found, path) if path == options.output else write_whole(path, _table(found, candidates)),
     )
     noise = options.sigma or noise_like(model)
-    is_said = options.sigma is None and not (noise is not None and (noise.tables or noise.convention == "gap"))
-    then = f", then: {_next(model, model_path, options.output)}" if is_said else ""
-    tell(f"next      compute {_wanted(noise)} of {options.output}{then}")
+    has_command = options.sigma is None and not (noise is not None and (noise.tables or noise.convention == "gap"))
+    then = f", then run: {_next_fit(model, model_path, options.output)}" if has_command else ""
+    tell(f"next      compute the {_labels_of(noise)} of {options.output}{then}")
 
 
 def _candidates(options: Options) -> Iterator[Atoms]:
-    """Structures of all files, and where each comes from."""
+    """Candidates of all files, with their file and frame."""
     for specification in options.candidates:
         for number, frame in enumerate(frames_of((specification,), options.reading)):
             frame.info |= {"suggest_file": specification, "suggest_frame": number}
@@ -133,7 +133,7 @@ def _candidates(options: Options) -> Iterator[Atoms]:
 
 
 def _crystals(model: StructureModel, options: Options) -> Iterator[Atoms]:
-    """Strained prototypes, each a source."""
+    """Strained cells of the prototypes; each prototype is a source."""
     if not options.prototypes:
         return
     from ..design._single_environment import single_environment
@@ -153,7 +153,7 @@ def _write(found: Suggestion, output: Path) -> None:
 
 
 def _table(found: Suggestion, candidates: list[Atoms]) -> bytes:
-    """All candidates, those that gain most alone first."""
+    """The table of all candidates, those with the largest gain alone first."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["candidate", "file", "frame", "source", "atoms", "cost", "gain_alone", "rank", "gain"])
@@ -176,14 +176,14 @@ def _table(found: Suggestion, candidates: list[Atoms]) -> bytes:
     return text.getvalue().encode()
 
 
-def _wanted(noise: Noise | None) -> str:
-    """The labels that a fit wants of a structure."""
+def _labels_of(noise: Noise | None) -> str:
+    """Labels that a fit needs."""
     given = ["energies"] if noise is None else [_PLURAL[kind] for kind in KINDS if getattr(noise, kind) is not None]
-    return "the " + " and ".join([", ".join(given[:-1]), given[-1]] if len(given) > 1 else given)
+    return " and ".join([", ".join(given[:-1]), given[-1]] if len(given) > 1 else given)
 
 
-def _next(model: StructureModel, path: Path, output: Path) -> str:
-    """The fit that keeps what was predicted, but for the options of the descriptor."""
+def _next_fit(model: StructureModel, path: Path, output: Path) -> str:
+    """Command of a fit with the same active set and regularizer; options of the descriptor are not part of it."""
     before = model.provenance.get("training_selection", "TRAIN").split(", ")
     kept = _of_loss(model)
     if isinstance(model, SparseKernelModel):
@@ -195,7 +195,7 @@ def _next(model: StructureModel, path: Path, output: Path) -> str:
 
 
 def _of_loss(model: StructureModel) -> list[str]:
-    """Options that say how labels are weighed."""
+    """Options for the loss and the weights of labels."""
     if (noise := model.noise) is None:
         loss = ["--loss", model.loss] if model.loss != FitSettings.loss else []
         return ["--regularizer", repr(model.regularizer), *loss]

@@ -1,12 +1,12 @@
-"""The summary of a run: lines for people, facts for programs."""
+"""Summary of a run, as text and as JSON."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .._text import counted
 from ..descriptors._elements import symbol
 from ..jobs._job import Run
 from ..models._scores import LOSS_NAMES
@@ -16,18 +16,18 @@ from ..writing._summary import RunSummary
 from ._terminal import aligned, shares
 from ._verdicts import by_name, verdict_facts
 
-# Shares of the atoms, in percent.
+# Quantiles in percent.
 _QUANTILES = (5, 50, 95)
 
 
-def as_facts(run: Run, model: Path, trajectory: tuple[str, ...]) -> dict[str, Any]:
-    """What ``--json`` prints; None stands for what there is not, and for infinity, which JSON does not know."""
+def as_facts(run: Run, command: Sequence[str]) -> dict[str, Any]:
+    """Output of ``--json``; null stands for missing values and for infinity, which JSON does not have."""
     summary = run.summary
     return {
         "frames": summary.n_frames,
         "loss": run.loss,
         **_facts_of(summary),
-        **verdict_facts(run, model, trajectory),
+        **verdict_facts(run, command),
         "species": {symbol(n): {"atomic_number": n, **_facts_of(summary.species[n])} for n in sorted(summary.species)},
         GROUP_KEY: {name: _facts_of(part) for name, part in summary.groups.items()},
         "skipped_frames": summary.n_skipped,
@@ -68,21 +68,20 @@ def _finite(value: float) -> float | None:
 
 
 def as_lines(run: Run, source: str) -> list[str]:
-    """What is printed."""
+    """Lines to print."""
     summary = run.summary
-    plural = "s" * (summary.n_frames != 1)
-    lines = [f"scored    {summary.n_frames} frame{plural}, {summary.n_atoms} atoms, from {source}"]
+    lines = [f"scored    {counted(summary.n_frames, 'frame')}, {counted(summary.n_atoms, 'atom')}, from {source}"]
     if summary.n_skipped:
-        plural = "s" * (summary.n_skipped != 1)
-        lines.append(f"skipped   {summary.n_skipped} frame{plural}, the first because {summary.skipped[0][1]}")
+        lines.append(f"skipped   {counted(summary.n_skipped, 'frame')}, the first because {summary.skipped[0][1]}")
     if summary.n_unknown:
-        lines.append(f"unknown   {summary.n_unknown} atoms are, or are near, species that the model does not know: NaN")
+        unknown = counted(summary.n_unknown, "atom")
+        lines.append(f"unknown   {unknown} have NaN: their species, or that of a neighbour, is not in the model")
     if summary.lpr_lowest is not None:
         lines += _about_rigidity(summary, LOSS_NAMES[run.loss])
     if summary.energy_rmse is not None:
         lines.append(
-            f"energies  root mean square error {summary.energy_rmse:.4g} per atom in the unit of the energies, of "
-            f"{summary.n_energies} frames that have energies"
+            f"energies  RMSE {summary.energy_rmse:.4g} per atom, in the unit of the energies, over "
+            f"{counted(summary.n_energies, 'frame')} with energies"
         )
     lines.append(f"seconds   {shares(run.seconds)}")
     return lines
@@ -91,17 +90,17 @@ def as_lines(run: Run, source: str) -> list[str]:
 def _about_rigidity(summary: RunSummary, loss: str) -> list[str]:
     assert summary.lpr_lowest is not None
     held = summary.lpr_held_lowest
-    lines = [f"LPR       lowest {_where(summary.lpr_lowest)}"]
+    lines = [f"LPR       lowest {_where(summary.lpr_lowest)}; frames and atoms are counted from 0"]
     if held is not None:
         lines.append(f"LPR held  lowest {_where(held)}")
-    lines.append(f"          loss on {loss}; where it is low beside others, the data do not pin the atom's energy down")
+    lines.append(f"          an LPR far below others: the data do not determine this atom's energy (loss on {loss})")
     if held is not None:
         lines.append(
-            "          LPR held leaves out what the model holds: shifts of whole species, and what --hold gave"
+            "          LPR held: the same without shifts of whole species (and of --hold); compare atoms by it"
         )
     if summary.residual_largest is not None:
         lines.append(f"residual  largest {_where(summary.residual_largest)}")
-        lines.append("          0 is seen, 1 unlike anything in the active set: near 1 a high LPR means nothing")
+        lines.append("          0: as in the active set; near 1: unlike all of it, and even a high LPR means nothing")
     if summary.force_sigma_largest is not None:
         lines.append(
             f"forces    largest sigma {_where(summary.force_sigma_largest)}, in the unit of the energies per Å"
@@ -116,21 +115,18 @@ def _about_rigidity(summary: RunSummary, loss: str) -> list[str]:
 
 def _where(extreme: Extreme) -> str:
     element = symbol(extreme.species)
-    return f"{extreme.value:.4g} at frame {extreme.frame}, atom {extreme.atom} ({element}), counted from 0"
+    return f"{extreme.value:.4g} at frame {extreme.frame}, atom {extreme.atom} ({element})"
 
 
 def _table(what: str, parts: Mapping[str, Statistics]) -> list[str]:
-    """A line for each part: atoms, quantiles of the LPR, extremes. Columns that are empty throughout are left out.
-
-    Where the model holds something, the quantiles are those of the held LPR.
-    """
+    """A line for each part: number of atoms, quantiles of the LPR (of the held LPR, if there is one), extremes."""
     held = any(part.lpr_held_lowest is not None for part in parts.values())
     heads = [
         what,
         "atoms",
-        "LPR held lowest" if held else "LPR lowest",
-        *(f"{share} % below" for share in _QUANTILES),
-        "residual largest",
+        "lowest LPR held" if held else "lowest LPR",
+        *("median" if share == 50 else f"{share} % quantile" for share in _QUANTILES),
+        "largest residual",
         "energy RMSE",
     ]
     rows = [
@@ -147,7 +143,7 @@ def _table(what: str, parts: Mapping[str, Statistics]) -> list[str]:
 
 
 def _rigidities(part: Statistics, *, held: bool) -> list[str]:
-    """The lowest LPR of a part, and quantiles."""
+    """The lowest LPR of a part, and its quantiles."""
     lowest = part.lpr_held_lowest if held else part.lpr_lowest
     if lowest is None:
         return [""] * (1 + len(_QUANTILES))

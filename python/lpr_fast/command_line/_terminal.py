@@ -1,4 +1,4 @@
-"""What is written to the terminal: results to standard output, everything else to standard error."""
+"""Output of the commands: results to standard output, remarks and progress to standard error."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from .._files import printable
+from .._text import counted
 from ..jobs._scoring import RunProgress
 from ._log import note
 
@@ -28,7 +29,7 @@ def say(message: str) -> None:
 
 
 def tell(line: str, *, quiet: bool = False) -> None:
-    """Print a line of results; if that is not wanted, only the log gets it."""
+    """Print a line of results; a quiet command writes it to the log only."""
     if not quiet:
         print(printable(line))
     note(line)
@@ -44,7 +45,7 @@ class _Rate(ProgressColumn):
 
 
 class _Bars(Progress):
-    """Bars, and a line below them."""
+    """Progress bars, and a line below them."""
 
     remark = ""
 
@@ -56,7 +57,7 @@ class _Bars(Progress):
 
 
 class Watch:
-    """A progress bar in atoms, lines about it in the log, and the seconds that each kind of work took."""
+    """A progress bar in atoms, its lines in the log, and the seconds of each kind of work."""
 
     def __init__(self, progress: _Bars) -> None:
         self._progress = progress
@@ -64,13 +65,13 @@ class Watch:
         self.seconds: dict[str, float] = {}
 
     def lap(self, name: str) -> None:
-        """Count the time since the last lap as that of `name`."""
+        """Add the time since the last lap to that of `name`."""
         now = time.perf_counter()
         self.seconds[name] = self.seconds.get(name, 0.0) + now - self._last
         self._last = now
 
     def report(self, what: str, done: int, total: int | None, remark: str = "") -> None:
-        """Show how many atoms of how many are done with; no total, no time left."""
+        """Show how many atoms are done; without a total, no remaining time is shown."""
         known = {task.description: task.id for task in self._progress.tasks}
         task = known[what] if what in known else self._progress.add_task(what, total=total)
         self._progress.remark = remark
@@ -80,17 +81,17 @@ class Watch:
             note(_line(self._progress.tasks[task], remark))
 
     def report_run(self, run: RunProgress) -> None:
-        """Show how far a run is, and what takes the time."""
-        remark = f"{run.frames:,} frame{'s' * (run.frames != 1)}; {percentages(run.seconds)}"
+        """Show how far a run is, and how its time is spent."""
+        remark = f"{counted(run.frames, 'frame')}; {percentages(run.seconds)}"
         self.report("scoring", run.atoms, run.atoms_in_all, remark)
 
     def summary(self) -> str:
-        """Seconds of each kind of work, and their share of the whole."""
+        """Seconds of each kind of work."""
         return shares(self.seconds)
 
 
 def _line(task: Task, remark: str) -> str:
-    """What the bar shows, in words."""
+    """The bar as text."""
     of_all = "" if task.total is None else f" of {task.total:,.0f}"
     rate = f", {task.speed:,.0f} atoms/s" if task.speed else ""
     left = "" if task.time_remaining is None else f", {task.time_remaining / 60:,.1f} min left"
@@ -98,9 +99,10 @@ def _line(task: Task, remark: str) -> str:
 
 
 def shares(seconds: Mapping[str, float]) -> str:
-    """Seconds of each kind of work, and their share of all work."""
-    whole = sum(seconds.values()) or 1.0
-    return ", ".join(f"{name} {spent:.2f} ({spent / whole:.0%})" for name, spent in seconds.items())
+    """Seconds in total, and the seconds and the share of each kind of work."""
+    whole = sum(seconds.values())
+    parts = ", ".join(f"{name} {spent:.2f} ({spent / (whole or 1.0):.0%})" for name, spent in seconds.items())
+    return f"{whole:.2f} in total: {parts}"
 
 
 def percentages(seconds: Mapping[str, float]) -> str:
@@ -111,7 +113,7 @@ def percentages(seconds: Mapping[str, float]) -> str:
 
 @contextmanager
 def watching(*, hidden: bool = False) -> Iterator[Watch]:
-    """A watch whose bars are drawn only on a terminal, and gone afterwards."""
+    """A watch; its bars are drawn on a terminal only, and erased at the end."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
     with _Bars(*columns, console=console, transient=True, disable=hidden or not console.is_terminal) as progress:
@@ -119,7 +121,7 @@ def watching(*, hidden: bool = False) -> Iterator[Watch]:
 
 
 def write_each(outputs: Sequence[Path], write: Callable[[Path], object]) -> None:
-    """Write files one by one, and say so; who interrupts is told which of them are there."""
+    """Write files one by one and name them; an interrupt names those that are complete."""
     for number, output in enumerate(outputs):
         try:
             write(output)
@@ -130,7 +132,7 @@ def write_each(outputs: Sequence[Path], write: Callable[[Path], object]) -> None
 
 
 def aligned(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of a table, without columns that are empty throughout."""
+    """Lines of a table; columns without any entry are left out."""
     columns = [column for column in zip(heads, *rows, strict=True) if any(column[1:])]
     widths = [max(map(len, column)) for column in columns]
     lines = zip(*columns, strict=True)

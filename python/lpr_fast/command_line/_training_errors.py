@@ -1,4 +1,4 @@
-"""Errors of a fitted model for the labels that it was fitted to."""
+"""Errors of a fitted model on its training set."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def training_error_lines(
     reading: dict[str, Any],
     report: Callable[[str, int, int | None], None],
 ) -> Iterator[str]:
-    """The errors of energies, forces and stresses of the training set; none for labels without noise."""
+    """Errors of energies, forces and stresses of the training set; no lines for labels without noise."""
     if model.noise is None or not model.has_energies or settings.energy_key is None:
         return
     source = source_of(list(train), ReadOptions.of(**reading))
@@ -32,5 +32,5 @@ def training_error_lines(
         errors.add(frame, number, model.predict([frame]))
         n_atoms += len(frame)
         report("training set: errors", n_atoms, in_all)
-    yield "fitted    errors of the training set follow; of other structures: lpr-fast predict MODEL FILE"
+    yield "fitted    errors on the training set (for other structures: lpr-fast predict MODEL FILE)"
     yield from lines_of(errors)

@@ -1,4 +1,4 @@
-"""``lpr-fast tune``, and the lines about a chosen regularizer that ``lpr-fast fit`` prints."""
+"""``lpr-fast tune``, and lines about the choice of the regularizer that other commands print too."""
 
 from __future__ import annotations
 
@@ -8,51 +8,59 @@ from typing import Any
 
 import numpy as np
 
+from .._text import counted
 from ..atoms.rows._training_rows import TrainingRows
 from ..models._regularizer import RegularizerChoice
 from ..models._rows import FORCE
 from ..writing._tuning_plot import plot_choice
 from ._terminal import tell
 
-# Lines of the table: one for every so many values of mu, over so many of these on both sides.
+# The table has a line for every second value of mu, six on either side of the best one.
 _EVERY, _AROUND = 2, 6
 
 
 def choice_lines(facts: Mapping[str, Any]) -> Iterator[str]:
-    """What a model's provenance says of the choice of its regularizer."""
+    """Errors of the chosen model, from the provenance; no lines if the regularizer was given."""
     choice = facts.get("regularizer_choice", {})
     if "grid" not in choice:
         return
-    low, high = choice["grid"]
     yield (
-        f"chosen    mu = {choice['regularizer']:.3g} by leave-one-out error, of {low:.1g} to {high:.1g}; the evidence "
-        f"takes {choice['evidence']:.3g}"
-    )
-    yield (
-        f"errors    {_error(choice['training_rmse_per_atom'])} training, "
-        f"{_error(choice['leave_one_out_rmse_per_atom'])} left out, per atom in the unit of the energies, which spread "
-        f"by {_error(choice['spread_per_atom'])} about their baseline"
+        f"errors    RMSE per atom, in the unit of the energies: {_error(choice['training_rmse_per_atom'])} training, "
+        f"{_error(choice['leave_one_out_rmse_per_atom'])} leave-one-out; {_error(choice['spread_per_atom'])} for the "
+        "baseline alone"
     )
     if choice["n_determined"]:
-        yield f"alone     {choice['n_determined']} structures cannot be left out: only they know what they know"
+        yield (
+            f"ignored   {counted(choice['n_determined'], 'structure')} in the leave-one-out error: the other "
+            "structures "
+            "do not determine their energies at all"
+        )
+
+
+def regularizer_text(choice: Mapping[str, Any]) -> str:
+    """How the regularizer was chosen; empty if it was given."""
+    if "grid" not in choice:
+        return ""
+    return f" by leave-one-out error (maximum evidence: {choice['evidence']:.3g})"
 
 
 def size_line(facts: Mapping[str, Any]) -> str | None:
-    """How the error falls with the size of the active set, if that is known, and what to do about it."""
+    """Leave-one-out error for smaller active sets, and whether a larger one would help; None if unknown."""
     choice = facts.get("regularizer_choice", {})
     sizes, errors = choice.get("sizes", []), choice.get("error_of_size", [])
     if len(sizes) < 2:
         return None
-    steps = ", ".join(f"{_error(error)} at {size}" for size, error in zip(sizes, errors, strict=True))
+    steps = ", ".join(f"{_error(error)} (M = {size})" for size, error in zip(sizes, errors, strict=True))
+    line = f"size      leave-one-out RMSE by size of the active set: {steps}"
     if choice["still_falls"] and sizes[-1] >= sum(facts.get("pool", {}).values()) > 0:
-        return f"size      left-out error still falls with M: {steps}; all environments are active, so add structures"
+        return f"{line}; it still falls, but all environments are active: add structures"
     if choice["still_falls"]:
-        return f"size      left-out error still falls with M: {steps}; a larger --n-active would help"
-    return f"size      left-out error with M: {steps}; a larger --n-active would hardly help"
+        return f"{line}; it still falls: use a larger --n-active"
+    return f"{line}; a larger --n-active would hardly help"
 
 
 def tune(rows: Path, output: Path | None) -> None:
-    """Print the curve around the best regularizer, and draw it all."""
+    """Print the errors around the best regularizer, and draw the whole curve."""
     target = rows.with_suffix(".tune.png") if output is None else output
     kept = TrainingRows(rows)
     choice = kept.choose_regularizer()
@@ -61,10 +69,12 @@ def tune(rows: Path, output: Path | None) -> None:
     if kept.has_noise:
         by_error, by_evidence = choice.regularizer**-0.5, choice.evidence**-0.5
         tell(
-            f"delta     mu = 1 / delta^2: delta = {by_error:.3g} eV by leave-one-out error, {by_evidence:.3g} eV by "
-            "the evidence, which is what a fit takes"
+            f"delta     {by_error:.3g} eV by leave-one-out error, {by_evidence:.3g} eV by maximum evidence, which a "
+            "fit "
+            "uses (mu = 1 / delta^2)"
         )
     facts = {"regularizer_choice": choice.facts()}
+    tell(f"chosen    mu = {choice.regularizer:.3g}{regularizer_text(choice.facts())}")
     for line in choice_lines(facts):
         tell(line)
     if of_size := size_line(facts):

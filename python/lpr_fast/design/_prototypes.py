@@ -31,6 +31,9 @@ _GRAPHENE, _BETWEEN_LAYERS = 2.461, 3.354
 # Å: solid hydrogen and helium are not held together by bonds.
 _SMALLEST_RADIUS = 0.5
 
+# Reference crystals of elements with more atoms in the primitive cell have inequivalent ones (samarium).
+_MOST_EQUIVALENT = 2
+
 # The atoms of each layer of a cell, and where the cell above begins, in steps from a site of the honeycomb to the next.
 _LAYERS: dict[str, tuple[tuple[tuple[int, int], ...], int]] = {
     "graphene": (((0, 1),), 0),
@@ -113,7 +116,8 @@ def _structures_of(element: str) -> list[str]:
     reference = _reference(element)
     if reference is None and _radius(element) < _SMALLEST_RADIUS:
         return []
-    own = [] if reference is None or reference[0] in _OF_ELEMENTS else [reference[0]]
+    has_own = reference is not None and reference[0] not in _OF_ELEMENTS and len(reference[1]) <= _MOST_EQUIVALENT
+    own = [reference[0]] if reference is not None and has_own else []
     return [*_OF_ELEMENTS, *own, *(_LAYERS if element == "C" else ())]
 
 

@@ -123,6 +123,8 @@ def suggest(
         For structures, rows and options that cannot be used, and where no target can be ranked.
     """
     count = as_count("n_threads", n_threads)
+    if not isinstance(model, Rigidity | StructureModel):
+        raise InvalidInputError(f"model is {model!r}; give a model or a Rigidity, for example load_model('model.lpr').")
     _check_options(n, cost_budget, max_per_source, objective, loosest, n_draws)
     if largest_residual is not None and not as_number("largest_residual", largest_residual) >= 0.0:
         raise InvalidInputError(f"largest_residual is {largest_residual}; it must not be negative.")

@@ -18,29 +18,29 @@ from typing import Any
 from .._arrays import as_count
 from .._errors import InvalidInputError, MissingPackageError
 
-# Seconds until a scheduler has to answer, and until its first worker has to be there.
+# Seconds to wait for a scheduler, and for its first worker.
 _PATIENCE = 10.0
 _PATIENCE_WITH_WORKERS = 60.0
 
-# Each local worker computes on one thread, whatever its libraries would like.
+# Each local worker uses one thread.
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"), "1")
 
 
 @contextmanager
 def executor_of(*, workers: int, scheduler: str | None) -> Iterator[Executor | None]:
-    """What was asked for; None if the work is to be done here.
+    """The executor that the options ask for; None for this process.
 
     Parameters
     ----------
     workers : int
-        So many processes on this machine.
+        Number of processes on this machine.
     scheduler : str, optional
-        The address of a scheduler of Dask, such as ``tcp://host:8786``, or its file (``.json``).
+        Address of a Dask scheduler, for example ``tcp://host:8786``, or its file (``.json``).
 
     Raises
     ------
     InvalidInputError
-        For both at once, and a scheduler that does not answer or has no workers.
+        For both options at once, and for a scheduler that does not answer or has no workers.
     MissingPackageError
         For a scheduler without Dask.
     """
@@ -48,7 +48,9 @@ def executor_of(*, workers: int, scheduler: str | None) -> Iterator[Executor | N
     if count < 0:
         raise InvalidInputError(f"workers is {count}; it must not be negative.")
     if scheduler is not None and count:
-        raise InvalidInputError("a scheduler has its own workers; give a scheduler, or a number of workers.")
+        raise InvalidInputError(
+            "a scheduler and a number of workers were given, but a scheduler has its own workers; give one of them."
+        )
     if scheduler is not None:
         with _dask_client(scheduler) as client:
             yield client.get_executor(pure=False)
@@ -61,27 +63,27 @@ def executor_of(*, workers: int, scheduler: str | None) -> Iterator[Executor | N
 
 @contextmanager
 def local_processes(count: int) -> Iterator[Executor]:
-    """So many processes of one thread each. They are spawned, for threads do not survive a fork.
+    """A pool of processes of one thread each. They are spawned, because threads do not survive a fork.
 
-    When the block is left, or this process is gone, they end at once: whatever they were writing, the next run goes on.
+    They end at once when the block is left or this process dies; the next run resumes.
     """
     context = multiprocessing.get_context("spawn")
-    ear, mouth = context.Pipe(duplex=False)
-    pool = ProcessPoolExecutor(count, context, _begin, (ear,))
+    receiver, sender = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(count, context, _end_with_parent, (receiver,))
     try:
         with _started_quietly():
             for _ in range(count):
                 pool.submit(os.getpid)  # starts a process
         yield pool
     finally:
-        mouth.close()
+        sender.close()
         pool.shutdown(cancel_futures=True)
 
 
 @contextmanager
 def _started_quietly() -> Iterator[None]:
-    """Processes that are started within do not get Ctrl-C, which is this one's, and have one thread each."""
-    resource_tracker.ensure_running()  # it would unblock what is blocked now
+    """Processes that are started in the block ignore Ctrl-C, which the parent handles, and have one thread each."""
+    resource_tracker.ensure_running()  # it would unblock the signal that is blocked below
     before = {name: os.environ.get(name) for name in _ONE_THREAD}
     os.environ.update(_ONE_THREAD)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -93,14 +95,14 @@ def _started_quietly() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def _begin(ear: Connection) -> None:
-    """In a process of the pool: end with the one that started it, which never says anything."""
+def _end_with_parent(receiver: Connection) -> None:
+    """In a process of the pool: exit when the parent does, which closes the pipe."""
 
-    def listen() -> None:
-        ear.poll(None)
+    def wait() -> None:
+        receiver.poll(None)
         os._exit(1)
 
-    threading.Thread(target=listen, daemon=True).start()
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _address_of(scheduler: str) -> str:
@@ -109,7 +111,9 @@ def _address_of(scheduler: str) -> str:
     try:
         return str(json.loads(Path(scheduler).read_bytes())["address"])
     except (ValueError, KeyError, TypeError) as error:
-        raise InvalidInputError(f"{scheduler} is no scheduler file of Dask; give the one that it wrote.") from error
+        raise InvalidInputError(
+            f"{scheduler} is not a scheduler file of Dask; give the file that the scheduler wrote."
+        ) from error
 
 
 @contextmanager
@@ -125,8 +129,8 @@ def _dask_client(scheduler: str) -> Iterator[Any]:
         client = Client(address, timeout=_PATIENCE, set_as_default=False)
     except (ValueError, OSError) as error:
         raise InvalidInputError(
-            f"no Dask scheduler answers at {scheduler}; give the address that it printed, or the file that it wrote, "
-            "when it was started."
+            f"no Dask scheduler answers at {scheduler}; give the address that it printed when it started, or the file "
+            "that it wrote."
         ) from error
     with client:
         try:
@@ -134,6 +138,7 @@ def _dask_client(scheduler: str) -> Iterator[Any]:
         except TimeoutError as error:
             raise InvalidInputError(
                 f"the scheduler at {scheduler} has had no workers for {_PATIENCE_WITH_WORKERS:.0f} seconds; start "
-                "some, then give the same command again."
+                "some, "
+                "and give the same command again."
             ) from error
         yield client

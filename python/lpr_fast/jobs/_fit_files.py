@@ -1,4 +1,4 @@
-"""A model from files of any length: three passes, memory of order M^2, and again after a crash."""
+"""Fit a model to files of any length, in memory of order M^2; a killed fit resumes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from .. import _core
 from .._errors import InvalidInputError
 from .._files import refuse_output
 from .._progress import silent
+from .._text import counted
 from ..atoms import _frames
 from ..atoms._load import load_model
 from ..atoms._model import StructureModel
@@ -41,13 +42,13 @@ if TYPE_CHECKING:
 
     from ..descriptors._descriptor import Descriptor
 
-#: Called with the name of a stage, the atoms that are done, and of all if that is known.
+#: Called with the name of a stage, the number of atoms done, and the number of all atoms (None if unknown).
 Progress = Callable[[str, int, "int | None"], None]
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A model, and the number of structures whose rows an earlier run had added; None if there was no such run."""
+    """A model, and the number of structures whose rows an earlier run had added (None without an earlier run)."""
 
     model: StructureModel
     resumed_at: int | None
@@ -55,22 +56,22 @@ class Fitted:
 
 @dataclass(frozen=True)
 class FitOrder:
-    """What is to be fitted from files, and where it goes.
+    """What to fit, from which files, and where to write it.
 
     Attributes
     ----------
     output, rows : pathlib.Path
-        The model file, and the file of training rows if they are to be kept.
+        The model file, and the file of training rows (None: rows are not kept).
     wanted : mapping or Descriptor
-        Parameters of SOAP, or what else describes structures.
+        Parameters of SOAP, or another descriptor.
     executor : concurrent.futures.Executor, optional
-        Processes to work in.
+        Worker processes.
     reading : ReadOptions
         How to read the files.
     remark : callable
-        Told, in a sentence, what a user should know before the work begins.
+        Called with each line that a user should see before the work begins.
     active_from : str, path, or list of these, optional
-        Further files whose environments may become active.
+        Further files from which the active set is chosen too.
     """
 
     output: Path
@@ -84,7 +85,7 @@ class FitOrder:
     active_from: Any = None
 
     def identity(self) -> dict[str, Any]:
-        """What the model's bytes depend on, beside the files."""
+        """Settings that determine the bytes of the model, beside the files."""
         from ..descriptors._descriptor import descriptor_facts
 
         described: Any = self.wanted if isinstance(self.wanted, Mapping) else descriptor_facts(self.wanted)
@@ -120,7 +121,7 @@ def fit_files(
     hold: Iterable[Atoms] = (),
     seed: int = 0,
     provenance: Mapping[str, Any] | None = None,
-    format: str | None = None,  # noqa: A002 (the name that ASE has for it)
+    format: str | None = None,  # noqa: A002 (ASE's name for it)
     topology: str | PathLike[str] | None = None,
     species: SpeciesOption = None,
     cell: str | ArrayLike | None = None,
@@ -131,36 +132,35 @@ def fit_files(
     n_threads: int = 0,
     progress: Progress | None = None,
 ) -> StructureModel:
-    """Fit to structures in files, which need not fit in memory, and write the model file.
+    """Fit a model to structures in files, which need not fit in memory, and write the model file.
 
-    Memory is of order M^2, beyond some numbers for each structure. The files are read four times: to look them
-    through, for the active set, for the rows, and to score the training environments. The model is that of
-    `SparseKernelModel.fit`, to the last bit.
+    Memory is of order M^2, plus a few numbers for each structure. The files are read four times: to check them, for
+    the active set, for the rows, and to score the training environments. The model has the same bits as that of
+    `SparseKernelModel.fit`.
 
-    A run that was ended by whatever it be goes on when it is called again with the same arguments: after the active
-    set, or where its rows were last brought to the disk. Until then there are files ``*.unfinished`` and ``*.journal``
-    beside the output, which appears when everything is done, and has the same bytes then.
+    A killed run resumes when the function is called again with the same arguments: after the active set, or at its last
+    checkpoint of the rows. An unfinished run leaves files ``*.unfinished`` and ``*.journal`` beside the output. The
+    output appears at the end, with the same bytes as that of a run without interruption.
 
     Parameters
     ----------
     source : str, path, or list of these
-        Files that ASE reads, compressed or not, with its selections (``"train.xyz@::10"``), one after the other.
+        Files that ASE reads, compressed or not, perhaps with its selections (``"train.xyz@::10"``).
     output : path
         The model file.
     model : {"sparse_kernel", "linear"}
-        What is fitted: a `SparseKernelModel` or a `LinearModel`, which has no active set and no zeta.
+        A `SparseKernelModel`, or a `LinearModel`, which has no active set and no zeta.
     active_from : str, path, or list of these, optional
-        Files of the further structures that `SparseKernelModel.fit` takes here, read as `source` is.
+        Files of further structures from which the active set is chosen too, as in `SparseKernelModel.fit`.
     regularizer, hypers, descriptor, n_active, active_set, zeta, loss, weights, sigmas, sigma, delta, energy_key, \
     force_key, virial_key, group_key, baseline, hold, seed, provenance, keep_rows, memory, n_threads
         As for `SparseKernelModel.fit`.
     format, topology, species, cell, ignore
         How to read the files: see `score_trajectory`.
     executor : concurrent.futures.Executor, optional
-        Processes that describe ranges of structures and make their rows: see `score_trajectory`. The bits are the
-        same.
+        Worker processes for descriptors and rows: see `score_trajectory`. The result has the same bits.
     progress : callable, optional
-        Called as ``progress(stage, atoms_done, atoms_in_all)``; the last is None if nobody knows.
+        Called as ``progress(stage, atoms_done, atoms_in_all)``; the last is None if it is unknown.
 
     Returns
     -------
@@ -169,8 +169,8 @@ def fit_files(
     Raises
     ------
     InvalidInputError
-        For what `SparseKernelModel.fit` refuses, frames that cannot be read, files that change meanwhile, and an
-        unfinished run with other arguments.
+        For arguments that `SparseKernelModel.fit` refuses, frames that cannot be read, files that change during the
+        fit, and an unfinished run with other arguments.
     """
     is_kernel = model == "sparse_kernel"
     is_chosen = any(given is not None for given in (n_active, active_set, active_from))
@@ -218,25 +218,25 @@ def fit_files(
 
 
 def fitted(source: Any, order: FitOrder, *, stacklevel: int = 2) -> Fitted:
-    """What `fit_files` does; warnings point `stacklevel` calls up."""
+    """Do what `fit_files` does; warnings point `stacklevel` calls up."""
     files = reread_files(source, order.reading)
     others = None if order.active_from is None else reread_files(order.active_from, order.reading)
     inputs = [*files.paths, *(() if others is None else others.paths)]
     outputs = [order.output] if order.rows is None else [order.output, order.rows]
     if len({output.resolve() for output in outputs}) < len(outputs):
-        raise InvalidInputError(f"{order.output} is to hold the model and its rows; give the rows another name.")
+        raise InvalidInputError(f"{order.output} was given for the model and for its rows; give two names.")
     for output in outputs:
         refuse_output(output, inputs)
         if output.exists() and not output.is_file():
-            raise InvalidInputError(f"{output} exists and is no regular file; give the name of a file to write.")
+            raise InvalidInputError(f"{output} exists and is not a regular file; give another name.")
     with locked(outputs, stacklevel=stacklevel + 1):
         further = None if others is None else TrainingFiles.of(others)
-        job = _done(TrainingFiles.of(files), further, order, stacklevel + 1)
+        job = _finished_job(TrainingFiles.of(files), further, order, stacklevel + 1)
     return Fitted(load_model(order.output, external_descriptor(order.wanted)), job.resumed_at)
 
 
-def _done(frames: TrainingFiles, further: TrainingFiles | None, order: FitOrder, stacklevel: int) -> FitJob:
-    """Make the model file, or what is left to do of it."""
+def _finished_job(frames: TrainingFiles, further: TrainingFiles | None, order: FitOrder, stacklevel: int) -> FitJob:
+    """Make the model file, or finish it."""
     from ..writing._outputs import versions
 
     settings = {
@@ -250,12 +250,12 @@ def _done(frames: TrainingFiles, further: TrainingFiles | None, order: FitOrder,
     with job.consistent():
         if not job.is_assembled:
             work = passes(order.executor, order.output)
-            job.assemble(_made(frames, further, job, order, work, stacklevel + 1))
+            job.assemble(_fitted_model(frames, further, job, order, work, stacklevel + 1))
         job.publish()
     return job
 
 
-def _made(
+def _fitted_model(
     frames: TrainingFiles,
     others: TrainingFiles | None,
     job: FitJob,
@@ -263,7 +263,7 @@ def _made(
     work: Passes,
     stacklevel: int,
 ) -> _core.Model:
-    """All passes, or what is left of them."""
+    """Do all passes, or those that an earlier run has not done."""
     if job.is_resumed:
         training, basis, further = job.first_pass(frames)
         problem = frames_problem(training, order.wanted, order.settings, order.progress)
@@ -277,7 +277,7 @@ def _made(
             active_from=others,
             seen=lambda done: order.progress("reading", done, n_atoms),
         )
-        _say_beforehand(problem, order.remark)
+        _tell_memory_and_unused_labels(problem, order.remark)
         basis, further = basis_of(problem, work.features, stacklevel=stacklevel + 1)
         for files in (frames, *(() if others is None else (others,))):
             files.refuse_changes()
@@ -299,11 +299,11 @@ def _made(
     return with_reference(model, job.reference)
 
 
-def _say_beforehand(problem: Problem, remark: Callable[[str], None]) -> None:
-    """What the fit will take of memory, and what it does not use."""
+def _tell_memory_and_unused_labels(problem: Problem, remark: Callable[[str], None]) -> None:
+    """Tell the memory that the fit needs, and the labels that it does not use."""
     size, wanted = expected(problem)
     n_features = problem.environments.n_features
-    remark(f"memory    about {wanted / 1e9:.2g} GB: {size} weights, {n_features} features of an environment")
+    remark(f"memory    about {wanted / 1e9:.2g} GB for {size} weights and {n_features} features")
     for name, option in (("energies", "--sigma-energy"), ("forces", "--sigma-force"), ("virials", "--sigma-virial")):
         if unused := problem.structures.facts.get(f"unused_{name}_of"):
-            remark(f"{name:<10}of {unused} structures are not used; {option} fits to them too")
+            remark(f"{name:<10}of {counted(unused, 'structure')} are not used; {option} makes the fit use them")

@@ -1,4 +1,4 @@
-"""What a fit leaves beside its model while it goes on, so that the same command can go on after whatever ended it."""
+"""Files of an unfinished fit, from which the same command resumes."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ from ._journal import Journal
 from ._restart import Restartable
 from ._tasks import common_path
 
-# Seconds between checkpoints, and how many times longer than a checkpoint they have to be: that of the rows can
-# have hundreds of megabytes.
+# Smallest time between checkpoints in seconds, and in durations of a checkpoint: one of the rows can have hundreds of
+# megabytes.
 _BETWEEN_CHECKPOINTS = 30.0
 _CHECKPOINT_SHARE = 20.0
 
-# States of a fit in its journal: the active set is known, and rows are added; the model is solved, and its training
-# environments are scored; the model only lacks its name.
+# States of a fit: the active set is known, and rows are added; the model is solved, and training environments are
+# scored; the model is complete and needs to be renamed.
 _ROWS, _SOLVED, _ASSEMBLED = "rows", "solved", "assembled"
 
 
 class FitJob(Restartable):
-    """Journal, active set, rows so far, the model, and how its training environments score so far.
+    """Journal, active set, rows, model, and scores of the training environments, as far as they are done.
 
     Parameters
     ----------
     output : pathlib.Path
         The model file.
     kept_rows : pathlib.Path or None
-        File in which the rows are kept for other fits.
+        File to keep the rows in.
     settings : dict
         See `Journal`.
     """
@@ -60,7 +60,7 @@ class FitJob(Restartable):
         self._model = beside(output, SUFFIX)
         self._first_pass = beside(output, ".active" + SUFFIX)
         self._sum = beside(output, ".rows" + SUFFIX)
-        # Rows that nobody wants to keep stay until the regularizer is chosen.
+        # The choice of the regularizer needs the rows, even if they are not kept.
         self._rows = beside(output, ".kept" + SUFFIX) if kept_rows is None else beside(kept_rows, SUFFIX)
         self._sums: RowSums | None = None
         self._solved = beside(output, ".solved" + SUFFIX)
@@ -82,16 +82,16 @@ class FitJob(Restartable):
 
     @property
     def is_assembled(self) -> bool:
-        """Whether an earlier run has made the model, and only `publish` is left."""
+        """Whether an earlier run has made the model, so that only `publish` is left."""
         return self._is(_ASSEMBLED)
 
     @property
     def is_solved(self) -> bool:
-        """Whether an earlier run has added all rows, and only the training environments are left to score."""
+        """Whether an earlier run has solved the model, so that only the scores of training environments are left."""
         return self._is(_SOLVED)
 
     def keep_first_pass(self, structures: Structures, basis: Basis, further: Mapping[str, Any]) -> None:
-        """Remember what the structures are made of, and the active set."""
+        """Write the facts of the structures, and the active set."""
         facts, arrays = structures.to_parts()
         of_basis, active = basis_to_parts(basis)
         text = json.dumps({"structures": facts, "basis": of_basis, "further": dict(further)})
@@ -100,24 +100,24 @@ class FitJob(Restartable):
         self._journal.write({"state": _ROWS})
 
     def first_pass(self, source: Rereadable) -> tuple[TrainingSet, Basis, dict[str, Any]]:
-        """What was remembered; the structures come from `source` again.
+        """What `keep_first_pass` wrote; the structures come from `source` again.
 
         Raises
         ------
         InvalidInputError
             If the file is damaged or gone.
         """
-        with self._told(self._first_pass):
+        with self._reading(self._first_pass):
             text, arrays = _core.read_parts(self._first_pass.read_bytes(), str(self._first_pass))
         facts = json.loads(text)
         structures = Structures.from_parts(facts["structures"], arrays)
         return TrainingSet(structures, source), basis_from_parts(facts["basis"], arrays), facts["further"]
 
     def rows(self, problem: Problem, basis: Basis, further: Mapping[str, Any]) -> tuple[RowSums, int]:
-        """The rows that are safe, and the first structure that has none among them. `keep` is told of all others."""
+        """The sums of rows on disk, and the first structure without rows among them; `keep` adds all later rows."""
         self._sums = sums_of(basis, problem.facts)
         if self._sum.exists():
-            with self._told(self._sum):
+            with self._reading(self._sum):
                 self._sums = RowSums.from_bytes(self._sum.read_bytes(), str(self._sum))
         self._n_rows = self._n_safe_rows = self._sums.n_rows
         self._n_structures = self._n_safe_structures = problem.structures.owner_of_row(self._n_safe_rows)
@@ -130,7 +130,7 @@ class FitJob(Restartable):
         return self._sums, self._n_structures
 
     def keep(self, rows: Rows) -> None:
-        """These rows were added; bring everything to the disk, unless that was done not long ago."""
+        """Take rows that were added; make a checkpoint if it is due."""
         if self._writer is not None:
             self._writer.write(rows)
         self._n_structures, self._n_rows = rows.reached, self._n_rows + len(rows)
@@ -138,12 +138,12 @@ class FitJob(Restartable):
         self._checkpoint_if_due(self._checkpoint_rows)
 
     def blocks(self) -> Iterator[Rows]:
-        """All rows, if they are kept."""
+        """All rows, if they are on disk."""
         if self._writer is not None:
             yield from self._writer.blocks()
 
     def solve(self, model: _core.Model) -> None:
-        """Keep the model that only lacks how its training environments score, and close the rows that are kept."""
+        """Write the solved model, which still lacks the scores of training environments, and close the file of rows."""
         if self._writer is not None:
             self._writer.sync()
             self._writer.close()
@@ -153,11 +153,11 @@ class FitJob(Restartable):
         self._sums = None
 
     def to_score(self, problem: Problem) -> tuple[_core.Model, int]:
-        """The model, and the first structure that is not in `reference`; `count` is told of it and all others."""
-        with self._told(self._solved):
+        """The solved model, and the first structure that is not in `reference`; `count` adds it and all later ones."""
+        with self._reading(self._solved):
             model = _core.Model.from_bytes(self._solved.read_bytes(), str(self._solved))
         if self._scored.exists():
-            with self._told(self._scored):
+            with self._reading(self._scored):
                 text, arrays = _core.read_parts(self._scored.read_bytes(), str(self._scored))
             self.reference, self._n_scored = Reference.from_arrays(arrays), json.loads(text)["n_structures"]
         if self.is_solved:
@@ -165,19 +165,19 @@ class FitJob(Restartable):
         return model, self._n_scored
 
     def count(self, part: Reference, n_structures: int) -> None:
-        """The environments of so many structures are scored now; bring that to the disk, if it is due."""
+        """Take the scores of environments, up to structure `n_structures`; make a checkpoint if it is due."""
         self.reference.merge(part)
         self._n_scored = n_structures
         self._checkpoint_if_due(self._checkpoint_scored)
 
     def assemble(self, model: _core.Model) -> None:
-        """Take the whole model."""
+        """Write the complete model."""
         write_whole(self._model, _archive.to_bytes(model))
         self._journal.write({"state": _ASSEMBLED})
 
     @contextmanager
     def refused_for_good(self) -> Iterator[None]:
-        """What is refused within would be refused again: nothing is left that other arguments would be measured by."""
+        """Remove the journal if the block refuses its arguments: the same command would fail again."""
         try:
             yield
         except LprError:
@@ -185,7 +185,7 @@ class FitJob(Restartable):
             raise
 
     def publish(self) -> None:
-        """Give the model its name, and leave nothing else."""
+        """Give the model its name, and remove all other files."""
         if self._kept_rows is not None:
             publish(self._rows, self._kept_rows)
         publish(self._model, self._output)
@@ -204,7 +204,7 @@ class FitJob(Restartable):
         write_whole(self._scored, _safetensors.to_bytes(self.reference.to_arrays(), text))
 
     def _checkpoint_rows(self) -> None:
-        # An interrupt may come when rows were added, but are not kept yet; a run begins where a structure does.
+        # An interrupt may come between adding rows and counting them, or within the rows of a structure.
         is_safe = self._is_whole and self._sums is not None and self._sums.n_rows == self._n_rows
         if self._sums is not None and is_safe and self._n_rows > self._n_safe_rows:
             if self._writer is not None:
@@ -232,10 +232,10 @@ class FitJob(Restartable):
         return f"the active set and {self._n_safe_structures} structures"
 
     @contextmanager
-    def _told(self, path: Path) -> Iterator[None]:
+    def _reading(self, path: Path) -> Iterator[None]:
         try:
             yield
         except (InvalidInputError, FileNotFoundError) as error:
             raise InvalidInputError(
-                f"{path} is damaged or gone; delete {self._journal.path} to start afresh."
+                f"{path} is damaged or missing; delete {self._journal.path} to start anew."
             ) from error

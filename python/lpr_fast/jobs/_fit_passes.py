@@ -1,4 +1,4 @@
-"""The passes of a fit over files, done here or by workers: the same bits."""
+"""The passes of a fit over its files, in this process or on workers, with the same bits."""
 
 from __future__ import annotations
 
@@ -30,37 +30,37 @@ from ._training_files import TrainingFiles
 
 Indices = NDArray[np.int64]
 
-# Structures that a worker takes together, and rows of several of them: what is lost when it dies.
+# Largest number of structures in a task, and of rows (if it has several structures): lost when a worker dies.
 _TOGETHER, _ROWS_TOGETHER = 256, 4096
 
-# Bytes of rows that wait to be added, and tasks that are under way in any case, and at most.
+# Bytes of rows that may wait to be added; smallest and largest number of pending tasks.
 _BYTES_WAITING = 2**30
 _FEWEST_TASKS, _MOST_TASKS = 16, 512
 
 
 class Passes(Protocol):
-    """What describes structures and makes rows."""
+    """The passes over the training structures."""
 
     def features(self, environments: Environments, chosen: Indices) -> Iterator[Array]:
-        """Features of environments, given in ascending order, a batch at a time."""
+        """Features of the chosen environments (ascending), batch by batch."""
         ...
 
     def add_rows(self, start: int, sums: RowSums, problem: Problem, basis: Basis) -> Iterator[Rows]:
-        """Add the rows of structures from number `start` on; pass each block on when it is in."""
+        """Add the rows of structures from number `start` on; yield each block after it is added."""
         ...
 
     def references(self, start: int, problem: Problem, model: _core.Model) -> Iterator[tuple[Reference, int]]:
-        """How environments of structures from number `start` on score, and the structure that is next."""
+        """Scores of the environments of structures from number `start` on, and the number of the next structure."""
         ...
 
 
 def passes(executor: Executor | None, output: Path) -> Passes:
-    """What computes here, or in the processes of an executor."""
+    """Passes in this process, or on the workers of an executor."""
     return Here() if executor is None else OnWorkers(Tasks(executor, output))
 
 
 class Here:
-    """In this process, a thread reads, one describes, and the caller's adds rows."""
+    """Passes in this process: one thread reads, one describes, the caller's adds rows."""
 
     def features(self, environments: Environments, chosen: Indices) -> Iterator[Array]:
         """See `Passes`."""
@@ -81,7 +81,7 @@ class Here:
 
 @dataclass(frozen=True)
 class _Work:
-    """What all ranges have in common."""
+    """What all tasks have in common."""
 
     environments: FrameEnvironments
     folder: Path
@@ -90,12 +90,12 @@ class _Work:
 
     @cached_property
     def model(self) -> _core.Model:
-        """The model that scores."""
+        """The fitted model."""
         assert self.content is not None
         return _core.Model.from_bytes(self.content, "the fitted model")
 
     def seen(self) -> FrameEnvironments:
-        """The environments as this process sees their files."""
+        """The environments, with the paths of this process."""
         source = self.environments.training.source
         assert isinstance(source, TrainingFiles)
         training = replace(self.environments.training, source=source.seen_from(self.folder))
@@ -103,7 +103,7 @@ class _Work:
 
 
 class OnWorkers:
-    """Workers, each of which takes ranges of structures; what they make of these is added here, in order."""
+    """Passes on workers, in ranges of structures; the results are added here, in order."""
 
     def __init__(self, tasks: Tasks) -> None:
         self._tasks = tasks
@@ -141,13 +141,13 @@ class OnWorkers:
 
 
 def _ranges(start: int, problem: Problem) -> list[range]:
-    """Structures from number `start` on, in portions for workers."""
+    """Structures from number `start` on, in ranges for workers."""
     count = len(problem.structures)
     return [range(a, min(a + _TOGETHER, count)) for a in range(start, count, _TOGETHER)]
 
 
 def _ranges_of_rows(start: int, structures: Structures) -> list[range]:
-    """Structures from number `start` on, in portions that have not too many rows, or are one structure."""
+    """Structures from number `start` on, in ranges with a limited number of rows, or of one structure."""
     first_row, found = structures.first_row, []
     while start < len(structures):
         full = int(np.searchsorted(first_row, first_row[start] + _ROWS_TOGETHER, side="right")) - 1
@@ -182,7 +182,7 @@ def _rows_of(work: _Work, structures: range) -> Rows:
 
 
 def _reference_of(work: _Work, structures: range) -> Reference:
-    """How the environments of a range of structures score, on a worker."""
+    """Scores of the environments of a range of structures, on a worker."""
     reference, environments, first = Reference(), work.seen(), structures.start
     for batch in environments.batches(structures.start, stop=structures.stop):
         weights = environments.structures.weights[first : first + len(batch)]

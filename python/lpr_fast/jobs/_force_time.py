@@ -1,4 +1,4 @@
-"""How long the forces of a run will take, from those of a few atoms."""
+"""Estimate of the time for the forces of a run, from a few atoms."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ..reading._sources import Files, Source
 if TYPE_CHECKING:
     from ase import Atoms
 
-# Atoms near one another in the first frame: enough for all cores, and over in a second.
+# Number of neighbouring atoms to measure: enough for all cores, and less than a second.
 _MEASURED = 32
 
 
 def seconds_per_atom(model: StructureModel, source: Source, n_threads: int) -> float | None:
-    """What the force on an atom of the first frame takes; None for frames that cannot be read twice, or not at all."""
+    """Seconds for the force on an atom of the first frame; None for frames that cannot be read twice, or not at all."""
     if not isinstance(source, Files):
         return None
     scoring = model.force_scoring()
@@ -34,7 +34,7 @@ def seconds_per_atom(model: StructureModel, source: Source, n_threads: int) -> f
 
 
 def _few_atoms(model: StructureModel, frame: Atoms | InvalidInputError) -> Piece | None:
-    """Some atoms of a frame; None if it cannot be scored, which the run will say."""
+    """Some atoms of a frame; None if it cannot be scored, which the run reports."""
     try:
         (piece, *_) = model.pipeline.pieces([frame], "nan")  # type: ignore[list-item]
     except InvalidInputError:

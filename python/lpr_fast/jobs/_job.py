@@ -1,4 +1,4 @@
-"""One run: sinks, journal and summary, from the first frame to the last rename."""
+"""One run: its sinks, journal and summary."""
 
 from __future__ import annotations
 
@@ -29,41 +29,41 @@ if TYPE_CHECKING:
     from ..writing._sinks import About, Sink
     from ..writing._summary import RunSummary
 
-# Scored pieces from a frame on, the first of it from a cell on, made in the threads of a stream.
+# Scored pieces from a frame and an atom of it on, made in the threads of a stream.
 Scored: TypeAlias = "Callable[[Stream, int, int], Iterator[tuple[Piece, Scores]]]"
 
-# Told how many frames, and how many atoms, are done.
+# Called with the numbers of frames and atoms done.
 Tell: TypeAlias = "Callable[[int, int], None]"
 
-# Seconds between checkpoints: what a crash costs, at most, beside what was under way.
+# Seconds between checkpoints.
 _BETWEEN_CHECKPOINTS = 2.0
 
-# States of a run in its journal: under way; a shard that waits to be merged; outputs that only lack their names.
+# States of a run: running; a shard that waits for the merge; outputs that need to be renamed.
 _RUNNING, COMPLETE, ASSEMBLED = "running", "complete", "assembled"
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run that is over.
+    """A finished run.
 
     Attributes
     ----------
     summary : RunSummary
-        What it came to.
+        Summary of the scores.
     loss : str
-        Of the model: what the rigidities are on the scale of.
+        Loss of the model, which sets the scale of the LPR.
     verdict_limits : dict of str to float, or None
-        Of the model: see `StructureModel.verdict_limits`.
+        Limits of the model: see `StructureModel.verdict_limits`.
     written : list of pathlib.Path
-        The files.
+        The output files.
     resumed_at : int
-        Frames that an earlier, interrupted run had done.
+        Number of frames that an earlier, interrupted run had done.
     resumed_at_atom : int
-        Atoms of the next frame that it had done, if that is a large one.
+        Number of atoms of the next frame that it had done, if that frame is large.
     facts : pathlib.Path
-        JSON with what is different in every run: command, host, time.
+        JSON file with what differs from run to run: command, host, time.
     seconds : dict of str to float
-        What each kind of work took; they go on side by side.
+        Seconds of each kind of work; they run in parallel.
     """
 
     summary: RunSummary
@@ -82,23 +82,23 @@ class Job(Restartable):
     Parameters
     ----------
     sinks : list of Sink
-        What takes the scored frames.
+        Outputs, which take the scored frames.
     journal : Journal or None
-        Where to go on from; None if that is not possible.
+        Journal of the run; None if it cannot resume.
     about : About
-        What files say of the model.
+        Facts about the model, for the files.
     clock : Clock
-        Counts the seconds.
+        Clock of the run.
     tag : str
-        What tells the files of shards apart.
+        Part of the names of the files of a shard.
     first : int
-        Number of the first frame: not zero for shards.
+        Number of the first frame; not zero for shards.
     skipped : dict of int to str
-        Frames that are left out, and why; filled by what makes the scored frames.
+        Numbers of skipped frames and reasons; filled while frames are scored.
     totals : callable, optional
-        Says of whole frames what is to be written of their totals.
+        Computes totals of whole frames.
     read : callable, optional
-        Says for the journal, in JSON, what was read of the input up to a frame.
+        Describes the input up to a frame, for the journal.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class Job(Restartable):
             self._resumed_at_atom = self._before["partial"]["atoms"]
 
     def run(self, scored: Scored, tell: Tell) -> Run:
-        """Go on, or begin, and make the outputs."""
+        """Start or resume, and make the outputs."""
         with self.consistent():
             if not self._is(ASSEMBLED):
                 self._open()
@@ -145,7 +145,7 @@ class Job(Restartable):
         return self._result()
 
     def run_shard(self, scored: Scored, tell: Tell) -> Run:
-        """Go on, or begin, and leave what `merge` takes."""
+        """Start or resume a shard, and leave its files for `merge`."""
         with self.consistent():
             if self._is(COMPLETE):
                 self._journal_again()
@@ -159,7 +159,7 @@ class Job(Restartable):
         return self._result()
 
     def merge(self, shards: list[tuple[str, RunSummary]], tidy: Callable[[], None]) -> Run:
-        """Make the outputs from what shards left, given by their tags, in order; `tidy` removes that."""
+        """Make the outputs from the files of shards, given by tags in order; `tidy` removes these files."""
         from ..writing._summary import RunSummary
 
         with self.consistent():
@@ -176,7 +176,7 @@ class Job(Restartable):
         return self._result()
 
     def _journal_again(self) -> None:
-        """Write the settings of now: they may differ where that changes nothing of what is done, and a merge looks."""
+        """Write the present settings: they may differ from the earlier ones, and a merge compares them."""
         if self._journal and self._before:
             self._journal.write(self._before)
 
@@ -268,7 +268,7 @@ class Job(Restartable):
                 file.close()
 
     def _facts(self) -> dict[str, Any]:
-        """What is different in every run, and therefore stands in no other file."""
+        """What differs from run to run, and is therefore in no other file."""
         return {
             "command": sys.argv,
             "host": platform.node(),

@@ -1,4 +1,4 @@
-"""What a run has done so far, so that the same command can go on after whatever ended it."""
+"""The progress of a run on disk, from which the same command resumes."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ SUFFIX = ".journal"
 
 _FORMAT = "lpr_fast journal 4"
 
-# What a run may go on with although it was begun with something else: told what that was, and what was done.
+# Settings that may differ from those of the unfinished run: called with the old value and the progress.
 Tolerated: TypeAlias = Mapping[str, Callable[[Any, dict[str, Any]], bool]]
 
-# Settings in the words of a message, where these are others than their names.
+# Names of settings in messages, where they differ from the name in the code.
 _WORDS = {
     "outputs": "list of outputs",
     "least_rigid": "number of least rigid environments",
@@ -40,7 +40,7 @@ _WORDS = {
     "frames": "range of frames",
 }
 
-# Those whose values are short enough to be told, and to which versions belong too.
+# Settings whose values are short enough for a message (versions are as well).
 _SHORT = {
     *("unknown_species", "on_error", "least_rigid", "groups", "instruction_set", "shard"),
     *("regularizer", "n_active", "zeta", "loss", "energy_key", "seed"),
@@ -50,19 +50,18 @@ _VERSION = "version_of_"
 
 
 class Journal:
-    """A JSON file beside the first output; it is replaced as a whole.
+    """A JSON file beside the first output; each write replaces the whole file.
 
     Parameters
     ----------
     output : pathlib.Path
         The first output.
     settings : dict
-        Whatever the output's bytes depend on, by name.
+        Settings that determine the bytes of the output, by name.
     tag : str
-        What tells the journals of shards apart.
+        Part of the file name that identifies a shard.
     tolerated : mapping of str to callable, optional
-        For settings that may change under conditions: whether a run with this one before may go on, which has left this
-        progress.
+        For settings that may change: a function of the old value and the progress, True if the run may resume.
     """
 
     def __init__(
@@ -74,12 +73,12 @@ class Journal:
         self._tolerated = tolerated or {}
 
     def read(self) -> dict[str, Any] | None:
-        """What `write` was given last; None if there is no unfinished run.
+        """The progress that was written last; None without an unfinished run.
 
         Raises
         ------
         InvalidInputError
-            If the unfinished run is another one, or the file is no journal.
+            If the unfinished run has other settings, or the file is not a journal.
         """
         try:
             settings, progress = stored(self.path)
@@ -88,35 +87,35 @@ class Journal:
         for name, now in json.loads(json.dumps(self._settings)).items():
             then = settings.get(name)
             if then != now and not (name in self._tolerated and self._tolerated[name](then, progress)):
-                raise InvalidInputError(self._another(name, then, now))
+                raise InvalidInputError(self._other_settings(name, then, now))
         return progress
 
     def write(self, progress: dict[str, Any]) -> None:
-        """Remember."""
+        """Write the progress."""
         content = {"format": _FORMAT, "settings": self._settings, "progress": progress}
         write_whole(self.path, json.dumps(content).encode())
 
     def remove(self) -> None:
-        """The run is over, or has not begun."""
+        """Remove the file: the run is over, or has not begun."""
         remove_whole(self.path)
 
-    def _another(self, name: str, then: Any, now: Any) -> str:
+    def _other_settings(self, name: str, then: Any, now: Any) -> str:
         remedy = "give the same command again"
         if name == "instruction_set":
             remedy = f"set LPR_FAST_INSTRUCTION_SET={then}"
         elif name == "input":
-            remedy = "give the same files again, as they were"
+            remedy = "give the same, unchanged files again"
         elif name.startswith(_VERSION):
             remedy = "install that version"
         what = str(self._output) + ".shard-*" if self._tag else "that file"
         return (
-            f"the unfinished run of {self.path} was begun with another {in_words(name)}{_difference(name, then, now)}; "
-            f"{remedy}, or delete {what} to start afresh."
+            f"the unfinished run of {self.path} has another {in_words(name)}{_difference(name, then, now)}; "
+            f"{remedy}, or delete {what} to start anew."
         )
 
 
 def in_words(setting: str) -> str:
-    """A setting as a message names it."""
+    """The name of a setting in messages."""
     if setting.startswith(_VERSION):
         return f"version of {setting.removeprefix(_VERSION)}"
     return _WORDS.get(setting, setting)
@@ -128,7 +127,7 @@ def of_versions(versions: Mapping[str, str]) -> dict[str, str]:
 
 
 def _difference(name: str, then: Any, now: Any) -> str:
-    """What it was and what it is now, in brackets, where that is short."""
+    """The old and the new value in brackets, if they are short."""
     if name == "input" and [_named(file) for file in then] == [_named(file) for file in now]:
         changed = next(file for before, file in zip(then, now, strict=True) if before != file)
         return f" ({changed['source']} has changed)"
@@ -153,7 +152,7 @@ def stored(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     FileNotFoundError
         If there is no file.
     InvalidInputError
-        If the file is none.
+        If the file is not a journal.
     """
     try:
         content = json.loads(path.read_bytes())
@@ -162,5 +161,5 @@ def stored(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         return dict(content["settings"]), dict(content["progress"])
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidInputError(
-            f"{path} is no journal that this version can read; delete it to start afresh."
+            f"{path} is not a journal that this version can read; delete it to start anew."
         ) from error

@@ -1,4 +1,4 @@
-"""One process at a time for each output, from before its first byte until after its last rename."""
+"""Locks: one process at a time writes an output."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ..writing._spool import beside
 
 SUFFIX = ".running"
 
-# What the system says when another process has the lock, and where there are no locks: Lustre without -o flock, NFS
+# Error numbers if another process holds the lock, and on file systems without locks: Lustre without -o flock, NFS
 # without a lock daemon, file systems in user space.
 _TAKEN = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.EPERM}
 
-# Seconds between two tries of who waits.
+# Seconds between two attempts to take a lock.
 _BETWEEN_TRIES = 0.1
 
 
@@ -39,26 +39,26 @@ def locked(
     Parameters
     ----------
     outputs : iterable of pathlib.Path
-        Whose locks are taken.
+        Files to lock.
     tag : str
-        What tells the locks of shards apart.
+        Part of the name of the lock of a shard.
     shared : bool
-        Others may have the lock too if they share it: shards of one run do, and nobody merges meanwhile.
+        Whether others may share the lock: shards of one run do, which keeps a merge away.
     patience : float
         Seconds to wait for another process.
     stacklevel : int
-        Who is told where there are no locks: 2 is the caller.
+        Where a warning about missing locks points; 2 is the caller.
 
     Raises
     ------
     InUseError
-        If another process has one of them.
+        If another process holds one of the locks.
     """
     with ExitStack() as stack:
         have_locks = [stack.enter_context(_Lock(output, tag, shared=shared).held(patience)) for output in outputs]
         if not all(have_locks):
             warnings.warn(
-                "the file system has no locks, so that nobody is kept away from these outputs; do not start the same "
+                "the file system has no locks, so another process could write the same outputs; do not start the same "
                 "command twice.",
                 LprWarning,
                 stacklevel=stacklevel + 1,
@@ -67,7 +67,7 @@ def locked(
 
 
 class _Lock:
-    """A file beside an output that exists while somebody holds its lock, and after a crash."""
+    """A file beside an output that exists while a process holds the lock, and after a crash."""
 
     def __init__(self, output: Path, tag: str, *, shared: bool) -> None:
         self._output = output
@@ -76,7 +76,7 @@ class _Lock:
 
     @contextmanager
     def held(self, patience: float) -> Iterator[bool]:
-        """Whether there are locks at all; no other process has this one."""
+        """Hold the lock; the value says whether the file system has locks."""
         deadline = time.monotonic() + patience
         while (found := self._taken()) is None:
             if time.monotonic() >= deadline:
@@ -90,7 +90,7 @@ class _Lock:
                 self._leave(file)
 
     def _taken(self) -> tuple[BinaryIO, bool] | None:
-        """The open file, and whether there are locks; None if another process has it."""
+        """The open file, and whether the file system has locks; None if another process holds the lock."""
         while True:
             file = self._path.open("ab")
             try:
@@ -104,7 +104,7 @@ class _Lock:
             except BaseException:
                 file.close()
                 raise
-            file.close()  # whoever had the lock has removed the file meanwhile: it is nobody's any more
+            file.close()  # the previous holder has removed the file meanwhile
 
     def _is_there(self, file: BinaryIO) -> bool:
         try:
@@ -113,17 +113,17 @@ class _Lock:
             return False
 
     def _leave(self, file: BinaryIO) -> None:
-        """Remove the file while the lock is held, unless others share it."""
-        with suppress(OSError):  # a file that stays does no harm
+        """Remove the file while the lock is held, unless other processes share it."""
+        with suppress(OSError):  # a file that stays is harmless
             if self._is_shared:
                 _flock(file, shared=False)
             self._path.unlink(missing_ok=True)
         with suppress(OSError):
-            _unlock(file)  # processes that were forked meanwhile have the file too
+            _unlock(file)  # forked processes have the file open too
 
 
 def _flock(file: BinaryIO, *, shared: bool) -> bool:
-    """Take a lock, or raise BlockingIOError; return whether there are locks."""
+    """Take a lock, or raise BlockingIOError; return whether the file system has locks."""
     try:
         import fcntl
     except ImportError:

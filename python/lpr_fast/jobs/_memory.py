@@ -1,4 +1,4 @@
-"""How many atoms are scored together, for a cap on memory."""
+"""Number of atoms that are scored at once, from a limit on memory."""
 
 from __future__ import annotations
 
@@ -10,22 +10,21 @@ from ..atoms._model import StructureModel
 from ..atoms.rows._gradient_rows import ROWS_TOGETHER
 from ..models._memory import as_bytes
 
-# An atom on its way: text, numbers and scores of the batches that wait, are scored and are written.
+# Bytes of an atom in all stages: text, numbers and scores.
 _BYTES_PER_ATOM = 4000
 
-# Environments whose features a thread holds at a time, at most, and how many copies of them.
+# Largest number of environments whose features a thread holds, and copies of them.
 _ENVIRONMENTS_PER_THREAD = 768
 _COPIES = 2
 
 _FEWEST_ATOMS = 64
 
-
-# Forces take so long that a run should be safe, and seen to go on, more often.
+# Smaller batches with forces, which take long: checkpoints and progress come more often.
 _ATOMS_WITH_FORCES = 256
 
 
 def atoms_together(memory: str | int | None, model: StructureModel, *, forces: bool = False) -> int:
-    """Atoms that may be scored together under a cap, never more than without one. Results do not depend on it."""
+    """Number of atoms to score at once; results do not depend on it."""
     most = _ATOMS_WITH_FORCES if forces else _frames.BATCH_ATOMS
     if memory is None:
         return most
@@ -33,19 +32,19 @@ def atoms_together(memory: str | int | None, model: StructureModel, *, forces: b
     if cap < needed + _FEWEST_ATOMS * _BYTES_PER_ATOM:
         least = (needed + _FEWEST_ATOMS * _BYTES_PER_ATOM) * 5 // 4
         raise InvalidInputError(
-            f"memory is {memory}, but model and libraries alone take {needed / 1e6:.0f} MB; give at least "
+            f"memory is {memory}, but the model and libraries alone need {needed / 1e6:.0f} MB; give at least "
             f"{least / 1e6:.0f}MB."
         )
     return min(most, (cap - needed) // _BYTES_PER_ATOM)
 
 
 def _force_workspace(model: StructureModel) -> int:
-    """Bytes that forces take: rows of an atom, or of many, solved besides; jacobians; the active set in strips."""
+    """Bytes that forces need: rows and their solutions, Jacobians, the active set."""
     return 8 * (2 * max(ROWS_TOGETHER, 3 * model.rigidity.size) + 2**21 + model.n_features * model.rigidity.size)
 
 
 def _workspace(model: StructureModel) -> int:
-    """Bytes that scoring takes beside the model: factors packed for it, and features of a tile for each thread."""
+    """Bytes that scoring needs beside the model: packed factors, and features of a tile for each thread."""
     packed = 2 * 8 * model.rigidity.size**2
     return packed + (os.cpu_count() or 1) * 8 * model.n_features * _ENVIRONMENTS_PER_THREAD * _COPIES
 
@@ -56,6 +55,6 @@ def _used() -> int:
         with open("/proc/self/statm") as file:  # noqa: PTH123
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
-        import resource  # the most that it ever was, where there is no /proc
+        import resource  # the peak, on systems without /proc
 
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,4 +1,4 @@
-"""The frame that is under way: a large one is scored piece by piece, and what is done of it survives a crash."""
+"""An unfinished large frame, which is scored piece by piece; finished pieces survive a crash."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _NAMES = tuple(Scores.__dataclass_fields__)
 
 
 class Partial:
-    """Scores of some atoms of a large frame, in memory, and on the disk up to the last checkpoint.
+    """Scores of some atoms of a large frame: in memory, and on disk up to the last checkpoint.
 
     Parameters
     ----------
     output : pathlib.Path
-        The first output, beside which they are kept.
+        The first output; the file is beside it.
     tag : str
-        What tells the files of shards apart.
+        Part of the name of the file of a shard.
     """
 
     def __init__(self, output: Path, tag: str = "") -> None:
@@ -35,7 +35,7 @@ class Partial:
         self.n_atoms = 0
 
     def open(self, state: dict[str, Any] | None) -> None:
-        """Begin, or go on with what the checkpoint that returned `state` had kept."""
+        """Start, or resume from the checkpoint that returned `state`."""
         if state and state["atoms"]:
             self._spool.open(state["length"])
             self._has = tuple(state["columns"])
@@ -45,7 +45,7 @@ class Partial:
             self._n_written = 1
 
     def add(self, piece: Piece, scores: Scores) -> Scores | None:
-        """Take a piece; return the scores of its frames if no other piece of them comes."""
+        """Take a piece; return the scores of its frames if it is the last piece."""
         if piece.rows is None:
             return scores
         self._keep(scores)
@@ -57,10 +57,10 @@ class Partial:
         return whole
 
     def checkpoint(self) -> dict[str, Any]:
-        """Bring everything that was taken to the disk.
+        """Write everything to disk.
 
-        One is due when a large frame is whole: then the journal needs what was kept no more, and the next large frame
-        overwrites it.
+        A checkpoint is due when a large frame is complete: the journal then no longer refers to this file, which the
+        next large frame overwrites.
         """
         if not self.n_atoms:
             return {"atoms": 0}
@@ -72,11 +72,11 @@ class Partial:
         return {"atoms": self.n_atoms, "columns": self._has, "length": self._spool.checkpoint()}
 
     def close(self) -> None:
-        """Let go of the file, and leave it."""
+        """Close the file, and keep it."""
         self._spool.close()
 
     def remove(self) -> None:
-        """Leave nothing behind."""
+        """Remove the file."""
         self._spool.remove()
 
     def _keep(self, scores: Scores) -> None:

@@ -1,6 +1,6 @@
-"""What a run has read of its files, so that it can go on when only bytes behind that have changed.
+"""Hashes of the bytes that a run has read, so that it can resume when only later bytes have changed.
 
-A trajectory may grow between two runs, or a damaged frame may be mended: what was scored before is as it was.
+A trajectory may grow between two runs, or a damaged frame may be repaired; earlier scores stay valid.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _BLOCK = 1 << 20
 
 
 class ReadSoFar:
-    """Hashes of what stands before a frame, in files that are quickly read as a whole; nothing is said of others.
+    """Hashes of the bytes before a frame, for files that can be read quickly as a whole (None for others).
 
     Parameters
     ----------
     files : Files
-        That have been read through.
+        Files that have been read through.
     first : int
-        Number of the first frame of the run: not zero for shards.
+        Number of the first frame of the run; not zero for shards.
     """
 
     def __init__(self, files: Files, first: int) -> None:
@@ -45,7 +45,7 @@ class ReadSoFar:
                 first -= contents.n_frames
 
     def up_to(self, frame: int) -> list[dict[str, Any]] | None:
-        """Bytes of each file from the first frame to before another one, and their hash, as JSON can hold it."""
+        """Range of bytes of each file from the first frame to before `frame`, and their hash, for JSON."""
         if not self._is_plain:
             return None
         found = []
@@ -56,7 +56,7 @@ class ReadSoFar:
 
 
 class _Part:
-    """The same of one file, whose hash grows with it; frames are counted from its beginning."""
+    """The same for one file, with a running hash; frames are counted from its beginning."""
 
     def __init__(self, specification: str, options: ReadOptions, contents: Contents, first: int) -> None:
         self.n_frames = contents.n_frames
@@ -69,7 +69,7 @@ class _Part:
         frame = self._within(frame)
         if frame > self._frame:
             end = self._byte_of(frame)
-            _take(self._digest, path_of(self._specification), self._end, end)
+            _add_bytes(self._digest, path_of(self._specification), self._end, end)
             self._frame, self._end = frame, end
         return {"from": self._start, "to": self._end, "sha256": self._digest.hexdigest()}
 
@@ -83,13 +83,13 @@ class _Part:
 
 
 def is_unchanged(then: list[dict[str, Any]], now: list[dict[str, Any]], read: list[dict[str, Any]] | None) -> bool:
-    """Whether files that are not what they were hold the same bytes where a run has `read` them."""
+    """Whether changed files still have the bytes that a run has `read`."""
     if read is None or [_named(file) for file in then] != [_named(file) for file in now]:
         return False
     for before, file, part in zip(then, now, read, strict=True):
         if before != file:
             digest = hashlib.sha256()
-            _take(digest, Path(file["source"]), part["from"], part["to"])
+            _add_bytes(digest, Path(file["source"]), part["from"], part["to"])
             if digest.hexdigest() != part["sha256"]:
                 return False
     return True
@@ -99,8 +99,8 @@ def _named(file: dict[str, Any]) -> tuple[Any, ...]:
     return file["source"], file["selection"], file.get("read_as")
 
 
-def _take(digest: Any, path: Path, start: int, end: int) -> None:
-    """Add the bytes of a file from `start` to before `end`."""
+def _add_bytes(digest: Any, path: Path, start: int, end: int) -> None:
+    """Add the bytes of a file, from `start` to before `end`, to a hash."""
     with path.open("rb") as file:
         file.seek(start)
         while start < end and (block := file.read(min(_BLOCK, end - start))):

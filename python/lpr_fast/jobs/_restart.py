@@ -1,4 +1,4 @@
-"""What scoring, merging and fitting have in common: either nothing is left of a run, or it can go on."""
+"""Restart of scoring, merging and fitting: an interrupted run leaves nothing, or it can resume."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from ._journal import Journal
 
 
 class RunInterruptedError(KeyboardInterrupt):
-    """Ctrl-C, with a sentence that says how to go on."""
+    """Ctrl-C, with a sentence that says how to resume."""
 
 
 class Restartable(ABC):
-    """A run with a journal. Its lock is held by whoever makes it.
+    """A run with a journal; the caller holds its lock.
 
     Parameters
     ----------
     journal : Journal or None
-        Where to go on from; None if that is not possible.
+        Journal of the run; None if it cannot resume.
     """
 
     def __init__(self, journal: Journal | None) -> None:
@@ -29,28 +29,28 @@ class Restartable(ABC):
 
     @contextmanager
     def consistent(self) -> Iterator[None]:
-        """Whatever happens within, either all is left as it was before the run, or it can go on."""
+        """After an error in the block, remove all files of the run, unless it can resume."""
         try:
             yield
         except BaseException as error:
-            # The file itself is asked: an interrupt may come just after it was written.
+            # Read the file again: an interrupt may come just after it was written.
             kept = self._journal.read() if self._journal else None
             self._give_up(remove=kept is None)
             if isinstance(error, KeyboardInterrupt) and self._journal and kept is not None:
                 raise RunInterruptedError(
-                    f"interrupted, {self._safe(kept)} are safe; give the same command again to go on, or delete "
-                    f"{self._journal.path} to start afresh."
+                    f"interrupted; {self._safe(kept)} are kept: give the same command again to resume, or delete "
+                    f"{self._journal.path} to start anew."
                 ) from None
             raise
 
     def _is(self, state: str) -> bool:
-        """Whether an earlier run has left this state."""
+        """Whether an earlier run ended in this state."""
         return self._before is not None and self._before["state"] == state
 
     @abstractmethod
     def _give_up(self, *, remove: bool) -> None:
-        """Let go of all files, and remove them if there is no going on."""
+        """Close all files; remove them if the run cannot resume."""
 
     @abstractmethod
     def _safe(self, kept: dict[str, Any]) -> str:
-        """What an interrupted run need not do again."""
+        """What is kept of an interrupted run, for a message."""

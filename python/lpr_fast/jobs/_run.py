@@ -1,4 +1,4 @@
-"""Frames in, files out: any number of frames, in memory that does not grow with it, and again after a crash."""
+"""Score any number of frames into files, in constant memory; a killed run resumes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def score_trajectory(
     forces: bool = False,
     unknown_species: UnknownSpecies = "error",
     on_error: OnError = "stop",
-    format: str | None = None,  # noqa: A002 (the name that ASE has for it)
+    format: str | None = None,  # noqa: A002 (ASE's name for it)
     topology: str | PathLike[str] | None = None,
     species: SpeciesOption = None,
     cell: str | ArrayLike | None = None,
@@ -50,66 +50,63 @@ def score_trajectory(
     n_threads: int = 0,
     progress: Callable[[RunProgress], None] | None = None,
 ) -> Run:
-    """Score every atom of frames that need not fit in memory, into files.
+    """Score every atom of a trajectory, and write the scores to files.
 
-    Reading, scoring and writing go on side by side. Results do not depend on `memory` or threads, and have
-    the bits of `StructureModel.score`.
+    The frames need not fit in memory: reading, scoring and writing run in parallel. Results do not depend on `memory`
+    or threads, and have the same bits as those of `StructureModel.score`.
 
-    A run from files that was ended by whatever it be goes on where it stopped when it is called again with the same
-    arguments; until then there are files ``*.unfinished`` and ``*.journal`` beside the outputs. The outputs appear when
-    everything is done, and are the same bytes then.
+    A killed run from files resumes when the function is called again with the same arguments. An unfinished run leaves
+    files ``*.unfinished`` and ``*.journal`` beside the outputs. The outputs appear at the end, with the same bytes as
+    those of a run without interruption.
 
     Parameters
     ----------
     model : StructureModel or path
-        A model, or its file.
+        The model, or its file.
     source : str, path, list of these, or iterable of ase.Atoms
-        Files that ASE reads, compressed or not, with its selections (``"md.xyz@::10"``), one after the other; ``"-"``
-        for extended XYZ from standard input; or frames, taken as they come.
+        Files that ASE reads, compressed or not, perhaps with its selections (``"md.xyz@::10"``); ``"-"`` for extended
+        XYZ from standard input; or frames.
     sinks : sequence of paths, optional
-        Files to write; the suffix says what: ``.h5`` or ``.hdf5`` (all scores, compressed), ``.csv`` (a line for each
-        frame), ``.xyz`` or ``.extxyz`` (frames with scores), ``.npz`` (arrays), ``.chemiscope.json`` or
-        ``.chemiscope.json.gz`` (some environments on a map). By default, for ``traj.xyz``, ``traj.lpr.h5`` and
+        Files to write; the suffix sets the format: ``.h5`` or ``.hdf5`` (all scores, compressed), ``.csv`` (a line
+        for each frame), ``.xyz`` or ``.extxyz`` (frames with scores), ``.npz`` (arrays), ``.chemiscope.json`` or
+        ``.chemiscope.json.gz`` (a map of some environments). Default for ``traj.xyz``: ``traj.lpr.h5`` and
         ``traj.lpr.csv`` beside it.
     least_rigid : int
-        So many environments of lowest LPR that are unlike one another are written too, with what is around them, to
+        Number of least rigid environments, all different, to write with their surroundings to
         ``<first output>.least-rigid.extxyz``.
     groups : str, optional
-        The name of labels that frames carry (see `StructureModel.score_groups`): what the model says of the groups of
-        each frame is written to ``<first output>.groups.csv``.
+        Name of labels in the frames (see `StructureModel.score_groups`): scores of the groups of each frame are written
+        to ``<first output>.groups.csv``.
     forces : bool
-        Whether to write what the model says of the force on every atom too (see `StructureModel.score`): it takes many
+        Whether to write the uncertainty of the force on every atom too (see `StructureModel.score`); this takes many
         times as long.
     unknown_species, n_threads
         As for `StructureModel.score`.
     on_error : {"stop", "skip"}
-        What to do about frames that cannot be read or scored: stop with the number of the first, or leave them out; the
-        summary lists them.
+        At a frame that cannot be read or scored: stop, or skip it and list it in the summary.
     format : str, optional
-        Format of all files, by its name in ASE; by default each file's name and content tell.
+        Format of all files, by ASE's name; by default from each file's name and content.
     topology : path, optional
-        A structure with the atoms of every frame in their order: the species for files that hold none, and the cell
-        of frames that have none. XTC, TRR, DCD and NetCDF need it, and chemfiles.
+        A structure with the same atoms in the same order. It gives the species to files without them, and the cell to
+        frames without one. XTC, TRR, DCD and NetCDF need it, and chemfiles.
     species : str, list or dict, optional
         Elements of the types 1, 2, ... of LAMMPS and VASP (``"In,P"``), or of labels (``"OW=O,HW=H"``).
     cell : str or array, optional
-        Cell, in Å, of frames that have none, periodic along all its vectors: three lengths, three lengths and three
-        angles, or three vectors.
+        Cell of frames without one, periodic in all directions: three lengths (Å), three lengths and three angles
+        (degrees), or three vectors (Å).
     ignore : str or list of str, optional
-        Elements and labels of atoms that are left out before anything else, such as ``"X,Mw"``; atoms are numbered
-        without them.
+        Elements and labels of atoms to drop, for example ``"X,Mw"``; the other atoms are numbered anew.
     descriptor : callable or Descriptor, optional
         For a model file: see `load_model`.
     shard : str, optional
-        Such as ``"3/100"``: score only the third of so many equal ranges of frames, and leave what `merge_shards` makes
-        the outputs from.
+        For example ``"3/100"``: score only the third of 100 equal ranges of frames; `merge_shards` joins them.
     executor : concurrent.futures.Executor, optional
-        Processes that score ranges of frames, such as ``Client(...).get_executor()`` of Dask. They have to see all
-        files under the same names, and have the same versions of everything.
+        Worker processes, for example ``Client(...).get_executor()`` of Dask. They must see all files under the same
+        names, and have the same versions of all packages.
     memory : str or int, optional
-        Cap on memory, such as ``"2GB"``; of each worker where there are workers.
+        Limit on memory, for example ``"2GB"``; with workers, of each worker.
     progress : callable, optional
-        Called with a `RunProgress`, whenever some atoms are done.
+        Called with a `RunProgress` after each batch.
 
     Returns
     -------
@@ -121,14 +118,14 @@ def score_trajectory(
         For frames that cannot be read or scored, outputs that cannot be written, an unfinished run with other
         arguments, and workers that would compute other bits.
     LprError
-        If a worker dies. What is done is safe: the same call goes on.
+        If a worker dies; finished work is kept, and the same call resumes.
     """
     from ..writing import _outputs
 
     if on_error not in ("stop", "skip"):
         raise InvalidInputError(f"on_error is {on_error!r}; it must be 'stop' or 'skip'.")
     if executor is not None and shard is not None:
-        raise InvalidInputError("a shard is a job of its own, without workers; give one or the other.")
+        raise InvalidInputError("shard and executor were given, but a shard has no workers; give one of them.")
     clock = Clock()
     with clock.stage("reading"):
         options = ReadOptions.of(format=format, topology=topology, species=species, cell=cell, ignore=ignore)
@@ -162,7 +159,7 @@ def score_trajectory(
 
 
 def _shard(settings: ScoreSettings, text: str, clock: Clock, progress: Callable[[RunProgress], None] | None) -> Run:
-    """Do the shard that a text such as "3/100" means."""
+    """Do the shard of a text such as "3/100"."""
     refuse_whole_run(settings.outputs[0])
     source = settings.source
     with clock.stage("reading"):
@@ -174,7 +171,7 @@ def _shard(settings: ScoreSettings, text: str, clock: Clock, progress: Callable[
 
 
 def _announced(settings: ScoreSettings, progress: Callable[[RunProgress], None]) -> ScoreSettings:
-    """Tell how long forces will take, as far as atoms can be counted quickly."""
+    """Report the time that forces will take, if the atoms can be counted quickly."""
     source = settings.source
     if isinstance(source, Files) and settings.on_error == "stop":
         source = source.read_through(only_quick=True)
@@ -184,16 +181,16 @@ def _announced(settings: ScoreSettings, progress: Callable[[RunProgress], None])
 
 
 def _key(groups: str | None) -> str | None:
-    """The name of labels: a run that can go on takes nothing else."""
+    """The name of labels; a run that can resume takes no other groups."""
     if groups is not None and not (isinstance(groups, str) and groups):
         raise InvalidInputError(
-            "groups is no name of labels; give one that the frames carry, or score other groups with score_groups."
+            "groups must be the name of labels in the frames; score other groups with score_groups."
         )
     return groups
 
 
 def _loaded(model: StructureModel | str | PathLike[str], descriptor: Any) -> tuple[StructureModel, str]:
-    """The model, and the hash of its file, or of the file that it would be saved to."""
+    """The model, and the hash of its file (of a model in memory: of the file that it would be saved to)."""
     if isinstance(model, StructureModel):
         return model, hashlib.sha256(model._to_bytes()).hexdigest()
     return read_model(Path(model), descriptor)

@@ -1,4 +1,4 @@
-"""A run, or a shard of it, in this process: read, score, write."""
+"""A run, or a shard of it, in this process."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from ..atoms._model import StructureModel
 from ..atoms._pieces import Piece, warn_of_open_frames
 from ..atoms._pipeline import Scores, UnknownSpecies
 from ..atoms.sums._group_scores import group_columns
+from ..atoms.sums._grouping import members_of
 from ..atoms.sums._totals import Totals
 from ..reading._sources import Files, Source
 from ..writing._spool import beside
@@ -36,19 +37,18 @@ OnError = Literal["stop", "skip"]
 
 @dataclass(frozen=True)
 class RunProgress:
-    """How far a run is.
+    """Progress of a run.
 
     Attributes
     ----------
     frames, atoms : int
-        How many are done; of a large frame that is under way, only its atoms count.
+        Numbers done; an unfinished large frame counts with its atoms only.
     atoms_in_all : int or None
-        How many there are, if that is known.
+        Number of all atoms, if known.
     seconds : dict of str to float
-        What each kind of work has taken so far; they go on side by side.
+        Seconds of each kind of work so far; they run in parallel.
     force_seconds : float or None
-        Before anything is done, what the forces of an atom take, where they were asked for, by some atoms of the first
-        frame.
+        Estimated seconds for the force on an atom; only in the first call of a run with forces.
     """
 
     frames: int
@@ -63,18 +63,18 @@ Progress = Callable[[RunProgress], None]
 
 @dataclass(frozen=True)
 class ScoreSettings:
-    """What `score_trajectory` was asked for, when its arguments have been looked at.
+    """Checked arguments of `score_trajectory`.
 
     Attributes
     ----------
     model, model_sha256
-        A model, and the hash of its file.
+        The model, and the hash of its file.
     source, outputs
-        Where frames come from, and the files to write.
+        The frames, and the files to write.
     least_rigid, groups, forces, unknown_species, on_error, n_threads
         See `score_trajectory`.
     atoms_together : int
-        Atoms that are scored in one go, as far as memory allows.
+        Number of atoms to score at once, from the limit on memory.
     """
 
     model: StructureModel
@@ -91,7 +91,7 @@ class ScoreSettings:
 
 
 def score_whole(settings: ScoreSettings, clock: Clock, progress: Progress | None = None) -> Run:
-    """Do a whole run. The locks of its outputs are held."""
+    """Do a whole run; the caller holds the locks of its outputs."""
     source = settings.source
     with clock.stage("reading"):
         identity = source.identity()
@@ -103,13 +103,13 @@ def score_whole(settings: ScoreSettings, clock: Clock, progress: Progress | None
 
 
 def score_shard(settings: ScoreSettings, shard: Shard, clock: Clock, progress: Progress | None = None) -> Run:
-    """Do a shard of a run whose source has been read through. Its lock is held."""
+    """Do a shard of a run whose source has been read through; the caller holds its lock."""
     scoring = _Scoring(settings, settings.source, settings.source.identity(), shard, clock)
     return scoring.job().run_shard(scoring.scored, scoring.teller(progress, None))
 
 
 class _Scoring:
-    """The way of the frames of a run, or of a shard."""
+    """Reading and scoring of the frames of a run, or of a shard."""
 
     def __init__(
         self, settings: ScoreSettings, source: Source, identity: Any, shard: Shard | None, clock: Clock
@@ -120,7 +120,7 @@ class _Scoring:
         self._score = settings.model.piece_scoring(settings.unknown_species, settings.n_threads, forces=settings.forces)
 
     def job(self) -> Job:
-        """What takes the scored frames, and has taken some of them if an earlier run was ended."""
+        """The job that takes the scored frames; it may hold some of an earlier run."""
         from ..writing import _outputs
 
         settings, shard = self._settings, self._shard
@@ -171,13 +171,13 @@ class _Scoring:
         )
 
     def scored(self, stream: Stream, start: int, first_atom: int) -> Iterator[tuple[Piece, Scores]]:
-        """Scored pieces from a frame on; see `_job.Scored`."""
+        """Scored pieces, beginning at a frame; see `_job.Scored`."""
         settings, shard, clock = self._settings, self._shard, self._clock
-        frames = self._source.frames(start)
+        frames = self._labelled(start)
         chosen = islice(frames, max(0, shard.stop - start)) if shard else frames
         skip = self._skipped.__setitem__ if settings.on_error == "skip" else None
         pieces = settings.model.pipeline.pieces(
-            chosen,  # type: ignore[arg-type]
+            chosen,
             settings.unknown_species,
             settings.atoms_together,
             start,
@@ -188,19 +188,33 @@ class _Scoring:
         read = stream.ahead(clock.timed("reading", pieces), may_wait=True)
         return stream.ahead((piece, self._scores(piece)) for piece in read)
 
+    def _labelled(self, start: int) -> Iterator[Any]:
+        """Frames from a number on; in place of frames without usable labels of groups, the error."""
+        groups = self._settings.groups
+        for number, frame in enumerate(self._source.frames(start), start):
+            if groups is None or isinstance(frame, InvalidInputError):
+                yield frame
+                continue
+            try:
+                members_of(groups, frame, number)
+            except InvalidInputError as error:
+                yield error
+            else:
+                yield frame
+
     def teller(self, progress: Progress | None, n_atoms: int | None) -> Callable[[int, int], None]:
-        """What tells how far the run is."""
+        """The function that reports progress."""
         return partial(self._tell, progress, n_atoms)
 
     def _totals(self) -> Callable[[list[Ready]], Totals] | None:
-        """What says of whole frames what is to be written of their totals: nothing, unless these have a sigma."""
+        """The function that computes totals of whole frames; None for models without sigma."""
         model, n_threads = self._settings.model, self._settings.n_threads
         return (
             None if model.sum_scoring.prior_variance == 0.0 else lambda batch: model.total_scoring.of(batch, n_threads)
         )
 
     def _groups(self, frame: Atoms, number: int, known: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
-        """Columns of the groups of a frame, NaN for those with atoms that are not known."""
+        """Columns of the groups of a frame; NaN for groups with atoms of unknown species."""
         settings = self._settings
         assert settings.groups is not None
         return group_columns(settings.model, frame, number, settings.groups, known, settings.n_threads)
@@ -215,7 +229,7 @@ class _Scoring:
 
 
 def _tolerated(settings: ScoreSettings, identity: Any) -> Tolerated:
-    """What may be another than it was if all that is done would be the same."""
+    """Settings that may change if the finished part of the run stays the same."""
     return {
         "on_error": lambda _, done: settings.on_error == "skip" or not done["summary"]["n_skipped"],
         "unknown_species": lambda _, done: settings.unknown_species == "nan" or not done["summary"]["n_unknown"],
@@ -224,10 +238,10 @@ def _tolerated(settings: ScoreSettings, identity: Any) -> Tolerated:
 
 
 def _refuse_unfinished(output: Path) -> None:
-    """Throw if what cannot be read twice would overwrite what an unfinished run has left."""
+    """Refuse a source that can be read only once where an unfinished run would be overwritten."""
     journal = beside(output, SUFFIX)
     if journal.exists():
         raise InvalidInputError(
-            f"{journal} is of an unfinished run of {output}; give its command again, or delete that file to start "
-            "afresh."
+            f"{journal} belongs to an unfinished run of {output}; give its command again, or delete that file to start "
+            "anew."
         )

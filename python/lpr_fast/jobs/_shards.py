@@ -1,4 +1,4 @@
-"""One run as many jobs that know nothing of one another, and their results as one."""
+"""One run in many independent jobs (shards), and their results joined."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from ._stream import Clock
 if TYPE_CHECKING:
     from ..writing._summary import RunSummary
 
-# What a journal says in place of the shard when all are put together.
+# Value of the setting "shard" of a merge.
 _MERGED = "merged"
 
-# Settings that shards of one run need not have in common: which they are, and what changes nothing of complete ones.
+# Settings in which the shards of one run may differ.
 _OWN: dict[str, Any] = {"shard": _MERGED, "frames": None, "on_error": None, "unknown_species": None}
 
 
 @dataclass(frozen=True)
 class Shard:
-    """One of `count` equal ranges of frames, from `first` to before `stop`; `index` counts from one."""
+    """One of `count` equal ranges of frames, first <= frame < stop; `index` counts from one."""
 
     index: int
     count: int
@@ -37,7 +37,7 @@ class Shard:
 
     @classmethod
     def of(cls, text: str, source: Source) -> Shard:
-        """The shard that a text such as "3/100" means.
+        """The shard of a text such as "3/100".
 
         Raises
         ------
@@ -47,30 +47,30 @@ class Shard:
         match = re.fullmatch(r"(\d+)/(\d+)", str(text))
         index, count = (int(match.group(1)), int(match.group(2))) if match else (0, 0)
         if not 1 <= index <= count:
-            raise InvalidInputError(f"shard is {text!r}; give for instance 3/100, the third of a hundred.")
+            raise InvalidInputError(f"shard is {text!r}; give for example 3/100, the third of a hundred.")
         if not isinstance(source, Files):
             raise InvalidInputError(f"{source.name} cannot be read by several jobs; give files.")
         return cls.ranges(count, source.n_frames())[index - 1]
 
     @classmethod
     def ranges(cls, count: int, n_frames: int) -> list[Shard]:
-        """All shards of so many frames."""
+        """All shards of `n_frames` frames."""
         ends = [index * n_frames // count for index in range(count + 1)]
         return [cls(index, count, *ends[index - 1 : index + 1]) for index in range(1, count + 1)]
 
     @property
     def name(self) -> str:
-        """Such as "3/100"."""
+        """The name, for example "3/100"."""
         return f"{self.index}/{self.count}"
 
     @property
     def tag(self) -> str:
-        """What tells its files apart."""
+        """Part of the names of its files."""
         return f".shard-{self.index}-of-{self.count}"
 
 
 def merge_shards(output: str | PathLike[str]) -> Run:
-    """Make the outputs of a run that was done in shards: the same bytes as of one run.
+    """Join the shards of a run into its outputs, with the same bytes as a run without shards.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def merge_shards(output: str | PathLike[str]) -> Run:
     Raises
     ------
     InvalidInputError
-        If shards are missing, not complete, or of different runs.
+        If shards are missing, incomplete, or of different runs.
     """
     first = Path(output)
     with locked([first], stacklevel=3):
@@ -94,7 +94,7 @@ def merge_shards(output: str | PathLike[str]) -> Run:
 
 
 def merged(first: Path, clock: Clock) -> Run:
-    """See `merge_shards`; the locks are held, and `clock` has counted what the shards took."""
+    """See `merge_shards`; the locks are held, and `clock` has the seconds of the shards."""
     from ..writing import _outputs
     from ..writing._sinks import About
 
@@ -117,7 +117,7 @@ def merged(first: Path, clock: Clock) -> Run:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is to be merged: settings of the run, and tags of shards with what each came to."""
+    """What to merge: settings of the run, tags and summaries of the shards."""
 
     settings: dict[str, Any]
     parts: list[tuple[str, RunSummary]]
@@ -128,11 +128,11 @@ class _Plan:
 
 
 def _plan(output: Path) -> _Plan:
-    return _tidying(output) or _complete(output)
+    return _interrupted_plan(output) or _new_plan(output)
 
 
-def _tidying(output: Path) -> _Plan | None:
-    """Settings of a merge that was ended when all was done but removing the shards; some may be gone already."""
+def _interrupted_plan(output: Path) -> _Plan | None:
+    """Plan of a merge that was killed while it removed the shards; some may be gone already."""
     journal = beside(output, SUFFIX)
     if not journal.exists():
         return None
@@ -140,8 +140,8 @@ def _tidying(output: Path) -> _Plan | None:
     return _Plan(settings, []) if progress.get("state") == ASSEMBLED and settings.get("shard") == _MERGED else None
 
 
-def _complete(output: Path) -> _Plan:
-    """Settings of all shards, and the tag and summary of each."""
+def _new_plan(output: Path) -> _Plan:
+    """Plan of a merge of complete shards."""
     from ..writing._summary import RunSummary
 
     journals = _journals(output)
@@ -153,7 +153,7 @@ def _complete(output: Path) -> _Plan:
 
 
 def _remove(outputs: list[Path]) -> None:
-    """Remove whatever shards have left."""
+    """Remove the files of shards."""
     for output in outputs:
         for path in _files_of_shards(output):
             path.unlink()
@@ -171,14 +171,14 @@ def _journals(output: Path) -> list[Path]:
 
 
 def _found(output: Path) -> list[re.Match[str]]:
-    """Names of the journals that there are, with index and count."""
+    """Names of the existing journals, with index and count."""
     name = output.resolve().name
     pattern = re.compile(re.escape(name) + r"\.shard-(\d+)-of-(\d+)" + re.escape(SUFFIX))
     return [match for path in output.resolve().parent.iterdir() if (match := pattern.fullmatch(path.name))]
 
 
 def has_shards(output: Path) -> bool:
-    """Whether there are any files of shards beside an output."""
+    """Whether there are files of shards beside an output."""
     return bool(_files_of_shards(output))
 
 
@@ -188,31 +188,31 @@ def _files_of_shards(output: Path) -> list[Path]:
 
 
 def frames_done(output: Path) -> int:
-    """Frames that shards have done so far."""
+    """Number of frames that the shards have done."""
     return sum(stored(output.resolve().with_name(match.string))[1]["summary"]["n_read"] for match in _found(output))
 
 
 def refuse_shards(output: Path) -> None:
-    """Throw if a run in shards was begun, for one without would leave their files."""
+    """Refuse a run without shards where one with shards is unfinished: it would leave their files."""
     if has_shards(output):
         raise InvalidInputError(
-            f"a run of {output} was begun in shards, or with workers; go on like that, or delete {output}.shard-* to "
-            "start afresh."
+            f"an unfinished run of {output} has shards or workers; resume it with them, or delete {output}.shard-* to "
+            "start anew."
         )
 
 
 def refuse_whole_run(output: Path) -> None:
-    """Throw if what is left of a run without workers would be in the way of merging shards."""
+    """Refuse shards where a run without them is unfinished: its files would be in the way of the merge."""
     journal = beside(output, SUFFIX)
     if journal.exists() and stored(journal)[0].get("shard") != _MERGED:
         raise InvalidInputError(
-            f"the unfinished run of {journal} was begun without workers; go on without, or delete that file to start "
-            "afresh."
+            f"the unfinished run of {journal} has no workers; resume it without them, or delete that file to start "
+            "anew."
         )
 
 
 def count_begun(output: Path) -> int | None:
-    """In how many shards a run was begun; None if that was not done.
+    """Number of shards of an unfinished run; None without one.
 
     Raises
     ------
@@ -222,16 +222,18 @@ def count_begun(output: Path) -> int | None:
     counts = {int(match.group(2)) for match in _found(output)}
     if len(counts) > 1:
         numbers = ", ".join(map(str, sorted(counts)))
-        raise InvalidInputError(f"{output} has shards of runs of {numbers} shards; delete those that are not meant.")
+        raise InvalidInputError(
+            f"{output} has shards of several runs, of {numbers} shards; delete those of all runs but one."
+        )
     return min(counts, default=None)
 
 
 def _common(found: list[tuple[dict[str, Any], dict[str, Any]]], journals: list[Path]) -> dict[str, Any]:
-    """Settings of all shards."""
+    """Settings that all shards have in common."""
     common = {**found[0][0], **_OWN}
     for (settings, progress), path in zip(found, journals, strict=True):
         if progress["state"] != COMPLETE:
-            raise InvalidInputError(f"the shard of {path} is not complete; give its command again.")
+            raise InvalidInputError(f"the shard of {path} is incomplete; give its command again.")
         for name, value in {**settings, **_OWN}.items():
             if common.get(name) != value:
                 raise InvalidInputError(f"the shard of {path} is of a run with another {in_words(name)}; run it again.")

@@ -1,4 +1,4 @@
-"""Stages that work side by side, with short queues between them."""
+"""Stages that run in parallel threads, with short queues between them."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import Generic, TypeAlias, TypeVar
 
 T = TypeVar("T")
 
-# What a stage hands over: an item, or what it ended with.
+# What a stage passes on: an item, or the exception that ended it.
 _Answer: TypeAlias = tuple[T | None, BaseException | None]
 
-# After a failure, threads that compute are waited for: they may not meet the end of the interpreter. One that waits
-# for a pipe may wait for ever, and does no harm.
+# Seconds to wait for threads after a failure: a thread that computes must end before the interpreter does. A thread
+# that waits for a pipe may wait for ever, but is harmless.
 _PATIENCE = 60.0
 _PATIENCE_WITH_PIPES = 0.5
 
 
 class Clock:
-    """Seconds of each kind of work, whichever thread does it."""
+    """Seconds of each kind of work, of all threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -29,7 +29,7 @@ class Clock:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Count the time within as that of `name`."""
+        """Add the time of the block to that of `name`."""
         start = time.perf_counter()
         try:
             yield
@@ -38,13 +38,13 @@ class Clock:
                 self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
     def add(self, seconds: dict[str, float]) -> None:
-        """Count what another clock has counted."""
+        """Add the seconds of another clock."""
         with self._lock:
             for name, spent in seconds.items():
                 self.seconds[name] = self.seconds.get(name, 0.0) + spent
 
     def timed(self, name: str, items: Iterator[T]) -> Iterator[T]:
-        """The items; the time that each takes to come counts as that of `name`."""
+        """The items; the time to make each is added to that of `name`."""
         while True:
             with self.stage(name):
                 try:
@@ -55,11 +55,11 @@ class Clock:
 
 
 class _StoppedError(Exception):
-    """The other end of a channel is gone."""
+    """The other end of a channel has stopped."""
 
 
 class _Channel(Generic[T]):
-    """A queue of bounded length, between two threads, that either of them can end."""
+    """A bounded queue between two threads, which either of them can stop."""
 
     def __init__(self, depth: int) -> None:
         self._depth = depth
@@ -92,10 +92,10 @@ class _Channel(Generic[T]):
 
 
 class Stream:
-    """Threads, each of which makes items ahead of those who take them.
+    """Threads that make items ahead of their consumers.
 
-    Order is kept. What a stage raises is raised where its next item would have come. When the `with` block is left, for
-    whatever reason, all stages stop.
+    Order is kept. An exception of a stage is raised in place of its next item. All stages stop at the end of the `with`
+    block.
     """
 
     def __init__(self) -> None:
@@ -111,9 +111,9 @@ class Stream:
             thread.join(patience)
 
     def ahead(self, items: Iterator[T], *, may_wait: bool = False) -> Iterator[T]:
-        """The items, made in a thread of their own, one of them before it is asked for.
+        """The items, made in a separate thread, one ahead.
 
-        With `may_wait` the thread may hang in a pipe, and is not waited for.
+        With `may_wait` the thread may block in a pipe; the end of the `with` block then does not wait long for it.
         """
         channel: _Channel[_Answer[T]] = _Channel(depth=1)
         thread = threading.Thread(target=_fill, args=(channel, items), daemon=True)
@@ -129,7 +129,7 @@ def _fill(channel: _Channel[_Answer[T]], items: Iterator[T]) -> None:
             channel.put((item, None))
     except _StoppedError:
         return
-    except BaseException as error:  # whatever it is, it is the taker's
+    except BaseException as error:  # the consumer raises it
         end = error
     with suppress(_StoppedError):
         channel.put((None, end))

@@ -1,4 +1,4 @@
-"""Calls in the processes of any executor: results in order, the same bits, and one sentence when something fails."""
+"""Calls on the workers of an executor: results in order, with the same bits; errors are one sentence."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from ..writing._spool import SUFFIX, beside
 
 T = TypeVar("T")
 
-# Seconds until a file that was just written has to be seen by other machines.
+# Seconds until other machines must see a file that was just written.
 _PATIENCE = 30.0
 
 
 @dataclass(frozen=True)
 class Common:
-    """Where workers find what all tasks have in common: a file beside the output, and its hash."""
+    """A file beside the output with what all tasks have in common, and its hash."""
 
     path: Path
     sha256: str
@@ -37,7 +37,7 @@ class Common:
 
 @dataclass(frozen=True)
 class _Outcome(Generic[T]):
-    """What a task came to, whichever it is, with the remarks that it made."""
+    """Value or error of a task, and its warnings."""
 
     value: T | None
     error: Exception | None
@@ -50,15 +50,16 @@ class Tasks:
     Parameters
     ----------
     executor : concurrent.futures.Executor
-        Any. What comes of a dead worker is its matter, as long as it says so.
+        Any executor; it must report workers that die.
     output : pathlib.Path
-        The first output, which workers see under the same name.
+        The first output; workers must see it under the same name.
     """
 
     def __init__(self, executor: Executor, output: Path) -> None:
         if not isinstance(executor, Executor):
             raise InvalidInputError(
-                f"executor is {executor!r}; give a concurrent.futures.Executor, such as Client(...).get_executor() of "
+                f"executor is {executor!r}; give a concurrent.futures.Executor, for example "
+                "Client(...).get_executor() of "
                 "Dask."
             )
         self._executor = executor
@@ -67,7 +68,7 @@ class Tasks:
 
     @contextmanager
     def sharing(self, value: Any) -> Iterator[Common]:
-        """Write a value for all workers; it is gone afterwards."""
+        """Write a value for all workers, and remove it afterwards."""
         content = pickle.dumps(value)
         write_whole(self._path, content)
         try:
@@ -78,13 +79,12 @@ class Tasks:
     def results(
         self, function: Callable[[Any, T], Any], items: Iterable[T], common: Common, *, most: int, stacklevel: int
     ) -> Iterator[Any]:
-        """What ``function(value, item)`` gives for each item, in order; `most` of them are under way at a time.
+        """Results of ``function(value, item)``, in order of the items; at most `most` tasks are pending.
 
         Raises
         ------
         LprError
-            What a call raised, of the first item for which one did, and if workers die. What has not begun then never
-            does.
+            The error of the first item that failed, or if a worker dies. Tasks that have not begun are cancelled.
         """
         under_way: deque[Future[_Outcome[Any]]] = deque()
         expected = facts()
@@ -105,8 +105,8 @@ class Tasks:
         except Exception as error:
             reason = " ".join(str(error).split()).rstrip(".")
             raise LprError(
-                f"a worker died, or the executor gave up ({reason or 'it does not say why'}); what is done is safe: "
-                "give the same command again to go on."
+                f"a worker died, or the executor failed ({reason or 'no reason is given'}); finished work is kept: "
+                "give the same command again to resume."
             ) from error
         for remark in outcome.remarks:
             if remark not in self._told:
@@ -118,12 +118,12 @@ class Tasks:
 
 
 def common_path(output: Path) -> Path:
-    """The file that `Tasks.sharing` writes; a run that is killed leaves it."""
+    """The file that `Tasks.sharing` writes; a killed run leaves it."""
     return beside(output, ".common" + SUFFIX)
 
 
 def facts() -> dict[str, Any]:
-    """What has to be the same wherever the same bits are to come out, and the instruction sets that there are."""
+    """Versions and instruction set, which determine the bits, and the available instruction sets."""
     from ..writing._outputs import versions  # loads ASE
 
     level, available = _core.cpu_info()
@@ -131,7 +131,7 @@ def facts() -> dict[str, Any]:
 
 
 def _call(expected: dict[str, Any], function: Callable[[Any, Any], T], common: Common, item: Any) -> _Outcome[T]:
-    """A task, on a worker. Its exceptions are results, so that those of the executor can be told from them."""
+    """Do a task, on a worker. Its exception is a result, so that it differs from those of the executor."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", LprWarning)
         value, failure = None, None
@@ -146,7 +146,7 @@ def _call(expected: dict[str, Any], function: Callable[[Any, Any], T], common: C
 
 @lru_cache(maxsize=2)
 def _value(common: Common) -> Any:
-    """What all tasks have in common, read once by each worker."""
+    """The value that all tasks have in common; each worker reads it once."""
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
@@ -157,31 +157,31 @@ def _value(common: Common) -> Any:
             pass
         if time.monotonic() > deadline:
             raise InvalidInputError(
-                f"a worker on {platform.node()} does not see {common.path} as it was written; give outputs on a file "
-                "system that all machines share."
+                f"a worker on {platform.node()} cannot read {common.path}; write outputs to a file system that all "
+                "machines share."
             )
         time.sleep(0.1)
 
 
 def refuse_others(expected: dict[str, Any], found: dict[str, Any]) -> None:
-    """Throw on a worker that would compute other bits.
+    """Refuse a worker that would compute other bits.
 
     Raises
     ------
     InvalidInputError
-        If its versions, or its instruction set, are not those that are expected.
+        If its versions or its instruction set differ.
     """
     for name, here in expected["versions"].items():
         there = found["versions"].get(name)
         if there != here:
             raise InvalidInputError(
-                f"a worker on {platform.node()} has {name} {there}, but where the run was begun it is {here}; install "
+                f"a worker on {platform.node()} has {name} {there}, but the main process has {here}; install "
                 "the same version everywhere."
             )
     if found["instruction set"] != expected["instruction set"]:
         shared = [level for level in expected["available"] if level in found["available"]]
-        remedy = f"set LPR_FAST_INSTRUCTION_SET={shared[-1]} everywhere" if shared else "use one kind of machines"
+        remedy = f"set LPR_FAST_INSTRUCTION_SET={shared[-1]} everywhere" if shared else "use machines of one kind"
         raise InvalidInputError(
-            f"a worker on {platform.node()} computes with {found['instruction set']}, but where the run was begun it "
-            f"is {expected['instruction set']}, which gives other bits; {remedy}."
+            f"a worker on {platform.node()} computes with {found['instruction set']}, but the main process with "
+            f"{expected['instruction set']}, which gives other bits; {remedy}."
         )

@@ -1,4 +1,4 @@
-"""Files of training structures, read again and again, and the same each time."""
+"""Files of training structures, which are read several times and must not change meanwhile."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ from ._stream import Stream
 if TYPE_CHECKING:
     from ase import Atoms
 
-# Frames are handed over together when they have so many atoms.
+# Frames are read in batches of this many atoms.
 _READ_TOGETHER = 4096
 
 
 def reread_files(given: Any, options: ReadOptions) -> Files:
-    """The files that a caller named, and how to read them.
+    """The files that a caller named, with options for reading.
 
     Raises
     ------
     InvalidInputError
-        For what can be read only once, and frames in memory.
+        For sources that can be read only once, and for frames in memory.
     """
     found = source_of(given, options)
     if not isinstance(found, Files):
         raise InvalidInputError(
-            f"{found.name} cannot be read again, as a fit does; give files (structures in memory are for "
-            "SparseKernelModel.fit)."
+            f"{found.name} can be read only once, but a fit reads it several times; give files (or use "
+            "SparseKernelModel.fit for structures in memory)."
         )
     return found
 
 
 @dataclass(frozen=True)
 class TrainingFiles(_frames.Rereadable):
-    """Files, and what told them from others in the beginning; a thread reads them ahead of whoever takes the frames."""
+    """Files, and their identity at the beginning of the fit; a thread reads them ahead."""
 
     files: Files
     identity: Any
 
     @classmethod
     def of(cls, files: Files) -> TrainingFiles:
-        """Files as they are now; those that are truncated or hold nothing are refused."""
+        """Files as they are now; truncated and empty files are refused."""
         identity = files.identity()
         return cls(files.read_through(only_quick=True), identity)
 
@@ -57,16 +57,16 @@ class TrainingFiles(_frames.Rereadable):
                 yield from batch
 
     def read_through(self) -> TrainingFiles:
-        """The same, of which is known where frames are, so that many processes can begin anywhere."""
+        """The same files with known positions of all frames, so that many processes can start anywhere."""
         return replace(self, files=self.files.read_through())
 
     def seen_from(self, folder: Path) -> TrainingFiles:
-        """The same for a worker; see `Files.seen_from`."""
+        """The same files for a worker; see `Files.seen_from`."""
         return replace(self, files=self.files.seen_from(folder, self.identity))
 
     def refuse_changes(self) -> None:
         """Throw where a file is not what it was in the beginning."""
         if self.files.identity() != self.identity:
             raise InvalidInputError(
-                f"{self.files.name} changed while the model was fitted; begin again when nothing writes there any more."
+                f"{self.files.name} changed during the fit; fit again when no program writes to it any more."
             )

@@ -1,4 +1,4 @@
-"""One run in ranges of frames that the processes of an executor score, and its files as of one process."""
+"""One run on the workers of an executor, in ranges of frames; its files are those of one process."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from ._shards import Shard, count_begun, frames_done, has_shards, merged, refuse
 from ._stream import Clock
 from ._tasks import Tasks
 
-# So much work that the files of a range and its messages do not matter, and so many that a folder can hold their files.
-# The workers have no say in it: a run goes on with any number of them.
+# Atoms in a range, so that the cost of its files and messages is negligible, and the largest number of ranges. They do
+# not depend on the number of workers, so a run can resume with any number.
 _ATOMS_OF_RANGE = 10_000
 _MOST_RANGES = 1000
 
-# Seconds to wait for a worker that does not know yet that whoever began the run is gone, and may well finish its range.
+# Seconds to wait for a worker of a killed run, which may still finish its range.
 _PATIENCE = 3600.0
 
 
 @dataclass(frozen=True)
 class _Work:
-    """What all ranges have in common, and what a worker should see of the files."""
+    """What all ranges have in common."""
 
     settings: ScoreSettings
     files: Files
@@ -38,7 +38,7 @@ class _Work:
 
 @dataclass(frozen=True)
 class _Done:
-    """What a range came to."""
+    """Summary of a finished range."""
 
     n_frames: int
     n_atoms: int
@@ -46,7 +46,7 @@ class _Done:
 
 
 def score_on_workers(executor: Executor, settings: ScoreSettings, clock: Clock, progress: Progress | None) -> Run:
-    """Do a whole run. The locks of its outputs are held; a worker takes those of its range."""
+    """Do a whole run; the caller holds the locks of its outputs, a worker those of its range."""
     files, output = settings.source, settings.outputs[0]
     if not isinstance(files, Files):
         raise InvalidInputError(f"{files.name} cannot be read by workers; give files.")
@@ -65,8 +65,8 @@ def score_on_workers(executor: Executor, settings: ScoreSettings, clock: Clock, 
         if not has_shards(output):
             raise
         raise RunInterruptedError(
-            "interrupted, what the workers have written is safe; give the same command again to go on, or delete "
-            f"{output}.shard-* to start afresh."
+            "interrupted; the finished work of the workers is kept: give the same command again to resume, or delete "
+            f"{output}.shard-* to start anew."
         ) from None
     run = merged(output, clock)
     written = [outputs.get(path, output.with_name(path.name)) for path in run.written]
@@ -78,7 +78,7 @@ def _n_ranges(files: Files) -> int:
 
 
 def _score(tasks: Tasks, ranges: list[Shard], work: _Work, clock: Clock, progress: Progress | None) -> None:
-    """Have all ranges scored."""
+    """Score all ranges."""
     n_frames, n_atoms = 0, 0
     with tasks.sharing(work) as common:
         for done in tasks.results(_score_range, ranges, common, most=len(ranges), stacklevel=4):
