@@ -1,4 +1,4 @@
-"""Every block of docs/guides/cpp.md and docs/guides/install-cpp.md is compiled or run as it stands there.
+"""Every block of the guides to C++, C and Fortran is compiled or run as it stands there.
 
 Parts of programs become functions of one program, beside declarations of the names that the pages take for granted;
 those of CMakeLists.txt become projects. What takes minutes (building the library) is configured only.
@@ -22,7 +22,7 @@ import lpr_fast
 from .structures import fitted
 from .test_pages import ROOT, blocks_of
 
-PAGES = [ROOT / "docs" / "guides" / "cpp.md", ROOT / "docs" / "guides" / "install-cpp.md"]
+PAGES = [ROOT / "docs" / "guides" / f"{name}.md" for name in ("cpp", "c", "fortran", "install-cpp")]
 PACKAGE = Path(lpr_fast._core.__file__).parent
 SITE = Path(str(distribution("cmeel-eigen").locate_file("")))
 STRICT = ["-Wall", "-Wextra", "-Werror"]

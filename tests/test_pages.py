@@ -28,7 +28,7 @@ from .structures import fitted
 ROOT = Path(__file__).parents[1]
 DATA = Path(lpr_fast.__file__).parent / "demo_data"
 # The blocks of these are compiled, and run, by test_cpp_pages.py and by cpp/lammps/tests/test_page.py.
-OF_OTHER_TESTS = {"docs/guides/cpp.md", "docs/guides/install-cpp.md", "docs/guides/lammps.md"}
+OF_OTHER_TESTS = {f"docs/guides/{name}.md" for name in ("cpp", "c", "fortran", "install-cpp", "lammps")}
 PAGES = {
     name: path
     for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -21,7 +21,7 @@ void score_with_a_model_file(const char* path) {
     const std::vector<int> species(static_cast<std::size_t>(n_atoms), info.species.back());
     std::vector<double> lpr(static_cast<std::size_t>(n_atoms));
     Scores scores;
-    scores.lpr = {lpr.data(), n_atoms};  // what has no data is not computed
+    scores.lpr = {lpr.data(), n_atoms};  // scores without data are not computed
     model.score({features.data(), n_atoms, info.n_features}, species.data(), scores);
     std::printf("LPR of the first atom is positive: %s\n", lpr[0] > 0.0 ? "yes" : "no");
 }
