@@ -36,6 +36,7 @@ extensions = [
 ]
 exclude_patterns = ["gallery"]  # the pages of its scripts are made in case_studies
 nitpicky = True
+highlight_language = "none"
 nitpick_ignore_regex = [
     ("py:obj", r"energy|force|keys|virial"),  # parameters of Noise, which are found as its attributes
     ("c:identifier", r"ptrdiff_t|size_t"),

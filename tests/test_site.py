@@ -80,12 +80,22 @@ def test_the_reference_has_every_public_type_and_function_of_cpp_and_c() -> None
 # The built site
 
 
-def widths_needed(pages: list[str], width: int, folder: Path) -> dict[str, int]:
-    """How wide a browser makes each page in a window of some width, in pixels."""
+def widths_needed(pages: list[str], width: int, folder: Path) -> dict[str, float]:
+    """Where the rightmost element of each page ends, in pixels; what is in an element that scrolls is not counted."""
     frames = "".join(f'<iframe src="file://{SITE}/{page}" width="{width}" height="800"></iframe>' for page in pages)
     script = """
-    window.onload = () => { document.title = JSON.stringify(
-      [...document.querySelectorAll("iframe")].map(frame => frame.contentDocument.documentElement.scrollWidth)); };
+    function scrolls(element) {
+      const style = element.ownerDocument.defaultView.getComputedStyle(element);
+      return element.tagName != "ARTICLE" && (style.overflowX == "auto" || scrolls(element.parentElement));
+    }
+    function end(page) {
+      const free = [...page.querySelectorAll("article *")].filter(element => !scrolls(element.parentElement));
+      return Math.max(page.documentElement.scrollWidth, ...free.map(element => element.getBoundingClientRect().right));
+    }
+    window.onload = () => {
+      const frames = [...document.querySelectorAll("iframe")];
+      document.title = JSON.stringify(frames.map(frame => end(frame.contentDocument)));
+    };
     """
     (folder / "frames.html").write_text(f"<title>none</title>{frames}<script>{script}</script>")
     command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files"]
