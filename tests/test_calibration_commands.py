@@ -101,7 +101,7 @@ def test_forces_and_intervals_are_calibrated_and_told(alloy: Path) -> None:
         assert (
             f"prior variance {forces.prior_variance:.4g} of the subset of regressors, from {forces.n_atoms} a" in output
         )
-        assert f"left out: {100 * forces.share_left_out:.3g} % of the atoms" in output
+        assert f"ignored: {100 * forces.share_left_out:.3g} % of the atoms" in output
         cold, hot = (intervals.energy[name].quantile for name in ("cold", "hot"))
         within = f"within {cold:.3g} (cold: 20 structures), {hot:.3g} (hot: 20 structures) sigma"
         assert f"80 % of the energies of new structures are {within}" in output
@@ -133,7 +133,10 @@ def test_mistakes_are_one_sentence(folder: Path) -> None:
         (("reliability", folder / "m.lpr", held_out), "m.lpr is not calibrated; run lpr-fast calibrate first"),
         (("calibrate", folder / "m.lpr", folder / "bare.xyz", "-o", folder / "x.lpr"), "frame 0 has no energy named"),
         (("calibrate", folder / "m.lpr", held_out, "-o", folder / "m.lpr"), "would overwrite an input"),
-        (("reliability", folder / "m.lpr", held_out, "-o", folder / "x.gif"), "must end in .png, .pdf or .svg"),
+        (
+            ("reliability", folder / "m.lpr", held_out, "-o", folder / "x.gif"),
+            "give a name that ends in .png, .pdf or .svg",
+        ),
     ]
     for arguments, message in cases:
         result = run(*arguments)

@@ -118,6 +118,20 @@ def test_many_names_are_one_line(folder: Path) -> None:
     assert table[3].startswith("written")
 
 
+def test_frames_without_labels_of_groups_can_be_skipped(folder: Path) -> None:
+    frames = layered(gallium_arsenide(3, seed=50))
+    del frames[1].arrays["layer"]
+    ase.io.write(folder / "some.xyz", frames, format="extxyz")
+    made = run(
+        *("score", folder / "m.lpr", folder / "some.xyz", "-o", folder / "some.csv"),
+        *("--groups", "layer", "--on-error", "skip"),
+    )
+    assert made.exit_code == 3, made.output
+    assert "skipped   1 frame, the first because frame 1 has no labels named 'layer'" in made.output
+    assert [line["frame"] for line in lines_of(folder / "some.csv.groups.csv")] == ["0", "0", "2", "2"]
+    assert [line["frame"] for line in lines_of(folder / "some.csv")] == ["0", "2"]
+
+
 def test_what_cannot_be_grouped_is_one_sentence(folder: Path) -> None:
     given = ("score", folder / "m.lpr", folder / "md.xyz", "-o", folder / "bad.csv")
     result = run(*given, "--groups", "region")

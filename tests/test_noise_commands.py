@@ -58,7 +58,7 @@ def test_options_are_those_of_python(folder: Path) -> None:
         "loss on labels in units of their noise",
         f"labels    8 energies (sigma 0.02 eV), {n_forces} force components (sigma 0.05 eV/Å), 48 virial compo",
         "prior     standard deviation of a local energy, delta = 0.7 eV\n",
-        "sigma     of local energies is LPR^-0.5 in eV",
+        "sigma     of a local energy is LPR^-0.5 in eV",
     ]
     told = succeed("info", folder / "m.lpr")
     for line in lines:
@@ -149,7 +149,7 @@ def test_labels_that_are_farther_off_than_sigma_are_told_of(factor: float | None
 def test_labels_without_a_sigma_are_told_of(folder: Path) -> None:
     said = fit(folder, "--sigma-energy", "0.02", "--delta", "1").output
     for name, option in (("forces    ", "force"), ("virials   ", "virial")):
-        assert f"{name}of 8 structures are not used; --sigma-{option} fits to them too\n" in said
+        assert f"{name}of 8 structures are not used; --sigma-{option} makes the fit use them\n" in said
     assert fit(folder, "--regularizer", "1").exit_code == 0
 
 
@@ -158,10 +158,7 @@ def test_models_of_other_losses_are_not_compared(folder: Path) -> None:
         succeed("fit", folder / "train.xyz", "-o", folder / f"{name}.lpr", *SOAP, *options)
     result = run("compare", folder / "noise.lpr", folder / "total.lpr", folder / "train.xyz", "-o", folder / "c.csv")
     assert result.exit_code != 0
-    assert (
-        "the first model squares errors of labels in units of their noise, the second of total energies"
-        in result.output
-    )
+    assert "the first model has a loss on labels in units of their noise, the second on total energies" in result.output
 
 
 @pytest.mark.parametrize(

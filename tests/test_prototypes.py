@@ -204,6 +204,10 @@ def test_names_are_told_for_one_or_two_elements(given: tuple[str, ...], expected
         prototypes(*given)
 
 
+def test_samarium_whose_atoms_differ_is_not_listed_in_its_own_crystal() -> None:
+    assert prototypes("Sm") == ["fcc Sm", "bcc Sm", "hcp Sm", "diamond Sm", "sc Sm"]
+
+
 def test_the_two_sites_of_graphite_differ_as_the_page_says() -> None:
     (cell,) = single_environment("graphite-AB C", 1, max_strain=0.0, nearly=True)
     features = Soap.from_hypers(soap_hypers(cutoff=4.5), (6,)).features([cell])
@@ -256,7 +260,7 @@ def test_the_command_tells_what_there_is() -> None:
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ([], "give prototypes and a file to write (-o), or ask for what there are (--list C)."),
+        ([], "give prototypes and a file to write (-o), or list the prototypes of elements (--list C)."),
         (["diamond C"], "give prototypes and a file to write (-o)"),
         (["nowhere.cif", "-o", "x.xyz"], "nowhere.cif: No such file or directory."),
         (["diamond C", "diamond C", "-o", "x.xyz"], "two prototypes give the same cells (diamond_C-0000-"),

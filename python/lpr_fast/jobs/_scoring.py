@@ -19,6 +19,7 @@ from ..atoms._model import StructureModel
 from ..atoms._pieces import Piece, periodicity_told
 from ..atoms._pipeline import Scores, UnknownSpecies
 from ..atoms.sums._group_scores import group_columns
+from ..atoms.sums._grouping import members_of
 from ..atoms.sums._totals import Totals
 from ..reading._sources import Files, Source
 from ..writing._spool import beside
@@ -172,11 +173,11 @@ class _Scoring:
     def scored(self, stream: Stream, start: int, first_atom: int) -> Iterator[tuple[Piece, Scores]]:
         """Scored pieces, beginning at a frame; see `_job.Scored`."""
         settings, shard, clock = self._settings, self._shard, self._clock
-        frames = self._source.frames(start)
+        frames = self._labelled(start)
         chosen = islice(frames, max(0, shard.stop - start)) if shard else frames
         skip = self._skipped.__setitem__ if settings.on_error == "skip" else None
         pieces = settings.model.pipeline.pieces(
-            chosen,  # type: ignore[arg-type]
+            chosen,
             settings.unknown_species,
             settings.atoms_together,
             start,
@@ -186,6 +187,20 @@ class _Scoring:
         pieces = periodicity_told(pieces, settings.model.provenance, is_shard=shard is not None)
         read = stream.ahead(clock.timed("reading", pieces), may_wait=True)
         return stream.ahead((piece, self._scores(piece)) for piece in read)
+
+    def _labelled(self, start: int) -> Iterator[Any]:
+        """Frames from a number on; in place of frames without usable labels of groups, the error."""
+        groups = self._settings.groups
+        for number, frame in enumerate(self._source.frames(start), start):
+            if groups is None or isinstance(frame, InvalidInputError):
+                yield frame
+                continue
+            try:
+                members_of(groups, frame, number)
+            except InvalidInputError as error:
+                yield error
+            else:
+                yield frame
 
     def teller(self, progress: Progress | None, n_atoms: int | None) -> Callable[[int, int], None]:
         """The function that reports progress."""

@@ -24,13 +24,13 @@ from ._sinks import About
 
 SUFFIXES = (".chemiscope.json", ".chemiscope.json.gz")
 
-# So many environments of lowest LPR, and so many drawn from all others.
+# Number of environments of lowest LPR, and of random others.
 _COUNT = 500
 
-# Of larger frames only the environments themselves are shown: a browser has to hold all of it.
+# Of larger frames only the environments are shown: a browser must hold everything.
 LARGEST_WHOLE = 256
 
-# Å around an atom that are shown where the descriptor does not say how far it sees.
+# Å around an atom that are shown for descriptors without a cutoff.
 _SHOWN = 5.0
 
 # The property that colours the map.
@@ -38,7 +38,7 @@ COLOUR = "log10 lpr"
 
 
 class Chemiscope(Sampled):
-    """The environments of lowest LPR and a fair sample of all others, on a map of their features."""
+    """The environments of lowest LPR and a random sample of the others, on a map of their features."""
 
     def __init__(self, output: Path, about: About, *, describe: Describe | None = None, tag: str = "") -> None:
         kept = KeptFrames(largest_whole=LARGEST_WHOLE, radius=about.cutoff)
@@ -54,7 +54,7 @@ class Chemiscope(Sampled):
         self._spool.close()
 
     def _content(self, found: list[tuple[Atoms, dict[Place, int]]]) -> dict[str, Any]:
-        """What chemiscope reads; it cannot take a run in which nothing was scored, and gets nothing to show then."""
+        """Input of chemiscope; empty lists if no atom was scored."""
         meta = {"name": name_of(self.output), "description": self._text()}
         if not found:
             return {"meta": meta, "structures": [], "environments": [], "properties": {}}
@@ -86,19 +86,22 @@ class Chemiscope(Sampled):
             "frame": (np.array([frame for frame, _ in places]), "number of the frame, counted from 0"),
             "atom": (np.array([atom for _, atom in places]), "number of the atom in its frame, counted from 0"),
             "element": (list(map(symbol, numbers.tolist())), "of the atom"),
-            "chosen": (["lowest LPR" if place in lowest else "fair sample" for place in places], "for what it is here"),
+            "chosen": (
+                ["lowest LPR" if place in lowest else "fair sample" for place in places],
+                "why it is on the map",
+            ),
         }
 
     def _text(self) -> str:
         about, n_lowest, n_all = self._about, len(self._sample.lowest), len(self._sample.places)
         return (
-            f"The {n_lowest} environments of lowest LPR of the run, and {n_all - n_lowest} drawn evenly from all "
+            f"The {n_lowest} environments of lowest LPR of the run, and a random sample of {n_all - n_lowest} "
             f"others. Model {about.model_sha256[:12]}, loss: {about.loss}, regularizer: {about.regularizer:g}."
         )
 
 
 def name_of(output: Path) -> str:
-    """What a file is called without what says that it is for chemiscope."""
+    """The name of a file without the suffix of chemiscope."""
     return output.name.removesuffix(".gz").removesuffix(SUFFIXES[0])
 
 
@@ -117,9 +120,9 @@ def content(
     colour: str,
     pinned: int,
 ) -> dict[str, Any]:
-    """What chemiscope reads: environments (structure, atom), and of each property values and what they mean.
+    """Input of chemiscope: environments (structure, atom), and values and description of each property.
 
-    Shown first are the map in the colours of a property, and one of the environments.
+    `colour` is the property that colours the map, `pinned` the environment that is shown first.
     """
     shown: dict[str, Any] = _chemiscope().create_input(
         structures=[Atoms(f.numbers, f.positions, cell=f.cell, pbc=f.pbc) for f in frames],
@@ -135,7 +138,7 @@ def content(
 
 
 def map_properties(coordinates: Array, numbers: NDArray[Any]) -> dict[str, tuple[Any, str]]:
-    """The map of each species by itself, and all of them side by side."""
+    """The map of each species, and all maps side by side."""
     return {
         "map": (
             np.column_stack([side_by_side(coordinates, numbers), coordinates[:, 1]]),
@@ -152,7 +155,7 @@ def _settings(colour: str, pinned: int) -> dict[str, Any]:
 
 
 def check_packages() -> None:
-    """Throw for packages that are missing: better now than after hours."""
+    """Raise for missing packages before the run, not after it."""
     _chemiscope()
     _map.check_packages()
 

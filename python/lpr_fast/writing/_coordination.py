@@ -1,4 +1,4 @@
-"""How many neighbours an atom has."""
+"""Coordination numbers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..descriptors._structures import structure_of
 
 COORDINATION = "coordination"
 
-# Neighbours are nearer than so many times the sum of the covalent radii.
+# Largest distance of neighbours, in sums of covalent radii.
 _BONDED = 1.25
 
 
@@ -23,10 +23,10 @@ def coordinations(frame: Atoms, atoms: NDArray[np.int64], radius: float | None) 
     Raises
     ------
     InvalidInputError
-        For a radius that is none.
+        For a radius that is not positive and finite.
     """
     if radius is not None and not 0.0 < radius < np.inf:
-        raise InvalidInputError(f"radius is {radius:g}; neighbours need one above 0 Å.")
+        raise InvalidInputError(f"radius is {radius:g}; it must be positive and finite (Å).")
     radii = covalent_radii[frame.numbers]
     structure = structure_of(frame, 2.0 * _BONDED * radii.max() if radius is None else radius)
     counts = np.zeros(len(atoms))

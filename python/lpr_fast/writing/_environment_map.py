@@ -1,4 +1,4 @@
-"""Maps of environments of given structures, in the colours of anything that is known of each atom."""
+"""Maps of the environments of structures, coloured by any property of atoms."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ if TYPE_CHECKING:
 
 Indices = NDArray[np.int64]
 
-# What a given array is called.
+# Name of the column of a given array.
 _GIVEN = "given"
 
 
 @dataclass(frozen=True)
 class EnvironmentMap:
-    """Some environments of structures: where each is, where it lies on the map, and what is known of it.
+    """A map of environments: their coordinates, places and properties.
 
     Attributes
     ----------
     coordinates : numpy.ndarray, shape (n, 3)
-        Kernel principal components, of each species by itself.
+        Kernel principal components, for each species separately.
     frame, atom, species : numpy.ndarray of int, shape (n,)
-        Number of the frame and of the atom within it, counted from 0, and its atomic number.
+        Number of the frame and of the atom in it, counted from 0, and its atomic number.
     is_lowest : numpy.ndarray of bool, shape (n,)
-        Whether it was chosen for its low LPR, or drawn.
+        Whether it was chosen for its low LPR; the others are a random sample.
     columns : dict of str to numpy.ndarray, shape (n,)
-        Scores, coordination, similarities, and what was given.
+        Scores, coordination, similarities, and given values.
     colour : str
         The column that colours the map.
     """
@@ -71,7 +71,7 @@ class EnvironmentMap:
         Raises
         ------
         InvalidInputError
-            For names that end in anything else.
+            For other suffixes.
         MissingPackageError
             Without matplotlib, or chemiscope.
         """
@@ -96,24 +96,24 @@ class EnvironmentMap:
             "frame": (self.frame, "number of the frame, counted from 0"),
             "atom": (self.atom, "number of the atom in its frame, counted from 0"),
             "element": ([symbol(s) for s in self.species.tolist()], "of the atom"),
-            "chosen": (np.where(self.is_lowest, "lowest LPR", "fair sample").tolist(), "for what it is here"),
+            "chosen": (np.where(self.is_lowest, "lowest LPR", "fair sample").tolist(), "why it is on the map"),
         }
-        text = f"{int(self.is_lowest.sum())} environments of lowest LPR, {int((~self.is_lowest).sum())} drawn evenly"
-        meta = {"name": _chemiscope.name_of(target), "description": f"{text} from all others."}
+        text = f"{int(self.is_lowest.sum())} environments of lowest LPR, {int((~self.is_lowest).sum())} random others"
+        meta = {"name": _chemiscope.name_of(target), "description": f"{text}."}
         pinned = int(self.columns["lpr_held" if "lpr_held" in self.columns else "lpr"].argmin())
         return _chemiscope.content(meta, self._frames, self._centers, self._cutoff, properties, "colour", pinned)
 
 
 def check_output(target: Path, inputs: list[Path]) -> None:
-    """Throw for names that no map can have, and for packages that are missing."""
+    """Refuse names with other suffixes; raise for missing packages."""
     _map.check_packages()
     if target.name.endswith(_chemiscope.SUFFIXES):
         refuse_output(target, inputs)
         _chemiscope.check_packages()
     elif target.suffix not in (".png", ".pdf", ".svg"):
         raise InvalidInputError(
-            f"{target} must end in .png, .pdf, .svg, .chemiscope.json or .chemiscope.json.gz; that decides what is "
-            "written."
+            f"{target} has no known format; give a name that ends in .png, .pdf, .svg, .chemiscope.json or "
+            ".chemiscope.json.gz."
         )
     else:
         check_picture(target, inputs)
@@ -130,30 +130,30 @@ def environment_map(
     seed: int = 0,
     n_threads: int = 0,
 ) -> EnvironmentMap:
-    """Lay environments out on a map by kernel principal components, each species by itself.
+    """Map environments by kernel principal components, for each species separately.
 
-    Half of the environments are those of lowest LPR (held, where the model has that), the others are drawn from the
-    rest, each as likely as any; all of them, if there are no more. Memory is of order `n_environments` squared.
+    Half of the environments are those of lowest LPR (held, if the model has that), the others are a uniform random
+    sample of the rest. Memory is of order `n_environments` squared.
 
     Parameters
     ----------
     model : SparseKernelModel or LinearModel
-        Its kernel tells which environments are alike; of linear models the cosine of their features.
+        Its kernel measures similarity; for linear models, the cosine of the features.
     frames : iterable of ase.Atoms
         Structures.
     colour : str or array_like, shape (n_atoms,), optional
-        A column of scores such as ``"residual"``, ``"coordination"``, ``"similarity NAME"`` of a prototype, the name of
-        an array that the structures carry, or values for all of their atoms. The default is the LPR.
+        A score such as ``"residual"``, ``"coordination"``, ``"similarity NAME"`` of a prototype, the name of an array
+        of the structures, or values for all of their atoms. The default is the (held) LPR.
     n_environments : int
-        How many are laid out.
+        Largest number of environments on the map.
     prototypes : iterable of ase.Atoms
-        Structures whose environments each one is compared with: columns ``"similarity NAME"``, by ``info["name"]`` or
+        Structures to compare environments with, in columns ``"similarity NAME"``; NAME is ``info["name"]`` or the
         formula.
     radius : float, optional
         Neighbours up to this distance in Å count as coordination; the default is 1.25 times the sum of the covalent
         radii.
     seed : int
-        Draws the environments.
+        Seed of the random sample.
     n_threads : int
         See `Rigidity`.
 
@@ -164,9 +164,9 @@ def environment_map(
     Raises
     ------
     InvalidInputError
-        For structures that cannot be scored, a colour that there is not, and values for another number of atoms.
+        For structures that cannot be scored, an unknown colour, and values for another number of atoms.
     MissingPackageError
-        Without scikit-learn.
+        If scikit-learn is missing.
     """
     _map.check_packages()
     count, n_wanted = as_count("n_threads", n_threads), as_count("n_environments", n_environments)
@@ -181,19 +181,19 @@ def environment_map(
 
 
 def _names(prototypes: list[Atoms]) -> list[str]:
-    """What the columns of prototypes are called, each differently."""
+    """Names of the columns of prototypes, all different."""
     names = [f"similarity {p.info.get('name', p.symbols)}" for p in prototypes]
     return [f"{name} ({k})" if names.count(name) > 1 else name for k, name in enumerate(names)]
 
 
 class _Chosen:
-    """The environments that are chosen, with the frames that hold them and what is known of each."""
+    """The chosen environments, with their frames and properties."""
 
     def __init__(
         self, model: StructureModel, n_wanted: int, seed: int, radius: float | None, colour: str | ArrayLike | None
     ) -> None:
         self._model = model
-        self._first = seed << 32  # numbers of frames decide what is drawn
+        self._first = seed << 32  # the random sample depends on numbers of frames
         self._sample = Sample(n_wanted // 2, n_wanted - n_wanted // 2)
         self._kept = KeptFrames(largest_whole=_chemiscope.LARGEST_WHOLE, radius=model.cutoff)
         self._radius = radius
@@ -202,7 +202,7 @@ class _Chosen:
         self._known: dict[Place, dict[str, float]] = {}
 
     def take(self, frames: Iterable[Atoms], n_threads: int) -> None:
-        """Score structures, and keep what is chosen of them."""
+        """Score structures, and keep the chosen environments."""
         pipeline = self._model.pipeline
         scored = ((piece, pipeline.scores(piece, "error", n_threads)) for piece in pipeline.pieces(frames, "error"))
         number = done = 0
@@ -216,10 +216,10 @@ class _Chosen:
         if self._values is not None and len(self._values) != done:
             raise InvalidInputError(f"colour has {len(self._values)} values for {done} atoms; give one for each.")
         if not self._sample.places:
-            raise InvalidInputError("there are no environments to lay out; give structures with atoms.")
+            raise InvalidInputError("there are no environments to map; give structures with atoms.")
 
     def _consider(self, number: int, frame: Atoms, scores: Scores, done: int) -> None:
-        """Take what is chosen of a frame, before which so many atoms came."""
+        """Keep the chosen atoms of a frame; `done` atoms came before it."""
         lpr = scores.lpr if scores.lpr_held is None else scores.lpr_held
         atoms = np.array(self._sample.add(self._first + number, lpr), dtype=np.int64)
         if not len(atoms):
@@ -229,7 +229,7 @@ class _Chosen:
         if self._values is not None:
             columns[_GIVEN] = self._values[done + atoms] if done + len(frame) <= len(self._values) else lpr[atoms]
         elif isinstance(self._colour, str) and self._colour in frame.arrays and self._colour not in columns:
-            columns[self._colour] = _carried(frame, number, self._colour)[atoms]
+            columns[self._colour] = _array_of(frame, number, self._colour)[atoms]
         for k, atom in enumerate(atoms.tolist()):
             self._known[self._first + number, atom] = {name: float(values[k]) for name, values in columns.items()}
         self._kept.keep(self._first + number, frame, scores, atoms.tolist())
@@ -237,7 +237,7 @@ class _Chosen:
         self._known = {place: self._known[place] for place in self._sample.places}
 
     def laid_out(self, names: list[str], compared: Prototypes | None) -> EnvironmentMap:
-        """The map of all that was chosen."""
+        """The map of the chosen environments."""
         found = list(self._kept.structures(self._sample.places))
         members = [(n, index, place) for n, (_, of) in enumerate(found) for place, index in of.items()]
         described = [self._model.pipeline.features_of(f, np.array([*of.values()])) for f, of in found]
@@ -269,11 +269,11 @@ class _Chosen:
         wanted = self._colour or ("lpr_held" if "lpr_held" in columns else "lpr")
         if wanted not in columns:
             raise InvalidInputError(
-                f"there is no {wanted!r} to colour the map by; take one of {', '.join(columns)}, or an array that all "
-                "structures carry."
+                f"there is no {wanted!r} to colour the map by; give one of {', '.join(columns)}, or an array of all "
+                "structures."
             )
         return wanted
 
 
-def _carried(frame: Atoms, number: int, name: str) -> Array:
+def _array_of(frame: Atoms, number: int, name: str) -> Array:
     return as_vector(f"the array {name!r} of frame {number}", frame.arrays[name])

@@ -20,7 +20,7 @@ from .._errors import LprWarning
 
 
 class Writable(Protocol):
-    """A file, or whatever takes its bytes."""
+    """A file, or another object that takes bytes."""
 
     def write(self, content: bytes, /) -> Any:
         """Append."""
@@ -29,8 +29,8 @@ class Writable(Protocol):
 
 Columns = dict[str, NDArray[Any]]
 
-# The format knows no word for infinity, but a number that overflows is read as it. It has nothing for NaN: files with
-# NaN are read by ASE, not by the extxyz package.
+# The format has no word for infinity, but a number that overflows is read as infinity. It has none for NaN: ASE reads
+# files with NaN, the extxyz package does not.
 _WORDS = {"inf": "1e999", "-inf": "-1e999"}
 
 _TYPES = {"f": "R", "i": "I", "b": "L", "U": "S"}
@@ -42,10 +42,10 @@ _WRITTEN_OTHERWISE = {"numbers", "positions", "species", "pos", "symbols", "move
 
 
 def write_frame(file: Writable, frame: Atoms, scores: Mapping[str, NDArray[Any]]) -> None:
-    """Append a frame with everything that ASE has read of it, and columns of scores.
+    """Append a frame with everything that ASE has read, and columns of scores.
 
-    Reals are written with as many digits as they have (ASE writes eight decimals, with which an LPR of 1e-9 is lost).
-    What the format cannot hold is left out with a warning.
+    Numbers are written with all digits (ASE writes eight decimals, which would lose an LPR of 1e-9). A warning names
+    what the format cannot hold.
     """
     columns = {
         "species": np.array(chemical_symbols)[frame.numbers][:, None],
@@ -54,7 +54,7 @@ def write_frame(file: Writable, frame: Atoms, scores: Mapping[str, NDArray[Any]]
         **{name: values[:, None] for name, values in scores.items()},
     }
     file.write(f"{len(frame)}\n{_header(frame, columns)}\n".encode())
-    for first in range(0, len(frame), _LINES):  # texts take ten times the memory of numbers
+    for first in range(0, len(frame), _LINES):  # text needs ten times the memory of numbers
         texts = [text for values in columns.values() for text in _as_texts(values[first : first + _LINES])]
         file.write("".join(" ".join(line) + "\n" for line in zip(*texts, strict=True)).encode())
 
@@ -69,7 +69,7 @@ def write_frames(file: Writable, frames: Iterable[Atoms], scores: Mapping[str, N
 
 
 def _further_columns(frame: Atoms, replaced: set[str]) -> Columns:
-    """Arrays, results for each atom, and constraints of the frame, as two-dimensional arrays."""
+    """Arrays, results per atom and constraints of the frame, as two-dimensional arrays."""
     arrays = {**frame.arrays, **{n: v for n, v in _results_of(frame).items() if n in _RESULTS_OF_ATOMS}}
     columns = {}
     for name, array in arrays.items():
@@ -86,7 +86,7 @@ def _further_columns(frame: Atoms, replaced: set[str]) -> Columns:
 
 
 def _plain(array: NDArray[Any]) -> NDArray[Any]:
-    """Texts, which ASE reads as objects, as such."""
+    """Strings, which ASE reads as objects, as an array of strings."""
     if array.dtype.kind == "O" and all(isinstance(value, str) for value in array.ravel().tolist()):
         return array.astype(np.str_)
     return array
@@ -99,7 +99,7 @@ def _can_be_written(name: str, values: NDArray[Any]) -> bool:
 
 
 def _move_mask(frame: Atoms) -> NDArray[np.bool_]:
-    """What constraints let move: one column, or three where some fix single coordinates."""
+    """Free coordinates: one column, or three if some constraints fix single coordinates."""
     free = np.ones((len(frame), 3), dtype=bool)
     for constraint in frame.constraints:
         if isinstance(constraint, FixAtoms):
@@ -137,7 +137,7 @@ def _header(frame: Atoms, columns: Columns) -> str:
 
 
 def _as_texts(values: NDArray[Any]) -> list[list[str]]:
-    """Each column of an array as texts; a real has the fewest digits that read back as itself."""
+    """Each column of an array as strings; a number has the fewest digits that give the same number."""
     if values.dtype.kind == "b":
         values = np.where(values, "T", "F")
     return [[_WORDS.get(text := str(value), text) for value in column.tolist()] for column in values.T]

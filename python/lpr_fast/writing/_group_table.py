@@ -1,4 +1,4 @@
-"""The table of groups of a run: a line for each group of each frame, and what is least rigid among them."""
+"""The table of groups of a run, with a line for each group of each frame, and its summary."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from ..atoms._pipeline import Scores
 from ..atoms.sums._totals import Totals
 from ._sinks import About, Text, real
 
-#: Columns of the groups of a frame, of which some atoms are known.
+#: Columns of the groups of a frame, from its number and which of its atoms have scores.
 DescribeGroups: TypeAlias = Callable[[Atoms, int, NDArray[np.bool_]], dict[str, NDArray[Any]]]
 
-# Columns that a table has if the scores of atoms have others.
+# Columns of the table that need a column of the scores of atoms.
 _OPTIONAL = {"lpr_held": "lpr_held", "residual": "residual", "energy": "local_energy", "sigma": "sigma"}
 
 _COLUMNS = ("lpr", "lpr_held", "variance", "residual", "energy", "sigma")
@@ -33,7 +33,7 @@ class GroupTable(Text):
     Parameters
     ----------
     describe : callable or None
-        Scores the groups of a frame; shards that are merged do without.
+        Scores the groups of a frame; a merge of shards does not need it.
     """
 
     def __init__(self, output: Path, about: About, describe: DescribeGroups | None, tag: str = "") -> None:
@@ -69,13 +69,13 @@ class GroupsOfName:
     name : str
         Their name.
     count, n_atoms : int
-        How many were scored, and their atoms in all.
+        Number of scored groups, and of their atoms.
     lowest : dict of str to str, or None
-        The line of the one whose mean prediction is least rigid.
+        The line of the group whose mean prediction is least rigid.
     lpr_of_mean : float
-        Rigidity of that: n_atoms^2 times the (held) LPR of the sum.
+        Its rigidity: n_atoms^2 times the (held) LPR of the sum.
     sigma_per_atom : float
-        Largest standard deviation of a mean; NaN where there are none.
+        Largest standard deviation of a mean; NaN without any.
     """
 
     name: str
@@ -86,7 +86,7 @@ class GroupsOfName:
     sigma_per_atom: float = math.nan
 
     def add(self, line: dict[str, str]) -> None:
-        """Count a line in."""
+        """Add a line."""
         lpr = line.get("lpr_held") or line["lpr"]
         if not lpr:
             return
@@ -101,7 +101,7 @@ class GroupsOfName:
 
 
 def read_groups(table: Path, most: int) -> list[GroupsOfName]:
-    """What a table says of the groups of each name, the least rigid first; all together if the names are many."""
+    """Groups of each name, the least rigid first; a single entry for all groups if there are many names."""
     found: dict[str, GroupsOfName] = {}
     whole = GroupsOfName("all")
     with table.open(newline="", encoding="utf-8") as file:

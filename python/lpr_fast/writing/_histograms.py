@@ -1,4 +1,4 @@
-"""What there is to draw of a file of scores, counted a chunk at a time: memory grows with the frames, not the atoms."""
+"""Histograms of a file of scores, read in chunks: memory grows with the number of frames, not of atoms."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _ATOMS_AT_A_TIME = 2**18
 # Bins along the logarithm of the LPR, and of the residual.
 N_BINS = 120
 
-# Residuals below are rounding: 1 less something as near to it.
+# Smaller residuals are rounding errors.
 SMALLEST_RESIDUAL = 1e-9
 
-# More frames than a picture has columns are drawn as the lowest of some that follow one another.
+# Largest number of points along the run: more frames are drawn in groups, by their lowest value.
 _MOST_POINTS = 2000
 
 
@@ -35,13 +35,13 @@ class Counts:
     Attributes
     ----------
     loss, model_sha256 : str
-        What the file says of the model.
+        Loss and hash of the model.
     n_frames, n_atoms, n_infinite, n_unknown : int
-        How many there are, and of how many atoms the LPR is infinite, or NaN.
+        Numbers of frames and atoms, and of atoms with infinite LPR and with NaN.
     frames, lowest : numpy.ndarray, shape (n_points,)
-        Numbers of frames, and the lowest LPR of each, or of `frames_together` from it on; NaN where there is none.
+        Numbers of frames, and the lowest LPR of each (or of `frames_together` frames); NaN if there is none.
     rigidity : {"lpr", "lpr_held"}
-        What is counted as LPR here: with what the model holds, if it holds anything.
+        The LPR that is counted: the held one, if the file has it.
     lpr_edges : numpy.ndarray, shape (N_BINS + 1,)
         Edges of the bins, as decadic logarithms.
     of_species : dict of int to numpy.ndarray, shape (N_BINS,)
@@ -51,7 +51,7 @@ class Counts:
     of_residual : numpy.ndarray, shape (N_BINS, N_BINS), or None
         Atoms in each bin of LPR (rows) and residual (columns).
     verdicts : numpy.ndarray of int, shape (n_points, 3), or None
-        Atoms of each verdict, along `frames`; None for files without.
+        Atoms of each verdict, along `frames`; None for files without verdicts.
     """
 
     loss: str
@@ -72,38 +72,39 @@ class Counts:
 
 
 def counted(path: Path) -> Counts:
-    """Read a file twice: for its extremes, then for the histograms between these.
+    """Read a file twice: for the extremes, then for the histograms.
 
     Raises
     ------
     InvalidInputError
-        For other files, and those without an atom that could be drawn.
+        For other files, and files without any finite LPR.
     """
-    with path.open("rb"):  # what the system says of files that are not there is better than what HDF5 says
+    with path.open("rb"):  # the system's message for missing files is better than that of HDF5
         pass
     h5py = _h5py()
     if not h5py.is_hdf5(path):
         raise InvalidInputError(
-            f"{path} is no HDF5 file; pictures are drawn from the scores of all atoms, which lpr-fast score writes "
+            f"{path} is not an HDF5 file; pictures need the scores of all atoms, which lpr-fast score writes "
             f"with -o {path.stem.removesuffix('.chemiscope')}.h5."
         )
     try:
-        with h5py.File(path, "r", locking=False) as file:  # it has its name since it is whole
+        with h5py.File(path, "r", locking=False) as file:  # a file with its final name is complete
             _check(path, file)
             return _counted(path, file)
     except (OSError, KeyError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
-        raise InvalidInputError(f"{path} is damaged, or not whole; let lpr-fast score write it again.") from error
+        raise InvalidInputError(f"{path} is damaged or incomplete; write it again with lpr-fast score.") from error
 
 
 def _check(path: Path, file: Any) -> None:
     if file.attrs.get("format") != FORMAT:
-        raise InvalidInputError(f"{path} holds no scores of lpr_fast; give the HDF5 file that lpr-fast score wrote.")
+        raise InvalidInputError(f"{path} has no scores of lpr_fast; give an HDF5 file that lpr-fast score wrote.")
     version = int(file.attrs["format_version"])
     if version > FORMAT_VERSION:
         raise InvalidInputError(
-            f"{path} has version {version} of the format, but this lpr_fast reads up to {FORMAT_VERSION}; upgrade it."
+            f"{path} has version {version} of the format, but this lpr_fast reads versions up to {FORMAT_VERSION}; "
+            "upgrade lpr_fast."
         )
 
 
@@ -163,25 +164,25 @@ def _count(counts: Counts, columns: dict[str, Array]) -> None:
 
 
 def _chunks(file: Any, names: list[str]) -> Iterator[tuple[int, dict[str, Array]]]:
-    """Columns of some atoms after others, and the number of the first of them."""
+    """Columns in chunks of atoms, with the number of the first atom."""
     for start in range(0, len(file["atoms/lpr"]), _ATOMS_AT_A_TIME):
         yield start, {name: file["atoms"][name][start : start + _ATOMS_AT_A_TIME] for name in names}
 
 
 def _take_lowest(lowest: Array, first: NDArray[np.int64], start: int, lpr: Array) -> None:
-    """Lower the lowest LPR of the frames that a chunk of atoms belongs to; what is not finite is none."""
+    """Update the lowest finite LPR of the frames of a chunk of atoms."""
     frames, starts = _frames_of(first, start, len(lpr))
     lowest[frames] = np.fmin(lowest[frames], np.fmin.reduceat(np.where(_drawn(lpr), lpr, np.nan), starts))
 
 
 def _count_verdicts(verdicts: NDArray[np.int64], first: NDArray[np.int64], start: int, found: Array) -> None:
-    """Count the verdicts of the frames that a chunk of atoms belongs to."""
+    """Count the verdicts of the frames of a chunk of atoms."""
     frames, starts = _frames_of(first, start, len(found))
     verdicts[frames] += np.add.reduceat(found[:, None] == np.arange(len(VERDICTS)), starts, axis=0, dtype=np.int64)
 
 
 def _frames_of(first: NDArray[np.int64], start: int, count: int) -> tuple[slice, NDArray[np.int64]]:
-    """The frames that so many atoms from one on belong to, and where each begins among these atoms."""
+    """The frames of `count` atoms from `start` on, and where each frame begins among these atoms."""
     frames = slice(
         int(np.searchsorted(first, start, side="right")) - 1, int(np.searchsorted(first, start + count, side="left"))
     )
@@ -197,6 +198,6 @@ def _logarithms(name: str, values: Array) -> Array:
 
 
 def _edges(low: float, high: float) -> Array:
-    """Of bins that all values fall into, even if these are all equal."""
+    """Edges of bins for values from `low` to `high`, which may be equal."""
     margin = max(1e-3, 1e-3 * (high - low))
     return np.linspace(low - margin, high + margin, N_BINS + 1)

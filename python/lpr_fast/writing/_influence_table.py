@@ -21,9 +21,9 @@ _STUDENTISED = tuple(f"{kind}_studentised" for kind in KINDS)
 
 
 def influence_records(found: Influence) -> list[dict[str, Any]]:
-    """What is known of each block: names and numbers, None where there is none.
+    """Names and numbers of each block (structure or group); None for missing values.
 
-    Errors of a group are root mean squares over its structures, what is studentised the largest.
+    For a group, errors are root mean squares over its structures, studentised errors the largest.
     """
     records = [_record(found, b) for b in range(len(found.block))]
     labels = found.labels
@@ -50,7 +50,7 @@ def influence_csv(found: Influence) -> bytes:
 
 
 def influence_json(found: Influence, redundant: Redundant | None, suspicious: list[int]) -> bytes:
-    """Everything: blocks in their order, typical errors, structures that can go together, and suspicious ones."""
+    """All blocks in order, typical errors, redundant structures, and suspicious ones."""
     content: dict[str, Any] = {"blocks": influence_records(found)}
     if found.labels is not None:
         content["spread"] = {kind: _number(value) for kind, value in found.labels.spread.items()}

@@ -1,4 +1,4 @@
-"""Frames of which something was chosen, kept in memory until the run is over."""
+"""Frames with chosen atoms, kept in memory until the end of the run."""
 
 from __future__ import annotations
 
@@ -20,17 +20,16 @@ Indices = NDArray[np.int64]
 
 
 class KeptFrames:
-    """The frames that hold chosen atoms, with their scores; of larger ones only what is around each of the atoms.
+    """Frames with chosen atoms, with their scores; of large frames only a cluster around each of these atoms.
 
-    Which it is, frame or cluster, depends on the frame and the atom alone: it is the same however a run is cut into
-    parts.
+    Frame or cluster depends on the frame and the atom only, not on how a run is cut into parts.
 
     Parameters
     ----------
     largest_whole : int
-        Frames of no more atoms are kept as a whole, and larger ones where the cluster would have no fewer.
+        Frames with at most this number of atoms are kept whole, and those that are no larger than the cluster.
     radius : float or None
-        How far clusters reach that are cut out of others; without it all frames are kept as a whole.
+        Radius of the clusters; None: all frames are kept whole.
     texts : dict of str to str
         Frames and clusters as extended XYZ, with all digits.
     """
@@ -41,7 +40,7 @@ class KeptFrames:
         self.texts: dict[str, str] = {}
 
     def keep(self, number: int, frame: Atoms, scores: Scores, atoms: list[int]) -> None:
-        """Keep what holds some atoms of a frame."""
+        """Keep some atoms of a frame, with the frame or their clusters."""
         in_whole = set(atoms)
         if self._radius is not None and len(frame) > self._largest_whole:
             for atom, (cluster, of_frame) in zip(atoms, _surroundings(frame, atoms, self._radius), strict=True):
@@ -52,12 +51,12 @@ class KeptFrames:
             self.texts[_name(number)] = _text(frame, number, scores)
 
     def forget_all_but(self, places: Iterable[Place]) -> None:
-        """Drop frames in which no atom is that is still wanted."""
+        """Drop frames and clusters without any of these atoms."""
         needed = {self._holder(place) for place in places}
         self.texts = {name: text for name, text in self.texts.items() if name in needed}
 
     def structures(self, places: Iterable[Place]) -> Iterator[tuple[Atoms, dict[Place, int]]]:
-        """Frames and clusters in order, and which atom of each of them has which place in the run."""
+        """Frames and clusters in order, each with a mapping from places in the run to its atoms."""
         members: dict[str, dict[Place, int]] = {}
         for frame, atom in sorted(places):
             name = self._holder((frame, atom))
@@ -68,16 +67,13 @@ class KeptFrames:
             yield atoms, found
 
     def _holder(self, place: Place) -> str:
-        """The name of what an atom is kept in."""
+        """The name of the frame or cluster of an atom."""
         own = _name(*place)
         return own if own in self.texts else _name(place[0])
 
 
 def _surroundings(frame: Atoms, atoms: list[int], radius: float) -> Iterator[tuple[Atoms, Indices]]:
-    """For each of some atoms, itself and everything within a radius, the nearest first, as a structure without a cell.
-
-    With it comes which atoms of the frame its atoms are.
-    """
+    """For each atom, the cluster of atoms within a radius (nearest first, no cell), and their numbers in the frame."""
     structure = structure_of(frame, radius)
     for atom in atoms:
         found, vectors = structure.neighbours(atom)
@@ -95,7 +91,7 @@ def _name(frame: int, atom: int | None = None) -> str:
 
 
 def _text(frame: Atoms, number: int, scores: Scores, atom: int | None = None) -> str:
-    """The frame with its scores, and where it is from, as extended XYZ."""
+    """A frame with its scores and its number, as extended XYZ."""
     labelled = frame.copy()  # type: ignore[no-untyped-call]
     labelled.calc = frame.calc
     labelled.info["lpr_frame"] = number

@@ -1,4 +1,4 @@
-"""The least rigid environments of a whole run that differ from one another, in bounded memory."""
+"""The least rigid environments of a run, all different, in bounded memory."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from ._kept_frames import KeptFrames
 from ._sample import Place, Sample
 from ._sampled import Describe, Sampled
 
-# So many candidates for each environment that is wanted: those that are like others may take most of them.
+# Candidates for each wanted environment: most of them may be similar to others.
 _CANDIDATES = 10
 
-# Environments of one species whose features have a larger cosine are alike.
+# Environments of one species are similar if the cosine of their features is larger.
 _ALIKE = 0.999
 
 
 class LeastRigid(Sampled):
-    """The `count` environments of lowest LPR that are unlike one another, written with what is around each.
+    """The `count` environments of lowest LPR that differ from one another, written with their surroundings.
 
-    Where the model holds something, LPR is `lpr_held` here: else all would be the shift between species.
+    LPR is `lpr_held` here if the model has it: otherwise the shift between species would dominate.
 
-    Within a frame, atoms nearer than the cutoff to one of lower LPR that is a candidate are none. Of the ten times
-    `count` candidates of lowest LPR, those are left out whose features are nearly those of one that is chosen already,
-    unless there are too few others. All of this depends on the frames alone, not on how a run is cut into parts.
+    Within a frame, atoms within the cutoff of a candidate of lower LPR are not candidates. Of the ten times `count`
+    candidates of lowest LPR, those with nearly the features of a chosen one are left out, unless too few others remain.
+    The choice depends on the frames only, not on how a run is cut into parts.
 
-    The array ``lpr_rank`` (1 for the lowest of all, 0 for atoms that are not meant) and ``lpr_frame`` in the header say
-    what is what.
+    The array ``lpr_rank`` is 1 for the lowest LPR of the run, and 0 for other atoms; ``lpr_frame`` in the header is the
+    number of the frame.
 
     Parameters
     ----------
     cutoff : float or None
-        Of the descriptor. If it has none, an environment is a whole frame.
+        Cutoff of the descriptor; None: an environment is a whole frame.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class LeastRigid(Sampled):
         self._cutoff = cutoff
 
     def assemble(self) -> None:
-        """Frames in order, each with the ranks of its atoms."""
+        """Write frames in order, each with the ranks of its atoms."""
         species = {
             place: int(atoms.numbers[index])
             for atoms, members in self._kept.structures(self._sample.places)
@@ -67,7 +67,7 @@ class LeastRigid(Sampled):
         self._spool.close()
 
     def _eligible(self, frame: Atoms, lpr: Array) -> Array:
-        """Leave the least rigid atoms of a frame, and of any two that are neighbours the less rigid one."""
+        """The least rigid atoms of a frame; of two neighbours only the less rigid one."""
         left = np.full(len(lpr), np.nan)
         order = np.argsort(lpr, kind="stable")
         order = order[lpr[order] <= self._sample.limit]
@@ -87,7 +87,7 @@ class LeastRigid(Sampled):
         return left
 
     def _unlike(self, species: dict[Place, int]) -> Sequence[Place]:
-        """The chosen places, in order of their LPR."""
+        """The chosen places, in order of LPR."""
         chosen: list[Place] = []
         alike: list[Place] = []
         for place in self._sample.lowest:
@@ -100,7 +100,7 @@ class LeastRigid(Sampled):
 
 
 def _largest_cosine(features: Array, others: list[Array]) -> float:
-    """By products of the core, which have the same bits in any process."""
+    """The largest cosine, by products of the core, which have the same bits in any process."""
     rows = np.array([features, *others])
     lengths = np.sqrt((rows * rows).sum(axis=1, keepdims=True))
     rows = rows / np.where(lengths > 0.0, lengths, 1.0)

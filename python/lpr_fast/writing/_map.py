@@ -1,4 +1,4 @@
-"""A map of environments: kernel principal components, of each species by itself."""
+"""A map of environments: kernel principal components, for each species separately."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .._errors import MissingPackageError
 
 N_COMPONENTS = 3
 
-# Coordinates are rounded to so many decimals, for kernels of 1 at most: what is below is rounding of the kernels.
+# Decimals of coordinates: smaller digits are rounding errors of the kernels, which are at most 1.
 _DECIMALS = 7
 
 # Free space between the maps of two species, in widths of the first.
@@ -22,7 +22,7 @@ _GAP = 0.25
 
 
 def check_packages() -> None:
-    """Throw where scikit-learn is missing: better now than after hours. It is loaded when a map is made, not here."""
+    """Raise if scikit-learn is missing, before the run; it is imported later, for the map."""
     if find_spec("sklearn") is None:
         raise _missing("there is no package sklearn")
 
@@ -30,12 +30,11 @@ def check_packages() -> None:
 def kernel_map(features: Array, numbers: NDArray[Any], zeta: float) -> Array:
     """Leading kernel principal components: (n, D) -> (n, 3).
 
-    Kernels are (x . x')^zeta of normalised features, with zeta the nearest whole number from 1 on: other powers may be
-    indefinite. Between species they are zero: each species has a map of its own, around zero. Where there are
-    fewer components than three, the others are zero.
+    Kernels are (x . x')^zeta of normalised features, with zeta rounded to a whole number of at least 1: other powers
+    may be indefinite. Each species has a separate map around zero. Missing components are zero.
 
-    The same kernels give the same bits in any process: they are the core's, and LAPACK has one thread. The coordinate
-    that is farthest from zero is positive, along each component.
+    The bits are the same in any process: the core computes the kernels, and LAPACK uses one thread. In each component,
+    the coordinate with the largest magnitude is positive.
     """
     coordinates = np.zeros((len(features), N_COMPONENTS))
     for s in np.unique(numbers):

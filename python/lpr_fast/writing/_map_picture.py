@@ -22,7 +22,7 @@ _GREY = "0.8"
 
 
 def plot_map(target: Path, coordinates: Array, species: NDArray[np.int64], values: Array, name: str) -> None:
-    """Draw the first two coordinates of each species in a panel of its own, in the colours of a column."""
+    """Draw the first two coordinates, a panel for each species, coloured by a column."""
     from ..descriptors._elements import symbol
 
     kinds = np.unique(species)
@@ -42,7 +42,7 @@ def plot_map(target: Path, coordinates: Array, species: NDArray[np.int64], value
 
 
 def _is_counted(values: Array) -> bool:
-    """Whether values are few whole numbers, such as coordinations."""
+    """Whether values are few whole numbers, for example coordination numbers."""
     different = np.unique(values)
     return bool(len(different) <= len(COLOURS) and np.isfinite(different).all() and (different % 1.0 == 0.0).all())
 
@@ -54,7 +54,7 @@ def _draw_counts(axes: Axes, coordinates: Array, values: Array, different: Array
 
 
 def _draw_values(axes: Axes, coordinates: Array, values: Array, norm: Any) -> Any:
-    """The lowest values on top, for there are few of them."""
+    """Draw the lowest values on top, because they are few."""
     known = np.isfinite(values)
     x, y = coordinates[~known, :2].T
     axes.scatter(x, y, s=9, color=_GREY, linewidths=0)

@@ -1,4 +1,4 @@
-"""Which files a run writes."""
+"""The files that a run writes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from ._sampled import Describe
 from ._sinks import About, ExtendedXYZ, Sink, Table
 from ._spool import FACTS, beside
 
-_KINDS: dict[str, Callable[[Path, About, str], Sink]] = {
+# Sinks by suffix.
+SINKS: dict[str, Callable[[Path, About, str], Sink]] = {
     ".h5": HDF5,
     ".hdf5": HDF5,
     ".csv": Table,
@@ -34,35 +35,34 @@ _KINDS: dict[str, Callable[[Path, About, str], Sink]] = {
     ".npz": NumPyArrays,
 }
 
-# Names of files that come with the first output.
+# Suffixes of files beside the first output.
 LEAST_RIGID = ".least-rigid.extxyz"
 GROUPS = ".groups.csv"
 
-# Packages that the bits of the results come from.
+# Packages that determine the bits of the results.
 PACKAGES = ("ase",)
 
 
 def checked(sinks: Sequence[str | PathLike[str]] | None, source: Source, inputs: list[Path]) -> list[Path]:
-    """The outputs, or those that are made by default; throw for those that cannot be written.
+    """The outputs, or the default ones; those that cannot be written are refused.
 
     Raises
     ------
     InvalidInputError
-        For suffixes that say nothing, folders, inputs, two outputs of one name, and no outputs for frames that have no
-        file.
+        For unknown suffixes, folders, inputs, two outputs of one name, and frames without a file to name outputs
+        after.
     """
     if isinstance(sinks, str | PathLike):
         sinks = [sinks]
     outputs = _default(source) if sinks is None else [Path(sink) for sink in sinks]
     for output in outputs:
-        if output.suffix not in _KINDS and not output.name.endswith(CHEMISCOPE):
+        if output.suffix not in SINKS and not output.name.endswith(CHEMISCOPE):
             raise InvalidInputError(
-                f"{output} must end in .h5, .hdf5, .csv, .extxyz, .xyz, .npz, .chemiscope.json or .chemiscope.json.gz; "
-                "that decides what is written."
+                f"{output} has no known format; give a name that ends in {', '.join((*SINKS, *CHEMISCOPE))}."
             )
         refuse_output(output, [*inputs, *(source.paths if isinstance(source, Files) else [])])
         if output.exists() and not output.is_file():
-            raise InvalidInputError(f"{output} exists and is no regular file; give the name of a file to write.")
+            raise InvalidInputError(f"{output} exists and is not a regular file; give another name.")
     for suffix in (FACTS, LEAST_RIGID, GROUPS) if outputs else ():
         refuse_output(beside(outputs[0], suffix), [*inputs, *(source.paths if isinstance(source, Files) else [])])
     if not outputs or len({output.resolve() for output in outputs}) < len(outputs):
@@ -81,9 +81,9 @@ def sinks_of(
     describe_groups: DescribeGroups | None = None,
     tag: str = "",
 ) -> list[Sink]:
-    """A sink for each output, and one each for the least rigid environments and for groups, if there are to be any.
+    """A sink for each output, and for the least rigid environments and groups if they were asked for.
 
-    `describe` gives features of atoms, `describe_groups` scores of groups; shards that are merged do without.
+    `describe` computes features of atoms, `describe_groups` scores of groups; a merge of shards needs neither.
     """
     if least_rigid < 0:
         raise InvalidInputError(f"least_rigid is {least_rigid}; it must not be negative.")
@@ -92,7 +92,7 @@ def sinks_of(
         if output.name.endswith(CHEMISCOPE):
             sinks.append(Chemiscope(output, about, describe=describe, tag=tag))
         else:
-            sinks.append(_KINDS[output.suffix](output, about, tag))
+            sinks.append(SINKS[output.suffix](output, about, tag))
     if least_rigid:
         output = outputs[0].with_name(outputs[0].name + LEAST_RIGID)
         sinks.append(LeastRigid(output, count=least_rigid, cutoff=about.cutoff, describe=describe, tag=tag))
@@ -102,7 +102,7 @@ def sinks_of(
 
 
 def about(model: StructureModel, digest: str, *, forces: bool = False) -> About:
-    """What files say of a model, and whether of the forces on atoms too."""
+    """Facts about a model, for files."""
     return About(
         model_sha256=digest,
         loss=model.loss,
@@ -119,13 +119,13 @@ def about(model: StructureModel, digest: str, *, forces: bool = False) -> About:
 
 
 def versions() -> dict[str, str]:
-    """Versions of everything that the bits of results come from."""
+    """Versions of the packages that determine the bits of the results."""
     return {"lpr_fast": __version__, **{name: version(name) for name in PACKAGES}}
 
 
 def _default(source: Source) -> list[Path]:
     if not isinstance(source, Files):
-        raise InvalidInputError(f"there is no file name to derive outputs from ({source.name}); name the outputs.")
+        raise InvalidInputError(f"outputs cannot be named after {source.name}; name them.")
     first = source.paths[0]
     stem = Path(get_compression(first.name)[0]).stem
     return [first.with_name(f"{stem}.lpr{suffix}") for suffix in (".h5", ".csv")]

@@ -1,4 +1,4 @@
-"""What all pictures have in common."""
+"""Common parts of all pictures."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 #: By Okabe and Ito: distinct for all common kinds of colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
-# What would write the time of day into a file.
+# Metadata that keeps the date out of files.
 _NO_DATE: dict[str, dict[str, Any]] = {".png": {}, ".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
 
 
 def check_picture(target: Path, sources: Sequence[Path]) -> None:
-    """Throw for a name that no picture can have, and where matplotlib is missing."""
+    """Refuse names with other suffixes; raise if matplotlib is missing."""
     if target.suffix not in _NO_DATE:
-        raise InvalidInputError(f"{target} must end in .png, .pdf or .svg.")
+        raise InvalidInputError(f"{target} is not a picture; give a name that ends in .png, .pdf or .svg.")
     refuse_output(target, list(sources))
     try:
         import matplotlib  # noqa: F401
@@ -36,7 +36,7 @@ def check_picture(target: Path, sources: Sequence[Path]) -> None:
 
 @contextmanager
 def panels_of(target: Path, n_panels: int) -> Iterator[tuple[Figure, list[Axes]]]:
-    """Panels to draw in, side by side; the picture is written when that is done."""
+    """Panels side by side; the picture is written at the end of the block."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def plot_scores(path: str | PathLike[str], output: str | PathLike[str] | None = None) -> Path:
     """Draw the LPR of each species, the lowest of each frame, the verdicts along the run, and LPR against residual.
 
-    The file is read a chunk at a time: it may hold any number of atoms. Atoms whose LPR is infinite or NaN are counted
-    in the title, and not drawn. Linear models have no residual, and models without a reference no verdicts.
+    The file may hold any number of atoms: it is read in chunks. Atoms with infinite or NaN LPR are counted in the title
+    and not drawn. Linear models have no residual, and models without a reference no verdicts.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def plot_scores(path: str | PathLike[str], output: str | PathLike[str] | None = 
     Raises
     ------
     InvalidInputError
-        For other files, files without atoms that could be drawn, and other suffixes.
+        For other files, files without any finite LPR, and other suffixes.
     """
     source = Path(path)
     target = source.with_suffix(".png") if output is None else Path(output)
@@ -68,7 +68,7 @@ def _title(name: str, counts: Counts, loss: str) -> str:
 
 
 def _distribution(axes: Axes, counts: Counts, lpr: str) -> None:
-    """Steps for each species, whatever its share of all atoms."""
+    """Histogram of each species, in percent of its atoms."""
     from ..descriptors._elements import symbol
 
     edges = 10.0 ** counts.lpr_edges[::2]  # two bins as one: a curve needs fewer than a map
@@ -98,7 +98,7 @@ def _along_the_run(axes: Axes, counts: Counts, lpr: str) -> None:
 
 
 def _verdicts_along(axes: Axes, counts: Counts, lpr: str) -> None:  # noqa: ARG001
-    """Shares of the atoms, one upon the other."""
+    """Stacked shares of the atoms."""
     assert counts.verdicts is not None
     shares = 100.0 * counts.verdicts / np.maximum(counts.verdicts.sum(axis=1, keepdims=True), 1)
     edges = np.append(counts.frames, counts.frames[-1] + counts.frames_together)
@@ -125,10 +125,10 @@ def _against_residual(axes: Axes, counts: Counts, lpr: str) -> None:
     mesh = axes.pcolormesh(
         x, y, found, norm=LogNorm(1, max(10, counts.of_residual.max())), cmap="viridis", rasterized=True
     )
-    bar = axes.figure.colorbar(mesh, ax=axes, label="atoms in a point")
+    bar = axes.figure.colorbar(mesh, ax=axes, label="atoms per bin")
     bar.ax.yaxis.set_major_formatter("{x:,.0f}")
     clipped = counts.residual_edges[0] < np.log10(SMALLEST_RESIDUAL)
-    note = f"; what is below {SMALLEST_RESIDUAL:g} is drawn there" if clipped else ""
+    note = f"; smaller values drawn at {SMALLEST_RESIDUAL:g}" if clipped else ""
     axes.set(xscale="log", yscale="log", ylabel=lpr)
     axes.set_xlabel(f"residual (prior variance = 1{note})")
     axes.set_title("LPR against residual")

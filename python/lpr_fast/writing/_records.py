@@ -1,4 +1,4 @@
-"""Sinks for bulk: numbers of all atoms, kept on the disk as records until the run is over."""
+"""Sinks for the numbers of all atoms, kept as records on disk until the end of the run."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ T = TypeVar("T")
 FORMAT = "lpr_fast scores"
 FORMAT_VERSION = 1
 
-# Atoms that are copied at a time, and stand in one compressed chunk.
+# Atoms in a compressed chunk.
 _CHUNK = 2**14
 
-# Of compression, between 1 and 9.
+# Level of compression, from 1 to 9.
 _LEVEL = 4
 
 _UNITS = {column.name: column.unit for column in (*COLUMNS, *FORCE_COLUMNS)}
 
 
 class _Records(Spooled):
-    """Records of all atoms, one after the other, from which the file is made in the end."""
+    """A sink that appends a record for each atom, and makes the file from the records at the end."""
 
     def __init__(self, output: Path, about: About, tag: str = "") -> None:
         super().__init__(output, tag)
@@ -87,7 +87,7 @@ class _Records(Spooled):
 
 
 class _Atoms:
-    """Records on the disk, a chunk at a time."""
+    """Records on disk, read in chunks."""
 
     def __init__(self, path: Path, kind: np.dtype[Any]) -> None:
         self._path = path
@@ -102,7 +102,7 @@ class _Atoms:
                 start += len(records)
 
     def frames(self) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        """Records of the first atom of each frame; and its number among all atoms, and their count at the end."""
+        """Records of the first atom of each frame; the numbers of these atoms, followed by the number of all atoms."""
         records, first = [np.zeros(0, self._type)], [np.zeros(0, dtype=np.int64)]
         for part, some in self.chunks():
             starts = np.flatnonzero(some["atom"] == 0)
@@ -116,7 +116,7 @@ class HDF5(_Records):
 
     def __init__(self, output: Path, about: About, tag: str = "") -> None:
         super().__init__(output, about, tag)
-        _h5py()  # better now than after hours
+        _h5py()  # fail before the run, not after it
 
     def _write(self, path: Path, atoms: _Atoms) -> None:
         with _h5py().File(path, "w", locking=False) as file:  # the run's own lock is held
@@ -174,13 +174,13 @@ class NumPyArrays(_Records):
 
 
 def _together(items: Iterator[T], count: int) -> Iterator[list[T]]:
-    """So many items at a time."""
+    """Lists of `count` items."""
     while found := list(islice(items, count)):
         yield found
 
 
 def _packed(values: NDArray[Any]) -> bytes:
-    """A chunk as HDF5's own filters, shuffle and gzip, make it; they would keep to one core."""
+    """A chunk as HDF5's filters shuffle and gzip make it; those use one core only."""
     whole = np.zeros(_CHUNK, values.dtype)
     whole[: len(values)] = values
     return zlib.compress(whole.view(np.uint8).reshape(_CHUNK, -1).T.tobytes(), _LEVEL)

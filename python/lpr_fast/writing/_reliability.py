@@ -1,4 +1,4 @@
-"""The reliability diagram: how many errors lie where their standard deviations say."""
+"""The reliability diagram: observed against expected shares of errors."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Compared:
-    """Errors and their standard deviations: of totals, or of components of forces.
+    """Errors and their standard deviations, of total energies or of force components.
 
     Attributes
     ----------
     title : str
-        What they are, and how many.
+        Name and number of the labels.
     what : str
-        What one of them is of.
+        Name of one label.
     errors, sigmas : numpy.ndarray, shape (n,)
-        Both in one unit.
+        Errors and standard deviations, in the same unit.
     """
 
     title: str

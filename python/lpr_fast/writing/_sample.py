@@ -1,4 +1,4 @@
-"""Environments that are chosen from a whole run: those of lowest LPR, and a fair sample of the others."""
+"""Environments chosen from a whole run: those of lowest LPR, and a random sample of the others."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from ..models._active_set import priorities
 # Number of the frame, and atom.
 Place: TypeAlias = tuple[int, int]
 
-# What a sample orders by, smallest first, and then the place: LPR, or a pseudo-random number.
+# Sort key, LPR or a pseudo-random number, and the place.
 _Ranked: TypeAlias = tuple[float, int, int]
 
 
 class Sample:
-    """The `n_lowest` environments of lowest LPR, and `n_fair` drawn from all others, each as likely as any.
+    """The `n_lowest` environments of lowest LPR, and a uniform random sample of `n_fair` of the others.
 
-    Which these are depends on rigidities, numbers of frames and atoms alone: it is the same however a run is cut into
-    parts. NaN is never chosen.
+    The choice depends on rigidities and numbers of frames and atoms only, not on how a run is cut into parts. NaN is
+    never chosen.
     """
 
     def __init__(self, n_lowest: int, n_fair: int = 0) -> None:
@@ -33,21 +33,21 @@ class Sample:
 
     @property
     def lowest(self) -> list[Place]:
-        """Those of lowest LPR, the lowest first."""
+        """The environments of lowest LPR, in ascending order."""
         return [(frame, atom) for _, frame, atom in self._lowest]
 
     @property
     def limit(self) -> float:
-        """What is above this LPR will not be among the lowest."""
+        """LPR above which no environment will be among the lowest."""
         return self._lowest[-1][0] if len(self._lowest) == self._n_lowest else np.inf
 
     @property
     def places(self) -> list[Place]:
-        """All, in order of frames and atoms."""
+        """All chosen environments, in order of frames and atoms."""
         return sorted((frame, atom) for _, frame, atom in [*self._lowest, *self._fair])
 
     def add(self, frame: int, lpr: Array) -> list[int]:
-        """Consider the atoms of a frame that comes after all others; return those that are chosen now."""
+        """Consider the atoms of the next frame; return those that are chosen so far."""
         known = ~np.isnan(lpr)
         found = _ranked(lpr, frame, _smallest(lpr, known, self._n_lowest, self._lowest))
         lost = self._consider(found)
@@ -63,17 +63,17 @@ class Sample:
         return [atom for _, of, atom in [*self._lowest, *self._fair] if of == frame]
 
     def merge(self, state: dict[str, Any]) -> None:
-        """Take what was chosen from other frames, as `to_json` gave it."""
+        """Add a sample of other frames, as `to_json` returned it."""
         lost = self._consider([(float(lpr), frame, atom) for lpr, frame, atom in state["lowest"]])
         fair = [(key, frame, atom) for key, frame, atom in state["fair"]]
         self._draw([*fair, *(_drawn(frame, atom) for _, frame, atom in lost)])
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, as JSON can hold it."""
+        """The state, for JSON."""
         return {"lowest": self._lowest, "fair": self._fair}
 
     def _consider(self, found: list[_Ranked]) -> list[_Ranked]:
-        """Take what is lower than the highest so far; return what is not, or is not any longer."""
+        """Update the environments of lowest LPR; return those that are not among them."""
         if not found:
             return []
         considered = {*self._lowest, *found}
@@ -86,10 +86,10 @@ class Sample:
 
 
 def _smallest(keys: NDArray[Any], known: NDArray[np.bool_], count: int, so_far: list[_Ranked]) -> NDArray[np.int64]:
-    """At most `count` known atoms of the smallest keys, ties in their order, that may find a place."""
+    """At most `count` known atoms of the smallest keys, ties in order, that may be chosen."""
     candidates = np.flatnonzero(known if count else False)
     if candidates.size and len(so_far) == count:
-        # Equal ones too: they may be what has a place already, if the frame comes once more after a crash.
+        # Equal keys too: after a crash a frame may come again, with atoms that are chosen already.
         candidates = candidates[keys[candidates] <= keys.dtype.type(so_far[-1][0])]
     if len(candidates) > count:
         limit = np.partition(keys[candidates], count - 1)[count - 1]

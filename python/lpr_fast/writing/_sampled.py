@@ -1,4 +1,4 @@
-"""What sinks of chosen environments have in common."""
+"""Base of the sinks for chosen environments."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ Describe: TypeAlias = Callable[[Atoms, NDArray[np.int64]], Array]
 
 
 class Sampled(Spooled):
-    """Chosen environments and the frames that hold them, in memory, and in a file beside the output.
+    """A sink that keeps chosen environments, with their frames, in memory and in a file beside the output.
 
-    Nothing is written to the spool until the end.
+    The spool is written at the end.
 
     Parameters
     ----------
     describe : callable, optional
-        Gives the features. Not needed to merge shards, which have left them.
+        Computes features; not needed to merge shards, whose features are in files.
     """
 
     def __init__(self, output: Path, sample: Sample, kept: KeptFrames, describe: Describe | None, tag: str) -> None:
@@ -47,13 +47,13 @@ class Sampled(Spooled):
         self._changed = True
 
     def open(self, length: int | None) -> None:
-        """Begin, or go on with what the last checkpoint left; a later one than the journal's does no harm."""
+        """See `Sink`; a checkpoint that is newer than the journal is harmless."""
         self._spool.open(0)
         if length is not None:
             self._absorb(self._state)
 
     def add(self, first: int, frames: list[Atoms], scores: Scores, totals: Totals | None = None) -> None:  # noqa: ARG002
-        """Keep what is chosen now, and drop what is so no longer."""
+        """Keep environments that are chosen now, and drop those that no longer are."""
         start = 0
         for number, frame in enumerate(frames, start=first):
             of_frame = scores.taken(slice(start, start + len(frame)))
@@ -65,7 +65,7 @@ class Sampled(Spooled):
                 self._forget()
 
     def complete(self) -> None:
-        """Describe what is chosen, by what is kept of it, and leave the features for a merge."""
+        """Compute the features of the chosen environments, and write them for a merge."""
         assert self._describe is not None
         for atoms, members in self._kept.structures(self._sample.places):
             described = self._describe(atoms, np.array(list(members.values())))
@@ -75,14 +75,14 @@ class Sampled(Spooled):
         write_whole(self._features_path, content.getvalue())
 
     def absorb(self, tag: str) -> None:
-        """Take the next shard's."""
+        """See `Sink`."""
         self._absorb(beside(self.output, tag + ".state"))
         with np.load(beside(self.output, tag + ".features")) as found:
             self._features |= {(int(frame), int(atom)): row for (frame, atom), row in zip(*found.values(), strict=True)}
         self._features = {place: self._features[place] for place in self._sample.places}
 
     def checkpoint(self) -> int:
-        """Write what is kept, if it has changed."""
+        """Write the environments, if they have changed."""
         if self._changed:
             state = {"sample": self._sample.to_json(), "texts": self._kept.texts}
             write_whole(self._state, json.dumps(state).encode())
@@ -96,7 +96,7 @@ class Sampled(Spooled):
         remove_whole(self._features_path)
 
     def _eligible(self, frame: Atoms, lpr: Array) -> Array:  # noqa: ARG002
-        """The rigidities of a frame's atoms (held, where there are such), NaN for those that are not to be chosen."""
+        """The (held) LPR of the atoms of a frame, NaN for atoms that must not be chosen."""
         return lpr
 
     def _absorb(self, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What scored frames are written to: the text formats, and what all sinks have in common."""
+"""Sinks, which write scored frames to files: the protocol, and the text formats."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from . import _extxyz
 from ._spool import SUFFIX, Spool, beside
 from ._verdicts import verdict_counts
 
-# Under this name data sets say which frames belong together.
+# Usual name of the group of a frame in data sets.
 GROUP_KEY = "config_type"
 
 
 @dataclass(frozen=True)
 class About:
-    """What files say of the model that made them: nothing that changes from one run to the next."""
+    """Facts about the model, for files; nothing that changes from run to run."""
 
     model_sha256: str
     loss: str
@@ -47,49 +47,49 @@ class About:
 
 
 class Sink(Protocol):
-    """Takes scored frames as they come, and makes one file of them."""
+    """Takes scored frames batch by batch, and makes one file of them (docs/guides/sinks.md)."""
 
     output: Path
 
     def open(self, length: int | None) -> None:
-        """Begin, or go on after the checkpoint that returned `length`."""
+        """Start (`length` is None), or resume after the checkpoint that returned `length`."""
         ...
 
     def add(self, first: int, frames: list[Atoms], scores: Scores, totals: Totals | None = None) -> None:
-        """Take a batch, the first frame of which has the number `first`."""
+        """Take a batch of frames; `first` is the number of the first one."""
         ...
 
     def complete(self) -> None:
-        """All frames of this run, or of this shard, have been taken."""
+        """Called when all frames of this run, or of this shard, were taken."""
         ...
 
     def checkpoint(self) -> int:
-        """Bring everything that was taken to the disk."""
+        """Write everything to disk; return a number for `open`."""
         ...
 
     def absorb(self, tag: str) -> None:
-        """Take the next shard, all at once."""
+        """Take the files of the next shard."""
         ...
 
     def assemble(self) -> None:
-        """All frames have come: make the whole file, under another name, from what is on the disk."""
+        """Make the whole file, under another name, from the files on disk."""
         ...
 
     def publish(self) -> None:
-        """Give the file its name; called again if the process was killed meanwhile."""
+        """Give the file its name; called again if the process was killed in between."""
         ...
 
     def close(self) -> None:
-        """Let go of files, and leave them."""
+        """Close files, and keep them."""
         ...
 
     def remove(self) -> None:
-        """Leave nothing but the output behind."""
+        """Remove all files but the output."""
         ...
 
 
 class Spooled:
-    """A sink whose file grows in a spool until it gets its name."""
+    """A sink that appends to a spool, which gets the name of the output at the end."""
 
     def __init__(self, output: Path, tag: str) -> None:
         self.output = output
@@ -119,25 +119,30 @@ class Text(Spooled):
         self._about = about
 
     def open(self, length: int | None) -> None:
+        """See `Sink`."""
         self._spool.open(length)
         if not length:
             self._spool.write(self._heading())
 
     def checkpoint(self) -> int:
+        """See `Sink`."""
         return self._spool.checkpoint()
 
     def absorb(self, tag: str) -> None:
+        """See `Sink`."""
         self._spool.append(beside(self.output, tag + SUFFIX), len(self._heading()))
 
     def assemble(self) -> None:
+        """See `Sink`."""
         self._spool.close()
 
     def _heading(self) -> bytes:
+        """The beginning of the file; shards have it too."""
         return b""
 
 
 class ExtendedXYZ(Text):
-    """All that the frames hold, and columns of scores."""
+    """The frames with columns of scores."""
 
     def add(self, first: int, frames: list[Atoms], scores: Scores, totals: Totals | None = None) -> None:  # noqa: ARG002
         """Append the frames."""
@@ -224,7 +229,7 @@ def _held_columns(lpr: Array) -> list[str]:
 
 
 def _largest(values: Array) -> list[str]:
-    """The largest value that there is, and which atom has it."""
+    """The largest value and its atom; empty if all are NaN."""
     if np.isnan(values).all():
         return ["", ""]
     atom = int(np.nanargmax(values))
@@ -240,37 +245,37 @@ def _verdict_columns(percentile: Array, verdict: Array) -> list[str]:
 
 
 def total_columns(totals: Totals | None) -> dict[str, Array]:
-    """What files say of totals, by the names of the columns."""
+    """Columns of totals, by name."""
     if totals is None:
         return {}
     return {name: totals[column] for name, column in TOTAL_COLUMNS.items() if column in totals}
 
 
 def _atom(known: slice | NDArray[np.int64], index: int) -> int:
-    """Which atom of its frame has a place among the known ones."""
+    """Number in the frame of a known atom."""
     return index if isinstance(known, slice) else int(known[index])
 
 
 def group_of(frame: Atoms) -> str | None:
-    """Which kind of configurations a frame says that it is of."""
+    """The group of a frame, or None."""
     name = frame.info.get(GROUP_KEY)
     return None if name is None else " ".join(str(name).split())
 
 
 def quantiles(values: Array, shares: tuple[float, ...]) -> list[float]:
-    """The values below which so large shares of all lie, each of them one that occurs."""
+    """Quantiles of values; each one is a value that occurs."""
     ordered = np.sort(values)
     return [float(ordered[round(share * (len(ordered) - 1))]) for share in shares]
 
 
 def error_per_atom(frame: Atoms, local_energy: Array, key: str) -> float:
-    """Error of the predicted energy, where the frame says what it should be; NaN elsewhere."""
+    """Error of the predicted energy per atom; NaN for frames without energy."""
     known = known_energy(frame, key)
     return float("nan") if known is None else (float(local_energy.sum()) - known) / len(frame)
 
 
 def real(value: Any) -> str:
-    """All digits; nothing for NaN, which readers of tables take for a missing value."""
+    """A number with all digits; empty for NaN, which readers of tables take for a missing value."""
     number = float(value)
     return "" if math.isnan(number) else repr(number)
 

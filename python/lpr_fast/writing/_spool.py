@@ -1,4 +1,4 @@
-"""Files that grow while a run goes on, and take their final names when it is over."""
+"""Files that grow during a run, and get their final names at its end."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from .._files import named_errors
 
 SUFFIX = ".unfinished"
 
-# What the file with facts about the run adds to the name of the first output.
+# Suffix of the file with facts about the run, beside the first output.
 FACTS = ".json"
 
 _BLOCK = 1 << 20
 
 
 class Spool:
-    """A file beside the output to which scored frames are appended; `checkpoint` says up to where it is on the disk.
+    """A file beside the output to which scored frames are appended.
 
     Parameters
     ----------
     output : pathlib.Path
-        The file that is to be written in the end.
+        The output file.
     tag : str
-        What tells the spools of shards apart.
+        Part of the name of the spool of a shard.
     """
 
     def __init__(self, output: Path, tag: str = "") -> None:
@@ -34,22 +34,22 @@ class Spool:
         self._file: BinaryIO | None = None
 
     def open(self, length: int | None) -> None:
-        """Begin, or go on after a number of bytes.
+        """Start (`length` is None), or resume after `length` bytes.
 
         Raises
         ------
         InvalidInputError
-            If less is left of it than there should be.
+            If the file is shorter.
         """
         file = self.path.open("ab")
         found = file.tell()
         if found < (length or 0):
             file.close()
             raise InvalidInputError(
-                f"{self.path} has {found} bytes, but {length} were written; delete the journal to start afresh."
+                f"{self.path} has {found} bytes, but {length} were written; delete the journal to start anew."
             )
         file.truncate(length or 0)
-        file.seek(0, os.SEEK_END)  # truncating leaves the position, and with it what `checkpoint` returns
+        file.seek(0, os.SEEK_END)  # truncate does not move the position
         self._file = file
 
     def write(self, content: bytes) -> None:
@@ -59,14 +59,14 @@ class Spool:
             self._file.write(content)
 
     def append(self, other: Path, start: int) -> None:
-        """Append what another file holds from `start` on."""
+        """Append the bytes of another file, from `start` on."""
         with other.open("rb") as file:
             file.seek(start)
             while block := file.read(_BLOCK):
                 self.write(block)
 
     def checkpoint(self) -> int:
-        """Bring everything to the disk; return the number of bytes."""
+        """Write everything to disk; return the number of bytes."""
         assert self._file is not None
         with named_errors(self.path):
             self._file.flush()
@@ -74,19 +74,19 @@ class Spool:
         return self._file.tell()
 
     def close(self) -> None:
-        """Let others have the file; what could not be written any more is not missed."""
+        """Close the file; bytes that cannot be written any more are not needed."""
         if self._file is not None:
             with suppress(OSError):
                 self._file.close()
             self._file = None
 
     def remove(self) -> None:
-        """Leave nothing behind."""
+        """Remove the file."""
         self.close()
         self.path.unlink(missing_ok=True)
 
 
 def beside(output: Path, suffix: str) -> Path:
-    """A file in the folder where `output`, or what it links to, is."""
+    """A file in the folder of `output`, or of the file that it links to."""
     target = output.resolve()
     return target.with_name(target.name + suffix)

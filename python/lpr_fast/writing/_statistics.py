@@ -1,4 +1,4 @@
-"""What some of the atoms of a run came to, in memory that does not grow with their number."""
+"""Statistics of atoms, in constant memory."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from .._arrays import Array
 from ..atoms._pipeline import Scores
 from ._verdicts import verdict_counts
 
-# Rigidities are counted in so many bins for each power of ten: quantiles are right to a quarter of a percent.
+# Bins per power of ten: quantiles are accurate to a quarter of a percent.
 _BINS_PER_DECADE = 1000
 
-# Atoms that are counted together: counting some at a time takes as long for each bin as for many atoms.
+# Atoms that are counted at once, because the cost is that of the bins.
 _COUNTED_TOGETHER = 2**16
 
-_OUTSIDE = 10**6  # the number of the bin for infinity, and less that of the one for zero
+_OUTSIDE = 10**6  # number of the bin of infinity; its negative is the bin of zero
 
 _EXTREMES = ("lpr_lowest", "lpr_held_lowest", "residual_largest", "force_sigma_largest")
 _BINS = ("_bins", "_bins_held")
@@ -30,7 +30,7 @@ AnyStatistics = TypeVar("AnyStatistics", bound="Statistics")
 
 @dataclass(frozen=True)
 class Extreme:
-    """A value, and the atom that has it."""
+    """A value and its atom."""
 
     value: float
     frame: int
@@ -40,14 +40,14 @@ class Extreme:
 
 @dataclass
 class _Bins:
-    """How many rigidities fall into each bin, by the numbers of these."""
+    """Counts of rigidities in bins, by number of the bin."""
 
     _counts: dict[int, int] = field(default_factory=dict)
     _waiting: list[NDArray[np.int64]] = field(default_factory=list)
     _n_waiting: int = 0
 
     def add(self, lpr: Array) -> None:
-        """Count rigidities in, none of which is NaN."""
+        """Add rigidities; none is NaN."""
         with np.errstate(divide="ignore"):
             numbers: NDArray[np.float64] = np.floor(np.log10(lpr) * _BINS_PER_DECADE)
         self._waiting.append(np.clip(numbers, -_OUTSIDE, _OUTSIDE).astype(np.int64))
@@ -56,7 +56,7 @@ class _Bins:
             self.counts()
 
     def counts(self) -> dict[int, int]:
-        """The count of each bin that is not empty."""
+        """Counts of the bins that are not empty."""
         if self._waiting:
             found, counts = np.unique(np.concatenate(self._waiting), return_counts=True)
             self._waiting, self._n_waiting = [], 0
@@ -64,7 +64,7 @@ class _Bins:
         return self._counts
 
     def merge(self, counts: Iterable[tuple[int, int]]) -> None:
-        """Count in what has been counted already."""
+        """Add counts."""
         for number, count in counts:
             self._counts[number] = self._counts.get(number, 0) + count
 
@@ -76,16 +76,15 @@ class Statistics:
     Attributes
     ----------
     n_atoms, n_unknown : int
-        How many were scored, and how many of them are NaN: of species that the model does not know, or near them.
+        Number of atoms, and of those with NaN (unknown species, or a neighbour of one).
     lpr_lowest, lpr_held_lowest, residual_largest : Extreme or None
-        The least rigid atom, plain and with what the model holds, and the one that the active set describes worst;
-        frames and atoms are counted from 0.
+        The atoms with the lowest LPR, lowest held LPR and largest residual; frames and atoms are counted from 0.
     force_sigma_largest : Extreme or None
-        The atom with the force that is known least, where forces were asked for and have a unit.
+        The atom with the largest uncertainty of its force, for runs with forces and models with a scale.
     n_energies, squared_errors : int and float
-        Frames that came with an energy, and the sum of their squared errors per atom.
+        Number of frames with energy, and the sum of their squared errors per atom.
     verdicts : list of int or None
-        Atoms of each verdict; None where the model gives none.
+        Atoms of each verdict; None for models without verdicts.
     """
 
     n_atoms: int = 0
@@ -101,7 +100,7 @@ class Statistics:
     _bins_held: _Bins = field(default_factory=_Bins)
 
     def add_atoms(self, scores: Scores, numbers: NDArray[Any]) -> None:
-        """Count atoms in, that have these atomic numbers."""
+        """Add the scores of atoms with these atomic numbers."""
         known = ~np.isnan(scores.lpr)
         self.n_atoms += len(scores)
         self.n_unknown += int(np.count_nonzero(~known))
@@ -124,13 +123,13 @@ class Statistics:
             self._add_verdicts(verdict_counts(scores.verdict))
 
     def add_error(self, error: float) -> None:
-        """Count the error of a frame's energy per atom in, if that is known."""
+        """Add the error of the energy per atom of a frame; NaN is ignored."""
         if math.isfinite(error):
             self.n_energies += 1
             self.squared_errors += error**2
 
     def merge(self, other: Statistics) -> None:
-        """Count in what comes next, counted already."""
+        """Add the statistics of the next atoms."""
         self.n_atoms += other.n_atoms
         self.n_unknown += other.n_unknown
         self.lpr_lowest = _lower(self.lpr_lowest, other.lpr_lowest, sign=1)
@@ -150,11 +149,11 @@ class Statistics:
 
     @property
     def energy_rmse(self) -> float | None:
-        """Root mean square error of energies per atom, if frames came with energies."""
+        """Root mean square error of energies per atom; None without energies."""
         return math.sqrt(self.squared_errors / self.n_energies) if self.n_energies else None
 
     def quantile(self, share: float, *, held: bool = False) -> float:
-        """The LPR below which such a share of the atoms lies, to a quarter of a percent; NaN if there are none."""
+        """A quantile of the (held) LPR, to a quarter of a percent; NaN without atoms."""
         counts = sorted((self._bins_held if held else self._bins).counts().items())
         wanted, passed = share * (sum(count for _, count in counts) - 1), 0
         for number, count in counts:
@@ -164,7 +163,7 @@ class Statistics:
         return math.nan
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, as JSON can hold it."""
+        """The state, for JSON."""
         facts = {name: getattr(self, name) for name in Statistics.__dataclass_fields__}
         extremes = {name: facts[name] and asdict(facts[name]) for name in _EXTREMES}
         bins = {name: sorted(facts[name].counts().items()) for name in _BINS}
@@ -172,7 +171,7 @@ class Statistics:
 
     @classmethod
     def from_json(cls: type[AnyStatistics], facts: Mapping[str, Any]) -> AnyStatistics:
-        """What `to_json` gave."""
+        """The statistics of a state that `to_json` returned."""
         extremes = {name: facts[name] and Extreme(**facts[name]) for name in _EXTREMES}
         return cls(**{**facts, **extremes, **{name: _Bins(dict(facts[name])) for name in _BINS}})
 
@@ -188,7 +187,7 @@ def _extreme(values: Array, index: Any, numbers: NDArray[Any], scores: Scores) -
 
 
 def _lower(so_far: Extreme | None, found: Extreme | None, *, sign: int) -> Extreme | None:
-    """The lower of two, or with a sign of -1 the higher; the first if they are equal."""
+    """The lower of two values (the higher for sign = -1); the first if they are equal."""
     if so_far is None or found is None:
         return so_far or found
     return found if sign * found.value < sign * so_far.value else so_far

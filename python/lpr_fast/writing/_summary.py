@@ -1,4 +1,4 @@
-"""What a whole run came to, in memory that does not grow with it."""
+"""Summary of a run, in constant memory."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ Key = TypeVar("Key", bound=Hashable)
 
 _MOST_REASONS = 100
 
-# Frames of more groups than so many are counted together, for a group may be a name of its own for each frame.
+# Largest number of groups; further groups are counted together, because each frame may have its own name.
 _MOST_GROUPS = 100
 OTHER_GROUPS = "all others"
 
 
 @dataclass
 class RunSummary(Statistics):
-    """Counts, extremes and quantiles of all frames that were scored, of each species, and of each group of frames.
+    """Counts, extremes and quantiles of all scored frames, of each species, and of each group of frames.
 
     Attributes
     ----------
     n_frames : int
-        How many were scored.
+        Number of scored frames.
     n_read, n_skipped : int
-        Frames that have come, and those of them that could not be read or scored.
+        Numbers of all frames so far, and of those that could not be read or scored.
     skipped : list of (int, str)
-        Numbers of these, and what is wrong; of the first hundred.
+        Numbers and reasons of the first hundred skipped frames.
     n_atoms, n_unknown, lpr_lowest, residual_largest, n_energies, squared_errors, verdicts
         See `Statistics`.
     verdicts_along : VerdictsAlong
         Verdicts in ranges of frames.
     species : dict of int to Statistics
-        The same of the atoms of each atomic number.
+        Statistics of the atoms of each atomic number.
     groups : dict of str to Statistics
-        The same of the frames of each ``config_type``, of the first hundred that come and of all others together.
+        Statistics of the frames of each ``config_type``: of the first hundred, and of all others together.
     """
 
     n_frames: int = 0
@@ -54,7 +54,7 @@ class RunSummary(Statistics):
     groups: dict[str, Statistics] = field(default_factory=dict)
 
     def add(self, frames: list[Atoms], scores: Scores, energy_key: str) -> None:
-        """Count frames in, in their order."""
+        """Add frames, in order."""
         numbers = np.concatenate([frame.numbers for frame in frames])
         self.add_atoms(scores, numbers)
         for number in np.unique(numbers).tolist():
@@ -78,14 +78,14 @@ class RunSummary(Statistics):
         self.n_read += len(frames)
 
     def skip(self, number: int, reason: str) -> None:
-        """Count a frame in that could not be scored."""
+        """Add a frame that could not be scored."""
         self.n_read += 1
         self.n_skipped += 1
         if len(self.skipped) < _MOST_REASONS:
             self.skipped.append((number, reason))
 
     def merge(self, other: Statistics) -> None:
-        """Count in the frames that come next, summed up already."""
+        """Add the summary of the next frames."""
         super().merge(other)
         assert isinstance(other, RunSummary)
         self.n_frames += other.n_frames
@@ -101,14 +101,14 @@ class RunSummary(Statistics):
             group.merge(part)
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, as JSON can hold it."""
+        """The state, for JSON."""
         facts = {name: getattr(self, name) for name in ("n_frames", "n_read", "n_skipped", "skipped")}
         parts = {name: _pairs(getattr(self, name)) for name in ("species", "groups")}
         return {**super().to_json(), **facts, **parts, "verdicts_along": self.verdicts_along.to_json()}
 
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> RunSummary:
-        """What `to_json` gave."""
+        """The summary of a state that `to_json` returned."""
         parts = {name: {key: Statistics.from_json(part) for key, part in facts[name]} for name in ("species", "groups")}
         skipped = [(number, reason) for number, reason in facts["skipped"]]
         along = VerdictsAlong.from_json(facts["verdicts_along"])
@@ -123,5 +123,5 @@ class RunSummary(Statistics):
 
 
 def _pairs(parts: Mapping[Key, Statistics]) -> list[tuple[Key, dict[str, Any]]]:
-    """JSON has no dictionaries of numbers."""
+    """Pairs instead of a dictionary: keys in JSON cannot be numbers."""
     return [(key, part.to_json()) for key, part in parts.items()]

@@ -1,4 +1,4 @@
-"""A picture of how a regularizer was chosen."""
+"""A picture of the choice of the regularizer."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def plot_choice(choice: RegularizerChoice, output: Path, sources: list[Path]) ->
 
 def _errors(axes: Axes, choice: RegularizerChoice) -> None:
     found = choice.left_out
-    axes.plot(found.regularizers, found.rmse, color=COLOURS[0], label="left out")
+    axes.plot(found.regularizers, found.rmse, color=COLOURS[0], label="leave-one-out")
     axes.plot(found.regularizers, found.training_rmse, color=COLOURS[1], linestyle="--", label="training")
-    axes.axhline(found.spread, color=COLOURS[6], linewidth=0.8, linestyle=":", label="spread of the energies")
+    axes.axhline(found.spread, color=COLOURS[6], linewidth=0.8, linestyle=":", label="baseline alone")
     axes.plot([choice.regularizer], [choice.rmse], "o", color=COLOURS[0])
     axes.set(xscale="log", yscale="log", xlabel="regularizer mu", ylabel="error per atom (unit of the energies)")
     axes.set_ylim(bottom=0.1 * np.nanmin(found.rmse))  # below, training errors vanish
-    axes.set_title(f"Errors; least left out at {choice.regularizer:.3g}")
+    axes.set_title(f"Errors; lowest leave-one-out error at {choice.regularizer:.3g}")
     axes.legend(frameon=False)
 
 
@@ -43,12 +43,12 @@ def _evidence(axes: Axes, choice: RegularizerChoice) -> None:
     axes.axvline(choice.evidence, color=COLOURS[2], linewidth=0.8, linestyle=":")
     axes.axvline(choice.regularizer, color=COLOURS[0], linewidth=0.8, linestyle=":")
     axes.set(xscale="log", xlabel="regularizer mu", ylabel="log evidence")
-    axes.set_title(f"Evidence; largest at {choice.evidence:.3g}")
+    axes.set_title(f"Evidence; maximum at {choice.evidence:.3g}")
 
 
 def _sizes(axes: Axes, choice: RegularizerChoice) -> None:
     axes.plot(np.array(choice.sizes), np.array(choice.error_of_size), "o-", color=COLOURS[0])
-    axes.set(xscale="log", xlabel="size of the active set", ylabel="left-out error per atom")
+    axes.set(xscale="log", xlabel="size of the active set", ylabel="leave-one-out error per atom")
     axes.set_ylim(bottom=0.0)
     axes.set_xticks(choice.sizes, [str(size) for size in choice.sizes])
     axes.set_xticks([], minor=True)

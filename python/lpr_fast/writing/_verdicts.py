@@ -1,4 +1,4 @@
-"""How many atoms have which verdict along a run, in memory that does not grow with it."""
+"""Counts of verdicts along a run, in constant memory."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from ..models._scores import VERDICTS
 
 Indices = NDArray[np.int64]
 
-# A run is told of in so many ranges of frames, at most.
+# Largest number of ranges of frames.
 _MOST_RANGES = 10
 
 _PINNED = VERDICTS.index("pinned")
 
 
 def verdict_counts(verdicts: NDArray[np.float64]) -> list[int]:
-    """How many have each verdict; those that were left out have none."""
+    """Number of atoms with each verdict; NaN is ignored."""
     known = verdicts[~np.isnan(verdicts)].astype(np.int64)
     return [int(count) for count in np.bincount(known, minlength=len(VERDICTS))]
 
 
 @dataclass
 class VerdictsAlong:
-    """Counts of verdicts in ranges of frames, as long as a power of two: the shortest of which there are few.
+    """Counts of verdicts in at most ten ranges of frames; the length of a range is a power of two.
 
     Attributes
     ----------
     frames_together : int
-        Frames in a range; the first begins at frame 0.
+        Number of frames in a range; the first begins at frame 0.
     of_range : dict of int to list of int
         Atoms of each verdict, by the number of the range.
     n_beyond : int
-        Frames of which more than `UNPINNED_SHARE` of the atoms, and more than one, are loose or unlike.
+        Number of frames in which more than `UNPINNED_SHARE` of the atoms, and at least two, are loose or unlike.
     first_beyond : int or None
         The first of them.
     """
@@ -48,26 +48,26 @@ class VerdictsAlong:
     first_beyond: int | None = None
 
     def add(self, frame: int, counts: list[int]) -> None:
-        """Count the atoms of a frame in."""
+        """Add the atoms of a frame."""
         self._extend(frame)
         self._add(frame // self.frames_together, counts)
-        # One atom of a small frame may be chance: in the training set itself one in a hundred is loose.
+        # A single atom may be chance: in the training set itself one in a hundred is loose.
         if sum(counts) - counts[_PINNED] > max(1.0, UNPINNED_SHARE * sum(counts)):
             self.n_beyond += 1
             self._first(frame)
 
     def merge(self, other: VerdictsAlong) -> None:
-        """Count in what has been counted already."""
+        """Add counts of other frames."""
         for number, counts in other.of_range.items():
             first = number * other.frames_together
-            # The last frame may be anywhere in the range; a longer range was chosen for it already.
+            # The last frame may be anywhere in its range, so ranges must be at least as long.
             self._extend(first, at_least=other.frames_together)
             self._add(first // self.frames_together, counts)
         self.n_beyond += other.n_beyond
         self._first(other.first_beyond)
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, as JSON can hold it."""
+        """The state, for JSON."""
         return {
             "frames_together": self.frames_together,
             "of_range": sorted(self.of_range.items()),
@@ -77,7 +77,7 @@ class VerdictsAlong:
 
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> VerdictsAlong:
-        """What `to_json` gave."""
+        """The counts of a state that `to_json` returned."""
         of_range = {number: list(counts) for number, counts in facts["of_range"]}
         return cls(facts["frames_together"], of_range, facts["n_beyond"], facts["first_beyond"])
 
