@@ -123,10 +123,15 @@ stubs: $(VENV)/dev
 
 # The public names that tests/test_public_names.py compares with; for CHANGELOG.md too.
 public-names: $(VENV)/dev
-	$(BIN)/python tools/public_names.py
+	$(BIN)/python -m tests.public_names
 
 # Which lines the tests run: of the package, also in the processes that they start, and of the core under its own tests.
-coverage: $(VENV)/dev coverage-cpp
+coverage: $(VENV)/dev
+	$(CMAKE) --preset coverage > build-coverage.log 2>&1 || { cat build-coverage.log; exit 1; }; rm build-coverage.log
+	$(CMAKE) --build --preset coverage --parallel $(JOBS)
+	find build/coverage -name '*.gcda' -delete
+	$(CTEST) --preset coverage --parallel $(JOBS)
+	$(BIN)/gcovr --filter cpp/src/ --filter cpp/include/ build/coverage
 	rm -f .coverage .coverage.*
 	OMP_NUM_THREADS=1 $(PYTEST) --cov --cov-report=term
 

@@ -7,8 +7,11 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
+from docutils import nodes
+from latex2mathml.converter import convert
 from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
+from sphinx.writers.html5 import HTML5Translator
 
 import lpr_fast
 from lpr_fast.models._columns import COLUMNS, FORCE_COLUMNS, Column
@@ -68,11 +71,13 @@ sphinx_gallery_conf = {
     "remove_config_comments": True,
 }
 
+html_math_renderer = "mathml"  # browsers draw it themselves: nothing is downloaded
 html_theme = "furo"
 html_title = f"lpr_fast {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_copyright = False
+html_copy_source = False
 
 
 def table_of(columns: Iterable[Column]) -> str:
@@ -101,6 +106,18 @@ def link_to_pages(_app: Sphinx, name: str, source: list[str]) -> None:
         source[0] = re.sub(rf"\]\({re.escape(up)}{file}(?=[)#])", rf"]({up}{page}", source[0])
 
 
+def write_math(translator: HTML5Translator, node: nodes.math) -> None:
+    """Write a formula in a line."""
+    translator.body.append(convert(node.astext()))
+    raise nodes.SkipNode
+
+
+def write_math_block(translator: HTML5Translator, node: nodes.math_block) -> None:
+    """Write a formula of its own, which scrolls where it is wider than the window."""
+    translator.body.append(f'<div class="math">{convert(node.astext(), display="block")}</div>')
+    raise nodes.SkipNode
+
+
 def read_headers(_app: Sphinx) -> None:
     """Read the comments of the C++ and C headers."""
     subprocess.run(["doxygen", "docs/Doxyfile"], cwd=ROOT, check=True)
@@ -114,6 +131,7 @@ def escape_bars(_app: Sphinx, _what: str, _name: str, _object: object, _options:
 def setup(app: Sphinx) -> None:
     """Add to Sphinx what this site needs."""
     app.add_lexer("lammps", TextLexer)  # Pygments has none
+    app.add_html_math_renderer("mathml", (write_math, None), (write_math_block, None))
     app.connect("builder-inited", read_headers, priority=100)  # before Breathe
     app.connect("autodoc-process-docstring", escape_bars)
     app.connect("source-read", link_to_pages)

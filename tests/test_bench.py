@@ -23,6 +23,7 @@ OF_PARTS = (3, 3, 3, 3)  # lowest, mean and highest of the seeds, for each kind 
 US_PER_ROW = (3,)
 
 ROWS: dict[str, dict[str, tuple[int, ...]]] = {
+    "beside.py": dict.fromkeys(["alpha 1e-02", "alpha 1e-04"], (1,) * 7),
     "committee.py": dict.fromkeys(
         [
             "one model",

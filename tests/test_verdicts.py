@@ -123,6 +123,24 @@ def test_the_command_ends_with_shares_a_sentence_and_the_next_command(folder: Pa
     assert "more than 3 % of the atoms are loose or unlike the training set" in lines[-2]
     command = lines[-1].removeprefix("next      lpr-fast ")
     assert command == shlex.join(["score", str(folder / "m.lpr"), str(folder / "md.xyz"), "--least-rigid", "20"])
+    last = run(*shlex.split(command)).output.splitlines()[-1]
+    assert last == f"next      lpr-fast plot {folder / 'md.lpr.h5'}"
+
+
+def test_the_next_command_has_the_options_that_the_files_need(folder: Path) -> None:
+    needed = ["--format", "extxyz", "--species", "Q=As", "--on-error", "skip"]
+    text = (folder / "md.xyz").read_text()
+    (folder / "md.xyz").write_text(text.replace("\nAs ", "\nQ  "))
+    lines = run("score", folder / "m.lpr", folder / "md.xyz", *needed, "-o", folder / "s.csv").output.splitlines()
+    command = lines[-1].removeprefix("next      lpr-fast ")
+    assert shlex.split(command) == [
+        "score",
+        str(folder / "m.lpr"),
+        str(folder / "md.xyz"),
+        *needed,
+        "--least-rigid",
+        "20",
+    ]
     run(*shlex.split(command))
 
 
@@ -172,7 +190,7 @@ def test_a_table_has_shares_for_each_frame(model: SparseKernelModel, folder: Pat
 def test_a_trigger_asks_for_what_it_has_a_limit_for_and_says_why() -> None:
     trigger = Trigger(percentile=1.0, unpinned_share=0.0, max_frames=9)
     assert trigger.watched == ("percentile", "unpinned")
-    with pytest.raises(InvalidInputError, match="a limit for unpinned_share, which was not given"):
+    with pytest.raises(InvalidInputError, match="unpinned_share is missing"):
         trigger.update(0, lowest_percentile=50.0)
     assert trigger.update(0, lowest_percentile=50.0, unpinned_share=0.0) is None
     assert trigger.update(1, lowest_percentile=0.5, unpinned_share=0.0) == "percentile"

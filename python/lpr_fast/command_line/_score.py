@@ -65,16 +65,28 @@ def score(model_path: Path, trajectory: tuple[str, ...], options: Options) -> in
         )
     if (run.resumed_at or run.resumed_at_atom) and not options.quiet:
         say(_resumed(run, with_workers=bool(options.workers or options.scheduler)))
+    command = _command(model_path, trajectory, options)
     groups = None if options.groups is None or options.shard else groups_of(run, options.groups)
     if options.as_json:
-        facts = as_facts(run, model_path, trajectory)
+        facts = as_facts(run, command)
         print(json.dumps(facts if groups is None else {**facts, "groups": group_facts(groups)}, indent=2))
         return run.summary.n_skipped
-    verdicts = [] if options.shard else verdict_lines(run, model_path, trajectory)
+    verdicts = [] if options.shard else verdict_lines(run, command)
     about_groups = [] if groups is None else group_lines(groups)
     for line in [*as_lines(run, ", ".join(trajectory)), *about_groups, _end(run, options.shard), *verdicts]:
         tell(line, quiet=options.quiet)
     return run.summary.n_skipped
+
+
+def _command(model: Path, trajectory: tuple[str, ...], options: Options) -> list[str]:
+    """The command of a run, without its outputs and with the options that any run on these files needs."""
+    needed = {**options.reading, "descriptor": options.descriptor}
+    if options.unknown_species != "error":
+        needed["unknown-species"] = options.unknown_species
+    if options.on_error != "stop":
+        needed["on-error"] = options.on_error
+    given = [word for name, value in needed.items() if value is not None for word in (f"--{name}", str(value))]
+    return ["lpr-fast", "score", str(model), *trajectory, *given]
 
 
 def _report(watch: Watch, run: RunProgress, *, quiet: bool) -> None:

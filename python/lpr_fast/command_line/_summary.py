@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .._text import counted
@@ -21,14 +20,14 @@ from ._verdicts import by_name, verdict_facts
 _QUANTILES = (5, 50, 95)
 
 
-def as_facts(run: Run, model: Path, trajectory: tuple[str, ...]) -> dict[str, Any]:
+def as_facts(run: Run, command: Sequence[str]) -> dict[str, Any]:
     """Output of ``--json``; null stands for missing values and for infinity, which JSON does not have."""
     summary = run.summary
     return {
         "frames": summary.n_frames,
         "loss": run.loss,
         **_facts_of(summary),
-        **verdict_facts(run, model, trajectory),
+        **verdict_facts(run, command),
         "species": {symbol(n): {"atomic_number": n, **_facts_of(summary.species[n])} for n in sorted(summary.species)},
         GROUP_KEY: {name: _facts_of(part) for name, part in summary.groups.items()},
         "skipped_frames": summary.n_skipped,

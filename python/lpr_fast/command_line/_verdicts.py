@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..descriptors._elements import symbol
 from ..jobs._job import Run
 from ..models._reference import UNPINNED_SHARE
 from ..models._scores import VERDICTS
+from ..writing._outputs import LEAST_RIGID
 
 _PINNED, _LOOSE, _UNLIKE = (VERDICTS.index(name) for name in ("pinned", "loose", "unlike"))
 
@@ -21,8 +21,8 @@ _NO_REFERENCE = (
 )
 
 
-def verdict_facts(run: Run, model: Path, trajectory: tuple[str, ...]) -> dict[str, Any]:
-    """Entries of ``--json``."""
+def verdict_facts(run: Run, command: Sequence[str]) -> dict[str, Any]:
+    """Entries of ``--json``; `command` is that of the run, without its outputs."""
     return {
         "verdict_limits": run.verdict_limits,
         "verdicts_along": [
@@ -31,7 +31,7 @@ def verdict_facts(run: Run, model: Path, trajectory: tuple[str, ...]) -> dict[st
         "frames_beyond": run.summary.verdicts_along.n_beyond,
         "first_frame_beyond": run.summary.verdicts_along.first_beyond,
         "meaning": _meaning(run),
-        "next": _next(run, model, trajectory),
+        "next": _next(run, command),
     }
 
 
@@ -40,8 +40,8 @@ def by_name(counts: list[int]) -> dict[str, int]:
     return dict(zip(VERDICTS, counts, strict=True))
 
 
-def verdict_lines(run: Run, model: Path, trajectory: tuple[str, ...]) -> list[str]:
-    """Lines to print."""
+def verdict_lines(run: Run, command: Sequence[str]) -> list[str]:
+    """Lines to print; `command` is that of the run, without its outputs."""
     summary = run.summary
     lines = []
     if summary.verdicts is not None and any(summary.verdicts):
@@ -54,8 +54,8 @@ def verdict_lines(run: Run, model: Path, trajectory: tuple[str, ...]) -> list[st
         lines.append("  ".join(["verdicts".ljust(width), *(name.rjust(8) for name in VERDICTS)]))
         lines += ["  ".join([name.ljust(width), *_percents(counts)]) for name, counts in rows if sum(counts)]
     lines.append(f"meaning   {_meaning(run)}")
-    command = _next(run, model, trajectory)
-    return [*lines, f"next      {command}"] if command else lines
+    following = _next(run, command)
+    return [*lines, f"next      {following}"] if following else lines
 
 
 def _percents(counts: list[int]) -> list[str]:
@@ -101,12 +101,12 @@ def _meaning(run: Run) -> str:
     return f"{start}loose: do not interpret their local energies. Add structures with such atoms to the training set."
 
 
-def _next(run: Run, model: Path, trajectory: tuple[str, ...]) -> str | None:
+def _next(run: Run, command: Sequence[str]) -> str | None:
     """The command to run next; None if there are no verdicts or no file to plot."""
     counts, limits = run.summary.verdicts, run.verdict_limits
     if limits is None or counts is None or not any(counts):
         return None
-    if counts[_LOOSE] + counts[_UNLIKE] > 0:
-        return shlex.join(["lpr-fast", "score", str(model), *trajectory, "--least-rigid", "20"])
+    if counts[_LOOSE] + counts[_UNLIKE] > 0 and not any(path.name.endswith(LEAST_RIGID) for path in run.written):
+        return shlex.join([*command, "--least-rigid", "20"])
     files = [path for path in run.written if path.suffix in (".h5", ".hdf5")]
     return shlex.join(["lpr-fast", "plot", str(files[0])]) if files else None
