@@ -186,7 +186,7 @@ def test_the_weight_of_far_neighbours_is_taken_over() -> None:
         (COMMAND.replace("n_sparse=100", "config_type_n_sparse={a:30:b:20}"), "config_type_n_sparse=.* 50 active .*"),
         (COMMAND.replace("=cur_points", "=FILE sparse_file=s"), "active environments .*FILE, and sparse_file=s is .*"),
         (with_option("default_sigma={0.002 0.2 0 0}"), "default_sigma has 0 for virials: they are fitted only if .*"),
-        (with_option("hessian_parameter_name=h"), "hessian_parameter_name=h is ignored: second derivatives cannot be fitted."),
+        (with_option("hessian_parameter_name=h"), "hessian_parameter_name=h is ignored: second derivatives cannot .*"),
         (with_option("strange=3"), "strange=3 is ignored: this option of gap_fit is not known here."),
         (COMMAND.replace("zeta=4", "zeta=4 odd=1"), "odd=1 is ignored: this option of soap is not known here."),
     ],
