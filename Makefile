@@ -103,7 +103,7 @@ gallery: $(VENV)/dev
 # The site, in build/docs; nothing is downloaded. Warnings are errors.
 docs: $(VENV)/dev
 	@command -v doxygen > /dev/null || { echo "make docs needs Doxygen; install it (Debian: apt-get install doxygen)."; exit 1; }
-	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --quiet docs build/docs
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --quiet --doctree-dir build/doctrees docs build/docs
 	@echo "The site is $(CURDIR)/build/docs/index.html"
 
 # The addresses outside the site; needs the network.
