@@ -132,10 +132,10 @@ public-names: $(VENV)/dev
 
 # Which lines the tests run: of the package, also in the processes that they start, and of the core under its own tests.
 coverage: $(VENV)/dev
-	$(CMAKE) --preset coverage > build-coverage.log 2>&1 || { cat build-coverage.log; exit 1; }; rm build-coverage.log
+	$(call configured,coverage,--preset coverage)
 	$(CMAKE) --build --preset coverage --parallel $(JOBS)
 	find build/coverage -name '*.gcda' -delete
-	$(CTEST) --preset coverage --parallel $(JOBS)
+	$(RUN_CTEST) --test-dir build/coverage
 	$(BIN)/gcovr --filter cpp/src/ --filter cpp/include/ build/coverage
 	rm -f .coverage .coverage.*
 	OMP_NUM_THREADS=1 $(PYTEST) --cov --cov-report=term
