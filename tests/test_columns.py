@@ -36,7 +36,7 @@ def test_scores_that_a_model_does_not_have_are_no_columns() -> None:
     scores = LocalScores(**in_full({"lpr": np.ones(2), "variance": np.ones(2)}))
     assert list(columns_of(scores)) == ["lpr", "variance"]
     assert list(prefixed_columns_of(scores)) == ["lpr", "lpr_variance"]
-    assert scores.taken(slice(1)).residual is None
+    assert scores.select(slice(1)).residual is None
 
 
 def test_files_of_scores_have_the_names_and_structures_the_prefixed_ones(

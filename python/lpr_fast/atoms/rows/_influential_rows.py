@@ -172,7 +172,7 @@ class InfluentialRows(KeptRows):
         n_blocks = len(chosen) if names is None else len(np.unique(names[chosen]))
         asked.check(n_blocks)
         settings = self._settings(regularizer, count)
-        facts, blocks = self._asked(structures, weights, baseline)
+        facts, blocks = self._facts_and_blocks(structures, weights, baseline)
         sums = self._sums(facts, blocks, count)
         settings, facts = settled(self._head.basis, sums.accumulator, settings, facts, blocks, stacklevel=3)
         model = self._model(sums, settings, facts)
