@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from docutils import nodes
-from docutils.utils.math.latex2mathml import tex2mathml
+from latex2mathml.converter import convert
 from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
@@ -37,6 +37,7 @@ extensions = [
 exclude_patterns = ["gallery"]  # the pages of its scripts are made in case_studies
 nitpicky = True
 nitpick_ignore_regex = [
+    ("py:obj", r"energy|force|keys|virial"),  # parameters of Noise, which are found as its attributes
     ("c:identifier", r"ptrdiff_t|size_t"),
     ("cpp:identifier", r"lpr_fast|\w*State"),  # the namespace; what the library keeps behind its pointers
 ]
@@ -77,6 +78,7 @@ html_title = f"lpr_fast {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_copyright = False
+html_copy_source = False
 
 
 def table_of(columns: Iterable[Column]) -> str:
@@ -107,13 +109,13 @@ def link_to_pages(_app: Sphinx, name: str, source: list[str]) -> None:
 
 def write_math(translator: HTML5Translator, node: nodes.math) -> None:
     """Write a formula in a line."""
-    translator.body.append(tex2mathml(node.astext(), as_block=False))
+    translator.body.append(convert(node.astext()))
     raise nodes.SkipNode
 
 
 def write_math_block(translator: HTML5Translator, node: nodes.math_block) -> None:
     """Write a formula of its own, which scrolls where it is wider than the window."""
-    translator.body.append(f'<div class="math">{tex2mathml(node.astext(), as_block=True)}</div>')
+    translator.body.append(f'<div class="math">{convert(node.astext(), display="block")}</div>')
     raise nodes.SkipNode
 
 

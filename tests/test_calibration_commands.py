@@ -133,7 +133,10 @@ def test_mistakes_are_one_sentence(folder: Path) -> None:
         (("reliability", folder / "m.lpr", held_out), "m.lpr is not calibrated; run lpr-fast calibrate first"),
         (("calibrate", folder / "m.lpr", folder / "bare.xyz", "-o", folder / "x.lpr"), "frame 0 has no energy named"),
         (("calibrate", folder / "m.lpr", held_out, "-o", folder / "m.lpr"), "would overwrite an input"),
-        (("reliability", folder / "m.lpr", held_out, "-o", folder / "x.gif"), "must end in .png, .pdf or .svg"),
+        (
+            ("reliability", folder / "m.lpr", held_out, "-o", folder / "x.gif"),
+            "give a name that ends in .png, .pdf or .svg",
+        ),
     ]
     for arguments, message in cases:
         result = run(*arguments)

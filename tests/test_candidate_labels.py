@@ -178,7 +178,7 @@ def test_how_long_blocks_take_is_said_before() -> None:
     ("options", "sentence"),
     [
         ({"prediction": "stress"}, "prediction is 'stress'; it must be one of local, total, force"),
-        ({"sigma": {"force": 0.1}}, r"sigma has no energy, but the model's loss \(total\) is one of energies"),
+        ({"sigma": {"force": 0.1}}, r"sigma has no energy, but the model has a loss on energies \(total\)"),
         ({"sigma": {"energy": -1.0}}, "it must be finite and positive"),
         ({"sigma": 0.1}, "sigma is 0.1; give standard deviations by kind of label"),
     ],
@@ -229,7 +229,7 @@ def test_labels_with_deviations_of_their_own_say_nothing_of_those_of_candidates(
         frame.info["energy_sigma"] = 0.02
     options: dict[str, Any] = {"hypers": HYPERS, "zeta": 2, "n_active": 14}
     model = SparseKernelModel.fit(frames, sigma={"energy": "energy_sigma"}, delta=1.5, **options)
-    with pytest.raises(InvalidInputError, match="the model's labels had deviations of their own"):
+    with pytest.raises(InvalidInputError, match="each label of the model had its own standard deviation"):
         what_if(model, silicon(1), silicon(1))
     assert what_if(model, silicon(1), silicon(1), sigma={"energy": 0.02}).lpr.shape == (1, 8)
 

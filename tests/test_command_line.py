@@ -408,7 +408,7 @@ MISTAKES: dict[str, tuple[Callable[[Path], list[object]], str]] = {
     ),
     "output without suffix": (
         lambda f: score_of(f, f / "md.xyz", out="new"),
-        "must end in .h5, .hdf5, .csv, .extxyz, .xyz, .npz, .chemiscope.json or",
+        "give a name that ends in .h5, .hdf5, .csv, .xyz, .extxyz, .npz, .chemiscope.json, .ch",
     ),
     "trajectory as output": (lambda f: score_of(f, f / "md.xyz", out="md.xyz"), "would overwrite an input"),
     "unknown species": (

@@ -157,7 +157,7 @@ def test_models_of_different_losses_are_refused(frames: list[Atoms]) -> None:
     ("environments", "k", "says"),
     [
         ([[9, 0]], 3, "atom 0 of frame 9, which was not compared"),
-        ([[0, 0]], 0, "ask for one atom at least"),
+        ([[0, 0]], 0, "k is 0; it must be at least 1"),
         ([], 3, "give pairs"),
     ],
 )
@@ -193,7 +193,7 @@ def test_pictures_are_the_same_bytes_again(comparison: Comparison, frames: list[
     for name in ("one.svg", "two.svg"):
         comparison.plot(tmp_path / name, nearest=nearest)
     assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
-    with pytest.raises(InvalidInputError, match="must end in"):
+    with pytest.raises(InvalidInputError, match="give a name that ends in"):
         comparison.save(tmp_path / "found.docx")
 
 
@@ -206,7 +206,7 @@ def test_maps_have_the_colour_of_the_change(comparison: Comparison, tmp_path: Pa
     assert comparison.enhancement_held is not None
     for value, (frame, atom) in zip(values, places, strict=True):
         assert value == pytest.approx(np.log10(1.0 + comparison.enhancement_held[8 * int(frame) + int(atom)]))
-    with pytest.raises(InvalidInputError, match="must end in"):
+    with pytest.raises(InvalidInputError, match="give a name that ends in"):
         comparison.map(tmp_path / "map.h5")
 
 
@@ -221,7 +221,7 @@ def test_the_command_says_what_improved_and_writes_files(
     paths = [str(tmp_path / name) for name in ("a.lpr", "b.lpr", "md.xyz")]
     result = CliRunner().invoke(command, ["compare", *paths, "--near", str(tmp_path / "near.xyz"), "-k", "4"])
     assert result.exit_code == 0, result.output
-    for word in ("all but the training set is the same", "Ga ", "As ", "held", "4 atoms most similar", "next"):
+    for word in ("the models differ in their training sets only", "Ga ", "As ", "held", "4 atoms most similar", "next"):
         assert word in result.output
     assert (tmp_path / "md.compare.csv").exists()
     assert (tmp_path / "md.compare.png").exists()
@@ -232,7 +232,7 @@ def test_the_command_refuses_what_it_cannot_write(tmp_path: Path) -> None:
     a = str(tmp_path / "a.lpr")
     result = CliRunner().invoke(command, ["compare", a, a, "md.xyz", "-o", str(tmp_path / "x.txt")])
     assert result.exit_code == 2
-    assert "that decides what is written" in result.output
+    assert "give a name that ends in" in result.output
 
 
 def test_what_is_rounding_alone_is_printed_as_no_change(tmp_path: Path) -> None:

@@ -211,11 +211,11 @@ def test_moving_atoms_are_scored_by_the_features_that_they_have_now(descriptor: 
 def test_features_that_do_not_follow_the_atoms_are_refused(frames: list[Atoms]) -> None:
     model = SparseKernelModel.fit(frames, descriptor="features", n_active=12, regularizer=1e-3)
     plain = LennardJones(epsilon=0.1, sigma=2.0, rc=4.0)
-    with pytest.raises(InvalidInputError, match="the calculator gives no result of that name"):
+    with pytest.raises(InvalidInputError, match="the calculator has no result of that name"):
         moving(LprCalculator(plain, model)).run(1)
     dynamics = moving(plain)
     dynamics.attach(LprObserver(dynamics, model, Trigger(1e-9)))
-    with pytest.raises(InvalidInputError, match="the calculator gives no result of that name"):
+    with pytest.raises(InvalidInputError, match="the calculator has no result of that name"):
         dynamics.run(1)
     atoms = moving(Describer(epsilon=0.1, sigma=2.0, rc=4.0)).atoms
     atoms.get_potential_energy()

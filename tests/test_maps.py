@@ -178,7 +178,7 @@ def test_similarities_to_prototypes_are_columns(model: SparseKernelModel) -> Non
         ({"colour": [1.0, 2.0]}, "colour has 2 values for 16 atoms; give one for each."),
         ({"n_environments": 0}, "n_environments is 0; ask for at least one."),
         ({"seed": -1}, "seed is -1; it must not be negative."),
-        ({"radius": -1.0}, "radius is -1; neighbours need one above 0"),
+        ({"radius": -1.0}, "radius is -1; it must be positive and finite"),
     ],
 )
 def test_what_cannot_be_laid_out_is_refused(model: SparseKernelModel, options: dict[str, Any], expected: str) -> None:
@@ -209,7 +209,7 @@ def test_maps_are_written_for_chemiscope_and_as_pictures(model: SparseKernelMode
         assert properties["colour"]["values"] == shown.tolist()
         assert properties["KPCA[1]"]["values"] == found.coordinates[:, 0].tolist()
         assert data["settings"]["pinned"] == [int(found.columns["lpr"].argmin())]
-    with pytest.raises(InvalidInputError, match=r"must end in \.png, \.pdf, \.svg, \.chemiscope\.json"):
+    with pytest.raises(InvalidInputError, match=r"ends in \.png, \.pdf, \.svg, \.chemiscope\.json"):
         found.save(tmp_path / "map.txt")
 
 
@@ -245,7 +245,7 @@ def test_the_command_lays_out_what_the_call_does(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        (["-o", "x.txt"], "x.txt must end in .png, .pdf, .svg, .chemiscope.json or .chemiscope.json.gz"),
+        (["-o", "x.txt"], "x.txt has no known format; give a name that ends in .png, .pdf, .svg, .chemiscope.json or"),
         (["-o", "x.png", "--colour", "height"], "there is no 'height' to colour the map by"),
         (["-o", "md.png", "--prototypes", "none.xyz"], "none.xyz: No such file"),
     ],

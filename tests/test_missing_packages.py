@@ -48,7 +48,7 @@ def test_a_fit_says_what_to_install(package: str, call: str) -> None:
 def test_prototypes_say_what_to_install() -> None:
     result = run("spglib", "import lpr_fast; lpr_fast.single_environment('fcc Cu', 1)")
     last = result.stderr.splitlines()[-1]
-    assert last.startswith("lpr_fast._errors.MissingPackageError: symmetries are found by the package spglib")
+    assert last.startswith("lpr_fast._errors.MissingPackageError: symmetries need the package spglib")
     assert last.endswith("; install it with: pip install 'lpr-fast[fit]'")
 
 

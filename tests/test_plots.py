@@ -144,12 +144,12 @@ def text(path: Path) -> Path:
     ("prepare", "output", "expected"),
     [
         (text, None, "is not an HDF5 file; pictures need .* with -o md.lpr.h5"),
-        (cut, None, "is damaged, or not whole; let lpr-fast score write it again"),
-        (rewritten(lambda f: f.attrs.pop("format")), None, "holds no scores of lpr_fast; give the HDF5 file"),
+        (cut, None, "is damaged or incomplete; write it again with lpr-fast score"),
+        (rewritten(lambda f: f.attrs.pop("format")), None, "has no scores of lpr_fast; give an HDF5 file"),
         (rewritten(lambda f: f.attrs.modify("format_version", 99)), None, "has version 99 of the format"),
-        (rewritten(lambda f: f.pop("frames")), None, "is damaged, or not whole"),
+        (rewritten(lambda f: f.pop("frames")), None, "is damaged or incomplete"),
         (rewritten(lambda f: f["atoms/lpr_held"].__setitem__(slice(None), np.nan)), None, "no atom with a finite LPR"),
-        (lambda path: path, "out.jpg", "must end in .png, .pdf or .svg"),
+        (lambda path: path, "out.jpg", "give a name that ends in .png, .pdf or .svg"),
         (lambda path: path, "none/out.png", "does not exist; make it first"),
     ],
 )

@@ -260,7 +260,7 @@ def test_the_command_tells_what_there_is() -> None:
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ([], "give prototypes and a file to write (-o), or ask for what there are (--list C)."),
+        ([], "give prototypes and a file to write (-o), or list the prototypes of elements (--list C)."),
         (["diamond C"], "give prototypes and a file to write (-o)"),
         (["nowhere.cif", "-o", "x.xyz"], "nowhere.cif: No such file or directory."),
         (["diamond C", "diamond C", "-o", "x.xyz"], "two prototypes give the same cells (diamond_C-0000-"),

@@ -149,7 +149,7 @@ def test_many_targets_are_followed_by_a_fair_sample_and_other_objectives_refuse_
     found = suggest(rigidity, targets, candidates, 2, column="lpr")
     np.testing.assert_array_equal(found.followed, np.arange(0, 20_000, 8))
     np.testing.assert_allclose(found.lpr[0], MEANS["mean"](rigidity.lpr(targets)), rtol=1e-10)
-    with pytest.raises(InvalidInputError, match="'lowest' takes at most 10000 targets, and there are more; ask for"):
+    with pytest.raises(InvalidInputError, match="'lowest' allows at most 10000 targets, and there are more; use the"):
         suggest(rigidity, targets, candidates, 2, objective="lowest")
     said: list[str] = []
     suggest(rigidity, targets, candidates, 2, objective="lowest", loosest=50, announce=said.append)
@@ -216,7 +216,7 @@ def test_blind_targets_are_counted_and_not_ranked() -> None:
     first = str(suggest(model, [*silicon(1), *far, *far], silicon(4, seed=40), 2)).splitlines()[0]
     assert first.startswith("blind     most targets, ")
     assert "fit --active-from" in first
-    with pytest.raises(InvalidInputError, match="8 of 8 targets are unlike all that the active set knows"):
+    with pytest.raises(InvalidInputError, match="8 of 8 targets are unlike the active set"):
         suggest(model, far, silicon(1), 1)
     without = SparseKernelModel.from_arrays(np.eye(4), [14] * 4, [0, 0, 1, 1], n_active=4, regularizer=1e-3)
     assert without.has_reference or without.descriptor is None
@@ -241,7 +241,7 @@ def test_each_species_or_frame_weighs_the_same_if_that_is_asked_for() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "neither n nor cost_budget is given"),
+        ({}, "neither n nor cost_budget was given"),
         ({"n": 0}, "n is 0; it must be at least 1"),
         ({"n": 1, "objective": "best"}, "objective is 'best'; it must be one of mean, log, lowest"),
         ({"n": 1, "column": "variance"}, "column is 'variance'; it must be 'lpr' or 'lpr_held'"),
@@ -390,7 +390,7 @@ def test_the_command_that_is_printed_fits_the_model_that_was_predicted(kind: str
     succeed("fit", tmp_path / "train.xyz", "-o", tmp_path / "m.lpr", *of_soap, *settings)
     files = ["--targets", tmp_path / "film.xyz", "--candidates", tmp_path / "pool.xyz", "-o", tmp_path / "next.xyz"]
     printed = succeed("suggest", tmp_path / "m.lpr", *files, "-n", "2", "--largest-residual", "1").output
-    arguments = shlex.split(printed.split("then: lpr-fast ")[1])
+    arguments = shlex.split(printed.split("then run: lpr-fast ")[1])
     arguments[arguments.index("new.lpr")] = str(tmp_path / "new.lpr")
     succeed(*arguments, *of_soap)
     targets = ase.io.read(tmp_path / "film.xyz", ":")

@@ -110,7 +110,7 @@ def test_unknown_species_are_nan_in_every_sink(model: SparseKernelModel, tmp_pat
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({"sinks": ["out.txt"]}, "must end in .h5"),
+        ({"sinks": ["out.txt"]}, "give a name that ends in .h5"),
         ({"sinks": []}, "the outputs are none; give at least one"),
         ({"sinks": ["a.h5", "./a.h5"]}, "each of them once"),
         ({"sinks": ["no/a.h5"]}, "does not exist; make it first"),
@@ -153,7 +153,7 @@ def test_the_hash_is_that_of_the_model_file(model: SparseKernelModel, frames: li
 
 
 def test_frames_without_a_file_need_outputs(model: SparseKernelModel, frames: list[Atoms]) -> None:
-    with pytest.raises(InvalidInputError, match="no file name to derive outputs from"):
+    with pytest.raises(InvalidInputError, match="outputs cannot be named after frames in memory"):
         score_trajectory(model, frames)
 
 

@@ -1,4 +1,4 @@
-"""Numbers of atoms under two models, and how they are distributed."""
+"""Scores of atoms under two models, and their distribution."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from ._distribution import Distribution
 
 Indices = NDArray[np.int64]
 
-# Columns of scores that are taken from both models, if both have them.
+# Scores that are compared, if both models have them.
 _OF_BOTH = ("lpr", "lpr_held", "variance", "sigma", "residual", "local_energy", "spread")
 
-#: Columns that say how the second model differs from the first.
+#: Columns of changes.
 CHANGES = ("enhancement", "enhancement_held", "variance_ratio", "spread_ratio")
 
 
 @dataclass(frozen=True)
 class ComparedAtoms(Columns):
-    """Numbers of atoms under a first model, a, and a second one, b, each of shape (n_atoms,).
+    """Scores of atoms under a first model, a, and a second one, b, each of shape (n_atoms,).
 
-    The arrays that there are, by their names, make a dictionary too, as those of `Scores`.
+    It is also a mapping from names to the arrays that are not None, as `Scores` is.
 
     Attributes
     ----------
@@ -38,16 +38,16 @@ class ComparedAtoms(Columns):
     lpr_a, lpr_b : numpy.ndarray
         Local prediction rigidity.
     enhancement : numpy.ndarray
-        lpr_b / lpr_a - 1: 0 where nothing changes. NaN where both are infinite.
+        lpr_b / lpr_a - 1: 0 without a change, NaN if both are infinite.
     lpr_held_a, lpr_held_b, enhancement_held : numpy.ndarray or None
-        The same with the means of the species held; None unless both models hold something.
+        The same for the held LPR; None unless both models have it.
     variance_a, variance_b, variance_ratio : numpy.ndarray
-        Subset-of-regressors variance mu / LPR, and that of b in parts of that of a.
+        Subset-of-regressors variance mu / LPR, and the ratio b / a.
     sigma_a, sigma_b, residual_a, residual_b, local_energy_a, local_energy_b : numpy.ndarray or None
         As in `Scores`; None unless both models have them.
     spread_a, spread_b, spread_ratio : numpy.ndarray or None
-        Standard deviation of the local energy over the members of each model's committee, and that of b in parts of
-        that of a; None unless both models have members.
+        Standard deviation of the local energy over the members of the committee, and the ratio b / a; None unless
+        both models have members.
     """
 
     frame: Indices
@@ -73,7 +73,7 @@ class ComparedAtoms(Columns):
     spread_ratio: Array | None
 
     def distributions(self) -> dict[str, Distribution]:
-        """Mean and quantiles of the columns that say what changed: `enhancement`, `variance_ratio` and the like."""
+        """Mean and quantiles of the columns of changes: `enhancement`, `variance_ratio`, ..."""
         return {name: Distribution.of(self[name]) for name in CHANGES if name in self}
 
     def by_species(self) -> dict[int, dict[str, Distribution]]:

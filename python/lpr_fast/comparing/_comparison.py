@@ -1,4 +1,4 @@
-"""What two models say of the same atoms."""
+"""Two models on the same atoms."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Comparison(ComparedAtoms):
-    """What two models say of every atom of some frames: the columns of `ComparedAtoms`, and what they come from.
+    """Scores of two models for every atom of some frames: the columns of `ComparedAtoms`, models and frames.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Comparison(ComparedAtoms):
     frames : list of ase.Atoms
         The frames.
     differences : Differences
-        What else than the training structures differs between the models.
+        Differences between the models other than their training structures.
     """
 
     models: tuple[StructureModel, StructureModel]
@@ -44,7 +44,7 @@ class Comparison(ComparedAtoms):
 
     @property
     def same_active_set(self) -> bool | None:
-        """Whether the models have the same active environments; None where one of them has none."""
+        """Whether the models have the same active set; None if one of them has none."""
         return self.differences.same_active_set
 
     def nearest(
@@ -55,18 +55,18 @@ class Comparison(ComparedAtoms):
         model: StructureModel | None = None,
         n_threads: int = 0,
     ) -> NearestAtoms:
-        """The atoms of all frames together that are most similar to given environments.
+        """The atoms of all frames that are most similar to given environments.
 
-        An atom is as similar as its largest kernel with an environment of its species.
+        The similarity of an atom is its largest kernel with an environment of its species.
 
         Parameters
         ----------
         environments : ase.Atoms, iterable of them, or array_like of int, shape (n, 2)
             Structures, of which all atoms count, or pairs of frame and atom of this comparison.
         k : int
-            How many atoms; all if there are fewer.
+            Number of atoms; all if there are fewer.
         model : StructureModel, optional
-            Whose kernel it is; the second by default. A linear model's is the scalar product of normalised features.
+            Model with the kernel; the second by default. For a linear model, the scalar product of normalised features.
         n_threads : int
             See `Rigidity`.
 
@@ -77,7 +77,7 @@ class Comparison(ComparedAtoms):
         Raises
         ------
         InvalidInputError
-            For environments that the model cannot describe, and pairs that there are not.
+            For environments that the model cannot describe, and unknown pairs.
         """
         return nearest_atoms(self, environments, k, model or self.models[1], as_count("n_threads", n_threads))
 
@@ -93,7 +93,7 @@ class Comparison(ComparedAtoms):
         InvalidInputError
             For other suffixes, and files that cannot be written.
         MissingPackageError
-            Where matplotlib or h5py are missing.
+            If matplotlib or h5py is missing.
         """
         from ._files import write
 
@@ -105,38 +105,38 @@ class Comparison(ComparedAtoms):
         Parameters
         ----------
         path : path
-            A picture (``.png``, ``.pdf``, ``.svg``), or a file for chemiscope (``.chemiscope.json``, ``.gz`` behind
-            it).
+            A picture (``.png``, ``.pdf``, ``.svg``), or a file for chemiscope (``.chemiscope.json``,
+            ``.chemiscope.json.gz``).
         n_environments, seed, n_threads
             As for `environment_map`, of the second model.
 
         Raises
         ------
         InvalidInputError
-            For other names.
+            For other suffixes.
         MissingPackageError
-            Without scikit-learn, matplotlib or chemiscope.
+            If scikit-learn, matplotlib or chemiscope is missing.
         """
         from ._map import map_comparison
 
         return map_comparison(self, Path(path), n_environments, seed, as_count("n_threads", n_threads))
 
     def plot(self, path: str | PathLike[str], *, nearest: NearestAtoms | None = None) -> Path:
-        """Draw LPR under both models, the distribution of its change, and what changes near given environments.
+        """Draw the LPR under both models, its change by species, and its change near given environments.
 
         Parameters
         ----------
         path : path
             A ``.png``, ``.pdf`` or ``.svg`` file.
         nearest : NearestAtoms, optional
-            What `nearest` gave.
+            Result of `nearest`.
 
         Raises
         ------
         InvalidInputError
             For other suffixes.
         MissingPackageError
-            Without matplotlib.
+            If matplotlib is missing.
         """
         from ._picture import plot_comparison
 
@@ -144,17 +144,17 @@ class Comparison(ComparedAtoms):
 
 
 def compare(a: StructureModel, b: StructureModel, frames: Iterable[Atoms], *, n_threads: int = 0) -> Comparison:
-    """Compare what two models say of every atom: how much more rigid the second makes each prediction.
+    """Compare two models on the same atoms: how much more rigid the second makes each prediction.
 
-    Where the models share the descriptor, atoms are described once.
+    If the models share the descriptor, atoms are described once.
 
     Parameters
     ----------
     a, b : SparseKernelModel or LinearModel
-        The first model, and the second, as after a change of the training set. Fit them with the same active set
-        (``active_set=a``, or `TrainingRows.fit`) to see the training set alone.
+        The first and the second model, for example before and after a change of the training set. Fit them with the
+        same active set (``active_set=a``, or `TrainingRows.fit`) to see the effect of the training set alone.
     frames : iterable of ase.Atoms
-        Any iterable, or a single structure; the comparison keeps them.
+        Structures; the comparison keeps them.
     n_threads : int
         See `Rigidity`.
 
@@ -195,7 +195,7 @@ def _empty(a: StructureModel, b: StructureModel) -> dict[str, Any]:
 def _described_once(
     a: StructureModel, b: StructureModel, frames: Iterable[Atoms], n_threads: int
 ) -> Iterator[dict[str, Any]]:
-    """Pieces of frames, as far as they are described together."""
+    """Columns of pieces of frames, described once."""
     for piece in a.pipeline.pieces(frames, "error"):
         features = a.pipeline.features(piece, n_threads)
         numbers = piece.numbers.astype(np.int64)
@@ -206,7 +206,7 @@ def _described_once(
 def _one_after_the_other(
     a: StructureModel, b: StructureModel, frames: Iterable[Atoms], n_threads: int
 ) -> Iterator[dict[str, Any]]:
-    """Whole frames."""
+    """Columns of whole frames, described by both models."""
     for batch, of_a in a._scored_batches(frames, "error", n_threads):
         of_b = b.score(batch, n_threads=n_threads)
         species = np.concatenate([frame.numbers for frame in batch]).astype(np.int64)

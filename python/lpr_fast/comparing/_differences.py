@@ -15,14 +15,14 @@ from ..models._scores import LOSS_NAMES
 
 @dataclass(frozen=True)
 class Differences:
-    """What two models have in common.
+    """The differences of two models.
 
     Attributes
     ----------
     same_descriptor, same_kernel, same_regularizer : bool
         Whether features, kind and power of the kernel, and mu are the same.
     same_active_set : bool or None
-        Whether the active environments are; None where one of the models has none.
+        Whether the active environments are the same; None if one of the models has none.
     regularizers : tuple of float
         mu of both.
     """
@@ -35,30 +35,32 @@ class Differences:
 
     @property
     def are_none(self) -> bool:
-        """Whether all is the same, so that what changes is the work of the training structures."""
+        """Whether the models differ in their training structures only."""
         return self.same_descriptor and self.same_kernel and self.same_regularizer and self.same_active_set is not False
 
     def sentences(self) -> Iterator[str]:
-        """What differs, and what it means for the comparison."""
+        """Sentences about the differences and their meaning for the comparison."""
         if self.are_none:
-            yield "all but the training set is the same (descriptor, kernel, active set, regularizer, loss)"
+            yield (
+                "the models differ in their training sets only (same descriptor, kernel, active set, regularizer, loss)"
+            )
             return
         if not self.same_descriptor:
-            yield "the descriptors differ: the models see different environments, and all changes mix with that"
+            yield "the descriptors differ, so changes come from the descriptor too"
         if not self.same_kernel:
-            yield "the kernels differ: variances are in units of different priors"
+            yield "the kernels differ, so variances are in units of different priors"
         if not self.same_regularizer:
             first, second = self.regularizers
             yield f"the regularizers differ ({first:.3g}, {second:.3g}): a larger one makes all predictions more rigid"
         if self.same_active_set is False and self.same_descriptor:
             yield (
-                "the active sets differ: another one moves rigidities by some percent on its own; fit the second model "
-                "with that of the first (active_set=, --active-set) to see the training sets alone"
+                "the active sets differ, which alone changes rigidities by some percent; fit the second model with the "
+                "active set of the first (active_set=, --active-set) to see the effect of the training sets"
             )
 
 
 def differences(a: StructureModel, b: StructureModel) -> Differences:
-    """What two models have in common.
+    """The differences of two models.
 
     Raises
     ------
@@ -67,7 +69,7 @@ def differences(a: StructureModel, b: StructureModel) -> Differences:
     """
     if a.loss != b.loss:
         raise InvalidInputError(
-            f"the first model squares errors of {LOSS_NAMES[a.loss]}, the second of {LOSS_NAMES[b.loss]}, and their "
+            f"the first model has a loss on {LOSS_NAMES[a.loss]}, the second on {LOSS_NAMES[b.loss]}, so their "
             "rigidities have different scales; fit both with the same loss."
         )
     return Differences(
@@ -80,7 +82,7 @@ def differences(a: StructureModel, b: StructureModel) -> Differences:
 
 
 def share_features(a: StructureModel, b: StructureModel) -> bool:
-    """Whether features of the one are those of the other."""
+    """Whether both models have the same features."""
     return a.descriptor == b.descriptor and a.species == b.species and a._outside is b._outside
 
 

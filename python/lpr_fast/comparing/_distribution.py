@@ -1,4 +1,4 @@
-"""How numbers of atoms are distributed."""
+"""Mean and quantiles of the scores of atoms."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Distribution:
     Attributes
     ----------
     n, n_left_out : int
-        Finite numbers, and others: infinite or NaN.
+        Number of finite values, and of infinite values and NaN.
     mean, low, first_quartile, median, third_quartile, high : float
-        Of the finite ones; `low` and `high` are quantiles of 5 and 95 %. NaN where there is none.
+        Of the finite values; `low` and `high` are the 5 % and 95 % quantiles. NaN without any.
     """
 
     n: int
@@ -34,7 +34,7 @@ class Distribution:
 
     @classmethod
     def of(cls, values: Array) -> Distribution:
-        """Of an array."""
+        """The distribution of an array."""
         finite = values[np.isfinite(values)]
         if not len(finite):
             return cls(0, len(values), *[float("nan")] * 6)

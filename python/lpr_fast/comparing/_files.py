@@ -1,4 +1,4 @@
-"""A comparison in files."""
+"""Files of a comparison."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ Indices = NDArray[np.int64]
 
 PICTURES = (".png", ".pdf", ".svg")
 
-# What the table says of each frame and species, by columns.
+# Columns of the table, which has their medians for each frame and species.
 _MEDIANS = ("lpr_a", "lpr_b", "lpr_held_a", "lpr_held_b", *CHANGES)
 
 
 def check_suffix(path: Path) -> None:
-    """Throw for a name that does not say what to write.
+    """Refuse names with other suffixes.
 
     Raises
     ------
@@ -39,8 +39,7 @@ def check_suffix(path: Path) -> None:
     """
     if path.suffix not in (*_WRITERS, *PICTURES) and not path.name.endswith(SUFFIXES):
         raise InvalidInputError(
-            f"{path} must end in .csv, .npz, .h5, .hdf5, .xyz, .extxyz, .png, .pdf, .svg, .chemiscope.json or "
-            ".chemiscope.json.gz; that decides what is written."
+            f"{path} has no known format; give a name that ends in {', '.join((*_WRITERS, *PICTURES, *SUFFIXES))}."
         )
 
 
@@ -79,7 +78,7 @@ def _groups(comparison: Comparison) -> Iterator[tuple[int, int, Indices]]:
 
 
 def _finite(function: Callable[[Indices], float], values: np.ndarray) -> str:
-    """Of the finite values; nothing where there is none."""
+    """A function of the finite values, as text; empty without any."""
     finite = values[np.isfinite(values)]
     return repr(float(function(finite))) if len(finite) else ""
 

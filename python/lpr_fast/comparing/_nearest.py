@@ -30,7 +30,7 @@ class NearestAtoms(ComparedAtoms):
     Attributes
     ----------
     similarity : numpy.ndarray
-        Largest kernel with one of the given environments: 1 for the same one.
+        Largest kernel with one of the given environments; 1 for an identical one.
     """
 
     similarity: Array
@@ -41,7 +41,7 @@ def nearest_atoms(
 ) -> NearestAtoms:
     """See `Comparison.nearest`."""
     if as_count("k", k) < 1:
-        raise InvalidInputError(f"k is {k}; ask for one atom at least.")
+        raise InvalidInputError(f"k is {k}; it must be at least 1.")
     if not len(comparison):
         raise InvalidInputError("there are no atoms to choose from; compare the models for some frames.")
     wanted = _wanted(comparison, environments, model, n_threads)
@@ -55,7 +55,7 @@ def nearest_atoms(
 def _wanted(
     comparison: Comparison, environments: Iterable[Atoms] | ArrayLike, model: StructureModel, n_threads: int
 ) -> Prototypes:
-    """What atoms are compared with."""
+    """The environments to compare with."""
     from ase import Atoms
 
     given: Any = [environments] if isinstance(environments, Atoms) else environments
@@ -71,9 +71,12 @@ def _wanted(
 
 
 def _places(comparison: Comparison, given: ArrayLike) -> Indices:
-    """Pairs of frame and atom that there are."""
+    """Checked pairs of frame and atom."""
     pairs = as_pairs("environments", given)
     for f, i in pairs.tolist():
         if not (0 <= f < len(comparison.frames) and 0 <= i < len(comparison.frames[f])):
-            raise InvalidInputError(f"environments name atom {i} of frame {f}, which was not compared.")
+            raise InvalidInputError(
+                f"environments has atom {i} of frame {f}, which was not compared; give pairs of frame and atom of "
+                "this comparison."
+            )
     return pairs

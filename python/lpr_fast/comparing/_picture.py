@@ -1,4 +1,4 @@
-"""A picture of two models beside one another."""
+"""A picture of two models on the same atoms."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ._comparison import Comparison
     from ._nearest import NearestAtoms
 
-# Points of one species that are drawn; of more, evenly spaced ones.
+# Largest number of points of one species; of more atoms, every k-th is drawn.
 _POINTS = 5000
 
 

@@ -1,4 +1,4 @@
-"""Candidates of a suggestion: their rows, where they come from, and what they cost."""
+"""Candidates of a suggestion: their rows, sources and costs."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from ._label_rows import Labels, described_totals
 if TYPE_CHECKING:
     from ase import Atoms
 
-#: What a candidate costs: a function of it, or an array.
+#: Costs of candidates: a function of a structure, or an array.
 Costs: TypeAlias = "Callable[[Atoms], float] | ArrayLike"
 
-#: Where a candidate comes from: the key of `Atoms.info` that says so, or a list of names.
+#: Sources of candidates: a key of `Atoms.info`, or a list of names.
 Sources: TypeAlias = str | Sequence[Any]
 
 
@@ -35,13 +35,13 @@ class Pool:
     Attributes
     ----------
     blocks : Blocks
-        What each adds to the data: rows times the roots of their weights, whitened.
+        Whitened rows of each, times the roots of their weights.
     points : numpy.ndarray, shape (n, D)
-        What tells how far apart two are: mean features of their atoms.
+        Points for farthest-point sampling: mean features of the atoms.
     costs : numpy.ndarray, shape (n,)
-        What each costs.
+        Costs.
     sources : list of str
-        Where each comes from.
+        Sources.
     """
 
     blocks: Blocks
@@ -51,11 +51,11 @@ class Pool:
 
     @property
     def source_numbers(self) -> Indices:
-        """The same source, the same number."""
+        """Number of the source of each candidate."""
         return np.unique(np.array(self.sources), return_inverse=True)[1]
 
     def farthest_order(self, n_threads: int, count: int) -> Indices:
-        """Farthest points, from the one that is farthest from the mean of all."""
+        """Candidates in farthest-point order, beginning with the one that is farthest from the mean."""
         middle = self.points - self.points.mean(axis=0)
         first = int(np.argmax((middle * middle).sum(axis=1)))
         return np.array(_core.farthest_points(self.points, count, first, 0.0, n_threads), dtype=np.int64)
@@ -70,7 +70,7 @@ def pool_of_frames(
     costs: Costs | None,
     sources: Sources | None,
 ) -> Pool:
-    """Structures, of which each adds a row for every label that it would bring.
+    """Candidates from structures, each with a row for every label.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def pool_of_rows(
     costs: ArrayLike | None,
     sources: Sequence[Any] | None,
 ) -> Pool:
-    """Rows, one or more for each candidate; how far apart candidates are is told by the sums of their rows.
+    """Candidates from rows, one or more for each; their points are the sums of their rows.
 
     Raises
     ------

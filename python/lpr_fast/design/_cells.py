@@ -18,7 +18,7 @@ _VACUUM = 15.0
 
 
 def periodic_plane(crystal: Atoms) -> Array:
-    """The projector, (3, 3), on the space that the periodic cell vectors span: all of it, a plane, or a line."""
+    """The projector, shape (3, 3), on the span of the periodic cell vectors."""
     directions: list[Array] = []
     for vector in crystal.cell.array[crystal.pbc]:
         left = vector - sum((d @ vector) * d for d in directions)
@@ -27,7 +27,7 @@ def periodic_plane(crystal: Atoms) -> Array:
 
 
 def with_vacuum(crystal: Atoms) -> Atoms:
-    """The same crystal, periodic in all directions: there is vacuum in those in which it was not."""
+    """The crystal with vacuum in the directions in which it is not periodic, then periodic in all."""
     for axis in np.flatnonzero(~crystal.pbc).tolist():
         crystal.center(vacuum=_VACUUM / 2.0, axis=axis)  # type: ignore[no-untyped-call]
     crystal.pbc = True
@@ -35,14 +35,14 @@ def with_vacuum(crystal: Atoms) -> Atoms:
 
 
 def compact(crystal: Atoms, plane: Array, n_atoms: int) -> Atoms:
-    """The repetition of at most so many atoms whose images are farthest from one another; no longer than that takes.
+    """The most compact repetition of at most `n_atoms` atoms: its images are farthest apart.
 
     The given, the primitive and the conventional cell are repeated along their vectors; a layer's in its plane.
 
     Raises
     ------
     InvalidInputError
-        If there is no cell of so few atoms.
+        If all cells have more atoms.
     """
     is_layer = not np.allclose(plane, np.eye(3))
     cells = [crystal] if is_layer else [crystal, *standard_cells(crystal)]
@@ -59,7 +59,7 @@ def compact(crystal: Atoms, plane: Array, n_atoms: int) -> Atoms:
 
 
 def strained(crystal: Atoms, strain: Array) -> Atoms:
-    """X -> (1 + e) x, with the atoms wrapped into the cell."""
+    """The crystal x -> (1 + e) x, with the atoms wrapped into the cell."""
     found = crystal.copy()  # type: ignore[no-untyped-call]
     found.set_cell(crystal.cell.array @ (np.eye(3) + strain).T, scale_atoms=True)
     found.wrap(eps=1e-9)
@@ -67,7 +67,7 @@ def strained(crystal: Atoms, strain: Array) -> Atoms:
 
 
 def random_strain(largest: float, seed: int, number: int) -> Array:
-    """Principal strains drawn evenly from +-`largest`, along directions drawn evenly from all."""
+    """Uniform principal strains in +-`largest`, along uniform random directions: (3, 3)."""
     rng = np.random.default_rng([seed, number])
     principal = rng.uniform(-largest, largest, 3)
     w, x, y, z = _unit(rng.standard_normal(4))
@@ -91,7 +91,7 @@ def _leaves(cell: Atoms, plane: Array) -> NDArray[np.bool_]:
 
 
 def _repetitions(most: int, repeatable: NDArray[np.bool_]) -> Iterator[tuple[int, int, int]]:
-    """All ways to repeat a cell at most so many times."""
+    """All repetitions of a cell with at most `most` copies."""
     a_most, b_most, c_most = (most if may else 1 for may in repeatable)
     for a in range(1, min(a_most, most) + 1):
         for b in range(1, min(b_most, most // a) + 1):

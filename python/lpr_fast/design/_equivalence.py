@@ -1,4 +1,4 @@
-"""Which atoms of a crystal are equivalent, which strains keep them so, and how far their features differ."""
+"""Equivalent atoms of a crystal, strains that keep them equivalent, and differences of their features."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from ..descriptors._elements import symbol
 
 Rotations = NDArray[np.int64]
 
-# Å within which atoms are found at the same place.
+# Tolerance of positions in Å.
 _TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
 class Symmetry:
-    """What spglib says of a crystal.
+    """The symmetry of a crystal, from spglib.
 
     Attributes
     ----------
     space_group : str
-        Symbol and number.
+        Symbol and number of the space group.
     orbits : numpy.ndarray of int, shape (n_atoms,)
         The same number for equivalent atoms.
     """
@@ -36,29 +36,29 @@ class Symmetry:
     orbits: NDArray[np.int64]
 
     def kinds(self, numbers: NDArray[Any]) -> dict[int, int]:
-        """How many kinds of atoms there are of each species."""
+        """Number of inequivalent atoms of each species."""
         return {s: len(np.unique(self.orbits[numbers == s])) for s in np.unique(numbers).tolist()}
 
 
 def symmetry_of(crystal: Atoms) -> Symmetry:
-    """Space group, and which atoms are equivalent.
+    """Space group and equivalent atoms of a crystal.
 
     Raises
     ------
     InvalidInputError
         For a crystal in which no symmetry can be found.
     MissingPackageError
-        Without spglib.
+        If spglib is missing.
     """
     found = _dataset(_cell_of(crystal))
     return Symmetry(f"{found.international} ({found.number})", np.asarray(found.equivalent_atoms, dtype=np.int64))
 
 
 def kept_rotations(crystal: Atoms) -> Array:
-    """Rotations, shape (g, 3, 3), that a strain has to commute with so that equivalent atoms stay equivalent.
+    """Rotations, shape (g, 3, 3), with which a strain must commute so that equivalent atoms stay equivalent.
 
-    Translations and inversions survive any strain, x -> F x. Where they alone do not make equivalent atoms equivalent,
-    the smallest group that does is taken, of those that one more operation generates, or else the whole group.
+    Translations and inversions survive any strain x -> F x. If they do not suffice to make equivalent atoms equivalent,
+    the result is the smallest sufficient group that one more operation generates, or else the whole group.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def kept_rotations(crystal: Atoms) -> Array:
 
 
 def standard_cells(crystal: Atoms) -> list[Atoms]:
-    """The primitive and the conventional cell of a crystal, not turned."""
+    """The primitive and the conventional cell of a crystal, without a rotation."""
     cells = [_standard(crystal, is_primitive=is_primitive) for is_primitive in (True, False)]
     return [Atoms(numbers, scaled_positions=places, cell=vectors, pbc=True) for vectors, places, numbers in cells]
 
@@ -98,7 +98,7 @@ def spread(features: Array, numbers: NDArray[Any]) -> dict[int, float]:
 
 
 def differences(kinds: dict[int, int], spreads: dict[int, float]) -> str:
-    """What of a crystal is not equivalent, for a message: "2 kinds of C whose features differ by 0.23"."""
+    """The inequivalent atoms, for a message: "2 kinds of C whose features differ by 0.23"."""
     return ", ".join(
         f"{count} kinds of {symbol(s)} whose features differ by {spreads[s]:.2g}"
         for s, count in kinds.items()
@@ -115,24 +115,24 @@ def _cell_of(crystal: Atoms) -> tuple[Array, Array, NDArray[Any]]:
 
 
 def _dataset(cell: tuple[Array, Array, NDArray[Any]]) -> Any:
-    return _asked("get_symmetry_dataset", cell, symprec=_TOLERANCE)
+    return _spglib("get_symmetry_dataset", cell, symprec=_TOLERANCE)
 
 
 def _standard(crystal: Atoms, *, is_primitive: bool) -> tuple[Array, Array, NDArray[Any]]:
-    """The primitive or the conventional cell of the same crystal, not turned."""
-    cell: tuple[Array, Array, NDArray[Any]] = _asked(
+    """The primitive or the conventional cell of the same crystal, without a rotation."""
+    cell: tuple[Array, Array, NDArray[Any]] = _spglib(
         "standardize_cell", _cell_of(crystal), to_primitive=is_primitive, no_idealize=True, symprec=_TOLERANCE
     )
     return cell
 
 
-def _asked(function: str, *given: Any, **options: Any) -> Any:
-    """What a function of spglib answers; it tells of failures by None or by its exception, as versions differ."""
+def _spglib(function: str, *given: Any, **options: Any) -> Any:
+    """Result of a function of spglib; depending on its version, it fails with None or with an exception."""
     try:
         import spglib
     except ImportError as error:
         raise MissingPackageError(
-            "symmetries are found by the package spglib; install it with: pip install 'lpr-fast[fit]'"
+            "symmetries need the package spglib; install it with: pip install 'lpr-fast[fit]'"
         ) from error
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -148,7 +148,7 @@ def _asked(function: str, *given: Any, **options: Any) -> Any:
 
 
 def _images(vectors: Array, places: Array, rotation: Rotations, translation: Array) -> NDArray[np.int64]:
-    """The atom that an operation takes each atom to."""
+    """The image of each atom under an operation."""
     moved = places @ rotation.T + translation
     apart = moved[:, None, :] - places[None, :, :]
     distances = np.linalg.norm((apart - np.round(apart)) @ vectors, axis=2)
@@ -156,7 +156,7 @@ def _images(vectors: Array, places: Array, rotation: Rotations, translation: Arr
 
 
 def _n_orbits(images: NDArray[np.int64]) -> int:
-    """Sets of atoms that permutations (n_operations, n_atoms) connect."""
+    """Number of orbits under permutations (n_operations, n_atoms)."""
     orbits = np.arange(images.shape[1])
     while True:
         lowest = np.minimum(orbits, orbits[images].min(axis=0))
@@ -168,7 +168,7 @@ def _n_orbits(images: NDArray[np.int64]) -> int:
 
 
 def _generated(generators: Rotations) -> Rotations:
-    """The group of integer matrices that some generate, up to their signs: strains do not see them."""
+    """The group of integer matrices that some generate, up to signs, which do not matter for strains."""
     found = {_unsigned(np.eye(3, dtype=np.int64))}
     while True:
         products = {_unsigned(np.reshape(g, (3, 3)) @ h) for g in found for h in generators}

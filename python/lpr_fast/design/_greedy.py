@@ -1,7 +1,7 @@
-"""Choosing candidates one by one, each with those before it in H, and what any other choice would do.
+"""Greedy choice of candidates, each with all earlier ones in H, and the effect of other choices.
 
-A candidate is a block of rows. When it is taken, all others are conditioned on it (`_conditioning`): that is exact, and
-costs r operations for each row of both.
+A candidate is a block of rows. When it is taken, all others are conditioned on it (`_conditioning`), which is exact and
+costs r operations for each pair of rows.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from .._whitening import squared_norms
 
 Indices = NDArray[np.int64]
 
-#: What is made smaller of the variances of the targets: their mean, that of their logarithms, or the largest.
+#: What to lower: the mean of the variances of the targets, the mean of their logarithms, or the largest variance.
 Objective: TypeAlias = Literal["mean", "log", "lowest"]
 OBJECTIVES: tuple[Objective, ...] = ("mean", "log", "lowest")
 
-# Hypothetical forms that exist at a time.
+# Largest number of quadratic forms in memory.
 _BLOCK_VALUES = 2**22
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """Rows of candidates, those of one behind those of another.
+    """Rows of candidates, candidate by candidate.
 
     Attributes
     ----------
     rows : numpy.ndarray, shape (n_rows, r)
     first : numpy.ndarray of int, shape (n + 1,)
-        Where the rows of each candidate begin, and where the last ones end.
+        First row of each candidate, and the number of all rows.
     """
 
     rows: Array
@@ -57,11 +57,11 @@ class Blocks:
         return np.diff(self.first)
 
     def of(self, candidate: int) -> slice:
-        """Which rows are those of a candidate."""
+        """The rows of a candidate."""
         return slice(int(self.first[candidate]), int(self.first[candidate + 1]))
 
     def numbers(self, candidates: Indices) -> Indices:
-        """The rows of some candidates, one candidate after the other."""
+        """Numbers of the rows of some candidates, candidate by candidate."""
         nothing = np.zeros(0, dtype=np.int64)
         return np.concatenate([nothing, *(np.arange(self.first[c], self.first[c + 1]) for c in candidates.tolist())])
 
@@ -71,15 +71,15 @@ class Blocks:
 
 
 class State(Protocol):
-    """Targets and candidates, with the candidates in H that were taken so far."""
+    """Targets and candidates, with the candidates that were taken so far in H."""
 
     @property
     def form(self) -> float:
-        """The mean that the objective takes of the targets' forms."""
+        """The mean of the quadratic forms of the targets, by the objective."""
         ...
 
     def gains(self) -> Array:
-        """How much smaller each candidate would make it."""
+        """By how much each candidate would lower `form`."""
         ...
 
     def take(self, candidate: int) -> None:
@@ -91,7 +91,7 @@ class State(Protocol):
         ...
 
     def only(self, candidates: Indices) -> State:
-        """The same targets, and some of the candidates."""
+        """A copy with some of the candidates."""
         ...
 
 
@@ -116,7 +116,7 @@ class MeanState:
 
     @classmethod
     def of(cls, blocks: Blocks, moments: Array, n_threads: int) -> MeanState:
-        """Candidates, and G, whose weights add up to one; both are used as they are."""
+        """The state of candidates and G (weights with sum 1), without copies."""
         return cls(blocks, row_products(blocks.rows, moments, n_threads), moments, n_threads)
 
     @property
@@ -164,7 +164,7 @@ class MeanState:
 
 @dataclass
 class RowsState:
-    """Any mean of the forms of not too many targets.
+    """Any mean of the forms of a limited number of targets.
 
     Attributes
     ----------
@@ -175,7 +175,7 @@ class RowsState:
     along : numpy.ndarray, shape (n_rows, n_targets)
         Products of the two.
     weights : numpy.ndarray, shape (n_targets,)
-        Of the targets, one in all.
+        Weights of the targets, with sum 1.
     """
 
     blocks: Blocks
@@ -187,7 +187,7 @@ class RowsState:
 
     @classmethod
     def of(cls, blocks: Blocks, targets: Array, weights: Array, objective: Objective, n_threads: int) -> RowsState:
-        """Candidates, and targets, whose weights add up to one; both are used as they are."""
+        """The state of candidates and targets (weights with sum 1), without copies."""
         return cls(blocks, targets, row_products(blocks.rows, targets, n_threads), weights, objective, n_threads)
 
     @property
@@ -273,20 +273,20 @@ def mean_form(forms: Array, weights: Array, objective: Objective) -> Array:
 
 @dataclass(frozen=True)
 class Budget:
-    """How many candidates may be chosen.
+    """Limits on the choice of candidates.
 
     Attributes
     ----------
     n : int or None
-        So many.
+        Largest number of candidates.
     cost : float or None
-        So many that their costs add up to no more.
+        Largest sum of costs.
     costs : numpy.ndarray, shape (n_candidates,)
-        What each costs.
+        Costs of the candidates.
     sources : numpy.ndarray of int, shape (n_candidates,)
-        Where each comes from.
+        Number of the source of each candidate.
     max_per_source : int or None
-        So many of each source.
+        Largest number of candidates from one source.
     """
 
     n: int | None
@@ -296,7 +296,7 @@ class Budget:
     max_per_source: int | None
 
     def allows(self, taken: list[int]) -> NDArray[np.bool_]:
-        """Which candidates may come next."""
+        """The candidates that may come next."""
         free = np.ones(len(self.costs), dtype=bool)
         free[taken] = False
         if self.n is not None and len(taken) >= self.n:
@@ -309,7 +309,7 @@ class Budget:
         return free
 
     def first_of(self, order: Indices) -> list[int]:
-        """Candidates in an order, those left out that the budget does not allow."""
+        """Candidates in an order, without those that the budget does not allow."""
         taken: list[int] = []
         free = self.allows(taken)
         for candidate in order.tolist():
@@ -322,9 +322,10 @@ class Budget:
 
 
 def choose(state: State, budget: Budget) -> tuple[list[int], list[float]]:
-    """The best candidate, the best one with it in H, and so on; of equal ones the first. And the forms after each step.
+    """Choose the best candidate, then the best one with it in H, and so on; also return `form` after each step.
 
-    With a budget of costs, the best is what gains most for its cost. Ends before the budget does where nothing gains.
+    The first of equal candidates is chosen. With a budget of costs, the best has the largest gain per cost. The choice
+    ends early if no candidate has a gain.
     """
     taken: list[int] = []
     forms = [state.form]

@@ -1,4 +1,4 @@
-"""Rows that the labels of structures would bring: of energies, forces and virials, with the weights of their noise."""
+"""Rows of the labels of structures (energies, forces, virials), with the weights of their noise."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from ..atoms.predictions._described import described
 if TYPE_CHECKING:
     from ase import Atoms
 
-#: Standard deviations of the labels that candidates would bring: those of a fit's `sigma`.
+#: Standard deviations of the labels of candidates, as `sigma` of a fit.
 Sigma: TypeAlias = Noise | Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Labels:
-    """Which labels structures would bring to a model.
+    """Labels that structures would add to a model.
 
     Attributes
     ----------
     model : StructureModel
         The model.
     noise : Noise or None
-        Noise of the labels; None: energies alone, of weight one in the model's loss.
+        Noise of the labels; None: energies only, with weight 1 in the model's loss.
     n_threads : int
         See `Rigidity`.
     """
@@ -72,13 +72,14 @@ class Labels:
         return np.concatenate(rows)
 
     def _scale(self, energy: float | None) -> float:
-        """The deviation of a label of weight one."""
+        """The standard deviation of a label of weight 1."""
         if self.model.loss == "noise":
             return 1.0
         if energy is None:
             raise InvalidInputError(
-                f"sigma has no energy, but the model's loss ({self.model.loss}) is one of energies, by whose deviation "
-                "others are measured; give it too."
+                f"sigma has no energy, but the model has a loss on energies ({self.model.loss}), which sets the "
+                "weights of "
+                "the other labels; give sigma of the energy too."
             )
         return energy
 
@@ -99,12 +100,12 @@ def described_totals(model: StructureModel, frames: Iterable[Atoms], what: str, 
 
 
 def noise_like(model: StructureModel) -> Noise | None:
-    """The noise of further labels of a model, if it has any: of those that the fit used, without names in frames.
+    """The noise of further labels of a model, as in its fit; None for models without noise.
 
     Raises
     ------
     InvalidInputError
-        If its labels had deviations of their own.
+        If each of its labels had its own standard deviation.
     """
     if model.noise is None:
         return None
@@ -113,8 +114,8 @@ def noise_like(model: StructureModel) -> Noise | None:
     numbers = {kind: given[kind] if isinstance(given[kind], float) and counts.get(kind, 1) else None for kind in KINDS}
     if not any(numbers.values()):
         raise InvalidInputError(
-            "the model's labels had deviations of their own, so that nothing says what those of candidates are; give "
-            "sigma (--sigma-energy, --sigma-force, --sigma-virial)."
+            "each label of the model had its own standard deviation, so those of candidates are unknown; give sigma "
+            "(--sigma-energy, --sigma-force, --sigma-virial)."
         )
     given.pop("prior_variance", None)
     return as_noise(given | numbers, group_key="config_type")

@@ -1,4 +1,4 @@
-"""Crystals to start from, by name: elements and compounds whose atoms of a species are equivalent, and graphite."""
+"""Crystals by name: elements and compounds in which all atoms of a species are equivalent, and graphite."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _OF_COMPOUNDS = {
     "fluorite": (1, 2),
 }
 
-# Å: lattice constant of a layer of graphite, and the distance of layers.
+# Lattice constant of a layer of graphite, and distance of layers, in Å.
 _GRAPHENE, _BETWEEN_LAYERS = 2.461, 3.354
 
-# Å: solid hydrogen and helium are not held together by bonds.
+# Smallest covalent radius in Å: solid hydrogen and helium have no bonds.
 _SMALLEST_RADIUS = 0.5
 
 # Reference crystals of elements with more atoms in the primitive cell have inequivalent ones (samarium).
@@ -54,12 +54,12 @@ def prototypes(*elements: str | int) -> list[str]:
     Returns
     -------
     list of str
-        Such as ``"diamond C"``; ``"graphite-AB C"``, which has two environments, stands last.
+        Names such as ``"diamond C"``; ``"graphite-AB C"``, which has two environments, is the last one.
 
     Raises
     ------
     InvalidInputError
-        For what are no elements, and another number of them.
+        For unknown elements, and more than two.
     """
     symbols = [symbol(atomic_number(element)) for element in elements]
     if len(symbols) == 1:
@@ -76,14 +76,15 @@ def prototypes(*elements: str | int) -> list[str]:
 def crystal(name: str) -> Atoms:
     """The primitive cell of a crystal with a name such as "diamond C" or "zincblende GaAs".
 
-    Elements have the volume of an atom in ASE's reference crystal or, where that has no coordinates, in a diamond with
-    distances of covalent radii. In compounds neighbours are as far apart as these say, but for cesiumchloride of
-    elements with reference crystals, which has the sum of the volumes. Layers are not periodic in the third direction.
+    Elements have the volume per atom of ASE's reference crystal or, if that has no coordinates, of a diamond crystal
+    with bonds of two covalent radii. Compounds have bonds of the sum of covalent radii, except cesiumchloride, which
+    has the sum of the volumes of the elements if both have reference crystals. Layers are not periodic in the third
+    direction.
 
     Raises
     ------
     InvalidInputError
-        For names that are not known.
+        For unknown names.
     """
     structure, _, formula = name.partition(" ")
     counts = _composition(name, formula)

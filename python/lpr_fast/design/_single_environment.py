@@ -1,4 +1,4 @@
-"""Strained crystals in which all atoms of a species are equivalent: their energy is that of one environment."""
+"""Strained crystals in which all atoms of a species are equivalent, so that E / N is the energy of one environment."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from ..atoms._model import StructureModel
     from ..descriptors._soap import Soap
 
-# Atoms are not brought nearer than so much of the sum of their covalent radii.
+# Smallest distance of atoms, in sums of covalent radii.
 _NEAREST = 0.6
 
-# Normalised features of equivalent atoms differ by no more: positions in files are rounded.
+# Largest difference of normalised features of equivalent atoms: positions in files are rounded.
 _SAME = 1e-3
 
 
@@ -40,48 +40,48 @@ def single_environment(
     model: StructureModel | None = None,
     seed: int = 0,
 ) -> list[Atoms]:
-    """Cells with strained vectors in which all atoms of a species stay equivalent, ready to be computed.
+    """Strained cells of a crystal in which all atoms of a species stay equivalent.
 
-    A training structure whose atoms are all equivalent is a label of one environment: E / N. Nothing makes a local
-    prediction more rigid (docs/guides/prototypes.md).
+    If all atoms of a training structure are equivalent, its energy E / N is a label of one environment. Nothing else
+    makes a local prediction as rigid (docs/guides/prototypes.md).
 
-    Each cell is x -> (1 + e) x of the prototype, with a symmetric e: principal strains are drawn evenly from
-    +-`max_strain`, their directions evenly from all; volumes change too. Where equivalence needs more than translations
-    and inversions, e is averaged over the smallest group of rotations that keeps it, which makes it smaller. Layers are
+    Each cell is x -> (1 + e) x of the prototype, with a symmetric strain e: principal strains are uniform in
+    +-`max_strain`, their directions are uniform; volumes change too. If equivalence needs more than translations and
+    inversions, e is averaged over the smallest group of rotations that keeps it, which makes e smaller. Layers are
     strained in their plane.
 
     Parameters
     ----------
     prototype : str or ase.Atoms
-        A name such as ``"diamond C"`` (see `prototypes`), or a crystal of your own.
+        A name such as ``"diamond C"`` (see `prototypes`), or a crystal.
     n : int
-        Number of cells. The first of more are the same.
+        Number of cells. More cells begin with the same ones.
     max_strain : float
-        From 0 to below 1. With 0 and one cell, the prototype itself.
+        Largest principal strain, from 0 to below 1; 0 gives the prototype itself (n = 1).
     n_atoms : int, optional
-        The most compact repetition of at most so many atoms; the default is the cell as it is, for names the primitive
-        one. For losses on totals it sets the weight that a structure has: its row grows with it.
+        The most compact repetition with at most this number of atoms; the default is the given cell, or the primitive
+        cell of a name. In a loss on total energies, larger cells have larger weight.
     nearly : bool
-        Take prototypes too whose atoms are not all equivalent: ``info["spread"]`` says how far they are from that.
+        Accept prototypes whose atoms are not all equivalent; ``info["spread"]`` measures the difference.
     model : SparseKernelModel or LinearModel, optional
-        Whose features equivalence is checked by, beside the symmetry; the default is the SOAP of ``lpr-fast fit``.
+        Model whose features check the equivalence; the default is the SOAP of ``lpr-fast fit``.
     seed : int
-        Draws the strains.
+        Seed of the strains.
 
     Returns
     -------
     list of ase.Atoms
         Wrapped, periodic in all directions; layers have 15 Å of vacuum. ``info`` has a unique ``name``, a
-        ``config_type`` (the prototype), the ``symmetry`` that is left, and the ``spread``: the largest distance between
+        ``config_type`` (the prototype), the remaining ``symmetry``, and the ``spread``: the largest distance between
         normalised features of two atoms of a species.
 
     Raises
     ------
     InvalidInputError
-        For names that are not known, crystals whose atoms are not equivalent, strains that bring atoms too close
+        For unknown names, crystals whose atoms are not equivalent, strains that bring atoms too close
         together, and structures that the model cannot describe.
     MissingPackageError
-        Without spglib, or featomic where no model is given.
+        If spglib is missing, or featomic without a model.
     """
     count, strain = as_count("n", n), as_number("max_strain", max_strain)
     if count < 1:
@@ -107,7 +107,7 @@ def single_environment(
 
 
 def _prototype(given: str | Atoms) -> tuple[Atoms, str]:
-    """A crystal without anything but atoms and cell, and what to call it."""
+    """A crystal with atoms and cell only, and its name."""
     if isinstance(given, str):
         return crystal(given), given.replace(" ", "_")
     if not isinstance(given, Atoms):
@@ -120,7 +120,7 @@ def _prototype(given: str | Atoms) -> tuple[Atoms, str]:
 
 
 def _refuse_close(cell: Atoms, label: str, strain: float) -> None:
-    """Throw for atoms that come too close together."""
+    """Refuse cells with atoms too close together."""
     radii = covalent_radii[cell.numbers]
     i, j, distances = neighbor_list("ijd", cell, 2.0 * _NEAREST * radii.max())  # type: ignore[no-untyped-call]
     close = distances < _NEAREST * (radii[i] + radii[j])
@@ -132,14 +132,14 @@ def _refuse_close(cell: Atoms, label: str, strain: float) -> None:
 
 
 def _facts(cell: Atoms, label: str, model: StructureModel | None, *, nearly: bool) -> dict[str, Any]:
-    """What is known of a cell whose atoms are equivalent, or nearly so if that is enough."""
+    """Facts about a cell; refuse inequivalent atoms unless `nearly`."""
     symmetry = symmetry_of(cell)
     kinds, spreads = symmetry.kinds(cell.numbers), spread(_features(cell, model), cell.numbers)
     largest = max(spreads.values())
     if not nearly and max(kinds.values()) > 1:
         raise InvalidInputError(
-            f"{label} has {differences(kinds, spreads)}, so that its energy is not that of one environment; take "
-            "another prototype, or accept it as nearly one (nearly=True, --nearly)."
+            f"{label} has {differences(kinds, spreads)}, so its energy is not that of one environment; use "
+            "another prototype, or accept it (nearly=True, --nearly)."
         )
     if not nearly and largest > _SAME:
         raise InvalidInputError(
@@ -163,6 +163,6 @@ def _default_soap(species: tuple[int, ...]) -> Soap:
 
 
 def _digest(cell: Atoms) -> str:
-    """What tells a cell from others of the same prototype, whatever the last digits of its numbers are."""
+    """A short hash of a cell, independent of the last digits."""
     numbers = np.concatenate([cell.cell.array, cell.positions]).round(5) + 0.0  # no negative zeros
     return hashlib.sha256(numbers.tobytes() + cell.numbers.astype(np.int64).tobytes()).hexdigest()[:8]

@@ -1,4 +1,4 @@
-"""Which structures to compute next for the sake of given environments."""
+"""The structures to compute next, to raise the rigidity of given targets."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from ._targets import Part, Sharing, Targets, gathered, of_frames, of_rows
 if TYPE_CHECKING:
     from ase import Atoms
 
-# Products of the rows of candidates and targets that exist at a time.
+# Largest number of products of rows of candidates and targets.
 _MOST_PRODUCTS = 2**27
 
-# Candidates by which the time that all take is estimated.
+# Candidates from which the time for all is estimated.
 _TRIED = 16
 
 
 def say_nothing(sentence: str) -> None:
-    """Tell nobody."""
+    """Ignore the sentence."""
 
 
 def suggest(
@@ -62,54 +62,54 @@ def suggest(
     announce: Callable[[str], None] = say_nothing,
     n_threads: int = 0,
 ) -> Suggestion:
-    """Choose candidates that make the local predictions of targets more rigid, without a refit.
+    """Choose candidates that make predictions of targets more rigid, without a refit.
 
-    The candidate that lowers the targets' variance most comes first, the one that does so with it in the training set
-    second, and so on. What is said holds at the same active set and regularizer, exactly; targets that the active set
-    does not see gain nothing there, and are left out.
+    The first candidate lowers the variance of the targets most, the second lowers it most once the first is in the
+    training set, and so on. The result is exact for a refit with the same active set and regularizer. Targets that are
+    unlike the active set gain nothing in such a refit, and are ignored.
 
     Parameters
     ----------
     model : SparseKernelModel, LinearModel or Rigidity
-        What the training set says now.
+        The present model.
     targets : iterable of ase.Atoms
-        Structures. For a `Rigidity`, rows of phi (n_targets, M), those that are blind left out.
+        Structures. For a `Rigidity`, rows of phi (n_targets, M) of targets that the active set describes.
     candidates : iterable of ase.Atoms
-        Structures that may be added; labels are not needed. For a `Rigidity`, rows (n_candidates, M): phi summed over
-        the atoms of each, or a list of arrays (k, M) of the rows that each brings.
+        Structures to choose from; they need no labels. For a `Rigidity`, rows (n_candidates, M): phi summed over the
+        atoms of each, or a list of arrays (k, M) of the rows of each.
     n : int, optional
-        How many to choose; without it the costs decide.
+        Number of structures to choose; needed unless `cost_budget` is given.
     cost_budget : float, optional
-        What the chosen ones may cost together. The best candidate is then what gains most for its cost.
+        Largest sum of costs. Candidates are then compared by gain per cost.
     costs : callable or array_like, shape (n_candidates,), optional
-        What each costs: a function of the structure, or numbers. The default is N^3 for N atoms, as of density
-        functionals; `len` counts atoms; 1 for rows.
+        Costs: a function of the structure, or numbers. The default is N^3 for N atoms, as in density functional theory
+        (1 for rows); `len` counts atoms.
     sources : str or sequence, optional
-        Where each comes from: a key of ``Atoms.info``, such as ``"config_type"``, or a list of names.
+        Sources of candidates: a key of ``Atoms.info``, such as ``"config_type"``, or a list of names.
     max_per_source : int, optional
-        At most so many of each source.
+        Largest number of candidates from one source.
     objective : {"mean", "log", "lowest"}
-        What is to fall: the mean variance of the targets, however many there are; or, for at most 10,000 of them, the
-        mean of its logarithm, or the largest variance.
+        What to lower: the mean variance of the targets (any number); or, for at most 10,000 targets, the mean of its
+        logarithm, or the largest variance.
     column : {"lpr", "lpr_held"}, optional
-        Of which rigidity; the default is `lpr_held` for local energies of a model that holds something, as percentiles
-        compare it, and `lpr` for totals and forces, of which nothing is arbitrary.
+        The rigidity. The default is `lpr_held` for local energies of a model with held rows, and `lpr` for total
+        energies and forces.
     prediction, sigma
-        As for `what_if`: what of the target structures is meant, and which labels candidates bring.
+        As for `what_if`: the predictions of the targets, and the labels of candidates with their noise.
     loosest : int, optional
-        Rank only so many targets, those of lowest LPR.
+        Use only this number of targets, those of lowest LPR.
     target_weights : {"species", "frame"} or array_like, shape (n_targets,), optional
-        The same weight for all atoms of each species, or of each frame, together; or one weight for each. Default: all
-        the same.
+        The same sum of weights for each species, or for each frame; or one weight for each target. Default: equal
+        weights.
     weights : array_like, shape (n_candidates,), optional
-        Weight of each candidate in the training set; 1 by default. What the model's loss does (1 / N^2 for a loss per
-        atom) is done to structures beside it, but not to rows.
+        Weight of each candidate in the training set; 1 by default. Structures also get the weight of the model's loss
+        (1 / N^2 for a loss per atom), rows do not.
     largest_residual : float, optional
-        Targets of larger residual count as blind; the default is the verdict ``unlike``.
+        Ignore targets with a larger residual; the default are those with the verdict ``unlike``.
     n_draws, seed : int
-        Random choices to compare with.
+        Number of random choices to compare with, and their seed.
     announce : callable, optional
-        Is told how long an objective that is not linear will take, before it is begun.
+        Called with a sentence about the expected time, if the choice may take long.
     n_threads : int
         See `Rigidity`.
 
@@ -120,7 +120,7 @@ def suggest(
     Raises
     ------
     InvalidInputError
-        For structures, rows and options that cannot be used, and where no target can be ranked.
+        For structures, rows and options that cannot be used, and if no target can be ranked.
     """
     count = as_count("n_threads", n_threads)
     if not isinstance(model, Rigidity | StructureModel):
@@ -139,12 +139,12 @@ def suggest(
                 f"target_weights is {shares!r}, but rows have none; give a number for each of them."
             )
         blocks = [_rows("candidates", rows, model.size) for rows in candidates]
-        _refuse_nothing(blocks)
+        _refuse_empty(blocks)
         pool = pool_of_rows(whitening, blocks, weights, costs, sources)  # type: ignore[arg-type]
         parts = of_rows(_rows("targets", targets, model.size), shares)
     else:
         frames = as_list(candidates)
-        _refuse_nothing(frames)
+        _refuse_empty(frames)
         pool = pool_of_frames(whitening, model, frames, Labels.of(model, sigma, count), weights, costs, sources)
         parts = of_frames(model, targets, as_prediction(prediction), shares, largest_residual, count)
     found = gathered(parts, whitening, objective, loosest)
@@ -200,7 +200,7 @@ def _suggestion(
 
 
 def _state(blocks: Blocks, targets: Targets, objective: Objective, n_threads: int) -> State:
-    """Targets and candidates as they are: a state that takes some is a copy (`State.only`)."""
+    """The state before any choice; `State.only` makes the copy that is changed."""
     if targets.moments is not None:
         return MeanState.of(blocks, targets.moments, n_threads)
     if len(blocks.rows) * len(targets.rows) > _MOST_PRODUCTS:
@@ -221,7 +221,7 @@ def _random_orders(count: int, n_draws: int, seed: int) -> list[Indices]:
 
 
 def _estimate(blocks: Blocks, targets: Targets, objective: Objective, n_threads: int, n: int) -> str:
-    """How long all candidates will take, by trying a few."""
+    """The expected time for all candidates, from a few."""
     count = len(blocks)
     few = blocks.only(np.arange(min(_TRIED, count)))
     begin = time.perf_counter()
@@ -249,7 +249,7 @@ def _is_held(rigidity: Rigidity, column: Column | None, prediction: Prediction) 
     return column == "lpr_held"
 
 
-def _refuse_nothing(candidates: list[Any]) -> None:
+def _refuse_empty(candidates: list[Any]) -> None:
     if not candidates:
         raise InvalidInputError("there are no candidates; give at least one structure.")
 
@@ -258,7 +258,9 @@ def _check_options(
     n: int | None, cost: float | None, per_source: int | None, objective: str, loosest: int | None, n_draws: int
 ) -> None:
     if n is None and cost is None:
-        raise InvalidInputError("neither n nor cost_budget is given; say how many to choose, or what they may cost.")
+        raise InvalidInputError(
+            "neither n nor cost_budget was given; give the number of structures, or the largest sum of costs."
+        )
     for name, value in (("n", n), ("max_per_source", per_source), ("loosest", loosest)):
         if value is not None and as_count(name, value) < 1:
             raise InvalidInputError(f"{name} is {value}; it must be at least 1.")

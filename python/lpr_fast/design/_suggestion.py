@@ -1,4 +1,4 @@
-"""What was chosen, and what it is expected to do."""
+"""The chosen candidates, and their expected effect."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from ._report import report
 if TYPE_CHECKING:
     from ase import Atoms
 
-#: Which rigidity of the targets is to rise.
+#: The rigidity of the targets.
 Column: TypeAlias = Literal["lpr", "lpr_held"]
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One way to spend the budget.
+    """A choice within the budget.
 
     Attributes
     ----------
     candidates : numpy.ndarray of int
-        Which candidates, in the order in which they were taken.
+        Candidates, in order of choice.
     lpr : float
-        Mean LPR of the targets with all of them.
+        Mean LPR of the targets after all of them joined.
     """
 
     candidates: Indices
@@ -42,9 +42,9 @@ class Choice:
 
 @dataclass(frozen=True, repr=False)
 class Suggestion:
-    """Which candidates to add to the training set, and what they are expected to do at the same active set.
+    """Candidates to add to the training set, and their effect at the same active set.
 
-    ``print(suggestion)`` says it in words.
+    ``print(suggestion)`` prints a summary.
 
     Attributes
     ----------
@@ -54,25 +54,25 @@ class Suggestion:
         Mean LPR of the ranked targets now, and after each step: the harmonic mean for the objective ``"mean"`` (the
         mean variance is mu over it), the geometric one for ``"log"``, the lowest LPR for ``"lowest"``.
     alone : numpy.ndarray, shape (n_candidates,)
-        Share of the targets' variance that each candidate would take away alone, before any is chosen.
+        Share of the targets' variance that each candidate would remove alone.
     objective : {"mean", "log", "lowest"}
-        What the mean is.
+        The kind of mean.
     column : {"lpr", "lpr_held"}
-        Of which rigidity.
+        The rigidity.
     farthest : Choice
-        Farthest points among the candidates, for the same budget.
+        Farthest-point sampling of the candidates, for the same budget.
     random : tuple of Choice
-        Draws of candidates, for the same budget.
+        Random choices, for the same budget.
     costs, sources : numpy.ndarray, list of str
-        Of all candidates.
+        Costs and sources of all candidates.
     blind : numpy.ndarray of bool, shape (n_targets,)
-        Targets that the active set does not see: they gain nothing at this active set, and are not ranked.
+        Targets that are unlike the active set: they gain nothing, and are not ranked.
     target_weights : numpy.ndarray, shape (n_targets,)
-        Weights of the targets, one in all; zero for those that are not ranked.
+        Weights of the targets, with sum 1; zero for targets that are not ranked.
     followed : numpy.ndarray of int, shape (m,)
-        Targets whose LPR is given below: all that are ranked, or a fair sample of them.
+        Targets whose LPR is given below: all ranked ones, or a uniform sample of them.
     followed_now, followed_after : numpy.ndarray, shape (m,)
-        Their LPR now, and with all that is chosen.
+        Their LPR now, and after all chosen candidates joined.
     """
 
     chosen: Indices
@@ -93,19 +93,19 @@ class Suggestion:
 
     @property
     def gain(self) -> Array:
-        """Share of the targets' variance (1 / `lpr`) now that each step takes away: (n,)."""
+        """Share of the targets' present variance (1 / `lpr`) that each step removes: (n,)."""
         gains: Array = -np.diff(self.lpr[0] / self.lpr)
         return gains
 
     def share_removed(self, choice: Choice) -> float:
-        """Share of the targets' variance now that a choice takes away."""
+        """Share of the targets' present variance that a choice removes."""
         return float(1.0 - self.lpr[0] / choice.lpr)
 
     def frames(self) -> list[Atoms]:
-        """The chosen structures in order, copies with all that they came with, and in ``info`` why they are there.
+        """Copies of the chosen structures, in order, with four entries in ``info``.
 
-        ``suggest_rank`` (from 1), ``suggest_gain`` (see `gain`), ``suggest_number`` (among the candidates, from 0) and
-        ``suggest_source``.
+        These are ``suggest_rank`` (from 1), ``suggest_gain`` (see `gain`), ``suggest_number`` (of the candidate, from
+        0) and ``suggest_source``.
 
         Raises
         ------
@@ -113,7 +113,7 @@ class Suggestion:
             For candidates that were given as rows.
         """
         if self.candidates is None:
-            raise InvalidInputError("the candidates were rows, not structures; take those that chosen names.")
+            raise InvalidInputError("the candidates were rows, not structures; use their numbers in `chosen`.")
         frames = []
         for k, number in enumerate(self.chosen.tolist()):
             frame = self.candidates[number].copy()
@@ -130,22 +130,22 @@ class Suggestion:
     def measured(
         self, model: StructureModel | Rigidity, targets: Iterable[Any] | ArrayLike, n_threads: int = 0
     ) -> float:
-        """The same mean LPR of the same ranked targets under another model, to set beside ``lpr[-1]``.
+        """The mean LPR of the ranked targets under another model, to compare with ``lpr[-1]``.
 
-        A model of all rows and those of the chosen structures, of the same active set, regularizer and held rows, has
-        that LPR to rounding. A new active set, or another regularizer, gives another.
+        A refit with the chosen structures and the same active set, regularizer and held rows has that LPR, up to
+        rounding. A new active set or another regularizer gives a different one.
 
         Parameters
         ----------
         model : SparseKernelModel, LinearModel or Rigidity
-            For instance that of a refit.
+            For example the refitted model.
         targets : as for `suggest`
-            The same.
+            The same targets.
 
         Raises
         ------
         InvalidInputError
-            If these are not as many targets.
+            If the number of targets differs.
         """
         count = as_count("n_threads", n_threads)
         if isinstance(model, Rigidity):
@@ -155,8 +155,9 @@ class Suggestion:
             lpr = getattr(model.score(targets, n_threads=count), self.column)  # type: ignore[arg-type]
         if lpr is None or len(lpr) != len(self.target_weights):
             raise InvalidInputError(
-                f"there were {len(self.target_weights)} targets, of which {self.column} is wanted; give the same ones, "
-                "and a model that has it."
+                f"the suggestion has {len(self.target_weights)} targets and their {self.column}; give the same "
+                "targets, "
+                f"and a model with {self.column}."
             )
         ranked = self.target_weights > 0.0
         forms = 1.0 / lpr[ranked]

@@ -1,4 +1,4 @@
-"""Targets of a suggestion: which are ranked, with which weights, and what is kept of their rows."""
+"""Targets of a suggestion: their ranking, weights and rows."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from ._greedy import Objective
 if TYPE_CHECKING:
     from ase import Atoms
 
-#: Weights of target atoms: those of each species, or of each frame, weigh as much together as those of another.
+#: Weights of target atoms: the same sum for each species, or for each frame.
 Sharing: TypeAlias = Literal["species", "frame"]
 
-#: Targets of objectives that are not linear in the variances.
+#: Largest number of targets of objectives that are not linear in the variances.
 MOST_ROWS = 10_000
 
-# Targets whose rigidity is followed through all steps.
+# Largest number of targets whose rigidity is reported.
 _SAMPLED = 4096
 
-# Rows of which copies are made at a time.
+# Rows that are copied at once.
 _CHUNK = 4096
 
 
@@ -41,13 +41,13 @@ class Part:
     phi : numpy.ndarray, shape (n, M)
         Rows.
     place : numpy.ndarray of int, shape (n,)
-        Number of each among all targets.
+        Number among all targets.
     weight : numpy.ndarray, shape (n,)
         Weight within its group.
     group : numpy.ndarray of int, shape (n,)
-        Groups weigh the same.
+        Number of the group; all groups have the same weight.
     blind : numpy.ndarray of bool, shape (n,)
-        Whether the active set does not see it.
+        Whether it is unlike the active set.
     """
 
     phi: Array
@@ -57,7 +57,7 @@ class Part:
     blind: Mask
 
     def taken(self, chosen: Indices | Mask | slice) -> Part:
-        """Some of them; no copy is made of all."""
+        """Some of the targets; all of them without a copy."""
         if isinstance(chosen, np.ndarray) and chosen.dtype == bool and chosen.all():
             return self
         return Part(self.phi[chosen], self.place[chosen], self.weight[chosen], self.group[chosen], self.blind[chosen])
@@ -70,15 +70,15 @@ class Targets:
     Attributes
     ----------
     weights : numpy.ndarray, shape (n,)
-        Of all targets in their order, one in all; zero for those that are not ranked.
+        Weights of all targets in order, with sum 1; zero for targets that are not ranked.
     blind : numpy.ndarray of bool, shape (n,)
-        Those that the active set does not see.
+        Targets that are unlike the active set.
     moments : numpy.ndarray, shape (r, r), or None
         Weighted sum of z z^T; None for an objective that needs the rows.
     rows : numpy.ndarray, shape (m, r)
-        z of all that are ranked, or of a fair sample.
+        z of all ranked targets, or of a uniform sample.
     of_rows : numpy.ndarray of int, shape (m,)
-        Which these are.
+        Their numbers among all targets.
     """
 
     weights: Array
@@ -96,7 +96,7 @@ def of_frames(
     largest_residual: float | None,
     n_threads: int,
 ) -> Iterator[Part]:
-    """Every prediction of a kind that is made of some frames is a target."""
+    """Targets: all predictions of one kind for some frames."""
     for part in predicted(model, frames, prediction, lambda scores: blind(scores, largest_residual), n_threads):
         weight, group = np.ones(len(part.place)), np.zeros_like(part.place)
         if weights is not None and not isinstance(weights, str):
@@ -109,7 +109,7 @@ def of_frames(
 
 
 def of_rows(phi: Array, weights: Array | None) -> Iterator[Part]:
-    """Every row is a target."""
+    """Targets: rows."""
     for first in range(0, len(phi), _CHUNK):
         rows = phi[first : first + _CHUNK]
         places = np.arange(first, first + len(rows))
@@ -124,12 +124,12 @@ def _given(weights: Array, places: Indices) -> Array:
 
 
 def gathered(parts: Iterable[Part], whitening: Whitening, objective: Objective, loosest: int | None) -> Targets:
-    """Go through all targets once.
+    """Gather all targets in one pass.
 
     Raises
     ------
     InvalidInputError
-        Where none is left to be ranked, and where an objective that is not linear has too many.
+        If no target can be ranked, and for too many targets of an objective that is not linear.
     """
     seen = [_EMPTY]
     kept = _Kept(whitening, objective, loosest) if loosest or objective != "mean" else _Summed(whitening)
@@ -151,10 +151,10 @@ def gathered(parts: Iterable[Part], whitening: Whitening, objective: Objective, 
 
 def _nothing_to_rank(blind: Mask) -> str:
     if not blind.any():
-        return "there are no targets that could be more rigid; give structures with atoms, of weights above zero."
+        return "there are no targets that could be more rigid; give structures with atoms and weights above zero."
     return (
-        f"{np.count_nonzero(blind)} of {len(blind)} targets are unlike all that the active set knows, and no other can "
-        "be ranked; choose a new active set from targets and candidates too (active_from, fit --active-from)."
+        f"{np.count_nonzero(blind)} of {len(blind)} targets are unlike the active set, and no other can be ranked; fit "
+        "again with an active set from targets and candidates too (active_from, fit --active-from)."
     )
 
 
@@ -167,7 +167,7 @@ def _joined(parts: list[Part]) -> Part:
 
 
 def _shares(ranked: Part) -> Array:
-    """Weights that are one in all, and the same for every group."""
+    """Weights with sum 1, and the same sum for every group."""
     groups, of_target = np.unique(ranked.group, return_inverse=True)
     sums = np.bincount(of_target, ranked.weight, minlength=len(groups))
     shares: Array = ranked.weight / (sums[of_target] * len(groups))
@@ -175,7 +175,7 @@ def _shares(ranked: Part) -> Array:
 
 
 class _Summed:
-    """Second moments group by group, and a sample: every k-th target, with k the least power of two that is enough."""
+    """Second moments of each group, and a sample of every k-th target, k a power of two."""
 
     def __init__(self, whitening: Whitening) -> None:
         self._whitening = whitening
@@ -196,11 +196,11 @@ class _Summed:
             self._sample = [_joined(self._sample).taken(slice(None, None, 2))]
 
     def ranked(self, could_be: Mask) -> Mask:
-        """All that can be."""
+        """See `_Kept.ranked`; all targets that can be."""
         return could_be
 
     def targets(self, whole: Part, weights: Array) -> Targets:
-        """Everything that was added."""
+        """The targets that were added."""
         parts = []
         for group, moments in sorted(self._moments.items()):
             first = np.flatnonzero((whole.group == group) & (weights > 0.0))[0]
@@ -221,7 +221,7 @@ class _Kept:
         self._forms = np.zeros(0)
 
     def add(self, part: Part) -> None:
-        """Add targets that are ranked; of equal ones the first is the looser."""
+        """Add ranked targets; of equal ones the first is kept."""
         forms = self._whitening.forms(part.phi)
         self._kept = _joined([self._kept, part]) if len(self._forms) else part
         self._forms = np.concatenate([self._forms, forms])
@@ -230,18 +230,18 @@ class _Kept:
             self._kept, self._forms = self._kept.taken(order), self._forms[order]
         if self._objective != "mean" and len(self._forms) > MOST_ROWS:
             raise InvalidInputError(
-                f"the objective {self._objective!r} takes at most {MOST_ROWS} targets, and there are more; ask for the "
-                "loosest of them (loosest, --loosest), or for the objective 'mean'."
+                f"the objective {self._objective!r} allows at most {MOST_ROWS} targets, and there are more; use the "
+                "loosest of them (loosest, --loosest), or the objective 'mean'."
             )
 
     def ranked(self, could_be: Mask) -> Mask:
-        """Those that are kept and could be more rigid."""
+        """Targets that are kept and could be more rigid."""
         self._kept = self._kept.taken(self._forms > 0.0)
         self._kept = self._kept.taken(np.argsort(self._kept.place))
         return could_be & np.isin(np.arange(len(could_be)), self._kept.place)
 
     def targets(self, whole: Part, weights: Array) -> Targets:
-        """Everything that is kept."""
+        """The targets that are kept."""
         rows, places = self._whitening.rows(self._kept.phi), self._kept.place
         moments = None
         if self._objective == "mean":

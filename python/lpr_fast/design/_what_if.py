@@ -1,4 +1,4 @@
-"""What rigidities would become if structures joined the training set, without a refit."""
+"""Rigidities after structures join the training set, without a refit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ._label_rows import Labels, Sigma, described_totals
 if TYPE_CHECKING:
     from ase import Atoms
 
-# Numbers of a table of targets and candidates.
+# Largest size of the table of candidates and targets.
 _MOST_PAIRS = 2**27
 
 
@@ -32,23 +32,22 @@ _MOST_PAIRS = 2**27
 class WhatIf:
     """Rigidities of targets now, and after each candidate alone has joined the training set.
 
-    They are those of a refit with the same active set and regularizer. Held rows stay those of the model.
+    They equal those of a refit with the same active set, regularizer and held rows.
 
     Attributes
     ----------
     lpr, variance : numpy.ndarray, shape (n_candidates, n_targets)
         After each candidate. The variance is mu / LPR (1 / LPR without a regularizer), in units of the prior variance.
-        Of a model of noise, 1 / LPR is the variance in squared units of what is predicted.
+        For a model with noise, 1 / LPR is the variance in squared units of the prediction.
     lpr_held : numpy.ndarray, shape (n_candidates, n_targets), or None
-        The same for models that hold something.
+        The same with held rows; None for models without.
     lpr_now, variance_now, lpr_held_now : numpy.ndarray, shape (n_targets,)
-        Now.
+        Before any candidate.
     frame, atom : numpy.ndarray of int, shape (n_targets,), or None
-        Which target is which; None for rows. The atom of a total is -1; the components x, y, z of a force follow one
-        another.
+        Frame and atom of each target; None for rows. The atom of a total energy is -1; the components x, y, z of a
+        force are consecutive.
     blind : numpy.ndarray of bool, shape (n_targets,), or None
-        Targets that the active set does not see (verdict ``unlike``): what is said of them means nothing. None where
-        that is not known.
+        Targets that are unlike the active set (verdict ``unlike``): their numbers mean nothing. None if unknown.
     """
 
     lpr: Array
@@ -78,7 +77,7 @@ def what_if(
     weights: ArrayLike | None = None,
     n_threads: int = 0,
 ) -> WhatIf:
-    """What rigidities of targets would become after adding each candidate to the training set, without a refit.
+    """Rigidities of targets after each candidate joins the training set, without a refit.
 
     With z = R^-T phi and R^T R = H, a candidate row x of weight w lowers ``phi^T H^-1 phi = |z|^2`` to
     ``|z|^2 - (z . z_x)^2 / (1 + |z_x|^2)``, z_x = sqrt(w) R^-T x (Sherman and Morrison), computed without loss of
@@ -87,23 +86,22 @@ def what_if(
     Parameters
     ----------
     model : SparseKernelModel, LinearModel or Rigidity
-        What the training set says now. Its active set stays.
+        The present model; its active set stays the same.
     candidates : iterable of ase.Atoms, or of lists of them
-        Structures; those of a list join together. Labels are not needed. For a `Rigidity`, rows (n, M): phi summed
-        over the atoms, or a list of arrays (k, M) of rows that join together.
+        Structures, which need no labels; those of a list join together. For a `Rigidity`, rows (n, M): phi summed over
+        the atoms, or a list of arrays (k, M) of rows that join together.
     targets : iterable of ase.Atoms
         Structures. For a `Rigidity`, rows of phi (n, M), or sums and means of them.
     prediction : {"local", "total", "force"}
-        What of these is a target: the local energy of every atom, the energy of every structure, or every component of
-        every force.
+        The targets: the local energy of every atom, the total energy of every structure, or every force component.
     sigma : mapping or Noise, optional
-        Which labels candidates bring, and their standard deviations, as for `SparseKernelModel.fit`: such as
-        ``{"energy": 0.01, "force": 0.1}``. The default is the model's noise; a model of another loss is brought
-        energies alone, unless this is given: then its rows have the weights (sigma of the energy / sigma)^2 beside
-        those of its energies, of which the deviation is that of what the loss compares (totals, or energies per atom).
+        Labels of candidates and their standard deviations, as for `SparseKernelModel.fit`: for example
+        ``{"energy": 0.01, "force": 0.1}``. The default is the model's noise, and energies only for a model without
+        noise. For such a model, a label has the weight (sigma of the energy / sigma)^2; its energies have weight 1, and
+        their sigma is that of the label in the loss (total energy, or energy per atom).
     weights : array_like, shape (n_candidates,), optional
-        Weight of each candidate's squared residuals; 1 by default. What the model's loss does (1 / N^2 for a loss per
-        atom) is done to structures beside it, but not to rows.
+        Weight of each candidate's squared residuals; 1 by default. Structures also get the weight of the model's loss
+        (1 / N^2 for a loss per atom), rows do not.
     n_threads : int
         See `Rigidity`.
 
@@ -133,7 +131,7 @@ def what_if(
 
 
 def _unlike(scores: LocalScores) -> Mask:
-    """Atoms that the active set does not see, as far as that is known."""
+    """Atoms that are unlike the active set, if that is known."""
     return np.zeros(len(scores.lpr), dtype=bool) if scores.verdict is None else blind(scores, None)
 
 
@@ -151,7 +149,7 @@ def _as_group(candidate: Any) -> list[Atoms]:
 
     group = [candidate] if isinstance(candidate, Atoms) else list(candidate)
     if not group:
-        raise InvalidInputError("a candidate is an empty list; give a structure, or a list of some.")
+        raise InvalidInputError("a candidate is an empty list; give a structure, or a list of structures.")
     return group
 
 
@@ -173,7 +171,7 @@ def _found(rigidity: Rigidity, blocks: list[Array], phi: Array, n_threads: int) 
     if len(blocks) * len(phi) > _MOST_PAIRS:
         raise InvalidInputError(
             f"{len(blocks)} candidates and {len(phi)} targets make a table of {len(blocks) * len(phi)} numbers, more "
-            f"than {_MOST_PAIRS}; give fewer, or ask suggest, which keeps no table."
+            f"than {_MOST_PAIRS}; give fewer, or use suggest, which needs no table."
         )
     scale = rigidity.regularizer or 1.0
     now, after = _forms(Whitening.of(rigidity, is_held=False, n_threads=n_threads), blocks, phi)
@@ -185,7 +183,7 @@ def _found(rigidity: Rigidity, blocks: list[Array], phi: Array, n_threads: int) 
 
 
 def _forms(whitening: Whitening, blocks: list[Array], phi: Array) -> tuple[Array, Array]:
-    """Forms of the targets now, and after each candidate."""
+    """Quadratic forms of the targets: now, and after each candidate."""
     targets = whitening.rows(phi)
     after = [quadratic_forms_after(targets, whitening.rows(block), whitening.n_threads) for block in blocks]
     return squared_norms(targets), np.array(after).reshape(len(blocks), len(phi))

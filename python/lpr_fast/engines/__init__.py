@@ -1,1 +1,1 @@
-"""Simulations that score their atoms while they run."""
+"""Simulations that score their atoms."""

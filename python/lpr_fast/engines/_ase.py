@@ -1,4 +1,4 @@
-"""Rigidities while ASE moves atoms: a calculator around another one, and an observer that saves frames."""
+"""Rigidities during runs of ASE: a calculator around another one, and an observer that saves frames."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ Columns = dict[str, Array]
 
 
 def _scored(atoms: Atoms, calc: Any, model: StructureModel, n_threads: int) -> Columns:
-    """What becomes arrays of the structure, after its calculator has calculated."""
+    """Scores of a structure, as arrays, after its calculator has run."""
     key = _features_key(model)
     if key is not None and key not in getattr(calc, "results", {}):
         raise InvalidInputError(
-            f"the model takes its features from {key!r}, and the calculator gives no result of that name; structures "
-            "carry features that do not follow their atoms: let the calculator give them, or fit with a function."
+            f"the model reads its features from {key!r}, but the calculator has no result of that name, and arrays of "
+            "a "
+            "structure do not follow its atoms; add the result to the calculator, or fit with a function."
         )
     seen = atoms
     if key is not None:
@@ -42,13 +43,13 @@ def _scored(atoms: Atoms, calc: Any, model: StructureModel, n_threads: int) -> C
 
 
 def _features_key(model: StructureModel) -> str | None:
-    """The name under which structures carry features for the model, if that is where it takes them from."""
+    """Name of the array of features, for models that read features from structures."""
     facts = model.descriptor
     return facts["name"] if facts is not None and facts["kind"] == "array" else None
 
 
 def _put(atoms: Atoms, columns: Columns, *, in_info: bool = False) -> None:
-    """Make these the structure's scores, from where writers take them; without any it has none."""
+    """Set the scores of a structure, and remove older ones."""
     for column in COLUMNS:
         atoms.arrays.pop(column.prefixed, None)
         if in_info:
@@ -60,29 +61,29 @@ def _put(atoms: Atoms, columns: Columns, *, in_info: bool = False) -> None:
 
 
 class LprCalculator(Calculator):
-    """Another calculator's energies and forces, with the rigidity of every atom beside them.
+    """Energies and forces of another calculator, and the rigidity of every atom.
 
-    Whatever it is asked for, it sets the arrays ``lpr``, ``lpr_variance`` and, where the model has them, all other
-    scores (``lpr_residual``, ``lpr_percentile``, ``lpr_verdict``, ...) of the structure, which writers of extended XYZ
-    keep. See `Scores` for their meaning. Each configuration is scored once. Features that structures carry for the
-    model have to be results of the other calculator, of the same name.
+    Each calculation sets the arrays ``lpr``, ``lpr_variance`` and all other scores of the model (``lpr_residual``,
+    ``lpr_percentile``, ``lpr_verdict``, ...) of the structure, which writers of extended XYZ keep. See `Scores` for
+    their meaning. Each configuration is scored once. If the model reads features from structures, the other calculator
+    must have a result of that name.
 
     Parameters
     ----------
     calc : ase.calculators.calculator.Calculator
-        Calculates energies, forces and all else; set its parameters before it is given here.
+        Computes energies and forces; set its parameters before.
     model : SparseKernelModel or LinearModel
-        Scores.
+        Model that scores.
     in_info : bool
-        Whether the structure's ``info`` gets the same, under the same names: ASE's ``.traj`` files keep no arrays but
-        their own, and its extended XYZ eight decimals of them, but both keep ``info`` with all digits.
+        Whether to set the same entries in the structure's ``info`` too: ASE's ``.traj`` files drop other arrays, and
+        its extended XYZ keeps eight decimals of them, but both keep ``info`` with all digits.
     n_threads : int
         See `Rigidity`.
 
     Raises
     ------
     InvalidInputError
-        For arguments that are something else; on calculation, for structures that the model cannot score.
+        For arguments of other types; on calculation, for structures that the model cannot score.
     """
 
     def __init__(
@@ -109,7 +110,7 @@ class LprCalculator(Calculator):
         properties: list[str] | None = None,
         system_changes: list[str] = all_changes,
     ) -> None:
-        """Score what has moved, and let the other calculator calculate."""
+        """Run the other calculator, and score atoms that have moved."""
         super().calculate(atoms, properties, system_changes)  # type: ignore[no-untyped-call]
         moved = self.atoms if atoms is None else atoms
         assert moved is not None
@@ -120,13 +121,13 @@ class LprCalculator(Calculator):
                 _put(moved, {}, in_info=self.in_info)
                 self._columns = _scored(moved, self.calc, self.model, self.n_threads)
         except BaseException:
-            self.reset()  # so that nothing is answered for a structure that was refused
+            self.reset()  # no results for a structure that was refused
             raise
         kept = {*self.implemented_properties, _features_key(self.model)}
         self.results.update({n: v for n, v in self.calc.results.items() if n in kept})
 
     def get_property(self, name: str, atoms: Atoms | None = None, allow_calculation: bool = True) -> Any:  # noqa: FBT001, FBT002
-        """Calculate or remember; either way the structure gets its scores."""
+        """Return a property, calculated or cached, and set the scores of the structure."""
         value = super().get_property(name, atoms, allow_calculation)  # type: ignore[no-untyped-call]
         if atoms is not None and self._columns and value is not None:
             _put(atoms, self._columns, in_info=self.in_info)
@@ -136,35 +137,35 @@ class LprCalculator(Calculator):
 class LprObserver:
     """Scores the atoms of a run, saves frames when a trigger fires, and can end the run.
 
-    ``dynamics.attach(LprObserver(dynamics, model, trigger, path="saved.xyz"), interval=20)`` looks at every 20th step.
+    ``dynamics.attach(LprObserver(dynamics, model, trigger, path="saved.xyz"), interval=20)`` checks every 20th step.
 
     Parameters
     ----------
     dynamics : ase.optimize.optimize.Dynamics
-        Whatever has steps: molecular dynamics, relaxations (also of filters, which change the cell), nudged elastic
-        bands, searches for saddle points, basin hopping (whose steps are the new minima). Its structures get the arrays
-        that `LprCalculator` sets.
+        A run with steps: molecular dynamics, relaxations (also of filters, which change the cell), nudged elastic
+        bands, saddle-point searches, basin hopping (whose steps are the new minima). Its structures get the arrays that
+        `LprCalculator` sets.
     model : SparseKernelModel or LinearModel
-        Scores.
+        Model that scores.
     trigger : Trigger
-        Is told the lowest LPR and percentile, and the largest share of atoms that are loose or unlike the training set,
-        of all images of a band. One trigger belongs to one run, whose steps go on where they were.
+        Gets the lowest LPR and percentile, and the largest share of atoms that are loose or unlike the training set,
+        over all images of a band. Use one trigger for one run.
     path : path, optional
-        Extended XYZ to which frames are appended, with all digits: ``step``, ``reason`` (see `Trigger.update`),
-        ``lpr_lowest``, where the model has them ``percentile_lowest`` and ``unpinned_share``, and of a band, of which
-        the image is saved that is farthest beyond the limit, ``image``.
+        Extended XYZ to which frames are appended, with all digits and with ``step``, ``reason`` (see `Trigger.update`),
+        ``lpr_lowest`` and, for models with a reference, ``percentile_lowest`` and ``unpinned_share``. Of a band, the
+        image farthest beyond the limit is saved, with its number ``image``.
     stop : bool
-        Whether the run ends, as if its steps had been done, when the trigger fires for the last time. A later
-        ``dynamics.run`` goes on: ask ``trigger.is_exhausted`` first.
+        Whether the run ends when the trigger fires for the last time. A later ``dynamics.run`` continues it: check
+        ``trigger.is_exhausted`` first.
     n_threads : int
         See `Rigidity`.
 
     Raises
     ------
     InvalidInputError
-        For arguments that are something else, a trigger with limits that the model gives no numbers for, `stop` for
-        runs that ask nobody how many steps are left, and a path that cannot be written; when called, for structures
-        that the model cannot score.
+        For arguments of other types, a trigger with limits on numbers that the model does not have, `stop` for runs
+        that cannot be ended early, and a path that cannot be written; when called, for structures that the model cannot
+        score.
     """
 
     def __init__(
@@ -187,8 +188,8 @@ class LprObserver:
             raise InvalidInputError(f"trigger is {shown(trigger)}; give a Trigger, such as Trigger(0.01).")
         if not model.has_reference and set(trigger.watched) != {"lpr"}:
             raise InvalidInputError(
-                "the trigger has a limit for percentiles or verdicts, but the model does not know how its training "
-                "environments score; add that with model.with_reference(frames)."
+                "the trigger has a limit for percentiles or verdicts, but the model does not hold the scores of the "
+                "training set; add that with model.with_reference(frames)."
             )
         if stop and not _can_be_ended(dynamics):
             raise InvalidInputError("this kind of run cannot be ended before its steps are done; leave stop out.")
@@ -203,7 +204,7 @@ class LprObserver:
             refuse_output(self.path, [])
 
     def __call__(self) -> None:
-        """Look at the structures as they are now."""
+        """Score the present structures, and save one if the trigger fires."""
         images = _structures_of(self.dynamics)
         for atoms in images:
             _put(atoms, _scored(atoms, atoms.calc, self.model, self.n_threads))
@@ -231,7 +232,7 @@ class LprObserver:
 
 @dataclass(frozen=True)
 class _Observed:
-    """What a trigger is told of a structure, by the names of its reasons."""
+    """Numbers of a structure for a trigger, by the names of its reasons."""
 
     lpr: float
     percentile: float
@@ -248,7 +249,7 @@ def _observed(atoms: Atoms) -> _Observed:
 
 
 def _structures_of(moved: Any) -> list[Atoms]:
-    """The structures whose atoms a run, a filter, a dimer or a band moves; none, if it is something else."""
+    """The structures that a run, filter, dimer or band moves; empty for other objects."""
     if isinstance(moved, Atoms):
         return [moved]
     images = getattr(moved, "images", None)
@@ -259,7 +260,7 @@ def _structures_of(moved: Any) -> list[Atoms]:
 
 
 def _can_be_ended(dynamics: Any) -> bool:
-    """Whether a run asks after each step how many it may do."""
+    """Whether a run checks its number of steps after each step."""
     from ase.mep.neb import NEBOptimizer
     from ase.optimize.sciopt import SciPyGradientlessOptimizer, SciPyOptimizer
 

@@ -1,4 +1,4 @@
-"""ASE: another calculator's energy with one more that follows from the rigidities of the atoms."""
+"""ASE: the energy of another calculator plus a bias from the rigidities of the atoms."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _LEFT_OUT = ("energies", "stresses")
 
 
 class BiasedCalculator(Calculator):
-    r"""Another calculator's energy, and a bias that drives a run towards loose environments, or keeps it off them.
+    r"""The energy of another calculator plus a bias that drives a run towards loose environments, or away from them.
 
     The bias follows from two numbers of each atom i, on the scale of the model's own training environments: how loose
     it is, :math:`l_i = \log(L_0 / \mathrm{LPR}_i)`, and how unlike the training set,
-    :math:`u_i = \log(r_i / r_0)` with r the residual. LPR is the held one where the model has it.
+    :math:`u_i = \log(r_i / r_0)` with r the residual. LPR is the held one if the model has it.
 
     ``towards="loose"``: :math:`-s\, S(\hat u) \log(1 + e^{\hat l}) + \frac{s}{2} \sum_i \max(0, u_i)^2`, with
     :math:`\hat l` and :math:`\hat u` the smooth maxima over the atoms and L_0 the median of the training environments.
-    The loosest atom becomes looser, by an e-fold of its LPR for every s of energy. The switch S goes from 1 to 0 while
-    the largest residual goes from r_0 / 4 to r_0, above which the LPR says nothing: there nothing drives, and a wall
-    sends back what comes with momentum.
+    The loosest atom becomes looser: a factor e of its LPR lowers the energy by s. The switch S falls from 1 to 0 while
+    the largest residual rises from r_0 / 4 to r_0. Above r_0 the LPR says nothing: the first term vanishes, and the
+    second is a wall.
 
     ``towards="known"``: :math:`\frac{s}{2} \sum_i \max(0, l_i)^2 + \max(0, u_i)^2`, a wall that atoms feel when their
     verdict is loose (L_0: one in a hundred of the training environments is looser) or unlike.
@@ -39,15 +39,15 @@ class BiasedCalculator(Calculator):
     Parameters
     ----------
     calculator : ase.calculators.calculator.Calculator
-        Gives the energies that are biased.
+        Calculator of the unbiased energy.
     model : SparseKernelModel or LinearModel
-        With SOAP descriptors, and a reference.
+        A model with a SOAP descriptor and a reference.
     towards : {"loose", "known"}
-        Where to.
+        Direction of the bias.
     strength : float
         s in eV.
     power : float
-        p of the smooth maxima log(sum_i e^(p x_i)) / p: the higher, the less other atoms than the loosest are driven.
+        p of the smooth maxima log(sum_i e^(p x_i)) / p: for large p, only the loosest atom is driven.
     residual_limit : float, optional
         r_0; the default is that of the verdict `unlike`, 99.9 % of the training environments of the species.
     n_threads : int
@@ -56,7 +56,7 @@ class BiasedCalculator(Calculator):
     Raises
     ------
     InvalidInputError
-        For arguments that are something else, and models without a reference; on calculation, for structures that the
+        For arguments of other types, and models without a reference; on calculation, for structures that the
         model cannot score.
     """
 
@@ -93,20 +93,20 @@ class BiasedCalculator(Calculator):
         properties: list[str] | None = None,
         system_changes: list[str] = all_changes,
     ) -> None:
-        """Let the other calculator calculate, and add the bias."""
+        """Run the other calculator, and add the bias."""
         super().calculate(atoms, properties, system_changes)  # type: ignore[no-untyped-call]
         assert self.atoms is not None
         asked = {"energy", *(properties or [])} - {"bias_energy"}
         found = {name: self.calculator.get_property(name, self.atoms) for name in sorted(asked)}  # type: ignore[no-untyped-call]
         given = {n: v for n, v in self.calculator.results.items() if n in self.implemented_properties}
         if system_changes or not self._added:
-            self._added = {}  # so that nothing is added to a structure that was refused
+            self._added = {}  # no bias for a structure that was refused
             self._added = self._biases(self.atoms)
         self.results = {n: v + self._added[n] if n in self._added else v for n, v in (given | found).items()}
         self.results["bias_energy"] = self._added["energy"]
 
     def _biases(self, frame: Atoms) -> dict[str, Any]:
-        """What is added to each of the results."""
+        """The bias of each result."""
         bias = self._bias.of(frame)
         added: dict[str, Any] = {"energy": bias.energy, "free_energy": bias.energy, "forces": bias.forces}
         if frame.cell.rank == 3:

@@ -1,4 +1,4 @@
-"""What calculators and observers are given, checked before anything moves."""
+"""Checks of the arguments of calculators and observers."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ..atoms._model import StructureModel
 
 
 def shown(value: object) -> str:
-    """What was given by mistake."""
+    """An unusable argument, for a message."""
     return repr(value) if value is None or isinstance(value, str | int | float | PathLike) else "something else"
 
 
 def check_model(model: object) -> None:
-    """Refuse what is no model of structures."""
+    """Refuse objects that are not models of structures."""
     if not isinstance(model, StructureModel):
         raise InvalidInputError(
             f"model is {shown(model)}; give a SparseKernelModel or LinearModel, such as load_model returns."
@@ -24,6 +24,6 @@ def check_model(model: object) -> None:
 
 
 def check_calculator(name: str, calc: object) -> None:
-    """Refuse what is no calculator of ASE."""
+    """Refuse objects that are not calculators of ASE."""
     if not isinstance(calc, BaseCalculator):
         raise InvalidInputError(f"{name} is {shown(calc)}; give a calculator of ASE, such as LennardJones().")

@@ -15,24 +15,24 @@ _PREDICTED = ("energy", "free_energy", "energies", "forces", "stress")
 
 
 class ModelCalculator(Calculator):
-    """Energies, forces and stress of a model, for whatever in ASE moves atoms.
+    """Energies, forces and stress of a model, as a calculator of ASE.
 
-    Rigidities are results too, under the names that they have beside columns that are not ours (``lpr``, ``lpr_held``,
-    ``lpr_sigma``, ``lpr_residual``, ...; see `Scores` for their meaning): ``calc.get_property("lpr", atoms)`` scores
-    when it is asked for the first time, so that a run that asks for forces alone does not pay for them.
-    ``LprCalculator(ModelCalculator(model), model)`` scores every configuration, and has writers keep the scores.
+    Scores are results too, with the prefix ``lpr`` (``lpr``, ``lpr_held``, ``lpr_sigma``, ``lpr_residual``, ...; see
+    `Scores` for their meaning). They are computed on request, ``calc.get_property("lpr", atoms)``, so that a run which
+    needs forces only does not pay for them. ``LprCalculator(ModelCalculator(model), model)`` scores every
+    configuration, and writers keep its scores.
 
     Parameters
     ----------
     model : SparseKernelModel or LinearModel
-        With energies, and SOAP descriptors.
+        A model with energies and a SOAP descriptor.
     n_threads : int
         See `Rigidity`.
 
     Raises
     ------
     InvalidInputError
-        For models that predict no forces; on calculation, for structures with species that the model does not know.
+        For models that predict no forces; on calculation, for structures with unknown species.
     """
 
     def __init__(self, model: StructureModel, *, n_threads: int = 0) -> None:
@@ -53,7 +53,7 @@ class ModelCalculator(Calculator):
         properties: list[str] | None = None,
         system_changes: list[str] = all_changes,
     ) -> None:
-        """Predict, or score, or both: whatever is asked for."""
+        """Predict, score, or both, as requested."""
         super().calculate(atoms, properties, system_changes)  # type: ignore[no-untyped-call]
         asked = set(properties or ["energy"])
         assert self.atoms is not None
