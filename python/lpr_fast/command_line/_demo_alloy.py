@@ -28,9 +28,7 @@ def alloy(training: list[Atoms], trajectory: list[Atoms], folder: Path) -> None:
     model.save(folder / "alloy.lpr")
     scores = model.score(trajectory)
     n_atoms = sum(map(len, training))
-    print(
-        f"Trained on {len(training)} structures, {n_atoms} atoms: ordered copper-gold, one to one."
-    )
+    print(f"Trained on {len(training)} structures, {n_atoms} atoms: ordered copper-gold, one to one.")
     print(f"Scored {len(trajectory)} frames, {len(scores)} atoms: the crystal heated until it melts.\n")
     _print_table(trajectory, scores)
     with replacing(folder / "alloy.extxyz") as file:
