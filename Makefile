@@ -158,7 +158,7 @@ $(BIN)/python:
 define installed
 	@echo "Installing packages in $(VENV): downloads some hundred MB the first time."
 	@$(PIP) install $(BUILD_PACKAGES)
-	@echo "Building the C++ core of lpr_fast: about four minutes on two processors the first time."
+	@echo "Building the C++ core of lpr_fast: about two minutes on two processors the first time."
 	@set -o pipefail; \
 	CMAKE_PREFIX_PATH="$(SITE)" $(BIN)/python -m pip --disable-pip-version-check --verbose install --no-build-isolation \
 	  --config-settings=build-dir=build/wheel $(2) '.[$(1)]' 2>&1 | tee build-wheel.log | \

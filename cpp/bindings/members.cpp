@@ -22,7 +22,7 @@ std::unique_ptr<Members> members(Index count, Index size) {
     );
 }
 
-void add(Members& self, const py::array& rows, const py::array& targets, const py::array& weights, int n_threads) {
+void add_rows(Members& self, const py::array& rows, const py::array& targets, const py::array& weights, int n_threads) {
     const ConstMatrixView row_view = matrix_view(rows, "rows");
     const ConstMatrixView target_view = matrix_view(targets, "targets");
     const ConstMatrixView weight_view = matrix_view(weights, "weights");
@@ -60,7 +60,7 @@ std::vector<Index> n_rows(Members& self) {
 void register_members(py::module_& module) {
     py::class_<Members>(module, "Members")
         .def(py::init(&members), py::arg("count"), py::arg("size"))
-        .def("add", &add, py::arg("rows"), py::arg("targets"), py::arg("weights"), py::arg("n_threads"))
+        .def("add", &add_rows, py::arg("rows"), py::arg("targets"), py::arg("weights"), py::arg("n_threads"))
         .def("fit", &fit_members, py::arg("regularizer"), py::arg("prior"), py::arg("n_threads"))
         .def_property_readonly("n_rows", &n_rows);
 }

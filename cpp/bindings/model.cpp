@@ -85,7 +85,7 @@ std::pair<std::string, std::map<std::string, py::array>> read_parts(const py::by
     return copy_of(parts);
 }
 
-Model from_bytes(const py::bytes& given, const std::string& name) {
+Model model_from_bytes(const py::bytes& given, const std::string& name) {
     const Content content(given);
     const WithoutInterpreter no_interpreter;
     return Model::from_bytes(content.bytes, content.size, name);
@@ -99,7 +99,9 @@ Model from_parts(const std::string& text, const std::map<std::string, py::array>
     return Model::from_parts(parts);
 }
 
-ScoreArrays score(const Model& self, const py::array& features, const py::array& species, int n_threads, bool members) {
+ScoreArrays score_rows(
+    const Model& self, const py::array& features, const py::array& species, int n_threads, bool members
+) {
     const ConstMatrixView rows = matrix_view(features, "features");
     const int* of_rows = species_of(species, rows.rows);
     auto [arrays, scores] = room_for_scores(self, rows.rows, members);
@@ -135,7 +137,7 @@ std::optional<Vector> weights(const Model& self) {
     return Vector(view.size, view.data);
 }
 
-std::optional<Vector> copy_of(ConstMatrixView view) {
+std::optional<Vector> present(ConstMatrixView view) {
     if (view.data == nullptr) return std::nullopt;
     return Vector({view.rows, view.cols}, view.data);
 }
@@ -144,10 +146,13 @@ std::optional<Vector> copy_of(ConstMatrixView view) {
 
 void register_model(py::module_& module) {
     py::class_<Model>(module, "Model")
-        .def_static("from_bytes", &from_bytes, py::arg("content"), py::arg("name"))
+        .def_static("from_bytes", &model_from_bytes, py::arg("content"), py::arg("name"))
         .def_static("from_parts", &from_parts, py::arg("text"), py::arg("arrays"))
         .def("parts", [](const Model& self) { return copy_of(self.parts()); })
-        .def("score", &score, py::arg("features"), py::arg("species"), py::arg("n_threads"), py::arg("members") = false)
+        .def(
+            "score", &score_rows, py::arg("features"), py::arg("species"), py::arg("n_threads"),
+            py::arg("members") = false
+        )
         .def("member_energies", &member_energies, py::arg("features"), py::arg("species"), py::arg("n_threads"))
         .def("phi", &phi, py::arg("features"), py::arg("species"), py::arg("n_threads"))
         .def_property_readonly("text", [](const Model& self) { return self.parts().text; })
@@ -155,8 +160,8 @@ void register_model(py::module_& module) {
         .def_property_readonly("factor", [](const Model& self) { return self.factor(); })
         .def_property_readonly("weights", &weights)
         .def_property_readonly("n_members", [](const Model& self) { return self.info().n_members; })
-        .def_property_readonly("members", [](const Model& self) { return copy_of(self.members()); })
-        .def_property_readonly("active", [](const Model& self) { return copy_of(self.active()); });
+        .def_property_readonly("members", [](const Model& self) { return present(self.members()); })
+        .def_property_readonly("active", [](const Model& self) { return present(self.active()); });
     module.def("read_parts", &read_parts, py::arg("content"), py::arg("name"));
 }
 

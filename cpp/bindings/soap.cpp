@@ -137,7 +137,7 @@ KernelGradients make_kernel_gradients(
     return {soap, view, first, zeta};
 }
 
-RowArrays rows_of_kernels(
+RowArrays rows_of_structure(
     const KernelGradients& gradients, const Structure& structure, const std::optional<py::array>& atoms, bool virials,
     int n_threads
 ) {
@@ -170,7 +170,7 @@ std::pair<py::array_t<Index>, py::array_t<double>> jacobians_around(
     };
 }
 
-ScoreArrays score(
+ScoreArrays score_structures(
     const SoapScorer& scorer, const std::vector<Structure>& structures, const Chosen& chosen, bool mark_unknown,
     int n_threads, bool members
 ) {
@@ -297,7 +297,7 @@ void register_soap(py::module_& module) {
     py::class_<KernelGradients>(module, "KernelGradients")
         .def(py::init(&make_kernel_gradients), py::arg("soap"), py::arg("active"), py::arg("first"), py::arg("zeta"))
         .def(
-            "rows", &rows_of_kernels, py::arg("structure"), py::arg("atoms"), py::arg("virials"), py::arg("n_threads")
+            "rows", &rows_of_structure, py::arg("structure"), py::arg("atoms"), py::arg("virials"), py::arg("n_threads")
         );
     module.def(
         "feature_gradients", &rows_of_features, py::arg("soap"), py::arg("structure"), py::arg("atoms"),
@@ -307,8 +307,8 @@ void register_soap(py::module_& module) {
     py::class_<SoapScorer>(module, "SoapScorer")
         .def(py::init<Model>(), py::arg("model"))
         .def(
-            "score", &score, py::arg("structures"), py::arg("chosen"), py::arg("mark_unknown"), py::arg("n_threads"),
-            py::arg("members") = false
+            "score", &score_structures, py::arg("structures"), py::arg("chosen"), py::arg("mark_unknown"),
+            py::arg("n_threads"), py::arg("members") = false
         )
         .def(
             "predict", &predict, py::arg("structure"), py::arg("weights"), py::arg("n_threads"),

@@ -60,7 +60,7 @@ std::optional<NumberType> number_type(const Json& entry) {
 }
 
 /// An integer within [0, bound].
-std::optional<Index> as_size(const Json& value, Index bound) {
+std::optional<Index> size_within(const Json& value, Index bound) {
     // Integers that are not negative are kept unsigned by the parser.
     if (!value.is_number_unsigned()) return std::nullopt;
     const auto number = value.get<std::uint64_t>();
@@ -76,12 +76,12 @@ std::optional<Entry> read_entry(const std::string& name, const Json& json, Index
     if (!type || !shape.is_array() || shape.size() > 2 || !offsets.is_array() || offsets.size() != 2) return {};
     Index extents[2] = {1, 1};
     for (std::size_t i = 0; i < shape.size(); ++i) {
-        const auto extent = as_size(shape[i], largest_extent - 1);
+        const auto extent = size_within(shape[i], largest_extent - 1);
         if (!extent) return {};
         extents[2 - shape.size() + i] = *extent;
     }
-    const auto first = as_size(offsets[0], largest_file);
-    const auto last = as_size(offsets[1], largest_file);
+    const auto first = size_within(offsets[0], largest_file);
+    const auto last = size_within(offsets[1], largest_file);
     if (!first || !last || *first != place || *last < *first) return {};
     const auto [rows, cols] = extents;
     const Index number_bytes = *type == NumberType::u8 ? 1 : 8;

@@ -10,14 +10,14 @@ namespace lpr_fast {
 namespace {
 
 /// Rows of one accumulator, one after the other.
-struct Chosen {
+struct MemberRows {
     std::vector<double> rows;
     std::vector<double> targets;
     std::vector<double> weights;
 };
 
-Chosen chosen(ConstMatrixView rows, const double* targets, const double* weights) {
-    Chosen found;
+MemberRows member_rows(ConstMatrixView rows, const double* targets, const double* weights) {
+    MemberRows found;
     const auto n_chosen = std::count_if(weights, weights + rows.rows, [](double weight) { return weight != 0.0; });
     found.rows.reserve(at(n_chosen * rows.cols));
     for (Index i = 0; i < rows.rows; ++i) {
@@ -38,7 +38,7 @@ void add_to_each(
     check_columns("the targets", targets, rows.rows);
     check_columns("the weights", weights, rows.rows);
     parallel_for_each(static_cast<Index>(members.size()), n_threads, [&](Index member) {
-        const Chosen of_member = chosen(rows, targets.row(member), weights.row(member));
+        const MemberRows of_member = member_rows(rows, targets.row(member), weights.row(member));
         const auto count = static_cast<Index>(of_member.targets.size());
         if (count == 0) return;
         const ConstVectorView of_weights{of_member.weights.data(), count};

@@ -41,7 +41,7 @@ struct SpectrumState {
 
 namespace {
 
-constexpr Index tile_rows = 64;
+constexpr Index rows_of_task = 64;
 
 // Where an eigenvalue of a structure's leverage is closer to one, nothing else knows what it determines.
 constexpr double closest_to_one = 1e-8;
@@ -66,9 +66,9 @@ const AccumulatorState& checked(const HessianAccumulator& accumulator) {
 RowMatrix whitened(const Whitening& whitening, const RowMatrix& root, int n_threads) {
     const Index n_coordinates = whitening.n_known() + whitening.n_unknown();
     RowMatrix rows(root.rows(), n_coordinates + 1);
-    parallel_for_each(tile_count(root.rows(), tile_rows), n_threads, [&](Index tile) {
-        const Index first = tile * tile_rows;
-        const Index count = std::min(tile_rows, root.rows() - first);
+    parallel_for_each(tile_count(root.rows(), rows_of_task), n_threads, [&](Index tile) {
+        const Index first = tile * rows_of_task;
+        const Index count = std::min(rows_of_task, root.rows() - first);
         rows.block(first, 0, count, n_coordinates) = whitening.coordinates(view_of(root), first, count).transpose();
     });
     rows.col(n_coordinates) = root.col(root.cols() - 1);
@@ -105,22 +105,22 @@ void decompose(SpectrumState& state, const Triangle& triangle, double rest_befor
 /// Coordinates of rows as columns, flat ones first.
 Matrix rotated(const SpectrumState& state, ConstMatrixView rows, int n_threads) {
     const Index n_flat = state.n_flat();
-    const Index n_tiles = tile_count(rows.rows, tile_rows);
-    Matrix found(n_flat + state.n_known(), n_tiles * tile_rows);
+    const Index n_tiles = tile_count(rows.rows, rows_of_task);
+    Matrix found(n_flat + state.n_known(), n_tiles * rows_of_task);
     parallel_for_each(n_tiles, n_threads, [&](Index tile) {
-        const Index first = tile * tile_rows;
-        const Index count = std::min(tile_rows, rows.rows - first);
+        const Index first = tile * rows_of_task;
+        const Index count = std::min(rows_of_task, rows.rows - first);
         const Matrix coordinates = state.whitening.coordinates(rows, first, count);
-        Matrix known = Matrix::Zero(state.n_known(), tile_rows);
-        Matrix flat = Matrix::Zero(n_flat, tile_rows);
+        Matrix known = Matrix::Zero(state.n_known(), rows_of_task);
+        Matrix flat = Matrix::Zero(n_flat, rows_of_task);
         for (Index j = 0; j < state.n_known(); ++j) known.row(j).head(count) = coordinates.row(state.known[at(j)]);
         for (Index j = 0; j < n_flat; ++j) flat.row(j).head(count) = coordinates.row(state.flat[at(j)]);
         if (n_flat > 0) {
             transposed_triangle(state.flat_triangle).solveInPlace(flat);
             known -= state.crossed.transpose() * flat;
         }
-        found.block(0, first, n_flat, tile_rows) = flat;
-        found.block(n_flat, first, state.n_known(), tile_rows).noalias() = state.directions.transpose() * known;
+        found.block(0, first, n_flat, rows_of_task) = flat;
+        found.block(n_flat, first, state.n_known(), rows_of_task).noalias() = state.directions.transpose() * known;
     });
     return found;
 }

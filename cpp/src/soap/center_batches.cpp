@@ -19,7 +19,7 @@ constexpr Index fewest_centers = 4, most_centers = 128;
 // About what the expansion around a center takes.
 constexpr Index products_of_center = Index{1} << 19;
 
-Index centers_together(const SoapState& soap) {
+Index centers_of_batch(const SoapState& soap) {
     return std::clamp(numbers_together / (192 * soap.n_features()), fewest_centers, most_centers);
 }
 
@@ -80,7 +80,7 @@ CenterBatches::CenterBatches(
       wanted_(wanted),
       n_threads_(n_threads),
       centers_(centers_of(soap, {{&structure}})),
-      batch_(at(centers_together(soap))) {}
+      batch_(at(centers_of_batch(soap))) {}
 
 void CenterBatches::for_each(const std::function<void(const std::vector<const DifferentiatedCenter*>&)>& use) {
     const auto n = static_cast<Index>(centers_.size()), together = static_cast<Index>(batch_.size());

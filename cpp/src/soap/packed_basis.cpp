@@ -17,7 +17,7 @@ namespace {
 // Larger ones are taken for damage.
 constexpr Index largest_l = 100;
 constexpr Index most_radial = 1000;
-constexpr double largest_cutoff = 1000.0;
+constexpr double largest_edge = 1000.0;
 
 constexpr double most_steps = 65536.0;
 
@@ -46,7 +46,7 @@ void check(const RadialTable& table) {
     if (n_cells == 0 || table.edges.front() != 0.0 || !std::isfinite(table.edges.back()) ||
         std::adjacent_find(table.edges.begin(), table.edges.end(), std::greater_equal<>()) != table.edges.end())
         refuse("its cells must go up from 0");
-    if (table.edges.back() > largest_cutoff) refuse("it ends beyond 1000");
+    if (table.edges.back() > largest_edge) refuse("it ends beyond 1000");
     if (table.coefficients.size() != n_cells * (table_degree + 1) * at(n_channels))
         refuse(
             "it has " + std::to_string(table.coefficients.size()) + " coefficients and not as many as its cells need"

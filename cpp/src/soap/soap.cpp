@@ -13,7 +13,7 @@ namespace lpr_fast {
 namespace {
 
 // Centers that a thread takes together.
-constexpr Index centers_together = 64;
+constexpr Index centers_of_task = 64;
 
 void add_centers(const Part& part, std::int32_t number, Index& row, std::vector<Center>& centers) {
     const StructureState& structure = part.structure->state();
@@ -137,9 +137,9 @@ void Soap::features(const std::vector<Part>& parts, MatrixView out, int n_thread
     const std::vector<Center> centers = centers_of(soap, parts);
     const auto count = static_cast<Index>(centers.size());
     check_output("out", out, count, n_features());
-    parallel_for_each(tile_count(count, centers_together), n_threads, [&](Index task) {
+    parallel_for_each(tile_count(count, centers_of_task), n_threads, [&](Index task) {
         auto lease = soap.workspaces.take();
-        const Index first = task * centers_together, last = std::min(first + centers_together, count);
+        const Index first = task * centers_of_task, last = std::min(first + centers_of_task, count);
         for_each_environment(
             soap, parts, centers.data() + first, last - first, *lease,
             [&](const Center& center, const SoapWorkspace& workspace) {

@@ -17,7 +17,7 @@ namespace {
 
 // Centers that a thread has at the same time, with all that the way back needs: more would leave the caches, fewer
 // would make the active set stream through them more often.
-constexpr Index centers_together = 96;
+constexpr Index most_centers_together = 96;
 
 // Rows of derivatives that it has.
 constexpr Index rows_together = 768;
@@ -115,7 +115,7 @@ void run(
 ) {
     const auto n = static_cast<Index>(centers.size());
     const Index most =
-        std::clamp(rows_together / std::max<Index>(1, task.functions.count), centers_of_share, centers_together);
+        std::clamp(rows_together / std::max<Index>(1, task.functions.count), centers_of_share, most_centers_together);
     sum.collect(n, most, n_threads, [&](Index first, Index count, ForceShare* shares) {
         auto lease = workspaces.take();
         const Index begin = first * centers_of_share, end = std::min((first + count) * centers_of_share, n);

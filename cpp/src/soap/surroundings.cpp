@@ -12,7 +12,7 @@ namespace lpr_fast {
 namespace {
 
 // Squares of distances from the box around the centers are allowed to be larger by this share: rounding loses nobody.
-constexpr double margin = 1e-9;
+constexpr double box_margin = 1e-9;
 
 // Arrays have room for a vector of the widest instruction set behind the last number.
 constexpr Index widest_vector = 8;
@@ -65,7 +65,7 @@ void Surroundings::gather(
     candidates_.resize(at(n_species + 1));
     for (Candidates& of_species : candidates_) of_species.count = 0;
     const SoapBox box = box_around(structure, centers, count);
-    const double limit = structure.cutoff * structure.cutoff * (1.0 + margin) + margin;
+    const double limit = structure.cutoff * structure.cutoff * (1.0 + box_margin) + box_margin;
     for_each_range(structure, structure.bins[at(bin)], [&](Index first, Index last, const Vector3& shift) {
         for (Candidates& of_species : candidates_) of_species.make_room(at(last - first));
         if (squares_.size() < at(last - first + widest_vector)) squares_.resize(2 * at(last - first + widest_vector));
