@@ -71,7 +71,7 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: fitted(with_energy(np.ones(8))),
         "the energy of frame 3 is array.*; it must be a real number",
     ),
-    "NaN energy": (lambda: fitted(with_energy(np.nan)), "the energy of frame 3 is nan; mend or remove the frame"),
+    "NaN energy": (lambda: fitted(with_energy(np.nan)), "the energy of frame 3 is nan; correct or remove the frame"),
     "energy that is true": (
         lambda: fitted(with_energy(np.True_)),
         "the energy of frame 3 is .*True.*; it must be a real number",
@@ -141,7 +141,7 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "count for no element": (lambda: fitted(n_active={"Xx": 3}), "'Xx' is no chemical element; give a symbol such as"),
     "count for an element twice": (
         lambda: fitted(n_active={"Si": 3, 14: 2}),
-        "n_active names an element twice: Si, 14",
+        r"n_active has an element twice \(Si, 14\)",
     ),
     "no pairs": (lambda: fitted(n_active=None, active_set=[1, 2]), r"active_set has shape \(2,\) .*; give pairs"),
     "fractional pairs": (lambda: fitted(n_active=None, active_set=[[0.5, 1]]), "active_set has .* float64; give pairs"),
@@ -198,7 +198,7 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "basis without radial part": (
         lambda: fitted(hypers={**HYPERS, "basis": {"type": "TensorProduct", "max_angular": 2}}),
-        "featomic refused",
+        "featomic does not accept",
     ),
     "flat cell full of images": (
         lambda: score(with_cell([[3, 0, 0], [3, 1e-4, 0], [0, 0, 3]])),
@@ -207,11 +207,11 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "huge zeta": (lambda: fitted(zeta=1e18), "zeta is 1e.18; it must be at most 1000"),
     "isolated atoms alone": (
         lambda: fitted([labelled(Atoms("Si"), -1.0)] * 3, hypers=LONE, n_active=1),
-        "no training environment has any features: all are zero",
+        "the features of all training environments are zero",
     ),
     "isolated active atom": (
         lambda: fitted([*silicon(1), labelled(Atoms("Si"), 1.0)], hypers=LONE, n_active=None, active_set=[(1, 0)]),
-        "active_set names atom 0 of frame 1, which has no neighbours and no features",
+        "active_set has atom 0 of frame 1, whose features are zero",
     ),
     "provenance as text": (lambda: fitted(provenance="mine"), "provenance is a str; give a dictionary"),
     "provenance with an array": (lambda: fitted(provenance={"a": np.ones(2)}), "provenance cannot be written as JSON"),

@@ -203,7 +203,7 @@ def test_what_cannot_be_calibrated_is_refused_by_name(model: SparseKernelModel) 
             "linear models have no residual",
         ),
         (lambda: calibrated(np.zeros(2), np.ones(2), "sr"), "the errors of the totals are at most 0"),
-        (lambda: calibrated(np.ones(2), np.array([1.0, 0.0]), "sr"), "frame 1 has a total of variance 0"),
+        (lambda: calibrated(np.ones(2), np.array([1.0, 0.0]), "sr"), "the total of frame 1 has variance 0"),
     ]
     for call, message in cases:
         with pytest.raises(InvalidInputError, match=message) as error:

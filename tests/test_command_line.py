@@ -391,7 +391,7 @@ MISTAKES: dict[str, tuple[Callable[[Path], list[object]], str]] = {
     ),
     "unknown basis": (
         lambda f: ["fit", f / "train.xyz", "-o", f / "n.lpr", "--hypers", hypers_file(f, basis={"type": "Best"})],
-        "featomic refused",
+        "featomic does not accept",
     ),
     "atoms without position": (
         lambda f: fit_with(f, train=write_frames(f / "n.xyz", Atoms("Si", [[np.nan, 0, 0]]))),

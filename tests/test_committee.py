@@ -189,12 +189,12 @@ def test_a_learning_curve_is_one_of_refits(rows: TrainingRows, frames: list[Atom
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"n_members": 1}, "needs two at least"),
+        ({"n_members": 1}, "needs at least two"),
         ({"fraction": 1.0}, "above 0 and below 1, or draw with replacement"),
         ({"fraction": 0.0}, "above 0 and below 1"),
         ({"fraction": 1.5, "with_replacement": True}, "or 1"),
-        ({"structures": [3], "baseline": "kept"}, "two structures with a weight"),
-        ({"structures": [99, 100]}, "structure 99, but there are 18"),
+        ({"structures": [3], "baseline": "kept"}, "1 structure with a weight and an energy"),
+        ({"structures": [99, 100]}, "number 99, but there are 18"),
         ({"seed": -1}, "must not be negative"),
         ({"memory": "much"}, "give a size such as 2GB"),
     ],
@@ -219,7 +219,7 @@ def test_rows_without_energies_make_no_committee(frames: list[Atoms], tmp_path: 
 
 @pytest.mark.parametrize(
     ("groups", "says"),
-    [(["a"] * 18, "all structures are of the group 'a'"), ([1, 2], "give 18 integers or texts")],
+    [(["a"] * 18, "all structures are of the group 'a'"), ([1, 2], "give 18 integers or strings")],
 )
 def test_groups_that_cannot_be_left_out_are_refused(rows: TrainingRows, groups: list[object], says: str) -> None:
     with pytest.raises(InvalidInputError, match=says):

@@ -114,7 +114,7 @@ def test_labels_of_zero_are_noise_and_said() -> None:
     choice = chosen(rows, np.zeros(len(rows)), sigma, active)
     assert isinstance(choice, DeltaChoice)
     assert choice.edge == "lower"
-    with pytest.warns(LprWarning, match=r"delta .* is at the lower end of what was tried: .*look at their units"):
+    with pytest.warns(LprWarning, match=r"delta .* is at the lower end of the tried range: .*check their units"):
         warn_of_edge(choice, stacklevel=1)
 
 

@@ -176,7 +176,7 @@ def test_frames_that_cannot_be_described_can_be_left_out(frames: list[Atoms], tm
         score_trajectory(model, given, [tmp_path / "o.npz"])
 
 
-class Describing(LennardJones):
+class Describer(LennardJones):
     """A potential that gives the features of its atoms as well."""
 
     def calculate(self, atoms: Atoms | None = None, *arguments: Any, **options: Any) -> None:
@@ -196,7 +196,7 @@ def moving(calc: Calculator) -> VelocityVerlet:
 @pytest.mark.parametrize("descriptor", ["features", shells, SHELLS])
 def test_moving_atoms_are_scored_by_the_features_that_they_have_now(descriptor: Any, frames: list[Atoms]) -> None:
     model = SparseKernelModel.fit(frames, descriptor=descriptor, n_active=12, regularizer=1e-3)
-    potential = Describing(epsilon=0.1, sigma=2.0, rc=4.0)
+    potential = Describer(epsilon=0.1, sigma=2.0, rc=4.0)
     for dynamics in (moving(LprCalculator(potential, model)), moving(potential)):
         atoms = dynamics.atoms
         if atoms.calc is potential:
@@ -217,7 +217,7 @@ def test_features_that_do_not_follow_the_atoms_are_refused(frames: list[Atoms]) 
     dynamics.attach(LprObserver(dynamics, model, Trigger(1e-9)))
     with pytest.raises(InvalidInputError, match="the calculator has no result of that name"):
         dynamics.run(1)
-    atoms = moving(Describing(epsilon=0.1, sigma=2.0, rc=4.0)).atoms
+    atoms = moving(Describer(epsilon=0.1, sigma=2.0, rc=4.0)).atoms
     atoms.get_potential_energy()
     atoms.positions[0] += 0.1
     with pytest.raises(InvalidInputError, match="it was changed after its 'features' was calculated"):

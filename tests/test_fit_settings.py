@@ -99,7 +99,7 @@ def test_the_command_line_takes_the_names_of_weights_and_deviations(frames: list
         ({"weights": SIGMAS, "sigmas": SIGMAS}, "give one of them"),
         ({"baseline": {"Si": -3.0}}, "give one finite energy for each species"),
         ({"baseline": {"Si": -3.0, "Ga": 1.0, "As": np.nan}}, "give one finite energy for each species"),
-        ({"baseline": {"Si": -3.0, 14: -3.0}}, "names an element twice"),
+        ({"baseline": {"Si": -3.0, 14: -3.0}}, "has an element twice"),
         ({"baseline": {"Sj": -3.0}}, "'Sj' is no chemical element"),
         ({"baseline": [1.0, 2.0]}, "give a dictionary of energies"),
         ({"baseline": "mean"}, "the baseline is 'mean'; give energies of elements, or 'isolated'"),
@@ -207,7 +207,7 @@ def test_forces_that_are_not_used_are_told_in_one_line(frames: list[Atoms], tmp_
 def test_groups_have_short_names_and_the_model_and_its_rows_different_ones(frames: list[Atoms], train: Path) -> None:
     long = [frame.copy() for frame in frames]
     long[2].info["config_type"] = "x" * 65
-    with pytest.raises(InvalidInputError, match="has a name of 65 bytes; 64 are the most"):
+    with pytest.raises(InvalidInputError, match="has 65 bytes, more than 64"):
         LinearModel.fit(long, **LINEAR)
     LinearModel.fit(long, group_key="kind", **LINEAR)
     with pytest.raises(InvalidInputError, match="was given for the model and for its rows"):
@@ -220,7 +220,7 @@ def test_groups_have_short_names_and_the_model_and_its_rows_different_ones(frame
     ids=["linear", "chosen", "given"],
 )
 def test_memory_that_no_fit_keeps_to_is_refused(model: dict[str, Any], train: Path) -> None:
-    with pytest.raises(InvalidInputError, match=r"memory is 10 MB, but this fit takes \d+ MB, with \d+ weights"):
+    with pytest.raises(InvalidInputError, match=r"memory is 10 MB, but this fit needs \d+ MB, with \d+ weights"):
         fit_files(train, train.with_name("m.lpr"), memory="10MB", **model, **LINEAR)
     fit_files(train, train.with_name("m.lpr"), memory="2GB", **model, **LINEAR)
     with pytest.raises(InvalidInputError, match="give a size such as 2GB or 500MB"):
@@ -254,7 +254,7 @@ def test_a_cap_on_memory_is_kept_with_many_species() -> None:
     capped, free = int(run_with("430MB").stdout), int(run_with("").stdout)
     assert capped < 430_000_000
     assert capped < free - 8 * 8000 * 600  # pools of two species, of the five, never exist together
-    assert "but this fit takes" in run_with("300MB").stderr
+    assert "but this fit needs" in run_with("300MB").stderr
 
 
 def test_a_cap_on_memory_changes_no_bit(frames: list[Atoms]) -> None:

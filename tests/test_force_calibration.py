@@ -248,7 +248,7 @@ def test_what_cannot_be_calibrated_is_refused_in_a_sentence(
         (lambda: model.calibrate(bare, forces=True), "no structure has forces to calibrate with"),
         (
             lambda: model.calibrate(HELD_OUT, forces=True, largest_residual=1e-12),
-            "labelled forces rest on environments",
+            "labelled forces depend on environments",
         ),
         (
             lambda: model.calibrate(HELD_OUT, forces=True, largest_residual=-1.0),
@@ -271,7 +271,7 @@ def test_what_cannot_be_calibrated_is_refused_in_a_sentence(
             "frame 0 has no group named 'kind'; leave it out",
         ),
         (lambda: model.intervals(HELD_OUT), "this model has no conformal intervals; calibrate it, for instance"),
-        (lambda: calibrated.intervals(unlike), "frame 0 has config_type 'liquid', for which there are no intervals"),
+        (lambda: calibrated.intervals(unlike), "frame 0 has config_type 'liquid', which has no intervals"),
         (lambda: calibrated.intervals(without_group), "frame 0 has no group named 'config_type'"),
         (
             lambda: model.calibrate(HELD_OUT, coverage=0.9).intervals(HELD_OUT, forces=True),

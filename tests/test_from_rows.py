@@ -138,7 +138,7 @@ CASES: dict[str, tuple[Callable[[], object], str]] = {
     "weights": (lambda: linear(weights=[1.0]), "got 1 weights for 12 rows; give one for each row"),
     "NaN": (lambda: linear(rows=np.full((3, 12), np.nan)), "row 0 holds nan in column 0"),
     "targets": (lambda: linear(targets=[1.0]), "target"),
-    "active": (lambda: kernel(active=np.eye(4)), "active is no dictionary"),
+    "active": (lambda: kernel(active=np.eye(4)), "active is not a dictionary"),
     "active environments": (lambda: kernel(active={14: np.eye(3)}), "4 columns, but there are 3 active environments"),
     "other features": (
         lambda: kernel(active={1: np.ones((2, 3)), 2: np.ones((2, 5))}),

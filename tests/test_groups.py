@@ -273,7 +273,7 @@ def test_what_cannot_be_grouped_is_refused_in_a_sentence(model: SparseKernelMode
         (lambda: found.combined({"s": {"lower": 1}}), "in the sum 's', 'lower' is the name of 3 groups"),
         (lambda: found.combined({"s": {"surface": 1}}), "'surface' is the name of no group; give one of lower, upper"),
         (lambda: found.combined({"s": [1.0]}), "the coefficients of 's' are not finite numbers, or all zero"),
-        (lambda: found.combined({"s": np.full(6, np.nan)}), "the coefficients of 's' are unusable"),
+        (lambda: found.combined({"s": np.full(6, np.nan)}), "the coefficients of 's' are not finite numbers"),
         (lambda: found.covariance("dtc"), "kind is 'dtc'; it must be 'sr', 'held' or 'pp'"),
         (lambda: linear.covariance("pp"), "linear models have no residual"),
         (lambda: linear.covariance("held"), "this model has no held rows"),

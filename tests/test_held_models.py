@@ -159,7 +159,9 @@ def test_a_fit_says_of_which_species_there_are_few_atoms_and_whether_the_baselin
     ase.io.write(tmp_path / "two.xyz", [*frames, *alloys(3, seed=4, n_gold=1)], format="extxyz")
     printed = succeed("fit", tmp_path / "one.xyz", "-o", tmp_path / "one.lpr", *small).output
     assert "few       training atoms of Cu (96), Au (96):" in printed
-    assert printed.count("note: the baseline is arbitrary, for there are 2 species, but 1 independent comp") == 1
+    assert (
+        printed.count("note: the baseline is arbitrary, because there are 2 species, but only 1 independent comp") == 1
+    )
     given = succeed("fit", tmp_path / "one.xyz", "-o", tmp_path / "x.lpr", *small, "--baseline", "Cu=0,Au=0").output
     assert "arbitrary" not in given
     printed = succeed("fit", tmp_path / "two.xyz", "-o", tmp_path / "two.lpr", *small).output

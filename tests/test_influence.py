@@ -293,7 +293,7 @@ def test_leverages_add_up_to_what_the_labels_determine_of_the_model(tmp_path: Pa
         ({"groups": ["a"] * 3}, "groups"),
         ({"structures": [2]}, "there is only 1 block to leave out"),
         ({"prediction": "stress"}, "prediction is 'stress'; it must be one of local, total, force"),
-        ({"column": "lpr_held"}, "nothing is held, so that there is no lpr_held"),
+        ({"column": "lpr_held"}, "column is 'lpr_held', but no rows are held"),
         ({"column": "variance"}, "column is 'variance'; it must be 'lpr' or"),
         ({"largest_residual": -1.0}, "largest_residual is -1.0; it must not be negative"),
     ],
@@ -400,7 +400,7 @@ def test_the_command_writes_what_the_call_finds(tmp_path: Path) -> None:
         (["-o", "out.csv", "--redundant", "-1"], "increase is -1.0; it must not be negative."),
         (
             ["-o", "out.csv", "--column", "lpr_held"],
-            "nothing is held, so that there is no lpr_held; give column='lpr'.",
+            "column is 'lpr_held', but no rows are held; give column='lpr'.",
         ),
     ],
 )

@@ -40,7 +40,7 @@ def test_models_of_structures_say_what_to_install(call: str) -> None:
 def test_a_fit_says_what_to_install(package: str, call: str) -> None:
     result = run(package, f"import lpr_fast; {call}")
     last = result.stderr.splitlines()[-1]
-    assert last.startswith("lpr_fast._errors.MissingPackageError: a fit samples the radial integrals")
+    assert last.startswith("lpr_fast._errors.MissingPackageError: a fit needs featomic for the radial integrals")
     assert package in last
     assert last.endswith("; install it with: pip install 'lpr-fast[fit]'")
 
@@ -93,7 +93,7 @@ def test_commands_that_fit_say_what_to_install(package: str, tmp_path: Path) -> 
     result = run(package, "from lpr_fast.command_line import main; main()", "demo", str(tmp_path / "demo"))
     (sentence,) = result.stderr.splitlines()
     assert (result.returncode, result.stdout) == (2, "")
-    assert sentence.startswith("lpr-fast: a fit samples the radial integrals")
+    assert sentence.startswith("lpr-fast: a fit needs featomic for the radial integrals")
     assert package in sentence
     assert sentence.endswith("pip install 'lpr-fast[fit]'")
     assert not list(tmp_path.iterdir())

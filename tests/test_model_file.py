@@ -118,7 +118,7 @@ def test_a_link_is_followed_and_permissions_are_kept(tmp_path: Path) -> None:
 
 def test_a_device_is_not_replaced(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(InvalidInputError, match="pipe exists and is no regular file"):
+    with pytest.raises(InvalidInputError, match="pipe exists and is not a regular file"):
         fitted().save(tmp_path / "pipe")
 
 
@@ -146,7 +146,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(InvalidInputError, match="pipe is no regular file; give a model file"):
+    with pytest.raises(InvalidInputError, match="pipe is not a regular file; give a model file"):
         load_model(tmp_path / "pipe")
 
 

@@ -255,7 +255,9 @@ def test_a_species_may_occur_in_training_only_or_once() -> None:
 
 def test_duplicates_are_not_chosen_twice_and_a_warning_says_so() -> None:
     frames = [silicon(1)[0]] * 5
-    with pytest.warns(LprWarning, match="the active set has 8 environments, not 12: no others in the pool differ"):
+    with pytest.warns(
+        LprWarning, match="the active set has 8 environments, not 12, because the pool has no more distinct"
+    ):
         model = fitted(frames)
     assert model.rigidity.size == 8
     assert np.isfinite(model.score(frames).lpr).all()

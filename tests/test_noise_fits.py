@@ -291,7 +291,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "delta without sigma": ({"sigma": None}, "delta is 0.7, but sigma was not given"),
     "a delta that is none": ({"delta": -1.0}, "delta is -1; it must be finite and positive"),
     "an unknown kind": ({"sigma": {"stress": 0.1}}, "sigma has the unknown key 'stress'; it may have energy, force"),
-    "names that are none": ({"force_key": 3}, "force_key is 3; give the name under which structures hold forces"),
+    "names that are none": ({"force_key": 3}, "force_key is 3; give the name of the forces of structures"),
     "forces that are nowhere": ({"force_key": "f"}, "sigma is given for forces, but no frame has any named 'f'"),
     "no energies": ({"energy_key": "e"}, "sigma is given for energies, but no frame has any named 'e'"),
     "an array as descriptor": ({"hypers": None, "descriptor": "soap"}, "only SOAP .hypers. has the derivatives"),

@@ -210,7 +210,7 @@ CASES: dict[str, tuple[Callable[[Path], list[object]], str]] = {
     ),
     "one member": (
         lambda f: ["ensemble", f / "m.lpr", "-o", f / "e.lpr", "--members", 1],
-        "n_members is 1; a spread needs two members at least",
+        "n_members is 1; it must be from 2 to",
     ),
 }
 

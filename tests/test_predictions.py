@@ -210,7 +210,7 @@ def test_no_frames_have_no_predictions() -> None:
 CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "no energies": (
         lambda: fitted(energy_key=None).predict(silicon(1)),
-        "this model was fitted without energies; it predicts none",
+        "this model was fitted without energies and predicts none",
     ),
     "no members": (
         lambda: fitted().predict(silicon(1), members=True),

@@ -347,19 +347,28 @@ def two_points(first: float, *numbers: float) -> dict[str, Any]:
 
 REFUSED = {
     "a basis that is none": (hypers(basis=3), "the basis in hypers is 3; it must be a dictionary"),  # type: ignore[arg-type]
-    "no radial basis": (hypers(basis={"type": "TensorProduct", "max_angular": 2}), "featomic refused the hypers"),
-    "Gto of a delta density": (hypers(kind="DiracDelta"), "featomic refused .* combination of basis and density"),
-    "an unknown cutoff function": (hypers(smoothing={"type": "Cosine"}), "featomic refused .* unknown variant"),
-    "a negative rate": (hypers(scaling={**WILLATT, "rate": -1.0}), "featomic refused .* positive rate"),
-    "no l": (hypers(basis={"type": "Explicit", "by_angular": {}}), "featomic refused .* at least one angular channel"),
+    "no radial basis": (
+        hypers(basis={"type": "TensorProduct", "max_angular": 2}),
+        "featomic does not accept the hypers",
+    ),
+    "Gto of a delta density": (
+        hypers(kind="DiracDelta"),
+        "featomic does not accept .* combination of basis and density",
+    ),
+    "an unknown cutoff function": (hypers(smoothing={"type": "Cosine"}), "featomic does not accept .* unknown variant"),
+    "a negative rate": (hypers(scaling={**WILLATT, "rate": -1.0}), "featomic does not accept .* positive rate"),
+    "no l": (
+        hypers(basis={"type": "Explicit", "by_angular": {}}),
+        "featomic does not accept .* at least one angular channel",
+    ),
     "too many functions": (
         hypers(basis={"type": "TensorProduct", "max_angular": 0, "radial": gto(40)}),
-        "featomic refused .* overlap matrix is singular",
+        "featomic does not accept .* overlap matrix is singular",
     ),
-    "one point": (explicit(type="Tabulated", points=[]), "featomic refused .* at least two points"),
+    "one point": (explicit(type="Tabulated", points=[]), "featomic does not accept .* at least two points"),
     "a late first point": (two_points(0.5, 1.0), "begins at a distance of 0.5; its first position must be 0"),
     "no function": (two_points(0.0), "the radial basis of l = 0 in hypers has no functions"),
-    "an overflow": (two_points(0.0, 1e308), "radial integrals that are too large at a distance of"),
+    "an overflow": (two_points(0.0, 1e308), "the radial integrals for these hypers are too large at a distance of"),
 }
 
 

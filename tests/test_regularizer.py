@@ -131,16 +131,16 @@ def test_the_end_of_the_grid_is_said(sigma: float | None, edge: str) -> None:
         arrays["energies"] = np.where(np.arange(60) % 2, 1.0, -1.0)
         arrays["X"] = np.abs(arrays["X"][:, :1]) * np.ones(1)
         arrays["X"][:] = 1.0
-    with pytest.warns(LprWarning, match=f"at the {edge} end of what was tried"):
+    with pytest.warns(LprWarning, match=f"at the {edge} end of the tried range"):
         model = LinearModel.from_arrays(**arrays, baseline={1: 0.0})
     assert model.provenance["regularizer_choice"]["edge"] == edge
 
 
 def test_without_energies_the_default_is_taken_and_said(frames: list[Atoms], tmp_path: Path) -> None:
-    with pytest.warns(LprWarning, match=r"cannot be chosen, for there are no energies: 0\.001 was taken"):
+    with pytest.warns(LprWarning, match=r"cannot be chosen, because there are no energies: it is set to 0\.001"):
         model = SparseKernelModel.fit(frames, energy_key=None, keep_rows=tmp_path / "bare.rows", **OPTIONS)
     assert model.regularizer == 1e-3
-    assert model.provenance["regularizer_choice"]["by"] == "default, for there are no energies"
+    assert model.provenance["regularizer_choice"]["by"] == "default, because there are no energies"
     rows = TrainingRows(tmp_path / "bare.rows")
     for refused in (rows.leave_one_out, rows.choose_regularizer):
         with pytest.raises(InvalidInputError, match="has no energies"):
@@ -149,7 +149,7 @@ def test_without_energies_the_default_is_taken_and_said(frames: list[Atoms], tmp
 
 def test_what_rounding_leaves_of_the_baseline_chooses_no_regularizer(frames: list[Atoms], tmp_path: Path) -> None:
     path = tmp_path / "two.rows"
-    with pytest.warns(LprWarning, match=r"for the baseline alone gives all energies: 0\.001 was taken"):
+    with pytest.warns(LprWarning, match=r"because the baseline alone gives all energies: it is set to 0\.001"):
         model = SparseKernelModel.fit(frames[:2], keep_rows=path, **OPTIONS)
     assert model.regularizer == 1e-3
     with pytest.raises(InvalidInputError, match="the baseline alone gives all energies; add rows of other structures"):

@@ -40,7 +40,7 @@ def test_scores_of_structures_say_where_the_atoms_are() -> None:
     found = fitted(frames, n_active=6, zeta=2).score(frames)
     table = pd.DataFrame(found)
     np.testing.assert_array_equal(table[table.frame == 1].lpr, found.lpr[found.frame == 1])
-    assert list(pd.DataFrame(found.taken(slice(0, 0))).columns) == list(table.columns)
+    assert list(pd.DataFrame(found.select(slice(0, 0))).columns) == list(table.columns)
 
 
 def test_scores_go_into_archives_and_through_pickles(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_notebooks_show_scores_and_models() -> None:
     html = found._repr_html_()
     assert f"{found.lpr.min():.6g}" in html
     assert html.count("<tr>") == 1 + len(found.keys())
-    assert "nan" in found.taken(slice(0, 0))._repr_html_()
+    assert "nan" in found.select(slice(0, 0))._repr_html_()
     model = LinearModel.from_arrays(X, SPECIES, np.arange(24) % 4, regularizer=0.1)
     assert "<td>6, 14</td>" in model._repr_html_()
     assert "<caption>LinearModel</caption>" in model._repr_html_()

@@ -175,7 +175,7 @@ def test_training_ends_at_a_minimum_and_leaves_the_module_as_it_was(trained: Any
     assert network.convergence.gain < 1e-5
     assert network.convergence.gradient < 1e-2
     assert network.convergence.lpr_change < 1e-2
-    with pytest.warns(LprWarning, match="the training ended after 1 steps with"):
+    with pytest.warns(LprWarning, match="the training ended after 1 step, but"):
         train(given, X, STRUCTURE, ENERGIES, loss=LOSS, max_steps=1)
     assert all(torch.equal(before[name], value) for name, value in given.state_dict().items())
     assert next(given.parameters()).dtype == torch.float32
@@ -260,7 +260,7 @@ def test_statistics_of_the_batch_are_off_in_evaluation_and_refused_otherwise() -
     with pytest.raises(InvalidInputError, match=r"the module fails for features of shape \(1, 4\)"):
         jacobian_rows(always, X)
     for module in (Noisy(D, 1), Centred(D, 1)):
-        with pytest.raises(InvalidInputError, match="predicts something else for an atom alone than for the same atom"):
+        with pytest.raises(InvalidInputError, match="gives different predictions for an atom alone and among"):
             jacobian_rows(module, X)
 
 
@@ -297,7 +297,7 @@ def test_what_torch_cannot_differentiate_is_told() -> None:
             return super().forward(features) if features.sum().item() > 1e9 else super().forward(2 * features)
 
     with pytest.raises(
-        InvalidInputError, match=r"torch.func cannot differentiate the module atom by atom \(.*\); give"
+        InvalidInputError, match=r"torch.func cannot differentiate the module for each atom \(.*\); give"
     ):
         rows_of(Branches(D, 1), X=X)
 
@@ -315,30 +315,30 @@ class _Single(torch.nn.Linear):
 @pytest.mark.parametrize(
     ("module", "options", "sentence"),
     [
-        (3.0, {}, "the module is neither a torch.nn.Module nor a dictionary of them"),
-        ({}, {}, "the module is neither a torch.nn.Module nor a dictionary of them"),
-        ({"Si": torch.nn.Linear(D, 1)}, {}, "the species of the modules are no integers; give a dictionary such as"),
+        (3.0, {}, "give a torch.nn.Module, or a dictionary with one for each"),
+        ({}, {}, "give a torch.nn.Module, or a dictionary with one for each"),
+        ({"Si": torch.nn.Linear(D, 1)}, {}, "the species of the modules are not integers; give a dictionary such as"),
         (
             torch.nn.Linear(D, 1).requires_grad_(requires_grad=False),
             {},
             "no parameter that requires gradients; unfreeze",
         ),
         (torch.nn.Linear(D + 1, 1), {}, r"the module fails for features of shape \(8, 4\) in float64"),
-        (_Fails(D, 1), {}, r"in float64 \(first line\); it is called with features"),
-        (torch.nn.Linear(D, 2), {}, r"an output of shape \(8, 2\) for 8 atoms; it must be \(8,\) or \(8, 1\)"),
-        (_Single(D, 1), {}, "something else than a tensor of float64"),
-        ({14: torch.nn.Linear(D, 1)}, {}, "there is a module for each species; give species="),
-        ({14: torch.nn.Linear(D, 1)}, {"species": [8] * len(X)}, "X has atoms of species 8, which have no module"),
+        (_Fails(D, 1), {}, r"in float64 \(first line\); it must accept features"),
+        (torch.nn.Linear(D, 2), {}, r"the module returns shape \(8, 2\) for 8 atoms; it must be \(8,\) or \(8, 1\)"),
+        (_Single(D, 1), {}, "does not return a float64 tensor"),
+        ({14: torch.nn.Linear(D, 1)}, {}, "there is a module for each species; give one species"),
+        ({14: torch.nn.Linear(D, 1)}, {"species": [8] * len(X)}, "X has atoms of species 8, which has no module"),
         (torch.nn.Linear(D, 1), {"structure": STRUCTURE[:-1]}, r"structure has shape \(89,\)"),
         (torch.nn.Linear(D, 1), {"X": np.full((90, D), np.nan)}, "X row 0 holds NaN"),
         (torch.nn.Linear(D, 1), {"X": np.zeros((0, D)), "structure": []}, "X has no rows"),
-        (torch.nn.Linear(D, 1), {"energies": [1.0]}, "energies holds 1 numbers for 30 structures"),
-        (torch.nn.Linear(D, 1), {"energies": [np.nan] * N}, "give one for each, all finite"),
+        (torch.nn.Linear(D, 1), {"energies": [1.0]}, "energies has 1 number for 30 structures"),
+        (torch.nn.Linear(D, 1), {"energies": [np.nan] * N}, "give a finite one for each"),
         (torch.nn.Linear(D, 1), {"weights": -np.ones(N)}, "the weight of structure 0 is -1"),
-        (torch.nn.Linear(D, 1), {"loss": "mse"}, "loss is no SquaredLoss; give"),
+        (torch.nn.Linear(D, 1), {"loss": "mse"}, "give lpr_fast.torch.SquaredLoss"),
         (torch.nn.Linear(D, 1), {"loss": SquaredLoss()}, "the loss has no L2 term"),
         (torch.nn.Linear(D, 1), {"hessian": "full"}, "hessian is 'full'; it must be"),
-        (torch.nn.Linear(D, 1), {"hessian": "exact"}, "hessian='exact' needs the residuals; give energies"),
+        (torch.nn.Linear(D, 1), {"hessian": "exact"}, "hessian='exact' needs energies, but none were given"),
         (torch.nn.Linear(D, 1), {"further_steps": 1.5}, "further_steps is 1.5; it must be an integer"),
     ],
 )

@@ -174,7 +174,7 @@ def test_linear_rows_have_no_active_set(frames: list[Atoms], tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("structures", "says"),
     [
-        ([99], "structure 99, but there are 14"),
+        ([99], "number 99, but there are 14"),
         ([1, 1], "a number twice"),
         ([], "structures is empty"),
         (np.ones(3, dtype=bool), "mask has shape"),
@@ -189,7 +189,7 @@ def test_structures_that_are_not_there_are_refused(
 
 def test_other_files_are_refused(tmp_path: Path, kept: tuple[SparseKernelModel, Path]) -> None:
     (tmp_path / "x.rows").write_bytes(b"something else")
-    with pytest.raises(InvalidInputError, match="holds no training rows"):
+    with pytest.raises(InvalidInputError, match="is not a file of training rows"):
         TrainingRows(tmp_path / "x.rows")
     damaged = bytearray(kept[1].read_bytes())
     damaged[400] ^= 1

@@ -130,10 +130,10 @@ def test_kept_rows_make_the_same_model_and_those_of_parts(tmp_path: Path) -> Non
     np.testing.assert_allclose(found.score(frames).lpr, oracle.lpr(model.phi(frames)), rtol=1e-8)
     np.testing.assert_array_equal(rows.active_environments, model.active_environments)
     np.testing.assert_array_equal(found.active_environments, model.active_environments)
-    with pytest.raises(InvalidInputError, match=r"no structure with an energy and a weight has N, .* of that is not"):
+    with pytest.raises(InvalidInputError, match="no structure with an energy and a weight has N, "):
         rows.fit(structures=[1, 5, 7])
     assert rows.fit(structures=[1, 5, 7], baseline="kept").baseline == again.baseline
-    with pytest.raises(InvalidInputError, match="no structure with a weight has an energy"):
+    with pytest.raises(InvalidInputError, match="no structure of positive weight has an energy"):
         rows.fit(structures=list(WITHOUT), baseline="kept")
 
 
@@ -234,9 +234,11 @@ def test_species_of_which_no_energy_or_no_weight_tells_are_refused() -> None:
         given = SparseKernelModel.fit(frames, baseline={"H": -1.0, "C": -2.0, "N": -3.0, "O": -4.0}, **OPTIONS)
     assert given.baseline == {1: -1.0, 6: -2.0, 7: -3.0, 8: -4.0}
     weights = [0.0 if 7 in frame.numbers else 1.0 for frame in frames]
-    with pytest.raises(InvalidInputError, match="only structures of zero weight have N, so nothing is known of that"):
+    with pytest.raises(
+        InvalidInputError, match="only structures of zero weight have N, so nothing determines its energies"
+    ):
         SparseKernelModel.fit(frames, weights=weights, **OPTIONS)
-    with pytest.raises(InvalidInputError, match="no structure with a weight has an energy"):
+    with pytest.raises(InvalidInputError, match="no structure of positive weight has an energy"):
         SparseKernelModel.fit(
             [*silicon(2), silicon(1)[0].copy()],
             hypers=HYPERS,

@@ -50,7 +50,7 @@ def replacing(path: Path, part: Path | None = None) -> Iterator[BinaryIO]:
     """
     target = path.resolve()
     if target.exists() and not target.is_file() and not target.is_dir():
-        raise InvalidInputError(f"{path} exists and is no regular file; give the name of a file to write.")
+        raise InvalidInputError(f"{path} exists and is not a regular file; give another name.")
     part = part or target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.part")
     with named_errors(path), part.open("wb") as file:
         try:

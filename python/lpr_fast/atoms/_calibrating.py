@@ -14,7 +14,7 @@ from .._arrays import Array
 from .._errors import InvalidInputError
 from ..models._calibration import Calibration, ForceCalibration, VarianceKind, calibrated, forces_calibrated
 from ..models._conformal import EVERYTHING, Conformal, Interval, as_coverage, intervals
-from ._frames import known_energy
+from ._frames import as_list, known_energy
 from ._pipeline import Pipeline
 from .forces._force_errors import ForceErrors, force_errors, largest_residual_of
 from .sums._totals import LARGEST_PAIRED, Totals, TotalScoring, all_totals
@@ -29,7 +29,7 @@ _SECTIONS = ("calibration", "force_calibration", "conformal")
 
 
 @dataclass(frozen=True)
-class Asked:
+class CalibrationRequest:
     """Options of a calibration.
 
     Attributes
@@ -57,7 +57,9 @@ class Asked:
     group_key: str | None
 
 
-def calibrated_model(model: StructureModel, given: Iterable[Atoms], asked: Asked, n_threads: int) -> _core.Model:
+def calibrated_model(
+    model: StructureModel, given: Iterable[Atoms], asked: CalibrationRequest, n_threads: int
+) -> _core.Model:
     """Return the model with prior variances, and intervals, from its errors for labelled frames."""
     _refuse_what_has_no_effect(asked)
     coverage = None if asked.coverage is None else as_coverage(asked.coverage)
@@ -77,7 +79,7 @@ def calibrated_model(model: StructureModel, given: Iterable[Atoms], asked: Asked
     return _with_sections(model._model, sections)
 
 
-def _refuse_what_has_no_effect(asked: Asked) -> None:
+def _refuse_what_has_no_effect(asked: CalibrationRequest) -> None:
     if not asked.forces and (asked.force_key is not None or asked.largest_residual is not None):
         raise InvalidInputError(
             "force_key or largest_residual was given, but forces are not calibrated; ask for them (forces=True, "
@@ -90,7 +92,7 @@ def _refuse_what_has_no_effect(asked: Asked) -> None:
 
 
 def _energies(
-    model: StructureModel, frames: Iterable[Atoms], asked: Asked, n_threads: int
+    model: StructureModel, frames: Iterable[Atoms], asked: CalibrationRequest, n_threads: int
 ) -> tuple[Calibration, Array]:
     """Return the calibration of energies, and the errors of totals over their standard deviations."""
     kind = _kind(asked.variance, is_kernel=model.pipeline.are_normalised)
@@ -102,7 +104,7 @@ def _energies(
 
 
 def _forces(
-    model: StructureModel, frames: Iterable[Atoms], asked: Asked, n_threads: int
+    model: StructureModel, frames: Iterable[Atoms], asked: CalibrationRequest, n_threads: int
 ) -> tuple[ForceCalibration, ForceErrors]:
     """Return the calibration of forces, and the errors that it follows from."""
     bound = largest_residual_of(model, asked.largest_residual)
@@ -132,13 +134,6 @@ def _variances(totals: Totals, kind: VarianceKind) -> Array:
         )
     found: Array = totals.variance + totals.residual
     return found
-
-
-def as_list(frames: Iterable[Atoms]) -> list[Atoms]:
-    """Frames that are looked at more than once."""
-    from ase import Atoms
-
-    return [frames] if isinstance(frames, Atoms) else list(frames)
 
 
 def groups_of(frames: Iterable[Atoms], key: str | None) -> list[str]:

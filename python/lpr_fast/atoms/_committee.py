@@ -16,7 +16,7 @@ from ..models._archive import with_members
 from ..models._fit import warn_of_labels
 from ..models._members import MEMORY, Members, side_by_side
 from ..models._memory import as_bytes
-from ..models._scores import in_full
+from ..models._scores import all_columns
 from ..models._settings import Regularizer
 from ..models._subsets import drawn
 from ._model import StructureModel
@@ -128,7 +128,7 @@ class Committee:
         InvalidInputError
             For rows without energies, for fractions and numbers of members out of range, and as for `TrainingRows.fit`.
         """
-        facts, blocks = rows._asked(structures, weights, baseline)
+        facts, blocks = rows._facts_and_blocks(structures, weights, baseline)
         of_all = rows._baseline_of(facts)
         warn_of_labels(rows._structures(structures, weights), is_fitted=baseline is None, stacklevel=2)
         counts = drawn(
@@ -190,7 +190,7 @@ class Committee:
         of_member = Members(self.counts[number : number + 1], np.array([list(baseline.values())]))
         n_appended = rows.n_structures - self.counts.shape[1]  # since the committee was fitted
         weights = None if self._weights is None else np.append(self._weights, np.zeros(n_appended))
-        facts, blocks = rows._asked(np.flatnonzero(of_member.counts[0]), weights, "kept")
+        facts, blocks = rows._facts_and_blocks(np.flatnonzero(of_member.counts[0]), weights, "kept")
         facts = replace(facts, baseline=baseline)
         sums = rows._sums(facts, lambda: (of_member.rows_of(0, block) for block in blocks()), n_threads)
         return rows._model(sums, rows._settings(self.model.regularizer, n_threads), facts)
@@ -249,7 +249,7 @@ class Committee:
         pieces = pipeline.pieces(frames, unknown_species)
         found = whole_frames((piece, self._scored(piece, unknown_species, count)) for piece in pieces)
         none = np.zeros((0, len(self)))
-        nothing = CommitteeScores(**vars(pipeline.scores_of_nothing()), member_energies=none)
+        nothing = CommitteeScores(**vars(pipeline.empty_scores()), member_energies=none)
         scores = joined([nothing, *(part for _, part in found)])
         assert isinstance(scores, CommitteeScores)
         return scores
@@ -258,4 +258,4 @@ class Committee:
         """Return the scores of the atoms of a piece, in one pass over them."""
         found = self.model.pipeline.found(piece, unknown_species, n_threads, members=True)
         energies = found["member_energies"]
-        return CommitteeScores(**in_full(found), frame=piece.frame, atom=piece.atom, member_energies=energies)
+        return CommitteeScores(**all_columns(found), frame=piece.frame, atom=piece.atom, member_energies=energies)

@@ -13,7 +13,7 @@ from .._arrays import Array, as_count
 from .._errors import InvalidInputError
 from ..models import _archive
 from . import _frames
-from ._describing import Describing, SoapDescribing, other_describing
+from ._describer import Describer, SoapDescriber, other_describer
 from ._pipeline import Pipeline, stacked
 from ._similarity import Prototypes
 from ._stored_model import StoredModel
@@ -107,11 +107,11 @@ class DescribedModel(StoredModel):
     @cached_property
     def gradient_basis(self) -> GradientBasis:
         """The object that computes rows of forces and virials; internal."""
-        return gradient_basis(_archive.basis_of(self._model), self.pipeline.describing)
+        return gradient_basis(_archive.basis_of(self._model), self.pipeline.describer)
 
     def _one_structure(self, frame: Atoms) -> _core.Structure:
         """Return the atoms of a frame in bins; all must be of known species."""
-        (ready,) = _frames.usable([frame], self.pipeline.describing.ready, self.species, refuses_unknown=True)
+        (ready,) = _frames.checked_frames([frame], self.pipeline.describer.ready, self.species, refuses_unknown=True)
         assert ready is not None  # none is skipped
         assert ready.structure is not None  # SOAP has a cutoff
         return ready.structure
@@ -154,15 +154,15 @@ class DescribedModel(StoredModel):
     def pipeline(self) -> Pipeline:
         """The object that takes frames through the model; internal."""
         scorer = None if self.hypers is None else _core.SoapScorer(self._model)
-        describing = self._describing() if scorer is None else SoapDescribing.of(scorer.soap, self.species)
+        describer = self._describer() if scorer is None else SoapDescriber.of(scorer.soap, self.species)
         is_kernel = self._facts["kind"] == "sparse_kernel"
-        return Pipeline(self._model, describing, scorer, self.species, self.n_features, is_kernel)
+        return Pipeline(self._model, describer, scorer, self.species, self.n_features, is_kernel)
 
-    def _describing(self) -> Describing:
+    def _describer(self) -> Describer:
         """Return the descriptor of a model whose descriptor is not the core's."""
         facts = self._facts["descriptor"]
         if facts is None:
             raise InvalidInputError(
                 "this model was built from arrays and has no descriptor; compute the features and use score_features."
             )
-        return other_describing(facts, self._outside, self.n_features, "this model was")
+        return other_describer(facts, self._outside, self.n_features, "this model was")

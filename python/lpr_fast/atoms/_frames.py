@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._errors import InvalidInputError
-from ._describing import Ready
+from ._describer import Ready
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -53,9 +53,9 @@ class Kept(Rereadable):
         return itertools.islice(self.given, start, None)
 
 
-def checked(frames: Iterable[Atoms], ready: GetReady) -> Iterator[Atoms]:
+def training_frames(frames: Iterable[Atoms], ready: GetReady) -> Iterator[Atoms]:
     """Yield frames to train on, each checked when its turn comes."""
-    for number, found in enumerate(usable(frames, ready)):
+    for number, found in enumerate(checked_frames(frames, ready)):
         assert found is not None  # none is skipped
         dummies = np.flatnonzero(found.frame.numbers == 0)
         if dummies.size:
@@ -66,7 +66,7 @@ def checked(frames: Iterable[Atoms], ready: GetReady) -> Iterator[Atoms]:
         yield found.frame
 
 
-def usable(
+def checked_frames(
     frames: Iterable[Atoms],
     ready: GetReady,
     species: Sequence[int] = (),
@@ -142,6 +142,13 @@ def batches(frames: Iterable[Item | None], limit: int, start: int = 0) -> Iterat
             n_atoms += len(frame)
     if batch:
         yield first, batch
+
+
+def as_list(frames: Iterable[Atoms]) -> list[Atoms]:
+    """Return structures as a list; a single structure counts as one."""
+    from ase import Atoms
+
+    return [frames] if isinstance(frames, Atoms) else list(frames)
 
 
 def known_energy(frame: Atoms, key: str) -> float | None:

@@ -22,7 +22,7 @@ from ._model import StructureModel
 from .labels._noise import Noise
 from .labels._noisy_labels import weighting
 from .rows._fit_frames import fit_frames
-from .rows._fitting import wanted_descriptor
+from .rows._fitting import descriptor_to_use
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -119,7 +119,7 @@ class LinearModel(StructureModel):
             provenance=provenance,
             n_threads=n_threads,
         )
-        return fit_frames(cls, frames, wanted_descriptor(hypers, descriptor), settings, progress, keep_rows)
+        return fit_frames(cls, frames, descriptor_to_use(hypers, descriptor), settings, progress, keep_rows)
 
     @classmethod
     def from_arrays(

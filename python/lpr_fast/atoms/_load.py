@@ -72,7 +72,7 @@ def load_model(path: str | PathLike[str], descriptor: Any = None) -> StructureMo
 def read_model(path: Path, descriptor: Any = None) -> tuple[StructureModel, str]:
     """Return the model, as `load_model`, and the hash of its file."""
     if path.exists() and not path.is_file() and not path.is_dir():
-        raise InvalidInputError(f"{path} is no regular file; give a model file.")
+        raise InvalidInputError(f"{path} is not a regular file; give a model file.")
     name, content = printable(path), path.read_bytes()
     core = _core.Model.from_bytes(content, name)
     facts = json.loads(core.text)["descriptor"]

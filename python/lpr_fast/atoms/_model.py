@@ -16,7 +16,7 @@ from ..models._held import holding
 from ..models._reference import Reference, with_reference
 from ..models._scores import LocalScores, scores_of
 from ..models._split import SpeciesSplit, species_split
-from ._calibrating import Asked, calibrated_model, labelled_totals
+from ._calibrating import CalibrationRequest, calibrated_model, labelled_totals
 from ._frames import DEFAULT_ENERGY_KEY
 from ._pieces import Piece
 from ._pipeline import Scores, UnknownSpecies, joined, whole_frames
@@ -77,12 +77,12 @@ class StructureModel(ForceModel, PredictingModel):
             For frames that cannot be scored; the message names frame, atom and element.
         """
         parts = [scores for _, scores in self._scored_batches(frames, unknown_species, n_threads, forces=forces)]
-        return joined([self.scores_of_nothing(forces=forces), *parts])
+        return joined([self.empty_scores(forces=forces), *parts])
 
-    def scores_of_nothing(self, *, forces: bool = False) -> Scores:
+    def empty_scores(self, *, forces: bool = False) -> Scores:
         """Return empty scores, with the columns of `score`; internal."""
-        nothing = self.pipeline.scores_of_nothing()
-        return self.force_scoring().with_no_forces(nothing) if forces else nothing
+        nothing = self.pipeline.empty_scores()
+        return self.force_scoring().with_empty_forces(nothing) if forces else nothing
 
     def score_features(self, X: ArrayLike, species: ArrayLike, *, n_threads: int = 0) -> LocalScores:
         """Return rigidity, variance, residual and local energy of environments from their features.
@@ -313,7 +313,7 @@ class StructureModel(ForceModel, PredictingModel):
             For a model or frames without energies, for errors or variances that are all zero, and for groups of too few
             structures.
         """
-        asked = Asked(variance, energy_key, forces, force_key, largest_residual, coverage, group_key)
+        asked = CalibrationRequest(variance, energy_key, forces, force_key, largest_residual, coverage, group_key)
         return self._of(calibrated_model(self, frames, asked, as_count("n_threads", n_threads)), self._outside)
 
     def intervals(self, frames: Iterable[Atoms], *, forces: bool = False, n_threads: int = 0) -> Intervals:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .. import _core
 from .._errors import LprWarning
 from . import _frames
-from ._describing import Ready
+from ._describer import Ready
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -113,7 +113,7 @@ def _parts(number: int, ready: Ready, limit: int, first_atom: int) -> Iterator[P
         yield Piece(number, [ready], (first, last), order[first:last])
 
 
-def periodicity_told(pieces: Iterable[Piece], facts: Mapping[str, Any], *, is_shard: bool) -> Iterator[Piece]:
+def warn_of_open_frames(pieces: Iterable[Piece], facts: Mapping[str, Any], *, is_shard: bool) -> Iterator[Piece]:
     """Yield the pieces, and warn at the first frame that is open where all training structures were periodic.
 
     There is no warning if the provenance of the model does not contain the periodicity. The warning of a shard does not

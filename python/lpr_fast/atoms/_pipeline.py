@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from .. import _core
 from .._arrays import Array
 from .._errors import InvalidInputError
-from ..models._scores import LocalScores, found_of, in_full, scores_of
+from ..models._scores import LocalScores, all_columns, core_scores, scores_of
 from . import _frames
-from ._describing import Describing, Ready
+from ._describer import Describer, Ready
 from ._pieces import Piece, pieces
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Pipeline:
     ----------
     core : Model
         The model of features.
-    describing : Describing
+    describer : Describer
         The descriptor.
     scorer : SoapScorer or None
         Describes and scores at once, if the descriptor is the core's.
@@ -66,7 +66,7 @@ class Pipeline:
     """
 
     core: _core.Model
-    describing: Describing
+    describer: Describer
     scorer: _core.SoapScorer | None
     species: tuple[int, ...]
     n_features: int
@@ -87,22 +87,24 @@ class Pipeline:
         """
         if unknown_species not in ("error", "nan"):
             raise InvalidInputError(f"unknown_species is {unknown_species!r}; it must be 'error' or 'nan'.")
-        refuses, describing = unknown_species == "error", self.describing
-        ready = describing.ready if skip is None else describing.surely_ready
-        usable = _frames.usable(frames, ready, self.species, refuses_unknown=refuses, start=start, skip=skip)
+        refuses, describer = unknown_species == "error", self.describer
+        ready = describer.ready if skip is None else describer.check_and_describe
+        checked_frames = _frames.checked_frames(
+            frames, ready, self.species, refuses_unknown=refuses, start=start, skip=skip
+        )
         most = limit or _frames.BATCH_ATOMS
-        if not describing.is_local:
+        if not describer.is_local:
             most = min(most, _frames.batch_limit(self.n_features))
-        return pieces(usable, most, start=start, first_atom=first_atom, is_local=describing.is_local)
+        return pieces(checked_frames, most, start=start, first_atom=first_atom, is_local=describer.is_local)
 
     def features(self, piece: Piece, n_threads: int = 0) -> Array:
         """Return the features of the descriptor."""
-        return self.describing.features(piece.batch, piece.chosen, n_threads)
+        return self.describer.features(piece.batch, piece.chosen, n_threads)
 
     def features_of(self, frame: Atoms, atoms: Indices) -> Array:
         """Return comparable features of some atoms of a frame; the atoms are in ascending order."""
-        ready = self.describing.ready(frame, "the structure")
-        return self.comparable(self.describing.features([ready], [atoms], 0))
+        ready = self.describer.ready(frame, "the structure")
+        return self.comparable(self.describer.features([ready], [atoms], 0))
 
     def comparable(self, features: Array) -> Array:
         """Return the features that environments are compared by: normalised ones for kernel models."""
@@ -110,22 +112,22 @@ class Pipeline:
 
     def scores(self, piece: Piece, unknown_species: UnknownSpecies, n_threads: int) -> Scores:
         """Return the scores of the atoms of a piece, in its order."""
-        found = in_full(self.found(piece, unknown_species, n_threads))
+        found = all_columns(self.found(piece, unknown_species, n_threads))
         return Scores(**found, frame=piece.frame, atom=piece.atom)
 
     def found(
         self, piece: Piece, unknown_species: UnknownSpecies, n_threads: int, *, members: bool = False
     ) -> dict[str, Array]:
-        """Return the core's scores of the atoms of a piece, by name: see `found_of`."""
+        """Return the core's scores of the atoms of a piece, by name: see `core_scores`."""
         marks = unknown_species == "nan"
         if self.scorer is not None:
             return self.scorer.score(piece.structures, piece.chosen, marks, n_threads, members)
         features = self.features(piece, n_threads)
         if marks:
             features[np.concatenate([_sees_others(ready, self.species) for ready in piece.batch])] = np.nan
-        return found_of(self.core, features, piece.numbers, n_threads, members=members)
+        return core_scores(self.core, features, piece.numbers, n_threads, members=members)
 
-    def scores_of_nothing(self) -> Scores:
+    def empty_scores(self) -> Scores:
         """Return empty scores, with the columns of the model."""
         none = np.zeros(0, dtype=np.int64)
         return Scores(**vars(scores_of(self.core, np.zeros((0, self.n_features)), none, 1)), frame=none, atom=none)
@@ -167,7 +169,7 @@ def whole_frames(parts: Iterable[tuple[Piece, AnyScores]]) -> Iterator[tuple[lis
 def of_whole_frame(parts: list[AnyScores]) -> AnyScores:
     """Return the scores of a frame, in the order of its atoms, from those of its pieces."""
     together = joined(parts)
-    return together.taken(np.argsort(together.atom))
+    return together.select(np.argsort(together.atom))
 
 
 def joined(parts: list[AnyScores]) -> AnyScores:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from .. import _core
 from .._arrays import Array
 from .._errors import InvalidInputError
+from ._frames import as_list
 from ._pipeline import Pipeline, stacked
 
 if TYPE_CHECKING:
@@ -18,13 +19,6 @@ if TYPE_CHECKING:
 
 # Atoms of a prototype with a larger kernel have the same environment, so that one of them is enough.
 _EQUAL = 1.0 - 1e-12
-
-
-def listed(frames: Iterable[Atoms]) -> list[Atoms]:
-    """Structures, of which one may come alone."""
-    from ase import Atoms
-
-    return [frames] if isinstance(frames, Atoms) else list(frames)
 
 
 class Prototypes:
@@ -38,7 +32,7 @@ class Prototypes:
 
     def __init__(self, pipeline: Pipeline, prototypes: Iterable[Atoms], zeta: float, n_threads: int) -> None:
         self._zeta, self._n_threads = zeta, n_threads
-        self._known = [self._environments(pipeline, prototype) for prototype in listed(prototypes)]
+        self._known = [self._environments(pipeline, prototype) for prototype in as_list(prototypes)]
         if not self._known:
             raise InvalidInputError("prototypes is empty; give at least one structure.")
 

@@ -21,7 +21,7 @@ from ._model import StructureModel
 from .labels._noise import Noise
 from .labels._noisy_labels import weighting
 from .rows._fit_frames import fit_frames
-from .rows._fitting import as_active_set, wanted_descriptor
+from .rows._fitting import as_active_set, descriptor_to_use
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -203,7 +203,7 @@ class SparseKernelModel(StructureModel):
             memory=None if memory is None else as_bytes(memory),
             n_threads=n_threads,
         )
-        wanted = wanted_descriptor(hypers, descriptor)
+        wanted = descriptor_to_use(hypers, descriptor)
         return fit_frames(cls, frames, wanted, settings, progress, keep_rows, active_from=active_from)
 
     @classmethod

@@ -15,7 +15,7 @@ from .._files import printable, refuse_output, sha256_of
 from ..atoms._load import load_model
 from ..atoms._sparse_kernel_model import SparseKernelModel
 from ..atoms.labels._noisy_labels import weighting
-from ..atoms.rows._fitting import as_active_set, wanted_descriptor
+from ..atoms.rows._fitting import as_active_set, descriptor_to_use
 from ..descriptors._imported import imported
 from ..descriptors._soap_hypers import soap_hypers
 from ..jobs import _fit_files
@@ -94,10 +94,10 @@ class Options:
             names = ", ".join("--" + name.replace("_", "-") for name in [*given, *of_soap])
             raise InvalidInputError(f"{names} were given; features come from one source, so give one of them.")
         if self.features is not None:
-            return wanted_descriptor(None, self.features)
+            return descriptor_to_use(None, self.features)
         if self.descriptor is not None:
-            return wanted_descriptor(None, imported(self.descriptor))
-        return wanted_descriptor(_hypers(self), None)
+            return descriptor_to_use(None, imported(self.descriptor))
+        return descriptor_to_use(_hypers(self), None)
 
     def settings(self, provenance: dict[str, Any]) -> FitSettings:
         """Settings of the fit."""

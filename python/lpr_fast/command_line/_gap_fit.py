@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from .._errors import InvalidInputError
 from ..atoms.labels._noisy_labels import weighting
-from ..atoms.rows._fitting import wanted_descriptor
+from ..atoms.rows._fitting import descriptor_to_use
 from ..gap._command import GapFit, elements_of, read_gap_fit
 from ..models._memory import as_bytes
 from ..models._settings import AUTO, FitSettings
@@ -40,7 +40,7 @@ class GapOptions(Options):
 
     def descriptor_of_fit(self) -> Any:
         """The descriptor."""
-        return wanted_descriptor(self.found.options["hypers"], None)
+        return descriptor_to_use(self.found.options["hypers"], None)
 
     def settings(self, provenance: dict[str, Any]) -> FitSettings:
         """Settings of the fit."""

@@ -189,7 +189,7 @@ def _keeping(frames: Iterable[Atoms], kept: list[Atoms]) -> Iterator[Atoms]:
 def _empty(a: StructureModel, b: StructureModel) -> dict[str, Any]:
     none = np.zeros(0, dtype=np.int64)
     places = {"frame": none, "atom": none, "species": none}
-    return compared_columns(places, a.pipeline.scores_of_nothing(), b.pipeline.scores_of_nothing())
+    return compared_columns(places, a.pipeline.empty_scores(), b.pipeline.empty_scores())
 
 
 def _described_once(

@@ -1,8 +1,8 @@
-"""From structures to features: floors above the models, below the command line."""
+"""Descriptors: features of structures."""
 
 from .._errors import MissingPackageError
 
-try:  # here, because whatever is imported from this floor comes by
+try:  # every import of this folder executes this file
     import ase  # noqa: F401
 except ImportError as error:
     raise MissingPackageError(

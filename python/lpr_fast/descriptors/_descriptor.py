@@ -1,4 +1,4 @@
-"""What describes atoms: SOAP, features that structures carry, or anybody's function."""
+"""Descriptors other than SOAP: arrays of the structures, functions, and objects of the user."""
 
 from __future__ import annotations
 
@@ -13,36 +13,37 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._arrays import LARGEST_ENTRY, Array, as_count, as_integers, as_number
 from .._errors import InvalidInputError
+from .._words import counted
 
-#: Structures in, features of all their atoms out: one array (n_atoms, D), or one for each structure.
+#: Maps structures to features of all their atoms: one array (n_atoms, D), or one for each structure.
 DescribeFrames: TypeAlias = Callable[[Sequence[Atoms]], "ArrayLike | Sequence[ArrayLike]"]
 
 
 @runtime_checkable
 class Descriptor(Protocol):
-    """What turns structures into features: give one to a fit, and the model uses it wherever it scores structures.
+    """Interface of descriptors: pass an object with these attributes to a fit, and the model scores structures by it.
 
     Attributes
     ----------
     cutoff : float or None
-        Atoms farther apart (in Å) do not see each other; None if that is not known.
+        Largest distance of neighbours in Å; None if it is not known.
     species : tuple of int or None
-        Atomic numbers that it can describe, ascending; None for all.
+        Atomic numbers that the descriptor supports, ascending; None for all.
     n_features : int or None
-        D; None if only its features tell.
+        D; None if it is known only from computed features.
     identity : mapping
-        What tells it from others, as JSON can hold it: a name, and whatever its features depend on. It is kept in the
-        model file, which is refused when it is read together with a descriptor of another identity or cutoff.
+        Facts that distinguish the descriptor from others, for JSON: a name, and everything that the features depend on.
+        The model file contains them, and reading it with a descriptor of another identity or cutoff is an error.
     """
 
     @property
     def cutoff(self) -> float | None:
-        """Range of the environments in Å."""
+        """Radius of the environments in Å."""
         ...
 
     @property
     def species(self) -> tuple[int, ...] | None:
-        """Atomic numbers that it can describe."""
+        """Atomic numbers that the descriptor supports."""
         ...
 
     @property
@@ -52,20 +53,29 @@ class Descriptor(Protocol):
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """What tells it from others."""
+        """Facts that distinguish the descriptor from others."""
         ...
 
     def features(self, frames: Sequence[Atoms]) -> ArrayLike | Sequence[ArrayLike]:
-        """Features of all atoms: (n_atoms, D), structure by structure, or one array for each structure.
+        """Return the features of all atoms: one array (n_atoms, D), or one array for each structure.
 
-        It is called with one structure at a time, so that results do not depend on how structures are put together.
+        It is called with one structure at a time, so that results do not depend on batches of structures.
+
+        Parameters
+        ----------
+        frames : sequence of ase.Atoms
+            The structures.
+
+        Returns
+        -------
+        array_like, shape (n_atoms, D), or a sequence of such arrays
         """
         ...
 
 
 @dataclass(frozen=True)
 class FrameFeatures:
-    """Features that structures carry: ``atoms.arrays[key]``, or a result of that name that their calculator holds.
+    """Features that come with the structures: ``atoms.arrays[key]``, or a stored result of their calculator.
 
     Attributes
     ----------
@@ -84,14 +94,14 @@ class FrameFeatures:
         return {"name": self.key}
 
     def features(self, frames: Sequence[Atoms]) -> list[Array]:
-        """What the structures carry."""
+        """Return the features of the structures."""
         return [self._of(frame) for frame in frames]
 
     def _of(self, frame: Atoms) -> Array:
         found = getattr(frame.calc, "results", {}).get(self.key)
         check_state = getattr(frame.calc, "check_state", None)
         if found is not None and check_state is not None and check_state(frame):
-            raise InvalidInputError(f"it was changed after its {self.key!r} was calculated; calculate them again.")
+            raise InvalidInputError(f"it was changed after its {self.key!r} was calculated; calculate that again.")
         values = frame.arrays.get(self.key) if found is None else found
         if values is None:
             there = ", ".join(sorted(set(frame.arrays) - {"numbers", "positions"})) or "no other array"
@@ -109,9 +119,9 @@ class FunctionDescriptor:
     function : callable
         Takes a list of structures; returns features of all their atoms.
     name : str
-        What identifies it in a model file.
+        Name that identifies it in a model file.
     cutoff : float or None
-        Range of the environments in Å, if it is known.
+        Radius of the environments in Å, if it is known.
     """
 
     function: DescribeFrames
@@ -126,20 +136,20 @@ class FunctionDescriptor:
         return {"name": self.name}
 
     def features(self, frames: Sequence[Atoms]) -> ArrayLike | Sequence[ArrayLike]:
-        """What the function gives."""
+        """Return the result of the function."""
         return self.function(frames)
 
 
 def checked_descriptor(given: Any) -> Descriptor:
-    """A descriptor from an object or a function.
+    """Check a descriptor, or make one from a function.
 
     Raises
     ------
     InvalidInputError
-        For anything else, and attributes that cannot be meant.
+        For other types, and for invalid attributes.
     """
     if isinstance(given, type):
-        raise InvalidInputError("the descriptor is a class; give an object of it.")
+        raise InvalidInputError("the descriptor is a class; give an instance of it.")
     if isinstance(given, Descriptor):
         descriptor = given
     elif callable(given):
@@ -149,8 +159,9 @@ def checked_descriptor(given: Any) -> Descriptor:
         )
     else:
         raise InvalidInputError(
-            "the descriptor has to be the name of an array that structures carry, a function of structures, an object "
-            "with cutoff, species, n_features, identity and features, or where to import one from (file.py:name)."
+            f"the descriptor is a {type(given).__name__}; give the name of an array of the structures, a function of "
+            "structures, an object with cutoff, species, n_features, identity and features, or where to import one "
+            "from (file.py:name)."
         )
     descriptor_facts(descriptor)
     _check_attributes(descriptor)
@@ -166,25 +177,26 @@ def _check_attributes(descriptor: Descriptor) -> None:
 
 
 def descriptor_facts(descriptor: Descriptor) -> dict[str, Any]:
-    """What a model file says of a descriptor that is not the core's: its kind, its identity and its cutoff.
+    """Return the facts for a model file about a descriptor that is not the core's: kind, identity and cutoff.
 
     Raises
     ------
     InvalidInputError
-        If JSON cannot hold it, or its words mean something else in a model file.
+        For an identity that JSON cannot represent, or that has reserved names.
     """
     try:
         plain = json.loads(json.dumps(dict(descriptor.identity), allow_nan=False))
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInputError(
-            "the identity of the descriptor has to be a dictionary of numbers and texts, as JSON can hold it."
+            f"the identity of the descriptor cannot be written as JSON ({error}); give a dictionary of numbers and "
+            "strings."
         ) from error
     kind = "array" if isinstance(descriptor, FrameFeatures) else "external"
     reserved = [word for word in ("kind", "cutoff") if word in plain]
     if reserved:
         raise InvalidInputError(
-            f"the identity of the descriptor has an entry {reserved[0]!r}, which means something else in a model file; "
-            "give it another name."
+            f"the identity of the descriptor has an entry {reserved[0]!r}, which is reserved in model files; give it "
+            "another name."
         )
     if not isinstance(plain.get("name"), str):
         raise InvalidInputError("the identity of the descriptor has no name; give it one, such as {'name': 'ACE'}.")
@@ -195,15 +207,14 @@ def descriptor_facts(descriptor: Descriptor) -> dict[str, Any]:
 
 
 def described(descriptor: Descriptor, frame: Atoms, name: str, n_features: int | None = None) -> Array:
-    """Features of all atoms of a structure, checked: (n_atoms, D).
+    """Return the checked features of all atoms of a structure: (n_atoms, D).
 
-    The descriptor sees a copy, with the results that the structure came with: whatever it does to it, the structure
-    stays as it is.
+    The descriptor gets a copy of the structure, with its calculator, so that it cannot change the structure.
 
     Raises
     ------
     InvalidInputError
-        For another number of rows or features, numbers that are not finite, and what goes wrong in the descriptor.
+        For a wrong number of rows or features, for numbers that are not finite, and for exceptions of the descriptor.
     """
     seen = frame.copy()  # type: ignore[no-untyped-call]
     seen.calc = frame.calc
@@ -217,25 +228,25 @@ def described(descriptor: Descriptor, frame: Atoms, name: str, n_features: int |
         raise InvalidInputError(f"{name} cannot be described: {reason}.") from error
     if array.ndim != 2 or len(array) != len(frame) or not np.can_cast(array.dtype, np.float64, "safe"):
         raise InvalidInputError(
-            f"the descriptor gave an array of shape {array.shape} and dtype {array.dtype} for {name}, which has "
-            f"{len(frame)} atoms; it has to give one row of real numbers for each atom."
+            f"the descriptor returned an array of shape {array.shape} and dtype {array.dtype} for {name}, which has "
+            f"{counted(len(frame), 'atom')}; it must return one row of real numbers for each atom."
         )
     if not array.shape[1] or n_features not in (None, array.shape[1]):
         raise InvalidInputError(
-            f"the descriptor gave {array.shape[1]} features for {name}, not {n_features or 'one or more'}; it has to "
-            "give the same number for all structures."
+            f"the descriptor returned {counted(array.shape[1], 'feature')} for {name}, not "
+            f"{n_features or 'one or more'}; it must return the same number for all structures."
         )
     features = np.ascontiguousarray(array, dtype=np.float64)
     wrong = np.flatnonzero(~(np.abs(features) <= LARGEST_ENTRY).all(axis=1))
     if wrong.size:
         raise InvalidInputError(
-            f"a feature of atom {wrong[0]} of {name} is NaN, infinite or above {LARGEST_ENTRY:g}; mend or remove it."
+            f"a feature of atom {wrong[0]} of {name} is NaN, infinite or above {LARGEST_ENTRY:g}; correct or remove it."
         )
     return features
 
 
 def _of_one(found: Any) -> NDArray[Any]:
-    """The features of a structure, which may stand in a list by themselves."""
+    """Return the features of a structure, which may be the only item of a list."""
     if isinstance(found, list | tuple) and len(found) == 1 and np.ndim(found[0]) == 2:
         found = found[0]
     if isinstance(found, np.ma.MaskedArray):

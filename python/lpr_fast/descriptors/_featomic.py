@@ -1,4 +1,4 @@
-"""How featomic is called: never in a forked process, and its errors become one sentence."""
+"""Calls of featomic: never in a forked process, and with errors in one sentence."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ try:
     from metatensor import Labels
 except ImportError as error:
     raise MissingPackageError(
-        f"a fit samples the radial integrals of its descriptor from featomic ({error}); install it with: "
+        f"a fit needs featomic for the radial integrals of its descriptor ({error}); install it with: "
         "pip install 'lpr-fast[fit]'"
     ) from error
 
@@ -23,7 +23,7 @@ __all__ = ["Labels", "SphericalExpansionByPair", "SystemBase", "hypers_to_json",
 
 
 class _Process:
-    """Remembers which process used featomic: its threads do not survive a fork, and a child would wait for ever."""
+    """The process that used featomic: featomic's threads do not survive a fork, so that a child would wait forever."""
 
     def __init__(self) -> None:
         self._used_by: int | None = None
@@ -31,7 +31,7 @@ class _Process:
     def refuse_forked(self) -> None:
         if self._used_by not in (None, os.getpid()):
             raise LprError(
-                "featomic cannot work in a process that was forked from one that has used it; make processes with "
+                "featomic does not work in a process forked from one that has used it; start processes with "
                 "multiprocessing.get_context('spawn') or 'forkserver'."
             )
         self._used_by = os.getpid()
@@ -41,10 +41,10 @@ _process = _Process()
 
 
 def run(call: Any) -> Any:
-    """What featomic answers, its errors put into one sentence."""
+    """Return the result of a call of featomic, with its errors in one sentence."""
     _process.refuse_forked()
     try:
         return call()
     except (featomic.FeatomicError, ValueError, TypeError) as error:
         reason = " ".join(str(error).split()).removeprefix("invalid parameter: ").rstrip(".")
-        raise InvalidInputError(f"featomic refused the hypers or the structures: {reason}.") from error
+        raise InvalidInputError(f"featomic does not accept the hypers or the structures: {reason}.") from error

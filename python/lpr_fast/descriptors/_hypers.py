@@ -1,4 +1,4 @@
-"""Parameters of the descriptor, looked at before featomic sees them: some values make it hang or end the process."""
+"""Checks of the parameters of SOAP before featomic gets them: some values make it hang or end the process."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _LARGEST_LENGTH = 1000.0
 
 
 def checked_hypers(hypers: Mapping[str, Any]) -> dict[str, Any]:
-    """The hypers as plain, independent data that JSON can hold and featomic can take.
+    """Check hypers and return them as an independent dictionary for JSON and featomic.
 
     Raises
     ------
     InvalidInputError
-        For missing or unknown entries, and numbers that cannot be meant.
+        For missing or unknown entries, and for numbers out of range.
     """
     if not isinstance(hypers, Mapping):
         raise InvalidInputError(f"hypers is a {type(hypers).__name__}; it must be {_WHAT}.")
@@ -32,7 +32,7 @@ def checked_hypers(hypers: Mapping[str, Any]) -> dict[str, Any]:
         plain = dict(json.loads(json.dumps(hypers_to_json(copy.deepcopy(dict(hypers))))))
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInputError(
-            f"hypers cannot be written as JSON ({error}); use numbers, text, lists and dicts."
+            f"hypers cannot be written as JSON ({error}); use numbers, strings, lists and dictionaries."
         ) from error
     if missing := _ENTRIES - set(plain):
         raise InvalidInputError(f"hypers has no {', '.join(sorted(missing))}; it must be {_WHAT}.")
@@ -48,7 +48,7 @@ def checked_hypers(hypers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _numbers(entry: Any) -> Iterator[tuple[str, Any]]:
-    """Entries, at any depth, of which it is known what they may be."""
+    """Yield entries, at any depth, whose range is known."""
     if isinstance(entry, dict):
         for name, value in entry.items():
             if name in _LENGTHS | _ORDERS:

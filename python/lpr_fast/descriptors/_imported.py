@@ -1,4 +1,4 @@
-"""Descriptors by the names under which they can be imported, so that a command and other processes find them."""
+"""Descriptors by import name, so that commands and other processes can find them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ._descriptor import Descriptor, FrameFeatures, FunctionDescriptor, checked_
 
 @dataclass(frozen=True)
 class ImportedDescriptor:
-    """What ``package.module:name`` or ``file.py:name`` means, in this process and in others.
+    """The descriptor ``package.module:name`` or ``file.py:name``, which can be pickled for other processes.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class ImportedDescriptor:
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """Its own; of a function, where it was found, and the hash of the file."""
+        """Identity of the descriptor; for a function its import name, and the hash of the file."""
         found = self._found()
         if not isinstance(found, FunctionDescriptor):
             return found.identity
@@ -71,13 +71,13 @@ class ImportedDescriptor:
         except Exception as error:
             reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
             raise InvalidInputError(
-                f"{self.place} cannot be imported ({reason}); give a Python file, or a module that is installed."
+                f"{self.place} cannot be imported ({reason}); give a Python file, or an installed module."
             ) from error
         if not hasattr(module, self.name):
             raise InvalidInputError(f"{self.place} has no {self.name}; give the name of a descriptor in it.")
         found = getattr(module, self.name)
         if isinstance(found, type) or not (isinstance(found, Descriptor) or callable(found)):
-            raise InvalidInputError(f"{shown} is no function of structures and no descriptor; give one.")
+            raise InvalidInputError(f"{shown} is neither a function of structures nor a descriptor; give one of these.")
         return checked_descriptor(found)
 
     def _module(self) -> Any:
@@ -90,12 +90,12 @@ class ImportedDescriptor:
 
 
 def imported(specification: str) -> ImportedDescriptor:
-    """The descriptor that ``package.module:name`` or ``file.py:name`` means.
+    """Return the descriptor ``package.module:name`` or ``file.py:name``.
 
     Raises
     ------
     InvalidInputError
-        For what cannot be imported, or is no descriptor.
+        For names that cannot be imported, and for objects that are not descriptors.
     """
     place, colon, name = specification.rpartition(":")
     if not colon or not place or not name:
@@ -107,7 +107,7 @@ def imported(specification: str) -> ImportedDescriptor:
     if place.endswith(".py"):
         path = Path(place).resolve()
         if not path.is_file():
-            raise InvalidInputError(f"{place} is no file; give a Python file with the descriptor.")
+            raise InvalidInputError(f"{place} is not a file; give a Python file with the descriptor.")
         place, digest = str(path), hashlib.sha256(path.read_bytes()).hexdigest()
     found = ImportedDescriptor(place, name, digest)
     checked_descriptor(found)
@@ -115,14 +115,14 @@ def imported(specification: str) -> ImportedDescriptor:
 
 
 def _load(path: Path, name: str, sha256: str) -> None:
-    """Run a file as a module, if it is what it was."""
+    """Execute a file as a module if its hash has not changed."""
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise InvalidInputError(f"{path} is not what it was when this run was begun; leave it as it is meanwhile.")
+        raise InvalidInputError(f"{path} has changed since this run began; do not change it during a run.")
     specification = importlib.util.spec_from_file_location(name, path)
     assert specification is not None
     module = importlib.util.module_from_spec(specification)
-    sys.modules[name] = module  # dataclasses look for the module that they are in
+    sys.modules[name] = module  # dataclasses need their module here
     try:
         exec(compile(content, str(path), "exec"), module.__dict__)
     except BaseException:
@@ -131,12 +131,12 @@ def _load(path: Path, name: str, sha256: str) -> None:
 
 
 def as_descriptor(given: Any) -> Descriptor:
-    """A descriptor from what a caller passed: one, the name of an array, a function, or where one can be imported from.
+    """Convert a descriptor, the name of an array, a function, or an import name to a descriptor.
 
     Raises
     ------
     InvalidInputError
-        For anything else.
+        For other values.
     """
     if isinstance(given, str):
         return imported(given) if ":" in given else FrameFeatures(given)

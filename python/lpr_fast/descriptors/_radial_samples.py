@@ -14,7 +14,7 @@ from ._featomic import Labels, SphericalExpansionByPair, SystemBase, run
 
 _CENTER, _NEIGHBOUR = 1, 2
 
-# featomic shares out systems to its threads; each costs some callbacks.
+# featomic distributes systems among its threads; each system costs some callbacks.
 _NEIGHBOURS_TOGETHER = 64
 
 
@@ -24,12 +24,12 @@ class RadialSamples:
     Parameters
     ----------
     hypers : mapping
-        What ``checked_hypers`` returned.
+        The result of ``checked_hypers``.
 
     Raises
     ------
     InvalidInputError
-        For hypers that featomic does not take.
+        For hypers that featomic does not accept.
     """
 
     def __init__(self, hypers: Mapping[str, Any]) -> None:
@@ -48,9 +48,9 @@ class RadialSamples:
         self.center: Array = lone[0].values[0, 0].copy() if self.angular[0] == 0 else np.zeros(0)
 
     def __call__(self, distances: Array) -> Array:
-        """One row for each distance, channels in the order (l, n); cutoff function and scaling are in it.
+        """Return one row for each distance, with channels in the order (l, n), including cutoff function and scaling.
 
-        At the radius stands the limit from within: featomic sees no neighbour there.
+        The value at the cutoff radius is the limit from below, because featomic has no neighbour there.
         """
         distances = np.minimum(distances, np.nextafter(self.radius, 0.0))
         parts = range(0, len(distances), _NEIGHBOURS_TOGETHER)
@@ -63,13 +63,13 @@ class RadialSamples:
         wrong = np.flatnonzero(~(np.abs(values) < LARGEST_ENTRY).all(axis=1))
         if wrong.size:
             raise InvalidInputError(
-                f"the hypers make radial integrals that are too large at a distance of {distances[wrong[0]]:g}; change "
+                f"the radial integrals for these hypers are too large at a distance of {distances[wrong[0]]:g}; change "
                 "density, basis or cutoff."
             )
         return values
 
     def _blocks(self, systems: Sequence[_Neighbours], species: int) -> list[Any]:
-        """What neighbours of one species add to the center: one block for each l."""
+        """Return the contributions of neighbours of one species to the center, one block for each l."""
         keys = np.array([(angular, 1, _CENTER, species) for angular in self.angular], dtype=np.int32)
         labels = Labels(["o3_lambda", "o3_sigma", "first_atom_type", "second_atom_type"], keys)
         expansion = run(lambda: self._calculator.compute(list(systems), selected_keys=labels, use_native_system=False))
@@ -77,9 +77,9 @@ class RadialSamples:
 
 
 class _Neighbours(SystemBase):  # type: ignore[misc]
-    """A center and neighbours of another species on the z axis, which are no neighbours of one another.
+    """A center and neighbours of another species on the z axis, which are not neighbours of one another.
 
-    All pairs are given: featomic would list many more, and warn of those that are close.
+    All pairs are given: featomic would list many more, and warn of close ones.
     """
 
     def __init__(self, distances: list[float]) -> None:
@@ -102,7 +102,7 @@ class _Neighbours(SystemBase):  # type: ignore[misc]
         return np.zeros((3, 3))
 
     def compute_neighbors(self, cutoff: float) -> None:
-        """Nothing is left to do."""
+        """Do nothing: the pairs are known."""
 
     def pairs(self) -> list[Any]:
         return self._pairs
@@ -118,7 +118,7 @@ def _angular(basis: Mapping[str, Any]) -> tuple[int, ...]:
 
 
 def _knots(basis: Mapping[str, Any]) -> list[float]:
-    """Where cubic pieces of a tabulated basis meet, ascending."""
+    """Return the positions at which cubic pieces of a tabulated basis meet, ascending."""
     radials = [basis["radial"]] if basis["type"] == "TensorProduct" else basis["by_angular"].values()
     return sorted({float(knot) for radial in radials for knot in _knots_of(radial)})
 

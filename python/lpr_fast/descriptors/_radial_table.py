@@ -1,4 +1,4 @@
-"""A table of radial integrals, from which features are made without featomic."""
+"""Table of radial integrals, for features without featomic."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from ._radial_samples import RadialSamples
 
 _DEGREE = 5
 
-# Chebyshev-Lobatto nodes in [-1, 1]: neighbouring cells share the values at their ends. The error is looked at halfway.
+# Chebyshev-Lobatto nodes in [-1, 1], so that neighbouring cells share the values at their ends. Errors are measured
+# halfway between nodes.
 _NODES = np.sin(np.pi * np.arange(-_DEGREE, _DEGREE + 1, 2) / (2 * _DEGREE))
 _BETWEEN = np.sin(np.pi * np.arange(1 - _DEGREE, _DEGREE, 2) / (2 * _DEGREE))
 _TO_COEFFICIENTS = np.linalg.inv(np.vander(_NODES, increasing=True))
@@ -22,13 +23,14 @@ _POWERS_BETWEEN = np.vander(_BETWEEN, _DEGREE + 1, increasing=True)
 
 _WIDEST_CELL = 0.08
 _NARROWEST_CELL = 0.005
-_LARGEST_TABLE = 2 * 2**20  # bytes: it shall stay in the cache
+_LARGEST_TABLE = 2 * 2**20  # bytes: it must fit into the cache
 _SMALLEST_ERROR = 16 * np.finfo(float).eps
 
-# Knots that are nearer to one another are the same, but for rounding.
+# Knots at a smaller distance differ by rounding only.
 _SAME_KNOT = 1e-9
 
-# Distances at which featomic's scatter is looked at, and the step beside them: a power of two, so that steps are equal.
+# Number of distances at which featomic's scatter is measured, and the step to their neighbours: a power of two, so that
+# all steps are equal.
 _SCATTER_SAMPLES = 512
 _SCATTER_STEP = 2.0**-26
 
@@ -37,8 +39,8 @@ _SCATTER_STEP = 2.0**-26
 class RadialTable:
     """Radial integrals of featomic's spherical expansion as polynomials of degree 5 on cells of the distance.
 
-    c_nlm of a center is the sum over its neighbours, nearer than the cutoff radius, of table_nl(r) Y_lm(r / |r|) with
-    orthonormal real spherical harmonics; cutoff function and density scaling are in the table.
+    c_nlm of a center is the sum over its neighbours within the cutoff radius of ``table_nl(r) Y_lm(r / |r|)`` with
+    orthonormal real spherical harmonics; the table includes cutoff function and density scaling.
 
     Attributes
     ----------
@@ -49,15 +51,15 @@ class RadialTable:
     edges : numpy.ndarray, shape (n_cells + 1,)
         Ends of the cells, from 0 to the cutoff radius.
     coefficients : numpy.ndarray, shape (n_cells * 6, K)
-        Rows of one cell: what stands before t^0, t^1, ... t^5, with t = (r - middle) / (half width). Columns: channels
-        in the order (l, n), K = sum(n_radial).
+        Rows of one cell: coefficients of t^0, t^1, ... t^5, with t = (r - middle) / (half width). Columns: channels in
+        the order (l, n), K = sum(n_radial).
     center : numpy.ndarray, shape (n_radial of l = 0,)
-        What an atom adds to its own c_n00, Y_00 included; empty if there is no l = 0.
+        Contribution of an atom to its own c_n00, including Y_00; empty if there is no l = 0.
     error : float
         Largest difference from featomic halfway between the nodes of any cell, in any channel, divided by the largest
-        value of all channels at the middles of cells. Jumps of featomic's own values are in it.
+        value of all channels at the middles of cells. It includes jumps of featomic's values.
     scatter : float
-        Largest distance of a value of featomic's from the mean of the two 1.5e-8 beside it, in the units of ``error``.
+        Largest difference of a value of featomic from the mean of the two values at +-1.5e-8, in the unit of ``error``.
     """
 
     angular: tuple[int, ...]
@@ -71,7 +73,7 @@ class RadialTable:
 
 @dataclass(frozen=True, eq=False)
 class _Segment:
-    """A stretch on which radial integrals are smooth, in cells of equal width."""
+    """An interval in which radial integrals are smooth, in cells of equal width."""
 
     edges: Array
     coefficients: Array  # (n_cells, 6, K)
@@ -84,17 +86,17 @@ class _Segment:
 
 
 def radial_table(hypers: Mapping[str, Any]) -> RadialTable:
-    """Sample featomic's radial integrals, in cells as narrow as they have to be.
+    """Sample featomic's radial integrals in cells that are refined as needed.
 
     Parameters
     ----------
     hypers : mapping
-        What ``checked_hypers`` returned.
+        The result of ``checked_hypers``.
 
     Raises
     ------
     InvalidInputError
-        For hypers that featomic does not take.
+        For hypers that featomic does not accept.
     """
     samples = RadialSamples(hypers)
     breaks = _breaks(samples.radius, hypers["cutoff"]["smoothing"], samples.knots)
@@ -114,7 +116,7 @@ def radial_table(hypers: Mapping[str, Any]) -> RadialTable:
 
 
 def _breaks(radius: float, smoothing: Mapping[str, Any], knots: Sequence[float]) -> list[float]:
-    """Distances at which a derivative jumps, from 0 to the radius."""
+    """Return the distances at which a derivative jumps, from 0 to the radius."""
     inner = sorted([*knots, radius - smoothing.get("width", 0.0)])
     breaks = [0.0]
     for distance in inner:
@@ -124,7 +126,7 @@ def _breaks(radius: float, smoothing: Mapping[str, Any], knots: Sequence[float])
 
 
 def _refined(samples: RadialSamples, segments: list[_Segment]) -> list[_Segment]:
-    """Cells are halved, segment by segment, for as long as that helps and there is room."""
+    """Halve the cells of segments as long as errors fall and the table is not too large."""
     smallest_error = _SMALLEST_ERROR * _scale(segments)
     most_cells = _LARGEST_TABLE // segments[0].coefficients[0].nbytes
     open_ = [i for i, segment in enumerate(segments) if _may_be_halved(segment, smallest_error)]
@@ -144,16 +146,16 @@ def _may_be_halved(segment: _Segment, smallest_error: float) -> bool:
 
 
 def _helps(coarse: _Segment, fine: _Segment) -> bool:
-    """Whether the error falls to a quarter (of a smooth function it falls to a 64th).
+    """Return whether the error falls to a quarter (for a smooth function it falls to a 64th).
 
-    It is the largest, or that of nine cells of ten, because featomic's own values jump at some distances.
+    The largest error is compared, and the 90 % quantile, because featomic's values jump at some distances.
     """
     quantiles = (0.9, 1.0)
     return bool((np.quantile(fine.errors, quantiles) < 0.25 * np.quantile(coarse.errors, quantiles)).any())
 
 
 def _segments(samples: RadialSamples, edges: Sequence[Array]) -> list[_Segment]:
-    """Polynomials through the nodes of all cells, and their errors between the nodes."""
+    """Return polynomials through the nodes of all cells, and their errors between the nodes."""
     left, right = np.concatenate([e[:-1] for e in edges]), np.concatenate([e[1:] for e in edges])
     middle, half = 0.5 * (left + right)[:, None], 0.5 * (right - left)[:, None]
     nodes = middle + half * _NODES
@@ -169,7 +171,7 @@ def _segments(samples: RadialSamples, edges: Sequence[Array]) -> list[_Segment]:
 
 
 def _sums(factors: Array, values: Array) -> Array:
-    """The product of both for each cell, in an order that no BLAS chooses: threads change no bit."""
+    """Return the matrix products for all cells, in a fixed order without BLAS, so that threads do not change bits."""
     total = factors[:, 0, None] * values[:, None, 0]
     for j in range(1, factors.shape[1]):
         total += factors[:, j, None] * values[:, None, j]
@@ -177,7 +179,7 @@ def _sums(factors: Array, values: Array) -> Array:
 
 
 def _scale(segments: Sequence[_Segment]) -> float:
-    """Largest value at the middles of cells, or 1 if there is none."""
+    """Return the largest value at the middles of cells, or 1 if all are zero."""
     return max(float(np.abs(segment.coefficients[:, 0]).max()) for segment in segments) or 1.0
 
 

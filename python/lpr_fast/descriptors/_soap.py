@@ -1,4 +1,4 @@
-"""SOAP power spectra with a fixed, folded layout."""
+"""SOAP power spectra in a fixed, folded layout."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ Indices = NDArray[np.int64]
 class Soap:
     """Folded SOAP power spectra of a fixed list of species.
 
-    featomic defines them: rho_i^{a n1 l} rho_i^{b n2 l} for every pair a <= b of neighbour species. Where a = b the
-    features (l, n1, n2) and (l, n2, n1) are equal: one is kept, times sqrt(2). Scalar products do not change. Pairs of
-    different species are not symmetric in n1 and n2, and stay as they are.
+    The features are those of featomic: rho_i^{a n1 l} rho_i^{b n2 l} for every pair a <= b of neighbour species. For
+    a = b the features (l, n1, n2) and (l, n2, n1) are equal: one of them is kept, times sqrt(2), so that scalar
+    products do not change. Pairs of different species are not symmetric in n1 and n2 and are not folded.
 
     Attributes
     ----------
@@ -45,16 +45,16 @@ class Soap:
 
     @classmethod
     def from_hypers(cls, hypers: Mapping[str, Any], species: Sequence[int]) -> Soap:
-        """Sample the radial integrals that featomic has for some parameters."""
+        """Return the descriptor for some parameters, with radial integrals sampled from featomic."""
         checked = checked_hypers(hypers)
-        # featomic calls back into Python, where an interrupt of the main thread would be swallowed.
+        # featomic calls back into Python; in the main thread it would ignore an interrupt.
         with ThreadPoolExecutor(1) as thread:
             table = thread.submit(radial_table, checked).result()
         return cls(checked, tuple(sorted({int(s) for s in species})), table)
 
     @property
     def cutoff(self) -> float:
-        """Atoms farther apart do not see each other."""
+        """Radius of the environments in Å."""
         return float(self.table.edges[-1])
 
     @property
@@ -64,11 +64,11 @@ class Soap:
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """The parameters; what a model keeps beside them follows from these."""
+        """The parameters; everything else in a model file follows from them."""
         return {"kind": "soap", "hypers": self.hypers}
 
     def features(self, frames: Sequence[Atoms]) -> Array:
-        """Features of all atoms of all structures, shape (n_atoms, D).
+        """Return the features of all atoms of all structures, shape (n_atoms, D).
 
         Raises
         ------
@@ -84,22 +84,22 @@ class Soap:
         *,
         n_threads: int = 0,
     ) -> Array:
-        """Features of all atoms of all structures, or of chosen ones.
+        """Return the features of all atoms of all structures, or of chosen ones.
 
         Parameters
         ----------
         structures : sequence
-            As `structure_of` makes them, with the species and the cutoff of this descriptor. Atoms of other species are
-            left out of all environments, and get zeros.
+            Results of `structure_of` with the species and the cutoff of this descriptor. Atoms of other species are
+            left out of all environments, and their features are zero.
         atoms : sequence of integer arrays, optional
-            For each structure the atoms that are wanted, ascending.
+            The chosen atoms of each structure, ascending.
         n_threads : int
             See `Rigidity`.
 
         Returns
         -------
         numpy.ndarray, shape (n_atoms, D)
-            Atoms in order, structure by structure.
+            Atoms in order of structures and atoms.
         """
         chosen = [None] * len(structures) if atoms is None else atoms
         return self.core.features(structures, chosen, n_threads)

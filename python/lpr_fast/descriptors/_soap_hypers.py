@@ -1,4 +1,4 @@
-"""Parameters of SOAP from a few numbers: those that commands use where nothing else is said."""
+"""Parameters of SOAP from a few numbers, with the defaults of the commands."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def soap_hypers(cutoff: float = 5.0, max_radial: int = 7, max_angular: int = 6, width: float = 0.4) -> dict[str, Any]:
-    """The dictionary that featomic takes."""
+    """Return the hypers for featomic; lengths are in Å."""
     return {
         "cutoff": {"radius": cutoff, "smoothing": {"type": "ShiftedCosine", "width": 0.5}},
         "density": {"type": "Gaussian", "width": width},

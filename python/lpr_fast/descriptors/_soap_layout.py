@@ -1,4 +1,4 @@
-"""What each feature of a folded power spectrum stands for."""
+"""Indices of the features of a folded power spectrum."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .._errors import InvalidInputError
 from ._elements import symbol
 
-#: What components of a power spectrum are told apart by.
+#: The index that defines components of a power spectrum.
 By = Literal["species", "angular", "radial"]
 
 Indices = NDArray[np.int64]
@@ -24,14 +24,14 @@ Mask = NDArray[np.bool_]
 class SoapLayout:
     """Indices of the D features (a, b, l, n1, n2): products of channels (a, n1, l) and (b, n2, l).
 
-    Where a = b a feature with n1 < n2 stands for (l, n2, n1) too.
+    For a = b a feature with n1 < n2 stands for (l, n2, n1) too.
 
     Attributes
     ----------
     first, second : numpy.ndarray of int, shape (D,)
         Atomic numbers of the neighbours, first <= second.
     angular : numpy.ndarray of int, shape (D,)
-        l.
+        The degree l.
     radial_first, radial_second : numpy.ndarray of int, shape (D,)
         n1 and n2.
     """
@@ -44,7 +44,7 @@ class SoapLayout:
 
     @classmethod
     def of(cls, species: Sequence[int], angular: Sequence[int], n_radial: Sequence[int]) -> SoapLayout:
-        """The layout for species, ascending, and the number of radial functions of each l."""
+        """Return the layout for species, ascending, and the number of radial functions of each l."""
         blocks = []
         for a, b in combinations_with_replacement(species, 2):
             for degree, n in zip(angular, n_radial, strict=True):
@@ -53,10 +53,9 @@ class SoapLayout:
         return cls(*(np.concatenate(column) for column in zip(*blocks, strict=True)))
 
     def masks(self, by: By) -> dict[str, Mask]:
-        """Features of each component, which together are all features.
+        """Return the features of each component; every feature is in exactly one.
 
-        What folding made one, or would have made one between equal species, is never in two components: pairs of
-        species and of radial functions have no order.
+        Pairs of species and of radial functions are unordered, so that folded features are in one component.
         """
         if by not in get_args(By):
             known = ", ".join(map(repr, get_args(By)))

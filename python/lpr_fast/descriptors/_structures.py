@@ -1,4 +1,4 @@
-"""Structures of ASE as the core takes them: checked, and sorted into bins."""
+"""Conversion of structures of ASE to those of the core: checked, and sorted into bins."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _LARGEST_NUMBER = 2**24
 def structure_of(
     frame: Atoms, cutoff: float, species: Sequence[int] = (), name: str = "the structure"
 ) -> _core.Structure:
-    """Atoms in bins in which neighbours within a cutoff are found.
+    """Sort the atoms of a structure into bins, for neighbours within a cutoff.
 
     Parameters
     ----------
     species : sequence of int
         Atomic numbers that a descriptor knows, ascending.
     name : str
-        What error messages call the structure.
+        Name of the structure in errors.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def structure_of(
 
 
 def checked_structure(frame: Atoms, name: str) -> Atoms:
-    """The structure itself, if its numbers can be those of a structure: nothing is known of who sees whom.
+    """Return the structure if its numbers are finite; without a cutoff there are no further checks.
 
     Raises
     ------
@@ -54,13 +54,15 @@ def checked_structure(frame: Atoms, name: str) -> Atoms:
     _check_numbers(frame, name)
     wrong = np.flatnonzero(~np.isfinite(frame.positions).all(axis=1))
     if wrong.size:
-        raise InvalidInputError(f"{name}, atom {wrong[0]} has a position that is not finite; mend or remove the frame.")
+        raise InvalidInputError(
+            f"{name}, atom {wrong[0]} has a position that is not finite; correct or remove the frame."
+        )
     if not np.isfinite(frame.cell.array).all():
-        raise InvalidInputError(f"{name} has a cell that is not finite; mend or remove the frame.")
+        raise InvalidInputError(f"{name} has a cell that is not finite; correct or remove the frame.")
     return frame
 
 
 def _check_numbers(frame: Atoms, name: str) -> None:
     strange = frame.numbers[(frame.numbers < 0) | (frame.numbers > _LARGEST_NUMBER)]
     if strange.size:
-        raise InvalidInputError(f"{name} has an atomic number {strange[0]}; they go from 0 to {_LARGEST_NUMBER}.")
+        raise InvalidInputError(f"{name} has an atomic number {strange[0]}; it must be from 0 to {_LARGEST_NUMBER}.")

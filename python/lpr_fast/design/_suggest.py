@@ -14,8 +14,8 @@ from .._conditioning import quadratic_forms_after
 from .._errors import InvalidInputError
 from .._rigidity import Rigidity
 from .._whitening import Whitening, holds, squared_norms
+from ..atoms._frames import as_list
 from ..atoms._model import StructureModel
-from ..atoms._similarity import listed
 from ..atoms.predictions._described import Indices
 from ..atoms.predictions._predicted import Prediction, as_prediction
 from ..models._active_set import as_seed
@@ -143,7 +143,7 @@ def suggest(
         pool = pool_of_rows(whitening, blocks, weights, costs, sources)  # type: ignore[arg-type]
         parts = of_rows(_rows("targets", targets, model.size), shares)
     else:
-        frames = listed(candidates)
+        frames = as_list(candidates)
         _refuse_empty(frames)
         pool = pool_of_frames(whitening, model, frames, Labels.of(model, sigma, count), weights, costs, sources)
         parts = of_frames(model, targets, as_prediction(prediction), shares, largest_residual, count)

@@ -44,7 +44,7 @@ class ModelCalculator(Calculator):
             raise InvalidInputError("the descriptor of this model is not SOAP; it predicts energies, but no forces.")
         self.model = model
         self.n_threads = as_count("n_threads", n_threads)
-        self._scored = tuple(prefixed_columns_of(model.pipeline.scores_of_nothing()))
+        self._scored = tuple(prefixed_columns_of(model.pipeline.empty_scores()))
         self.implemented_properties = [*_PREDICTED, *self._scored]
 
     def calculate(

@@ -23,7 +23,7 @@ from ..atoms._sparse_kernel_model import SparseKernelModel
 from ..atoms.labels._noise import Noise
 from ..atoms.labels._noisy_labels import weighting
 from ..atoms.labels._virial_check import warn_of_reversed_virials
-from ..atoms.rows._fitting import as_active_set, frames_problem, outside_of, wanted_descriptor
+from ..atoms.rows._fitting import as_active_set, descriptor_to_use, external_descriptor, frames_problem
 from ..models._fit import warn_of_labels
 from ..models._memory import as_bytes
 from ..models._problem import Problem, basis_of, expected, finished
@@ -206,7 +206,7 @@ def fit_files(
     order = FitOrder(
         Path(output),
         None if keep_rows is None else Path(keep_rows),
-        wanted_descriptor(hypers, descriptor),
+        descriptor_to_use(hypers, descriptor),
         settings,
         executor,
         ReadOptions.of(format=format, topology=topology, species=species, cell=cell, ignore=ignore),
@@ -232,7 +232,7 @@ def fitted(source: Any, order: FitOrder, *, stacklevel: int = 2) -> Fitted:
     with locked(outputs, stacklevel=stacklevel + 1):
         further = None if others is None else TrainingFiles.of(others)
         job = _finished_job(TrainingFiles.of(files), further, order, stacklevel + 1)
-    return Fitted(load_model(order.output, outside_of(order.wanted)), job.resumed_at)
+    return Fitted(load_model(order.output, external_descriptor(order.wanted)), job.resumed_at)
 
 
 def _finished_job(frames: TrainingFiles, further: TrainingFiles | None, order: FitOrder, stacklevel: int) -> FitJob:

@@ -19,7 +19,7 @@ from ..models._archive import to_bytes
 from ..models._basis import Basis
 from ..models._batches import rows_of
 from ..models._fit import adding
-from ..models._problem import Environments, Problem, described_here, references_from, rows_from, tell_scored
+from ..models._problem import Environments, Problem, described_here, references_from, report_scored, rows_from
 from ..models._reference import Reference, reference_of
 from ..models._row_sums import RowSums
 from ..models._rows import Rows, concatenated
@@ -136,7 +136,7 @@ class OnWorkers:
         with self._tasks.sharing(_work(problem.environments, content=to_bytes(model))) as common:
             found = self._tasks.results(_reference_of, ranges, common, most=_MOST_TASKS, stacklevel=8)
             for structures, reference in zip(ranges, found, strict=True):
-                tell_scored(problem, structures.stop)
+                report_scored(problem, structures.stop)
                 yield reference, structures.stop
 
 

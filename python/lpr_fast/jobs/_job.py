@@ -23,7 +23,7 @@ from ._stream import Clock, Stream
 from ._tasks import common_path
 
 if TYPE_CHECKING:
-    from ..atoms._describing import Ready
+    from ..atoms._describer import Ready
     from ..atoms._pieces import Piece
     from ..atoms.sums._totals import Totals
     from ..writing._sinks import About, Sink

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from .. import _core
 from .._errors import InvalidInputError
-from ..atoms._describing import Ready
+from ..atoms._describer import Ready
 from ..atoms._model import StructureModel
-from ..atoms._pieces import Piece, periodicity_told
+from ..atoms._pieces import Piece, warn_of_open_frames
 from ..atoms._pipeline import Scores, UnknownSpecies
 from ..atoms.sums._group_scores import group_columns
 from ..atoms.sums._grouping import members_of
@@ -184,7 +184,7 @@ class _Scoring:
             skip,
             first_atom,
         )
-        pieces = periodicity_told(pieces, settings.model.provenance, is_shard=shard is not None)
+        pieces = warn_of_open_frames(pieces, settings.model.provenance, is_shard=shard is not None)
         read = stream.ahead(clock.timed("reading", pieces), may_wait=True)
         return stream.ahead((piece, self._scores(piece)) for piece in read)
 

@@ -1,1 +1,1 @@
-"""Models on arrays: features and species in, rigidities, residuals and energies out. Nothing of structures."""
+"""Models on arrays: rigidities, residuals and energies from features and species, without structures."""

@@ -1,4 +1,4 @@
-"""Choice of the active set: farthest-point sampling on a bounded pool, species by species."""
+"""Choice of the active set by farthest-point sampling from a pool of bounded size, for each species."""
 
 from __future__ import annotations
 
@@ -15,24 +15,25 @@ from numpy.typing import NDArray
 from .. import _core
 from .._arrays import Array, as_count
 from .._errors import InvalidInputError, LprWarning
+from .._words import counted
 
 Indices = NDArray[np.int64]
 
-# The pool of a species holds so many environments for each active one that is wanted, and at least the floor, unless
-# that would be many times what is wanted.
+# Environments in the pool of a species: so many for each active one, at least the floor, but at most the largest factor
+# for each active one.
 _POOL_FACTOR = 5
 _POOL_FLOOR = 2000
 _LARGEST_POOL_FACTOR = 50
 
-# Environments that wait to be drawn: their priorities are computed together.
+# Environments whose priorities are computed at once.
 _DRAWN_TOGETHER = 65536
 
-# Normalised features nearer than this are the same environment: their kernels differ by rounding.
+# Normalised features at a smaller distance are the same environment: their kernels differ by rounding.
 _SAME = 1e-7
 
 
 def share_out(n_active: int, available: Mapping[int, int]) -> dict[int, int]:
-    """Active environments for each species, in proportion to its environments: at least one, at most all it has."""
+    """Divide the active set among the species in proportion to their environments: at least one, at most all."""
     if n_active < len(available):
         raise InvalidInputError(
             f"n_active is {n_active}, but the training set has {len(available)} species; each needs at least one."
@@ -40,7 +41,7 @@ def share_out(n_active: int, available: Mapping[int, int]) -> dict[int, int]:
     total = sum(available.values())
     shares = {s: n_active * count / total for s, count in available.items()}
     counts = {s: min(max(1, int(share)), available[s]) for s, share in shares.items()}
-    # What rounding left goes to those that lost most by it, what species cannot give to those that can.
+    # Add to the species that lost most by rounding, or take from those that gained most, until the total is right.
     while sum(counts.values()) != min(n_active, total):
         missing = min(n_active, total) > sum(counts.values())
         open_to_change = [s for s in counts if (counts[s] < available[s] if missing else counts[s] > 1)]
@@ -52,14 +53,14 @@ def share_out(n_active: int, available: Mapping[int, int]) -> dict[int, int]:
 
 @dataclass(frozen=True)
 class ActiveFeatures:
-    """The active set of another model, to be taken as it is.
+    """The active set of another model, to be used as it is.
 
     Attributes
     ----------
     of_species : dict of int to numpy.ndarray, shape (M_s, D)
         Normalised features of the active environments of each species, ascending.
     descriptor : dict or None
-        What that model says of its descriptor; None if it was built from arrays.
+        Facts about the descriptor of that model; None if it was built from arrays.
     """
 
     of_species: Mapping[int, Array]
@@ -76,7 +77,7 @@ class ActiveFeatures:
         return int(next(iter(self.of_species.values())).shape[1])
 
     def digest(self) -> str:
-        """What tells it from others."""
+        """Return a hash of the features."""
         content = b"".join(np.ascontiguousarray(features).tobytes() for features in self.of_species.values())
         return hashlib.sha256(content).hexdigest()
 
@@ -87,30 +88,30 @@ class ActiveFeatures:
         descriptor: Mapping[str, Any] | None,
         label: Callable[[int], str],
     ) -> None:
-        """Throw for training sets whose features are others than those of the model.
+        """Raise for training sets whose features differ from those of the model.
 
         Raises
         ------
         InvalidInputError
-            For other species, and another descriptor.
+            For other species, and for another descriptor.
         """
         if tuple(self.of_species) != species:
             known, there = (", ".join(map(label, names)) for names in (self.of_species, species))
             raise InvalidInputError(
                 f"the active set is that of a model of {known}, but the training set has {there}; give structures of "
-                "the same species, for features depend on them."
+                "the same species, because features depend on them."
             )
         before, now = _identity(self.descriptor), _identity(descriptor)
         differing = [key for key in {**before, **now} if before.get(key) != now.get(key)]
         if differing or self.n_features != n_features:
             what = differing[0] if differing else "the number of features"
             raise InvalidInputError(
-                f"the active set is that of a model with another descriptor ({what} differs); give the same one."
+                f"the active set is that of a model with another descriptor ({what} differs); give the same descriptor."
             )
 
 
 def _identity(facts: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """What tells a descriptor from others: of SOAP its parameters, for the rest is what its table came to."""
+    """Return the facts that identify a descriptor: for SOAP its parameters, because the rest follows from them."""
     if facts is None:
         return {"kind": None}
     return {key: facts[key] for key in ("kind", "hypers")} if facts["kind"] == "soap" else facts
@@ -118,7 +119,7 @@ def _identity(facts: Mapping[str, Any] | None) -> Mapping[str, Any]:
 
 @dataclass(frozen=True)
 class Sample:
-    """The active environments of each species with their features, and from how many of each they were chosen."""
+    """Active environments of each species with their features, and the sizes of the pools."""
 
     active: dict[int, Array]
     environments: dict[int, Indices]
@@ -131,9 +132,9 @@ class Sample:
 
 
 class Pool:
-    """Environments of each species that farthest-point sampling is to choose from, drawn as they come.
+    """Random environments of each species, from which farthest-point sampling chooses.
 
-    Memory does not grow with their number: of each species those `size` are kept whose priorities are the lowest.
+    Memory does not grow with the number of environments: for each species the `size` of lowest priority are kept.
     """
 
     def __init__(self, size: int, seed: int) -> None:
@@ -145,14 +146,14 @@ class Pool:
         self._n_drawn = 0
 
     def add(self, numbers: Indices) -> None:
-        """Take the environments that come next, given by their species."""
+        """Add the next environments, given by their species."""
         self._waiting.append(numbers)
         self._n_waiting += len(numbers)
         if self._n_waiting >= _DRAWN_TOGETHER:
             self._draw()
 
     def drawn(self, wanted: Mapping[int, int]) -> dict[int, Indices]:
-        """The pool of each species, ascending, from which so many environments are to be chosen."""
+        """Return the pool of each species, ascending, to choose the given numbers of environments from."""
         self._draw()
         return {s: draw(self._kept[s], pool_size(count), self.seed) for s, count in wanted.items()}
 
@@ -176,10 +177,10 @@ def sampled(
     n_threads: int,
     report: Callable[[int], None],
 ) -> Sample:
-    """Farthest-point sampling of so many environments of each species, from pools.
+    """Choose the given numbers of environments of each species from pools by farthest-point sampling.
 
-    Features of the pools of several species exist together as long as they take `cap` bytes; `describe` gives those of
-    environments, which it is told in ascending order, and `report` is told how many have come.
+    Features of several pools are in memory at once if they fit into `cap` bytes. `describe` returns features of
+    environments in ascending order, and `report` is called with the number described so far.
     """
     active: dict[int, Array] = {}
     environments: dict[int, Indices] = {}
@@ -203,7 +204,7 @@ def _report_more(report: Callable[[int], None], before: int, done: int) -> None:
 
 
 def _blocks(pools: Mapping[int, Indices], limit: int) -> Iterator[dict[int, Indices]]:
-    """Pools together until they have `limit` environments."""
+    """Yield several pools at once, up to `limit` environments."""
     block: dict[int, Indices] = {}
     for s, pool in pools.items():
         if block and sum(map(len, block.values())) + len(pool) > limit:
@@ -219,7 +220,7 @@ def _features_of(
     n_features: int,
     report: Callable[[int], None],
 ) -> dict[int, Array]:
-    """Features of the environments of each pool, in one pass through all of them."""
+    """Return features of the environments of each pool, in one pass over all structures."""
     together = np.concatenate(list(pools.values()))
     order = np.argsort(together)
     species = np.repeat(list(pools), [len(pool) for pool in pools.values()])[order]
@@ -237,15 +238,18 @@ def _features_of(
     return features
 
 
-def note_fewer(found: int, asked: int, stacklevel: int) -> None:
-    """Warn where the pool held fewer different environments than were asked for."""
+def warn_of_fewer(found: int, asked: int, stacklevel: int) -> None:
+    """Warn if the pool has fewer distinct environments than requested."""
     if found < asked:
-        message = f"the active set has {found} environments, not {asked}: no others in the pool differ from these."
+        message = (
+            f"the active set has {counted(found, 'environment')}, not {asked}, because the pool has no more distinct "
+            "environments."
+        )
         warnings.warn(message, LprWarning, stacklevel=stacklevel + 1)
 
 
 def as_seed(seed: Any) -> int:
-    """A number that a pool can be drawn by."""
+    """Check a seed of random numbers."""
     value = as_count("seed", seed)
     if value < 0:
         raise InvalidInputError(f"seed is {value}; it must not be negative.")
@@ -253,7 +257,7 @@ def as_seed(seed: Any) -> int:
 
 
 def as_size(n_active: Any) -> int:
-    """A number of active environments."""
+    """Check a number of active environments."""
     count = as_count("n_active", n_active)
     if count < 1:
         raise InvalidInputError(f"n_active is {count}; it must be positive.")
@@ -261,12 +265,12 @@ def as_size(n_active: Any) -> int:
 
 
 def pool_size(n_active: int) -> int:
-    """Environments of a species among which `n_active` are chosen."""
+    """Return the size of the pool of a species from which `n_active` environments are chosen."""
     return max(_POOL_FACTOR * n_active, min(_POOL_FLOOR, _LARGEST_POOL_FACTOR * n_active))
 
 
 def draw(environments: Indices, size: int, seed: int) -> Indices:
-    """A uniform sample of environments, ascending, that depends on `seed` and their indices alone."""
+    """Return a uniform sample of environments, ascending, that depends on `seed` and their indices alone."""
     if len(environments) <= size:
         return environments
     order = np.argsort(priorities(environments, seed), kind="stable")
@@ -274,7 +278,7 @@ def draw(environments: Indices, size: int, seed: int) -> Indices:
 
 
 def priorities(environments: Indices, seed: int) -> NDArray[np.uint64]:
-    """Pseudo-random numbers, one for each index (SplitMix64: Steele, Lea and Flood, OOPSLA 2014)."""
+    """Return a pseudo-random number for each index (SplitMix64: Steele, Lea and Flood, OOPSLA 2014)."""
     mixed = np.array([seed], dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15) ^ environments.astype(np.uint64)
     mixed = mixed + np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -283,7 +287,7 @@ def priorities(environments: Indices, seed: int) -> NDArray[np.uint64]:
 
 
 def choose(features: Array, n_active: int, n_threads: int) -> Indices:
-    """Rows of normalised features, each next one the farthest from those before; fewer where nothing new is left.
+    """Return rows of normalised features by farthest-point sampling; fewer if there are no more distinct ones.
 
     Environments without features (isolated atoms) are never chosen.
     """

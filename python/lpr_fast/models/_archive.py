@@ -1,4 +1,4 @@
-"""A fitted model from its parts, and the content of its file."""
+"""Assembly of a fitted model from its parts, and the content of its file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Tensors = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class DescriptorPart:
-    """What a model file says of the descriptor.
+    """The descriptor in a model file.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ def assembled(
     descriptor: DescriptorPart | None,
     n_threads: int,
 ) -> _core.Model:
-    """A model from the rigidity of its whole Hessian and `Basis.prior`: the factors of each species are made here."""
+    """Return a model from the rigidity of its whole Hessian and `Basis.prior`, with the factors of each species."""
     tensors: Tensors = {} if descriptor is None else dict(descriptor.arrays)
     facts: dict[str, Any] = {
         "kind": "sparse_kernel" if isinstance(basis, SparseKernelBasis) else "linear",
@@ -82,10 +82,10 @@ def assembled(
 
 
 def _factors(basis: Basis, rigidity: Rigidity, prior: Array | None, n_threads: int) -> dict[str, _core.HessianFactor]:
-    """The factor of the whole Hessian, those for phi of each species, and those of its prior."""
+    """Return the factor of the whole Hessian, those restricted to each species, and those of the prior."""
     restricted, priors = {}, {}
     whole = rigidity._factor
-    assert isinstance(whole, _core.HessianFactor)  # of an accumulator
+    assert isinstance(whole, _core.HessianFactor)  # the rigidity comes from an accumulator
     for s in basis.species:
         columns = basis.columns(s)
         if columns.start == columns.stop:
@@ -98,7 +98,7 @@ def _factors(basis: Basis, rigidity: Rigidity, prior: Array | None, n_threads: i
 
 
 def put_factor(name: str, factor: _core.HessianFactor, tensors: Tensors) -> dict[str, Any]:
-    """Put a factor among the arrays of a file, and return what the text says of it."""
+    """Add a factor to the arrays of a file, and return its facts for the text."""
     tensors[f"{name}.columns"] = np.array(factor.columns, dtype=np.int64)
     tensors[f"{name}.triangle"] = factor.triangle()
     if (held := factor.held()) is not None:
@@ -114,7 +114,7 @@ def put_factor(name: str, factor: _core.HessianFactor, tensors: Tensors) -> dict
 
 
 def basis_of(model: _core.Model) -> Basis:
-    """What the weights of a model multiply."""
+    """Return the basis of a model."""
     facts = json.loads(model.text)
     species = tuple(facts["species"])
     if model.active is None:
@@ -124,9 +124,9 @@ def basis_of(model: _core.Model) -> Basis:
 
 
 def with_members(model: _core.Model, members: Array | None) -> _core.Model:
-    """The same model with the weights of a committee beside its own, (K, M): its scores have a spread.
+    """Return the same model with weights of members in addition, (K, M), so that its scores have a spread.
 
-    Its other scores keep their bits. Members share the model's active set, kernels and baseline; None takes them away.
+    Its other scores keep their bits. Members share the model's active set, kernels and baseline; None removes them.
     """
     text, arrays = model.parts()
     arrays.pop("members", None)
@@ -136,30 +136,30 @@ def with_members(model: _core.Model, members: Array | None) -> _core.Model:
 
 
 def to_bytes(model: _core.Model) -> bytes:
-    """The content of a model file."""
+    """Return the content of a model file."""
     text, arrays = model.parts()
     return _safetensors.to_bytes(arrays, text)
 
 
 def active_environments(model: _core.Model) -> NDArray[np.int64] | None:
-    """Structure and atom of each active environment, (M, 2), if the model knows them.
+    """Return structure and atom of each active environment, (M, 2), if they are known.
 
     Raises
     ------
     InvalidInputError
-        For an array of another shape or type, as nobody wrote it.
+        For an array of another shape or type in a damaged file.
     """
     found = model.parts()[1].get(ENVIRONMENTS)
     if found is not None and (found.shape != (model.size, 2) or found.dtype != np.int64):
         raise InvalidInputError(
             f"the model's array {ENVIRONMENTS!r} has shape {found.shape} and type {found.dtype}, expected "
-            f"({model.size}, 2) and int64; fit the model anew."
+            f"({model.size}, 2) and int64; fit the model again."
         )
     return found
 
 
 def whole_prior(model: _core.Model, species: Sequence[int]) -> _core.HessianFactor | None:
-    """The factor of K_MM from those of its blocks, one for each species; None for linear models."""
+    """Return the factor of K_MM from those of its blocks, one for each species; None for linear models."""
     text, arrays = model.parts()
     facts = json.loads(text)["factors"]
     blocks = [f"prior.{s}" for s in species if f"prior.{s}" in facts]

@@ -1,4 +1,4 @@
-"""What a model's weights multiply: phi, species by species."""
+"""Basis functions of a model, phi, for each species."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from .. import _core
 from .._arrays import Array
 
-#: The array of files that says which environments are active.
+#: Name of the array of active environments in files.
 ENVIRONMENTS = "active.environments"
 
 
 class Basis(Protocol):
-    """Functions phi of an environment's features; those of one centre species vanish for all others."""
+    """Functions phi of the features of an environment; those of one centre species vanish for all others."""
 
     @property
     def species(self) -> tuple[int, ...]:
@@ -27,7 +27,7 @@ class Basis(Protocol):
 
     @property
     def n_features(self) -> int:
-        """D, the length of an environment's features."""
+        """D, the number of features of an environment."""
         ...
 
     @property
@@ -36,19 +36,19 @@ class Basis(Protocol):
         ...
 
     def columns(self, species: int) -> slice:
-        """Columns of phi that belong to a centre species."""
+        """Return the columns of phi of a centre species."""
         ...
 
     def prepare(self, features: Array) -> Array:
-        """Features as `rows` takes them, from those that the descriptor gives."""
+        """Return the features for `rows` from those of the descriptor."""
         ...
 
     def rows(self, species: int, features: Array, n_threads: int) -> Array:
-        """Phi of environments of one species, in the columns of that species: (n, D) -> (n, M_s)."""
+        """Return phi of environments of one species, in the columns of that species: (n, D) -> (n, M_s)."""
         ...
 
     def prior(self, n_threads: int) -> Array | None:
-        """P of the penalty mu c^T P c, (M, M); None for the identity."""
+        """Return P of the penalty mu c^T P c, (M, M); None for the identity."""
         ...
 
 
@@ -64,11 +64,11 @@ class SparseKernelBasis:
     Attributes
     ----------
     active : dict of int to numpy.ndarray, shape (M_s, D)
-        Features of the active environments of each centre species, normalised; species ascending.
+        Normalised features of the active environments of each centre species; species ascending.
     zeta : float
         Power of the kernel.
     environments : numpy.ndarray of int, shape (M, 2), or None
-        Structure and atom of each active environment, as `SparseKernelModel.active_environments` has them.
+        Structure and atom of each active environment, see `SparseKernelModel.active_environments`.
     """
 
     active: dict[int, Array]
@@ -99,18 +99,18 @@ class SparseKernelBasis:
         return self._columns[species]
 
     def prepare(self, features: Array) -> Array:
-        """Features of norm one; zeros, as of isolated atoms, stay zeros."""
+        """Return features of norm one; zeros, as of isolated atoms, stay zero."""
         return _core.normalised(features, 0)
 
     def rows(self, species: int, features: Array, n_threads: int) -> Array:
-        """Kernels with the active environments of one species: (n, D) -> (n, M_s)."""
+        """Return kernels with the active environments of one species: (n, D) -> (n, M_s)."""
         active = self.active[species]
         if not len(active):
             return np.zeros((len(features), 0))
         return _core.kernel_rows(features, active, self.zeta, n_threads)
 
     def prior(self, n_threads: int) -> Array:
-        """K_MM, block by block."""
+        """Return K_MM; it has a block for each species."""
         K_MM = np.zeros((self.size, self.size))
         for s in self.species:
             columns = self.columns(s)
@@ -120,14 +120,14 @@ class SparseKernelBasis:
 
 @dataclass(frozen=True)
 class LinearBasis:
-    """phi = the features themselves, in a block of columns of their own for each centre species.
+    """phi = the features, in a separate block of columns for each centre species.
 
     Attributes
     ----------
     species : tuple of int
         Centre species, ascending.
     n_features : int
-        D, the length of an environment's features.
+        D, the number of features of an environment.
     has_constants : bool
         Whether each block begins with a one.
     """
@@ -138,7 +138,7 @@ class LinearBasis:
 
     @property
     def width(self) -> int:
-        """Columns of a species."""
+        """Number of columns of a species."""
         return self.n_features + self.has_constants
 
     @property
@@ -152,20 +152,20 @@ class LinearBasis:
         return slice(start, start + self.width)
 
     def prepare(self, features: Array) -> Array:
-        """The features as they are."""
+        """Return the features unchanged."""
         return features
 
     def rows(self, species: int, features: Array, n_threads: int) -> Array:  # noqa: ARG002
-        """The features, behind a one if there are constants."""
+        """Return the features, after a one if there are constants."""
         return np.column_stack([np.ones(len(features)), features]) if self.has_constants else features
 
     def prior(self, n_threads: int) -> None:  # noqa: ARG002
-        """The identity."""
+        """Return None, for the identity."""
         return
 
 
 def active_order(basis: SparseKernelBasis, n_threads: int) -> dict[int, NDArray[np.int64]]:
-    """Columns of the active environments of each species, each next one the farthest from those before."""
+    """Return the columns of the active environments of each species, in the order of farthest points."""
     order = {}
     for s, active in basis.active.items():
         first = basis.columns(s).start
@@ -178,7 +178,7 @@ def active_order(basis: SparseKernelBasis, n_threads: int) -> dict[int, NDArray[
 
 
 def basis_to_parts(basis: Basis) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """A basis as facts that JSON can hold, and arrays."""
+    """Return a basis as facts for JSON, and arrays."""
     facts: dict[str, Any] = {"species": list(basis.species), "n_features": basis.n_features}
     if not isinstance(basis, SparseKernelBasis):
         return facts, {}
@@ -189,7 +189,7 @@ def basis_to_parts(basis: Basis) -> tuple[dict[str, Any], dict[str, NDArray[Any]
 
 
 def basis_from_parts(facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Basis:
-    """What `basis_to_parts` gave."""
+    """Return the basis from the result of `basis_to_parts`."""
     species = tuple(facts["species"])
     if "zeta" not in facts:
         return LinearBasis(species, facts["n_features"])

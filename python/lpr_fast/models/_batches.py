@@ -1,4 +1,4 @@
-"""Described structures, a batch at a time, and the training rows that are made of them."""
+"""Batches of described structures, and their training rows."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from ._training import structure_rows
 
 Indices = NDArray[np.int64]
 
-#: Rows of structures with forces that are handed on together. Results do not depend on it.
+#: Rows of structures with forces that are passed on at once. Results do not depend on it.
 TOGETHER = 1024
 
-#: Makes phi of forces and virials that are labels, in the order of `Derivatives`, part by part.
+#: Yields phi of forces and virials that are labels, in the order of `Derivatives`, in parts.
 MakeRows: TypeAlias = Callable[[Basis, int], Iterator[Array]]
 
 
@@ -35,7 +35,7 @@ class Derivatives:
     targets, sigmas : numpy.ndarray, shape (k,)
         The labels, and their standard deviations.
     rows : callable
-        Makes the rows: of a basis and a number of threads.
+        Yields the rows, from a basis and a number of threads.
     """
 
     kinds: Indices
@@ -50,16 +50,16 @@ class Derivatives:
 
 @dataclass(frozen=True)
 class Batch:
-    """Structures that follow one another.
+    """Consecutive structures.
 
     Attributes
     ----------
     features : numpy.ndarray, shape (n, D)
         Features of all their environments.
     species : list of numpy.ndarray of int
-        Species of each one's environments.
+        Species of the environments of each structure.
     derivatives : sequence of Derivatives
-        What else than its energy is a label of each; empty where no structure of a fit has more.
+        Labels of each structure other than its energy; empty for a fit without such labels.
     """
 
     features: Array
@@ -72,9 +72,9 @@ class Batch:
 
 
 def rows_of(basis: Basis, batch: Batch, structures: Structures, first: int, n_threads: int) -> Iterator[Rows]:
-    """Rows of the structures of a batch, of which the first has a number; some at a time, which make whole structures.
+    """Yield the rows of a batch that begins with structure number `first`, in blocks of whole structures.
 
-    Only a structure with very many rows comes in parts.
+    Only structures with very many rows are divided among blocks.
     """
     energies = Rows(_summed(basis, batch, n_threads), energy_labels(structures, first, first + len(batch)))
     if not batch.derivatives:
@@ -93,18 +93,18 @@ def rows_of(basis: Basis, batch: Batch, structures: Structures, first: int, n_th
 
 
 def _summed(basis: Basis, batch: Batch, n_threads: int) -> Array:
-    """Phi of each structure, summed over its environments: (n_structures, M)."""
+    """Return the structure rows, (n_structures, M)."""
     prepared = np.split(basis.prepare(batch.features), np.cumsum([len(numbers) for numbers in batch.species])[:-1])
     return structure_rows(basis, prepared, batch.species, n_threads)
 
 
 def _derivative_rows(basis: Basis, derivatives: Derivatives, energy: Rows, n_threads: int) -> Iterator[Rows]:
-    """Rows of forces and virials of one structure, by the row of its energy."""
+    """Yield rows of forces and virial of a structure; their labels follow from that of its energy."""
     if not len(derivatives):
         return
     labels = derivative_labels(energy.labels, derivatives.kinds, derivatives.targets, derivatives.sigmas)
     start = 0
     for phi in derivatives.rows(basis, n_threads):
-        if len(phi):  # a structure may have no virial
+        if len(phi):  # empty if the structure has no virial
             yield Rows(phi, labels[start : start + len(phi)])
         start += len(phi)

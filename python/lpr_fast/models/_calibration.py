@@ -1,4 +1,4 @@
-"""One constant that turns variances into squared energies, by the errors of held-out totals."""
+"""Prior variances, which convert variances to squared energies, from errors of held-out structures."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ import numpy as np
 from .._arrays import Array
 from .._errors import InvalidInputError
 
-#: What a calibration scales: the variance of the subset of regressors, or that of the projected process.
+#: The variance that a calibration scales: that of the subset of regressors, or of the projected process.
 VarianceKind = Literal["sr", "pp"]
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What the calibration of a model says of the totals that it was made from.
+    """Calibration of energies on total energies of held-out structures.
 
     Attributes
     ----------
     prior_variance : float
-        The constant: squared energies for a variance of 1. Its relative standard deviation is (2 / n_totals)^0.5.
+        Squared energy of a variance of 1. Its relative standard deviation is (2 / n_totals)^0.5.
     projected_process : int
-        1 if the residual counts, for the projected process (``"pp"``), else 0 (``"sr"``).
+        1 if the residual is included, for the projected process (``"pp"``), otherwise 0 (``"sr"``).
     n_totals : int
-        Total energies that it was made from.
+        Number of total energies.
     mean_absolute_error : float
-        Of these.
+        Mean absolute error of the totals, in the unit of the energies.
     crps : float
-        Their mean continuous ranked probability score, in the unit of the energies: the mean absolute error of a
-        prediction that knows how wrong it may be.
+        Mean continuous ranked probability score of the totals, in the unit of the energies: the mean absolute error,
+        generalised to predictions with a standard deviation.
     """
 
     prior_variance: float
@@ -43,36 +43,36 @@ class Calibration:
 
     @property
     def variance(self) -> VarianceKind:
-        """``"sr"`` or ``"pp"``."""
+        """The scaled variance: ``"sr"`` or ``"pp"``."""
         return "pp" if self.projected_process else "sr"
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> Calibration:
-        """What `facts` gave, as JSON had it."""
+        """Return the calibration from the section ``calibration`` of a model file."""
         return cls(**{each.name: facts[each.name] for each in fields(cls)})
 
     def facts(self) -> dict[str, float]:
-        """The section ``calibration`` of a model file."""
+        """Return the section ``calibration`` of a model file."""
         return asdict(self)
 
 
 def calibrated(errors: Array, variances: Array, kind: VarianceKind) -> Calibration:
-    """The constant of maximum likelihood for errors from normal distributions whose variances it scales.
+    """Return the prior variance of maximum likelihood, for normal errors whose variances it scales.
 
     Raises
     ------
     InvalidInputError
-        For no errors, errors that all vanish, and variances that are not positive.
+        If there are no errors, if all are zero, and for variances that are not positive.
     """
     if not len(errors):
         raise InvalidInputError(
-            "there are no structures to calibrate with; give some that the model was not fitted to."
+            "there are no structures to calibrate with; give structures that the model was not fitted to."
         )
     wrong = np.flatnonzero(~(np.isfinite(variances) & (variances > 0.0)))
     if wrong.size:
         raise InvalidInputError(
-            f"frame {wrong[0]} has a total of variance {variances[wrong[0]]:g}, of which no error can come; leave it "
-            "out, or calibrate variance='pp'."
+            f"the total of frame {wrong[0]} has variance {variances[wrong[0]]:g}, which allows no error; leave it out, "
+            "or calibrate variance='pp'."
         )
     constant = float(np.mean(errors**2 / variances))
     if not 0.0 < constant < math.inf:
@@ -87,20 +87,21 @@ def calibrated(errors: Array, variances: Array, kind: VarianceKind) -> Calibrati
 
 @dataclass(frozen=True)
 class ForceCalibration:
-    """What the calibration of a model says of the forces that it was made from.
+    """Calibration of forces on held-out structures.
 
     Attributes
     ----------
     prior_variance : float
-        The constant: squared forces for a variance of 1 of a force, the subset of regressors'.
+        Squared force of a subset-of-regressors variance of 1.
     largest_residual : float or None
-        Forces count on which no environment with a larger residual acts. None for linear models: all count.
+        Forces that depend on an environment of a larger residual were ignored. None for linear models: all were used.
     n_structures, n_atoms : int
-        What it was made from.
+        Numbers of structures and atoms whose forces were used.
     share_left_out : float
-        Share of the labelled atoms that did not count.
+        Share of the labelled atoms whose forces were ignored.
     root_mean_square_error, crps : float
-        Of the components of the forces that count, in the unit of energies per Å.
+        Root mean square error and mean continuous ranked probability score of the components of the used forces, in
+        the unit of energies per Å.
     """
 
     prior_variance: float
@@ -113,32 +114,31 @@ class ForceCalibration:
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> ForceCalibration:
-        """What `facts` gave, as JSON had it."""
+        """Return the calibration from the section ``force_calibration`` of a model file."""
         return cls(**{each.name: facts[each.name] for each in fields(cls)})
 
     def facts(self) -> dict[str, Any]:
-        """The section ``force_calibration`` of a model file."""
+        """Return the section ``force_calibration`` of a model file."""
         return asdict(self)
 
 
 def forces_calibrated(
     errors: Array, variances: Array, n_structures: int, n_labelled: int, largest_residual: float | None
 ) -> ForceCalibration:
-    """The constant for components of forces, (n_atoms, 3) each, of so many atoms that had labels.
+    """Return the prior variance for components of forces, (n_atoms, 3), of `n_labelled` atoms with labels.
 
     Raises
     ------
     InvalidInputError
-        For no forces, and errors that all vanish.
+        If there are no forces, and if all errors are zero.
     """
     if not len(errors):
         raise InvalidInputError(
-            f"all of the {n_labelled} labelled forces rest on environments whose residual is above "
-            f"{largest_residual}; give structures more like the training set, or another bound (largest_residual, "
-            "--largest-residual)."
+            f"all {n_labelled} labelled forces depend on environments whose residual is above {largest_residual}; give "
+            "structures more like the training set, or another bound (largest_residual, --largest-residual)."
             if n_labelled
-            else "no structure has forces to calibrate with; give some that have, or their name (force_key, "
-            "--force-key)."
+            else "no structure has forces to calibrate with; give structures with forces, or the name of these "
+            "(force_key, --force-key)."
         )
     positive = variances > 0.0
     constant = float(np.mean(errors[positive] ** 2 / variances[positive])) if positive.any() else 0.0
@@ -160,9 +160,9 @@ def forces_calibrated(
 
 
 def crps(errors: Array, sigmas: Array) -> Array:
-    """Continuous ranked probability score of normal predictions (Gneiting and Raftery, JASA 2007).
+    """Return the continuous ranked probability score of normal predictions (Gneiting and Raftery, JASA 2007).
 
-    That of a prediction without any spread is its absolute error.
+    For a standard deviation of zero it is the absolute error.
     """
     z = _in_sigmas(errors, sigmas)
     density = np.exp(-0.5 * z**2) / math.sqrt(2.0 * math.pi)
@@ -171,14 +171,14 @@ def crps(errors: Array, sigmas: Array) -> Array:
 
 
 def observed_fractions(errors: Array, sigmas: Array, expected: Array) -> Array:
-    """Share of the errors within the central interval of each expected share: a reliability diagram."""
+    """Return the share of errors in the central interval of each expected share, for a reliability diagram."""
     within = _erf(np.abs(_in_sigmas(errors, sigmas)) / math.sqrt(2.0))
     shares: Array = (within[:, None] <= expected).mean(axis=0)
     return shares
 
 
 def _in_sigmas(errors: Array, sigmas: Array) -> Array:
-    """Errors over standard deviations; of one that is zero, as of the force on a lone atom, zero or infinite."""
+    """Return errors over standard deviations; zero or infinite for a standard deviation of zero."""
     limits = np.where(errors == 0.0, 0.0, np.copysign(np.inf, errors))
     found: Array = np.divide(errors, sigmas, out=limits, where=sigmas > 0.0)
     return found

@@ -1,8 +1,8 @@
-"""The columns of scores: one table of what they are called, in what unit, and what they say.
+"""The columns of scores: names, units and meanings.
 
-Whatever has such columns (files, arrays of structures, maps) takes names and texts from here. A new column is a row of
-the table and an attribute of `LocalScores`, in the order in which the core returns its arrays. Those of forces are made
-on request, and are attributes of `Scores`.
+Files, arrays of structures and maps take names and texts from this table. A new column is a row of the table and an
+attribute of `LocalScores`, in the order in which the core returns its arrays. Columns of forces are computed on
+request, and are attributes of `Scores`.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ class Column:
     Attributes
     ----------
     name : str
-        Attribute of `LocalScores`, and column of files that hold scores alone.
+        Attribute of `LocalScores`, and name in files that contain scores only.
     unit : str
-        What files say of it.
+        Unit, as files state it.
     text : str
-        What it means.
+        Meaning.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Column:
 
     @property
     def prefixed(self) -> str:
-        """The name beside columns that are not ours, as in a structure or in extended XYZ."""
+        """The name in structures and in extended XYZ, among columns of other programs."""
         return self.name if self.name.startswith("lpr") else f"lpr_{self.name}"
 
 
@@ -44,7 +44,7 @@ COLUMNS = (
     Column(
         "lpr",
         "regularizer / variance",
-        "local prediction rigidity: small where the training data do not pin the prediction down",
+        "local prediction rigidity: small where the training set does not determine the prediction",
     ),
     Column(
         "lpr_held",
@@ -64,12 +64,12 @@ COLUMNS = (
     Column(
         "residual",
         "prior variance of the kernel",
-        "what the active set does not see: 0 for nothing, 1 for all of the environment",
+        "distance from the active set: 0 for an active environment, 1 for one unlike all of them",
     ),
     Column(
         "local_energy",
         "unit of the training energies",
-        "contribution to the total energy, the baseline of the species included",
+        "contribution to the total energy, including the baseline of the species",
     ),
     Column(
         "percentile",
@@ -79,7 +79,7 @@ COLUMNS = (
     Column(
         "verdict",
         "0, 1 or 2",
-        "0: pinned down by the training data, 1: loose, 2: unlike the training set",
+        "0: determined by the training set, 1: loose, 2: unlike the training set",
     ),
     Column(
         "spread",
@@ -92,7 +92,7 @@ FORCE_COLUMNS = (
     Column(
         "force_variance",
         "prior variance per square of Å",
-        "variance of the force on the atom along the direction that the training data pin down least",
+        "variance of the force on the atom along the direction that the training set determines least",
     ),
     Column(
         "force_sigma",
@@ -108,12 +108,12 @@ FORCE_COLUMNS = (
 
 
 def columns_of(scores: LocalScores) -> dict[str, Array]:
-    """The scores that there are, by their names."""
+    """Return the scores that are not None, by name."""
     return {column.name: values for column, values in _there(scores)}
 
 
 def prefixed_columns_of(scores: LocalScores) -> dict[str, Array]:
-    """The scores that there are, by the names that they have beside columns that are not ours."""
+    """Return the scores that are not None, by prefixed name."""
     return {column.prefixed: values for column, values in _there(scores)}
 
 

@@ -1,4 +1,4 @@
-"""Conformal intervals: half-widths that hold errors of new structures at a stated rate, whatever these are like."""
+"""Conformal intervals: half-widths that contain errors of new structures at a given rate, for any distribution."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from .._arrays import Array, as_number
 from .._errors import InvalidInputError
+from .._words import counted
 
 Indices = NDArray[np.int64]
 
-# What the only group is called where structures are not told apart.
+# Name of the only group if there are no groups.
 EVERYTHING = ""
 
 
@@ -27,9 +28,9 @@ class Interval:
     Attributes
     ----------
     n_structures : int
-        Structures that it was made from.
+        Number of structures that determine it.
     quantile : float
-        What errors, or errors over sigma, are at most at the stated rate.
+        Upper bound of errors over sigma at the given rate.
     """
 
     n_structures: int
@@ -43,13 +44,13 @@ class Conformal:
     Attributes
     ----------
     coverage : float
-        Share of the errors of new structures of a group that the intervals hold, at least.
+        Least share of the errors of new structures of a group that the intervals contain.
     group_key : str or None
-        What says which group a structure belongs to; None: all are one group, named "".
+        Name of the group in ``Atoms.info``; None if all structures are one group, named "".
     energy : dict of str to Interval
-        Of energies: quantiles of |error| / sigma of totals.
+        Quantiles of absolute errors of totals over sigma, for each group.
     force : dict of str to Interval
-        Of forces, quantiles of the length of the error over the largest standard deviation of the force; empty if
+        Quantiles of the length of the error of a force over its largest standard deviation, for each group; empty if
         forces were not calibrated.
     """
 
@@ -59,7 +60,7 @@ class Conformal:
     force: Mapping[str, Interval]
 
     def facts(self) -> dict[str, Any]:
-        """The section ``conformal`` of a model file."""
+        """Return the section ``conformal`` of a model file."""
         parts = {"energy": self.energy, "force": self.force}
         return {
             "coverage": self.coverage,
@@ -69,36 +70,36 @@ class Conformal:
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> Conformal:
-        """What `facts` gave, as JSON had it."""
+        """Return the intervals from the section ``conformal`` of a model file."""
         energy, force = ({name: Interval(*i) for name, i in facts[what].items()} for what in ("energy", "force"))
         return cls(facts["coverage"], facts["group_key"], energy, force)
 
     def quantiles(self, what: str, groups: Sequence[str]) -> Array:
-        """The quantile of the group of each structure.
+        """Return the quantile of the group of each structure.
 
         Raises
         ------
         InvalidInputError
-            For a group that had no structures.
+            For a group without intervals.
         """
         intervals = self.energy if what == "energy" else self.force
         for number, group in enumerate(groups):
             if group not in intervals:
                 known = ", ".join(map(repr, intervals)) or "none"
                 raise InvalidInputError(
-                    f"frame {number} has {self.group_key} {group!r}, for which there are no intervals of {what}; there "
-                    f"are those of {known}: calibrate with structures of that group."
+                    f"frame {number} has {self.group_key} {group!r}, which has no intervals of {what}, unlike {known}; "
+                    "calibrate with structures of that group."
                 )
         return np.array([intervals[group].quantile for group in groups])
 
 
 def as_coverage(given: Any) -> float:
-    """A share between 0 and 1.
+    """Check a share between 0 and 1.
 
     Raises
     ------
     InvalidInputError
-        For anything else.
+        For other values.
     """
     coverage = as_number("coverage", given)
     if not 0.0 < coverage < 1.0:
@@ -109,12 +110,12 @@ def as_coverage(given: Any) -> float:
 def intervals(
     what: str, scores: Array, structures: Indices, groups: Sequence[str], coverage: float
 ) -> dict[str, Interval]:
-    """The interval of each group, from scores of predictions and the structures that these are of.
+    """Return the interval of each group, from scores of predictions and their structures.
 
     Raises
     ------
     InvalidInputError
-        For groups of too few structures, naming them and how many are needed.
+        For groups of too few structures; the message names the groups and the number needed.
     """
     of_score = np.array(groups)[structures] if len(structures) else np.zeros(0, dtype=np.str_)
     names = sorted(set(of_score.tolist()))
@@ -125,8 +126,9 @@ def intervals(
     ]
     if small or not names:
         raise InvalidInputError(
-            f"intervals of {what} that hold {coverage:.4g} of the errors need {needed} structures in each group, but "
-            f"{', '.join(small) or 'there are none'}; give more of these, leave them out, or ask for less coverage."
+            f"intervals of {what} that contain {coverage:.4g} of the errors need {counted(needed, 'structure')} in "
+            f"each group, but {', '.join(small) or 'there are none'}; give more structures, leave these groups out, or "
+            "give a smaller coverage."
         )
     return {
         name: Interval(counts[name], quantile(scores[of_score == name], structures[of_score == name], coverage))
@@ -135,17 +137,17 @@ def intervals(
 
 
 def needed_for(coverage: float) -> int:
-    """Structures without which no finite interval has such a coverage."""
+    """Return the least number of structures for a finite interval of this coverage."""
     share = _exactly(coverage)
     return math.ceil(share / (1 - share))
 
 
 def quantile(scores: Array, structures: Indices, coverage: float) -> float:
-    """The score that new ones do not exceed at such a rate.
+    """Return the score that new scores do not exceed at the rate `coverage`.
 
-    One score for each of n structures: the ceil((n + 1) coverage)-th in order (Vovk, Gammerman and Shafer, 2005).
-    Several for a structure share its weight, so that the rate is that of a random prediction of a new structure (Lee,
-    Barber and Willett, arXiv:2306.06342).
+    For one score of each of n structures it is the ceil((n + 1) coverage)-th smallest (Vovk, Gammerman and Shafer,
+    2005). Several scores of a structure share its weight, so that the rate is that of a random prediction of a new
+    structure (Lee, Barber and Willett, arXiv:2306.06342).
     """
     _, numbers, counts = np.unique(structures, return_inverse=True, return_counts=True)
     order = np.argsort(scores, kind="stable")
@@ -156,5 +158,5 @@ def quantile(scores: Array, structures: Indices, coverage: float) -> float:
 
 
 def _exactly(coverage: float) -> Fraction:
-    """The share that a decimal stands for."""
+    """Return a decimal number as the fraction that it means."""
     return Fraction(coverage).limit_denominator(10**6)

@@ -1,4 +1,4 @@
-"""The choice of delta, the prior standard deviation of a model whose labels have known noise."""
+"""Choice of delta, the prior standard deviation, for labels of known noise."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from .._errors import LprWarning
 from ._basis import Basis
 from ._leave_one_out import spectrum_of
 
-#: Delta where nothing can be learnt about it, in eV.
+#: Delta in eV if the labels do not determine it.
 WITHOUT_LABELS = 1.0
 
-# Values of delta: so many in a decade, of three digits each; from and to these roots of the variance that the labels
-# give the best known direction, and of 10^13 times that.
+# Values of delta: so many per decade, with three digits each. The range is relative to the delta at which prior and
+# labels determine the best determined direction equally well.
 _PER_DECADE = 40
 _LOWEST, _HIGHEST = 0.1**0.5, 1e13**0.5
 
-# -2 log evidence that is this much above the least has a delta that is as likely as not one standard deviation off.
+# -2 log evidence is this much above its minimum for a delta one standard deviation off.
 _ONE_DEVIATION = 1.0
 
 
 @dataclass(frozen=True)
 class DeltaChoice:
-    """The delta under which the labels are most probable, for noise of the standard deviations that were given.
+    """The delta of maximum evidence, for labels of given noise.
 
     Attributes
     ----------
     delta : float
-        Prior standard deviation of local predictions, in the labels' unit of energy: mu = 1 / delta^2.
+        Prior standard deviation of local predictions, in the unit of the energies: mu = 1 / delta^2.
     deltas : numpy.ndarray, shape (G,)
-        Values that were tried, ascending.
+        Tried values, ascending.
     minus_twice_log_evidence : numpy.ndarray, shape (G,)
-        -2 log of the probability of the labels, for each.
+        -2 log of the probability of the labels for each value.
     sigma_factor : float or None
-        By what the evidence would multiply all sigmas, if they were free but for their ratios. Far above one: the model
-        leaves more of the labels than sigma says; far below: less. None where the labels do not tell noise from signal,
-        as where there are fewer of them than weights.
+        Common factor of all sigmas that maximises the evidence. Far above one, the errors of the model are larger than
+        sigma; far below one, smaller. None if the labels do not distinguish noise from signal, for instance if there
+        are fewer labels than weights.
     """
 
     delta: float
@@ -53,18 +53,18 @@ class DeltaChoice:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Least and largest delta within one standard deviation: where -2 log evidence is within one of the least."""
+        """Smallest and largest delta within one standard deviation: -2 log evidence is within 1 of its minimum."""
         likely = self.deltas[self.minus_twice_log_evidence <= self.minus_twice_log_evidence.min() + _ONE_DEVIATION]
         return float(likely[0]), float(likely[-1])
 
     @property
     def edge(self) -> str | None:
-        """Where the choice is at the end of what was tried, which one: "lower" or "upper"."""
+        """The end of the tried range, "lower" or "upper", if the choice is there; otherwise None."""
         at_ends = {float(self.deltas[0]): "lower", float(self.deltas[-1]): "upper"}
         return at_ends.get(self.delta)
 
     def facts(self) -> dict[str, Any]:
-        """What a model's provenance says."""
+        """Return facts for the provenance of a model."""
         return {
             "by": "evidence",
             "delta": self.delta,
@@ -75,14 +75,14 @@ class DeltaChoice:
 
 
 def chosen_delta(basis: Basis, accumulator: HessianAccumulator, n_threads: int) -> DeltaChoice | str:
-    """The delta of largest evidence, or why there is none.
+    """Return the delta of maximum evidence, or the reason why there is none.
 
     Parameters
     ----------
     basis : Basis
-        What the weights multiply.
+        The basis of the model.
     accumulator : HessianAccumulator
-        Training rows with weights 1 / sigma^2, and labels less the baseline, which is taken as known.
+        Training rows with weights 1 / sigma^2, and labels minus the baseline, which is treated as known.
     n_threads : int
         See `Rigidity`.
 
@@ -105,7 +105,7 @@ def chosen_delta(basis: Basis, accumulator: HessianAccumulator, n_threads: int) 
 
 
 def _sigma_factor(spectrum: _core.Spectrum, deltas: Array, n_free: int) -> float | None:
-    """The scale of all sigmas of largest evidence, unless only their ratio to delta is known to be small or large."""
+    """Return the common factor of all sigmas of maximum evidence; None if its best delta is at an end of the range."""
     evidence = [spectrum.minus_twice_log_evidence(delta**-2) for delta in deltas.tolist()]
     best = int(np.argmin(evidence))
     if best in (0, len(deltas) - 1):
@@ -114,26 +114,26 @@ def _sigma_factor(spectrum: _core.Spectrum, deltas: Array, n_free: int) -> float
 
 
 def warn_of_edge(choice: DeltaChoice, *, stacklevel: int) -> None:
-    """Warn where the best delta may lie beyond what was tried."""
+    """Warn if the best delta may lie outside the tried range."""
     if choice.edge is None:
         return
     if choice.edge == "lower":
-        meaning = "the labels are most probable as noise alone; look at their units, at the baseline and at sigma"
+        meaning = "the labels are most probable as noise alone; check their units, the baseline and sigma"
     else:
-        meaning = "the labels ask for no prior at all; there may be too few of them, or sigma is too small"
+        meaning = "the labels are most probable without a prior; there may be too few of them, or sigma is too small"
     warnings.warn(
-        f"delta {choice.delta:.3g} is at the {choice.edge} end of what was tried: {meaning}, or give delta.",
+        f"delta {choice.delta:.3g} is at the {choice.edge} end of the tried range: {meaning}, or give delta.",
         LprWarning,
         stacklevel=stacklevel + 1,
     )
 
 
 def grid_of(spectrum: _core.Spectrum) -> Array:
-    """Values of delta that are worth trying, ascending; none if all rows are zero."""
+    """Return the values of delta to try, ascending; none if all rows are zero."""
     largest = float(spectrum.eigenvalues.max(initial=0.0))
     if not 0.0 < largest < math.inf:
         return np.zeros(0)
-    unit = largest**-0.5  # delta whose prior knows the best known direction as well as the labels do
+    unit = largest**-0.5  # at this delta prior and labels determine the best determined direction equally well
     lowest = math.floor(_PER_DECADE * math.log10(unit * _LOWEST))
     highest = math.ceil(_PER_DECADE * math.log10(unit * _HIGHEST))
     return np.array([float(f"{10.0 ** (k / _PER_DECADE):.3g}") for k in range(lowest, highest + 1)])

@@ -1,4 +1,4 @@
-"""From training rows to a fitted model."""
+"""Fit of a model to training rows."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from .. import _core
 from .._errors import InvalidInputError, LprWarning, NotPositiveDefiniteError
 from .._rigidity import Rigidity
+from .._words import counted
 from ._archive import DescriptorPart, assembled
 from ._basis import Basis, SparseKernelBasis
 from ._row_sums import RowSums
@@ -22,24 +23,24 @@ from ._structures import Structures
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What a model says of itself beside its numbers."""
+    """Facts in a model besides its numbers."""
 
     baseline: dict[int, float] | None
     provenance: dict[str, Any]
     descriptor: DescriptorPart | None = None
 
     def with_provenance(self, further: Mapping[str, Any]) -> ModelFacts:
-        """The same with a longer provenance."""
+        """Return the same facts with additions to the provenance."""
         return replace(self, provenance={**self.provenance, **further})
 
 
 def sums_of(basis: Basis, facts: ModelFacts) -> RowSums:
-    """What takes the rows of a model: with targets, if it has energies."""
+    """Return empty sums for the rows of a model, with targets if it has energies."""
     return RowSums.empty(basis, labelled=facts.baseline is not None)
 
 
 def adding(sums: RowSums, blocks: Iterable[Rows], facts: ModelFacts, n_threads: int) -> Iterator[Rows]:
-    """Add rows, which come in blocks; pass each block on when it is in."""
+    """Add blocks of rows to the sums, and yield each block when it has been added."""
     baseline = None if facts.baseline is None else np.array(list(facts.baseline.values()))
     for rows in blocks:
         targets = None if baseline is None else rows.targets(baseline)
@@ -48,11 +49,11 @@ def adding(sums: RowSums, blocks: Iterable[Rows], facts: ModelFacts, n_threads: 
 
 
 def solved(basis: Basis, sums: RowSums, settings: FitSettings, facts: ModelFacts, *, stacklevel: int) -> _core.Model:
-    """Factorise, and make what scoring needs; warnings point `stacklevel` calls up."""
+    """Factorise and return the model; warnings point `stacklevel` calls up."""
     n_threads = settings.n_threads
     if settings.regularizer == AUTO:
         raise InvalidInputError(
-            "the regularizer is 'auto', but nothing says which rows belong to one structure; give a positive number."
+            "the regularizer is 'auto', but it is not known which rows belong to one structure; give a positive number."
         )
     prior = basis.prior(n_threads)
     try:
@@ -60,7 +61,8 @@ def solved(basis: Basis, sums: RowSums, settings: FitSettings, facts: ModelFacts
     except NotPositiveDefiniteError as error:
         if isinstance(basis, SparseKernelBasis) and not basis.zeta.is_integer():
             raise InvalidInputError(
-                f"with zeta = {basis.zeta:g} the kernel is not positive definite on these environments; use an integer."
+                f"with zeta = {basis.zeta:g} the kernel is not positive definite on these environments; give an "
+                "integer zeta."
             ) from error
         raise
     if sums.unlabelled.n_weighted:
@@ -83,7 +85,7 @@ def solved(basis: Basis, sums: RowSums, settings: FitSettings, facts: ModelFacts
 
 
 def _shares(structures: Structures) -> dict[str, list[float]]:
-    """The smallest and the largest share that each species has of a structure with a weight."""
+    """Return the smallest and largest share of each species in a structure of positive weight."""
     counts = structures.counts[structures.has_weight]
     shares = counts / counts.sum(axis=1, keepdims=True)
     ends = zip(structures.species, shares.min(axis=0).tolist(), shares.max(axis=0).tolist(), strict=True)
@@ -91,42 +93,40 @@ def _shares(structures: Structures) -> dict[str, list[float]]:
 
 
 def warn_of_labels(structures: Structures, *, is_fitted: bool, stacklevel: int) -> None:
-    """Warn of structures without energies, and of a baseline that the compositions leave open if it `is_fitted`."""
+    """Warn of structures without energies, and of a fitted baseline that the compositions do not determine."""
     without = structures.unlabelled
     if len(without):
         warnings.warn(
-            f"{len(without)} of {int(structures.has_weight.sum())} structures have no energy, the first is number "
-            f"{without[0]}, counted from 0: they count for the rigidity, not for the energies.",
+            f"{len(without)} of {counted(int(structures.has_weight.sum()), 'structure')} have no energy, the first is "
+            f"number {without[0]}, counted from 0: they count for the rigidity, not for the energies.",
             LprWarning,
             stacklevel=stacklevel + 1,
         )
     if structures.loss == "noise" and not structures.has_weight.all():
         empty = np.flatnonzero(~structures.has_weight)
         warnings.warn(
-            f"{len(empty)} of {len(structures)} structures have no label that is used, the first is number {empty[0]}, "
-            "counted from 0: they add nothing to the fit.",
+            f"{len(empty)} of {counted(len(structures), 'structure')} have no label that is used, the first is number "
+            f"{empty[0]}, counted from 0: they add nothing to the fit.",
             LprWarning,
             stacklevel=stacklevel + 1,
         )
     if unused := structures.facts.get("unused_tables"):
         warnings.warn(
             f"sigma is given for the group{'s' * (len(unused) > 1)} {', '.join(map(repr, unused))}, but no structure "
-            "is of such a group; correct the name, or say which name structures have groups under (group_key, "
-            "--group-key).",
+            "is of such a group; correct the name of the group, or of the key of groups (group_key, --group-key).",
             LprWarning,
             stacklevel=stacklevel + 1,
         )
     if (mask := structures.facts.get("unused_mask")) is not None:
         warnings.warn(
-            f"no structure has an array {mask!r}, by which forces would be left out: all are used; correct the name "
-            "(mask_key, --mask-key).",
+            f"no structure has the mask {mask!r}, so all forces are used; correct the name (mask_key, --mask-key).",
             LprWarning,
             stacklevel=stacklevel + 1,
         )
     if structures.energies is not None and is_fitted and not structures.is_labelled.any():
         warnings.warn(
-            "no structure has an energy that is used: energies are known up to a constant for each species, for which "
-            "0 is taken; give a baseline (--baseline) if there is a better one.",
+            "no structure has an energy that is used, so energies have an unknown constant for each species, which is "
+            "set to 0; give a baseline (--baseline) if you know it.",
             LprWarning,
             stacklevel=stacklevel + 1,
         )
@@ -134,17 +134,18 @@ def warn_of_labels(structures: Structures, *, is_fitted: bool, stacklevel: int) 
     found, n_species = structures.n_compositions, len(structures.species)
     if structures.energies is not None and is_fitted and found < n_species:
         warnings.warn(
-            f"the baseline is arbitrary, for there are {n_species} species, but {found} independent "
-            f"composition{'s' * (found != 1)}: that of minimum norm was taken, and local energies of different species "
-            "cannot be compared, nor other compositions predicted (lpr_held leaves this out); give a baseline "
-            "(--baseline) as energies, or as 'isolated' with isolated atoms, or structures of other compositions.",
+            f"the baseline is arbitrary, because there are {n_species} species, but only "
+            f"{counted(found, 'independent composition')}: that of minimum norm is used, so local energies of "
+            "different species cannot be compared, and other compositions not be predicted (lpr_held is not affected); "
+            "give a baseline (--baseline) as energies, or as 'isolated' with isolated atoms, or structures of other "
+            "compositions.",
             LprWarning,
             stacklevel=stacklevel + 1,
         )
 
 
 def provenance_of(structures: Structures, given: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What every provenance says, after what the caller wants it to say: structures are those that have a weight."""
+    """Return the facts of the provenance, those of the caller first; structures of zero weight are not counted."""
     counts = structures.counts[structures.has_weight].sum(axis=0)
     return checked_provenance(given) | {
         "lpr_fast_version": _core.__version__,

@@ -1,4 +1,4 @@
-"""From features of any origin to what is to be fitted."""
+"""Preparation of a fit to features from any source."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ from .._arrays import (
 )
 from .._errors import InvalidInputError
 from .._progress import Progress
+from .._words import counted
 from ._active_set import ActiveFeatures, Pool, pool_size
 from ._batches import Batch
 from ._fit import ModelFacts, provenance_of
 from ._problem import Problem
 from ._settings import FitSettings
-from ._structures import Groups, Structures, checked_weights, counted, weights_of_deviations
+from ._structures import Groups, Structures, checked_weights, species_counts, weights_of_deviations
 from ._training import CHUNK_ROWS
 
 Indices = NDArray[np.int64]
@@ -37,7 +38,7 @@ _LARGEST_SPECIES = 2**24
 
 @dataclass(frozen=True)
 class ArrayEnvironments:
-    """Environments in memory, structure by structure, as `order` found them in the input."""
+    """Environments in memory, ordered by structure; `order` are their rows in the input."""
 
     values: Array
     numbers: Indices
@@ -55,7 +56,7 @@ class ArrayEnvironments:
             yield self.values[environments[start : start + CHUNK_ROWS]]
 
     def batches(self, start: int, report: Callable[[str, int], None]) -> Iterator[Batch]:  # noqa: ARG002
-        """Structures together until their environments fill a chunk."""
+        """See `Environments`: each batch has the structures that fill a chunk."""
         first = self.first
         while start < len(first) - 1:
             stop = max(start + 1, int(np.searchsorted(first, first[start] + CHUNK_ROWS, side="right")) - 1)
@@ -85,14 +86,16 @@ def array_problem(
     settings: FitSettings,
     progress: Progress,
 ) -> Problem:
-    """Arguments of `from_arrays`, as they were given."""
+    """Check the arguments of `from_arrays` and return the problem to fit."""
     features, numbers = checked_features(as_rows("X", X), species)
     labels = as_integers("structure", structure, len(features))
     order = np.argsort(labels, kind="stable")
     sizes = np.unique(labels, return_counts=True)[1]
     totals = None if energies is None else _checked_energies(energies, len(sizes))
     weights = given_weights(settings, len(sizes), "structure", of="arrays")
-    structures = Structures(*counted(numbers[order], sizes), weights, settings.loss, totals, Groups.none(len(sizes)))
+    structures = Structures(
+        *species_counts(numbers[order], sizes), weights, settings.loss, totals, Groups.none(len(sizes))
+    )
     structures.refuse_weightless(str)
     baseline = structures.baseline(_as_baseline(settings.baseline), settings.baseline, str)
     facts = ModelFacts(baseline, provenance_of(structures, settings.provenance))
@@ -107,32 +110,34 @@ def array_problem(
 
 
 def given_weights(settings: FitSettings, count: int, what: str, *, of: str) -> Array:
-    """Weights of so many structures or rows, as messages call them, of data that carry no names."""
+    """Return the weights of `count` structures or rows, called `what` in messages."""
     if isinstance(settings.weights, str) or isinstance(settings.sigmas, str):
-        raise InvalidInputError(f"weights of {of} are an array, one for each {what}, and no name.")
+        raise InvalidInputError(
+            f"weights or sigmas of {of} is a string, but {of} have no names; give an array, one number for each {what}."
+        )
     if settings.sigmas is not None:
         return weights_of_deviations(settings.sigmas, count, what)
     return checked_weights(settings.weights, count, what)
 
 
 def _places(rows: ArrayLike, order: Indices) -> Indices:
-    """The environments that the caller names by rows of the input, ascending."""
+    """Return the environments of rows of the input, ascending."""
     chosen = as_integers("active_set", rows)
     wrong = chosen[(chosen < 0) | (chosen >= len(order))]
     if wrong.size or not chosen.size or len(np.unique(chosen)) < len(chosen):
         what = f"row {wrong[0]}, which X does not have" if wrong.size else "no row, or one twice"
-        raise InvalidInputError(f"active_set names {what}; name rows of X, each once.")
+        raise InvalidInputError(f"active_set has {what}; give rows of X, each once.")
     return np.sort(np.argsort(order)[chosen])
 
 
 def checked_features(X: ArrayLike, species: ArrayLike) -> tuple[Array, Indices]:
-    """Features, and the species of their centres."""
+    """Check features and the species of their centres."""
     features = as_matrix("X", X)
     numbers = as_integers("species", species, len(features))
     refuse_unusable("X", features)
     strange = numbers[(numbers < 0) | (numbers > _LARGEST_SPECIES)]
     if strange.size:
-        raise InvalidInputError(f"species holds {strange[0]}; numbers of species go from 0 to {_LARGEST_SPECIES}.")
+        raise InvalidInputError(f"species has {strange[0]}; numbers of species must be from 0 to {_LARGEST_SPECIES}.")
     return features, numbers
 
 
@@ -140,13 +145,14 @@ def _checked_energies(given: ArrayLike, n_structures: int) -> Array:
     energies = as_vector("energies", given)
     if len(energies) != n_structures:
         raise InvalidInputError(
-            f"energies holds {len(energies)} numbers for {n_structures} structures; give one for each."
+            f"energies has {counted(len(energies), 'number')} for {counted(n_structures, 'structure')}; give one for "
+            "each."
         )
     wrong = np.flatnonzero(np.abs(energies) > LARGEST_ENTRY)
     if wrong.size:
         raise InvalidInputError(
             f"the energy of structure {wrong[0]} is {energies[wrong[0]]}; it must be at most "
-            f"{LARGEST_ENTRY:g}, or NaN for a structure without."
+            f"{LARGEST_ENTRY:g}, or NaN for a structure without an energy."
         )
     return energies
 
@@ -155,7 +161,7 @@ def _as_baseline(given: Any) -> dict[int, float] | str | None:
     if given is None or isinstance(given, str):
         return given
     if not isinstance(given, Mapping):
-        raise InvalidInputError("the baseline is no dictionary; give one such as {14: -158.5}.")
+        raise InvalidInputError("the baseline is not a dictionary; give one such as {14: -158.5}.")
     return {
         as_count("a species of the baseline", s): as_number(f"the baseline of species {s}", energy)
         for s, energy in given.items()

@@ -1,4 +1,4 @@
-"""From training rows of any origin, of energies, forces or virials, to a model."""
+"""Fit to training rows of energies, forces and virials from any source."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def linear_model(
     has_constants: bool,
     stacklevel: int,
 ) -> _core.Model:
-    """Arguments of `LinearModel.from_rows`, as they were given."""
+    """Check the arguments of `LinearModel.from_rows` and return the model."""
     X, blocks = as_rows("rows", rows), _different("species", as_integers("species", species))
     width, left = divmod(X.shape[1], len(blocks))
     if left or width <= has_constants:
@@ -50,7 +50,7 @@ def kernel_model(
     *,
     stacklevel: int,
 ) -> _core.Model:
-    """Arguments of `SparseKernelModel.from_rows`, as they were given."""
+    """Check the arguments of `SparseKernelModel.from_rows` and return the model."""
     X = as_rows("rows", rows)
     features = _active_features(active, settings.n_threads)
     sizes = [len(of_species) for of_species in features.values()]
@@ -83,14 +83,14 @@ def _model_of(
 
 
 def _of_atoms(rows: Array, weights: Array, constants: list[int]) -> tuple[Array, Array]:
-    """Sums of the rows of energies, which are those that count atoms, and of the atoms in them: see `RowSums`."""
+    """Return sums of the rows of energies, those that count atoms, and of their atoms: see `RowSums`."""
     of_energies = rows[:, constants].any(axis=1)
     phi: Array = (weights[of_energies, None] * rows[of_energies]).sum(axis=0)
     return phi, phi[constants]
 
 
 def _baseline(given: Any, species: tuple[int, ...], *, is_labelled: bool) -> dict[int, float] | None:
-    """Energies of atoms that were taken off the targets; zeros unless they are given."""
+    """Return the energies per atom that were subtracted from the targets; zero by default."""
     if not is_labelled:
         if given is not None:
             raise InvalidInputError("a baseline was given, but there are no targets; leave it out.")
@@ -109,9 +109,11 @@ def _baseline(given: Any, species: tuple[int, ...], *, is_labelled: bool) -> dic
 
 
 def _active_features(active: Mapping[int, ArrayLike], n_threads: int) -> dict[int, Array]:
-    """Normalised, species by species."""
+    """Return the normalised features of the active environments of each species."""
     if not isinstance(active, Mapping) or not active:
-        raise InvalidInputError("active is no dictionary; give the features of the active environments, {species: X}.")
+        raise InvalidInputError(
+            "active is not a dictionary, or empty; give the features of the active environments, {species: X}."
+        )
     numbers = _different("active", np.array([as_count("a species of active", s) for s in active], dtype=np.int64))
     features = {s: as_matrix(f"active[{s}]", X) for s, X in zip(numbers, active.values(), strict=True)}
     widths = {X.shape[1] for X in features.values()}
@@ -125,9 +127,9 @@ def _active_features(active: Mapping[int, ArrayLike], n_threads: int) -> dict[in
 
 
 def _different(name: str, numbers: NDArray[np.int64]) -> list[int]:
-    """Species that are not negative, each once, at least one."""
+    """Check that species are not negative and distinct, at least one."""
     if not numbers.size or (numbers < 0).any() or len(np.unique(numbers)) < len(numbers):
-        raise InvalidInputError(f"{name} names {numbers.tolist()}; name each of the species once, by a number >= 0.")
+        raise InvalidInputError(f"{name} has {numbers.tolist()}; give each of the species once, by a number >= 0.")
     return [int(s) for s in numbers]
 
 

@@ -1,4 +1,4 @@
-"""Predictions that a fitted model holds fixed, beside the means of its species."""
+"""Predictions that a fitted model holds fixed, in addition to the means of its species."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Indices = NDArray[np.int64]
 
 
 def mean_rows(basis: Basis, structures: Sequence[tuple[Array, Indices]], n_threads: int) -> Array:
-    """Mean of phi over the environments of each structure, (n_structures, M), from their features and species."""
+    """Return the mean of phi over the environments of each structure, (n_structures, M)."""
     features = [basis.prepare(found) for found, _ in structures]
     sums = structure_rows(basis, features, [species for _, species in structures], n_threads)
     means: Array = sums / np.array([[len(species)] for _, species in structures])
@@ -28,7 +28,7 @@ def mean_rows(basis: Basis, structures: Sequence[tuple[Array, Indices]], n_threa
 
 
 def holding(model: _core.Model, rows: Array, n_threads: int) -> _core.Model:
-    """The model, which holds these rows too; percentiles compare what it held before, and are gone."""
+    """Return the model with these rows held too, without the reference, which is of the former held rows."""
     whole = model.factor
     before = whole.held()
     whole = whole.holding(rows if before is None else np.vstack([before[0], rows]))
@@ -44,7 +44,7 @@ def holding(model: _core.Model, rows: Array, n_threads: int) -> _core.Model:
 
 
 def _columns(facts: dict[str, Any]) -> dict[int, range]:
-    """Columns of phi that belong to each species."""
+    """Return the columns of phi of each species."""
     species, constant = facts["species"], bool(facts.get("constants"))
     widths = facts.get("n_active") or [facts["n_features"] + constant] * len(species)
     stops = np.cumsum(widths).tolist()

@@ -1,14 +1,14 @@
-"""What becomes of predictions when a block of training rows is left out.
+"""Changes of predictions when a block of training rows is left out.
 
-In the coordinates of `_whitening`, where H is one, a block of rows Z = W^1/2 X R^-1, (k, r), leaves 1 - Z^T Z. With
-A = Z Z^T and the weighted residuals r = W^1/2 (y - X c),
+In whitened coordinates (see `_whitening`), in which H = I, leaving out a block of rows Z = W^1/2 X R^-1, (k, r), gives
+H = I - Z^T Z. With A = Z Z^T and the weighted residuals r = W^1/2 (y - X c),
 
-    |z|^2 becomes |z|^2 + (Z z)^T (1 - A)^-1 (Z z),
-    phi . c becomes phi . c - (Z z)^T (1 - A)^-1 r,
+    |z|^2 becomes |z|^2 + (Z z)^T (I - A)^-1 (Z z),
+    phi . c becomes phi . c - (Z z)^T (I - A)^-1 r.
 
-and the block's own labels are missed by W^-1/2 (1 - A)^-1 r, of which W^-1/2 (1 - A)^-1 W^-1/2 is the covariance
-wherever the variance of the noise is 1 / w (Cook and Weisberg, Residuals and Influence in Regression, 1982). Where an
-eigenvalue of A is too near one, the others are fitted anew. Of more rows than coordinates 1 - Z^T Z is solved with.
+The errors of the block's own labels are W^-1/2 (I - A)^-1 r, with the covariance W^-1/2 (I - A)^-1 W^-1/2 if the
+variance of the noise is 1 / w (Cook and Weisberg, Residuals and Influence in Regression, 1982). If an eigenvalue of A
+is too close to one, a model of the other rows is fitted. For more rows than coordinates, I - Z^T Z is factorised.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .._rigidity import Rigidity
 from .._whitening import Whitening, squared_norms
 from ._rows import Rows
 
-# Beyond such an eigenvalue of (1 - A)^-1 too few digits are left.
+# Larger eigenvalues of (I - A)^-1 leave too few digits.
 _HEAVY = 1e4
 
 
@@ -39,9 +39,9 @@ class Fitted:
     Attributes
     ----------
     firm : Rigidity
-        Of all rows, and of what is held.
+        Rigidity of all rows, with held rows if there are any.
     known : Rigidity
-        Of those rows that have a label, with weights; the same object if all have one, or if there are no labels.
+        Rigidity of the rows with labels, with weights; the same object as `firm` if all or none have labels.
     """
 
     firm: Rigidity
@@ -50,23 +50,23 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Without:
-    """What is without a block of k rows.
+    """Targets and labels for the model without a block of k rows.
 
     Attributes
     ----------
     forms : numpy.ndarray, shape (n_targets,)
-        phi^T H^-1 phi of the targets.
+        Quadratic forms phi^T H^-1 phi of the targets.
     shifts : numpy.ndarray, shape (n_targets,), or None
-        How much more is predicted for the targets; None without labels.
+        Changes of the predictions for the targets; None without labels.
     errors : numpy.ndarray, shape (k,), or None
-        Labels of the block less what is predicted for them; NaN where there is none.
+        Labels of the block minus predictions; NaN for rows without a label.
     studentised : numpy.ndarray, shape (k,), or None
-        The same over the square roots of 1 / w + phi^T H^-1 phi, which are their standard deviations if the variance of
+        Errors over the square roots of 1 / w + phi^T H^-1 phi, which are their standard deviations if the variance of
         the noise is 1 / w; NaN for labels without a weight.
     leverage : float
-        Trace of A: how many parameters of the model this block determines.
+        Trace of A: the number of parameters of the model that this block determines.
     is_refitted : bool
-        Whether the others were fitted anew.
+        Whether a model of the other rows was fitted.
     """
 
     forms: Array
@@ -79,18 +79,18 @@ class Without:
 
 @dataclass
 class _View:
-    """Targets in the coordinates of a factor, from which some rows may have been left out.
+    """Targets in whitened coordinates of a factor, after some rows have been left out.
 
     Attributes
     ----------
     whitening : Whitening
-        The factor.
+        The whitening by the original factor.
     targets : numpy.ndarray, shape (n_targets, r)
-        Rows z of the targets.
+        Rows z of the targets, after leaving out.
     images : numpy.ndarray, shape (r, r), or None
-        What rows have been multiplied by since rows were left out.
+        Matrix that maps original rows z to those after leaving out; None if nothing was left out.
     moved : numpy.ndarray, shape (r,)
-        What the predictions of rows, as they were in the beginning, have been moved by since then.
+        Scalar products with original rows z give the changes of predictions.
     """
 
     whitening: Whitening
@@ -105,20 +105,20 @@ class _View:
         return cls(whitening, targets, None, np.zeros(targets.shape[1]))
 
     def rows(self, phi: Array) -> Array:
-        """Rows z."""
+        """Return rows z after leaving out."""
         z = self.whitening.rows(phi)
         return (
             z if self.images is None else row_products(z, np.ascontiguousarray(self.images.T), self.whitening.n_threads)
         )
 
     def predicted(self, phi: Array) -> Array:
-        """By how much predictions have been moved."""
+        """Return the changes of predictions by leaving out."""
         if self.images is None:
             return np.zeros(len(phi))
         return row_products(self.whitening.rows(phi), self.moved[None, :], self.whitening.n_threads)[:, 0]
 
     def leave(self, leaving: _Leaving, solved: Array) -> None:
-        """Leave a block out; `solved` is (1 - A)^-1 r of it."""
+        """Leave out a block; `solved` is (I - A)^-1 r of it."""
         n = self.whitening.n_threads
         step = Step.leaving(leaving.z, n)
         if step is None:
@@ -133,16 +133,16 @@ class _View:
 
 @dataclass(frozen=True)
 class _Leaving:
-    """A block that leaves.
+    """A block to leave out.
 
     Attributes
     ----------
     bare, z : numpy.ndarray, shape (k, r)
         Rows without and with the roots of their weights.
     root : numpy.ndarray
-        V, where V V^T is (1 - A)^-1 for up to r rows, and (1 - Z^T Z)^-1 for more.
+        V with V V^T = (I - A)^-1 for up to r rows, and (I - Z^T Z)^-1 for more.
     spread : numpy.ndarray, shape (k,)
-        Diagonal of (1 - A)^-1.
+        Diagonal of (I - A)^-1.
     forms : numpy.ndarray, shape (n_targets,)
         |z|^2 of the targets without the block.
     """
@@ -155,7 +155,7 @@ class _Leaving:
 
     @classmethod
     def of(cls, view: _View, phi: Array, roots: Array) -> _Leaving | None:
-        """None for blocks that are too heavy."""
+        """Return the block; None if leaving it out would lose too many digits."""
         n = view.whitening.n_threads
         bare = view.rows(phi)
         z = roots[:, None] * bare
@@ -176,7 +176,7 @@ class _Leaving:
         )
 
     def solved(self, residuals: Array) -> Array:
-        """(1 - A)^-1 r."""
+        """Return (I - A)^-1 r."""
         if len(self.z) == len(self.root):
             return self._inverse(residuals)
         inside = self._inverse((self.z * residuals[:, None]).sum(axis=0))
@@ -189,7 +189,7 @@ class _Leaving:
 
 
 class Influences:
-    """Targets of a model, and what becomes of them without some of its rows.
+    """Targets of a model, and their changes when rows are left out.
 
     Parameters
     ----------
@@ -198,9 +198,9 @@ class Influences:
     phi : numpy.ndarray, shape (n_targets, M)
         Rows of the targets.
     is_held : bool
-        Whether variances are those with something held.
+        Whether variances are those with held rows fixed.
     refitted : callable
-        The model without given structures.
+        Fits a model without given structures.
     """
 
     def __init__(
@@ -221,16 +221,19 @@ class Influences:
 
     @property
     def forms(self) -> Array:
-        """phi^T H^-1 phi of the targets: (n_targets,)."""
+        """Quadratic forms phi^T H^-1 phi of the targets: (n_targets,)."""
         return squared_norms(self._variance.targets)
 
     def without(self, rows: Rows, labels: Array | None) -> Without:
-        """What is without the rows of some structures, of which the labels are those less the baseline."""
+        """Return the results without the rows of some structures; `labels` are minus the baseline."""
         found = self.downdated(rows, labels)
         return self._fitted_anew(rows, labels) if found is None else found[0]
 
     def downdated(self, rows: Rows, labels: Array | None) -> tuple[Without, Callable[[], None]] | None:
-        """The same from the rows alone, and a call that leaves them out for good; None where that loses digits."""
+        """Return the same without a refit, and a function that leaves the rows out permanently.
+
+        None if this would lose too many digits.
+        """
         roots = np.sqrt(rows.weights)
         leaving = _Leaving.of(self._variance, rows.phi, roots)
         if leaving is None:
@@ -282,6 +285,6 @@ class Influences:
 
 
 def _over(errors: Array, deviations: Array, roots: Array) -> Array:
-    """Errors over their deviations, both times the roots of weights; NaN where these are zero."""
+    """Return errors over standard deviations, both times the roots of weights; NaN for zero weights."""
     found: Array = np.where(roots > 0.0, errors / deviations, np.nan)
     return found

@@ -1,4 +1,4 @@
-"""Errors of structures that are left out of the fit, for every regularizer at once, and the evidence beside them."""
+"""Leave-one-out errors of structures and evidence, for many regularizers at once."""
 
 from __future__ import annotations
 
@@ -19,44 +19,43 @@ from ._rows import ENERGY, KINDS, Rows, concatenated
 
 Indices = NDArray[np.int64]
 
-#: Runs through training rows, again whenever it is called.
+#: Iterates over training rows, from the beginning at each call.
 Blocks: TypeAlias = Callable[[], Iterable[Rows]]
 
-# Rows that are brought into memory together; more only where a structure has more.
+# Rows in memory at once; more only if a structure has more.
 _BLOCK = 1024
 
 
 @dataclass(frozen=True)
 class LeaveOneOut:
-    """Errors of models with the same rows and different regularizers, structure by structure left out.
+    """Leave-one-out errors of structures for models of the same rows with different regularizers.
 
-    Energies are compared per atom, forces and virials component by component, in their units. The baseline and the
-    active set are those of all structures, and so is what is held fixed when one is left out.
+    Errors are those of energies per atom, and of components of forces and virials, in their units. The baseline, the
+    active set and the held rows are those of all structures.
 
     Attributes
     ----------
     regularizers : numpy.ndarray, shape (G,)
         Values of mu, ascending.
     errors : numpy.ndarray, shape (n_rows, G)
-        Energy per atom (or component of a force or a virial: `kind`) less its prediction by the model of all other
-        structures. NaN where a structure alone determines a direction (an eigenvalue of its leverage is within 1e-8 of
-        one), and where it has no energy.
+        Energy per atom (or component of a force or a virial: `kind`) minus its prediction by the model of all other
+        structures. NaN if the structure alone determines a direction (an eigenvalue of its leverage is within 1e-8 of
+        one), and for a missing energy.
     residuals : numpy.ndarray, shape (n_rows, G)
-        The same less its prediction by the model of all structures.
+        The same minus its prediction by the model of all structures.
     loss : numpy.ndarray, shape (G,)
         Root mean square of `errors` with the weights of the loss, w_A N_A^2 for energies, over all labels that can be
         left out.
     rmse, training_rmse : numpy.ndarray, shape (G,)
         Root mean square of `errors` and `residuals` of energies, over structures of positive weight.
     n_determined : numpy.ndarray of int, shape (G,)
-        Structures that cannot be left out.
+        Number of structures that cannot be left out, because each alone determines a direction.
     minus_twice_log_evidence : numpy.ndarray, shape (G,)
-        -2 log of the probability of the labels, with the noise that they were given, or else with the variance of the
-        noise that is most probable.
+        -2 log of the probability of the labels, with the given noise, otherwise with its most probable variance.
     spread : float
         Standard deviation of the energies per atom about their baseline; NaN without energies.
     kind : numpy.ndarray of int, shape (n_rows,)
-        What each label is: 0 an energy, 1 part of a force, 2 part of a virial.
+        Kind of each label: 0 energy, 1 component of a force, 2 component of a virial.
     """
 
     regularizers: Array
@@ -71,12 +70,17 @@ class LeaveOneOut:
     kind: Indices
 
     def rmse_of(self, kind: int) -> Array:
-        """Root mean square of `errors` over the labels of a kind that can be left out: (G,).
+        """Return the root mean square of `errors` over the labels of a kind that can be left out.
 
         Parameters
         ----------
         kind : int
-            0 for energies, 1 for forces, 2 for virials; NaN is what there is without any labels of the kind.
+            0 for energies, 1 for forces, 2 for virials.
+
+        Returns
+        -------
+        numpy.ndarray, shape (G,)
+            NaN without labels of the kind.
 
         Raises
         ------
@@ -91,7 +95,7 @@ class LeaveOneOut:
 
 @dataclass(frozen=True)
 class _Labels:
-    """What the summary wants of all rows; those without a label have a target and a weight of zero."""
+    """Labels of all rows for the summary; rows without a label have a target and a weight of zero."""
 
     targets: Array
     weights: Array
@@ -104,17 +108,17 @@ class _Labels:
 def spectrum_of(
     basis: Basis, accumulator: HessianAccumulator, columns: Indices | None, n_threads: int
 ) -> _core.Spectrum:
-    """Training rows against the prior; `columns` are those of a smaller model."""
+    """Return the spectrum of the training rows relative to the prior; `columns` select a smaller model."""
     wanted = [] if columns is None else columns.tolist()
     return _core.Spectrum(accumulator._core, basis.prior(n_threads), wanted, n_threads)
 
 
 def as_grid(regularizers: ArrayLike) -> Array:
-    """Values of mu that a caller gave, ascending."""
+    """Check values of mu, and return them in ascending order."""
     grid = as_vector("regularizers", regularizers)
     wrong = grid[~((grid > 0.0) & np.isfinite(grid))]
     if wrong.size or not grid.size:
-        what = f"holds {wrong[0]:g}" if wrong.size else "is empty"
+        what = f"has {wrong[0]:g}" if wrong.size else "is empty"
         raise InvalidInputError(f"regularizers {what}; give positive, finite numbers.")
     return np.sort(grid)
 
@@ -127,9 +131,9 @@ def left_out(
     noise_scale: float | None,
     n_threads: int,
 ) -> list[LeaveOneOut]:
-    """Errors of several models of the same rows, each with its own regularizers, in one run through the rows.
+    """Return the errors of several models of the same rows, each with its own regularizers, in one pass.
 
-    The variance of the noise is its scale over the weight of a label, if that is known.
+    The variance of the noise is `noise_scale` over the weight of a label, if that is known.
     """
     found: list[list[tuple[Array, Array]]] = [[] for _ in spectra]
     labels = []
@@ -150,7 +154,7 @@ def left_out(
 
 
 def whole_structures(blocks: Iterable[Rows]) -> Iterator[Rows]:
-    """The same rows in blocks that end where structures do, and depend on nothing but the rows."""
+    """Yield the same rows in blocks of whole structures that do not depend on the given blocks."""
     waiting: list[Rows] = []
     for rows in blocks:
         waiting.append(rows)
@@ -167,7 +171,7 @@ def whole_structures(blocks: Iterable[Rows]) -> Iterator[Rows]:
 
 
 def _end_of_block(rows: Rows, start: int) -> int:
-    """Where the block that begins at `start` ends: behind the structure that fills it."""
+    """Return the end of the block that begins at `start`: after the structure that fills it."""
     structures = rows.labels["structure"]
     last = start + _BLOCK - 1
     if last >= len(rows):
@@ -218,7 +222,7 @@ def _summarised(grid: Array, evidence: Array, residuals: Array, errors: Array, l
 
 
 def _root_mean_square(errors: Array, weights: Array) -> float:
-    """Of those errors that there are; NaN where there is none."""
+    """Return the weighted root mean square of errors that are not NaN; NaN without any."""
     usable = ~np.isnan(errors) & (weights > 0.0)
     if not usable.any():
         return float("nan")

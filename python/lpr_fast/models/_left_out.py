@@ -1,4 +1,4 @@
-"""Errors for structures that models have not seen: by groups, and by the number of structures that they have seen."""
+"""Errors for held-out structures, by group and by the number of training structures."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class LeftOutGroups:
-    """Errors of each group for the model of all others.
+    """Errors of each group for the model of all other groups.
 
     Attributes
     ----------
     groups : numpy.ndarray of str, shape (n_groups,)
-        Their names, in order.
+        Names of the groups, in order.
     n_structures : numpy.ndarray of int, shape (n_groups,)
-        Structures of each with an energy.
+        Number of structures of each group with an energy.
     rmse : numpy.ndarray, shape (n_groups,)
         Root mean square error of the energy per atom, in the unit of the training energies.
     errors : numpy.ndarray, shape (n_structures of the rows,)
-        Error of the energy per atom of each structure, predicted less label; NaN for those that were not chosen.
+        Error of the energy per atom of each structure, prediction minus label; NaN for structures that were not chosen.
     """
 
     groups: NDArray[Any]
@@ -37,7 +37,7 @@ class LeftOutGroups:
 
     @classmethod
     def of(cls, names: NDArray[Any], groups: NDArray[Any], errors: Array) -> LeftOutGroups:
-        """From the errors of the models without each group, (n_groups, n_structures), and the structures' groups."""
+        """Return the result from errors of the models without each group, (n_groups, n_structures)."""
         own = np.full(len(groups), np.nan)
         for name, of_model in zip(names, errors, strict=True):
             own[groups == name] = of_model[groups == name]
@@ -52,19 +52,19 @@ class LeftOutGroups:
                 self.groups.tolist(), self.n_structures.tolist(), self.rmse.tolist(), strict=True
             )
         ]
-        return table("Errors of groups that are left out", rows, ["", "structures", "error per atom"])
+        return table("Errors of left-out groups", rows, ["", "structures", "error per atom"])
 
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """Errors of structures that no model of a draw has seen, by the number of structures that the models have seen.
+    """Errors for held-out structures by the number of training structures.
 
     Attributes
     ----------
     sizes : numpy.ndarray of int, shape (n_sizes,)
-        Numbers of structures, ascending.
+        Numbers of training structures, ascending.
     errors : numpy.ndarray, shape (n_sizes, n_draws)
-        Root mean square error of the energy per atom; within a draw always of the same structures.
+        Root mean square error of the energy per atom; within a draw of the same held-out structures.
     """
 
     sizes: Indices
@@ -72,7 +72,7 @@ class LearningCurve:
 
     @classmethod
     def of(cls, sizes: Indices, counts: Indices, errors: Array) -> LearningCurve:
-        """From counts and errors of each structure in each model: (n_draws, n_sizes, n_structures)."""
+        """Return the result from counts and errors of structures in models, (n_draws, n_sizes, n_structures)."""
         unseen = counts[:, -1] == 0
         found = [
             [root_mean_square(of_size[of_draw]) for of_draw, of_size in zip(unseen, of_sizes, strict=True)]
@@ -103,6 +103,6 @@ class LearningCurve:
 
 
 def root_mean_square(errors: Array) -> float:
-    """Of those that there are; NaN where there is none."""
+    """Return the root mean square of errors that are not NaN; NaN without any."""
     there = errors[~np.isnan(errors)]
     return float(np.sqrt((there**2).mean())) if len(there) else float("nan")

@@ -1,4 +1,4 @@
-"""Models of parts of the same rows, side by side: one run through the rows, one basis, prior and regularizer."""
+"""Models of parts of the same rows, fitted together: one pass over the rows, one basis, prior and regularizer."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from .._arrays import Array
 from ._basis import Basis
 from ._fit import ModelFacts, adding, sums_of
 from ._leave_one_out import Blocks
-from ._regularizer import settled
+from ._regularizer import with_chosen_regularizer
 from ._row_sums import RowSums
 from ._rows import ENERGY, Rows
 from ._settings import FitSettings
 
 Indices = NDArray[np.int64]
 
-#: Bytes that the sums of members may take together where no cap is given.
+#: Default limit of the memory for the sums of all members, in bytes.
 MEMORY = 2 * 10**9
 
 
 @dataclass(frozen=True)
 class Members:
-    """What each of K models is fitted to.
+    """Training structures and baselines of K models.
 
     Attributes
     ----------
     counts : numpy.ndarray of int, shape (K, n_structures)
-        What the weight of each structure is multiplied by; those with 0 are left out.
+        Factor of the weight of each structure; structures with 0 are left out.
     baselines : numpy.ndarray, shape (K, n_species)
-        Energies per atom that are taken off first.
+        Energies per atom that are subtracted first.
     """
 
     counts: Indices
@@ -44,21 +44,21 @@ class Members:
         return len(self.counts)
 
     def part(self, first: int, stop: int) -> Members:
-        """Some of them."""
+        """Return some of the members."""
         return Members(self.counts[first:stop], self.baselines[first:stop])
 
     def weights_of(self, rows: Rows) -> Array:
-        """Weights of the squared residuals of rows in each member: (K, n)."""
+        """Return the weights of the squared residuals of rows in each member: (K, n)."""
         labels = rows.labels
         return np.ascontiguousarray(self.counts[:, labels["structure"]] * labels["weight"] / labels["unit"] ** 2)
 
     def targets_of(self, rows: Rows) -> Array:
-        """Labels of rows without the baseline of each member, (K, n); 0 where there are none: no member has these."""
+        """Return labels of rows minus the baseline of each member, (K, n); 0 for missing ones, which no member has."""
         targets = np.stack([rows.targets(baseline) for baseline in self.baselines])
         return np.where(np.isnan(targets), 0.0, targets)
 
     def rows_of(self, member: int, rows: Rows) -> Rows:
-        """The rows that a member is fitted to, with its weights."""
+        """Return the rows that a member is fitted to, with its weights."""
         counts = self.counts[member][rows.labels["structure"]]
         chosen = counts > 0
         labels = rows.labels[chosen]
@@ -73,7 +73,7 @@ class SideBySide:
     Attributes
     ----------
     sums, settings, facts
-        What the model of all rows is made of; the regularizer is that of all of them.
+        Parts of the model of all rows; its regularizer is that of all members.
     weights : numpy.ndarray, shape (K, M)
         Weights of the members.
     """
@@ -95,7 +95,7 @@ def side_by_side(
     *,
     stacklevel: int,
 ) -> SideBySide:
-    """Fit all members to so many rows, as many at a time as memory allows; warnings point `stacklevel` calls up."""
+    """Fit all members to `n_rows` rows, as many at once as fit into memory; warnings point `stacklevel` calls up."""
     n_threads = settings.n_threads
     sums, prior = sums_of(basis, facts), basis.prior(n_threads)
     together = max(1, memory // _bytes_of_one(basis.size, n_rows))
@@ -105,20 +105,22 @@ def side_by_side(
         rows = blocks() if found else adding(sums, blocks(), facts, n_threads)
         of_members = _summed(basis, some, rows, n_threads)
         if not found:
-            settings, facts = settled(basis, sums.accumulator, settings, facts, blocks, stacklevel=stacklevel + 1)
+            settings, facts = with_chosen_regularizer(
+                basis, sums.accumulator, settings, facts, blocks, stacklevel=stacklevel + 1
+            )
         found.append(of_members.fit(float(settings.regularizer), prior, n_threads))
     return SideBySide(sums, settings, facts, np.concatenate(found))
 
 
 def _bytes_of_one(size: int, n_rows: int) -> int:
-    """What the sums of one member take: a leaf that waits, and the levels of the tree."""
+    """Return the memory of the sums of one member: an unfinished leaf, and the levels of the tree."""
     leaf = max(4 * size, 256)
     levels = (n_rows // leaf).bit_length()
     return 8 * size * (min(leaf, n_rows) + levels * size)
 
 
 def _summed(basis: Basis, members: Members, blocks: Iterable[Rows], n_threads: int) -> _core.Members:
-    """The sums of every member, in one run through the rows."""
+    """Return the sums of all members, from one pass over the rows."""
     sums = _core.Members(len(members), basis.size)
     for rows in blocks:
         sums.add(rows.phi, members.targets_of(rows), members.weights_of(rows), n_threads)
@@ -126,9 +128,9 @@ def _summed(basis: Basis, members: Members, blocks: Iterable[Rows], n_threads: i
 
 
 def left_out_errors(weights: Array, members: Members, blocks: Iterable[Rows]) -> Iterator[tuple[Indices, Array]]:
-    """Errors per atom of all members, (K, n), for the energies in each block, and the structures of these.
+    """Yield structures and errors of their energies per atom for all members, (K, n), for each block.
 
-    NaN where a structure is not left out.
+    Errors are NaN for structures that the member is fitted to.
     """
     for rows in blocks:
         is_energy = np.asarray(rows.labels["kind"] == ENERGY)

@@ -1,4 +1,4 @@
-"""What a fit takes of memory, and what is left of a cap for the pool of the active set."""
+"""Memory of a fit, and the part of a limit that is left for the pool of the active set."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from ._structures import Structures
 
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
-# Features of the pool that exist at a time where no cap is given.
+# Default memory for features of the pool, in bytes.
 _POOL_BYTES = 2**29
 
-# The interpreter with NumPy, ASE and featomic; batches of features and what is made of them.
+# Memory of the interpreter with NumPy, ASE and featomic; of batches of features and their kernels.
 _LIBRARIES = 285_000_000
 _BATCHES = 3 * 8 * 2**21
 
-# Copies of M^2 numbers: K_MM and its root, the factor, those of the species and their packed forms; a leaf and the
+# Number of M x M matrices: K_MM and its root, the factor, those of the species and their packed forms; a leaf and the
 # levels of the tree while rows are added.
 _SQUARES = 24
 
-# Blocks of rows: one that is made, its parts, those that wait, and one that is added.
+# Number of blocks of rows: one that is computed, its parts, those that wait, and one that is added.
 _BLOCKS = 6
 
 
 def as_bytes(size: str | int) -> int:
-    """A number of bytes, or a text such as "2GB" or "500 MB" (powers of 1000).
+    """Convert a number of bytes, or a string such as "2GB" or "500 MB" (powers of 1000), to bytes.
 
     Raises
     ------
     InvalidInputError
-        For anything else.
+        For other values.
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kMGT]?)i?B?\s*", str(size), flags=re.IGNORECASE)
     unit = match.group(2) if match else ""
@@ -44,19 +44,19 @@ def as_bytes(size: str | int) -> int:
 
 
 def needed(structures: Structures, n_features: int, size: int) -> int:
-    """Bytes that a fit of so many weights takes without the pool of its active set."""
+    """Return the bytes that a fit of `size` weights needs without the pool of its active set."""
     of_structures = 8 * len(structures) * (len(structures.species) + 8)
     return _LIBRARIES + _BATCHES + of_structures + 8 * size * (n_features + _SQUARES * size + _rows(structures))
 
 
 def _rows(structures: Structures) -> int:
-    """Rows of forces and virials that exist at a time, where there are any: several blocks, which may be structures."""
+    """Return the number of rows of forces and virials in memory at once; a block has at least a whole structure."""
     largest = int(structures.n_rows.max(initial=1))
     return 0 if largest == 1 else _BLOCKS * max(largest, TOGETHER)
 
 
 def largest_pool(available: Mapping[int, int], n_features: int, wanted: Mapping[int, int]) -> int:
-    """Bytes of the largest pool of one species, and of the copy that sampling makes of it."""
+    """Return the bytes of the largest pool of one species, and of the copy that sampling makes of it."""
     sizes = [min(pool_size(count), available[s]) for s, count in wanted.items()]
     return 2 * 8 * n_features * max(sizes, default=0)
 
@@ -64,23 +64,23 @@ def largest_pool(available: Mapping[int, int], n_features: int, wanted: Mapping[
 def pool_bytes(
     structures: Structures, available: Mapping[int, int], n_features: int, wanted: Mapping[int, int], memory: int | None
 ) -> int:
-    """Bytes that features of pools may take together; that of the largest species has to fit in any case."""
+    """Return the bytes for features of pools; that of the largest species must fit in any case."""
     largest = largest_pool(available, n_features, wanted)
     if memory is None:
         return max(_POOL_BYTES, largest // 2)
     return memory - needed(structures, n_features, sum(wanted.values())) - largest // 2
 
 
-def refuse_too_little(memory: int | None, wanted: int, size: int, n_features: int) -> None:
-    """Throw for a cap that no fit of this size can keep to.
+def check_memory(memory: int | None, wanted: int, size: int, n_features: int) -> None:
+    """Raise for a limit of memory that is too small for the fit.
 
     Raises
     ------
     InvalidInputError
-        If the cap is below what is wanted, in bytes.
+        If the limit is below `wanted`, in bytes.
     """
     if memory is not None and memory < wanted:
         raise InvalidInputError(
-            f"memory is {memory / 1e6:.0f} MB, but this fit takes {wanted / 1e6:.0f} MB, with {size} weights and "
-            f"{n_features} features of each environment; give more, or make the active set or the features fewer."
+            f"memory is {memory / 1e6:.0f} MB, but this fit needs {wanted / 1e6:.0f} MB, with {size} weights and "
+            f"{n_features} features of each environment; give more memory, or a smaller active set or fewer features."
         )

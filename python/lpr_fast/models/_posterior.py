@@ -1,4 +1,4 @@
-"""The posterior of a model's weights: the root of its covariance, members drawn from it, variances of sums."""
+"""Posterior of the weights of a model: the root of its covariance, members drawn from it, quadratic forms."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from .._errors import InvalidInputError
 from ._active_set import as_seed
 from ._archive import with_members
 
-# Members that a model file may have.
+# Largest number of members of a model file.
 _MOST = 100_000
 
-# Rows of the identity that go through the triangle together.
+# Rows of the identity in one call.
 _UNIT_ROWS = 512
 
 
 @dataclass(frozen=True)
 class Posterior:
-    """Weights have covariance s mu H^-1 about those of the model, s the prior variance.
+    """Posterior of the weights: their covariance is s mu H^-1, with s the prior variance.
 
     Attributes
     ----------
     factor : HessianFactor
-        Of H.
+        The factor of H.
     inverse_root : numpy.ndarray, shape (M, n)
-        R^-1, with rows of zeros for columns that were dropped: H^-1 is R^-1 R^-T.
+        R^-1, with rows of zeros for dropped columns: H^-1 = R^-1 R^-T.
     """
 
     factor: _core.HessianFactor
@@ -39,7 +39,7 @@ class Posterior:
 
     @classmethod
     def of(cls, factor: _core.HessianFactor) -> Posterior:
-        """The one with this factor."""
+        """Return the posterior for a factor of H."""
         root = np.empty((factor.size, len(factor.columns)))
         for first in range(0, factor.size, _UNIT_ROWS):
             unit = np.eye(min(_UNIT_ROWS, factor.size - first), factor.size, first)
@@ -47,45 +47,47 @@ class Posterior:
         return cls(factor, root)
 
     def form(self, row: Array, *, is_held: bool) -> tuple[float, Array]:
-        """phi^T H^-1 phi of a row of phi, or of what is left of it beside held rows, and its derivative, (M,)."""
+        """Return phi^T H^-1 phi of a row, with held rows fixed if `is_held`, and its derivative, (M,)."""
         whitened = self.factor.whitened_held if is_held else self.factor.whitened
         z = whitened(row[None], 1)[0]
         return float((z * z).sum()), 2.0 * self._back(z[None])[0]
 
     def drawn(self, n_members: int, seed: int) -> Array:
-        """Samples of N(0, H^-1), (n_members, M); of more members the first are the same."""
+        """Return samples of N(0, H^-1), (n_members, M); the first ones are the same for any number."""
         shape = n_members, self.inverse_root.shape[1]
         return self._back(np.random.default_rng(as_seed(seed)).standard_normal(shape))
 
     def _back(self, z: Array) -> Array:
-        """R^-1 z of rows of z. Sums of einsum are its own: their bits depend on no number of threads."""
+        """Return R^-1 z of rows z, by einsum, whose bits do not depend on the number of threads."""
         found: Array = np.einsum("kj,ij->ki", z, self.inverse_root)
         return found
 
 
 def prior_variance(facts: Mapping[str, Any]) -> float:
-    """What makes squared energies of variances: a calibration, else the noise of the labels; 1 where neither says."""
+    """Return the factor from variances to squared energies: of a calibration, else of the noise, else 1."""
     noise = facts["noise"] if facts["loss"] == "noise" else {}
     return float({**noise, **facts.get("calibration", {})}.get("prior_variance", 1.0))
 
 
 def with_ensemble(model: _core.Model, posterior: Posterior, n_members: int, seed: int, alpha: float) -> _core.Model:
-    """The model with members w + alpha (s mu)^0.5 R^-1 z, in place of those that it had.
+    """Return the model with members w + alpha (s mu)^0.5 R^-1 z, in place of earlier members.
 
     Raises
     ------
     InvalidInputError
-        For too few or too many members, alpha that is not positive, and a model without energies.
+        For too few or too many members, an alpha that is not positive, and a model without energies.
     """
     text, arrays = model.parts()
     facts = json.loads(text)
     if not 2 <= as_count("n_members", n_members) <= _MOST:
-        raise InvalidInputError(f"n_members is {n_members}; a spread needs two members at least, and takes {_MOST}.")
+        raise InvalidInputError(f"n_members is {n_members}; it must be from 2 to {_MOST}.")
     factor = as_number("alpha", alpha)
     if not 0.0 < factor < np.inf:
-        raise InvalidInputError(f"alpha is {factor:g}; it must be positive, and 1 for a spread as large as sigma.")
+        raise InvalidInputError(f"alpha is {factor:g}; it must be positive (1 gives a spread as large as sigma).")
     if model.weights is None:
-        raise InvalidInputError("this model was fitted without energies; there is nothing that members could predict.")
+        raise InvalidInputError(
+            "this model was fitted without energies, so members would predict nothing; fit it with energies."
+        )
     scale = factor * np.sqrt(prior_variance(facts) * facts["regularizer"])
     weights = model.weights + scale * posterior.drawn(n_members, seed)
     facts["provenance"].pop("committee", None)

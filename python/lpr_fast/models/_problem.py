@@ -1,4 +1,4 @@
-"""What is to be fitted, and the passes: the active set, the rows, and how the training environments score."""
+"""The problem of a fit, and its passes: the active set, the rows, and the scores of the training environments."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from ._batches import Batch, rows_of
 from ._fit import ModelFacts, adding, solved, sums_of, warn_of_labels
 from ._held import holding, mean_rows
 from ._leave_one_out import Blocks
-from ._memory import largest_pool, needed, pool_bytes, refuse_too_little
+from ._memory import check_memory, largest_pool, needed, pool_bytes
 from ._reference import Reference, reference_of, with_reference
-from ._regularizer import needs_rows, settled
+from ._regularizer import needs_rows, with_chosen_regularizer
 from ._row_sums import RowSums
 from ._rows import Rows
 from ._rows_file import spooled_rows
@@ -34,7 +34,7 @@ Indices = NDArray[np.int64]
 
 
 class Environments(Protocol):
-    """Where the features of training environments come from, by numbers that count them structure by structure."""
+    """Source of the features of training environments, which are numbered in the order of the structures."""
 
     @property
     def n_features(self) -> int:
@@ -42,41 +42,41 @@ class Environments(Protocol):
         ...
 
     def features(self, environments: Indices) -> Iterator[Array]:
-        """Features of environments, given in ascending order, a batch at a time."""
+        """Yield batches of features of environments, given in ascending order."""
         ...
 
     def batches(self, start: int, report: Callable[[str, int], None]) -> Iterator[Batch]:
-        """Structures from number `start` on, a batch at a time.
+        """Yield batches of structures from number `start` on.
 
-        `report` is told the name of what is done, and the number of structures that it is done for.
+        `report` is called with the name of the stage and the number of structures done.
         """
         ...
 
     def species(self, environments: Indices) -> Indices:
-        """Species of the centres."""
+        """Return the species of the centres."""
         ...
 
     def name(self, environment: int) -> str:
-        """What messages call an environment."""
+        """Return the name of an environment in messages."""
         ...
 
     def label(self, species: int) -> str:
-        """What messages and files call a species."""
+        """Return the name of a species in messages and files."""
         ...
 
 
-# Features of some of these environments, given in ascending order, a batch at a time.
+# Yields batches of features of some environments, given in ascending order.
 Describe: TypeAlias = Callable[[Environments, Indices], Iterator[Array]]
 
 
 def described_here(environments: Environments, chosen: Indices) -> Iterator[Array]:
-    """Features of some of these environments, in this process."""
+    """Yield batches of features of some environments, computed in this process."""
     return environments.features(chosen)
 
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """Structures that are not fitted to, but whose environments may become active."""
+    """Structures that are not fitted to, but whose environments are in the pool."""
 
     structures: Structures
     environments: Environments
@@ -84,18 +84,18 @@ class Elsewhere:
 
 @dataclass(frozen=True)
 class Problem:
-    """What is to be fitted, and how: checked, and before anything is described.
+    """Structures and settings of a fit, checked, before anything is described.
 
     Attributes
     ----------
     pool : Pool or None
-        Environments that the active set is to be chosen from: of the structures, and then of those elsewhere.
+        Environments to choose the active set from: of the structures, followed by those of `elsewhere`.
     given : numpy.ndarray of int, or None
-        The active set, ascending, if the caller has chosen it.
+        The active set, ascending, if the caller gave it.
     held : sequence of (numpy.ndarray, numpy.ndarray)
-        Features and species of structures whose mean of phi is held beside those of the species.
+        Features and species of structures whose mean of phi is held, in addition to the means of the species.
     elsewhere : Elsewhere or None
-        Further structures whose environments are in the pool; their environments are counted on behind the others.
+        Further structures whose environments are in the pool, numbered after those of the training set.
     """
 
     structures: Structures
@@ -110,13 +110,13 @@ class Problem:
 
     @property
     def available(self) -> dict[int, int]:
-        """Environments of each species that may become active."""
+        """Numbers of environments of each species that may become active."""
         of_fit = self.structures.available
         of_others = {} if self.elsewhere is None else self.elsewhere.structures.available
         return {s: count + of_others.get(s, 0) for s, count in of_fit.items()}
 
     def features(self, describe: Describe, environments: Indices) -> Iterator[Array]:
-        """Features of environments, ascending, a batch at a time."""
+        """Yield batches of features of environments, given in ascending order."""
         own, others = np.split(environments, [np.searchsorted(environments, self.structures.n_environments)])
         if len(own):
             yield from describe(self.environments, own)
@@ -125,7 +125,7 @@ class Problem:
             yield from describe(self.elsewhere.environments, others - self.structures.n_environments)
 
     def places(self, environments: Indices) -> Indices:
-        """Structure and atom of each environment, (n, 2); structure k of those elsewhere has number -1 - k."""
+        """Return structure and atom of each environment, (n, 2); structure k of `elsewhere` has number -1 - k."""
         if self.elsewhere is None:
             return self.structures.places(environments)
         places = np.empty((len(environments), 2), dtype=np.int64)
@@ -137,7 +137,7 @@ class Problem:
 
 
 def fit(problem: Problem, *, stacklevel: int) -> _core.Model:
-    """All passes, and what scoring needs; warnings point `stacklevel` calls up."""
+    """Fit the model, in all passes; warnings point `stacklevel` calls up."""
     warn_of_labels(problem.structures, is_fitted=problem.settings.baseline is None, stacklevel=stacklevel)
     basis, facts = basis_of(problem, described_here, stacklevel=stacklevel + 1)
     sums = sums_of(basis, problem.facts)
@@ -157,11 +157,11 @@ def finished(
     *,
     stacklevel: int,
 ) -> _core.Model:
-    """The model, when all rows are in; `blocks` runs through them again, where the regularizer is to be chosen."""
+    """Return the model from the sums of all rows; `blocks` yields the rows again to choose the regularizer."""
     is_chosen = needs_rows(problem.settings, problem.facts)
     if is_chosen:
         problem.progress("choosing the regularizer", 0, 1)
-    settings, facts = settled(
+    settings, facts = with_chosen_regularizer(
         basis,
         sums.accumulator,
         problem.settings,
@@ -180,7 +180,7 @@ def finished(
 
 
 def referenced(problem: Problem, model: _core.Model) -> _core.Model:
-    """The model with how its training environments score."""
+    """Return the model with the scores of its training environments as reference."""
     reference = Reference()
     for part, _ in references_from(0, problem, model):
         reference.merge(part)
@@ -188,26 +188,26 @@ def referenced(problem: Problem, model: _core.Model) -> _core.Model:
 
 
 def references_from(start: int, problem: Problem, model: _core.Model) -> Iterator[tuple[Reference, int]]:
-    """How environments from structure `start` on score, a batch at a time, and the structure that is next."""
-    for batch in problem.environments.batches(start, _tell_nobody):
+    """Yield the reference of each batch from structure `start` on, and the number of the next structure."""
+    for batch in problem.environments.batches(start, _no_report):
         weights = problem.structures.weights[start : start + len(batch)]
         start += len(batch)
         yield reference_of(model, batch.features, batch.species, weights, problem.settings.n_threads), start
-        tell_scored(problem, start)
+        report_scored(problem, start)
 
 
-def tell_scored(problem: Problem, n_structures: int) -> None:
-    """Report that the environments of so many structures are scored."""
+def report_scored(problem: Problem, n_structures: int) -> None:
+    """Report that the environments of `n_structures` structures are scored."""
     structures = problem.structures
     problem.progress("training environments: scored", int(structures.first[n_structures]), structures.n_environments)
 
 
-def _tell_nobody(stage: str, done: int) -> None:
+def _no_report(stage: str, done: int) -> None:
     """Report nothing."""
 
 
 def rows_from(start: int, basis: Basis, problem: Problem) -> Iterator[Rows]:
-    """Rows of structures from number `start` on, some structures at a time."""
+    """Yield blocks of rows of structures from number `start` on."""
     first, n_environments = problem.structures.first, problem.structures.n_environments
 
     def report(stage: str, n_structures: int) -> None:
@@ -221,16 +221,16 @@ def rows_from(start: int, basis: Basis, problem: Problem) -> Iterator[Rows]:
 
 
 def basis_of(problem: Problem, describe: Describe, *, stacklevel: int) -> tuple[Basis, dict[str, Any]]:
-    """What the weights multiply, and the facts for the provenance; the active set is described by `describe`."""
+    """Return the basis, and facts for the provenance; `describe` describes the active set."""
     settings = problem.settings
     size, wanted = expected(problem)
-    refuse_too_little(settings.memory, wanted, size, problem.environments.n_features)
+    check_memory(settings.memory, wanted, size, problem.environments.n_features)
     if settings.kind == "linear":
         return LinearBasis(problem.structures.species, problem.environments.n_features), {}
     basis, facts = _active_basis(problem, describe, stacklevel + 1)
     if basis.size == 0:
         raise InvalidInputError(
-            "no training environment has any features: all are zero, as of atoms without neighbours; check cells and "
+            "the features of all training environments are zero, as for atoms without neighbours; check cells and "
             "units, or increase the cutoff."
         )
     return basis, facts
@@ -245,7 +245,7 @@ def _active_basis(problem: Problem, describe: Describe, stacklevel: int) -> tupl
 
 
 def expected(problem: Problem) -> tuple[int, int]:
-    """The number of weights that a fit is going to have, and the bytes that it is going to take."""
+    """Return the number of weights that the fit will have, and the bytes that it will need."""
     structures, n_features, active = problem.structures, problem.environments.n_features, problem.settings.active_set
     wanted: dict[int, int] = {}
     if problem.settings.kind == "linear":
@@ -265,7 +265,7 @@ _Chosen: TypeAlias = tuple[SparseKernelBasis, dict[str, Any]]
 
 
 def _sampled(problem: Problem, describe: Describe, stacklevel: int) -> _Chosen:
-    """Active features of each species by farthest-point sampling from the pool."""
+    """Choose the active set of each species by farthest-point sampling from the pool."""
     assert problem.pool is not None
     asked, wanted = _wanted_counts(problem)
     pools = problem.pool.drawn(wanted)
@@ -280,7 +280,7 @@ def _sampled(problem: Problem, describe: Describe, stacklevel: int) -> _Chosen:
         pools, wanted, partial(problem.features, describe), n_features, cap, settings.n_threads, report
     )
     problem.progress("active set: farthest points", sample.size, asked)
-    _active_set.note_fewer(sample.size, asked, stacklevel=stacklevel)
+    _active_set.warn_of_fewer(sample.size, asked, stacklevel=stacklevel)
     sizes = {problem.environments.label(s): size for s, size in sample.pool.items()}
     facts = {"active_set": "farthest points", "n_active_asked": asked, "pool": sizes, "seed": problem.pool.seed}
     if problem.elsewhere is not None:
@@ -293,7 +293,7 @@ def _sampled(problem: Problem, describe: Describe, stacklevel: int) -> _Chosen:
 
 
 def _wanted_counts(problem: Problem) -> tuple[int, dict[int, int]]:
-    """How many active environments are asked for, and how many of each species to look for."""
+    """Return the requested number of active environments, and the number to choose of each species."""
     n_active, available = problem.settings.n_active, problem.available
     if not isinstance(n_active, Mapping):
         assert n_active is not None
@@ -301,13 +301,13 @@ def _wanted_counts(problem: Problem) -> tuple[int, dict[int, int]]:
     if set(n_active) != set(available) or min(n_active.values()) < 1:
         shown, there = (", ".join(map(problem.environments.label, names)) for names in (n_active, available))
         raise InvalidInputError(
-            f"n_active has numbers for {shown}; give a positive number for each of {there}, and for no other."
+            f"n_active has numbers for {shown}; give a positive number for each of {there}, and for no others."
         )
     return sum(n_active.values()), {s: min(n_active[s], available[s]) for s in problem.structures.species}
 
 
 def _taken(problem: Problem, active: ActiveFeatures) -> _Chosen:
-    """The active set of another model, of which no structure here is known to have an environment."""
+    """Return the basis with the active set of another model, which is of unknown structures."""
     descriptor = problem.facts.descriptor
     facts, environments = None if descriptor is None else descriptor.facts, problem.environments
     active.refuse_others(problem.structures.species, environments.n_features, facts, environments.label)
@@ -317,13 +317,13 @@ def _taken(problem: Problem, active: ActiveFeatures) -> _Chosen:
 
 
 def _given(problem: Problem, given: Indices, describe: Describe) -> _Chosen:
-    """Active features of the environments that the caller names."""
+    """Return the basis with the active set that the caller gave."""
     found = np.concatenate(list(describe(problem.environments, given)))
     features = _core.normalised(found, problem.settings.n_threads)
     without = np.flatnonzero(~features.any(axis=1))
     if without.size:
         name = problem.environments.name(int(given[without[0]]))
-        raise InvalidInputError(f"active_set names {name}, which has no neighbours and no features.")
+        raise InvalidInputError(f"active_set has {name}, whose features are zero; leave it out.")
     species = problem.environments.species(given)
     active = {s: features[species == s] for s in problem.structures.species}
     places = problem.places(given[np.argsort(species, kind="stable")])

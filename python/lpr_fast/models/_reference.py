@@ -1,4 +1,4 @@
-"""How the training environments of a model score: counts in bins, the same in whatever order they come."""
+"""Scores of the training environments of a model, as counts in bins that do not depend on their order."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ Indices = NDArray[np.int64]
 #: Columns of scores whose distribution is kept.
 COUNTED = ("lpr", "lpr_held", "variance", "residual")
 
-# An environment is loose if at most so many percent of the training environments of its species are less rigid, and
-# unlike the training set if so many percent of them have a smaller residual (tables: docs/guides/verdicts.md).
+# An environment is loose if at most this percentage of the training environments of its species is less rigid, and
+# unlike the training set if this percentage of them has a smaller residual (tables: docs/guides/verdicts.md).
 LOOSE_PERCENT = 1.0
 UNLIKE_PERCENT = 99.9
 
 # A frame is beyond the training set if a larger share of its atoms is loose or unlike (docs/guides/verdicts.md).
 UNPINNED_SHARE = 0.03
 
-# Smaller residuals make nothing unlike: where all environments are in the active set, theirs are rounding of one.
+# Smaller residuals never count as unlike: if all environments are in the active set, their residuals are rounding.
 SMALLEST_RESIDUAL = 1e-8
 
-# A bin holds the numbers whose bits agree but for the last 42: its middle is right to half a thousandth.
+# A bin contains the numbers that differ in the last 42 bits only: its middle is accurate to half a thousandth.
 _DROPPED_BITS = 42
 _INFINITE = 0x7FF << (52 - _DROPPED_BITS)
 
@@ -40,22 +40,22 @@ _PREFIX = "reference."
 
 @dataclass
 class Reference:
-    """How many environments of each species fall into each bin of each column."""
+    """Numbers of environments of each species in each bin of each column."""
 
     _counts: dict[tuple[str, int], tuple[Indices, Indices]] = field(default_factory=dict)
 
     @property
     def species(self) -> set[int]:
-        """Species that have an environment."""
+        """Species with environments."""
         return {species for _, species in self._counts}
 
     @property
     def columns(self) -> list[str]:
-        """Scores that were counted."""
+        """Columns that were counted."""
         return [column for column in COUNTED if any(column == counted for counted, _ in self._counts)]
 
     def add(self, scores: LocalScores, numbers: Indices) -> None:
-        """Count environments of these species in, each of which has scores."""
+        """Add the scores of environments of the given species."""
         for column in COUNTED:
             values = getattr(scores, column)
             if values is None:
@@ -64,7 +64,7 @@ class Reference:
                 self._merge((column, s), *np.unique(_bins(values[numbers == s]), return_counts=True))
 
     def merge(self, other: Reference) -> None:
-        """Count in what has been counted already."""
+        """Add the counts of another reference."""
         for key, counts in other._counts.items():
             self._merge(key, *counts)
 
@@ -78,13 +78,13 @@ class Reference:
         self._counts[key] = bins, counts
 
     def quantile(self, column: str, share: float, species: int) -> float:
-        """The middle of the bin that holds the smallest value with such a share of all at or below it."""
+        """Return a quantile: the middle of the bin of the smallest value with this share of all at or below it."""
         bins, counts = self._counts[column, species]
         upto = np.cumsum(counts)
         return _middle(int(bins[np.searchsorted(upto[:-1], share * upto[-1])]))
 
     def to_arrays(self) -> dict[str, Indices]:
-        """What a model file keeps: bins, ascending, and the environments in each of them and those before it."""
+        """Return the arrays of a model file: bins, ascending, and cumulative counts."""
         arrays: dict[str, Indices] = {}
         for (column, species), (bins, counts) in self._counts.items():
             name = f"{_PREFIX}{column}.{species}"
@@ -93,7 +93,7 @@ class Reference:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Reference:
-        """What `to_arrays` gave, other arrays beside it."""
+        """Return the reference from the arrays of a model file; other arrays are ignored."""
         names = [name.split(".") for name in arrays if name.startswith(_PREFIX) and name.endswith(".bins")]
         counts = {}
         for _, column, species, _ in names:
@@ -105,7 +105,7 @@ class Reference:
 def reference_of(
     model: _core.Model, features: Array, species: Sequence[Indices], weights: Array, n_threads: int
 ) -> Reference:
-    """How environments score, (n, D), with the species of each structure's; those of zero weight do not count."""
+    """Return the reference of environments, (n, D), of structures; those of zero weight are ignored."""
     reference, sizes = Reference(), [len(of_structure) for of_structure in species]
     counted, numbers = np.repeat(weights > 0.0, sizes), np.concatenate(species)
     if not counted.all():
@@ -115,20 +115,20 @@ def reference_of(
 
 
 def with_reference(model: _core.Model, reference: Reference) -> _core.Model:
-    """The model with what is known of its training environments, in place of what it knew before.
+    """Return the model with a reference, in place of an earlier one.
 
     Raises
     ------
     InvalidInputError
-        If there is no environment of one of its species.
+        If the reference has no environment of one of its species.
     """
     text, arrays = model.parts()
     facts = json.loads(text)
     missing = sorted(set(facts["species"]) - reference.species)
     if missing:
         raise InvalidInputError(
-            f"there is no environment of species {missing[0]} to compare with; give structures with all species that "
-            f"the model knows: {', '.join(map(str, facts['species']))}."
+            f"there is no environment of species {missing[0]} to compare with; give structures with all species of the "
+            f"model: {', '.join(map(str, facts['species']))}."
         )
     text, arrays = without_reference(text, arrays)
     limits = {"loose": LOOSE_PERCENT, "unlike": UNLIKE_PERCENT, "smallest_residual": SMALLEST_RESIDUAL}
@@ -138,7 +138,7 @@ def with_reference(model: _core.Model, reference: Reference) -> _core.Model:
 
 
 def without_reference(text: str, arrays: Mapping[str, NDArray[Any]]) -> tuple[str, dict[str, NDArray[Any]]]:
-    """Parts of a model without what they say of its training environments."""
+    """Return the parts of a model without its reference."""
     facts = json.loads(text)
     facts.pop("reference", None)
     return json.dumps(facts), {name: array for name, array in arrays.items() if not name.startswith(_PREFIX)}

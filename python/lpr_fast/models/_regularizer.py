@@ -1,4 +1,4 @@
-"""The choice of the regularizer."""
+"""Choice of the regularizer by leave-one-out error."""
 
 from __future__ import annotations
 
@@ -22,44 +22,44 @@ from ._settings import AUTO, FitSettings
 
 Indices = NDArray[np.int64]
 
-#: The regularizer where nothing can be learnt about it.
+#: The regularizer if the labels do not determine it.
 WITHOUT_ENERGIES = 1e-3
 
-# Values of mu: so many in a decade, from and to these multiples of the largest eigenvalue of the data.
+# Values of mu: so many per decade, between these multiples of the largest eigenvalue of the data.
 _PER_DECADE = 5
 _LOWEST, _HIGHEST = 1e-13, 10.0
 
-# Losses that differ by less are the same, for they come from a number of structures: errors to a hundredth. Of such the
-# larger regularizer is taken, which leaves the smaller rigidities, and the model that trusts its labels less.
+# Relative difference of losses that is not significant for a finite number of structures. Among equal losses the larger
+# regularizer is chosen: its model has smaller rigidities and fits its labels less closely.
 _SAME = 0.01
 
-# Of the baseline: targets that are smaller are what rounding left of it.
+# Targets smaller than this, relative to the baseline, are rounding.
 _ROUNDING = 1e-12
 
-# Smaller models are those of one half, one quarter and one eighth of the active set, if that is not too few.
+# Smaller models have one eighth, one quarter and one half of the active set, at least so many environments.
 _SHARES = (8, 4, 2)
 _FEWEST = 8
 
-# The error still falls with M where the last doubling took more than this share of it.
+# The error still falls with M if the last doubling reduced it by more than this share.
 _STILL_FALLS = 0.05
 
 
 @dataclass(frozen=True)
 class RegularizerChoice:
-    """The largest regularizer of those of least leave-one-out error, and what there is to know of its neighbourhood.
+    """The regularizer chosen by leave-one-out error: the largest of those within 1 % of the least loss.
 
     Attributes
     ----------
     regularizer : float
         mu.
     left_out : LeaveOneOut
-        Errors and evidence over the whole grid.
+        Errors and evidence for all tried regularizers.
     evidence : float
-        The mu of largest evidence.
+        The mu of maximum evidence.
     sizes : tuple of int
-        M of models with the leading environments of the active set, in the order of farthest points, and of the whole.
+        M of models with the first environments of the active set, in the order of farthest points, and of all.
     error_of_size : tuple of float
-        Root mean square leave-one-out error per atom of each, with its own best regularizer.
+        Root mean square leave-one-out error per atom of each of these models, with its own best regularizer.
     """
 
     regularizer: float
@@ -70,7 +70,7 @@ class RegularizerChoice:
 
     @property
     def index(self) -> int:
-        """Where `regularizer` stands in the grid."""
+        """Index of `regularizer` among the tried values."""
         return int(np.flatnonzero(self.left_out.regularizers == self.regularizer)[0])
 
     @property
@@ -85,25 +85,25 @@ class RegularizerChoice:
 
     @property
     def n_determined(self) -> int:
-        """Structures that cannot be left out."""
+        """Number of structures that cannot be left out; see `LeaveOneOut`."""
         return int(self.left_out.n_determined[self.index])
 
     @property
     def edge(self) -> str | None:
-        """Where the choice is at the end of the grid, which one: "lower" or "upper"."""
+        """The end of the tried range, "lower" or "upper", if the choice is there; otherwise None."""
         at_ends = {0: "lower", len(self.left_out.regularizers) - 1: "upper"}
         return at_ends.get(self.index)
 
     @property
     def still_falls(self) -> bool:
-        """Whether a larger active set is likely to help: the last doubling took more than 5 % of the error."""
+        """Whether a larger active set is likely to help: the last doubling reduced the error by more than 5 %."""
         if len(self.sizes) < 2:
             return False
         before, last = self.error_of_size[-2:]
         return last < (1.0 - _STILL_FALLS) * before
 
     def facts(self) -> dict[str, Any]:
-        """What a model's provenance says."""
+        """Return facts for the provenance of a model."""
         grid = self.left_out.regularizers
         facts: dict[str, Any] = {
             "by": "leave-one-out error",
@@ -126,11 +126,11 @@ class RegularizerChoice:
 
 
 def needs_rows(settings: FitSettings, facts: ModelFacts) -> bool:
-    """Whether rows are to be kept until the regularizer is chosen: not by evidence, which the sums have."""
+    """Return whether the choice of the regularizer needs the rows again; a choice by evidence does not."""
     return settings.regularizer == AUTO and settings.noise is None and facts.baseline is not None
 
 
-def settled(
+def with_chosen_regularizer(
     basis: Basis,
     accumulator: HessianAccumulator,
     settings: FitSettings,
@@ -139,20 +139,23 @@ def settled(
     *,
     stacklevel: int,
 ) -> tuple[FitSettings, ModelFacts]:
-    """Settings with a number for the regularizer, and what the model says of the choice; warnings point up."""
+    """Return the settings with the chosen regularizer, and the facts with the choice.
+
+    Warnings point `stacklevel` calls up.
+    """
     if settings.regularizer != AUTO:
         return settings, facts
     if settings.noise is not None:
-        return _settled_by_evidence(basis, accumulator, settings, facts, stacklevel=stacklevel + 1)
+        return _with_chosen_delta(basis, accumulator, settings, facts, stacklevel=stacklevel + 1)
     choice = chosen(basis, accumulator, facts, blocks, settings)
     if isinstance(choice, str):
         warnings.warn(
-            f"the regularizer cannot be chosen, for {choice}: {WITHOUT_ENERGIES:g} was taken; give one of your own if "
-            "the size of the rigidities is to mean something.",
+            f"the regularizer cannot be chosen, because {choice}: it is set to {WITHOUT_ENERGIES:g}; give a "
+            "regularizer if the size of the rigidities matters.",
             LprWarning,
             stacklevel=stacklevel + 1,
         )
-        said: dict[str, Any] = {"by": f"default, for {choice}", "regularizer": WITHOUT_ENERGIES}
+        said: dict[str, Any] = {"by": f"default, because {choice}", "regularizer": WITHOUT_ENERGIES}
         return replace(settings, regularizer=WITHOUT_ENERGIES), facts.with_provenance({"regularizer_choice": said})
     if choice.edge is not None:
         warnings.warn(_about_edge(choice), LprWarning, stacklevel=stacklevel + 1)
@@ -160,19 +163,19 @@ def settled(
     return replace(settings, regularizer=choice.regularizer), facts.with_provenance(further)
 
 
-def _settled_by_evidence(
+def _with_chosen_delta(
     basis: Basis, accumulator: HessianAccumulator, settings: FitSettings, facts: ModelFacts, *, stacklevel: int
 ) -> tuple[FitSettings, ModelFacts]:
-    """The same, of labels whose noise is known."""
+    """Return the same for labels of known noise, by evidence."""
     choice = chosen_delta(basis, accumulator, settings.n_threads)
     if isinstance(choice, str):
         warnings.warn(
-            f"delta cannot be chosen, for {choice}: {WITHOUT_LABELS:g} eV was taken; give one of your own if the "
-            "size of the rigidities is to mean something.",
+            f"delta cannot be chosen, because {choice}: it is set to {WITHOUT_LABELS:g} eV; give delta if the size of "
+            "the rigidities matters.",
             LprWarning,
             stacklevel=stacklevel + 1,
         )
-        delta, said = WITHOUT_LABELS, {"by": f"default, for {choice}", "delta": WITHOUT_LABELS}
+        delta, said = WITHOUT_LABELS, {"by": f"default, because {choice}", "delta": WITHOUT_LABELS}
     else:
         warn_of_edge(choice, stacklevel=stacklevel + 1)
         delta, said = choice.delta, choice.facts()
@@ -181,19 +184,19 @@ def _settled_by_evidence(
 
 def _about_edge(choice: RegularizerChoice) -> str:
     if choice.edge == "lower":
-        meaning = "the energies are fitted best without any; they may be free of noise, or too few"
+        meaning = "the energies are fitted best without a regularizer; they may be free of noise, or too few"
     else:
-        meaning = "the energies are predicted best by the baseline alone; look at labels and units"
+        meaning = "the energies are predicted best by the baseline alone; check labels and units"
     return (
-        f"the regularizer {choice.regularizer:.3g} is at the {choice.edge} end of what was tried: {meaning}, or give a "
-        "regularizer of your own."
+        f"the regularizer {choice.regularizer:.3g} is at the {choice.edge} end of the tried range: {meaning}, or give "
+        "a regularizer."
     )
 
 
 def chosen(
     basis: Basis, accumulator: HessianAccumulator, facts: ModelFacts, blocks: Blocks, settings: FitSettings
 ) -> RegularizerChoice | str:
-    """The regularizer of least leave-one-out error, or why there is none."""
+    """Return the regularizer chosen by leave-one-out error, or the reason why there is none."""
     if facts.baseline is None:
         return "there are no energies"
     baseline, n_threads = np.array(list(facts.baseline.values())), settings.n_threads
@@ -219,7 +222,7 @@ def chosen(
 
 
 def grid_of(spectrum: _core.Spectrum) -> Array:
-    """Values of mu that are worth trying, ascending, powers of ten with round exponents; none if all rows are zero."""
+    """Return the values of mu to try, ascending powers of ten with round exponents; none if all rows are zero."""
     eigenvalues = spectrum.eigenvalues
     largest = float(eigenvalues.max(initial=0.0))
     if not 0.0 < largest < math.inf:
@@ -230,7 +233,7 @@ def grid_of(spectrum: _core.Spectrum) -> Array:
 
 
 def best_of(scan: LeaveOneOut) -> int:
-    """Index of the least loss, of the largest mu if there are several; only where the fewest cannot be left out."""
+    """Return the index of the largest mu of least loss; only mu with the least `n_determined` are compared."""
     eligible = (scan.n_determined == scan.n_determined.min()) & np.isfinite(scan.loss)
     if not eligible.any():
         return len(scan.loss) - 1
@@ -239,7 +242,7 @@ def best_of(scan: LeaveOneOut) -> int:
 
 
 def nested_columns(basis: Basis, n_threads: int) -> list[Indices]:
-    """Columns of models with leading shares of the active set, smallest first; none where that means nothing."""
+    """Return the columns of models with the first shares of the active set, smallest first; none for linear models."""
     if not isinstance(basis, SparseKernelBasis):
         return []
     order = active_order(basis, n_threads)
@@ -253,5 +256,5 @@ def nested_columns(basis: Basis, n_threads: int) -> list[Indices]:
 
 
 def _finite(value: float) -> float | None:
-    """A number as JSON can hold it."""
+    """Return the number, or None, for JSON, if it is not finite."""
     return value if math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""Training rows: phi summed over what a label is about, and everything that a fit wants to know of the label."""
+"""Training rows: phi of each label, and the data of the label that a fit needs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .._arrays import Array
 from .._errors import InvalidInputError
 from ._structures import Structures
 
-# Kinds of rows, and what they are called, by their numbers.
+# Kinds of rows, and their names.
 ENERGY, FORCE, VIRIAL = range(3)
 KINDS = ("energy", "force", "virial")
 
@@ -21,20 +21,21 @@ _LONGEST_GROUP = 64
 
 
 def label_type(n_species: int) -> np.dtype[Any]:
-    """What stands beside a row's phi.
+    """Return the record type of labels, with these fields.
 
     weight, unit
         The residual is divided by the unit, squared, and multiplied by the weight. With noise the unit is the standard
-        deviation of the label, infinite for an energy that is not used.
+        deviation of the label, infinite for an unused energy.
     target
-        The label with its baseline; NaN without labels.
+        The label, including the baseline; NaN for a missing label.
     composition
-        What the baseline is multiplied by: atoms of each species for an energy.
+        Factors of the baseline: numbers of atoms of each species for an energy.
     structure, index, count
-        Number of the structure, of the row within it, and of its rows: the energy, forces (x, y, z of each atom), the
-        virial (xx, yy, zz, yz, xz, xy), without components that are no labels. That of the energy is always there.
+        Number of the structure, number of the row within it, and number of its rows: the energy, forces (x, y, z of
+        each atom), the virial (xx, yy, zz, yz, xz, xy), without components that are not labels. Every structure has a
+        row of its energy.
     kind, group
-        What the label is, and what kind of structure it belongs to.
+        Kind of the label, and group of the structure.
     """
     return np.dtype(
         [
@@ -58,7 +59,7 @@ class Rows:
     Attributes
     ----------
     phi : numpy.ndarray, shape (n, M)
-        Derivatives of what the labels are about with respect to the weights of the model.
+        Derivatives of the predictions of the labels with respect to the weights of the model.
     labels : numpy.ndarray, shape (n,)
         See `label_type`.
     """
@@ -72,12 +73,12 @@ class Rows:
 
     @property
     def weights(self) -> Array:
-        """Weights of the squared residuals, what the loss does included."""
+        """Weights of the squared residuals, including that of the loss."""
         weights: Array = self.labels["weight"] / self.labels["unit"] ** 2
         return weights
 
     def targets(self, baseline: Array) -> Array:
-        """Labels without the baseline, one energy for each species."""
+        """Return labels minus the baseline, one energy for each species."""
         targets: Array = self.labels["target"] - (np.ascontiguousarray(self.labels["composition"]) * baseline).sum(
             axis=1
         )
@@ -85,7 +86,7 @@ class Rows:
 
     @property
     def reached(self) -> int:
-        """Number of the structure that the next row belongs to; behind a row of an unfinished structure, of that."""
+        """Number of the structure of the next row; that of the last row if the structure is not complete."""
         last = self.labels[-1]
         return int(last["structure"]) + int(last["index"] + 1 == last["count"])
 
@@ -95,19 +96,19 @@ class Rows:
         return bool(self.reached > self.labels["structure"][-1])
 
     def part(self, start: int, stop: int) -> Rows:
-        """Some of them that follow one another."""
+        """Return consecutive rows."""
         return Rows(self.phi[start:stop], self.labels[start:stop])
 
 
 def concatenated(blocks: Sequence[Rows]) -> Rows:
-    """Blocks of rows as one."""
+    """Return blocks of rows as one."""
     if len(blocks) == 1:
         return blocks[0]
     return Rows(np.concatenate([rows.phi for rows in blocks]), np.concatenate([rows.labels for rows in blocks]))
 
 
 def energy_labels(structures: Structures, first: int, stop: int) -> NDArray[Any]:
-    """Labels of the total energies of structures from `first` to before `stop`."""
+    """Return labels of the total energies of structures `first` to `stop` - 1."""
     chosen = slice(first, stop)
     labels = np.zeros(stop - first, label_type(len(structures.species)))
     labels["weight"], labels["unit"] = structures.weights[chosen], structures.units[chosen]
@@ -119,7 +120,7 @@ def energy_labels(structures: Structures, first: int, stop: int) -> NDArray[Any]
 
 
 def derivative_labels(energy: NDArray[Any], kinds: NDArray[np.int64], targets: Array, sigmas: Array) -> NDArray[Any]:
-    """Labels of the forces and the virial of a structure, behind that of its energy, (1,)."""
+    """Return labels of the forces and the virial of a structure, from that of its energy, (1,)."""
     labels = np.repeat(energy, len(kinds))
     labels["kind"], labels["target"], labels["unit"] = kinds, targets, sigmas
     labels["composition"] = 0.0
@@ -131,7 +132,7 @@ def _short(name: str) -> bytes:
     encoded = name.encode()
     if len(encoded) > _LONGEST_GROUP:
         raise InvalidInputError(
-            f"the group {name[:80]!r} has a name of {len(encoded)} bytes; 64 are the most: shorten it, or say what "
-            "else names the group of a structure (group_key, --group-key)."
+            f"the name of the group {name[:80]!r} has {len(encoded)} bytes, more than {_LONGEST_GROUP}; shorten it, or "
+            "give another key of groups (group_key, --group-key)."
         )
     return encoded

@@ -1,8 +1,8 @@
-"""The file of training rows: a head with everything that a fit needs beside rows, and the rows as records.
+"""The file of training rows: a head with everything else that a fit needs, and the rows as records.
 
 Layout: the eight bytes ``LPRROWS1``; the length of the head in eight little-endian bytes; the head, which is a file of
-named arrays as `_safetensors` makes it; zeros up to a multiple of 64 bytes; then one record for each row, all of the
-same length: phi (M float64), and the fields of `label_type`. Rows are appended, and mapped when they are read.
+named arrays in the format of `_safetensors`; zeros up to a multiple of 64 bytes; then one record for each row, all of
+the same length: phi (M float64), and the fields of `label_type`. Rows are appended, and mapped into memory to be read.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ _MAGIC = b"LPRROWS1"
 _ALIGNMENT = 64
 _FORMAT_VERSION = 1
 
-# What is kept of the settings: that of the first fit, and what reading more structures needs.
+# Settings that are kept: those of the first fit that refits and reading of more structures need.
 _SETTINGS = (
     *("kind", "regularizer", "zeta", "loss", "noise"),
     *("energy_key", "force_key", "virial_key", "group_key", "seed"),
 )
 
-# Rows that are brought into memory together, and bytes of rows that stay there until a fit has ended.
+# Rows that are read at once, and bytes of rows that stay in memory until a fit has ended.
 _TOGETHER = 1024
 _IN_MEMORY = 2**26
 
@@ -49,16 +49,16 @@ Keep: TypeAlias = Callable[[Rows], None]
 
 @dataclass(frozen=True)
 class Head:
-    """What rows have in common.
+    """Data that all rows have in common.
 
     Attributes
     ----------
     basis : Basis
-        What the weights multiply; the active set is in it.
+        The basis, which contains the active set.
     settings : FitSettings
-        Those of the fit that made the rows.
+        Settings of the fit that computed the rows.
     facts : ModelFacts
-        Of that fit's model: baseline, provenance, descriptor.
+        Facts of the model of that fit: baseline, provenance, descriptor.
     """
 
     basis: Basis
@@ -67,11 +67,11 @@ class Head:
 
     @property
     def record(self) -> np.dtype[Any]:
-        """A row in the file."""
+        """Record type of a row in the file."""
         return record_of(self.basis)
 
     def to_bytes(self) -> bytes:
-        """The beginning of the file, up to the first record."""
+        """Return the beginning of the file, up to the first record."""
         basis, arrays = basis_to_parts(self.basis)
         settings = {name: getattr(self.settings, name) for name in _SETTINGS}
         keys = {name: value for name in ("weights", "sigmas") if isinstance(value := getattr(self.settings, name), str)}
@@ -92,17 +92,17 @@ class Head:
 
     @classmethod
     def read(cls, path: Path) -> tuple[Head, int]:
-        """The head of a file, and where its rows begin.
+        """Return the head of a file, and the offset of its rows.
 
         Raises
         ------
         InvalidInputError
-            For other files, and damaged ones.
+            For other files, and for damaged ones.
         """
         with path.open("rb") as file:
             start = file.read(16)
             if len(start) < 16 or start[:8] != _MAGIC:
-                raise InvalidInputError(f"{path} holds no training rows; give a file that a fit kept (keep_rows).")
+                raise InvalidInputError(f"{path} is not a file of training rows; give one that a fit kept (keep_rows).")
             (length,) = struct.unpack("<Q", start[8:])
             content = file.read(min(length, path.stat().st_size))
         text, arrays = _core.read_parts(content, str(path))
@@ -126,7 +126,7 @@ class Head:
 
 
 class RowsWriter:
-    """A file of rows that grows; `path` is not the name that it gets in the end."""
+    """Writer of a file of rows; `path` is its temporary name."""
 
     def __init__(self, path: Path, head: bytes, record: np.dtype[Any]) -> None:
         self._path = path
@@ -136,31 +136,29 @@ class RowsWriter:
         self._file = path.open("r+b" if exists else "w+b")
 
     def begin(self, n_rows: int) -> None:
-        """Keep so many rows of those that are there, and go on behind them.
+        """Keep the first `n_rows` rows of the file, and write after them.
 
         Raises
         ------
         InvalidInputError
-            If there are fewer.
+            If the file has fewer rows.
         """
         length = len(self._head) + n_rows * self._record.itemsize
         self._file.seek(0)
         is_same = self._file.read(len(self._head)) == self._head
         if n_rows and (not is_same or self._path.stat().st_size < length):
-            raise InvalidInputError(
-                f"{self._path} has lost rows; delete it, and the journal beside it, and begin again."
-            )
+            raise InvalidInputError(f"{self._path} has lost rows; delete it and its journal, and begin again.")
         self._file.seek(0)
         self._file.write(self._head)
         self._file.truncate(length)
         self._file.seek(length)
 
     def write(self, rows: Rows) -> None:
-        """Append."""
+        """Append rows."""
         self._file.write(records_of(rows, self._record).tobytes())
 
     def blocks(self) -> Iterator[Rows]:
-        """All rows that were written."""
+        """Yield all rows written so far, in blocks."""
         self._file.flush()
         count = (self._path.stat().st_size - len(self._head)) // self._record.itemsize
         if not count:
@@ -170,47 +168,47 @@ class RowsWriter:
             yield as_rows(records[start : start + _TOGETHER])
 
     def sync(self) -> None:
-        """Bring everything to the disk."""
+        """Write everything to the disk."""
         self._file.flush()
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._file.close()
 
 
 class SpooledRows:
-    """Rows that are run through again before a fit ends: in memory while they are few, else in a temporary file."""
+    """Rows that are needed again before a fit ends: in memory if they are few, otherwise in a temporary file."""
 
     def __init__(self, record: np.dtype[Any], file: IO[bytes]) -> None:
         self._record = record
         self._file = file
 
     def write(self, rows: Rows) -> None:
-        """Append."""
+        """Append rows."""
         self._file.write(records_of(rows, self._record).tobytes())
 
     def blocks(self) -> Iterator[Rows]:
-        """All rows."""
+        """Yield all rows, in blocks."""
         self._file.seek(0)
         while content := self._file.read(_TOGETHER * self._record.itemsize):
             yield as_rows(np.frombuffer(content, self._record))
 
 
 class NoRows:
-    """What takes the place of `SpooledRows` where nobody asks for the rows again."""
+    """Replacement of `SpooledRows` for a fit that does not need the rows again."""
 
     def write(self, rows: Rows) -> None:
-        """Forget them."""
+        """Do nothing."""
 
     def blocks(self) -> Iterator[Rows]:
-        """None."""
+        """Yield nothing."""
         yield from ()
 
 
 @contextmanager
 def spooled_rows(basis: Basis, *, is_needed: bool) -> Iterator[SpooledRows | NoRows]:
-    """Where a fit in one go keeps rows until it has ended."""
+    """Open the storage for rows that an uninterrupted fit needs again."""
     if not is_needed:
         yield NoRows()
         return
@@ -219,19 +217,19 @@ def spooled_rows(basis: Basis, *, is_needed: bool) -> Iterator[SpooledRows | NoR
 
 
 def record_of(basis: Basis) -> np.dtype[Any]:
-    """A row of a model, as it stands in files."""
+    """Return the record type of rows in files."""
     labels = label_type(len(basis.species))
     fields = [(name, labels.fields[name][0]) for name in labels.names or ()]  # type: ignore[index]
     return np.dtype([("phi", "<f8", (basis.size,)), *fields])
 
 
 def as_rows(records: NDArray[Any]) -> Rows:
-    """Records as rows."""
+    """Convert records to rows."""
     return Rows(np.ascontiguousarray(records["phi"]), records)
 
 
 def records_of(rows: Rows, record: np.dtype[Any]) -> NDArray[Any]:
-    """Rows as they stand in a file."""
+    """Convert rows to records."""
     records = np.zeros(len(rows), record)
     records["phi"] = rows.phi
     for name in rows.labels.dtype.names or ():
@@ -241,7 +239,7 @@ def records_of(rows: Rows, record: np.dtype[Any]) -> NDArray[Any]:
 
 @contextmanager
 def rows_file(path: Path | None, settings: FitSettings, basis: Basis, facts: ModelFacts) -> Iterator[Keep]:
-    """Where a fit in one go keeps its rows: the file is whole, or not there at all; nowhere without a path."""
+    """Open the file of rows of an uninterrupted fit, which is written completely or not at all; none without a path."""
     if path is None:
         yield lambda rows: None  # noqa: ARG005
         return
@@ -259,7 +257,7 @@ def rows_file(path: Path | None, settings: FitSettings, basis: Basis, facts: Mod
 
 
 def mapped(path: Path, head: Head, begin: int) -> NDArray[Any]:
-    """The records of a file, as far as structures are whole."""
+    """Map the records of a file into memory, up to the last complete structure."""
     count = max(0, path.stat().st_size - begin) // head.record.itemsize
     if not count:
         return np.zeros(0, head.record)

@@ -1,8 +1,8 @@
-"""Named arrays and one text as the content of a file that `_core.read_parts` reads, and checks.
+"""Writer of files of named arrays and one text, which `_core.read_parts` reads and checks.
 
-The layout is safetensors: the length of the header in eight little-endian bytes, the header in JSON, then the arrays as
-they are, little-endian, row by row. Beyond that every array begins at a multiple of 64 bytes (arrays of padding, named
-``_padding.N``, see to it), and the header holds a SHA-256 of all other bytes of the file.
+The format is safetensors: the length of the header in eight little-endian bytes, the header in JSON, then the arrays,
+little-endian, row by row. In addition, every array begins at a multiple of 64 bytes (by padding arrays named
+``_padding.N``), and the header contains a SHA-256 of all other bytes of the file.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Tensors = Mapping[str, NDArray[Any]]
 
 
 def to_bytes(tensors: Tensors, text: str) -> bytes:
-    """The file's content; arrays are of float64, int64 or uint8."""
+    """Return the content of the file; arrays have dtype float64, int64 or uint8."""
     parts: list[bytes] = []
     entries = {}
     for name, array in _with_padding(tensors):

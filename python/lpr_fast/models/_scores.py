@@ -1,4 +1,4 @@
-"""What models say of environments."""
+"""Scores of environments."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from .._html import table
 
 Loss = Literal["total", "per_atom", "noise"]
 
-# What they square the errors of.
+# The quantity whose errors each loss squares.
 LOSS_NAMES = {
     "total": "total energies",
     "per_atom": "energies per atom",
     "noise": "labels in units of their noise",
 }
 
-#: What verdicts are called, by their numbers.
+#: Names of the verdicts.
 VERDICTS = ("pinned", "loose", "unlike")
 Indices = NDArray[np.int64]
 AnyScores = TypeVar("AnyScores", bound="LocalScores")
@@ -31,7 +31,7 @@ AnyScores = TypeVar("AnyScores", bound="LocalScores")
 
 @dataclass(frozen=True)
 class Columns(dict[str, NDArray[Any]]):
-    """Arrays of one length: attributes, and a dictionary of those that there are and have one dimension."""
+    """Arrays of equal length, as attributes; it is also a dictionary of the one-dimensional ones that are not None."""
 
     def __post_init__(self) -> None:
         """Fill the dictionary."""
@@ -51,34 +51,34 @@ class Columns(dict[str, NDArray[Any]]):
 
 @dataclass(frozen=True)
 class LocalScores(Columns):
-    """What a model says of environments, each of shape (n,); NaN for those that were left out.
+    """Scores of environments, each of shape (n,); NaN for environments of unknown species.
 
-    The arrays that there are, by their names, make a dictionary too: ``pandas.DataFrame(scores)`` is a table of them,
-    and ``numpy.savez(file, **scores)`` a file.
+    It is also a mapping from the names of the arrays that are not None to the arrays: ``pandas.DataFrame(scores)``
+    makes a table, and ``numpy.savez(file, **scores)`` a file.
 
     Attributes
     ----------
     lpr : numpy.ndarray
         Local prediction rigidity, on the scale of the model's loss; infinite where phi vanishes.
     lpr_held : numpy.ndarray or None
-        The same with the mean prediction of each species held fixed (and what else the model holds): without the shift
-        between species that totals do not determine. None for models that hold nothing, as those of one species.
+        The same with held rows fixed: the mean prediction of each species, whose shifts totals may not determine, and
+        further rows of `StructureModel.holding`. None for models without held rows, such as those of one species.
     variance : numpy.ndarray
         Subset-of-regressors variance mu / LPR, in units of the kernel's prior variance.
     sigma : numpy.ndarray or None
-        Standard deviation of the local energy, in the unit of the training energies. None unless the model was
-        calibrated.
+        Standard deviation of the local energy, in the unit of the training energies. None if the prior variance is not
+        known; see `StructureModel.calibrate`.
     residual : numpy.ndarray or None
-        k(i,i) - k_Mi^T K_MM^-1 k_Mi, between 0 and 1: what the active set cannot see. None for linear models.
+        k(i,i) - k_Mi^T K_MM^-1 k_Mi, between 0 and 1: the distance from the active set. None for linear models.
     local_energy : numpy.ndarray or None
-        Contribution to the total energy in the unit of the training energies, the baseline of the species included.
+        Contribution to the total energy in the unit of the training energies, including the baseline of the species.
         None for models without energies.
     percentile : numpy.ndarray or None
-        Percent of the training environments of the same species whose LPR is lower; None for models that do not know
-        how their training environments score (see `with_reference`).
+        Percentage of the training environments of the same species whose LPR is lower. None for models without a
+        reference; see `StructureModel.with_reference`.
     verdict : numpy.ndarray or None
-        0 where the training data pin the prediction down, 1 where it is loose, 2 where the environment is unlike the
-        training set; as `percentile`. `verdict_names` says it in words.
+        0 if the training set determines the prediction, 1 if the prediction is loose, 2 if the environment is unlike
+        the training set. None as for `percentile`. `verdict_names` has the names.
     spread : numpy.ndarray or None
         Standard deviation of the local energy over the members of a committee (``ddof=1``), in the unit of the training
         energies. None for models without members.
@@ -96,40 +96,40 @@ class LocalScores(Columns):
 
     @property
     def verdict_names(self) -> NDArray[np.str_] | None:
-        """The verdicts in words, ``""`` for environments that were left out."""
+        """Names of the verdicts, ``""`` for environments of unknown species."""
         if self.verdict is None:
             return None
         return np.array([*VERDICTS, ""])[np.nan_to_num(self.verdict, nan=len(VERDICTS)).astype(np.int64)]
 
-    def taken(self: AnyScores, order: Indices | slice) -> AnyScores:
-        """Some of the environments, in an order."""
+    def select(self: AnyScores, order: Indices | slice) -> AnyScores:
+        """Return the scores of some environments, in the given order."""
         return self._changed(lambda values: values[order])
 
     def _changed(self: AnyScores, change: Callable[[NDArray[Any]], NDArray[Any]]) -> AnyScores:
-        """The same of every array that there is."""
+        """Return scores with every array changed."""
         arrays = {each.name: getattr(self, each.name) for each in fields(self)}
         changed: dict[str, Any] = {n: None if values is None else change(values) for n, values in arrays.items()}
         return type(self)(**changed)
 
 
 def _summary(name: str, values: NDArray[Any]) -> list[object]:
-    """Name, quantiles and number of NaN."""
+    """Return name, quantiles and number of NaN of a column."""
     there = values[~np.isnan(values)]
     quantiles = np.quantile(there, [0.0, 0.5, 1.0], method="nearest").tolist() if len(there) else [math.nan] * 3
     return [name, *(f"{value:.6g}" for value in quantiles), len(values) - len(there)]
 
 
-def in_full(found: Mapping[str, Array]) -> dict[str, Array]:
-    """What the core found, with None for the columns that the model does not give."""
+def all_columns(found: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the core's scores, with None for columns that the model does not have."""
     return {each.name: found.get(each.name) for each in fields(LocalScores)}  # type: ignore[misc]
 
 
-def found_of(
+def core_scores(
     model: _core.Model, features: Array, species: Indices, n_threads: int, *, members: bool = False
 ) -> dict[str, Array]:
-    """What the core says of environments from raw features, (n, D), by names; of rows of NaN that is NaN.
+    """Return the core's scores of environments from features, (n, D), by name; NaN for rows of NaN.
 
-    With `members` the local energies by each of the model's members are among it: ``member_energies``, (n, K).
+    With `members` they include the local energies by each member: ``member_energies``, (n, K).
     """
     known = ~np.isnan(features[:, 0])
     if known.all():
@@ -145,5 +145,5 @@ def found_of(
 
 
 def scores_of(model: _core.Model, features: Array, species: Indices, n_threads: int) -> LocalScores:
-    """Scores of environments from raw features, (n, D); rows of NaN are left out."""
-    return LocalScores(**in_full(found_of(model, features, species, n_threads)))
+    """Return the scores of environments from features, (n, D); NaN for rows of NaN."""
+    return LocalScores(**all_columns(core_scores(model, features, species, n_threads)))

@@ -1,4 +1,4 @@
-"""How a model is fitted: one object from whoever asks for it to whoever does it."""
+"""Settings of a fit."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from ._rows import KINDS
 from ._scores import Loss
 from ._structures import checked_loss
 
-# Beyond this, rounding of x . x' = 1 is seen in its power.
+# For larger powers, rounding of x . x' = 1 is visible in the kernel.
 _LARGEST_ZETA = 1000.0
 
 _DEEPEST = 50
 
-#: What a model's weights multiply: kernels to an active set, or the features themselves.
+#: Kinds of models: the weights multiply kernels to an active set, or features.
 Kind = Literal["sparse_kernel", "linear"]
 
 
-#: A regularizer that is to be chosen by the data.
+#: The regularizer is chosen by the labels.
 AUTO: Literal["auto"] = "auto"
 
 #: mu, or "auto".
@@ -38,9 +38,9 @@ Regularizer: TypeAlias = float | Literal["auto"]
 
 @dataclass(frozen=True)
 class FitSettings:
-    """What `SparseKernelModel.fit` and its relatives are given beside structures and descriptor; see there.
+    """Options of `SparseKernelModel.fit` and the other fits, except structures and descriptor; see there.
 
-    With noise, the facts of a `Noise`, the loss is "noise", and the regularizer is 1 / delta^2.
+    If `noise`, the facts of a `Noise`, is given, the loss is "noise", and the regularizer is 1 / delta^2.
     """
 
     kind: Kind
@@ -64,29 +64,30 @@ class FitSettings:
     n_threads: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what needs no structures to be seen as wrong."""
+        """Check everything that can be checked without structures."""
         as_count("n_threads", self.n_threads)
         _check_regularizer(self.regularizer)
         if self.noise is None:
             checked_loss(self.loss)
         checked_provenance(self.provenance)
         if self.weights is not None and self.sigmas is not None:
-            raise InvalidInputError("weights and sigmas were given; give one of them: a weight is 1 / sigma^2.")
+            raise InvalidInputError("weights and sigmas were given; give only one of them: a weight is 1 / sigma^2.")
         for what, labels in (
             ("energy_key", "energies"),
             ("force_key", "forces"),
             ("virial_key", "virials or stresses"),
         ):
             if (key := getattr(self, what)) is not None and not isinstance(key, str):
-                raise InvalidInputError(
-                    f"{what} is {key!r}; give the name under which structures hold {labels}, or None."
-                )
+                raise InvalidInputError(f"{what} is {key!r}; give the name of the {labels} of structures, or None.")
         if isinstance(self.baseline, str) and self.baseline != "isolated":
             raise InvalidInputError(f"the baseline is {self.baseline!r}; give energies of elements, or 'isolated'.")
         if self.kind == "linear":
             return
         if (self.n_active is None) == (self.active_set is None):
-            raise InvalidInputError("give either n_active, the size of the active set, or active_set itself.")
+            given = "neither" if self.n_active is None else "both"
+            raise InvalidInputError(
+                f"got {given} of n_active and active_set; give either n_active, the size of the active set, or the set."
+            )
         as_zeta(self.zeta)
         _active_set.as_seed(self.seed)
         if isinstance(self.n_active, Mapping):
@@ -97,28 +98,28 @@ class FitSettings:
 
     @property
     def largest_active(self) -> int:
-        """The most active environments of one species that may be asked for."""
+        """Largest possible number of active environments of one species."""
         assert self.n_active is not None
         counts = self.n_active.values() if isinstance(self.n_active, Mapping) else [self.n_active]
         return max(counts, default=0)
 
     @property
     def noise_scale(self) -> float | None:
-        """Variance of the noise of labels times their weight; None where nobody knows it."""
+        """Variance of the noise of labels times their weight; None if it is not known."""
         return None if self.noise is None else 1.0
 
     def noise_section(self) -> dict[str, float] | None:
-        """What a model says of the noise of its labels, where they have any: see `StoredModel.noise`."""
+        """Return the section ``noise`` of a model file, if labels have noise: see `StructureModel.noise`."""
         if self.noise is None:
             return None
         assert self.regularizer != AUTO
-        grow = () if self.noise["convention"] == "plain" else ("energy", "virial")  # with the structure: not one number
+        grow = () if self.noise["convention"] == "plain" else ("energy", "virial")  # depend on the size of a structure
         kinds = [kind for kind in KINDS if isinstance(self.noise[kind], float) and kind not in grow]
         deviations = {kind: self.noise[kind] for kind in kinds}
         return {"prior_variance": 1.0 / self.regularizer, **deviations}
 
     def identity(self) -> dict[str, Any]:
-        """Everything that the model's bytes depend on, as JSON can hold it."""
+        """Return all settings that the bits of the model depend on, for JSON."""
         active: Any = self.n_active
         if isinstance(active, Mapping):
             active = {str(s): int(count) for s, count in active.items()}
@@ -153,7 +154,7 @@ class FitSettings:
 
 
 def _digest(structure: Any) -> str:
-    """What tells a structure from others."""
+    """Return a hash of a structure."""
     arrays = (structure.numbers, structure.positions, structure.cell.array, structure.pbc)
     return hashlib.sha256(b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)).hexdigest()
 
@@ -173,7 +174,7 @@ def _check_regularizer(given: Any) -> None:
 
 
 def as_positive(name: str, value: Any) -> float:
-    """A finite positive number."""
+    """Check a finite positive number."""
     number = as_number(name, value)
     if not (0.0 < number < float("inf")):
         raise InvalidInputError(f"{name} is {number:g}; it must be finite and positive.")
@@ -181,7 +182,7 @@ def as_positive(name: str, value: Any) -> float:
 
 
 def as_zeta(value: Any) -> float:
-    """A power that kernels can have."""
+    """Check a power of the kernel."""
     zeta = as_positive("zeta", value)
     if zeta > _LARGEST_ZETA:
         raise InvalidInputError(f"zeta is {zeta:g}; it must be at most {_LARGEST_ZETA:g}.")
@@ -189,25 +190,25 @@ def as_zeta(value: Any) -> float:
 
 
 def checked_provenance(given: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What the caller wants the provenance to say, as JSON holds it."""
+    """Check facts of the caller for the provenance, and return them as JSON represents them."""
     if given is not None and not isinstance(given, Mapping):
         raise InvalidInputError(f"provenance is a {type(given).__name__}; give a dictionary.")
     try:
         text = json.dumps(dict(given or {}), allow_nan=False, ensure_ascii=False)
         text.encode()
     except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidInputError(f"provenance cannot be written as JSON ({error}); use numbers and text.") from error
+        raise InvalidInputError(f"provenance cannot be written as JSON ({error}); use numbers and strings.") from error
     facts = dict(json.loads(text))
     _check_plain(facts, 0)
     return facts
 
 
 def _check_plain(value: Any, depth: int) -> None:
-    """Throw for what other readers of JSON may not take."""
+    """Raise for values that other readers of JSON may not support."""
     if depth > _DEEPEST:
         raise InvalidInputError(f"provenance is nested more than {_DEEPEST} deep; make it flatter.")
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        raise InvalidInputError("provenance holds an integer of more than 64 bits; make it a text.")
+        raise InvalidInputError("provenance has an integer of more than 64 bits; make it a string.")
     children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     for child in children:
         _check_plain(child, depth + 1)

@@ -1,4 +1,4 @@
-"""How well totals determine the split of the energy between species."""
+"""The split of the energy between species, and how well totals determine it."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ class SpeciesSplit:
     species : tuple of int
         Species whose means the model holds.
     covariance : numpy.ndarray, shape (n_species, n_species)
-        mu B H^-1 B^T of their means B.
+        Covariance of the means, mu B H^-1 B^T with B the mean rows.
     pair : tuple of int
         The two species between which the split is least determined.
     of_difference, of_sum : float
-        Variance of the difference of their means, and of the sum.
+        Variances of the difference and of the sum of their means.
     of_looser : float
-        Variance of the mean of the looser of the two.
+        Variance of the mean of the less determined species of the two.
     looser : int
-        Which that is.
+        That species.
     of_atom : float or None
-        Variance of a typical training atom (the median) with the means held; None for models without a reference.
+        Median variance of a training atom with the means held; None for models without a reference.
     share : float or None
-        Which share of a typical atom's variance is the shift of the means.
+        Share of the median variance of a training atom that the shifts of the means cause.
     """
 
     species: tuple[int, ...]
@@ -44,12 +44,12 @@ class SpeciesSplit:
 
     @property
     def is_of_one(self) -> bool:
-        """Whether it is the mean of one species that is open, rather than that of one against that of the other."""
+        """Whether the mean of a single species is undetermined, rather than the difference of the two means."""
         return self.of_sum > 0.5 * self.of_difference
 
     @property
     def is_determined(self) -> bool:
-        """Whether the shift is smaller than what is open about a typical atom anyway, or than a thousandth."""
+        """Whether the variance of the shift is below that of a typical atom with the means held, or below 0.001."""
         return self.of_difference < max(1e-3, self.of_atom or 0.0)
 
 
@@ -58,12 +58,12 @@ def species_split(
     covariance: Array,
     typical: tuple[float, float] | None,
 ) -> SpeciesSplit:
-    """What the covariance of the means of at least two species says.
+    """Return the split from the covariance of the means of at least two species.
 
     Parameters
     ----------
     typical : tuple of float, optional
-        Median variances of the training atoms, plain and with the means held.
+        Median variances of the training atoms, without and with the means held.
     """
     pairs = {pair: _difference(covariance, *pair) for pair in combinations(range(len(species)), 2)}
     pair = max(pairs, key=lambda which: pairs[which])

@@ -1,4 +1,4 @@
-"""Training structures as models see them: what they are made of, and the labels of their energies."""
+"""Compositions, weights and energies of training structures."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._arrays import Array, as_vector
 from .._errors import InvalidInputError
+from .._words import counted
 from ._scores import Loss
 from ._training import fit_baseline
 
@@ -20,12 +21,12 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Groups:
-    """Which group each structure belongs to, such as a ``config_type``; the name is empty where there is none.
+    """Group of each structure, such as its ``config_type``; the name is empty for no group.
 
     Attributes
     ----------
     names : tuple of str
-        The groups in the order in which they came.
+        The groups, in the order of their first structures.
     of_structure : numpy.ndarray of int, shape (n_structures,)
         Index into `names`.
     """
@@ -35,36 +36,36 @@ class Groups:
 
     @classmethod
     def none(cls, n_structures: int) -> Groups:
-        """All structures in one group without a name."""
+        """Return one group without a name for all structures."""
         return cls(("",), np.zeros(n_structures, dtype=np.int64))
 
 
 @dataclass(frozen=True)
 class Structures:
-    """How many environments structures have, with the weight of each one's squared residual and its total energy.
+    """Numbers of environments of structures, with weights and total energies.
 
     Attributes
     ----------
     species : tuple of int
-        Species that occur, ascending: atomic numbers, as a rule.
+        Species of the structures, ascending; usually atomic numbers.
     counts : numpy.ndarray of int, shape (n_structures, n_species)
-        Environments of each species in each structure.
+        Numbers of environments of each species in each structure.
     weights : numpy.ndarray, shape (n_structures,)
-        Those that were given, without what the loss does.
+        Given weights of the squared residuals, without those of the loss.
     loss : {"total", "per_atom", "noise"}
         Whether residuals are those of total energies, of energies per atom, or of labels in units of their noise.
     energies : numpy.ndarray, shape (n_structures,), or None
-        Total energies; NaN for those that have none, where others have one.
+        Total energies; NaN for missing ones.
     groups : Groups
-        What kind of structure each is.
+        Group of each structure.
     isolated : dict of int to float
         Energies of isolated atoms among the structures.
     facts : dict
-        Further facts that the provenance of a model tells.
+        Further facts for the provenance of a model.
     sigmas : numpy.ndarray, shape (n_structures,), or None
-        With the loss "noise", standard deviations of the energies; infinite for those that are not used.
+        With the loss "noise", standard deviations of the energies; infinite for unused energies.
     n_derivatives : numpy.ndarray of int, shape (n_structures,), or None
-        Components of forces and virials that are labels, beside the energy; None where there are none.
+        Numbers of components of forces and virials that are labels; None for a fit to energies only.
     """
 
     species: tuple[int, ...]
@@ -84,98 +85,102 @@ class Structures:
 
     @cached_property
     def first(self) -> Indices:
-        """Index of each structure's first environment, and behind them the number of all: (n_structures + 1,)."""
+        """Index of each structure's first environment, followed by the number of all: (n_structures + 1,)."""
         return np.concatenate([[0], np.cumsum(self.counts.sum(axis=1))])
 
     @cached_property
     def units(self) -> Array:
-        """What the loss divides residuals by before it squares them: (n_structures,)."""
+        """Divisors of the residuals in the loss: (n_structures,)."""
         if self.sigmas is not None:
             return self.sigmas
         sizes = self.counts.sum(axis=1).astype(np.float64)
         return sizes if self.loss == "per_atom" else np.ones(len(self))
 
     def places(self, environments: Indices) -> Indices:
-        """Structure and atom of each environment: (n, 2)."""
+        """Return structure and atom of each environment: (n, 2)."""
         structures = np.searchsorted(self.first, environments, side="right") - 1
         return np.column_stack([structures, environments - self.first[structures]])
 
     @cached_property
     def n_rows(self) -> Indices:
-        """Training rows of each structure: one of its energy, and those of forces and virials."""
+        """Number of training rows of each structure: one of its energy, and those of forces and virials."""
         rows = np.ones(len(self), dtype=np.int64)
         return rows if self.n_derivatives is None else rows + self.n_derivatives
 
     @cached_property
     def first_row(self) -> Indices:
-        """Index of each structure's first training row, and behind them the number of all: (n_structures + 1,)."""
+        """Index of each structure's first training row, followed by the number of all: (n_structures + 1,)."""
         return np.concatenate([[0], np.cumsum(self.n_rows)])
 
     def owner_of_row(self, row: int) -> int:
-        """Number of the structure that a training row belongs to; behind the last row, the number of structures."""
+        """Return the structure of a training row; the number of structures for a row after the last one."""
         return int(np.searchsorted(self.first_row, row, side="right")) - 1
 
     @property
     def n_environments(self) -> int:
-        """Environments of all structures."""
+        """Number of environments of all structures."""
         return int(self.first[-1])
 
     @property
     def available(self) -> dict[int, int]:
-        """Environments of each species in all structures."""
+        """Number of environments of each species in all structures."""
         return dict(zip(self.species, self.counts.sum(axis=0).tolist(), strict=True))
 
     @cached_property
     def has_weight(self) -> NDArray[np.bool_]:
-        """Which structures count for the rigidity: (n_structures,)."""
+        """Whether each structure counts for the rigidity: (n_structures,)."""
         return np.asarray(self.weights > 0.0)
 
     @cached_property
     def is_labelled(self) -> NDArray[np.bool_]:
-        """Which structures count for energies: those with a weight and an energy, (n_structures,)."""
+        """Whether each structure has a weight and an energy: (n_structures,)."""
         if self.energies is None:
             return np.zeros(len(self), dtype=bool)
         return self.has_weight & ~np.isnan(self.energies)
 
     @cached_property
     def is_used(self) -> NDArray[np.bool_]:
-        """Which structures count for the weights of a model that has energies: (n_structures,)."""
+        """Whether each structure counts for the weights of a model with energies: (n_structures,)."""
         return self.has_weight if self.loss == "noise" else self.is_labelled
 
     @cached_property
     def unlabelled(self) -> Indices:
-        """Numbers of structures that have a weight, but no label, where others have one."""
+        """Numbers of the structures with a weight but without an energy, in a fit to energies."""
         if self.energies is None or self.loss == "noise":
             return np.zeros(0, dtype=np.int64)
         return np.flatnonzero(self.has_weight & np.isnan(self.energies))
 
     @property
     def n_compositions(self) -> int:
-        """How many compositions are independent: with fewer than species, energies leave a baseline open."""
+        """Number of independent compositions: if it is below the number of species, energies determine no baseline."""
         counts = self.counts[self.has_weight if self.energies is None else self.is_labelled].astype(np.float64)
         return int(np.linalg.matrix_rank(counts.T @ counts))
 
     @classmethod
     def without_labels(cls, species: tuple[int, ...], counts: Indices) -> Structures:
-        """Structures of which only the environments are asked for."""
+        """Return structures whose labels are not needed."""
         return cls(species, counts, np.ones(len(counts)), "total", None, Groups.none(len(counts)))
 
     def baseline(
         self, given: Mapping[int, float] | str | None, shown: object, label: Callable[[int], str]
     ) -> dict[int, float] | None:
-        """Energy of each species to be taken off first, checked or fitted; None without energies.
+        """Return the energy of each species to subtract first, checked or fitted; None without energies.
 
-        Messages show it as the caller gave it, and species by `label`.
+        Messages contain `shown`, the baseline of the caller, and the names of species by `label`.
         """
         if self.energies is None:
             if given is not None:
-                raise InvalidInputError("a baseline was given, but the training set has no energies; leave it out.")
+                raise InvalidInputError(
+                    "a baseline was given, but the training set has no energies; leave the baseline out."
+                )
             return None
         used = self.is_labelled
         if given is None and not used.any() and self.n_derivatives is not None:
             return dict.fromkeys(self.species, 0.0)
         if not used.any() and self.n_derivatives is None:
-            raise InvalidInputError("no structure with a weight has an energy; give one, or fit without energies.")
+            raise InvalidInputError(
+                "no structure of positive weight has an energy; give one an energy, or fit without energies."
+            )
         if given is None:
             self._refuse_unknown(label)
             weights = self.weights[used] / self.units[used] ** 2
@@ -185,38 +190,38 @@ class Structures:
         if set(energies) != set(self.species) or not np.isfinite(list(energies.values())).all():
             raise InvalidInputError(
                 f"the baseline is {shown}; give one finite energy for each species of the training set, and for no "
-                "other."
+                "others."
             )
         return {s: energies[s] for s in self.species}
 
     def _refuse_unknown(self, label: Callable[[int], str]) -> None:
-        """Throw for a species whose energy no structure tells."""
+        """Raise for a species that no structure with an energy has."""
         counts = self.counts[self.is_labelled].sum(axis=0)
         unknown = [label(s) for s, count in zip(self.species, counts.tolist(), strict=True) if not count]
         if unknown:
             raise InvalidInputError(
-                f"no structure with an energy and a weight has {', '.join(unknown)}, so the baseline of that is not "
-                "known; give the baseline as energies, or such a structure."
+                f"no structure with an energy and a weight has {', '.join(unknown)}, so its baseline is not known; "
+                "give the baseline as energies, or such a structure."
             )
 
     def refuse_weightless(self, label: Callable[[int], str]) -> None:
-        """Throw for a species that only structures of zero weight have.
+        """Raise for a species that only structures of zero weight have.
 
         Raises
         ------
         InvalidInputError
-            Naming it by `label`.
+            For such a species; the message names it by `label`.
         """
         counts = self.counts[self.has_weight].sum(axis=0)
         unknown = [label(s) for s, count in zip(self.species, counts.tolist(), strict=True) if not count]
         if unknown:
             raise InvalidInputError(
-                f"only structures of zero weight have {', '.join(unknown)}, so nothing is known of that; give one of "
-                "them a weight, or leave them out."
+                f"only structures of zero weight have {', '.join(unknown)}, so nothing determines its energies; give "
+                "one of them a weight, or leave them out."
             )
 
     def to_parts(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """Everything as facts that JSON can hold, and arrays."""
+        """Return all data as facts for JSON, and arrays."""
         arrays: dict[str, NDArray[Any]] = {
             "counts": self.counts,
             "weights": self.weights,
@@ -235,7 +240,7 @@ class Structures:
 
     @classmethod
     def from_parts(cls, facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Structures:
-        """What `to_parts` gave."""
+        """Return the structures from the result of `to_parts`."""
         groups = Groups(tuple(facts["groups"]), arrays["groups"])
         return cls(
             tuple(facts["species"]),
@@ -251,8 +256,8 @@ class Structures:
         )
 
 
-def counted(numbers: Indices, sizes: Indices) -> tuple[tuple[int, ...], Indices]:
-    """Species, ascending, and how often they occur among the environments of each structure."""
+def species_counts(numbers: Indices, sizes: Indices) -> tuple[tuple[int, ...], Indices]:
+    """Return the species, ascending, and their numbers of environments in each structure."""
     species = np.unique(numbers)
     counts = np.zeros((len(sizes), len(species)), dtype=np.int64)
     np.add.at(counts, (np.repeat(np.arange(len(sizes)), sizes), np.searchsorted(species, numbers)), 1)
@@ -260,23 +265,25 @@ def counted(numbers: Indices, sizes: Indices) -> tuple[tuple[int, ...], Indices]
 
 
 def checked_loss(loss: Any) -> Loss:
-    """A loss that exists."""
+    """Check the name of a loss."""
     if not isinstance(loss, str) or loss not in ("total", "per_atom"):
         raise InvalidInputError(f"loss is {loss!r}; it must be 'total' or 'per_atom'.")
     return cast("Loss", loss)
 
 
 def checked_weights(given: ArrayLike | None, n_structures: int, what: str) -> Array:
-    """Weights of the squared residuals of so many structures.
+    """Check weights of the squared residuals of `n_structures` structures, called `what` in messages.
 
     Raises
     ------
     InvalidInputError
-        For weights that cannot be used; `what` is what the message calls a structure.
+        For weights that cannot be used.
     """
     weights = np.ones(n_structures) if given is None else as_vector("weights", given)
     if len(weights) != n_structures:
-        raise InvalidInputError(f"got {len(weights)} weights for {n_structures} {what}s; give one for each {what}.")
+        raise InvalidInputError(
+            f"got {counted(len(weights), 'weight')} for {counted(n_structures, what)}; give one for each {what}."
+        )
     wrong = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0.0)))
     if wrong.size:
         number = int(wrong[0])
@@ -289,10 +296,12 @@ def checked_weights(given: ArrayLike | None, n_structures: int, what: str) -> Ar
 
 
 def weights_of_deviations(given: ArrayLike, n_structures: int, what: str) -> Array:
-    """Weights 1 / sigma^2 of the squared residuals of structures whose labels have these standard deviations."""
+    """Return the weights 1 / sigma^2 of structures whose labels have these standard deviations."""
     sigmas = as_vector("sigmas", given)
     if len(sigmas) != n_structures:
-        raise InvalidInputError(f"got {len(sigmas)} sigmas for {n_structures} {what}s; give one for each {what}.")
+        raise InvalidInputError(
+            f"got {counted(len(sigmas), 'number')} in sigmas for {counted(n_structures, what)}; give one for each."
+        )
     wrong = np.flatnonzero(~(np.isfinite(sigmas) & (sigmas > 0.0)))
     if wrong.size:
         number = int(wrong[0])

@@ -1,4 +1,4 @@
-"""Structure rows from features, and what is taken off energies before the fit."""
+"""Structure rows from features, and the baseline of energies."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from ._basis import Basis
 
 Indices = NDArray[np.int64]
 
-# Rows of phi that exist at a time. Results do not depend on it.
+# Rows of phi in memory at once. Results do not depend on it.
 CHUNK_ROWS = 2048
 
 _BASELINE_ROWS = 64
 
-# Smaller singular values of the compositions, relative to the largest, are rounding of exact dependencies.
+# Smaller singular values of the compositions, relative to the largest, are rounding of linear dependencies.
 _RANK_TOLERANCE = 1e-13
 
 
 def structure_rows(basis: Basis, features: Sequence[Array], species: Sequence[Indices], n_threads: int) -> Array:
-    """X_A, the sum of phi over the atoms of each structure: (n_structures, M).
+    """Return the structure rows X_A, the sums of phi over the atoms of each structure: (n_structures, M).
 
-    The bits of a row depend on its structure alone: kernels are computed in large chunks, but summed atom by atom
-    within pieces of a structure that do not depend on the others.
+    The bits of a row depend on its structure alone: kernels are computed in large chunks, but summed within pieces of a
+    structure that do not depend on other structures.
     """
     rows = np.zeros((len(features), basis.size))
     for s in basis.species:
@@ -61,23 +61,23 @@ def _grouped(pieces: Iterator[tuple[int, Indices]]) -> Iterator[list[tuple[int, 
 
 
 def fit_baseline(counts: NDArray[np.int64], energies: Array, weights: Array) -> Array:
-    """Energy per atom of each species that explains the energies best: weighted least squares of minimum norm.
+    """Fit an energy per atom of each species to total energies by weighted least squares of minimum norm.
 
     Parameters
     ----------
     counts : numpy.ndarray, shape (n_structures, n_species)
-        Atoms of each species in each structure.
+        Numbers of atoms of each species in each structure.
     energies, weights : numpy.ndarray, shape (n_structures,)
         Total energies, and the weights of their squared residuals.
 
     Returns
     -------
     numpy.ndarray, shape (n_species,)
-        With one composition throughout, the matrix has rank 1 and the energy is shared out evenly.
+        If all compositions are equal, the matrix has rank 1 and the energy is divided evenly.
     """
     rows = np.sqrt(weights)[:, None] * np.column_stack([counts, energies])
     triangle: Array = np.zeros((0, rows.shape[1]))
-    # Pieces so small that LAPACK stays on one thread: the same bits for any number of threads.
+    # The pieces are so small that LAPACK uses one thread: the bits are the same for any number of threads.
     for first in range(0, len(rows), _BASELINE_ROWS):
         triangle = np.asarray(np.linalg.qr(np.vstack([triangle, rows[first : first + _BASELINE_ROWS]]), mode="r"))
     return np.asarray(np.linalg.lstsq(triangle[:, :-1], triangle[:, -1], rcond=_RANK_TOLERANCE)[0], dtype=np.float64)

@@ -1,8 +1,8 @@
-"""Rigidity of the local predictions of neural networks: torch modules that predict atom by atom."""
+"""Rigidity of the local predictions of neural networks: torch modules that predict each atom separately."""
 
 from .._errors import MissingPackageError
 
-try:  # here, because whatever is imported from this floor comes by
+try:  # every import of this folder executes this file
     import torch  # noqa: F401
 except ImportError as error:
     raise MissingPackageError(

@@ -1,4 +1,4 @@
-"""Features and species of atoms as torch takes them."""
+"""Features and species of atoms as torch tensors."""
 
 from __future__ import annotations
 
@@ -16,59 +16,63 @@ from .._errors import InvalidInputError
 
 @dataclass(frozen=True)
 class Atoms:
-    """Atoms, of which a module sees nothing else.
+    """Atoms as a module gets them.
 
     Attributes
     ----------
     features : torch.Tensor, shape (n, D)
-        In float64.
+        Features in float64.
     species : torch.Tensor of int, shape (n,), or None
-        None where all atoms are of one kind.
+        Species; None if the module does not use them.
     """
 
     features: Tensor
     species: Tensor | None
 
     def __len__(self) -> int:
-        """Return n."""
+        """Return the number of atoms."""
         return len(self.features)
 
-    def taken(self, chosen: slice | Tensor) -> Atoms:
-        """Some of the atoms."""
+    def select(self, chosen: slice | Tensor) -> Atoms:
+        """Return some of the atoms."""
         return Atoms(self.features[chosen], None if self.species is None else self.species[chosen])
 
     def kinds(self) -> Iterator[tuple[str, Tensor]]:
-        """Names of species, and the places of their atoms."""
+        """Yield names of species, and the indices of their atoms."""
         assert self.species is not None
         for number in torch.unique(self.species).tolist():
             yield str(number), torch.nonzero(self.species == number)[:, 0]
 
 
 def checked_atoms(X: ArrayLike, species: ArrayLike | None, known: frozenset[int] | None) -> Atoms:
-    """Atoms of a caller, whose species have to be among the known, if these are told apart."""
+    """Check features and species of atoms; with `known`, each species must be in it."""
     features = as_environments("X", X)
     refuse_unusable("X", features)
     if species is None:
         if known is not None:
-            raise InvalidInputError("there is a module for each species; give species=, one for each row of X.")
+            raise InvalidInputError(
+                "species is missing, but there is a module for each species; give one species for each row of X."
+            )
         return Atoms(_shared(features), None)
     numbers = as_integers("species", species, len(features))
     unknown = [] if known is None else sorted(set(numbers.tolist()) - known)
     if unknown:
-        raise InvalidInputError(f"X has atoms of species {unknown[0]}, which have no module; give one for each.")
+        raise InvalidInputError(
+            f"X has atoms of species {unknown[0]}, which has no module; give a module for each species."
+        )
     return Atoms(_shared(features), torch.tensor(numbers))
 
 
 def structures_of(atoms: Atoms, structure: ArrayLike) -> list[Atoms]:
-    """The atoms of each structure, in ascending order of the structures' numbers."""
+    """Return the atoms of each structure, in ascending order of the numbers of structures."""
     labels = as_integers("structure", structure, len(atoms))
     if not len(labels):
         raise InvalidInputError("X has no rows; give the features of at least one atom.")
     order = np.argsort(labels, kind="stable")
     ends = np.cumsum(np.unique(labels, return_counts=True)[1])[:-1]
-    return [atoms.taken(torch.from_numpy(places)) for places in np.split(order, ends)]
+    return [atoms.select(torch.from_numpy(places)) for places in np.split(order, ends)]
 
 
 def _shared(features: Array) -> Tensor:
-    """A tensor of the same memory; torch warns of arrays that cannot be written to."""
+    """Return a tensor that shares memory; read-only arrays are copied, because torch warns of them."""
     return torch.from_numpy(features if features.flags.writeable else features.copy())

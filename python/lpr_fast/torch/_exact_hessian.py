@@ -1,4 +1,4 @@
-"""The Hessian of a network's loss with its second derivatives."""
+"""The exact Hessian of the loss of a network, with second derivatives of the network."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from ._atoms import Atoms
 from ._network import Network
 from ._training_data import TrainingData
 
-# Rows of the Hessian that are carried through the network at once.
+# Rows of the Hessian that are computed at once.
 _ROWS = 64
 
 
 def exact_rigidity(network: Network, data: TrainingData, n_threads: int) -> Rigidity:
-    """H of half the loss, differentiated twice: equation 6 of the paper with its second term.
+    """Return the rigidity for H of half the loss with second derivatives: equation 6 of the paper with both terms.
 
-    It takes M times the work of a gradient.
+    It needs M times the work of a gradient.
     """
     if data.targets is None:
         raise InvalidInputError(
-            "hessian='exact' needs the residuals; give energies, or take hessian='gauss-newton', which does without."
+            "hessian='exact' needs energies, but none were given; give energies, or hessian='gauss-newton'."
         )
     hessian = torch.zeros(network.size, network.size, dtype=torch.float64)
     for structure, w, y in zip(data.structures, data.weights.tolist(), data.targets, strict=True):
@@ -32,7 +32,7 @@ def exact_rigidity(network: Network, data: TrainingData, n_threads: int) -> Rigi
 
 
 def _of_half_square(network: Network, structure: Atoms, target: Tensor) -> Tensor:
-    """Second derivatives of (y - Y)^2 / 2, some rows at a time."""
+    """Return the second derivatives of (y - Y)^2 / 2, computed some rows at a time."""
 
     def half_square(c: Tensor) -> Tensor:
         return 0.5 * (target - network.local(structure, network.named(c)).sum()) ** 2

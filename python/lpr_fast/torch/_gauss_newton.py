@@ -1,4 +1,4 @@
-"""The linear model that a network is near its weights."""
+"""The linear model of a network near its weights."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ._training_data import TrainingData
 
 @dataclass(frozen=True)
 class GaussNewton:
-    """Rigidity of the Hessian of Gauss and Newton, and half the gradient of the loss.
+    """Rigidity for the Gauss-Newton Hessian, and half the gradient of the loss.
 
     Attributes
     ----------
     rigidity : Rigidity
-        With energies, its weights are those that minimise the loss of the linear model.
+        With energies, its weights minimise the loss of the linear model.
     gradient : torch.Tensor, shape (M,), or None
         mu c - sum_A w_A (y_A - Y_A) X_A; None without energies.
     size_of_parts : float
-        sqrt(sum_A |w_A (y_A - Y_A) X_A|^2) + mu |c|: what the gradient would be if its parts were unlike each other.
+        ``sqrt(sum_A |w_A (y_A - Y_A) X_A|^2) + mu |c|``: norm of the gradient if its parts were uncorrelated.
     """
 
     rigidity: Rigidity
@@ -34,9 +34,9 @@ class GaussNewton:
 
 
 def gauss_newton(network: Network, data: TrainingData, n_threads: int) -> GaussNewton:
-    """Rows of all structures, batch by batch, and what follows from them.
+    """Return rigidity and gradient from the rows of all structures.
 
-    Fewer rows than weights are kept, others go through an accumulator.
+    Fewer rows than weights are kept; otherwise they are accumulated.
     """
     data.refuse_no_penalty()
     is_labelled = data.targets is not None
@@ -50,9 +50,9 @@ def gauss_newton(network: Network, data: TrainingData, n_threads: int) -> GaussN
         weights = data.weights[first : first + len(rows)]
         first += len(rows)
         if targets is not None:
-            pulls = torch.from_numpy(weights) * (targets - rows @ c)
-            gradient -= pulls @ rows
-            squares += float((pulls**2 * (rows**2).sum(dim=1)).sum())
+            errors = torch.from_numpy(weights) * (targets - rows @ c)
+            gradient -= errors @ rows
+            squares += float((errors**2 * (rows**2).sum(dim=1)).sum())
             kept_targets.append(targets)
         if keeps_rows:
             kept_rows.append(rows)

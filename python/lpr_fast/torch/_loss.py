@@ -1,4 +1,4 @@
-"""What a network was trained to make small."""
+"""The loss that a network was trained on."""
 
 from __future__ import annotations
 
@@ -16,29 +16,34 @@ Reduction = Literal["sum", "mean"]
 
 @dataclass(frozen=True, kw_only=True)
 class SquaredLoss:
-    r"""A loss of squared residuals, as the user's training had it.
+    r"""A loss of squared residuals, as in the training of the network.
 
     .. math::
         f \sum_A w_A (y_A - Y_A)^2 + \lambda |c|^2 + \tfrac{1}{2} \delta |c|^2
 
     with Y_A the sum of the network's local predictions, c its weights that are not frozen, and, for
-    ``reduction="mean"``, a mean over the structures in place of the sum. Divided by what stands before the squares it
-    is ``sum_A w_A (y_A - Y_A)^2 + mu |c|^2``, the loss that a `Rigidity` speaks of.
+    ``reduction="mean"``, a mean over the structures in place of the sum. Divided by the factor of the squares it is
+    ``sum_A w_A (y_A - Y_A)^2 + mu |c|^2``, the loss of a `Rigidity`.
 
     Attributes
     ----------
     residuals : {"total", "per_atom"}
-        Whether residuals are those of totals, or of totals divided by the number of atoms.
+        Residuals of totals, or of totals divided by the number of atoms.
     reduction : {"sum", "mean"}
-        Over the structures. A sum over mini-batches of n of N structures, with the whole L2 term in every step, counts
-        that term N / n times: give ``factor = n / N``. A mean over mini-batches is a mean over all.
+        Sum or mean over the structures. A sum over mini-batches of n of N structures, with the whole L2 term in every
+        step, counts that term N / n times: give ``factor = n / N``. A mean over mini-batches is a mean over all.
     factor : float
         f > 0: 1/2 for half the squares.
     penalty : float
-        lambda >= 0 of an L2 term that is written as ``lambda |c|^2``.
+        lambda >= 0 of an L2 term ``lambda |c|^2``.
     weight_decay : float
-        delta >= 0 of ``torch.optim``: an optimiser that adds delta c to the gradient (not that of AdamW, which belongs
+        delta >= 0 of ``torch.optim``: the optimiser adds delta c to the gradient (not that of AdamW, which corresponds
         to no loss).
+
+    Raises
+    ------
+    InvalidInputError
+        For unknown options, and for numbers out of range.
     """
 
     residuals: Loss = "total"
@@ -48,7 +53,7 @@ class SquaredLoss:
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse what is no such loss."""
+        """Check the options."""
         checked_loss(self.residuals)
         if self.reduction not in ("sum", "mean"):
             raise InvalidInputError(f"reduction is {self.reduction!r}; it must be 'sum' or 'mean'.")
@@ -59,6 +64,16 @@ class SquaredLoss:
                 raise InvalidInputError(f"{name} is {getattr(self, name)}; it must be finite and not negative.")
 
     def regularizer(self, n_structures: int) -> float:
-        """Mu of the same loss with a plain sum of squares."""
+        """Return mu of the same loss, divided by the factor of the squares.
+
+        Parameters
+        ----------
+        n_structures : int
+            N, the number of training structures.
+
+        Returns
+        -------
+        float
+        """
         before_squares = self.factor / (n_structures if self.reduction == "mean" else 1)
         return (self.penalty + 0.5 * self.weight_decay) / before_squares

@@ -1,4 +1,4 @@
-"""A user's modules as one function of features and weights, in float64."""
+"""The modules of a network as a single function of features and weights, in float64."""
 
 from __future__ import annotations
 
@@ -13,29 +13,30 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from .._arrays import Array
 from .._errors import InvalidInputError
+from .._words import counted
 from ._atoms import Atoms
 
-#: What predicts: a module for all atoms, or one for each species.
+#: A module for all atoms, or one for each species.
 Modules: TypeAlias = torch.nn.Module | Mapping[int, torch.nn.Module]
 
-#: A module and what it is called with -> a part of its predictions, (n,) or (n, 1).
+#: Maps a module and its arguments to a component of its predictions, (n,) or (n, 1).
 Component: TypeAlias = Callable[..., Tensor]
 
-# What a module for atoms of all species is called.
+# Name of a module for atoms of all species.
 _ALL = "all"
 
 # Entries of the rows of a batch: 16 MB.
 _BATCH = 2**21
 
-# Atoms whose predictions are compared, alone and together.
+# Number of atoms whose predictions alone and together are compared.
 _COMPARED = 8
 
-# What rounding may make of the order of sums.
+# Largest relative difference by rounding in sums of another order.
 _ROUNDING = 1e-9
 
 
 class _PerAtom(torch.nn.Module):
-    """The modules side by side: (n, D) features of atoms of one kind -> (n,) predictions."""
+    """All modules: features of atoms of one species, (n, D) -> predictions, (n,)."""
 
     def __init__(self, modules: Modules) -> None:
         super().__init__()
@@ -45,7 +46,7 @@ class _PerAtom(torch.nn.Module):
         self.component: Component | None = None
 
     def forward(self, key: str, features: Tensor, species: Tensor | None) -> Tensor:
-        """What the module of a key, or a component of it, predicts, as it is."""
+        """Return the predictions of the module of a key, or of a component of it."""
         module = self.of_species[key]
         given = (features,) if species is None else (features, species)
         predicted: Tensor = module(*given) if self.component is None else self.component(module, *given)
@@ -53,20 +54,20 @@ class _PerAtom(torch.nn.Module):
 
 
 class Network:
-    """A copy of the user's modules: in float64, on the processor, in evaluation mode. What is frozen is no weight.
+    """A copy of the user's modules: in float64, on the CPU, in evaluation mode.
 
     The weights are one vector of size M: the parameters that require gradients, in the order of
-    ``named_parameters()``, species by species in ascending order.
+    ``named_parameters()``, for species in ascending order. Frozen parameters are not weights.
     """
 
     def __init__(self, modules: Modules) -> None:
         if torch.is_inference_mode_enabled():
-            raise InvalidInputError("torch.inference_mode is on, and there are no gradients in it; leave it first.")
+            raise InvalidInputError("torch.inference_mode is on, which has no gradients; leave it first.")
         try:
             self._module = copy.deepcopy(_PerAtom(_checked(modules))).to("cpu", torch.float64).eval()
         except RuntimeError as error:
             raise InvalidInputError(
-                f"the module cannot be copied ({_first_line(error)}); give one that can."
+                f"the module cannot be copied ({_first_line(error)}); give one that copy.deepcopy can copy."
             ) from error
         self._is_mapping = isinstance(modules, Mapping)
         self._trained = _trained(self._module)
@@ -80,16 +81,16 @@ class Network:
 
     @property
     def weights(self) -> Tensor:
-        """c, as a vector of its own: (M,)."""
+        """A copy of the weights c: (M,)."""
         return parameters_to_vector(self._trained.values()).detach().clone()
 
     def named(self, weights: Tensor) -> dict[str, Tensor]:
-        """A vector of weights, cut into parameters."""
+        """Return a vector of weights as parameters by name."""
         parts = torch.split(weights, [p.numel() for p in self._trained.values()])
         return {name: part.view_as(p) for (name, p), part in zip(self._trained.items(), parts, strict=True)}
 
     def with_weights(self, weights: Tensor) -> Network:
-        """The network with other weights."""
+        """Return the network with other weights."""
         other = copy.copy(self)
         other._module = copy.deepcopy(self._module)
         other._trained = _trained(other._module)
@@ -97,30 +98,30 @@ class Network:
         return other
 
     def with_component(self, component: Component) -> Network:
-        """The network with predictions that are a component of its own."""
+        """Return the network with a component of its predictions."""
         other = self.with_weights(self.weights)
         other._module.component = component
         return other
 
     @property
     def species(self) -> frozenset[int] | None:
-        """Species that have modules; None where one module is for all."""
+        """Species with a module; None if one module is for all species."""
         return frozenset(map(int, self._module.of_species)) if self._is_mapping else None
 
     @property
     def modules(self) -> Modules:
-        """The copies, as the user's modules came."""
+        """The copies, as a single module or as a dictionary like the user's."""
         if self._is_mapping:
             return {int(key): module for key, module in self._module.of_species.items()}
         return self._module.of_species[_ALL]
 
     def predict(self, atoms: Atoms) -> Array:
-        """Local predictions: (n,)."""
+        """Return local predictions: (n,)."""
         with torch.no_grad():
             return self.local(atoms).numpy()
 
     def local(self, atoms: Atoms, weights: dict[str, Tensor] | None = None) -> Tensor:
-        """Local predictions that gradients can be taken of, with the network's weights or others: (n,)."""
+        """Return differentiable local predictions, with the network's weights or others: (n,)."""
         if not len(atoms):
             return torch.zeros(0, dtype=torch.float64)
         if not self._is_mapping:
@@ -137,22 +138,22 @@ class Network:
         except Exception as error:
             raise InvalidInputError(
                 f"the module fails for features of shape {tuple(features.shape)} in float64 ({_first_line(error)}); it "
-                "is called with features (n, D), and with species (n,) too if these are given for one module."
+                "must accept features (n, D), and also species (n,) if these are given for a single module."
             ) from error
         return _as_column(predicted, len(features))
 
     def _functional(self, weights: dict[str, Tensor], given: tuple[object, ...]) -> Tensor:
-        """The module with other weights, each in all places that share it: torch leaves modules of two names broken."""
+        """Call the module with other weights; shared parameters are replaced in all places, which torch does not do."""
         names = {id(p): name for name, p in self._trained.items()}
         everywhere = {place: weights[names[id(p)]] for place, p in _places(self._module) if id(p) in names}
         predicted: Tensor = functional_call(self._module, everywhere, given, tie_weights=False)
         return predicted
 
     def atom_rows(self, atoms: Atoms) -> Iterator[Tensor]:
-        """Rows phi_i = d y_i / dc of all atoms, batch by batch: (n, M) each."""
+        """Yield batches of rows phi_i = d y_i / dc of all atoms: (n, M) each."""
         step = max(1, _BATCH // self.size)
         for first in range(0, len(atoms), step):
-            part = atoms.taken(slice(first, first + step))
+            part = atoms.select(slice(first, first + step))
             if not self._is_mapping:
                 yield self._rows(_ALL, part.features, part.species)
                 continue
@@ -173,15 +174,15 @@ class Network:
             blocks = of_each(weights, features, species)
         except Exception as error:
             raise InvalidInputError(
-                f"torch.func cannot differentiate the module atom by atom ({_first_line(error)}); give one without "
-                "branches that depend on values and without changes in place."
+                f"torch.func cannot differentiate the module for each atom ({_first_line(error)}); give one without "
+                "branches that depend on values and without in-place operations."
             ) from error
         return torch.cat([blocks[name].flatten(start_dim=1) for name in self._trained], dim=1)
 
     def structure_rows(self, structures: list[Atoms]) -> Iterator[Tensor]:
-        """Rows X_A = sum of phi over the atoms of each structure, batch by batch: (n, M) each.
+        """Yield batches of structure rows X_A, the sums of phi over the atoms: (n, M) each.
 
-        One gradient of a total for each structure, so that no row depends on what stands beside it.
+        Each row is the gradient of one total, so that it does not depend on other structures.
         """
         step = max(1, _BATCH // self.size)
         weights = tuple(self._trained.values())
@@ -195,31 +196,30 @@ class Network:
             yield torch.stack(rows)
 
     def totals(self, structures: list[Atoms]) -> Tensor:
-        """Y_A, the sum of the local predictions of each structure: (N,)."""
+        """Return Y_A, the sums of the local predictions of each structure: (N,)."""
         with torch.no_grad():
             return torch.stack([self.local(structure).sum() for structure in structures])
 
     def refuse_dependent(self, atoms: Atoms) -> None:
-        """Throw where the prediction of an atom depends on the atoms beside it, or on chance."""
-        some = atoms.taken(slice(0, _COMPARED))
+        """Raise if the prediction of an atom depends on other atoms, or is random."""
+        some = atoms.select(slice(0, _COMPARED))
         together = self.predict(some)
-        alone = [float(self.predict(some.taken(slice(i, i + 1)))[0]) for i in range(len(some))]
+        alone = [float(self.predict(some.select(slice(i, i + 1)))[0]) for i in range(len(some))]
         largest = abs(together).max(initial=0.0)
         if not all(abs(a - b) <= _ROUNDING * largest for a, b in zip(alone, together, strict=True)):
             raise InvalidInputError(
-                "the module predicts something else for an atom alone than for the same atom among others; give a "
-                "module whose prediction of an atom depends on nothing but its features (no statistics of the batch, "
-                "no chance)."
+                "the module gives different predictions for an atom alone and among others; give a module whose "
+                "prediction of an atom depends on its features alone (no batch statistics, no randomness)."
             )
 
 
 def _trained(module: torch.nn.Module) -> dict[str, Tensor]:
-    """Parameters that are no constants, each once."""
+    """Return the parameters that require gradients, each once."""
     return {name: p for name, p in module.named_parameters() if p.requires_grad}
 
 
 def _places(module: torch.nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """All places of parameters: those of a module once, however many names it has."""
+    """Yield all names of parameters, those of a shared module once."""
     for prefix, each in module.named_modules():
         yield from each.named_parameters(prefix, recurse=False, remove_duplicate=False)
 
@@ -230,23 +230,24 @@ def _checked(modules: Modules) -> Modules:
     is_mapping = isinstance(modules, Mapping) and modules
     if not is_mapping or not all(isinstance(module, torch.nn.Module) for module in modules.values()):
         raise InvalidInputError(
-            "the module is neither a torch.nn.Module nor a dictionary of them, one for each species; give one of these."
+            f"the module is a {type(modules).__name__}; give a torch.nn.Module, or a dictionary with one for each "
+            "species."
         )
     if not all(isinstance(s, int) for s in modules):
-        raise InvalidInputError("the species of the modules are no integers; give a dictionary such as {14: module}.")
+        raise InvalidInputError("the species of the modules are not integers; give a dictionary such as {14: module}.")
     return dict(sorted(modules.items()))
 
 
 def _as_column(predicted: object, count: int) -> Tensor:
-    """A number for each atom, from (n,) or (n, 1)."""
+    """Return predictions as (n,), from (n,) or (n, 1)."""
     if not isinstance(predicted, Tensor) or predicted.dtype != torch.float64:
         raise InvalidInputError(
-            "the module gives something else than a tensor of float64 though its parameters are float64; give one that "
-            "fixes no dtype."
+            "the module does not return a float64 tensor although its parameters are float64; give one without a fixed "
+            "dtype."
         )
     if predicted.shape not in ((count,), (count, 1)):
         raise InvalidInputError(
-            f"the module gives an output of shape {tuple(predicted.shape)} for {count} atoms; it must be ({count},) or "
+            f"the module returns shape {tuple(predicted.shape)} for {counted(count, 'atom')}; it must be ({count},) or "
             f"({count}, 1), a prediction for each."
         )
     return predicted.reshape(count)

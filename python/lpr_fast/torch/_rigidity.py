@@ -25,16 +25,16 @@ WhichHessian = Literal["gauss-newton", "exact"]
 
 @dataclass(frozen=True, eq=False)
 class NetworkRigidity:
-    """Rigidities of a network's local predictions, from the features of atoms. `network_rigidity` makes one.
+    """Rigidities of the local predictions of a network, from the features of atoms. Build one by `network_rigidity`.
 
-    Atoms go through in batches, so that memory does not grow with their number.
+    Atoms are scored in batches, so that memory does not grow with their number.
 
     Attributes
     ----------
     rigidity : Rigidity
-        That of the Hessian: for `covariance`, `holding` and all else that takes rows of phi.
+        The rigidity of the Hessian, for `Rigidity.covariance` and everything else that takes rows of phi.
     convergence : Convergence or None
-        How far the network is from a minimum of its loss; None without energies.
+        Distance of the network from a minimum of its loss; None without energies.
     """
 
     rigidity: Rigidity
@@ -47,7 +47,24 @@ class NetworkRigidity:
         return self._network.size
 
     def phi(self, X: ArrayLike, *, species: ArrayLike | None = None) -> Iterator[Array]:
-        """Rows of the Jacobian, d y_i / dc, batch by batch: (n, M) each, atoms in order."""
+        """Yield batches of rows of the Jacobian, phi_i = d y_i / dc, (n, M) each, in the order of the atoms.
+
+        Parameters
+        ----------
+        X : array_like, shape (n_atoms, D)
+            Features of atoms.
+        species : array_like of int, shape (n_atoms,), optional
+            Species of the atoms, as for `network_rigidity`.
+
+        Yields
+        ------
+        numpy.ndarray, shape (n, M)
+
+        Raises
+        ------
+        InvalidInputError
+            For features and species that cannot be used.
+        """
         atoms = checked_atoms(X, species, self._network.species)
         return (rows.numpy() for rows in self._network.atom_rows(atoms))
 
@@ -55,41 +72,41 @@ class NetworkRigidity:
         return np.concatenate([np.zeros(0), *(score(rows) for rows in self.phi(X, species=species))])
 
     def lpr(self, X: ArrayLike, *, species: ArrayLike | None = None, n_threads: int = 0) -> Array:
-        """Local prediction rigidity of atoms from their features, (n, D) -> (n,): see `Rigidity.lpr`."""
+        """Return the local prediction rigidity of atoms from their features, (n, D) -> (n,): see `Rigidity.lpr`."""
         return self._scored(lambda rows: self.rigidity.lpr(rows, n_threads=n_threads), X, species)
 
     def lpr_held(self, X: ArrayLike, *, species: ArrayLike | None = None, n_threads: int = 0) -> Array:
-        """The same while the rows that `holding` was given are held fixed: see `Rigidity.lpr_held`."""
+        """Return the same with the held rows of `holding` fixed: see `Rigidity.lpr_held`."""
         return self._scored(lambda rows: self.rigidity.lpr_held(rows, n_threads=n_threads), X, species)
 
     def variance(
         self, X: ArrayLike, *, species: ArrayLike | None = None, scale: float | None = None, n_threads: int = 0
     ) -> Array:
-        """Variance scale / LPR of atoms from their features, (n, D) -> (n,): see `Rigidity.variance`."""
+        """Return the variance scale / LPR of atoms from their features, (n, D) -> (n,): see `Rigidity.variance`."""
         return self._scored(lambda rows: self.rigidity.variance(rows, scale=scale, n_threads=n_threads), X, species)
 
     def holding(self, rows: ArrayLike) -> NetworkRigidity:
-        """The same with rows of `phi`, or sums of them, held fixed in `lpr_held`: see `Rigidity.holding`."""
+        """Return the same with rows of `phi`, or sums of them, held fixed in `lpr_held`: see `Rigidity.holding`."""
         return replace(self, rigidity=self.rigidity.holding(rows))
 
     def component(self, contribution: Component) -> NetworkRigidity:
-        """The same for a component of the local predictions, such as a body order or a range of distances.
+        """Return the same for a component of the local predictions, such as a body order or a range of distances.
 
         Parameters
         ----------
         contribution : callable
-            Called with the module, then with what the module is called with; returns its share of the predictions, (n,)
-            or (n, 1). It has to compute that with the module's parameters, for the rows are its derivatives.
+            Called with the module and the arguments of the module; returns the component of the predictions, (n,) or
+            (n, 1). It must use the parameters of the module, because the rows are its derivatives.
 
         Returns
         -------
         NetworkRigidity
-            With the same Hessian, that of the whole. Predictions of components add up, their rigidities do not.
+            With the Hessian of the whole network. Predictions of components add up, their rigidities do not.
         """
         return replace(self, _network=self._network.with_component(contribution))
 
     def predict(self, X: ArrayLike, *, species: ArrayLike | None = None) -> Array:
-        """Local predictions of atoms from their features, in float64: (n, D) -> (n,)."""
+        """Return the local predictions of atoms from their features, in float64: (n, D) -> (n,)."""
         return self._network.predict(checked_atoms(X, species, self._network.species))
 
 
@@ -106,40 +123,40 @@ def network_rigidity(
     further_steps: int = 3,
     n_threads: int = 0,
 ) -> NetworkRigidity:
-    r"""Rigidity of the local predictions of a network that was trained on sums over structures.
+    r"""Return the rigidity of the local predictions of a network that was trained on sums over structures.
 
     .. math::
         H = \sum_A w_A X_A X_A^T + \mu I, \qquad X_A = \sum_{i \in A} \frac{\partial y_i}{\partial c}
 
-    The second derivatives of the network, times the residuals, are left out as in the paper, or kept. All is computed
-    from a copy in float64, in evaluation mode; what is frozen (``requires_grad=False``) counts as no weight.
+    The second derivatives of the network, times the residuals, are neglected as in the paper, or included. A copy in
+    float64, in evaluation mode, is used. Frozen parameters (``requires_grad=False``) are not weights.
 
     Parameters
     ----------
     module : torch.nn.Module, or dict of int to torch.nn.Module
-        Features (n, D) -> predictions (n,) or (n, 1), each of its own row alone. With `species`, a single module is
-        called with features and species; a dictionary has a module for each species.
+        Maps features (n, D) to predictions (n,) or (n, 1), each from its own row alone. With `species`, a single module
+        is called with features and species; a dictionary has a module for each species.
     X : array_like, shape (n_atoms, D)
         Features of the atoms of all training structures.
     structure : array_like of int, shape (n_atoms,)
         Number of the structure that each atom belongs to.
     energies : array_like, shape (N,), optional
-        Targets of the structures, in ascending order of their numbers, less whatever the module does not predict. They
-        enter the exact Hessian and the check of convergence; the Hessian of Gauss and Newton does without them.
+        Targets of the structures, in ascending order of their numbers, minus everything that the module does not
+        predict. The exact Hessian and the check of convergence need them; the Gauss-Newton Hessian does not.
     loss : SquaredLoss
-        What the network was trained on.
+        The loss that the network was trained on.
     species : array_like of int, shape (n_atoms,), optional
         Species of the atoms.
     weights : array_like, shape (N,), optional
         Weight of each structure's squared residual; 1 by default.
     hessian : {"gauss-newton", "exact"}
-        Whether second derivatives are left out. With them it takes M times the work of a gradient, and is positive
-        definite only near a minimum.
+        Whether second derivatives are neglected or included. The exact Hessian needs M times the work of a gradient,
+        and is positive definite only near a minimum.
     further_steps : int
-        Steps of Gauss and Newton by which convergence is checked where there are energies, each as much work as the
-        rigidity itself. An `LprWarning` says what is not converged.
+        Number of Gauss-Newton steps for the check of convergence, if there are energies; each needs as much work as the
+        rigidity itself. An `LprWarning` is issued for a network that is not converged.
     n_threads : int
-        See `Rigidity`; threads of torch are its own.
+        See `Rigidity`; torch has its own number of threads.
 
     Returns
     -------
@@ -148,9 +165,9 @@ def network_rigidity(
     Raises
     ------
     InvalidInputError
-        For modules and arrays that cannot be used, and a loss without an L2 term.
+        For modules and arrays that cannot be used, and for a loss without an L2 term.
     NotPositiveDefiniteError
-        If the exact Hessian is not positive definite, naming its smallest eigenvalue.
+        If the exact Hessian is not positive definite; the message names its smallest eigenvalue.
     """
     if hessian not in ("gauss-newton", "exact"):
         raise InvalidInputError(f"hessian is {hessian!r}; it must be 'gauss-newton' or 'exact'.")
@@ -171,14 +188,14 @@ def network_rigidity(
 def jacobian_rows(
     module: Modules, X: ArrayLike, structure: ArrayLike | None = None, *, species: ArrayLike | None = None
 ) -> Iterator[Array]:
-    """Rows of a network's Jacobian, for an accumulator or for a rigidity of your own.
+    """Yield rows of the Jacobian of a network, for instance for a `HessianAccumulator`.
 
     Parameters
     ----------
     module, X, species
         As for `network_rigidity`.
     structure : array_like of int, shape (n_atoms,), optional
-        With it, rows are summed over the atoms of each structure, in ascending order of the numbers.
+        If given, rows are summed over the atoms of each structure, in ascending order of the numbers.
 
     Yields
     ------

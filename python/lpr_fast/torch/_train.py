@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .._arrays import as_count, as_number
 from .._errors import InvalidInputError, LprWarning
+from .._words import counted
 from ._loss import SquaredLoss
 from ._network import Modules, Network
 from ._training_data import TrainingData, training_data
@@ -18,7 +19,7 @@ from ._training_data import TrainingData, training_data
 # The first damping, relative to the largest curvature.
 _FIRST_DAMPING = 1e-3
 
-# What rounding leaves of a loss tells no smaller gains.
+# Smaller gains, relative to the loss, are rounding.
 _NOTHING = 1e-15
 
 
@@ -34,30 +35,30 @@ def train(
     tolerance: float = 1e-6,
     max_steps: int = 500,
 ) -> Modules:
-    """Train a small network until nothing is left to gain, by Levenberg's and Marquardt's method.
+    """Train a small network to a minimum of its loss by the Levenberg-Marquardt method.
 
-    For networks whose rows, (N, M) for N structures and M weights, fit in memory. Where a training has stopped makes a
-    large difference to rigidities; this one stops at a minimum.
+    The rows of the network, (N, M) for N structures and M weights, must fit in memory. Rigidities depend strongly on
+    where a training stops; this one stops at a minimum.
 
     Parameters
     ----------
     module, X, structure, energies, loss, species, weights
-        As for `network_rigidity`; the L2 term of the loss must be there.
+        As for `network_rigidity`; the loss must have an L2 term.
     tolerance : float
-        Share of the loss that is still to be gained (`Convergence.gain`) at which the training ends.
+        The training ends when `Convergence.gain` is at most this.
     max_steps : int
-        Steps after which it ends all the same, with an `LprWarning`; it also does where no step lowers the loss, as at
-        the kinks of ``ReLU``.
+        Largest number of steps. The training ends with an `LprWarning` then, and if no step lowers the loss, as at the
+        kinks of ``ReLU``.
 
     Returns
     -------
     torch.nn.Module, or dict of them
-        A trained copy in float64; the module given stays as it is.
+        A trained copy in float64; the given module does not change.
 
     Raises
     ------
     InvalidInputError
-        As `network_rigidity`, and for a loss that is not finite.
+        As for `network_rigidity`, and for a loss that is not finite.
     """
     smallest, most = as_number("tolerance", tolerance), as_count("max_steps", max_steps)
     network = Network(module)
@@ -71,7 +72,7 @@ def train(
     linear = _Linear(network, data)
     while linear.gain > max(smallest, _NOTHING) * value:
         if n_steps >= most:
-            _warn(f"ended after {most} steps", linear.gain / value, "more steps, or ")
+            _warn(f"ended after {counted(most, 'step')}", linear.gain / value, "more steps, or ")
             break
         n_steps += 1
         damping = damping or _FIRST_DAMPING * linear.largest_curvature
@@ -93,14 +94,14 @@ def train(
 
 def _warn(how: str, gain: float, other: str) -> None:
     warnings.warn(
-        f"the training {how} with {gain:.2g} of the loss still to be gained; give {other}a larger penalty.",
+        f"the training {how}, but could still lower the loss by a share of {gain:.2g}; give {other}a larger penalty.",
         LprWarning,
         stacklevel=3,
     )
 
 
 class _Linear:
-    """The linear model of a network: b - A step, with rows and residuals times the root of their weights."""
+    """The linear model of a network, b - A step, with rows and residuals times the roots of the weights."""
 
     def __init__(self, network: Network, data: TrainingData) -> None:
         roots = torch.from_numpy(data.weights).sqrt()
@@ -113,22 +114,22 @@ class _Linear:
 
     @property
     def largest_curvature(self) -> float:
-        """Of the products, from above."""
+        """Upper bound of the largest eigenvalue of the products of rows."""
         return float(torch.linalg.matrix_norm(self._products))
 
     @property
     def gain(self) -> float:
-        """By how much the loss of the linear model is above its lowest."""
+        """Difference of the loss of the linear model from its minimum."""
         return self.promised(self.step(0.0), 0.0)
 
     def step(self, damping: float) -> Tensor:
-        """What minimises |b - A step|^2 + mu |c + step|^2 + damping |step|^2, in the smaller of both spaces."""
+        """Return the minimum of |b - A step|^2 + mu |c + step|^2 + damping |step|^2."""
         nu = self._mu + damping
         unit = torch.eye(len(self._products), dtype=torch.float64)
         factor, failed_at = torch.linalg.cholesky_ex(self._products + nu * unit)
         if failed_at:
             raise InvalidInputError(
-                f"the L2 term of the loss, mu = {self._mu:.3g}, is lost in rounding beside its squares; give a larger "
+                f"the L2 term of the loss, mu = {self._mu:.3g}, is below the rounding of the squares; give a larger "
                 "penalty."
             )
         if not self._is_wide:
@@ -138,5 +139,5 @@ class _Linear:
         return torch.cholesky_solve(targets[:, None], factor)[:, 0] @ self._rows - share * self._c
 
     def promised(self, step: Tensor, damping: float) -> float:
-        """By how much the loss of the linear model falls."""
+        """Return by how much a step lowers the loss of the linear model."""
         return float(damping * (step @ step) - self._gradient @ step)

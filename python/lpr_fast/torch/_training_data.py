@@ -1,4 +1,4 @@
-"""What a network is trained on, in the form that a Rigidity speaks of."""
+"""Training data of a network, with the loss in the form of a `Rigidity`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .._arrays import Array, as_vector
 from .._errors import InvalidInputError
+from .._words import counted
 from ..models._structures import checked_weights
 from ._atoms import Atoms, checked_atoms, structures_of
 from ._loss import SquaredLoss
@@ -19,16 +20,16 @@ from ._network import Network
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Structures, and the loss sum_A w_A (y_A - Y_A)^2 + mu |c|^2.
+    """Structures, and the loss ``sum_A w_A (y_A - Y_A)^2 + mu |c|^2``.
 
     Attributes
     ----------
     atoms : Atoms
-        All of them, as they came.
+        All atoms, in the given order.
     structures : list of Atoms
-        Those of each structure.
+        The atoms of each structure.
     weights : numpy.ndarray, shape (N,)
-        w_A, with what the loss does to residuals.
+        w_A, including the weight of the loss.
     regularizer : float
         mu.
     targets : torch.Tensor, shape (N,), or None
@@ -42,25 +43,25 @@ class TrainingData:
     targets: Tensor | None
 
     def refuse_no_penalty(self) -> None:
-        """Throw for a loss without an L2 term."""
+        """Raise for a loss without an L2 term."""
         if self.regularizer == 0.0:
             raise InvalidInputError(
-                "the loss has no L2 term, without which weights that the data do not see have no rigidity; give "
-                "penalty= or weight_decay= as the training had it, or a small one."
+                "the loss has no L2 term, which weights that the data do not determine need; give penalty= or "
+                "weight_decay= of the training, or a small one."
             )
 
     def residuals(self, network: Network) -> Tensor:
-        """y_A - Y_A."""
+        """Return the residuals y_A - Y_A."""
         assert self.targets is not None
         return self.targets - network.totals(self.structures)
 
     def loss_of(self, network: Network) -> float:
-        """What a training makes small."""
+        """Return the loss."""
         weights, c = torch.from_numpy(self.weights), network.weights
         return float((weights * self.residuals(network) ** 2).sum() + self.regularizer * (c * c).sum())
 
     def linearised(self, network: Network) -> Iterator[tuple[Tensor, Tensor | None]]:
-        """Rows, and the targets of the linear model that the network is near its weights: y_A - Y_A + X_A . c."""
+        """Yield rows, and targets of the linear model of the network near its weights, y_A - Y_A + X_A . c."""
         c, first = network.weights, 0
         residuals = None if self.targets is None else self.residuals(network)
         for rows in network.structure_rows(self.structures):
@@ -79,9 +80,11 @@ def training_data(
     weights: ArrayLike | None,
     loss: SquaredLoss,
 ) -> TrainingData:
-    """Arguments of a caller, checked."""
+    """Check the arguments of a caller."""
     if not isinstance(loss, SquaredLoss):
-        raise InvalidInputError("loss is no SquaredLoss; give lpr_fast.torch.SquaredLoss(...) as the training had it.")
+        raise InvalidInputError(
+            f"loss is a {type(loss).__name__}; give lpr_fast.torch.SquaredLoss(...) as in the training."
+        )
     atoms = checked_atoms(X, species, network.species)
     structures = structures_of(atoms, structure)
     network.refuse_dependent(atoms)
@@ -91,6 +94,7 @@ def training_data(
     targets = None if energies is None else torch.tensor(as_vector("energies", energies))
     if targets is not None and (len(targets) != len(structures) or not bool(torch.isfinite(targets).all())):
         raise InvalidInputError(
-            f"energies holds {len(targets)} numbers for {len(structures)} structures; give one for each, all finite."
+            f"energies has {counted(len(targets), 'number')} for {counted(len(structures), 'structure')}; give a "
+            "finite one for each."
         )
     return TrainingData(atoms, structures, of_loss, loss.regularizer(len(structures)), targets)

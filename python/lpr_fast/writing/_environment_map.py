@@ -15,8 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from .._arrays import Array, as_count, as_number, as_vector
 from .._errors import InvalidInputError
 from .._files import refuse_output, write_whole
+from ..atoms._frames import as_list
 from ..atoms._pipeline import Scores, whole_frames
-from ..atoms._similarity import Prototypes, listed
+from ..atoms._similarity import Prototypes
 from ..descriptors._elements import symbol
 from ..models._active_set import as_seed
 from ..models._columns import COLUMNS, columns_of
@@ -172,7 +173,7 @@ def environment_map(
     count, n_wanted = as_count("n_threads", n_threads), as_count("n_environments", n_environments)
     if n_wanted < 1:
         raise InvalidInputError(f"n_environments is {n_wanted}; ask for at least one.")
-    given = listed(prototypes)
+    given = as_list(prototypes)
     compared = Prototypes(model.pipeline, given, model.kernel_power, count) if given else None
     reach = None if radius is None else as_number("radius", radius)
     chosen = _Chosen(model, n_wanted, as_seed(seed), reach, colour)
@@ -209,7 +210,7 @@ class _Chosen:
         for batch, scores in whole_frames(scored):
             start = 0
             for frame in batch:
-                self._consider(number, frame, scores.taken(slice(start, start + len(frame))), done + start)
+                self._consider(number, frame, scores.select(slice(start, start + len(frame))), done + start)
                 start += len(frame)
                 number += 1
             done += start

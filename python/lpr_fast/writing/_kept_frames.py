@@ -45,7 +45,7 @@ class KeptFrames:
         if self._radius is not None and len(frame) > self._largest_whole:
             for atom, (cluster, of_frame) in zip(atoms, _surroundings(frame, atoms, self._radius), strict=True):
                 if len(cluster) < len(frame):
-                    self.texts[_name(number, atom)] = _text(cluster, number, scores.taken(of_frame), atom)
+                    self.texts[_name(number, atom)] = _text(cluster, number, scores.select(of_frame), atom)
                     in_whole.remove(atom)
         if in_whole:
             self.texts[_name(number)] = _text(frame, number, scores)

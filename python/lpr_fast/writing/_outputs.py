@@ -110,7 +110,7 @@ def about(model: StructureModel, digest: str, *, forces: bool = False) -> About:
         cutoff=model.cutoff,
         species=model.species,
         energy_key=str(model.provenance.get("energy_key") or ""),
-        columns=tuple(columns_of(model.scores_of_nothing(forces=forces))),
+        columns=tuple(columns_of(model.empty_scores(forces=forces))),
         versions=versions(),
         verdict_limits=model.verdict_limits,
         totals=() if model.sum_scoring.prior_variance == 0.0 else tuple(TOTAL_COLUMNS),

@@ -56,7 +56,7 @@ class Sampled(Spooled):
         """Keep environments that are chosen now, and drop those that no longer are."""
         start = 0
         for number, frame in enumerate(frames, start=first):
-            of_frame = scores.taken(slice(start, start + len(frame)))
+            of_frame = scores.select(slice(start, start + len(frame)))
             start += len(frame)
             lpr = of_frame.lpr if of_frame.lpr_held is None else of_frame.lpr_held
             chosen = self._sample.add(number, self._eligible(frame, lpr))

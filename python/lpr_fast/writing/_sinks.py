@@ -159,7 +159,7 @@ class Table(Text):
         lines = io.StringIO()
         writer = csv.writer(lines, lineterminator="\n")
         for number, frame in enumerate(frames, start=first):
-            of_frame = scores.taken(slice(start, start + len(frame)))
+            of_frame = scores.select(slice(start, start + len(frame)))
             start += len(frame)
             line = self._line(number, frame, of_frame)
             writer.writerow([*line, *(real(of_totals[name][number - first]) for name in self._about.totals)])

@@ -59,10 +59,10 @@ class RunSummary(Statistics):
         self.add_atoms(scores, numbers)
         for number in np.unique(numbers).tolist():
             chosen = np.flatnonzero(numbers == number)
-            self.species.setdefault(number, Statistics()).add_atoms(scores.taken(chosen), numbers[chosen])
+            self.species.setdefault(number, Statistics()).add_atoms(scores.select(chosen), numbers[chosen])
         start = 0
         for frame in frames:
-            of_frame = scores.taken(slice(start, start + len(frame)))
+            of_frame = scores.select(slice(start, start + len(frame)))
             start += len(frame)
             if of_frame.verdict is not None and len(of_frame):
                 self.verdicts_along.add(int(of_frame.frame[0]), verdict_counts(of_frame.verdict))

@@ -55,7 +55,7 @@ class ForceModel(SummedModel):
         marks = unknown_species == "nan"
         pieces = self.pipeline.pieces(frames, unknown_species)
         parts = [scoring.of_piece(piece, count, marks=marks) for piece in pieces]
-        return all_force_rigidities([scoring.of_nothing(), *parts])
+        return all_force_rigidities([scoring.empty(), *parts])
 
     def force_scoring(self, *, exact_residual: bool = False) -> ForceScoring:
         """Return the object that scores forces; internal."""

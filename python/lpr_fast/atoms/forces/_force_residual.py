@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ... import _core
 from ..._arrays import Array
-from .._describing import Ready
+from .._describer import Ready
 
 Indices = NDArray[np.int64]
 

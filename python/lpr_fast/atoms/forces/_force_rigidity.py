@@ -13,7 +13,7 @@ from ... import _core
 from ..._arrays import Array
 from ..._errors import InvalidInputError
 from ...models._scores import Columns
-from .._describing import Ready
+from .._describer import Ready
 from .._pieces import Piece
 from .._pipeline import Scores
 from ..rows._gradient_rows import ROWS_TOGETHER, GradientBasis
@@ -107,11 +107,11 @@ class ForceScoring:
         """Return the scores of the atoms of a piece with those of the forces on them."""
         return _with_forces(scores, self.of_piece(piece, n_threads, marks=marks))
 
-    def with_no_forces(self, nothing: Scores) -> Scores:
+    def with_empty_forces(self, nothing: Scores) -> Scores:
         """Return empty scores with the columns of forces."""
-        return _with_forces(nothing, self.of_nothing())
+        return _with_forces(nothing, self.empty())
 
-    def of_nothing(self) -> ForceRigidity:
+    def empty(self) -> ForceRigidity:
         """Return an empty result, with the arrays that the model gives."""
         none = np.zeros((0, 3, 3))
         held = None if self.sums.core.factor.held() is None else none

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from ..._arrays import Array
 from ..._errors import InvalidInputError
 from ...models._conformal import Conformal
-from .._calibrating import as_list, groups_of
+from .._calibrating import groups_of
+from .._frames import as_list
 from ._force_errors import predicted_forces
 from ._force_rigidity import ForceRigidity
 

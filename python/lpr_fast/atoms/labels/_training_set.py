@@ -35,7 +35,7 @@ class TrainingSet:
     source: _frames.Rereadable
 
 
-def looked_through(
+def check_training_set(
     frames: Iterable[Atoms] | _frames.Rereadable,
     ready: _frames.GetReady,
     settings: FitSettings,
@@ -69,7 +69,7 @@ def looked_through(
     return TrainingSet(structures, source)
 
 
-def looked_through_elsewhere(
+def check_pool_structures(
     frames: Iterable[Atoms] | _frames.Rereadable, ready: _frames.GetReady, pool: Pool
 ) -> TrainingSet:
     """Check all frames and add their environments to `pool`; their labels are ignored."""
@@ -82,7 +82,7 @@ def looked_through_elsewhere(
     return TrainingSet(Structures.without_labels(*counts.table()), source)
 
 
-def as_before(structures: Structures, species: tuple[int, ...], *, is_labelled: bool) -> Structures:
+def aligned_structures(structures: Structures, species: tuple[int, ...], *, is_labelled: bool) -> Structures:
     """Return structures with the columns of a fit with these species, and NaN for missing energies.
 
     Raises
@@ -122,7 +122,7 @@ def _counted(
     kept: list[Atoms] = []
     counts = _Counts()
     given = frames.frames() if isinstance(frames, _frames.Rereadable) else frames
-    for frame in _frames.checked(given, ready):
+    for frame in _frames.training_frames(given, ready):
         counts.add(frame.numbers)
         look(frame)
         if pool is not None:
@@ -133,7 +133,9 @@ def _counted(
     return counts, _source(kept if is_kept else frames)
 
 
-def counted_again(source: _frames.Rereadable, species: tuple[int, ...], counts: Indices, start: int) -> Iterator[Atoms]:
+def unchanged_frames(
+    source: _frames.Rereadable, species: tuple[int, ...], counts: Indices, start: int
+) -> Iterator[Atoms]:
     """Yield the frames from number `start` on for which `counts` are given.
 
     Raises
@@ -145,11 +147,11 @@ def counted_again(source: _frames.Rereadable, species: tuple[int, ...], counts: 
     for number, expected in enumerate(counts, start):
         frame = next(frames, None)
         if frame is None or not _has(frame, species, expected):
-            raise changed(number)
+            raise frame_changed(number)
         yield frame
 
 
-def changed(number: int) -> InvalidInputError:
+def frame_changed(number: int) -> InvalidInputError:
     """Return the error for a frame that has changed."""
     return InvalidInputError(
         f"frame {number} has changed since the training set was checked; do not change the frames while a model is "

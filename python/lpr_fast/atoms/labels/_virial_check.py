@@ -13,7 +13,7 @@ from ... import _core
 from ..._arrays import Array
 from ..._errors import InvalidInputError, LprWarning
 from ...models._problem import Problem
-from .._describing import SoapDescribing
+from .._describer import SoapDescriber
 from ..rows._environments import FrameEnvironments
 from ._derivative_labels import derivative_labels, upper_triangle
 
@@ -53,14 +53,14 @@ def warn_of_reversed_virials(problem: Problem, model: _core.Model, *, stacklevel
 
 def _virials(environments: FrameEnvironments, problem: Problem, model: _core.Model) -> Iterator[tuple[Array, float]]:
     """Yield predicted virials and labels, (2, 6), and volumes, all per atom."""
-    describing, settings = environments.describing, problem.settings
-    if not isinstance(describing, SoapDescribing):
+    describer, settings = environments.describer, problem.settings
+    if not isinstance(describer, SoapDescriber):
         return
     scorer = _core.SoapScorer(model)
     for number, frame in enumerate(islice(environments.training.source.frames(), _AMONG)):
         with suppress(InvalidInputError):
             label = derivative_labels(frame, None, settings.virial_key, f"frame {number}").virial
-            structure = describing.ready(frame, f"frame {number}").structure
+            structure = describer.ready(frame, f"frame {number}").structure
             if label is None or structure is None or np.isnan(label).any():
                 continue
             found = scorer.predict(structure, None, settings.n_threads)["virials"][0]

@@ -32,7 +32,7 @@ _SWITCH_FROM = 0.25
 
 
 @dataclass(frozen=True)
-class BiasOf:
+class BiasEnergy:
     """The bias of a structure.
 
     Attributes
@@ -86,7 +86,7 @@ class Bias:
                 "the descriptor of this model is not SOAP, so its rigidities have no gradients; use a model with SOAP "
                 "features (hypers)."
             )
-        columns = model.pipeline.scores_of_nothing()
+        columns = model.pipeline.empty_scores()
         self._quantity: Literal["lpr", "lpr_held"] = "lpr" if columns.lpr_held is None else "lpr_held"
         if columns.residual is None and residual_limit is not None:
             raise InvalidInputError("residual_limit was given, but linear models have no residual; leave it out.")
@@ -97,7 +97,7 @@ class Bias:
         self._references = {s: model.training_quantile(self._quantity, share, s) for s in model.species}
         self._limits = None if columns.residual is None else _residual_limits(model, residual_limit)
 
-    def of(self, frame: Atoms) -> BiasOf:
+    def of(self, frame: Atoms) -> BiasEnergy:
         """Return energy, forces and virial of the bias for a frame."""
         scores = self._model.score(frame, n_threads=self._n_threads)
         numbers = frame.numbers.tolist()
@@ -112,7 +112,7 @@ class Bias:
         if residual is not None:
             found.append(self._gradient(frame, "residual", of_unlikeness, residual))
         forces, virial = (self._strength * sum(parts) for parts in zip(*found, strict=True))
-        return BiasOf(self._strength * energy, np.asarray(forces), np.asarray(virial))
+        return BiasEnergy(self._strength * energy, np.asarray(forces), np.asarray(virial))
 
     def _gradient(self, frame: Atoms, quantity: Quantity, slopes: Array, values: Array) -> tuple[Array, Array]:
         """Return forces and virial from the slopes of the energy with respect to the logarithms of a quantity."""

@@ -15,8 +15,8 @@ from ...models._posterior import Posterior, with_ensemble
 from .._described_model import DescribedModel
 from .._frames import threads_for
 from .._pieces import Piece
-from ._predictions import OfFrame, Predicting, Prediction, prediction_of
-from ._rigidity_gradient import Quantity, RigidityGradient, of_atoms, of_total, wanted
+from ._predictions import FramePrediction, FramePredictor, Prediction, prediction_of
+from ._rigidity_gradient import Quantity, RigidityGradient, gradient_request, of_atoms, of_total
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -61,7 +61,7 @@ class PredictingModel(DescribedModel):
             found = [part for piece in pieces for part in self._energies(piece, count, members=members)]
         else:
             assert self.baseline is not None
-            predicting = Predicting(scorer, weights, self.baseline)
+            predicting = FramePredictor(scorer, weights, self.baseline)
             batches = (piece.batch for piece in pieces if piece.is_last)
             found = [part for batch in batches for part in predicting.of(batch, count, forces=forces)]
         return prediction_of(found, len(weights), forces=forces and scorer is not None)
@@ -151,7 +151,7 @@ class PredictingModel(DescribedModel):
         count = threads_for(len(structure), count)
         is_held = self._model.factor.held() is not None
         options = {"atom": atom, "coefficients": coefficients, "power": power, "total": total}
-        of = wanted(quantity, len(structure), self._facts, is_held=is_held, **options)
+        of = gradient_request(quantity, len(structure), self._facts, is_held=is_held, **options)
         if not of.is_total:
             return of_atoms(scorer, structure, of, count)
         phi = self.phi([frame], n_threads=count)
@@ -174,10 +174,10 @@ class PredictingModel(DescribedModel):
             )
         return np.vstack([own, of_members])
 
-    def _energies(self, piece: Piece, n_threads: int, *, members: bool) -> list[OfFrame]:
+    def _energies(self, piece: Piece, n_threads: int, *, members: bool) -> list[FramePrediction]:
         """Return local energies of whole frames, for a descriptor that is not the core's."""
         found = self.pipeline.found(piece, "error", n_threads, members=members)
         local = found["local_energy"][:, None]
         together = np.hstack([local, found["member_energies"]]) if members else local
         ends = np.cumsum([len(ready) for ready in piece.batch])[:-1]
-        return [OfFrame(part) for part in np.split(together, ends)]
+        return [FramePrediction(part) for part in np.split(together, ends)]

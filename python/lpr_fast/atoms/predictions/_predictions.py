@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ... import _core
 from ..._arrays import Array
 from ..._cpu import resolve_n_threads
-from .._describing import Ready
+from .._describer import Ready
 from .._frames import threads_for
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class OfFrame:
+class FramePrediction:
     """Predictions for one frame by K vectors of weights.
 
     Attributes
@@ -112,7 +112,7 @@ class OfFrame:
 
 
 @dataclass(frozen=True)
-class Predicting:
+class FramePredictor:
     """Predictor for SOAP, the descriptor of the core.
 
     Attributes
@@ -129,7 +129,7 @@ class Predicting:
     weights: Array
     baseline: dict[int, float]
 
-    def of(self, batch: Sequence[Ready], n_threads: int, *, forces: bool) -> list[OfFrame]:
+    def of(self, batch: Sequence[Ready], n_threads: int, *, forces: bool) -> list[FramePrediction]:
         """Predict frames, each in one pass over its atoms; the bits depend on the frame and the model alone.
 
         If there are at least as many frames as threads, each thread predicts whole frames.
@@ -140,16 +140,16 @@ class Predicting:
         with ThreadPoolExecutor(n_together) as pool:
             return list(pool.map(lambda ready: self._of_one(ready, 1, forces=forces), batch))
 
-    def _of_one(self, ready: Ready, n_threads: int, *, forces: bool) -> OfFrame:
+    def _of_one(self, ready: Ready, n_threads: int, *, forces: bool) -> FramePrediction:
         assert ready.structure is not None
         of_frame = threads_for(len(ready), n_threads)
         found = self.scorer.predict(ready.structure, self.weights, of_frame, forces=forces)
         alone = np.array([self.baseline[number] for number in ready.frame.numbers.tolist()])
         energies = found["energies"] + alone[:, None]
         if not forces:
-            return OfFrame(energies)
+            return FramePrediction(energies)
         virial = np.moveaxis(found["virials"], 0, -1)
-        return OfFrame(energies, np.moveaxis(found["forces"], 0, -1), virial, stress_of(virial, ready.frame))
+        return FramePrediction(energies, np.moveaxis(found["forces"], 0, -1), virial, stress_of(virial, ready.frame))
 
 
 def stress_of(virial: Array, frame: Atoms) -> Array:
@@ -162,7 +162,7 @@ def voigt_of(tensor: Array) -> Array:
     return tensor[_ROWS, _COLUMNS]
 
 
-def prediction_of(frames: Sequence[OfFrame], n_weights: int, *, forces: bool) -> Prediction:
+def prediction_of(frames: Sequence[FramePrediction], n_weights: int, *, forces: bool) -> Prediction:
     """Return the predictions by the first vector of weights, and by the others as its members."""
     energies = np.concatenate([np.zeros((0, n_weights)), *(found.energies for found in frames)])
     totals = [[float(np.ascontiguousarray(local).sum()) for local in found.energies.T] for found in frames]

@@ -41,7 +41,7 @@ class RigidityGradient:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class GradientRequest:
     """The function to differentiate: a weighted sum or smooth extreme of scores of atoms, or the score of a sum."""
 
     quantity: str
@@ -50,7 +50,9 @@ class Wanted:
     is_total: bool
 
 
-def wanted(quantity: Any, n_atoms: int, facts: dict[str, Any], *, is_held: bool, **options: Any) -> Wanted:
+def gradient_request(
+    quantity: Any, n_atoms: int, facts: dict[str, Any], *, is_held: bool, **options: Any
+) -> GradientRequest:
     """Check the options of `rigidity_gradient` for a structure of `n_atoms` atoms.
 
     Raises
@@ -68,13 +70,13 @@ def wanted(quantity: Any, n_atoms: int, facts: dict[str, Any], *, is_held: bool,
     given = [name for name in ("atom", "coefficients", "power") if options[name] is not None]
     if options["total"]:
         _refuse_beside_totals(given)
-        return Wanted(quantity, _coefficients(options["coefficients"], n_atoms), None, is_total=True)
+        return GradientRequest(quantity, _coefficients(options["coefficients"], n_atoms), None, is_total=True)
     if len(given) != 1:
         raise InvalidInputError(
             f"got {' and '.join(given) or 'none of the options'}; select the atoms by exactly one of atom, "
             "coefficients, power and total=True."
         )
-    return Wanted(quantity, _chosen(options, n_atoms), _power(options["power"]), is_total=False)
+    return GradientRequest(quantity, _chosen(options, n_atoms), _power(options["power"]), is_total=False)
 
 
 def _refuse_beside_totals(given: Sequence[str]) -> None:
@@ -116,7 +118,9 @@ def _power(given: float | None) -> float | None:
     return power
 
 
-def of_atoms(scorer: _core.SoapScorer, structure: _core.Structure, of: Wanted, n_threads: int) -> RigidityGradient:
+def of_atoms(
+    scorer: _core.SoapScorer, structure: _core.Structure, of: GradientRequest, n_threads: int
+) -> RigidityGradient:
     """Return the gradient of a function of scores of atoms."""
     found = scorer.score_gradient(structure, of.quantity, of.coefficients, of.power, n_threads)
     return RigidityGradient(found["value"], found["values"], found["forces"], found["virial"])
@@ -125,7 +129,7 @@ def of_atoms(scorer: _core.SoapScorer, structure: _core.Structure, of: Wanted, n
 def of_total(
     scorer: _core.SoapScorer,
     structure: _core.Structure,
-    of: Wanted,
+    of: GradientRequest,
     phi: Array,
     posterior: Posterior,
     mu: float,

@@ -15,9 +15,9 @@ from ...models._basis import Basis
 from ...models._batches import Batch, Derivatives
 from ...models._structures import Structures
 from .. import _frames
-from .._describing import Describing, Ready, SoapDescribing
+from .._describer import Describer, Ready, SoapDescriber
 from ..labels._noisy_labels import LabelSource
-from ..labels._training_set import TrainingSet, changed, counted_again
+from ..labels._training_set import TrainingSet, frame_changed, unchanged_frames
 from ._gradient_rows import GradientBasis
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class FrameEnvironments:
     """Environments of structures that are read again for each pass; see `Environments`."""
 
     training: TrainingSet
-    describing: Describing
+    describer: Describer
     n_features: int
     n_threads: int
     labels: LabelSource | None = None
@@ -59,7 +59,7 @@ class FrameEnvironments:
         for done, batch in _frames.batches(wanted, _frames.batch_limit(self.n_features)):
             ready = self._ready(batch, numbers[done : done + len(batch)], int(start))
             chosen = [atoms[a] for a in numbers[done : done + len(batch)]]
-            yield self.describing.features(ready, chosen, self.n_threads)
+            yield self.describer.features(ready, chosen, self.n_threads)
 
     def batches(
         self, start: int, report: Callable[[str, int], None] = ignore, stop: int | None = None
@@ -68,7 +68,7 @@ class FrameEnvironments:
         end = len(self.structures) if stop is None else stop
         for first, batch in _frames.batches(self._frames(start, end), _frames.batch_limit(self.n_features), start):
             ready = self._ready(batch, range(len(batch)), first)
-            features = self.describing.features(ready, [None] * len(ready), self.n_threads)
+            features = self.describer.features(ready, [None] * len(ready), self.n_threads)
             report("rows: descriptors", first + len(batch))
             derivatives = (
                 [self._derivatives(one, first + k) for k, one in enumerate(ready)] if self._has_derivatives else []
@@ -111,21 +111,21 @@ class FrameEnvironments:
         assert self.structures.n_derivatives is not None
         used = self.labels.of_frame(ready.frame, ready.name, has_energy=False).derivatives
         if len(used) != self.structures.n_derivatives[number]:
-            raise changed(number)
+            raise frame_changed(number)
         return Derivatives(used.kinds, used.targets, used.sigmas, partial(self._rows, ready, used.places))
 
     def _rows(self, ready: Ready, places: Indices, basis: Basis, n_threads: int) -> Iterator[Array]:
         """Yield rows of components of forces and virial of a structure; `places` are their numbers among all."""
-        assert isinstance(self.describing, SoapDescribing)
-        assert self.describing.core is not None
+        assert isinstance(self.describer, SoapDescriber)
+        assert self.describer.core is not None
         assert ready.structure is not None
-        return GradientBasis(basis, self.describing.core).parts(ready.structure, places, n_threads)
+        return GradientBasis(basis, self.describer.core).parts(ready.structure, places, n_threads)
 
     def _frames(self, start: int, stop: int) -> Iterator[Atoms]:
         structures = self.structures
-        return counted_again(self.training.source, structures.species, structures.counts[start:stop], start)
+        return unchanged_frames(self.training.source, structures.species, structures.counts[start:stop], start)
 
     def _ready(self, frames: list[Atoms], places: range | list[int], start: int) -> list[Ready]:
         return [
-            self.describing.ready(frame, f"frame {start + place}") for place, frame in zip(places, frames, strict=True)
+            self.describer.ready(frame, f"frame {start + place}") for place, frame in zip(places, frames, strict=True)
         ]

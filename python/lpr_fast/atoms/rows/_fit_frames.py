@@ -15,7 +15,7 @@ from ...models._rows_file import rows_file, spooled_rows
 from ...models._settings import FitSettings
 from .._model import AnyModel
 from ..labels._virial_check import warn_of_reversed_virials
-from ._fitting import frames_problem, outside_of
+from ._fitting import external_descriptor, frames_problem
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -47,4 +47,4 @@ def fit_frames(
                 spool.write(rows)
         core = finished(problem, basis, sums, further, spool.blocks, stacklevel=4)
     warn_of_reversed_virials(problem, core, stacklevel=3)
-    return kind._of(referenced(problem, core), outside_of(wanted))
+    return kind._of(referenced(problem, core), external_descriptor(wanted))

@@ -18,12 +18,12 @@ from ...models._problem import Elsewhere, Problem
 from ...models._rows_file import Head
 from ...models._settings import FitSettings
 from ...models._structures import Structures
-from .._describing import Bins, Describing, OtherDescribing, SoapDescribing, other_describing
+from .._describer import Bins, Describer, OtherDescriber, SoapDescriber, other_describer
 from .._descriptor_part import descriptor_part, soap_of
 from .._frames import Rereadable
 from .._stored_model import StoredModel
 from ..labels._noisy_labels import LabelSource
-from ..labels._training_set import TrainingSet, ignore, looked_through, looked_through_elsewhere
+from ..labels._training_set import TrainingSet, check_pool_structures, check_training_set, ignore
 from ._environments import FrameEnvironments
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def as_active_set(given: Any) -> Any:
     return ActiveFeatures(found, given.descriptor)
 
 
-def wanted_descriptor(hypers: Mapping[str, Any] | None, descriptor: Any) -> Mapping[str, Any] | Descriptor:
+def descriptor_to_use(hypers: Mapping[str, Any] | None, descriptor: Any) -> Mapping[str, Any] | Descriptor:
     """Return the checked parameters of SOAP, or the descriptor.
 
     Raises
@@ -99,16 +99,16 @@ def wanted_descriptor(hypers: Mapping[str, Any] | None, descriptor: Any) -> Mapp
     return as_descriptor(descriptor) if hypers is None else checked_hypers(hypers)
 
 
-def outside_of(wanted: Mapping[str, Any] | Descriptor) -> Descriptor | None:
+def external_descriptor(wanted: Mapping[str, Any] | Descriptor) -> Descriptor | None:
     """Return the descriptor if model files do not contain it; None for SOAP and for arrays of the structures."""
     from ...descriptors._descriptor import FrameFeatures
 
     return None if isinstance(wanted, Mapping | FrameFeatures) else wanted
 
 
-def looking(wanted: Mapping[str, Any] | Descriptor) -> Bins | Describing:
+def frame_checker(wanted: Mapping[str, Any] | Descriptor) -> Bins | Describer:
     """Return the object that checks frames before all species are known."""
-    return Bins(wanted["cutoff"]["radius"]) if isinstance(wanted, Mapping) else _describing(wanted)
+    return Bins(wanted["cutoff"]["radius"]) if isinstance(wanted, Mapping) else _describer(wanted)
 
 
 def frames_problem(
@@ -134,9 +134,9 @@ def frames_problem(
     if isinstance(frames, TrainingSet):
         training = frames
     else:
-        training = looked_through(frames, looking(wanted).ready, settings, pool=pool, seen=seen)
+        training = check_training_set(frames, frame_checker(wanted).ready, settings, pool=pool, seen=seen)
         if active_from is not None and pool is not None:
-            further = looked_through_elsewhere(active_from, looking(wanted).ready, pool)
+            further = check_pool_structures(active_from, frame_checker(wanted).ready, pool)
             _refuse_others(further.structures.species, training.structures.species)
     structures = training.structures
     _refuse_missing(structures, settings)
@@ -145,9 +145,9 @@ def frames_problem(
     descriptor = _built(wanted, structures.species)
     facts = ModelFacts(baseline, _provenance(structures, settings), descriptor_part(descriptor))
     n_features = _n_features(descriptor, training)
-    describing = _describing(descriptor, n_features)
-    _refuse_derivatives(structures, describing)
-    environments = FrameEnvironments(training, describing, n_features, settings.n_threads, LabelSource.of(settings))
+    describer = _describer(descriptor, n_features)
+    _refuse_derivatives(structures, describer)
+    environments = FrameEnvironments(training, describer, n_features, settings.n_threads, LabelSource.of(settings))
     elsewhere = None if further is None else Elsewhere(further.structures, replace(environments, training=further))
     active = settings.active_set
     given = None if active is None or isinstance(active, ActiveFeatures) else _environments(active, structures)
@@ -176,8 +176,8 @@ def _described(environments: FrameEnvironments, frame: Atoms, number: int) -> tu
             f"held structure {number} has {symbols(tuple(strange))}, but the training set has only {symbols(known)}; "
             "hold structures of these elements."
         )
-    describing = environments.describing
-    return describing.features([describing.ready(frame, f"held structure {number}")], [None], 0), frame.numbers
+    describer = environments.describer
+    return describer.features([describer.ready(frame, f"held structure {number}")], [None], 0), frame.numbers
 
 
 def _built(wanted: Mapping[str, Any] | Descriptor, species: tuple[int, ...]) -> Descriptor:
@@ -195,15 +195,15 @@ def _built(wanted: Mapping[str, Any] | Descriptor, species: tuple[int, ...]) -> 
     return wanted
 
 
-def _describing(descriptor: Descriptor, n_features: int | None = None) -> Describing:
+def _describer(descriptor: Descriptor, n_features: int | None = None) -> Describer:
     from ...descriptors._soap import Soap
 
     if isinstance(descriptor, Soap):
-        return SoapDescribing.of_soap(descriptor)
-    return OtherDescribing(descriptor, n_features)
+        return SoapDescriber.of_soap(descriptor)
+    return OtherDescriber(descriptor, n_features)
 
 
-def attached_describing(head: Head, outside: Descriptor | None) -> Describing:
+def attached_describer(head: Head, outside: Descriptor | None) -> Describer:
     """Return the descriptor of kept rows."""
     part = head.facts.descriptor
     if part is None:
@@ -212,14 +212,14 @@ def attached_describing(head: Head, outside: Descriptor | None) -> Describing:
         )
     facts = part.facts
     if facts["kind"] == "soap":
-        return SoapDescribing.of_soap(soap_of(part, head.basis.species))
-    return other_describing(facts, outside, head.basis.n_features, "these rows were")
+        return SoapDescriber.of_soap(soap_of(part, head.basis.species))
+    return other_describer(facts, outside, head.basis.n_features, "these rows were")
 
 
-def _refuse_derivatives(structures: Structures, describing: Describing) -> None:
+def _refuse_derivatives(structures: Structures, describer: Describer) -> None:
     """Raise for forces and virials as labels if the descriptor has no derivatives."""
     is_needed = structures.n_derivatives is not None and structures.n_derivatives.any()
-    if is_needed and not isinstance(describing, SoapDescribing):
+    if is_needed and not isinstance(describer, SoapDescriber):
         raise InvalidInputError(
             "sigma is given for forces or virials, but only SOAP (hypers) has the derivatives for their rows; leave "
             "them out of sigma, or fit your own rows (from_rows)."

@@ -13,7 +13,7 @@ from ... import _core
 from ..._arrays import Array
 from ..._errors import InvalidInputError
 from ...models._basis import Basis, LinearBasis, SparseKernelBasis
-from .._describing import Describing, SoapDescribing
+from .._describer import Describer, SoapDescriber
 
 Indices = NDArray[np.int64]
 
@@ -113,7 +113,7 @@ class GradientBasis:
         return np.pad(blocks, ((0, 0), (0, 0), (1, 0))).reshape(len(rows), self.basis.size)
 
 
-def gradient_basis(basis: Basis, describing: Describing) -> GradientBasis:
+def gradient_basis(basis: Basis, describer: Describer) -> GradientBasis:
     """Return the object that computes rows of forces and virials.
 
     Raises
@@ -121,10 +121,10 @@ def gradient_basis(basis: Basis, describing: Describing) -> GradientBasis:
     InvalidInputError
         For descriptors that are not the core's.
     """
-    if not isinstance(describing, SoapDescribing):
+    if not isinstance(describer, SoapDescriber):
         raise InvalidInputError(
             "the descriptor of this model has no derivatives, so there are no rows of forces and virials; use a model "
             "with SOAP features (hypers)."
         )
-    assert describing.core is not None
-    return GradientBasis(basis, describing.core)
+    assert describer.core is not None
+    return GradientBasis(basis, describer.core)

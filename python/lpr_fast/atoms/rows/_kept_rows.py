@@ -118,7 +118,7 @@ class KeptRows:
         np.add.at(counts, (self.structure, self.kind), 1)
         return counts
 
-    def _asked(
+    def _facts_and_blocks(
         self, structures: ArrayLike | None, weights: ArrayLike | None, baseline: Any
     ) -> tuple[ModelFacts, Blocks]:
         """Return the facts of a model of some structures, and a function that yields their rows."""
@@ -241,8 +241,8 @@ class KeptRows:
 
         The shape is (K, n_structures), with NaN for the structures that a model was fitted to.
         """
-        facts, blocks = self._asked(structures, weights, baseline)
-        asked = [self._asked(np.flatnonzero(of_member), weights, baseline)[0] for of_member in counts]
+        facts, blocks = self._facts_and_blocks(structures, weights, baseline)
+        asked = [self._facts_and_blocks(np.flatnonzero(of_member), weights, baseline)[0] for of_member in counts]
         members = Members(counts, np.stack([self._baseline_of(of_member) for of_member in asked]))
         settings = self._settings(regularizer, n_threads)
         found = side_by_side(self._head.basis, members, settings, facts, blocks, len(self), stacklevel=3)

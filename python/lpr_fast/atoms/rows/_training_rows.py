@@ -14,14 +14,14 @@ from ...models._batches import rows_of
 from ...models._fit import warn_of_labels
 from ...models._leave_one_out import LeaveOneOut, as_grid, left_out, spectrum_of
 from ...models._left_out import LearningCurve, LeftOutGroups
-from ...models._regularizer import RegularizerChoice, chosen, grid_of, settled
+from ...models._regularizer import RegularizerChoice, chosen, grid_of, with_chosen_regularizer
 from ...models._rows_file import RowsWriter, mapped
 from ...models._settings import Regularizer
 from ...models._subsets import growing, without_groups
 from .._model import StructureModel
 from ..labels._noisy_labels import LabelSource
-from ..labels._training_set import as_before, ignore, looked_through
-from ._fitting import attached_describing
+from ..labels._training_set import aligned_structures, check_training_set, ignore
+from ._fitting import attached_describer
 from ._influential_rows import InfluentialRows
 
 if TYPE_CHECKING:
@@ -103,10 +103,12 @@ class TrainingRows(InfluentialRows):
             For numbers of structures out of range, and as for `SparseKernelModel.fit`.
         """
         settings = self._settings(regularizer, n_threads)
-        facts, blocks = self._asked(structures, weights, baseline)
+        facts, blocks = self._facts_and_blocks(structures, weights, baseline)
         warn_of_labels(self._structures(structures, weights), is_fitted=baseline is None, stacklevel=2)
         sums = self._sums(facts, blocks, n_threads)
-        settings, facts = settled(self._head.basis, sums.accumulator, settings, facts, blocks, stacklevel=2)
+        settings, facts = with_chosen_regularizer(
+            self._head.basis, sums.accumulator, settings, facts, blocks, stacklevel=2
+        )
         return self._model(sums, settings, facts)
 
     def leave_one_out(
@@ -138,7 +140,7 @@ class TrainingRows(InfluentialRows):
         InvalidInputError
             For rows without energies, and as for `fit`.
         """
-        facts, blocks = self._asked(structures, weights, baseline)
+        facts, blocks = self._facts_and_blocks(structures, weights, baseline)
         sums, energies = self._sums(facts, blocks, n_threads), self._baseline_of(facts)
         spectrum = spectrum_of(self._head.basis, sums.accumulator, None, n_threads)
         grid = grid_of(spectrum) if regularizers is None else as_grid(regularizers)
@@ -170,7 +172,7 @@ class TrainingRows(InfluentialRows):
         InvalidInputError
             For rows without energies, and as for `fit`.
         """
-        facts, blocks = self._asked(structures, weights, baseline)
+        facts, blocks = self._facts_and_blocks(structures, weights, baseline)
         self._baseline_of(facts)
         accumulator = self._sums(facts, blocks, n_threads).accumulator
         choice = chosen(self._head.basis, accumulator, facts, blocks, self._settings(None, n_threads))
@@ -284,16 +286,16 @@ class TrainingRows(InfluentialRows):
         if weights is not None:
             changes |= {"weights": weights, "sigmas": None}
         settings = replace(head.settings, **changes)
-        describing = attached_describing(head, self._outside)
-        training = looked_through(
-            frames, describing.ready, settings, pool=None, seen=ignore, may_lack_energies=self._is_labelled
+        describer = attached_describer(head, self._outside)
+        training = check_training_set(
+            frames, describer.ready, settings, pool=None, seen=ignore, may_lack_energies=self._is_labelled
         )
-        structures = as_before(training.structures, head.basis.species, is_labelled=self._is_labelled)
+        structures = aligned_structures(training.structures, head.basis.species, is_labelled=self._is_labelled)
         # Without facts: appended structures need not contain every group of the tables of sigma.
         warn_of_labels(replace(structures, facts={}), is_fitted=False, stacklevel=2)
         n_before = self.n_structures
         environments = FrameEnvironments(
-            training, describing, head.basis.n_features, n_threads, LabelSource.of(settings)
+            training, describer, head.basis.n_features, n_threads, LabelSource.of(settings)
         )
         with self._path.open("rb") as file:
             writer = RowsWriter(self._path, file.read(self._begin), head.record)

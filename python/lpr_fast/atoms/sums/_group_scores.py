@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..._arrays import Array, as_count
 from ..._errors import InvalidInputError
 from ...models._scores import Columns
-from .._describing import Ready
+from .._describer import Ready
 from ._grouping import Groups, members_of
 from ._sums import Kind, Members, Sums
 
@@ -207,7 +207,7 @@ def group_columns(
     names, members = members_of(groups, frame, number)
     whole = np.ones(len(names), dtype=bool)
     whole[members.sums[~known[members.atoms]]] = False
-    ready = model.pipeline.describing.ready(frame, f"frame {number}")
+    ready = model.pipeline.describer.ready(frame, f"frame {number}")
     sums = model.sum_scoring.sums(ready, members.only(whole), n_threads, with_features=True)
     found = _scores(model, [number] * len(sums.rows), np.array(names)[whole].tolist(), sums, n_threads)
 

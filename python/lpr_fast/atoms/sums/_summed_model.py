@@ -96,7 +96,7 @@ class SummedModel(DescribedModel):
         return SumScoring(
             self._model,
             self.rigidity,
-            self.pipeline.describing,
+            self.pipeline.describer,
             self.species,
             self._facts.get("zeta"),
             self.baseline,

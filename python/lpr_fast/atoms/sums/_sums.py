@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ... import _core
 from ..._arrays import Array
-from .._describing import Describing, Ready
+from .._describer import Describer, Ready
 from .._frames import threads_for
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Members:
         sums = (np.cumsum(kept) - 1)[self.sums[chosen]]
         return Members(int(kept.sum()), sums, self.atoms[chosen], self.weights[chosen])
 
-    def taken(self, chosen: NDArray[np.bool_], atoms: Indices) -> Members:
+    def select(self, chosen: NDArray[np.bool_], atoms: Indices) -> Members:
         """Return some of the entries, with other numbers of the environments."""
         return Members(self.count, self.sums[chosen], atoms[chosen], self.weights[chosen])
 
@@ -143,7 +143,7 @@ class SumScoring:
 
     core: _core.Model
     rigidity: Rigidity
-    describing: Describing
+    describer: Describer
     species: tuple[int, ...]
     zeta: float | None
     baseline: dict[int, float] | None
@@ -163,7 +163,7 @@ class SumScoring:
                 chosen = slice(start, start + _ROWS)
                 local = places - (first + start)
                 phi = self.core.phi(features[chosen], numbers[chosen], n_threads)
-                among_used.taken((local >= 0) & (local < len(phi)), local).add(phi, rows)
+                among_used.select((local >= 0) & (local < len(phi)), local).add(phi, rows)
             if with_features and self.zeta is not None:
                 kept.append(_core.normalised(features, n_threads))
         numbers = ready.frame.numbers[used].astype(np.int64)
@@ -226,9 +226,9 @@ class SumScoring:
 
     def _described(self, ready: Ready, atoms: Indices, n_threads: int) -> Iterator[tuple[int, Array]]:
         """Yield features of some atoms, ascending, in parts that depend on the frame alone."""
-        step = _DESCRIBED if self.describing.is_local else max(len(atoms), 1)
+        step = _DESCRIBED if self.describer.is_local else max(len(atoms), 1)
         for first in range(0, len(atoms), step):
-            yield first, self.describing.features([ready], [atoms[first : first + step]], n_threads)
+            yield first, self.describer.features([ready], [atoms[first : first + step]], n_threads)
 
     def _own(self, features: Array, weights: Array, n_threads: int) -> float:
         """Return the weighted sum of kernels between all pairs of environments of one species."""
@@ -251,7 +251,7 @@ class SumScoring:
         for s in self.species:
             of_species = sums.numbers == s
             places = np.cumsum(of_species) - 1
-            members = sums.members.taken(of_species[sums.members.atoms], places[sums.members.atoms])
+            members = sums.members.select(of_species[sums.members.atoms], places[sums.members.atoms])
             features = sums.features[of_species]
             count = threads_for(len(features), n_threads)
             for first in range(0, len(features), _ROWS):
@@ -259,7 +259,7 @@ class SumScoring:
                 with_block = np.zeros((len(found), kernels.shape[1]))
                 members.add(kernels, with_block)
                 local = members.atoms - first
-                among_block = members.taken((local >= 0) & (local < kernels.shape[1]), local)
+                among_block = members.select((local >= 0) & (local < kernels.shape[1]), local)
                 among_block.add(np.ascontiguousarray(with_block.T), found)
         symmetric: Array = 0.5 * (found + found.T)
         return symmetric

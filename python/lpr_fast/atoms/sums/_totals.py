@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..._arrays import Array
 from ...models._scores import Columns
-from .._describing import Ready
+from .._describer import Ready
 from ._sums import Members, Sums, SumScoring
 
 # Largest frame whose kernels between all pairs of atoms are summed: beyond, they take longer than the scores.

@@ -51,7 +51,7 @@ class Ready:
         return len(self.frame)
 
 
-class Describing(Protocol):
+class Describer(Protocol):
     """Interface of a descriptor to reading, fitting and scoring."""
 
     @property
@@ -68,7 +68,7 @@ class Describing(Protocol):
         """Return the checked frame; errors use the name."""
         ...
 
-    def surely_ready(self, frame: Atoms, name: str) -> Ready:
+    def check_and_describe(self, frame: Atoms, name: str) -> Ready:
         """Return the checked frame, and raise if its features cannot be computed, so that it can be skipped."""
         ...
 
@@ -85,50 +85,50 @@ class Bins:
     species: tuple[int, ...] = ()
 
     def ready(self, frame: Atoms, name: str) -> Ready:
-        """See `Describing`."""
+        """See `Describer`."""
         from ..descriptors._structures import structure_of
 
         return Ready(frame, name, structure_of(frame, self.cutoff, self.species, name))
 
 
 @dataclass(frozen=True)
-class SoapDescribing(Bins):
+class SoapDescriber(Bins):
     """The SOAP descriptor of the core."""
 
     core: _core.Soap | None = None
     soap: Soap | None = None
 
     @classmethod
-    def of(cls, core: _core.Soap, species: tuple[int, ...]) -> SoapDescribing:
+    def of(cls, core: _core.Soap, species: tuple[int, ...]) -> SoapDescriber:
         """Return the descriptor of a model."""
         return cls(float(core.cutoff), species, core)
 
     @classmethod
-    def of_soap(cls, soap: Soap) -> SoapDescribing:
+    def of_soap(cls, soap: Soap) -> SoapDescriber:
         """Return the descriptor of a fit, which can be pickled for workers."""
         return cls(soap.cutoff, soap.species, soap.core, soap)
 
     def __reduce__(self) -> tuple[object, ...]:
         assert self.soap is not None
-        return SoapDescribing.of_soap, (self.soap,)
+        return SoapDescriber.of_soap, (self.soap,)
 
     @property
     def is_local(self) -> bool:
-        """See `Describing`."""
+        """See `Describer`."""
         return True
 
-    def surely_ready(self, frame: Atoms, name: str) -> Ready:
-        """See `Describing`: every frame that can be sorted into bins can be described."""
+    def check_and_describe(self, frame: Atoms, name: str) -> Ready:
+        """See `Describer`: every frame that can be sorted into bins can be described."""
         return self.ready(frame, name)
 
     def features(self, batch: Sequence[Ready], chosen: Sequence[Chosen], n_threads: int) -> Array:
-        """See `Describing`."""
+        """See `Describer`."""
         assert self.core is not None
         return self.core.features([ready.structure for ready in batch], list(chosen), n_threads)  # type: ignore[misc]
 
 
 @dataclass(frozen=True)
-class OtherDescribing:
+class OtherDescriber:
     """Any other descriptor: structures are described one by one, so that bits do not depend on the batch.
 
     Attributes
@@ -142,16 +142,16 @@ class OtherDescribing:
 
     @property
     def cutoff(self) -> float | None:
-        """See `Describing`."""
+        """See `Describer`."""
         return self.descriptor.cutoff
 
     @property
     def is_local(self) -> bool:
-        """See `Describing`."""
+        """See `Describer`."""
         return False
 
     def ready(self, frame: Atoms, name: str) -> Ready:
-        """See `Describing`."""
+        """See `Describer`."""
         from ..descriptors._structures import checked_structure, structure_of
 
         if self.cutoff is None:
@@ -159,13 +159,13 @@ class OtherDescribing:
             return Ready(frame, name, None)
         return Ready(frame, name, structure_of(frame, self.cutoff, (), name))
 
-    def surely_ready(self, frame: Atoms, name: str) -> Ready:
-        """See `Describing`: the frame is described here, because there is no other check."""
+    def check_and_describe(self, frame: Atoms, name: str) -> Ready:
+        """See `Describer`: the frame is described here, because there is no other check."""
         ready = self.ready(frame, name)
         return replace(ready, features=self._described(ready))
 
     def features(self, batch: Sequence[Ready], chosen: Sequence[Chosen], n_threads: int) -> Array:  # noqa: ARG002
-        """See `Describing`."""
+        """See `Describer`."""
         wanted = zip(batch, chosen, strict=True)
         return np.concatenate([_some(self._described(ready), atoms) for ready, atoms in wanted])
 
@@ -180,7 +180,7 @@ class OtherDescribing:
         return described(self.descriptor, ready.frame, ready.name, self.n_features)
 
 
-def other_describing(facts: Mapping[str, Any], outside: Descriptor | None, n_features: int, what: str) -> Describing:
+def other_describer(facts: Mapping[str, Any], outside: Descriptor | None, n_features: int, what: str) -> Describer:
     """Return a descriptor that is not the core's, from the facts in the file of `what`.
 
     Raises
@@ -191,13 +191,13 @@ def other_describing(facts: Mapping[str, Any], outside: Descriptor | None, n_fea
     from ..descriptors._descriptor import FrameFeatures
 
     if facts["kind"] == "array":
-        return OtherDescribing(FrameFeatures(facts["name"], facts["cutoff"]), n_features)
+        return OtherDescriber(FrameFeatures(facts["name"], facts["cutoff"]), n_features)
     if outside is None:
         raise InvalidInputError(
             f"{what} made with the descriptor {facts['name']!r}, which is not in the file; give it (descriptor=, "
             "--descriptor)."
         )
-    return OtherDescribing(outside, n_features)
+    return OtherDescriber(outside, n_features)
 
 
 def _some(features: Array, atoms: Chosen) -> Array:
