@@ -47,6 +47,7 @@ breathe_projects = {"lpr_fast": str(ROOT / "build" / "doxygen" / "xml")}
 breathe_domain_by_extension = {"h": "c", "hpp": "cpp"}
 
 default_role = "autolink"
+smartquotes_action = "qe"  # options keep their two dashes
 autodoc_default_options = {
     "members": True,
     "member-order": "bysource",

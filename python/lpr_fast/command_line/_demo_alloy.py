@@ -48,8 +48,8 @@ def _print_table(trajectory: list[Atoms], scores: Scores) -> None:
             if chosen.size:
                 print(f"{phase:<12} {chemical_symbols[number]:>7} {_of_atoms(scores, chosen)}")
     print(
-        "\nAll training structures have about equal numbers of copper and gold atoms. Their energies do not determine how\n"
-        "the energy is split between the species. This lowers all LPRs to one level; the held LPR ignores it."
+        "\nThe training structures have about equal numbers of copper and gold atoms. Their energies do not determine\n"
+        "how the energy is split between the species. This lowers all LPRs to one level; the held LPR ignores it."
     )
 
 
