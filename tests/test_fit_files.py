@@ -270,9 +270,9 @@ def test_an_unfinished_fit_goes_on(unfinished: Path) -> None:
         ("version", r"another version of lpr_fast \(0.0.1 then, .* now\); install that version"),
         ("level", r"another instruction set \(mmx then, .* now\); set LPR_FAST_INSTRUCTION_SET=mmx"),
         ("journal", "is not a journal that this version can read"),
-        ("active set", r"m\.lpr\.active\.unfinished is damaged or gone; delete .*m\.lpr\.journal to start anew"),
-        ("no active set", r"m\.lpr\.active\.unfinished is damaged or gone; delete .*m\.lpr\.journal to start anew"),
-        ("rows", r"m\.lpr\.rows\.unfinished is damaged or gone; delete .*m\.lpr\.journal to start anew"),
+        ("active set", r"m\.lpr\.active\.unfinished is damaged or missing; delete .*m\.lpr\.journal to start anew"),
+        ("no active set", r"m\.lpr\.active\.unfinished is damaged or missing; delete .*m\.lpr\.journal to start anew"),
+        ("rows", r"m\.lpr\.rows\.unfinished is damaged or missing; delete .*m\.lpr\.journal to start anew"),
     ],
 )
 def test_another_fit_is_refused_and_harms_nothing(change: str, expected: str, unfinished: Path) -> None:
