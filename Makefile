@@ -103,7 +103,7 @@ gallery: $(VENV)/dev
 # The site, in build/docs; nothing is downloaded. Warnings are errors.
 docs: $(VENV)/dev
 	@command -v doxygen > /dev/null || { echo "make docs needs Doxygen; install it (Debian: apt-get install doxygen)."; exit 1; }
-	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --quiet docs build/docs
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --quiet --doctree-dir build/doctrees docs build/docs
 	@echo "The site is $(CURDIR)/build/docs/index.html"
 
 # The addresses outside the site; needs the network.
@@ -132,10 +132,10 @@ public-names: $(VENV)/dev
 
 # Which lines the tests run: of the package, also in the processes that they start, and of the core under its own tests.
 coverage: $(VENV)/dev
-	$(CMAKE) --preset coverage > build-coverage.log 2>&1 || { cat build-coverage.log; exit 1; }; rm build-coverage.log
+	$(call configured,coverage,--preset coverage)
 	$(CMAKE) --build --preset coverage --parallel $(JOBS)
 	find build/coverage -name '*.gcda' -delete
-	$(CTEST) --preset coverage --parallel $(JOBS)
+	$(RUN_CTEST) --test-dir build/coverage
 	$(BIN)/gcovr --filter cpp/src/ --filter cpp/include/ build/coverage
 	rm -f .coverage .coverage.*
 	OMP_NUM_THREADS=1 $(PYTEST) --cov --cov-report=term

@@ -371,7 +371,7 @@ BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a folder": (lambda f: f, "is a folder; give a file of structures"),
     "NaN positions": (
         lambda f: [f / "train.xyz", write(f / "n.xyz", Atoms("Si", [[np.nan, 0, 0]]))],
-        "frame 60, atom 0 has a position that is not finite; correct or remove",
+        "frame 60, atom 0 has a position that is not finite; ",
     ),
     "a frame without atoms": (lambda f: [f / "train.xyz", write(f / "n.xyz", Atoms())], "frame 60 has no atoms"),
     "standard input": (lambda _: "-", "standard input can be read only once, but a fit reads it several"),
