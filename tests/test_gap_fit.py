@@ -66,7 +66,7 @@ def test_a_command_gives_the_arguments_of_a_fit() -> None:
 
 def test_what_differs_is_said_in_sentences() -> None:
     remarks = read_gap_fit(COMMAND, species=["Si"]).remarks
-    for part in ("Gaussian-type orbitals", "no sparse_jitter", "farthest points .*cur_points"):
+    for part in ("Gaussian-type orbitals", "sparse_jitter is ignored", "farthest-point sampling .*cur_points"):
         assert any(re.search(part, remark) for remark in remarks), part
     assert all(remark.endswith(".") and remark.count(". ") == 0 for remark in remarks)
 
@@ -181,14 +181,14 @@ def test_the_weight_of_far_neighbours_is_taken_over() -> None:
     [
         (
             COMMAND.replace("gap={", "gap={distance_2b cutoff=4 covariance_type=ard_se n_sparse=15 delta=1 : "),
-            "the descriptor distance_2b is left out: .*",
+            "the descriptor distance_2b is ignored: .*",
         ),
         (COMMAND.replace("n_sparse=100", "config_type_n_sparse={a:30:b:20}"), "config_type_n_sparse=.* 50 active .*"),
         (COMMAND.replace("=cur_points", "=FILE sparse_file=s"), "active environments .*FILE, and sparse_file=s is .*"),
-        (with_option("default_sigma={0.002 0.2 0 0}"), "default_sigma has 0 for virials: they are not fitted to, .*"),
-        (with_option("hessian_parameter_name=h"), "hessian_parameter_name=h is left out: second derivatives are .*"),
-        (with_option("strange=3"), "strange=3 is left out: it is no option of gap_fit that is known here."),
-        (COMMAND.replace("zeta=4", "zeta=4 odd=1"), "odd=1 is left out: it is no option of soap that is known here."),
+        (with_option("default_sigma={0.002 0.2 0 0}"), "default_sigma has 0 for virials: they are fitted only if .*"),
+        (with_option("hessian_parameter_name=h"), "hessian_parameter_name=h is ignored: second derivatives cannot .*"),
+        (with_option("strange=3"), "strange=3 is ignored: this option of gap_fit is not known here."),
+        (COMMAND.replace("zeta=4", "zeta=4 odd=1"), "odd=1 is ignored: this option of soap is not known here."),
     ],
 )
 def test_what_is_not_taken_is_said(command: str, remark: str) -> None:
@@ -199,12 +199,15 @@ def test_what_is_not_taken_is_said(command: str, remark: str) -> None:
     ("command", "sentence"),
     [
         ("", "the gap_fit command is empty; give its text."),
-        ("gap_fit help", "the gap_fit command has 'help', which is no option; give all of them as name=value."),
-        ("gap={soap", "braces of the gap_fit command do not match, near 'gap={soap'; give all of the command."),
+        ("gap_fit help", "the gap_fit command has 'help', which is not an option; write options as name=value."),
+        ("gap={soap", "braces of the gap_fit command do not match, near 'gap={soap'; give the whole command."),
         ("gap='soap", "quotes of the gap_fit command do not match, .*"),
         ("gap=1 gap=2", "the gap_fit command has gap twice; give it once."),
-        ("default_sigma={1 1 1 0}", "the gap_fit command has no gap; give it, as gap_fit wants it too."),
-        (COMMAND + " at_file=t.xyz", "atoms_filename and at_file are one option of gap_fit, .*; give one."),
+        ("default_sigma={1 1 1 0}", "the gap_fit command has no gap; add it: gap_fit needs it too."),
+        (
+            COMMAND + " at_file=t.xyz",
+            "atoms_filename and at_file are the same option of gap_fit, .*; give one of them.",
+        ),
         ("gap={soap_turbo l_max=8}", "gap of the gap_fit command has no soap; models here describe .*"),
         (COMMAND.replace("dot_product", "ard_se"), "soap .* has covariance_type=ard_se; only dot_product, .*"),
         (COMMAND.replace("zeta=4", "zeta=4 average=T"), "soap .* has average=T; features here have no such thing."),

@@ -61,7 +61,7 @@ class Problem:
         return kernels.rows(of or self.structure(), chosen, virials=True, n_threads=n_threads)
 
 
-def in_full(virial: Array) -> Array:
+def all_columns(virial: Array) -> Array:
     """(3, 3) and (9, M) from six components."""
     full = np.empty((3, 3, *virial.shape[1:]))
     for (a, b), component in zip(VOIGT, virial, strict=True):
@@ -76,7 +76,7 @@ def test_rows_of_forces_are_differences_of_kernels(name: str, zeta: float) -> No
     weights = np.random.default_rng(4).normal(size=len(problem.active))
     forces, virial = problem.gradients()
     strain = np.random.default_rng(7).normal(size=(3, 3))
-    expected = -float((strain * in_full(virial @ weights)).sum())
+    expected = -float((strain * all_columns(virial @ weights)).sum())
     assert (
         best_difference(lambda h: float(problem.rows(strained(problem.frame, h * strain)) @ weights), expected) < 1e-7
     )
@@ -112,7 +112,7 @@ def test_weighted_rows_are_the_gradient_of_a_weighted_sum(name: str, basis: str)
     forces, virial = problem.gradients()
     for found, expected in (
         ((forces @ weights).reshape(-1, 3), expected_forces),
-        (in_full(virial @ weights), expected_virial),
+        (all_columns(virial @ weights), expected_virial),
     ):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-11)
 

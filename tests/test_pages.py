@@ -31,9 +31,10 @@ DATA = Path(lpr_fast.__file__).parent / "demo_data"
 OF_OTHER_TESTS = {f"docs/guides/{name}.md" for name in ("cpp", "c", "fortran", "install-cpp", "lammps")}
 PAGES = {
     name: path
-    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    for path in [*ROOT.glob("*.md"), *sorted((ROOT / "docs").rglob("*.md")), ROOT / "docs" / "gallery" / "README.rst"]
     if (name := path.relative_to(ROOT).as_posix()) not in OF_OTHER_TESTS
 }
+RST_BLOCK = re.compile(r"^\.\. code-block:: (\w+)\n\n((?: +.*\n|\n)+)", re.MULTILINE)
 FENCE = re.compile(r"^( *)(`{3,})([^`\n]*)\n(.*?)^ *\2$", re.DOTALL | re.MULTILINE)
 RUN = {"python", "sh"}
 NOT_RUN = {"", "cmake"}  # what is printed, and CMakeLists.txt
@@ -72,6 +73,10 @@ lpr-fast() {{
 def blocks_of(page: Path) -> Iterator[tuple[int, str, str]]:
     """Line, language and text of each block; those in braces are directives, which Sphinx checks."""
     text = page.read_text()
+    if page.suffix == ".rst":
+        for match in RST_BLOCK.finditer(text):
+            yield text.count("\n", 0, match.start()) + 1, match[1], textwrap.dedent(match[2])
+        return
     for match in FENCE.finditer(text):
         if not match[3].startswith("{"):
             yield text.count("\n", 0, match.start()) + 1, match[3], textwrap.dedent(match[4])
@@ -117,7 +122,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, part in (("run1.xyz.gz", training[:40]), ("run2.xyz", training), ("run2.xyz.gz", frames[1:3])):
         ase.io.write(folder / name, part, format="extxyz")
     fitted(training[:20]).save(folder / "si.lpr")
-    (folder / "python").symlink_to(ROOT / "python")
+    for name in ("docs", "python"):
+        (folder / name).symlink_to(ROOT / name)
     return folder
 
 

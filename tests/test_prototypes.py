@@ -265,7 +265,7 @@ def test_the_command_tells_what_there_is() -> None:
         (["nowhere.cif", "-o", "x.xyz"], "nowhere.cif: No such file or directory."),
         (["diamond C", "diamond C", "-o", "x.xyz"], "two prototypes give the same cells (diamond_C-0000-"),
         (["graphite-AB C", "-o", "x.xyz"], "2 kinds of C"),
-        (["--list", "Q"], "'Q' is no chemical element"),
+        (["--list", "Q"], "'Q' is not a chemical element"),
     ],
 )
 def test_the_command_refuses_in_one_sentence(

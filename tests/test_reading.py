@@ -151,8 +151,8 @@ def test_case_byte_order_marks_and_line_ends_do_not_matter(tmp_path: Path) -> No
     ("species", "expected"),
     [
         ("In,P=Si", "not both"),
-        ("Qq", "'Qq', which is no chemical element"),
-        ("1=X", "'X', which is no chemical element"),
+        ("Qq", "'Qq', which is not a chemical element"),
+        ("1=X", "'X', which is not a chemical element"),
         ("1=In,1=P", "name each of them once"),
         (3, "give text such as"),
     ],

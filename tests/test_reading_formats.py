@@ -160,7 +160,7 @@ def test_single_structures_can_be_selected_and_files_may_have_any_name(tmp_path:
 def test_files_that_could_be_anything_are_refused(tmp_path: Path) -> None:
     (tmp_path / "x.unknown").write_text("nothing that anybody knows\n")
     assert "does not tell its format" in refusal(tmp_path / "x.unknown")
-    assert "format is 'vsap', which is not read here" in refusal(tmp_path / "x.unknown", format="vsap")
+    assert "format is 'vsap', which cannot be read" in refusal(tmp_path / "x.unknown", format="vsap")
     for name in (
         "vasp",
         "cif",

@@ -27,7 +27,7 @@ from lpr_fast.jobs import _fit_job, _fit_passes
 from lpr_fast.jobs._executors import local_processes
 from lpr_fast.models import _reference
 from lpr_fast.models._reference import Reference
-from lpr_fast.models._scores import LocalScores, in_full
+from lpr_fast.models._scores import LocalScores, all_columns
 
 from .structures import HYPERS, fitted, gallium_arsenide, silicon
 
@@ -214,7 +214,7 @@ def test_a_reference_needs_all_species(model: SparseKernelModel) -> None:
 def test_zero_infinity_and_the_smallest_numbers_have_bins_of_their_own() -> None:
     values = np.array([0.0, -0.0, 5e-324, 1.0, np.inf, np.inf, 1.7976931348623157e308])
     reference = Reference()
-    reference.add(LocalScores(**in_full({"lpr": values, "variance": values})), np.full(7, 14))
+    reference.add(LocalScores(**all_columns({"lpr": values, "variance": values})), np.full(7, 14))
     assert reference.quantile("lpr", 0.2, 14) == 0.0
     assert 0.0 < reference.quantile("lpr", 0.4, 14) < 1e-300
     assert reference.quantile("lpr", 0.55, 14) == pytest.approx(1.0, rel=5e-4)
@@ -230,7 +230,7 @@ def test_references_of_parts_are_that_of_the_whole() -> None:
         reference = Reference()
         for part in parts:
             one = Reference()
-            one.add(LocalScores(**in_full({"lpr": values[part], "variance": values[part]})), numbers[part])
+            one.add(LocalScores(**all_columns({"lpr": values[part], "variance": values[part]})), numbers[part])
             reference.merge(Reference.from_arrays(one.to_arrays()))
         return {name: array.tolist() for name, array in reference.to_arrays().items()}
 

@@ -93,13 +93,13 @@ def test_shards_that_do_not_belong_together_are_refused(folder: Path) -> None:
     with pytest.raises(InvalidInputError, match="is of a run with another model; run it again"):
         merge_shards(folder / "parts" / "md.csv")
     score(folder, "parts", "1/3")
-    with pytest.raises(InvalidInputError, match="has shards of runs of 2, 3 shards"):
+    with pytest.raises(InvalidInputError, match="has shards of several runs, of 2, 3 shards"):
         merge_shards(folder / "parts" / "md.csv")
 
 
 @pytest.mark.parametrize("text", ["0/3", "4/3", "3", "a/b", ""])
 def test_a_shard_that_means_nothing_is_refused(text: str, folder: Path) -> None:
-    with pytest.raises(InvalidInputError, match="give for instance 3/100"):
+    with pytest.raises(InvalidInputError, match="give for example 3/100"):
         score(folder, "parts", text)
 
 

@@ -175,7 +175,7 @@ def test_training_ends_at_a_minimum_and_leaves_the_module_as_it_was(trained: Any
     assert network.convergence.gain < 1e-5
     assert network.convergence.gradient < 1e-2
     assert network.convergence.lpr_change < 1e-2
-    with pytest.warns(LprWarning, match="the training ended after 1 steps with"):
+    with pytest.warns(LprWarning, match="the training ended after 1 step, but"):
         train(given, X, STRUCTURE, ENERGIES, loss=LOSS, max_steps=1)
     assert all(torch.equal(before[name], value) for name, value in given.state_dict().items())
     assert next(given.parameters()).dtype == torch.float32

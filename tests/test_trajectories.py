@@ -22,7 +22,7 @@ from lpr_fast.atoms import _pieces
 from lpr_fast.atoms._pipeline import Scores
 from lpr_fast.jobs._stream import Stream
 from lpr_fast.models._memory import as_bytes
-from lpr_fast.models._scores import in_full
+from lpr_fast.models._scores import all_columns
 from lpr_fast.writing._records import HDF5
 from lpr_fast.writing._sinks import About
 from lpr_fast.writing._summary import RunSummary
@@ -359,7 +359,7 @@ def test_hdf5_holds_the_chunks_that_its_own_filters_make(tmp_path: Path) -> None
     facts = About("", "total", 1.0, 5.0, (), "", ("lpr", "variance"), {})
     sink = HDF5(tmp_path / "a.h5", facts)
     sink.open(None)
-    scores = in_full({"lpr": values[0], "variance": values[1]})
+    scores = all_columns({"lpr": values[0], "variance": values[1]})
     sink.add(0, frames, Scores(**scores, frame=structure, atom=atom))
     sink.checkpoint()
     sink.assemble()

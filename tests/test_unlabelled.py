@@ -228,7 +228,7 @@ def test_species_of_which_no_energy_or_no_weight_tells_are_refused() -> None:
     for frame in frames:
         if 7 in frame.numbers:
             frame.calc = None
-    with pytest.raises(InvalidInputError, match="no structure with an energy and a weight has N, so the baseline"):
+    with pytest.raises(InvalidInputError, match="no structure with an energy and a weight has N, so its baseline"):
         SparseKernelModel.fit(frames, **OPTIONS)
     with pytest.warns(LprWarning, match="have no energy"):
         given = SparseKernelModel.fit(frames, baseline={"H": -1.0, "C": -2.0, "N": -3.0, "O": -4.0}, **OPTIONS)
@@ -250,7 +250,9 @@ def test_species_of_which_no_energy_or_no_weight_tells_are_refused() -> None:
 
 def test_a_baseline_that_the_compositions_leave_open_is_told() -> None:
     frames = gallium_arsenide()
-    with pytest.warns(LprWarning, match=r"the baseline is arbitrary, for there are 2 species, but 1 independent"):
+    with pytest.warns(
+        LprWarning, match=r"the baseline is arbitrary, because there are 2 species, but only 1 independent"
+    ):
         model = SparseKernelModel.fit(frames, hypers=HYPERS, n_active=6, regularizer=1e-3)
     np.testing.assert_allclose(model.baseline[31], model.baseline[33])
     for silent in ({"baseline": {"Ga": -1.0, "As": -2.0}}, {"energy_key": None}):

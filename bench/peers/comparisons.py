@@ -190,6 +190,16 @@ def pyace(options: Options) -> None:
     print(f"seconds: active set {float(theirs['seconds_active_set']):.2g}, gamma {float(theirs['seconds']):.2g}")
 
 
+def ace_jax(options: Options) -> None:
+    """Posterior variance of local energies beside 1 / LPR from the same weighted rows and the same prior."""
+    theirs = run("with_ace_jax.py", options.python, files())
+    rows, test = theirs["rows"], theirs["test"]
+    print(f"{theirs['version']}; {rows.shape[0]} rows, {rows.shape[1]} basis functions, {len(test)} test atoms")
+    model = Rigidity.from_kernels(rows, np.diag(theirs["prior"].diagonal()), regularizer=1.0)
+    print(f"variance times LPR: {largest(theirs['variance'] * model.lpr(test)):.2g} from 1; ", end="")
+    print(f"condition number of R {model.condition_number:.2g}")
+
+
 # Name of the module, what compares it.
 PEERS: dict[str, Callable[[Options], None]] = {
     "skmatter": skmatter,
@@ -197,4 +207,5 @@ PEERS: dict[str, Callable[[Options], None]] = {
     "metatrain": metatrain,
     "quippy": quippy,
     "pyace": pyace,
+    "ace_jax": ace_jax,
 }

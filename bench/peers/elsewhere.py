@@ -26,7 +26,8 @@ def run(script: str, python: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         np.savez(Path(folder) / "input.npz", **arrays)
         program = Path(python).absolute()  # not resolved: the link belongs to the environment
-        environment = {**os.environ, "PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
+        path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
+        environment = {**os.environ, "PATH": path, "JAX_ENABLE_X64": "1"}
         command = [str(program), str(HERE / script)]
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:

@@ -67,11 +67,11 @@ these crystals are then predicted more rigidly.
 #    * - paper
 #      - here
 #    * - diamond-like: + 31 % for the 100 nearest environments, in the dense film
-#      - + 44 ± 5 %, all of them in the dense film; + 40 ± 5 % with active sets chosen anew
+#      - \+ 44 ± 5 %, all of them in the dense film; + 40 ± 5 % with active sets chosen anew
 #    * - graphite-like: + 54 %, in the thin film
-#      - + 11 ± 1 %, all in the thin structures; the same anew. **Less than in the paper**
+#      - \+ 11 ± 1 %, all in the thin structures; the same anew. **Less than in the paper**
 #    * - both kinds: + 36 % for both hundreds
-#      - + 23 ± 2 %; + 21 ± 2 % anew
+#      - \+ 23 ± 2 %; + 21 ± 2 % anew
 #    * - SR variance down by up to 87 %
 #      - by up to 82 ± 2 % (diamond), 69 ± 5 % (graphite), 80 ± 2 % (both)
 #    * - % RMSE from 12 to at most 14 %

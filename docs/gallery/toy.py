@@ -5,11 +5,13 @@ Figures 1 to 3 and S2 of `Chong et al. <https://doi.org/10.1021/acs.jctc.3c00704
 structure is a set of environments. Its target is the sum of a local property y(x) = sin 8x + x² over them. The model is
 linear, y(x) ~ phi(x) · w, and is trained on energies per atom::
 
-    L(w) = sum_A w_A (Y_A - X_A . w)^2 + mu |w|^2,    X_A = sum of phi over structure A,    w_A = 1 / N_A^2
+    L(w) = sum_A w_A (Y_A - X_A . w)^2 + mu |w|^2
+    X_A = sum of phi over structure A,    w_A = 1 / N_A^2
 
 Hold one local prediction epsilon away from its optimum, and let all weights relax. The loss grows by::
 
-    L(epsilon) - L(0) = LPR epsilon^2,    LPR = 1 / (phi^T H^-1 phi),    H = sum_A w_A X_A X_A^T + mu I
+    L(epsilon) - L(0) = LPR epsilon^2
+    LPR = 1 / (phi^T H^-1 phi),    H = sum_A w_A X_A X_A^T + mu I
 
 (equation 7 of the paper). The LPR is the curvature of this parabola: half its second derivative, because L is written
 without a factor of 1/2.

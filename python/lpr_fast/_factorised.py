@@ -69,7 +69,7 @@ class FactorisedHessian:
         """Return the local prediction rigidity, 1 / (phi_i^T H^-1 phi_i), of environments.
 
         Do not interpret local predictions of low rigidity: the training set does not determine them. The variance is
-        scale / LPR, so there is no need to compute both.
+        scale / LPR.
 
         Parameters
         ----------
@@ -102,10 +102,8 @@ class FactorisedHessian:
 
         Parameters
         ----------
-        phi : array_like, shape (n, M)
-            One row for each environment.
-        n_threads : int
-            See `Rigidity`.
+        phi, n_threads
+            As for `lpr`.
 
         Returns
         -------
@@ -206,9 +204,7 @@ class FactorisedHessian:
 
         Parameters
         ----------
-        phi : array_like, shape (n, M)
-            As for `residual`.
-        k_ii : float or array_like, shape (n,)
+        phi, k_ii
             As for `residual`.
         scale : float, optional
             As for `variance`: the prior variance times the regularizer. The regularizer by default.
@@ -332,8 +328,8 @@ class FactorisedHessian:
     def error_estimate(self) -> float | None:
         """Estimate of the largest relative rounding error of any rigidity; None for ``method="qr"``.
 
-        It is often far too high for environments like those of the training set, and practically never too low. QR
-        needs no estimate: its errors are those that a change of the inputs by one ulp causes.
+        It is often far too high for environments like those of the training set, and practically never too low. The
+        errors of QR are those of a change of the inputs by one ulp.
         """
         estimate = self._factor.error_estimate
         return None if math.isnan(estimate) else estimate

@@ -137,10 +137,6 @@ class Rigidity(FactorisedHessian):
             Called as ``progress(stage, n_rows_done, n_rows)``, for instance a `ProgressLine`. It does not change the
             bits of the results.
 
-        Returns
-        -------
-        Rigidity
-
         Raises
         ------
         InvalidInputError
@@ -192,21 +188,8 @@ class Rigidity(FactorisedHessian):
             are redundant in float64 are dropped with an `LprWarning`, and `n_dropped` counts them.
         regularizer : float
             mu > 0.
-        targets : array_like, shape (N,), optional
-            Reference value of each row; `weights` and `predict` need them.
-        weights : array_like, shape (N,), optional
-            Weight w_A of each row's squared residual: 1 (the default) for a loss on total energies, 1 / N_A^2 for one
-            on energies per atom.
-        method : {"qr", "gram"}
-            See `HessianAccumulator`.
-        n_threads : int
-            See `Rigidity`.
-        progress : callable, optional
-            See `from_features`.
-
-        Returns
-        -------
-        Rigidity
+        targets, weights, method, n_threads, progress
+            As for `from_features`.
 
         Raises
         ------
@@ -245,10 +228,6 @@ class Rigidity(FactorisedHessian):
         n_threads : int
             See `Rigidity`.
 
-        Returns
-        -------
-        Rigidity
-
         Raises
         ------
         InvalidInputError
@@ -284,10 +263,6 @@ class Rigidity(FactorisedHessian):
             P, symmetric positive semidefinite, for instance K_MM; the identity by default.
         n_threads : int
             See `Rigidity`.
-
-        Returns
-        -------
-        Rigidity
 
         Raises
         ------
@@ -353,16 +328,11 @@ class Rigidity(FactorisedHessian):
         rows : array_like, shape (n, M)
             Structure rows.
         weights : array_like, shape (n,), optional
-            Weight w_A of each row's squared residual: 1 (the default) for a loss on total energies, 1 / N_A^2 for one
-            on energies per atom.
+            As for `HessianAccumulator.add`.
         targets : array_like, shape (n,), optional
-            Reference value of each row; for the `rigidity` of a fitted model, minus the baseline of the model.
+            Reference value of each row, minus the baseline for the rigidity of a fitted model.
         n_threads : int
             See `Rigidity`.
-
-        Returns
-        -------
-        Rigidity
 
         Raises
         ------

@@ -16,7 +16,7 @@ from ..models._archive import with_members
 from ..models._fit import warn_of_labels
 from ..models._members import MEMORY, Members, side_by_side
 from ..models._memory import as_bytes
-from ..models._scores import in_full
+from ..models._scores import all_columns
 from ..models._settings import Regularizer
 from ..models._subsets import drawn
 from ._model import StructureModel
@@ -258,4 +258,4 @@ class Committee:
         """Return the scores of the atoms of a piece, in one pass over them."""
         found = self.model.pipeline.found(piece, unknown_species, n_threads, members=True)
         energies = found["member_energies"]
-        return CommitteeScores(**in_full(found), frame=piece.frame, atom=piece.atom, member_energies=energies)
+        return CommitteeScores(**all_columns(found), frame=piece.frame, atom=piece.atom, member_energies=energies)

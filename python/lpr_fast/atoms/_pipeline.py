@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .. import _core
 from .._arrays import Array
 from .._errors import InvalidInputError
-from ..models._scores import LocalScores, found_of, in_full, scores_of
+from ..models._scores import LocalScores, all_columns, core_scores, scores_of
 from . import _frames
 from ._describer import Describer, Ready
 from ._pieces import Piece, pieces
@@ -112,20 +112,20 @@ class Pipeline:
 
     def scores(self, piece: Piece, unknown_species: UnknownSpecies, n_threads: int) -> Scores:
         """Return the scores of the atoms of a piece, in its order."""
-        found = in_full(self.found(piece, unknown_species, n_threads))
+        found = all_columns(self.found(piece, unknown_species, n_threads))
         return Scores(**found, frame=piece.frame, atom=piece.atom)
 
     def found(
         self, piece: Piece, unknown_species: UnknownSpecies, n_threads: int, *, members: bool = False
     ) -> dict[str, Array]:
-        """Return the core's scores of the atoms of a piece, by name: see `found_of`."""
+        """Return the core's scores of the atoms of a piece, by name: see `core_scores`."""
         marks = unknown_species == "nan"
         if self.scorer is not None:
             return self.scorer.score(piece.structures, piece.chosen, marks, n_threads, members)
         features = self.features(piece, n_threads)
         if marks:
             features[np.concatenate([_sees_others(ready, self.species) for ready in piece.batch])] = np.nan
-        return found_of(self.core, features, piece.numbers, n_threads, members=members)
+        return core_scores(self.core, features, piece.numbers, n_threads, members=members)
 
     def empty_scores(self) -> Scores:
         """Return empty scores, with the columns of the model."""

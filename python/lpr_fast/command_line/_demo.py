@@ -1,4 +1,4 @@
-"""``lpr-fast demo``: silicon and an alloy that melt, scored by models that have never seen the liquid."""
+"""``lpr-fast demo``: silicon and an alloy that melt, scored by models that do not know the liquid."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..writing import _extxyz
 from . import _demo_picture
 from ._demo_alloy import alloy
 
-# Atoms nearer than this (in Å) are neighbours: the first minimum of the pair correlation of amorphous silicon.
+# Largest distance of neighbours in Å: the first minimum of the pair correlation of amorphous silicon.
 _BOND_LENGTH = 2.85
 
 _N_ACTIVE = 300
@@ -78,7 +78,7 @@ def _print_table(coordination: NDArray[np.int64], scores: Scores) -> None:
         print(
             f"{count:10} {chosen.sum():6} {_middle(lpr):11.3g} {lpr.min():11.3g} {_middle(residual):16.2g}",
         )
-    print("\nLow LPR: the training energies do not pin this atom's energy down; do not interpret it.")
+    print("\nLow LPR: the training energies do not determine the energies of these atoms; do not interpret them.")
 
 
 def _middle(values: Array) -> float:

@@ -28,7 +28,7 @@ def alloy(training: list[Atoms], trajectory: list[Atoms], folder: Path) -> None:
     model.save(folder / "alloy.lpr")
     scores = model.score(trajectory)
     n_atoms = sum(map(len, training))
-    print(f"Trained on {len(training)} structures, {n_atoms} atoms: ordered copper-gold, as many atoms of each.")
+    print(f"Trained on {len(training)} structures, {n_atoms} atoms: ordered copper-gold, one to one.")
     print(f"Scored {len(trajectory)} frames, {len(scores)} atoms: the crystal heated until it melts.\n")
     _print_table(trajectory, scores)
     with replacing(folder / "alloy.extxyz") as file:
@@ -38,7 +38,7 @@ def alloy(training: list[Atoms], trajectory: list[Atoms], folder: Path) -> None:
 
 
 def _print_table(trajectory: list[Atoms], scores: Scores) -> None:
-    """Medians for each phase and species, phases in their order along the trajectory."""
+    """Print medians for each phase, in order of the trajectory, and species."""
     phases = np.concatenate([[frame.info["config_type"]] * len(frame) for frame in trajectory])
     numbers: NDArray[np.int64] = np.concatenate([frame.numbers for frame in trajectory])
     print(f"{'phase':<12} {'species':>7} {'atoms':>6} {'LPR':>8} {'held LPR':>9} {'residual':>9} {'verdict > 0':>12}")
@@ -48,13 +48,13 @@ def _print_table(trajectory: list[Atoms], scores: Scores) -> None:
             if chosen.size:
                 print(f"{phase:<12} {chemical_symbols[number]:>7} {_of_atoms(scores, chosen)}")
     print(
-        "\nAll training structures have about as many atoms of one species as of the other. How totals are split\n"
-        "between the two is not determined, which lowers all LPRs to one level. The held LPR leaves the split out."
+        "\nThe training structures have about equal numbers of copper and gold atoms. Their energies do not determine\n"
+        "how the energy is split between the species. This lowers all LPRs to one level; the held LPR ignores it."
     )
 
 
 def _of_atoms(scores: Scores, chosen: NDArray[np.intp]) -> str:
-    """The number of atoms, medians, and the share with a verdict that warns."""
+    """Number of atoms, medians, and the share that is loose or unlike."""
     assert scores.lpr_held is not None
     assert scores.residual is not None
     assert scores.verdict is not None

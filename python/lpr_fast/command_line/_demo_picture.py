@@ -17,13 +17,13 @@ _COLOURS = ("#0072B2", "#D55E00")  # Okabe and Ito: distinct for all common kind
 
 
 def draw(path: Path, trajectory: list[Atoms], coordination: NDArray[np.int64], scores: Scores) -> None:
-    """LPR and residual against coordination, and both along the run."""
+    """Draw LPR and residual against coordination, and the LPR along the run."""
     assert scores.residual is not None
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1, 1.15))
     _strips(left, coordination, scores.lpr, _COLOURS[0])
     left.set(yscale="log", xlabel="neighbours within 2.85 Å", ylabel="LPR (loss on total energies)")
-    left.set_title("How firmly the data\npin down each atom's energy")
+    left.set_title("How firmly the data determine\neach atom's energy")
     _strips(middle, coordination, np.maximum(scores.residual, 1e-6), _COLOURS[1])
     middle.set(yscale="log", xlabel="neighbours within 2.85 Å", ylabel="residual (prior variance = 1)")
     middle.set_title("How unlike the active set\neach atom is")
@@ -32,7 +32,7 @@ def draw(path: Path, trajectory: list[Atoms], coordination: NDArray[np.int64], s
 
 
 def _strips(axes: Any, coordination: NDArray[np.int64], values: Array, colour: str) -> None:
-    """All atoms as dots, beside one another by a fixed pattern, and medians as bars."""
+    """Draw all atoms as dots, spread by a fixed pattern, and medians as bars."""
     for count in np.unique(coordination):
         chosen = values[coordination == count]
         spread = 0.36 * (2 * np.mod(np.arange(len(chosen)) * 0.6180339887, 1.0) - 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 
 from .._errors import InvalidInputError
 from .._files import refuse_output, write_whole
-from .._progress import ProgressLine
+from .._progress import ProgressLine, silent
 from .._text import counted
 from ..atoms.rows._influence import Influence, LeftOutLabels, Redundant
 from ..atoms.rows._training_rows import TrainingRows
@@ -62,7 +63,7 @@ def influence(path: Path, options: Options) -> None:
         "prediction": options.prediction,
         "column": options.column,
         "largest_residual": options.largest_residual,
-        "progress": ProgressLine(),
+        "progress": ProgressLine() if sys.stderr.isatty() else silent,
     }
     found = rows.influence(targets, groups=rows.group if options.by_group else None, **asked)
     redundant = None

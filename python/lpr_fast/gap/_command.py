@@ -16,7 +16,7 @@ from ._words import list_of, options_of
 if TYPE_CHECKING:
     from ase import Atoms
 
-# What is only about gap_fit's own files and arithmetic.
+# Options for the files and the arithmetic of gap_fit only.
 _OF_GAP_FIT = (
     *("gp_file", "gap_file", "do_copy_at_file", "do_copy_atoms_file", "sparse_separate_file", "verbosity"),
     *("openmp_chunk_size", "mpi_blocksize", "mpi_blocksize_rows", "mpi_blocksize_cols", "mpi_print_all", "dryrun"),
@@ -24,31 +24,31 @@ _OF_GAP_FIT = (
     *("sparsify_only_no_fit", "sparse_use_actual_gpcov"),
 )
 
-# What has no like here, and why a fit goes on without it.
+# Options without an equivalent, and why a fit ignores them.
 _LEFT_OUT = {
-    "hessian_parameter_name": "second derivatives are no labels here",
-    "hessian_displacement": "second derivatives are no labels here",
-    "hessian_delta": "second derivatives are no labels here",
-    "local_property_parameter_name": "labels of single atoms are not fitted to",
-    "local_property_mask_parameter_name": "labels of single atoms are not fitted to",
-    "local_property0": "labels of single atoms are not fitted to",
-    "default_local_property_sigma": "labels of single atoms are not fitted to",
-    "default_kernel_regularisation_local_property": "labels of single atoms are not fitted to",
-    "e0_offset": "give the baseline with the offset in it",
+    "hessian_parameter_name": "second derivatives cannot be fitted",
+    "hessian_displacement": "second derivatives cannot be fitted",
+    "hessian_delta": "second derivatives cannot be fitted",
+    "local_property_parameter_name": "labels of single atoms cannot be fitted here",
+    "local_property_mask_parameter_name": "labels of single atoms cannot be fitted here",
+    "local_property0": "labels of single atoms cannot be fitted here",
+    "default_local_property_sigma": "labels of single atoms cannot be fitted here",
+    "default_kernel_regularisation_local_property": "labels of single atoms cannot be fitted here",
+    "e0_offset": "include the offset in the baseline",
 }
 
-# What would change the labels themselves.
+# Options that change the labels themselves.
 _CORE = ("core_param_file", "core_ip_args", "baseline_param_filename", "baseline_ip_args")
 
 _ALWAYS = (
-    "radial functions are orthogonalised Gaussian-type orbitals, as many as n_max, not equispaced Gaussians.",
-    "nothing is added to the kernels of the active set: there is no sparse_jitter.",
+    "radial functions are n_max orthogonalised Gaussian-type orbitals, not equispaced Gaussians.",
+    "nothing is added to the kernels of the active set, so sparse_jitter is ignored.",
 )
 
 
 @dataclass(frozen=True)
 class GapFit:
-    """What a gap_fit command asks for.
+    """Settings of a gap_fit command.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class GapFit:
     options : dict
         Keyword arguments of `SparseKernelModel.fit` and `fit_files`.
     remarks : tuple of str
-        A sentence for each thing that is different here, or not taken.
+        A sentence for each difference, and for each ignored option.
     """
 
     train: str | None
@@ -66,25 +66,25 @@ class GapFit:
 
 
 def read_gap_fit(command: str, *, species: Iterable[Any] | None = None) -> GapFit:
-    """Read a command of gap_fit: the same labels, noise, baseline, lengths and orders for a fit of this package.
+    """Read a gap_fit command: labels, noise, baseline and SOAP parameters for a fit of this package.
 
     Parameters
     ----------
     command : str
-        The command as it stands in a shell, with or without the program's name, or the text of its ``config_file``.
+        The command, with or without the name of the program, or the text of its ``config_file``.
     species : iterable of str or int, optional
-        Elements of the training structures; by default the file that the command names is looked through, where the
-        command does not say it all: `n_sparse` is for each element, and `e0` may be one number for all.
+        Elements of the training structures; by default they are read from the file that the command names. They are
+        needed because `n_sparse` is per element, and `e0` may be one number for all.
 
     Returns
     -------
     GapFit
-        ``SparseKernelModel.fit(frames, **found.options)`` fits, and ``found.remarks`` says what differs.
+        ``SparseKernelModel.fit(frames, **found.options)`` fits; ``found.remarks`` are the differences.
 
     Raises
     ------
     InvalidInputError
-        For a command that cannot be read, and for one that asks for another kind of model.
+        For a command that cannot be read, and for other kinds of models.
 
     References
     ----------
@@ -107,19 +107,19 @@ def read_gap_fit(command: str, *, species: Iterable[Any] | None = None) -> GapFi
     for name in _OF_GAP_FIT:
         options.take(name)
     options.leave_out(_LEFT_OUT)
-    options.leave_out(dict.fromkeys(list(options.given), "it is no option of gap_fit that is known here"))
+    options.leave_out(dict.fromkeys(list(options.given), "this option of gap_fit is not known here"))
     return GapFit(train, found, (*_ALWAYS, *dict.fromkeys(remarks)))
 
 
 def _with_config_file(given: dict[str, str]) -> dict[str, str]:
-    """Options of the file that the command names, and those beside it."""
+    """Options of the command and of the file that it names."""
     if (name := given.pop("config_file", None)) is None:
         return given
     return {**options_of(Path(name).read_text()), **given}
 
 
 def _elements(species: Iterable[Any] | None, train: str | None) -> list[int]:
-    """Atomic numbers, ascending, of those that the caller gives, or of the training file."""
+    """Atomic numbers, ascending, from the caller or from the training file."""
     from ..descriptors._elements import atomic_number
 
     if species is not None:
@@ -135,7 +135,7 @@ def _elements(species: Iterable[Any] | None, train: str | None) -> list[int]:
 
 
 def elements_of(frames: Iterable[Atoms | InvalidInputError]) -> list[int]:
-    """Atomic numbers of all frames, ascending; an exception in the place of a frame is raised."""
+    """Atomic numbers of all frames, ascending; frames that cannot be read raise their exception."""
     found: set[int] = set()
     for frame in frames:
         if isinstance(frame, InvalidInputError):
@@ -158,7 +158,7 @@ def _keys(options: Options) -> dict[str, Any]:
     )
     virial, stress = (options.take(f"{kind}_parameter_name") for kind in ("virial", "stress"))
     if virial is not None and stress is not None:
-        options.remarks.append(f"stresses named {stress} are left out, for virials named {virial} are fitted to.")
+        options.remarks.append(f"stresses named {stress} are ignored, because virials named {virial} are fitted.")
     if stress is not None and virial is None:
         virial = stress
     elif virial is None and prefix:
@@ -196,14 +196,14 @@ def _noise(options: Options, group_key: str) -> Noise:
 
 
 def _used(numbers: Sequence[float], name: str, remarks: list[str]) -> dict[str, Any]:
-    """Deviations of the kinds of labels that have one; gap_fit refuses labels of a kind that has zero."""
+    """Sigmas of the kinds of labels that have one; gap_fit refuses labels of a kind with zero."""
     plurals = {"energy": "energies", "force": "forces", "virial": "virials"}
     found: dict[str, Any] = {}
     for kind, sigma in zip(KINDS, numbers, strict=False):
         found[kind] = sigma if sigma > 0.0 else None
         if not sigma > 0.0:
             remarks.append(
-                f"{name} has {sigma:g} for {plurals[kind]}: they are not fitted to, unless a frame has its own."
+                f"{name} has {sigma:g} for {plurals[kind]}: they are fitted only if a frame has its own sigma."
             )
     return found
 
@@ -232,5 +232,5 @@ def _refuse_core(options: Options) -> None:
     if found := [name for name in _CORE if options.take(name) is not None]:
         raise InvalidInputError(
             f"the gap_fit command has {found[0]}, a potential that is subtracted from the labels; subtract it from the "
-            "energies, forces and virials in the file, and leave it out."
+            "energies, forces and virials in the file, and remove the option."
         )

@@ -1,4 +1,4 @@
-"""The descriptors of a gap_fit command: one SOAP, and what is left out beside it."""
+"""The descriptors of a gap_fit command: one SOAP; others are ignored."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .._errors import InvalidInputError
 from ._values import Options, as_float, as_integer, as_switch
 from ._words import list_of, named, words_of
 
-# What SOAP of gap_fit may be told, and has here no other value than this.
+# Options of SOAP in gap_fit for which only this value is possible.
 _FIXED = {
     "average": "F",
     "diagonal_radial": "F",
@@ -27,7 +27,7 @@ _FIXED = {
     "coupling": "T",
 }
 
-# What is only about gap_fit's own arithmetic.
+# Options for the arithmetic of gap_fit only.
 _OF_ARITHMETIC = (
     *("basis_error_exponent", "radial_basis", "xml_version", "mark_sparse_atoms", "print_sparse_index"),
     *("unique_hash_tolerance", "unique_descriptor_tolerance", "n_species", "n_Z", "species_Z", "K", "mix_shift"),
@@ -37,18 +37,18 @@ _OF_ARITHMETIC = (
 
 @dataclass(frozen=True)
 class Soap:
-    """One descriptor soap of a gap_fit command.
+    """A SOAP descriptor of a gap_fit command.
 
     Attributes
     ----------
     hypers : dict
-        As of featomic's ``SoapPowerSpectrum``.
+        Arguments of featomic's ``SoapPowerSpectrum``.
     zeta, delta : float
-        Power of the kernel, and its standard deviation.
+        Exponent and standard deviation of the kernel.
     n_sparse : int
         Sparse points of each centre species.
     center : int or None
-        Atomic number of its centres; None for a template that stands for all species.
+        Atomic number of its centres; None for a template of all species.
     """
 
     hypers: dict[str, Any]
@@ -59,12 +59,12 @@ class Soap:
 
 
 def soaps_of(text: str, remarks: list[str]) -> list[Soap]:
-    """The descriptors soap in `gap=`; of others it is said that they are left out.
+    """The SOAP descriptors in `gap=`; a remark names the other ones, which are ignored.
 
     Raises
     ------
     InvalidInputError
-        Where there is no soap, or one that has no like here.
+        Without a SOAP, and for a SOAP without an equivalent.
     """
     found: list[Soap] = []
     for part in list_of(text):
@@ -73,7 +73,7 @@ def soaps_of(text: str, remarks: list[str]) -> list[Soap]:
             found.append(_soap(Options(named(words, "soap of the gap_fit command"), remarks)))
         elif kind:
             remarks.append(
-                f"the descriptor {kind} is left out: SOAP has to learn what {kind} would, so that its delta may be too "
+                f"the descriptor {kind} is ignored: SOAP has to learn what {kind} would, so that its delta may be too "
                 "small (delta='auto', --delta auto), and strongly compressed structures are described worse."
             )
     if not found:
@@ -83,7 +83,7 @@ def soaps_of(text: str, remarks: list[str]) -> list[Soap]:
 
 
 def n_active_of(soaps: Sequence[Soap], species: Sequence[int]) -> dict[str, int]:
-    """How many environments of each species become active."""
+    """Number of active environments of each species."""
     from ..descriptors._elements import symbol
 
     template = next((soap.n_sparse for soap in soaps if soap.center is None), 0)
@@ -94,7 +94,9 @@ def n_active_of(soaps: Sequence[Soap], species: Sequence[int]) -> dict[str, int]
 def _soap(options: Options) -> Soap:
     what = "soap of the gap_fit command"
     if (kernel := options.need("covariance_type")).lower() != "dot_product":
-        raise InvalidInputError(f"{what} has covariance_type={kernel}; only dot_product, (x . x')^zeta, is known here.")
+        raise InvalidInputError(
+            f"{what} has covariance_type={kernel}; only dot_product, (x . x')^zeta, is possible here."
+        )
     n_max, l_max = as_integer("n_max", options.need("n_max")), as_integer("l_max", options.need("l_max"))
     width = as_float("atom_sigma", options.need("atom_sigma", "atom_gaussian_width"))
     density: dict[str, Any] = {"type": "Gaussian", "width": width}
@@ -116,7 +118,7 @@ def _soap(options: Options) -> Soap:
     options.refuse_others(what, _FIXED, "features here have no such thing")
     for name in _OF_ARITHMETIC:
         options.take(name)
-    options.leave_out(dict.fromkeys(list(options.given), "it is no option of soap that is known here"))
+    options.leave_out(dict.fromkeys(list(options.given), "this option of soap is not known here"))
     return soap
 
 
@@ -128,7 +130,7 @@ def _cutoff(options: Options) -> dict[str, Any]:
 
 
 def _scaling(options: Options) -> dict[str, Any]:
-    """The weight of neighbours that falls with their distance: the same formula on both sides."""
+    """Radial scaling of the density: the formula is the same in gap_fit and featomic."""
     exponent = as_integer("cutoff_dexp", str(options.take("cutoff_dexp", default="0")))
     scale = as_float("cutoff_scale", str(options.take("cutoff_scale", default="1")))
     rate = as_float("cutoff_rate", str(options.take("cutoff_rate", default="1")))
@@ -143,27 +145,27 @@ def _scaling(options: Options) -> dict[str, Any]:
 
 
 def _n_sparse(options: Options) -> int:
-    """So many, in all groups together."""
+    """Number of active environments, summed over groups."""
     n_sparse = as_integer("n_sparse", str(options.take("n_sparse", default="0")))
     if (groups := options.take("config_type_n_sparse")) is not None:
         counts = [as_integer("config_type_n_sparse", part) for part in list_of(groups)[1::2]]
         n_sparse += sum(counts)
         options.remarks.append(
-            f"config_type_n_sparse={{{groups}}} is taken together: {n_sparse} active environments, of whatever group."
+            f"config_type_n_sparse={{{groups}}} is used as a sum: {n_sparse} active environments from all groups."
         )
     if n_sparse < 1:
         raise InvalidInputError("soap of the gap_fit command has no n_sparse; say how many environments become active.")
     method, file = str(options.take("sparse_method", default="RANDOM")), options.take("sparse_file")
-    file_too = "" if file is None else f", and sparse_file={file} is left out (active_set= takes environments)"
+    file_too = "" if file is None else f", and sparse_file={file} is ignored (use active_set)"
     options.remarks.append(
-        "active environments are farthest points of a pool of at most 5 n_sparse, not "
+        "active environments are chosen by farthest-point sampling from a pool of at most 5 n_sparse, not by "
         f"sparse_method={method}{file_too}."
     )
     return n_sparse
 
 
 def _center(options: Options) -> int | None:
-    """The centre species of a descriptor that is written out for each of them."""
+    """The centre species of a SOAP that is given for each species."""
     number, is_template = options.take("Z"), options.take("add_species", default="T")
     if as_switch("add_species", str(is_template)) or number is None:
         return None
@@ -171,7 +173,7 @@ def _center(options: Options) -> int | None:
 
 
 def _refuse_different(soaps: Sequence[Soap]) -> None:
-    """Throw for SOAPs that differ in more than their centres: a model has one descriptor, one kernel, one prior."""
+    """Refuse SOAPs that differ in more than their centres: a model has one descriptor, kernel and prior."""
     first, centers = soaps[0], [soap.center for soap in soaps]
     for soap in soaps[1:]:
         for name in ("hypers", "zeta", "delta"):

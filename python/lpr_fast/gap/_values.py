@@ -1,4 +1,4 @@
-"""Values of gap_fit's options: numbers, switches, energies of elements."""
+"""Values of options of gap_fit: numbers, switches, tables."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _SWITCHES = {"t": True, "true": True, ".true.": True, "f": False, "false": False
 
 
 def as_float(name: str, text: str) -> float:
-    """A number, as Fortran writes it.
+    """A number in Fortran notation.
 
     Raises
     ------
     InvalidInputError
-        For anything else.
+        For other text.
     """
     try:
         number = float(text.lower().replace("d", "e"))
@@ -50,7 +50,7 @@ def as_switch(name: str, text: str) -> bool:
 
 
 def as_table(name: str, text: str, width: int) -> dict[str, list[float]]:
-    """Entries such as liquid:0.01:0.1, each a name and `width` numbers, one behind the other."""
+    """Entries such as liquid:0.01:0.1: a name and `width` numbers each, joined by colons."""
     parts = list_of(text)
     if not text.strip():
         return {}
@@ -65,45 +65,47 @@ def as_table(name: str, text: str, width: int) -> dict[str, list[float]]:
 
 @dataclass
 class Options:
-    """Options that are taken one by one, so that what is left was not understood.
+    """Options that are taken one by one; those that are left are unknown.
 
     Attributes
     ----------
     given : dict of str to str
-        Those that are left.
+        Options that are left.
     remarks : list of str
-        Sentences on what differs.
+        Sentences about differences.
     """
 
     given: dict[str, str]
     remarks: list[str] = field(default_factory=list)
 
     def take(self, *names: str, default: str | None = None) -> str | None:
-        """The value under the first of these names that there is; all of them are one option."""
+        """The value of an option that has several names."""
         found = [self.given.pop(name) for name in names if name in self.given]
         if len(found) > 1:
-            raise InvalidInputError(f"{' and '.join(names)} are one option of gap_fit, and were both given; give one.")
+            raise InvalidInputError(
+                f"{' and '.join(names)} are the same option of gap_fit, and both were given; give one of them."
+            )
         return found[0] if found else default
 
     def need(self, *names: str) -> str:
-        """The same, of an option without which nothing can be done."""
+        """The value of a required option."""
         value = self.take(*names)
         if value is None:
-            raise InvalidInputError(f"the gap_fit command has no {names[0]}; give it, as gap_fit wants it too.")
+            raise InvalidInputError(f"the gap_fit command has no {names[0]}; add it: gap_fit needs it too.")
         return value
 
     def refuse_others(self, what: str, allowed: Mapping[str, str], why: str) -> None:
-        """Throw for an option, of those named here, that has another value than this one."""
+        """Refuse other values of these options."""
         for name, usual in allowed.items():
             value = self.take(name, default=usual)
             if str(value).lower() != usual.lower() and not _same_number(str(value), usual):
                 raise InvalidInputError(f"{what} has {name}={value}; {why}.")
 
     def leave_out(self, names: Mapping[str, str]) -> None:
-        """Say of each option that is there, and is not used, why."""
+        """Ignore these options, with a remark that says why."""
         for name, why in names.items():
             if (value := self.take(name)) is not None:
-                self.remarks.append(f"{name}={value} is left out: {why}.")
+                self.remarks.append(f"{name}={value} is ignored: {why}.")
 
 
 def _same_number(value: str, usual: str) -> bool:

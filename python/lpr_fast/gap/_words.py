@@ -1,4 +1,4 @@
-"""The text of a gap_fit command: words, their names and values, and lists within values."""
+"""The text of a gap_fit command: words, names and values, and lists within values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .._errors import InvalidInputError
 
 _OPEN, _CLOSED, _QUOTES = "{", "}", "'\""
 
-# What comes before the options in a command, and behind a variable of the shell.
+# Name of the program, before the options.
 _PROGRAM = "gap_fit"
 
 
@@ -18,7 +18,7 @@ def options_of(text: str) -> dict[str, str]:
     Raises
     ------
     InvalidInputError
-        For a word that is no option, an option that comes twice, and braces or quotes that do not match.
+        For words that are not options, options that are given twice, and braces or quotes that do not match.
     """
     words = list(words_of(text.replace("\\\n", " ")))
     program = next((k for k, word in enumerate(words) if _is_program(word)), -1)
@@ -31,7 +31,7 @@ def named(words: list[str], what: str) -> dict[str, str]:
     for word in words:
         name, equals, value = word.partition("=")
         if not equals or not name:
-            raise InvalidInputError(f"{what} has {word!r}, which is no option; give all of them as name=value.")
+            raise InvalidInputError(f"{what} has {word!r}, which is not an option; write options as name=value.")
         if name in found:
             raise InvalidInputError(f"{what} has {name} twice; give it once.")
         found[name] = bare(value)
@@ -39,19 +39,19 @@ def named(words: list[str], what: str) -> dict[str, str]:
 
 
 def words_of(text: str) -> Iterator[str]:
-    """Words between blanks that stand in no quotes and no braces, without the quotes."""
+    """Words between blanks outside quotes and braces, without the quotes."""
     for word in _parts(text, " \t\r\n"):
         if word:
             yield word
 
 
 def list_of(text: str, separator: str = ":") -> list[str]:
-    """Parts between separators that stand in no braces."""
+    """Parts between separators outside braces."""
     return [part.strip() for part in _parts(bare(text), separator)]
 
 
 def bare(text: str) -> str:
-    """The same without one pair of braces around all of it."""
+    """The text without a pair of braces around all of it."""
     text = text.strip()
     if text.startswith(_OPEN) and text.endswith(_CLOSED) and _closes_at(text) == len(text) - 1:
         return text[1:-1].strip()
@@ -80,13 +80,13 @@ def _parts(text: str, separators: str) -> Iterator[str]:
     if quote or depth:
         raise InvalidInputError(
             f"{'quotes' if quote else 'braces'} of the gap_fit command do not match, near {text.strip()[:60]!r}; give "
-            "all of the command."
+            "the whole command."
         )
     yield "".join(part)
 
 
 def _closes_at(text: str) -> int:
-    """Where the brace that begins the text is closed."""
+    """Position of the brace that closes the first one."""
     depth = 0
     for place, character in enumerate(text):
         depth += (character == _OPEN) - (character == _CLOSED)

@@ -238,7 +238,7 @@ def _features_of(
     return features
 
 
-def note_fewer(found: int, asked: int, stacklevel: int) -> None:
+def warn_of_fewer(found: int, asked: int, stacklevel: int) -> None:
     """Warn if the pool has fewer distinct environments than requested."""
     if found < asked:
         message = (

@@ -13,7 +13,7 @@ from .._arrays import Array
 from ._basis import Basis
 from ._fit import ModelFacts, adding, sums_of
 from ._leave_one_out import Blocks
-from ._regularizer import settled
+from ._regularizer import with_chosen_regularizer
 from ._row_sums import RowSums
 from ._rows import ENERGY, Rows
 from ._settings import FitSettings
@@ -105,7 +105,9 @@ def side_by_side(
         rows = blocks() if found else adding(sums, blocks(), facts, n_threads)
         of_members = _summed(basis, some, rows, n_threads)
         if not found:
-            settings, facts = settled(basis, sums.accumulator, settings, facts, blocks, stacklevel=stacklevel + 1)
+            settings, facts = with_chosen_regularizer(
+                basis, sums.accumulator, settings, facts, blocks, stacklevel=stacklevel + 1
+            )
         found.append(of_members.fit(float(settings.regularizer), prior, n_threads))
     return SideBySide(sums, settings, facts, np.concatenate(found))
 

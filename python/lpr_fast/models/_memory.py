@@ -71,7 +71,7 @@ def pool_bytes(
     return memory - needed(structures, n_features, sum(wanted.values())) - largest // 2
 
 
-def refuse_too_little(memory: int | None, wanted: int, size: int, n_features: int) -> None:
+def check_memory(memory: int | None, wanted: int, size: int, n_features: int) -> None:
     """Raise for a limit of memory that is too small for the fit.
 
     Raises

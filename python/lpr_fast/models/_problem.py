@@ -21,9 +21,9 @@ from ._batches import Batch, rows_of
 from ._fit import ModelFacts, adding, solved, sums_of, warn_of_labels
 from ._held import holding, mean_rows
 from ._leave_one_out import Blocks
-from ._memory import largest_pool, needed, pool_bytes, refuse_too_little
+from ._memory import check_memory, largest_pool, needed, pool_bytes
 from ._reference import Reference, reference_of, with_reference
-from ._regularizer import needs_rows, settled
+from ._regularizer import needs_rows, with_chosen_regularizer
 from ._row_sums import RowSums
 from ._rows import Rows
 from ._rows_file import spooled_rows
@@ -161,7 +161,7 @@ def finished(
     is_chosen = needs_rows(problem.settings, problem.facts)
     if is_chosen:
         problem.progress("choosing the regularizer", 0, 1)
-    settings, facts = settled(
+    settings, facts = with_chosen_regularizer(
         basis,
         sums.accumulator,
         problem.settings,
@@ -224,7 +224,7 @@ def basis_of(problem: Problem, describe: Describe, *, stacklevel: int) -> tuple[
     """Return the basis, and facts for the provenance; `describe` describes the active set."""
     settings = problem.settings
     size, wanted = expected(problem)
-    refuse_too_little(settings.memory, wanted, size, problem.environments.n_features)
+    check_memory(settings.memory, wanted, size, problem.environments.n_features)
     if settings.kind == "linear":
         return LinearBasis(problem.structures.species, problem.environments.n_features), {}
     basis, facts = _active_basis(problem, describe, stacklevel + 1)
@@ -280,7 +280,7 @@ def _sampled(problem: Problem, describe: Describe, stacklevel: int) -> _Chosen:
         pools, wanted, partial(problem.features, describe), n_features, cap, settings.n_threads, report
     )
     problem.progress("active set: farthest points", sample.size, asked)
-    _active_set.note_fewer(sample.size, asked, stacklevel=stacklevel)
+    _active_set.warn_of_fewer(sample.size, asked, stacklevel=stacklevel)
     sizes = {problem.environments.label(s): size for s, size in sample.pool.items()}
     facts = {"active_set": "farthest points", "n_active_asked": asked, "pool": sizes, "seed": problem.pool.seed}
     if problem.elsewhere is not None:

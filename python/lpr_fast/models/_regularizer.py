@@ -130,7 +130,7 @@ def needs_rows(settings: FitSettings, facts: ModelFacts) -> bool:
     return settings.regularizer == AUTO and settings.noise is None and facts.baseline is not None
 
 
-def settled(
+def with_chosen_regularizer(
     basis: Basis,
     accumulator: HessianAccumulator,
     settings: FitSettings,
@@ -146,7 +146,7 @@ def settled(
     if settings.regularizer != AUTO:
         return settings, facts
     if settings.noise is not None:
-        return _settled_by_evidence(basis, accumulator, settings, facts, stacklevel=stacklevel + 1)
+        return _with_chosen_delta(basis, accumulator, settings, facts, stacklevel=stacklevel + 1)
     choice = chosen(basis, accumulator, facts, blocks, settings)
     if isinstance(choice, str):
         warnings.warn(
@@ -163,7 +163,7 @@ def settled(
     return replace(settings, regularizer=choice.regularizer), facts.with_provenance(further)
 
 
-def _settled_by_evidence(
+def _with_chosen_delta(
     basis: Basis, accumulator: HessianAccumulator, settings: FitSettings, facts: ModelFacts, *, stacklevel: int
 ) -> tuple[FitSettings, ModelFacts]:
     """Return the same for labels of known noise, by evidence."""

@@ -119,12 +119,12 @@ def _summary(name: str, values: NDArray[Any]) -> list[object]:
     return [name, *(f"{value:.6g}" for value in quantiles), len(values) - len(there)]
 
 
-def in_full(found: Mapping[str, Array]) -> dict[str, Array]:
+def all_columns(found: Mapping[str, Array]) -> dict[str, Array]:
     """Return the core's scores, with None for columns that the model does not have."""
     return {each.name: found.get(each.name) for each in fields(LocalScores)}  # type: ignore[misc]
 
 
-def found_of(
+def core_scores(
     model: _core.Model, features: Array, species: Indices, n_threads: int, *, members: bool = False
 ) -> dict[str, Array]:
     """Return the core's scores of environments from features, (n, D), by name; NaN for rows of NaN.
@@ -146,4 +146,4 @@ def found_of(
 
 def scores_of(model: _core.Model, features: Array, species: Indices, n_threads: int) -> LocalScores:
     """Return the scores of environments from features, (n, D); NaN for rows of NaN."""
-    return LocalScores(**in_full(found_of(model, features, species, n_threads)))
+    return LocalScores(**all_columns(core_scores(model, features, species, n_threads)))

@@ -1,4 +1,4 @@
-"""Frames of formats that ASE reads, and what its readers guess."""
+"""Frames of formats that ASE reads, without what its readers guess."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from ._labels import Found
 from ._options import ReadOptions
 from ._specification import Specification
 
-# Of these, ASE reads slices with steps as if they had none.
+# Formats for which ASE ignores the step of a slice.
 _DATA_BASES = ("db", "json", "aselmdb", "mysql", "postgresql")
 
-# A cell of 1 Å stands in files of the Protein Data Bank for none.
+# In files of the Protein Data Bank, a cell of 1 Å means none.
 _NO_CELL = [1.0, 1.0, 1.0, 90.0, 90.0, 90.0]
 
 
@@ -35,7 +35,7 @@ def frames_of(given: Specification, format_name: str, options: ReadOptions) -> I
     Raises
     ------
     InvalidInputError
-        For what a reader of ASE would have to make up.
+        For facts that a reader of ASE would invent.
     """
     if format_name == LAMMPS_DATA:
         yield from [_lammps_data.found_in(_text(given.path), options)][given.frames]
@@ -79,7 +79,7 @@ def _text(path: Path) -> str:
         return cast(bytes, file.read()).decode()
 
 
-# What ASE has made up about a frame, format by format: functions of a path that return functions of a frame.
+# Removal of what ASE invents, by format: functions of a path that return functions of a frame.
 _Guard = Callable[[Atoms], Found]
 
 
@@ -155,7 +155,7 @@ _GUARDS: dict[str, Callable[[Path], _Guard]] = {
 
 
 def _with_symbols(text: str, path: Path, options: ReadOptions) -> str:
-    """A POSCAR with the line of elements that VASP 4 leaves out, from its comment if that is nothing else."""
+    """A POSCAR with the line of elements, which files of VASP 4 lack; it is taken from the comment if that has them."""
     from ase.data import atomic_numbers, chemical_symbols
 
     lines = text.split("\n")
@@ -175,12 +175,12 @@ def _with_symbols(text: str, path: Path, options: ReadOptions) -> str:
     return "\n".join([*lines[:5], " ".join(symbols), *lines[5:]])
 
 
-# Of messages of Python, what stands in the place of a number.
+# Python's message for text in place of a number.
 _NO_NUMBER = re.compile(r"(?:invalid literal for int\(\) with base 10|could not convert string to float): b?(.*)")
 
 
 def in_words(error: BaseException) -> str:
-    """Why something could not be read, without the insides of Python."""
+    """The reason of an error, without terms of Python."""
     text = " ".join(str(error).split()).rstrip(".: ")
     if isinstance(error, UnicodeDecodeError):
         return "it is no text in UTF-8"

@@ -30,8 +30,8 @@ def frames_of(path: Path, format_name: str, wanted: range) -> Iterator[tuple[int
 
 
 def _atoms(frame: Any) -> Atoms:
-    """Positions and cell; what has no cell is not periodic."""
-    vectors = np.array(frame.cell.matrix).T  # there, vectors are columns
+    """Positions and cell; frames without a cell are not periodic."""
+    vectors = np.array(frame.cell.matrix).T  # chemfiles has vectors as columns
     is_periodic = bool(np.abs(np.linalg.det(vectors)) > 0.0)
     return Atoms(positions=np.array(frame.positions), cell=vectors if is_periodic else None, pbc=is_periodic)
 
@@ -44,10 +44,10 @@ def _opened(path: Path, format_name: str) -> Any:
             f"{format_name} files need chemfiles; install it with: pip install 'lpr-fast[traj]'"
         ) from error
     chemfiles.set_warnings_callback(lambda _: None)
-    path.open("rb").close()  # for the usual message if it is not there
+    path.open("rb").close()  # for the usual message if the file is missing
     try:
         return chemfiles.Trajectory(str(path), "r", _NAMES[format_name])
     except chemfiles.ChemfilesError as error:
         raise InvalidInputError(
-            f"cannot read {path} as {format_name} ({str(error).rstrip('.')}); it is damaged, or something else."
+            f"cannot read {path} as {format_name} ({str(error).rstrip('.')}); it is damaged, or of another format."
         ) from error

@@ -1,4 +1,4 @@
-"""Frames as they are scored: elements, the topology, the cell, and atoms that are left out."""
+"""Last step of reading a frame: elements, topology, cell, and ignored atoms."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _OF_ATOMS = ("forces", "energies", "stresses", "charges", "magmoms")
 
 
 def finished(found: Found, options: ReadOptions, topology: Atoms | None) -> Atoms:
-    """A frame with the elements of its labels or of a topology, a cell if it has none, and without ignored atoms.
+    """A frame with elements from labels or a topology, with a cell, and without ignored atoms.
 
     Raises
     ------
     InvalidInputError
-        For labels without elements, and topologies and cells that contradict the frame.
+        For labels that are not elements, and for topologies and cells that contradict the frame.
     """
     frame = identified(found, options, topology)
     results = dict(getattr(frame.calc, "results", {}))
@@ -38,7 +38,7 @@ def finished(found: Found, options: ReadOptions, topology: Atoms | None) -> Atom
 
 
 def identified(found: Found, options: ReadOptions, topology: Atoms | None = None) -> Atoms:
-    """A frame with atomic numbers, and `LEFT_OUT` for atoms that are to be ignored."""
+    """Atomic numbers of a frame; `LEFT_OUT` for ignored atoms."""
     frame = found.frame
     if topology is not None:
         frame.numbers = _of_topology(found, options, topology)
@@ -71,7 +71,7 @@ def _refuse_difference(name: str, here: Numbers, there: Numbers) -> None:
 
 
 def _check_labels(labels: Sequence[str], options: ReadOptions, topology: Atoms, *, are_names: bool) -> None:
-    """Refuse labels that are other elements than in the topology, or several."""
+    """Refuse labels with other elements than in the topology, or with several elements."""
     known = dict(options.species)
     meaning: dict[str, int] = {}
     for atom, (label, number) in enumerate(zip(labels, topology.numbers.tolist(), strict=True)):
@@ -88,7 +88,7 @@ def _check_labels(labels: Sequence[str], options: ReadOptions, topology: Atoms, 
 
 
 def _give_cell(frame: Atoms, options: ReadOptions, topology: Atoms | None) -> None:
-    """Give a frame without a cell the one that the caller named, or that of the topology."""
+    """Give a frame without a cell the cell of the caller, or of the topology."""
     if frame.cell.rank > 0:
         if options.cell is not None:
             raise InvalidInputError("it has a cell of its own; leave out the other (cell, --cell).")

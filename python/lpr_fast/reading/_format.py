@@ -1,4 +1,4 @@
-"""Which format a file has."""
+"""The format of a file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LAMMPS_DATA = "lammps-data"
 RUNNER = "runnerdata"
 N2P2 = "n2p2"
 
-# Names that stand for others. ASE's reader of NetCDF takes atoms without species for hydrogen.
+# Other names of formats. ASE's reader of NetCDF would make atoms without species hydrogen.
 _ALIASES = {"xyz": XYZ, "exyz": XYZ, "lammpstrj": DUMP, "netcdftrajectory": "amber-netcdf"}
 _SUFFIXES = {".xyz": XYZ, ".extxyz": XYZ, ".exyz": XYZ, ".lammpstrj": DUMP}
 
@@ -34,7 +34,7 @@ def format_of(path: Path, options: ReadOptions) -> str:
     Raises
     ------
     InvalidInputError
-        For formats that nobody knows, and files that could be anything.
+        For unknown formats, and files whose format cannot be determined.
     """
     if options.format is not None:
         return _checked(options.format)
@@ -52,7 +52,7 @@ def is_binary(format_name: str) -> bool:
 
 
 def is_text(format_name: str) -> bool:
-    """Whether a format is read by us, frame by frame."""
+    """Whether this package reads the format itself, frame by frame."""
     return format_name in (XYZ, DUMP)
 
 
@@ -61,7 +61,7 @@ def _checked(name: str) -> str:
     if is_binary(known) or known == N2P2 or (known in ioformats and ioformats[known].can_read):
         return known
     raise InvalidInputError(
-        f"format is {name!r}, which is not read here; give a name of ASE's (ase info --formats), such as extxyz, "
+        f"format is {name!r}, which cannot be read; give a name of ASE (ase info --formats), for example extxyz, "
         "lammps-data or vasp."
     )
 

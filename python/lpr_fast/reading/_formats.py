@@ -1,4 +1,4 @@
-"""Frames out of one file."""
+"""Frames of one file."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ from ._texts import BEGINNING, Place, Text
 
 T = TypeVar("T")
 
-#: Frames, or in the place of one that cannot be read the reason.
+#: A frame, or the exception of a frame that cannot be read.
 FoundOrError: TypeAlias = "Found | InvalidInputError"
 
-# Bytes between the places that are remembered: reading on from there is quick, and a terabyte has a million of them.
+# Bytes between stored positions of frames: a terabyte has a million of them.
 _BETWEEN_PLACES = 1 << 20
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What reading ``file@selection`` once has found.
+    """Contents of ``file@selection``, from reading it once.
 
     Attributes
     ----------
     n_frames, n_atoms : int
-        Of the selection; what cannot be read counts as a frame without atoms.
+        Numbers of frames and atoms of the selection; a frame that cannot be read counts as one without atoms.
     wanted : range or None
         Numbers of the selected frames in a file that is read frame by frame.
     places : list of Place
-        Where some of its frames begin; none where one cannot go to a byte directly.
+        Positions of some frames; empty for files without random access.
     error : InvalidInputError or None
-        The first thing that is wrong with the file.
+        The first error in the file.
     """
 
     n_frames: int
@@ -56,7 +56,7 @@ class Contents:
     error: InvalidInputError | None = None
 
     def place_before(self, number: int) -> Place:
-        """The last place that is known from which frame `number` will come."""
+        """The last stored position before frame `number`."""
         index = bisect_right(self.places, number, key=lambda place: place.number)
         return self.places[index - 1] if index else BEGINNING
 
@@ -77,7 +77,7 @@ def frames_of(
     Raises
     ------
     InvalidInputError
-        For folders, formats that nobody knows, and files that hold no species without a topology.
+        For folders, unknown formats, and files without species if there is no topology.
     """
     given = parsed(specification)
     found = _found(given, format_of(given.path, options), options, start, contents)
@@ -85,7 +85,7 @@ def frames_of(
 
 
 def topology_of(specification: str, options: ReadOptions) -> Atoms:
-    """The first frame of a file, with the elements of its atoms, those included that are to be ignored."""
+    """The first frame of a file with the elements of all its atoms, including ignored ones."""
     given, options = parsed(specification), options.for_topology
     found = _found(given, format_of(given.path, options), options, 0, None)
     first = next(_each(found, partial(identified, options=options), str(given.path)), None)
@@ -136,7 +136,7 @@ def _steps(given: Specification, format_name: str) -> range:
 
 
 def is_quickly_read(specification: str, options: ReadOptions) -> bool:
-    """Whether `contents_of` takes little time for what it saves: plain XYZ or dumps that are read as a whole."""
+    """Whether `contents_of` is quick: for uncompressed XYZ files and dumps without a selection."""
     given = parsed(specification)
     if not given.is_whole or not given.path.is_file() or get_compression(given.path.name)[1] is not None:
         return False
@@ -144,7 +144,7 @@ def is_quickly_read(specification: str, options: ReadOptions) -> bool:
 
 
 def contents_of(specification: str, options: ReadOptions, topology: Atoms | None = None) -> Contents:
-    """What ``file@selection`` holds, by reading all of it; formats of our own are not parsed for that."""
+    """Contents of ``file@selection``, from reading all of it; XYZ files and dumps are not parsed."""
     given = parsed(specification)
     format_name, name = format_of(given.path, options), str(given.path)
     if is_binary(format_name):
@@ -170,7 +170,7 @@ def contents_of(specification: str, options: ReadOptions, topology: Atoms | None
 
 
 def byte_of(specification: str, options: ReadOptions, number: int, contents: Contents) -> int:
-    """Where frame `number` begins in a file that is quickly read; the end of the file behind the last frame."""
+    """Byte of frame `number`, for files that are quickly read; after the last frame, the end of the file."""
     path, place = parsed(specification).path, contents.place_before(number)
     split = _splitter(format_of(path, options))
     with path.open("rb") as file:
@@ -186,7 +186,7 @@ def _splitter(format_name: str) -> _texts.Splitter:
 
 
 def _sizes_of(path: Path, format_name: str, wanted: range, places: list[Place]) -> Iterator[tuple[int, int]]:
-    """Numbers and atoms of the wanted frames; on the way, places are noted."""
+    """Numbers and atoms of the selected frames; positions are collected."""
     can_seek = get_compression(path.name)[1] is None
     with open_with_compression(str(path), "rb") as file:
         for text in _splitter(format_name)(file, str(path), range(0), last=_last(wanted)):
@@ -197,7 +197,7 @@ def _sizes_of(path: Path, format_name: str, wanted: range, places: list[Place]) 
 
 
 def piped_xyz(file: IO[bytes], name: str, options: ReadOptions, start: int = 0) -> Iterator[Atoms | InvalidInputError]:
-    """Frames of extended XYZ as they come through a pipe, from number `start` on."""
+    """Frames of extended XYZ from a pipe, from number `start` on."""
     found = _all_parsed(_texts.of_xyz(file, name, range(sys.maxsize)), partial(_of_xyz, options), name)
     return _each(islice(found, start, None), partial(finished, options=options, topology=None), name)
 
@@ -211,7 +211,7 @@ def _of_dump(options: ReadOptions, units: str, text: Text) -> Found:
 
 
 def _all_parsed(texts: Iterator[Text], parse: Callable[[Text], Found], name: str) -> Iterator[tuple[int, FoundOrError]]:
-    """Numbers and frames; exceptions in the place of frames that cannot be parsed."""
+    """Numbers and frames; an exception in place of each frame that cannot be parsed."""
     for text in texts:
         if text.text is not None:
             try:
@@ -223,7 +223,7 @@ def _all_parsed(texts: Iterator[Text], parse: Callable[[Text], Found], name: str
 
 
 def _named(frames: Iterator[tuple[int, T]], name: str) -> Iterator[tuple[int, T | InvalidInputError]]:
-    """The frames; where reading fails for good, an exception that tells the number of the frame and the file."""
+    """The frames; if reading fails, the last item is an exception with the number of the frame and the file."""
     number = -1
     try:
         for number, frame in frames:
@@ -245,7 +245,7 @@ def _unreadable(number: int, name: str, error: Exception) -> InvalidInputError:
 
 
 def _wanted(given: Specification, format_name: str) -> range:
-    """Numbers of the frames that a selection means."""
+    """Numbers of the selected frames."""
     bounds = (given.frames.start or 0, given.frames.stop or 0, (given.frames.step or 1) - 1)
     if min(bounds) >= 0:
         return range(sys.maxsize)[given.frames]
@@ -281,5 +281,5 @@ def _read_forwards(
 
 
 def _last(wanted: range) -> int:
-    """The number behind which nothing is wanted."""
+    """One more than the last selected number."""
     return max(wanted[0], wanted[-1]) if wanted else sys.maxsize

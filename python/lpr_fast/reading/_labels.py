@@ -1,4 +1,4 @@
-"""What files call their atoms, and the elements that this means."""
+"""Labels of atoms in files, and their elements."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ._options import ReadOptions
 
 Numbers = NDArray[np.int64]
 
-# Stands for an atom that is left out.
+# Atomic number of an ignored atom.
 LEFT_OUT = -1
 
 # Masses are written with few digits: 32 for sulphur, but 40 may be argon or calcium.
@@ -24,14 +24,14 @@ _MASS_ERROR = 0.065
 
 @dataclass
 class Found:
-    """A frame out of a file.
+    """A frame of a file.
 
     Attributes
     ----------
     frame : ase.Atoms
-        Its numbers count only where there are no labels.
+        The frame; its numbers are valid only without labels.
     labels : sequence of str, or None
-        What the file calls the atoms, where that may be no element.
+        Labels of the atoms, if they may differ from elements.
     are_names : bool
         Whether labels are names of atoms, such as CA, which begin with letters of an element.
     """
@@ -42,12 +42,12 @@ class Found:
 
 
 def numbers_of(labels: Sequence[str], options: ReadOptions, *, are_names: bool = False) -> Numbers:
-    """Atomic numbers of labels; `LEFT_OUT` for those that are to be ignored.
+    """Atomic numbers of labels; `LEFT_OUT` for ignored ones.
 
     Raises
     ------
     InvalidInputError
-        For labels that are no elements, and of which `options` say nothing.
+        For labels that are not elements and not in `options`.
     """
     known = dict(options.species)
     meaning: dict[str, int] = {}
@@ -70,7 +70,7 @@ def _number_of(label: str, known: dict[str, int], ignore: Sequence[str], *, are_
 
 
 def _symbol_of_name(name: str) -> str:
-    """An element, if a name can mean no other: C12, but not CA, which is calcium or the carbon of an amino acid."""
+    """The element of an unambiguous name: C12, but not CA, which is calcium or the carbon of an amino acid."""
     letters = name.rstrip("0123456789")
     return letters if len(letters) == 1 or letters[1:].islower() else ""
 

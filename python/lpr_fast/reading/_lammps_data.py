@@ -21,7 +21,7 @@ _ENTRY = re.compile(r"(?m)^[ \t]*(\d+)[ \t]+(\S+)[ \t]*(?:#[ \t]*(\S+))?")
 
 
 def found_in(text: str, options: ReadOptions) -> Found:
-    """The structure, with an element for each type that has one, and the number of the type for others.
+    """The structure, with the element of each type if it is known, else the number of the type.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def found_in(text: str, options: ReadOptions) -> Found:
 
 
 def _elements_of(text: str) -> dict[str, str]:
-    """Elements of types, as far as the file says them."""
+    """Elements of types, as far as the file has them."""
     names: dict[str, str] = {}
     masses: dict[str, float] = {}
     for section, entries in _SECTION.findall(text):
@@ -51,7 +51,7 @@ def _elements_of(text: str) -> dict[str, str]:
             else:
                 names[kind] = value
     if set(masses.values()) == {1.0}:
-        masses = {}  # of no element: what is written where masses do not matter
+        masses = {}  # not masses of elements: placeholders
     elements = {}
     for kind in names.keys() | masses.keys():
         name = names.get(kind, "") if names.get(kind, "") in atomic_numbers else None

@@ -1,4 +1,4 @@
-"""How to read: what files leave open, and a caller says."""
+"""Options for reading files."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ _CELL = "give three lengths, three lengths and three angles, or the nine numbers
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How to read files: their format, and what they may leave open. See `of`, which checks it.
+    """Options for reading files; `of` checks them.
 
     Attributes
     ----------
     format : str or None
-        Format of all files; None to tell it from their names and contents.
+        Format of all files; None: from names and contents.
     topology : str or None
-        File whose atoms are those of every frame, in their order.
+        File with the atoms of every frame, in the same order.
     species : tuple of (str, int)
-        Labels of the files, and the atomic numbers that they stand for.
+        Atomic numbers of the labels in the files.
     cell : tuple of nine float, or None
-        Cell vectors, one after the other, of frames that have none.
+        Cell vectors of frames without a cell, flattened.
     ignore : tuple of str
-        Labels and elements that are left out.
+        Labels and elements of ignored atoms.
     """
 
     format: str | None = None
@@ -48,13 +48,13 @@ class ReadOptions:
     def of(
         cls,
         *,
-        format: str | None = None,  # noqa: A002 (the name that ASE has for it)
+        format: str | None = None,  # noqa: A002 (ASE's name for it)
         topology: str | PathLike[str] | None = None,
         species: SpeciesOption = None,
         cell: str | ArrayLike | None = None,
         ignore: str | Iterable[str] = (),
     ) -> ReadOptions:
-        """What a caller gave, checked.
+        """Checked options.
 
         Raises
         ------
@@ -73,11 +73,11 @@ class ReadOptions:
 
     @property
     def for_topology(self) -> ReadOptions:
-        """How to read the topology: its labels mean the same, its format and cell are its own."""
+        """Options for the topology: the same labels, but its own format and cell."""
         return ReadOptions(species=self.species, ignore=self.ignore)
 
     def facts(self) -> dict[str, Any]:
-        """What was given, but for the topology, as JSON can hold it."""
+        """The options except the topology, for JSON."""
         given = {
             "format": self.format,
             "species": dict(self.species),
@@ -145,7 +145,7 @@ def _cell_of(given: Any) -> tuple[float, ...]:
 
 
 def _vectors_of(parameters: Array) -> Array:
-    """Vectors of so many lengths, and angles if there are any; zeros where there are none."""
+    """Cell vectors from three lengths, perhaps with three angles, or from nine numbers."""
     from ase.cell import Cell
 
     if parameters.min() <= 0.0:

@@ -1,4 +1,4 @@
-"""Frames of LAMMPS dumps: as ASE reads them, but for elements, orders and energies, which are never made up."""
+"""Frames of LAMMPS dumps, as ASE reads them, but without invented elements, orders and energies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .._errors import InvalidInputError
 from ._labels import Found, symbol_of_mass
 from ._options import ReadOptions
 
-# Columns that name the element or the type of an atom: the first that there is counts.
+# Columns with the element or the type of an atom; the first existing one counts.
 _LABELS = ("element", "typelabel", "type")
 _PLACES = (("x", "y", "z"), ("xs", "ys", "zs"), ("xu", "yu", "zu"), ("xsu", "ysu", "zsu"))
 _VECTORS = {"velocity": ("vx", "vy", "vz"), "force": ("fx", "fy", "fz")}
@@ -27,11 +27,13 @@ _UNITS = ("metal", "real", "si", "cgs", "electron", "micro", "nano")
 
 
 def units_of(file: IO[bytes]) -> str:
-    """Units that a dump names before its first frame; those of metal where it names none."""
+    """Units that a dump names before its first frame; metal by default."""
     first, second = file.readline(), file.readline()
     units = second.decode(errors="replace").strip() if first.startswith(b"ITEM: UNITS") else "metal"
     if units not in _UNITS:
-        raise InvalidInputError(f"it is in units {units}, which are no lengths in Å; convert it first.")
+        raise InvalidInputError(
+            f"it is in units {units}, whose lengths cannot be converted to Å; convert the file first."
+        )
     return units
 
 
@@ -60,7 +62,7 @@ def found_in(n_atoms: int, text: bytes, options: ReadOptions, units: str) -> Fou
 
 
 def _items(text: bytes) -> dict[str, tuple[list[str], list[str]]]:
-    """What stands behind the name of each item, and in the lines below."""
+    """The text after the name of each item, and the lines below it."""
     items: dict[str, tuple[list[str], list[str]]] = {}
     header = text[: text.index(b"ITEM: ATOMS")].decode() + "ITEM: ATOMS"
     header += text[text.index(b"ITEM: ATOMS") + len(b"ITEM: ATOMS") :].partition(b"\n")[0].decode()
@@ -138,7 +140,7 @@ def _labels(name: str, columns: dict[str, NDArray[np.float64]], words: dict[str,
 
 
 def _refuse_default(labels: list[str], name: str, columns: dict[str, NDArray[np.float64]]) -> None:
-    """LAMMPS writes C for elements of which it has not been told."""
+    """Refuse elements that are all C, which LAMMPS writes for unknown elements."""
     if name == "element" and "type" in columns and set(labels) == {"C"}:
         n_types = len(np.unique(columns["type"]))
         if n_types > 1:
@@ -178,7 +180,7 @@ def _atoms(columns: dict[str, NDArray[np.float64]], bounds: tuple[list[str], lis
 
 
 def _cell(labels: list[str], lines: list[str]) -> tuple[NDArray[np.float64], list[bool]]:
-    """Cell vectors, and along which of them the box is periodic."""
+    """Cell vectors, and the periodicity along each."""
     try:
         numbers = np.array([[float(word) for word in line.split()] for line in lines])
     except ValueError:
@@ -191,7 +193,7 @@ def _cell(labels: list[str], lines: list[str]) -> tuple[NDArray[np.float64], lis
         return numbers[:, :3], periodic
     low, high = numbers[:, 0], numbers[:, 1]
     xy, xz, yz = numbers[:, 2] if n_columns == 3 else (0.0, 0.0, 0.0)
-    a, b, c = high - low - [abs(xy) + abs(xz), abs(yz), 0.0]  # what is written bounds the whole box
+    a, b, c = high - low - [abs(xy) + abs(xz), abs(yz), 0.0]  # the file has the bounding box
     return np.array([[a, 0.0, 0.0], [xy, b, 0.0], [xz, yz, c]]), periodic
 
 
@@ -200,7 +202,7 @@ def _in_ase(values: Any, quantity: str, units: str) -> Any:
 
 
 def _attach(frame: Any, columns: dict[str, NDArray[np.float64]], units: str) -> None:
-    """Give the frame what else stands in the columns; no energy, for there is none."""
+    """Add the other columns to the frame; there is no energy."""
     for name, values in columns.items():
         if name in _INTEGERS or name.startswith(_OF_USERS):
             kind: Any = int if name.startswith(_INTEGERS) else float

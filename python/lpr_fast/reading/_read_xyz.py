@@ -1,4 +1,4 @@
-"""Frames of extended XYZ, their columns read by the core, and their headers word by word."""
+"""Frames of extended XYZ: the core reads the columns, this module the headers."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ _VALUES: dict[str, tuple[Callable[[str], object], Any]] = {
 
 
 def found_in(n_atoms: int, text: bytes, options: ReadOptions) -> Found:
-    """A frame, from its text behind the first line, with its labels where they are not simply elements.
+    """A frame, from its text after the first line, with its labels if they are not just elements.
 
     Raises
     ------
     InvalidInputError
-        For cells in unknown words, and labels that are no elements.
+        For cells in unknown notation, and labels that are not elements.
     """
     comment, newline, lines = text.partition(b"\n")
     header = understood(comment.decode().strip())
@@ -71,7 +71,7 @@ def found_in(n_atoms: int, text: bytes, options: ReadOptions) -> Found:
 
 
 def _with_labels(n_atoms: int, text: bytes, header: str, options: ReadOptions) -> Found:
-    """A frame of which labels are asked, line by line; what else is unusual is left to ASE."""
+    """A frame with labels, read line by line; ASE reads other unusual frames."""
     columns = _facts(header).get("Properties", _DEFAULT_COLUMNS).split(":")
     names = columns[::3]
     if "Z" in names:
@@ -104,15 +104,15 @@ def _by_ase(n_atoms: int, text: bytes) -> Atoms:
 
 
 def parsed(n_atoms: int, text: bytes) -> Atoms | None:
-    """A frame, from its text behind the first line, as ASE reads it; None where ASE had better read it itself.
+    """A frame, from its text after the first line, as ASE would read it; None if ASE has to read it.
 
-    Everything that is unusual, or wrong, is left to ASE, and so are its messages.
+    ASE reads everything unusual or wrong, so that its messages apply.
     """
     if n_atoms < 1:
         return None
     try:
         return _parsed(n_atoms, text)
-    except Exception:  # whatever it is, ASE says it better
+    except Exception:  # ASE has the better message
         return None
 
 
@@ -141,7 +141,7 @@ def _parsed(n_atoms: int, text: bytes) -> Atoms | None:
 
 
 def _facts(header: str) -> dict[str, Any]:
-    """What ASE makes of a header; it is asked once for what comes again and again."""
+    """ASE's reading of a header; repeated parts are cached."""
     if not _HEADER.fullmatch(header):
         return dict(key_val_str_to_dict(header)) if header else {}  # type: ignore[no-untyped-call]
     return dict(map(_fact, _FACTS.findall(header)))
@@ -164,7 +164,7 @@ def _fact_by_ase(text: str) -> tuple[str, Any]:
 
 @dataclass(frozen=True)
 class _Column:
-    """One of ASE's arrays: its type, the first of its words in a line, the first of its reals, and how many."""
+    """An array of ASE: type, first word in a line, first number, and number of columns."""
 
     kind: str
     word: int
@@ -174,7 +174,7 @@ class _Column:
 
 @dataclass(frozen=True)
 class _Layout:
-    """The words of a line: a letter for each, as the core takes them, and the arrays, except that of symbols."""
+    """The words of a line, a letter for each, for the core; and the arrays except symbols."""
 
     kinds: str
     columns: dict[str, _Column]
@@ -183,7 +183,7 @@ class _Layout:
     @classmethod
     @lru_cache(_REMEMBERED)
     def of(cls, properties: str) -> _Layout:
-        """The layout that the header's list of columns describes; what the core cannot read is refused."""
+        """The layout of the columns in the header; raises for columns that the core cannot read."""
         names = parse_properties(properties)[0]  # type: ignore[no-untyped-call]
         kinds, columns = "", {}
         for (name, width), kind in zip(names.values(), properties.split(":")[1::3], strict=True):
@@ -197,7 +197,7 @@ class _Layout:
         return cls(kinds, columns, "-" in kinds)
 
     def array(self, column: _Column, reals: NDArray[np.float64], words: list[str]) -> NDArray[Any]:
-        """An array out of what was read; words are those of all lines."""
+        """An array, from the words of all lines and the numbers."""
         if column.kind == "R":
             values: NDArray[Any] = reals[:, column.real : column.real + column.width]
         else:

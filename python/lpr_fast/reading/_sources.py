@@ -1,4 +1,4 @@
-"""Where frames come from: files, several of them, standard input, or any iterable."""
+"""Sources of frames: files, standard input, or any iterable."""
 
 from __future__ import annotations
 
@@ -28,34 +28,34 @@ _SAMPLE_BYTES = 65536
 
 
 def refuse_second_reading(specifications: Iterable[str]) -> None:
-    """Throw where standard input would be read more than once."""
+    """Refuse to read standard input twice."""
     if list(specifications).count(STANDARD_INPUT) > 1:
         raise InvalidInputError("standard input (-) can be read only once; name a file for the others.")
 
 
 class Source(Protocol):
-    """Frames, and what a summary says of them."""
+    """A source of frames."""
 
     @property
     def name(self) -> str:
-        """What to call it in messages."""
+        """Its name in messages."""
         ...
 
     def frames(self, start: int = 0) -> Iterator[Atoms | InvalidInputError]:
-        """The frames from number `start` on; exceptions in the place of those that cannot be read."""
+        """The frames from number `start` on; an exception in place of each frame that cannot be read."""
         ...
 
     def identity(self) -> Any:
-        """What tells it from another source, as JSON can hold it; None if it cannot be read twice."""
+        """An identifier, for JSON; None for sources that can be read only once."""
         ...
 
     def n_atoms(self) -> int | None:
-        """Atoms that will come, where that is known."""
+        """Number of atoms, if known."""
         ...
 
 
 def source_of(given: Any, options: ReadOptions = ReadOptions()) -> Source:  # noqa: B008 (it cannot be changed)
-    """A source from what a caller passed: a path, several, "-" for standard input, or any iterable of `ase.Atoms`.
+    """The source of a path, several paths, "-" for standard input, or an iterable of `ase.Atoms`.
 
     `options` say how files are to be read.
     """
@@ -87,22 +87,22 @@ class InMemory:
     name: str = "frames in memory"
 
     def frames(self, start: int = 0) -> Iterator[Atoms | InvalidInputError]:
-        """Frames as they come, or the iterable itself where it is none: what comes after says so."""
+        """The frames; elements of other types are refused when they are scored."""
         from ase import Atoms
 
         if isinstance(self.given, Atoms):
             return itertools.islice([self.given], start, None)
         if not isinstance(self.given, Iterable) or isinstance(self.given, bytes):
             raise InvalidInputError(
-                f"source is a {type(self.given).__name__}; give paths, or ase.Atoms, for instance ase.io.iread(file)."
+                f"source is a {type(self.given).__name__}; give paths, or ase.Atoms, for example ase.io.iread(file)."
             )
         return itertools.islice(self.given, start, None)
 
     def identity(self) -> None:
-        """It cannot be read twice."""
+        """None: it can be read only once."""
 
     def n_atoms(self) -> int | None:
-        """A single structure's and a list's atoms are counted."""
+        """Number of atoms of a structure or a list; None for other iterables."""
         from ase import Atoms
 
         if isinstance(self.given, Atoms):
@@ -121,24 +121,23 @@ class StandardInput:
     name: str = "standard input"
 
     def frames(self, start: int = 0) -> Iterator[Atoms | InvalidInputError]:
-        """Frames as they come."""
+        """The frames."""
         from . import _formats
 
         return _formats.piped_xyz(self.file, self.name, self.options, start)
 
     def identity(self) -> None:
-        """It cannot be read twice."""
+        """None: it can be read only once."""
 
     def n_atoms(self) -> None:
-        """Nobody knows."""
+        """None: unknown."""
 
 
 @dataclass(frozen=True)
 class Files:
-    """Files, one after the other; each may have a selection of frames, as ASE writes it: ``md.xyz@::10``.
+    """Files, each perhaps with a selection of frames as in ASE: ``md.xyz@::10``.
 
-    `options` say how to read them; `contents` say of each what reading it once has found: None, or nothing at all, if
-    it has not been read.
+    `contents` holds the contents of each file, or None for files that have not been read; it may be empty.
     """
 
     specifications: list[str]
@@ -152,16 +151,16 @@ class Files:
 
     @property
     def paths(self) -> list[Path]:
-        """Files without selections, and the topology's."""
+        """Paths of the files and of the topology."""
         return [path_of(specification) for specification in self._given]
 
     def frames(self, start: int = 0) -> Iterator[Atoms | InvalidInputError]:
-        """Frames of all files in turn; exceptions in the place of those that cannot be read.
+        """Frames of all files; an exception in place of each frame that cannot be read.
 
         Raises
         ------
         InvalidInputError
-            For folders, and selections of nothing.
+            For folders, and empty selections.
         """
         from . import _formats
 
@@ -181,7 +180,7 @@ class Files:
                 start = 0
 
     def n_frames(self) -> int:
-        """Frames in all, by reading the files if need be."""
+        """Number of all frames; reads the files if needed."""
         from . import _formats
 
         topology = self._read_topology()
@@ -191,15 +190,14 @@ class Files:
         )
 
     def read_through(self, *, only_quick: bool = False, on_error: str = "stop") -> Files:
-        """The same files, of which is known now what they hold, and where.
+        """The same files with their contents.
 
-        With `only_quick` that is found out of files alone that are read frame by frame, and not packed.
+        With `only_quick`, only files that can be read quickly (`is_quickly_read`) are read.
 
         Raises
         ------
         InvalidInputError
-            For files that hold nothing, and unless `on_error` is "skip" for those that are truncated: better now than
-            after hours.
+            For empty files, and for truncated ones unless `on_error` is "skip".
         """
         from . import _formats
 
@@ -220,12 +218,12 @@ class Files:
         return replace(self, contents=found)
 
     def seen_from(self, folder: Path, identity: Any) -> Files:
-        """The same files for a process on whatever machine, which may be in another folder than `folder`.
+        """The same files for a process on any machine; relative names are relative to `folder`.
 
         Raises
         ------
         InvalidInputError
-            If what stands there under their names is something else.
+            If the process sees other files under these names.
         """
         seen = self
         if Path.cwd() != folder:
@@ -251,11 +249,11 @@ class Files:
 
     @property
     def _given(self) -> list[str]:
-        """Files, and the topology."""
+        """The files and the topology, as given."""
         return [*self.specifications, *([self.options.topology] if self.options.topology else [])]
 
     def identity(self) -> list[dict[str, Any]]:
-        """Names, sizes, times of change, and hashes of a sample of each file's bytes, and how they are read."""
+        """Names, sizes, modification times and hashes of a sample of bytes of the files, and options for reading."""
         read_as = {"read_as": facts} if (facts := self.options.facts()) else {}
         return [
             {
@@ -268,7 +266,7 @@ class Files:
         ]
 
     def n_atoms(self) -> int | None:
-        """Atoms of files that have been read through."""
+        """Number of atoms, for files that have been read through."""
         counts = [contents.n_atoms for contents in self._known() if contents]
         return sum(counts) if len(counts) == len(self.specifications) else None
 
@@ -279,7 +277,7 @@ def _refuse_none(n_frames: int, specification: str) -> None:
 
 
 def readable(source: Source, start: int = 0) -> Iterator[Atoms]:
-    """The frames of a source from number `start` on, as long as they can be read."""
+    """The frames of a source from number `start` on; a frame that cannot be read raises its exception."""
     for frame in source.frames(start):
         if isinstance(frame, InvalidInputError):
             raise frame

@@ -1,4 +1,4 @@
-"""What ``file@selection`` means: a file, and which of its frames."""
+"""The meaning of ``file@selection``: a file and a selection of its frames."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 from .._errors import InvalidInputError
 
-# What may follow the last @ of a file's name: a number, or a slice whose step is not zero.
+# A selection after the last @: a number, or a slice with a nonzero step.
 _FRAMES = re.compile(r"-?\d+|-?\d*:-?\d*(:(-?0*[1-9]\d*)?)?")
 
-# Data bases, of which frames can also be chosen by a query.
+# Databases, which also allow a query.
 _DATA_BASES = (".db", ".json", ".aselmdb")
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -26,9 +26,9 @@ class Specification:
     path : pathlib.Path
         The file.
     frames : slice
-        Which frames; all of them where there is a query.
+        The selected frames; all for a query.
     query : str or None
-        What a data base is asked for.
+        Query of a database.
     """
 
     path: Path
@@ -37,7 +37,7 @@ class Specification:
 
     @property
     def is_whole(self) -> bool:
-        """Whether every frame is wanted."""
+        """Whether every frame is selected."""
         return self.frames == slice(None) and self.query is None
 
 
@@ -47,7 +47,7 @@ def parsed(specification: str) -> Specification:
     Raises
     ------
     InvalidInputError
-        For folders, and selections that select nothing.
+        For folders, and selections without a meaning.
     """
     folder, name = Path(specification).parent, Path(specification).name
     stem, at, selection = name.rpartition("@")
@@ -59,7 +59,7 @@ def parsed(specification: str) -> Specification:
         found = Specification(folder / stem, query=selection)
     else:
         raise InvalidInputError(
-            f"{specification} selects no frames by {selection!r}; give for instance {stem}@100: or {stem}@::10."
+            f"{specification} selects no frames by {selection!r}; give for example {stem}@100: or {stem}@::10."
         )
     if found.path.is_dir():
         raise InvalidInputError(f"{found.path} is a folder; give a file of structures.")
@@ -67,12 +67,12 @@ def parsed(specification: str) -> Specification:
 
 
 def path_of(specification: str) -> Path:
-    """The file that ``file@selection`` names."""
+    """The file of ``file@selection``."""
     return parsed(specification).path
 
 
 def without_mark(line: bytes) -> bytes:
-    """The first line of a file, without the mark that some editors put before it."""
+    """The first line of a file, without a byte order mark."""
     return line.removeprefix(_BYTE_ORDER_MARK)
 
 

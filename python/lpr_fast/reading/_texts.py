@@ -1,4 +1,4 @@
-"""Where frames begin and end in text files; they are parsed elsewhere, if at all."""
+"""Begin and end of frames in text files; parsing comes later."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ._specification import without_mark
 
 
 class Place(NamedTuple):
-    """Where a frame begins in its file."""
+    """Position of a frame in its file."""
 
     number: int
     byte: int
@@ -23,7 +23,7 @@ BEGINNING = Place(0, 0)
 
 
 class Text(NamedTuple):
-    """A frame that is not parsed: its number, where it begins, its atoms, and its lines if they are wanted."""
+    """An unparsed frame: number, position, number of atoms, and its lines if the frame is wanted."""
 
     number: int
     start: int
@@ -31,12 +31,12 @@ class Text(NamedTuple):
     text: bytes | None
 
 
-#: Frames of a file that stands at a place, to a last number; only the lines of wanted ones are kept.
+#: Frames of a file from its present position up to a last number; only wanted frames have lines.
 Splitter: TypeAlias = "Callable[..., Iterator[Text]]"
 
 
 def _begun(file: IO[bytes], place: Place) -> tuple[Lines, int, bytes]:
-    """The lines of a file that stands at a place, where the first begins, and that line without a byte order mark."""
+    """Lines from a position on, the byte of the first line, and that line without a byte order mark."""
     lines = Lines(file, place.byte)
     start, line = lines.byte, lines.one()
     return lines, start, without_mark(line) if start == 0 else line
@@ -45,7 +45,7 @@ def _begun(file: IO[bytes], place: Place) -> tuple[Lines, int, bytes]:
 def of_xyz(
     file: IO[bytes], name: str, wanted: range, *, last: int = sys.maxsize, place: Place = BEGINNING
 ) -> Iterator[Text]:
-    """Frames of XYZ; their texts begin behind the number of atoms."""
+    """Frames of XYZ; their text begins after the number of atoms."""
     lines, start, line = _begun(file, place)
     for number in itertools.count(place.number):
         if number > last:
@@ -67,7 +67,7 @@ def of_xyz(
 def of_dump(
     file: IO[bytes], name: str, wanted: range, *, last: int = sys.maxsize, place: Place = BEGINNING
 ) -> Iterator[Text]:
-    """Frames of a dump of LAMMPS; their texts begin with the first ``ITEM``."""
+    """Frames of a LAMMPS dump; their text begins with the first ``ITEM``."""
     lines, start, line = _begun(file, place)
     for number in itertools.count(place.number):
         if number > last or _is_over(line, lines, name, number):
@@ -81,7 +81,7 @@ def of_dump(
 
 
 def _dump_header(line: bytes, lines: Lines, name: str, number: int) -> tuple[bytes, int]:
-    """The lines of a frame up to those of its atoms, and how many atoms it has."""
+    """The lines of a frame before its atoms, and its number of atoms."""
     header, n_atoms = [line], None
     if not line.startswith(b"ITEM:"):
         raise InvalidInputError(

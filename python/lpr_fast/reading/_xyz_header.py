@@ -1,4 +1,4 @@
-"""Comment lines of XYZ files as the programs write them, and what they come to in extended XYZ."""
+"""Comment lines of XYZ files of several programs, translated into extended XYZ."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .._errors import InvalidInputError
 
-# Keys that some programs write, and read, in any case.
+# Keys that some programs write in any case.
 _KEYS = {key.lower(): key for key in ("Lattice", "Properties", "pbc")}
 _KEY = re.compile(r"(?i)(?<!\S)(lattice|properties|pbc)(?=\s*=)")
 _PROPERTIES = re.compile(r"""(?<!\S)Properties\s*=\s*["']?([^\s"']+)""")
@@ -33,19 +33,19 @@ _CELL = re.compile(
 
 
 class Header(NamedTuple):
-    """A comment line in extended XYZ, and how many Å the unit of positions has."""
+    """A comment line in extended XYZ, and the unit of positions in Å."""
 
     text: str
     scale: float = 1.0
 
 
 def understood(comment: str) -> Header:
-    """What a comment line says, in the words of extended XYZ.
+    """Translate a comment line into extended XYZ.
 
     Raises
     ------
     InvalidInputError
-        For cells whose unit is missing, and files of anything but positions.
+        For cells without a unit, and files of other quantities than positions.
     """
     ipi = _IPI.search(comment)
     if ipi is not None:
@@ -56,7 +56,7 @@ def understood(comment: str) -> Header:
 
 
 def has_unknown_cell(comment: str) -> bool:
-    """Whether a comment line without a ``Lattice`` speaks of a cell all the same."""
+    """Whether a comment line without ``Lattice`` seems to have a cell."""
     return _CELL.search(comment) is not None
 
 
@@ -86,7 +86,7 @@ def _ipi_vectors(kind: str, text: str) -> NDArray[np.float64]:
     """Cell vectors as rows."""
     words = text.split()
     if len(words) < (6 if kind == "abcABC" else 9):
-        raise InvalidInputError(f"its comment line gives {len(words)} numbers as CELL({kind}); mend it.")
+        raise InvalidInputError(f"its comment line gives {len(words)} numbers as CELL({kind}); correct it.")
     numbers = np.array([float(word) for word in words[:9]])
     if kind == "abcABC":
         return np.asarray(Cell.new(numbers[:6]).array)  # type: ignore[no-untyped-call]

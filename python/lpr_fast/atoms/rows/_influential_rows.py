@@ -22,7 +22,7 @@ from ...models._basis import SparseKernelBasis
 from ...models._fit import ModelFacts, solved
 from ...models._influence import Fitted, Influences
 from ...models._leave_one_out import whole_structures
-from ...models._regularizer import settled
+from ...models._regularizer import with_chosen_regularizer
 from ...models._row_sums import RowSums
 from ...models._rows import Rows, concatenated
 from ...models._settings import Regularizer
@@ -174,7 +174,9 @@ class InfluentialRows(KeptRows):
         settings = self._settings(regularizer, count)
         facts, blocks = self._facts_and_blocks(structures, weights, baseline)
         sums = self._sums(facts, blocks, count)
-        settings, facts = settled(self._head.basis, sums.accumulator, settings, facts, blocks, stacklevel=3)
+        settings, facts = with_chosen_regularizer(
+            self._head.basis, sums.accumulator, settings, facts, blocks, stacklevel=3
+        )
         model = self._model(sums, settings, facts)
         found = targets_of(model, targets, as_prediction(asked.prediction), asked.largest_residual, count)
         prior, held = self._head.basis.prior(count), asked.held_rows(model.rigidity)

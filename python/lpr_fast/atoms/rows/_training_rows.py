@@ -14,7 +14,7 @@ from ...models._batches import rows_of
 from ...models._fit import warn_of_labels
 from ...models._leave_one_out import LeaveOneOut, as_grid, left_out, spectrum_of
 from ...models._left_out import LearningCurve, LeftOutGroups
-from ...models._regularizer import RegularizerChoice, chosen, grid_of, settled
+from ...models._regularizer import RegularizerChoice, chosen, grid_of, with_chosen_regularizer
 from ...models._rows_file import RowsWriter, mapped
 from ...models._settings import Regularizer
 from ...models._subsets import growing, without_groups
@@ -106,7 +106,9 @@ class TrainingRows(InfluentialRows):
         facts, blocks = self._facts_and_blocks(structures, weights, baseline)
         warn_of_labels(self._structures(structures, weights), is_fitted=baseline is None, stacklevel=2)
         sums = self._sums(facts, blocks, n_threads)
-        settings, facts = settled(self._head.basis, sums.accumulator, settings, facts, blocks, stacklevel=2)
+        settings, facts = with_chosen_regularizer(
+            self._head.basis, sums.accumulator, settings, facts, blocks, stacklevel=2
+        )
         return self._model(sums, settings, facts)
 
     def leave_one_out(
