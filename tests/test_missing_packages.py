@@ -81,7 +81,7 @@ def test_the_command_line_says_what_to_install(package: str, tmp_path: Path) -> 
     assert result.returncode == 2
     assert result.stdout == ""
     (sentence,) = result.stderr.splitlines()
-    assert sentence.startswith("lpr-fast: the command line needs packages that are missing (")
+    assert sentence.startswith("lpr-fast: the command line needs packages that are not installed (")
     assert package in sentence
     assert sentence.count("install them with") == 1
     assert sentence.endswith("; install them with: pip install 'lpr-fast[cli]'")
