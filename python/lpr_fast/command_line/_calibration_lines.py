@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
-from .._text import counted
+from .._words import counted
 from ..atoms._model import StructureModel
 from ..models._calibration import Calibration, ForceCalibration
 from ..models._conformal import Conformal, Interval

@@ -10,7 +10,7 @@ import numpy as np
 
 from .._errors import InvalidInputError
 from .._files import refuse_output
-from .._text import counted
+from .._words import counted
 from ..atoms._load import load_model
 from ..comparing._compared import ComparedAtoms
 from ..comparing._comparison import Comparison, compare

@@ -13,7 +13,7 @@ import numpy as np
 from .._errors import InvalidInputError
 from .._files import refuse_output, write_whole
 from .._progress import ProgressLine, silent
-from .._text import counted
+from .._words import counted
 from ..atoms.rows._influence import Influence, LeftOutLabels, Redundant
 from ..atoms.rows._training_rows import TrainingRows
 from ..descriptors._imported import imported

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .._cpu import cpu_info
-from .._text import counted
+from .._words import counted
 from ..atoms._load import load_model
 from ..atoms._model import StructureModel
 from ..atoms._sparse_kernel_model import SparseKernelModel

@@ -12,7 +12,7 @@ import numpy as np
 
 from .._errors import InvalidInputError
 from .._files import refuse_output, replacing
-from .._text import counted
+from .._words import counted
 from ..atoms._frames import BATCH_ATOMS, DEFAULT_ENERGY_KEY, batches
 from ..atoms._load import load_model
 from ..atoms._model import StructureModel

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .._arrays import Array
 from .._errors import InvalidInputError
-from .._text import counted
+from .._words import counted
 from ..atoms._model import StructureModel
 from ..atoms.forces._force_errors import ForceErrors, force_errors, largest_residual_of
 from ..models._calibration import crps, observed_fractions

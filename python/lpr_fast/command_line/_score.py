@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .._text import counted
+from .._words import counted
 from ..descriptors._imported import imported
 from ..jobs._executors import executor_of
 from ..jobs._job import Run

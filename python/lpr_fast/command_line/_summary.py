@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .._text import counted
+from .._words import counted
 from ..descriptors._elements import symbol
 from ..jobs._job import Run
 from ..models._scores import LOSS_NAMES

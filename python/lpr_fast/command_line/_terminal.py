@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from .._files import printable
-from .._text import counted
+from .._words import counted
 from ..jobs._scoring import RunProgress
 from ._log import note
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .._text import counted
+from .._words import counted
 from ..atoms.rows._training_rows import TrainingRows
 from ..models._regularizer import RegularizerChoice
 from ..models._rows import FORCE

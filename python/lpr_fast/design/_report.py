@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._arrays import Array
-from .._text import counted
+from .._words import counted
 
 if TYPE_CHECKING:
     from ._suggestion import Suggestion

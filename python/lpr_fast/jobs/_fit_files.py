@@ -15,7 +15,7 @@ from .. import _core
 from .._errors import InvalidInputError
 from .._files import refuse_output
 from .._progress import silent
-from .._text import counted
+from .._words import counted
 from ..atoms import _frames
 from ..atoms._load import load_model
 from ..atoms._model import StructureModel
