@@ -53,6 +53,10 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "scalar rows": (lambda: features(1.0), r"X has shape \(\); it must have two dimensions"),
     "no rows": (lambda: features(X[:0]), r"X has shape \(0, 3\); it needs at least one row and one column"),
     "no columns": (lambda: kernels(X[:, :0]), r"K_NM has shape \(8, 0\); it needs at least one row and one column"),
+    "an array for each structure": (
+        lambda: features([np.ones((2, 3)), np.ones((4, 3))]),
+        r"X is a list of 2 arrays of different lengths; give one array: np.vstack\(X\) for one row per atom, or",
+    ),
     "ragged rows": (lambda: features([[1.0, 2.0], [3.0]]), "X cannot be converted to an array"),
     "complex rows": (lambda: features(X * 1j), "X has dtype complex128, which float64 cannot hold without loss"),
     "long double rows": (lambda: features(X.astype(np.longdouble)), "X has dtype .*128, which float64 cannot hold"),

@@ -379,6 +379,21 @@ def test_the_report_says_that_a_refit_holds_means_of_its_own() -> None:
     assert "means" not in str(suggest(rigidity, targets, candidates, 2, column="lpr"))
 
 
+def test_the_command_that_is_printed_names_the_features_that_structures_carry(tmp_path: Path) -> None:
+    for name, seed in (("train", 0), ("film", 20), ("pool", 40)):
+        frames = silicon(4, seed=seed)
+        for frame in frames:
+            frame.set_array("mine", np.abs(frame.positions) + 1.0)
+        ase.io.write(tmp_path / f"{name}.xyz", frames, format="extxyz")
+    succeed("fit", tmp_path / "train.xyz", "-o", tmp_path / "m.lpr", "--features", "mine", "--n-active", "8")
+    files = ["--targets", tmp_path / "film.xyz", "--candidates", tmp_path / "pool.xyz", "-o", tmp_path / "next.xyz"]
+    printed = succeed("suggest", tmp_path / "m.lpr", *files, "-n", "2", "--largest-residual", "1").output
+    arguments = shlex.split(printed.split("then run: lpr-fast ")[1])
+    assert arguments[arguments.index("--features") + 1] == "mine"
+    arguments[arguments.index("new.lpr")] = str(tmp_path / "new.lpr")
+    succeed(*arguments)
+
+
 @pytest.mark.parametrize("kind", ["kernel", "linear"])
 def test_the_command_that_is_printed_fits_the_model_that_was_predicted(kind: str, tmp_path: Path) -> None:
     for name, seed in (("train", 0), ("film", 20), ("pool", 40)):

@@ -26,10 +26,20 @@ def _as_array(name: str, value: Any) -> NDArray[Any]:
     try:
         return np.asarray(value)
     except Exception as error:
+        if _is_one_array_each(value):
+            raise InvalidInputError(
+                f"{name} is a list of {len(value)} arrays of different lengths; give one array: np.vstack({name}) for "
+                f"one row per atom, or np.array([x.sum(axis=0) for x in {name}]) for one row per structure."
+            ) from error
         reason = str(error).splitlines()[0].rstrip(".")
         raise InvalidInputError(
             f"{name} cannot be converted to an array ({reason}); give an array of real numbers."
         ) from error
+
+
+def _is_one_array_each(value: Any) -> bool:
+    """Whether each structure has an array of its own, with a row for each of its atoms."""
+    return isinstance(value, list | tuple) and all(isinstance(part, np.ndarray) and part.ndim == 2 for part in value)
 
 
 def _as_float64(name: str, value: ArrayLike) -> Array:

@@ -183,15 +183,22 @@ def _labels_of(noise: Noise | None) -> str:
 
 
 def _next_fit(model: StructureModel, path: Path, output: Path) -> str:
-    """Command of a fit with the same active set and regularizer; options of the descriptor are not part of it."""
+    """Command of a fit with the same descriptor, active set and regularizer; parameters of SOAP are not part of it."""
     before = model.provenance.get("training_selection", "TRAIN").split(", ")
-    kept = _of_loss(model)
+    kept = [*_of_descriptor(model), *_of_loss(model)]
     if isinstance(model, SparseKernelModel):
         kept = ["--active-set", str(path), *kept]
         kept += ["--zeta", repr(model.zeta)] if model.zeta != FitSettings.zeta else []
     else:
         kept = ["--model", "linear", *kept]
     return shlex.join(["lpr-fast", "fit", *before, str(output), "-o", "new.lpr", *kept])
+
+
+def _of_descriptor(model: StructureModel) -> list[str]:
+    """Options for a descriptor that is not SOAP."""
+    facts = model.descriptor
+    option = {"array": "--features", "external": "--descriptor"}.get(facts["kind"]) if facts else None
+    return [option, facts["name"]] if facts and option else []
 
 
 def _of_loss(model: StructureModel) -> list[str]:
