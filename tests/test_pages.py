@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import ase.io
-import numpy as np
 import pytest
 from ase.md.verlet import VelocityVerlet
 
@@ -94,16 +93,7 @@ def of_simulations() -> dict[str, Any]:
 
     frame = ase.io.read("trajectory.xyz", 0)
     frame.calc = LennardJones(epsilon=0.01, sigma=2.0, rc=4.0)
-    rng = np.random.default_rng(9)
-    return {
-        "dynamics": ShortRun(frame, timestep=0.5),
-        "X": rng.random((40, 6)),
-        "species": np.repeat([6, 14], 20),
-        "structure": np.arange(40) // 8,
-        "energies": rng.random(5),
-        "X_new": rng.random((3, 6)),
-        "species_new": [6, 14, 14],
-    }
+    return {"dynamics": ShortRun(frame, timestep=0.5)}
 
 
 # Names that the Python blocks of a page take for granted.
