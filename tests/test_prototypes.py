@@ -197,7 +197,7 @@ def test_what_cannot_be_used_is_refused_in_one_sentence(given: Any, options: dic
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"), [((), "0 elements"), (("C", "C"), "2 elements"), (("Q",), "no chemical")]
+    ("given", "expected"), [((), "0 elements"), (("C", "C"), "2 elements"), (("Q",), "not a chemical")]
 )
 def test_names_are_told_for_one_or_two_elements(given: tuple[str, ...], expected: str) -> None:
     with pytest.raises(InvalidInputError, match=expected):
