@@ -279,7 +279,9 @@ def test_what_is_left_of_other_runs_is_gone_on_with_or_told(folder: Path, proces
     assert contents(folder / "parts") == contents(folder / "whole")
     score(folder, "parts", shard="1/2")
     score(folder, "parts", shard="1/3")
-    with pytest.raises(InvalidInputError, match="has shards of several runs, of 2, 3 shards; delete those of all runs but one"):
+    with pytest.raises(
+        InvalidInputError, match="has shards of several runs, of 2, 3 shards; delete those of all runs but one"
+    ):
         score(folder, "parts", executor=processes)
     Journal(folder / "parts" / "md.csv", {"shard": None}).write({})
     with pytest.raises(InvalidInputError, match="has no workers; resume it without them, or delete that file"):
@@ -292,7 +294,10 @@ def test_what_is_left_of_other_runs_is_gone_on_with_or_told(folder: Path, proces
         ({"shard": "1/2"}, "shard and executor were given, but a shard has no workers; give one of them"),
         ({"source": "-"}, "standard input cannot be read by workers; give files"),
         ({"source": silicon(1)}, "frames in memory cannot be read by workers; give files"),
-        ({"executor": 3}, r"executor is 3; give a concurrent.futures.Executor, for example Client\(...\).get_executor\(\)"),
+        (
+            {"executor": 3},
+            r"executor is 3; give a concurrent.futures.Executor, for example Client\(...\).get_executor\(\)",
+        ),
     ],
 )
 def test_what_cannot_work_is_one_sentence(
