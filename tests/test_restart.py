@@ -350,7 +350,7 @@ def test_what_was_left_out_or_marked_stays_so(
 
 def test_a_pipe_does_not_overwrite_what_an_unfinished_run_has_left(unfinished: Path) -> None:
     before = contents(unfinished)
-    with pytest.raises(InvalidInputError, match=r"out.h5.journal is of an unfinished run of .*out.h5; give its"):
+    with pytest.raises(InvalidInputError, match=r"out.h5.journal belongs to an unfinished run of .*out.h5; give its"):
         score_trajectory(unfinished / "m.lpr", silicon(2), [unfinished / "out.h5"])
     assert contents(unfinished) == before
 

@@ -123,7 +123,9 @@ def _number_of(element: str) -> int:
 
     number = atomic_numbers.get(element, 0)
     if number == 0:
-        raise InvalidInputError(f"species names {element!r}, which is not a chemical element; give a symbol such as Si.")
+        raise InvalidInputError(
+            f"species names {element!r}, which is not a chemical element; give a symbol such as Si."
+        )
     return int(number)
 
 
