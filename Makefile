@@ -136,7 +136,7 @@ coverage: $(VENV)/dev
 	$(CMAKE) --build --preset coverage --parallel $(JOBS)
 	find build/coverage -name '*.gcda' -delete
 	$(RUN_CTEST) --test-dir build/coverage
-	$(BIN)/gcovr --filter cpp/src/ --filter cpp/include/ build/coverage
+	$(BIN)/gcovr build/coverage
 	rm -f .coverage .coverage.*
 	OMP_NUM_THREADS=1 $(PYTEST) --cov --cov-report=term
 
