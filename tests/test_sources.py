@@ -229,7 +229,7 @@ BAD_INPUT = {
     ),
     "a step of zero": (
         lambda path: f"{text(path, '')}@::0",
-        "x.xyz@::0 selects no frames by '::0'; give for instance x.xyz@100: or",
+        "x.xyz@::0 selects no frames by '::0'; give for example x.xyz@100: or",
     ),
     "a selection of four numbers": (lambda path: f"{text(path, '')}@1:2:3:4", "selects no frames by"),
     "a selection of letters": (lambda path: f"{text(path, '')}@x:y", "selects no frames by"),
