@@ -279,7 +279,8 @@ def test_what_is_left_of_other_runs_is_gone_on_with_or_told(folder: Path, proces
     assert contents(folder / "parts") == contents(folder / "whole")
     score(folder, "parts", shard="1/2")
     score(folder, "parts", shard="1/3")
-    with pytest.raises(InvalidInputError, match="has shards of several runs, of 2, 3 shards; delete those"):
+    expected = "has shards of several runs, of 2, 3 shards; delete those of all runs but one"
+    with pytest.raises(InvalidInputError, match=expected):
         score(folder, "parts", executor=processes)
     Journal(folder / "parts" / "md.csv", {"shard": None}).write({})
     with pytest.raises(InvalidInputError, match="has no workers; resume it without them, or delete that file"):

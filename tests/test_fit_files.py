@@ -184,7 +184,7 @@ def command(folder: Path, out: str, *options: str) -> list[str]:
     return [sys.executable, "-c", PROGRAM, *arguments, "--max-angular", "3", "--n-active", "12", *options]
 
 
-@pytest.mark.parametrize("n_kills", [int(os.environ.get("LPR_FAST_KILLS", "5"))])
+@pytest.mark.parametrize("n_kills", [int(os.environ.get("LPR_FAST_KILLS", "8"))])
 def test_a_fit_that_was_killed_again_and_again_writes_the_same_bytes(n_kills: int, folder: Path) -> None:
     ase.io.write(folder / "train.xyz", silicon(60) * 10)
     start = time.monotonic()

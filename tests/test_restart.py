@@ -67,7 +67,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".json"}
 
 
-@pytest.mark.parametrize("n_kills", [int(os.environ.get("LPR_FAST_KILLS", "5"))])
+@pytest.mark.parametrize("n_kills", [int(os.environ.get("LPR_FAST_KILLS", "10"))])
 def test_a_run_that_was_killed_again_and_again_writes_the_same_bytes(n_kills: int, folder: Path) -> None:
     start = time.monotonic()
     assert not killed(command(folder, "whole"), 300)

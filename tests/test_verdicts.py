@@ -190,7 +190,7 @@ def test_a_table_has_shares_for_each_frame(model: SparseKernelModel, folder: Pat
 def test_a_trigger_asks_for_what_it_has_a_limit_for_and_says_why() -> None:
     trigger = Trigger(percentile=1.0, unpinned_share=0.0, max_frames=9)
     assert trigger.watched == ("percentile", "unpinned")
-    with pytest.raises(InvalidInputError, match="unpinned_share is missing"):
+    with pytest.raises(InvalidInputError, match="unpinned_share is missing, but the trigger has a limit for it"):
         trigger.update(0, lowest_percentile=50.0)
     assert trigger.update(0, lowest_percentile=50.0, unpinned_share=0.0) is None
     assert trigger.update(1, lowest_percentile=0.5, unpinned_share=0.0) == "percentile"
