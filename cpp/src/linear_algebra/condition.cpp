@@ -9,12 +9,12 @@ namespace lpr_fast {
 namespace {
 
 constexpr int max_iterations = 50;
-constexpr double enough = 1e-3;
+constexpr double enough = 1e-3;  // relative change of the singular value at which the iteration stops
 constexpr int min_iterations = 5;
 constexpr double safety = 4.0;
-constexpr double least = 8.0;  // in units of eps: sums round even where nothing is ill-conditioned
+constexpr double least = 8.0;  // in units of eps: rounding of sums in well-conditioned problems
 
-/// Fixed numbers between -1 and 1 without any symmetry that a matrix could share.
+/// Fixed pseudo-random numbers between -1 and 1: no singular vector of a matrix in use is orthogonal to them.
 Vector random_start(Index size) {
     std::mt19937_64 generator(20231106);
     Vector start(size);

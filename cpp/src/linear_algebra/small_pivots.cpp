@@ -10,18 +10,18 @@
 namespace lpr_fast {
 namespace {
 
-// Over many entries rounding adds up like a random walk: it comes to seven of its steps (docs/explanation/accuracy.md).
+// Rounding of many entries adds up like a random walk: up to seven standard deviations (docs/explanation/accuracy.md).
 constexpr double typical_roundings = 8.0;
 
-// The least that eps |v|^T |A| |v| can be, over the diagonal element.
+// Lower bound of eps |v|^T |A| |v|, relative to the diagonal element.
 constexpr double least_rounding = 4.0 * epsilon;
 
-// The elimination's own rounding may have taken so much of a residual.
+// Rounding of the elimination may have reduced a residual to this fraction.
 constexpr double left_by_elimination = 0.5;
 
 constexpr Index tile_width = 16;
 
-/// How much rounding of the entries, by one unit in the last place, moves v^T A v: at most, and in all likelihood.
+/// Change of v^T A v by rounding of the entries to one unit in the last place: upper bound, and likely size.
 struct Rounding {
     double bound = 0.0;
     double likely = 0.0;
@@ -45,7 +45,8 @@ double threshold_of(const Matrix& matrix, const Vector& v) {
     return std::min(rounding.bound, rounding.likely);
 }
 
-/// The combination of a column and pivots that vanishes if the column depends on them; one in the column's own place.
+/// Coefficients of the combination of a column and the pivots that vanishes if the column depends on them; the
+/// coefficient of the column itself is 1.
 Vector combination_of(
     const std::vector<Index>& pivots, const RowMatrix& root, const RowMatrix& triangle, Index column
 ) {
@@ -61,7 +62,7 @@ struct TwoNumbers {
     double error;
 };
 
-/// Dekker's and Knuth's ways to a product and a sum without loss; the build keeps the compiler from contracting them.
+/// The exact product of Dekker and the exact sum of Knuth; the build keeps the compiler from contracting them.
 TwoNumbers upper_half(double x) {
     constexpr double splitter = 134217729.0;  // 2^27 + 1
     const double shifted = splitter * x;
@@ -83,7 +84,7 @@ TwoNumbers exact_sum(double a, double b) {
     return {sum, (a - (sum - part_of_b)) + (b - part_of_b)};
 }
 
-/// A v with twice the digits, rounded once in the end.
+/// A v in doubled precision, rounded once at the end.
 Vector accurate_product(const Matrix& matrix, const Vector& v) {
     Vector sums = Vector::Zero(v.size());
     Vector errors = Vector::Zero(v.size());
@@ -99,7 +100,7 @@ Vector accurate_product(const Matrix& matrix, const Vector& v) {
     return sums + errors;
 }
 
-/// Columns that may become pivots, each with the combination v, one in its own place, that leaves its residual.
+/// Columns that may become pivots, each with the combination v (combination_of()) that has its residual.
 struct Candidates {
     std::vector<Index> columns;
     Matrix combinations;  ///< (size, number of columns)
@@ -144,8 +145,8 @@ public:
         return those_of(all, promising);
     }
 
-    /// V^T A V - |U^-T g|^2 for the combinations V, with g what V leaves in the rows of the pivots: the Schur
-    /// complement, whatever rounding there is in V.
+    /// The Schur complement V^T A V - |U^-T g|^2, with the combinations V and the part g of A V in the rows of the
+    /// pivots. It is independent of rounding in V.
     Matrix residuals(const Candidates& candidates) const {
         const Index count = candidates.count();
         if (count == 0) return Matrix(0, 0);  // Eigen's solver would bind a reference to nothing
@@ -190,13 +191,13 @@ void eliminate(Candidates& candidates, Matrix& residuals, Index p) {
     residuals.col(p).setZero();
 }
 
-/// The candidate whose residual is largest beside its rounding; none if that explains all of them.
+/// The candidate whose residual is largest relative to its rounding; -1 if no residual is above its rounding.
 Index best_pivot(const Matrix& matrix, Candidates& candidates, const Matrix& residuals) {
     Index best = -1;
     while (candidates.count() > 0) {
         const double ratio = residuals.diagonal().cwiseQuotient(candidates.roundings).maxCoeff(&best);
         if (!(ratio > 1.0)) return -1;
-        // It may have grown since, as other candidates came into the combination.
+        // Its rounding may have grown since other candidates entered its combination.
         candidates.roundings(best) = threshold_of(matrix, candidates.combinations.col(best));
         if (residuals(best, best) > candidates.roundings(best)) return best;
     }
