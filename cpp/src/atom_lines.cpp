@@ -24,7 +24,7 @@ bool is_blank(char c) {
     return c == ' ' || c == '\t' || c == '\r';
 }
 
-bool is_of_word(char c) {
+bool is_word_character(char c) {
     return c > ' ' && c < '\x7f';
 }
 
@@ -36,7 +36,7 @@ bool is_digit(char c) {
 std::string_view next_word(const char*& place, const char* end) {
     while (place != end && is_blank(*place)) ++place;
     const char* first = place;
-    while (place != end && is_of_word(*place)) ++place;
+    while (place != end && is_word_character(*place)) ++place;
     return {first, static_cast<std::size_t>(place - first)};
 }
 
@@ -86,7 +86,7 @@ bool read_real(const char*& place, const char* end, double& value) {
     if (digits == end || !(is_digit(*digits) || *digits == '.')) return false;  // words: infinity, nan
     const char* first = *place == '+' ? digits : place;
     const auto [last, error] = std::from_chars(first, end, value);
-    if (error == std::errc::invalid_argument || (last != end && is_of_word(*last))) return false;
+    if (error == std::errc::invalid_argument || (last != end && is_word_character(*last))) return false;
     place = last;
     return error == std::errc() || read_beyond_range({first, static_cast<std::size_t>(last - first)}, value);
 }
@@ -142,7 +142,7 @@ private:
 };
 
 /// The text, cut at ends of lines; the caller fills in first_row.
-std::vector<Lines> cut(std::string_view text) {
+std::vector<Lines> cut_into_pieces(std::string_view text) {
     std::vector<Lines> pieces;
     while (!text.empty()) {
         const std::size_t newline = text.find('\n', static_cast<std::size_t>(large_text));
@@ -170,7 +170,7 @@ bool read_atom_lines(
             ", one for each real number in a line."
         );
     }
-    std::vector<Lines> pieces = cut(text);
+    std::vector<Lines> pieces = cut_into_pieces(text);
     const auto n_pieces = static_cast<Index>(pieces.size());
     std::vector<Index> counts(pieces.size());
     parallel_for_each(n_pieces, n_threads, [&](Index i) {

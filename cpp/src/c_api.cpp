@@ -18,7 +18,7 @@
 struct lpr_fast_model {
     explicit lpr_fast_model(const char* path) : model(lpr_fast::Model::load(path)) {}
 
-    /// @throws InvalidInput  for a model that describes no structures
+    /// @throws InvalidInput  for a model without a descriptor of structures
     const lpr_fast::SoapScorer& scorer() const {
         const std::lock_guard<std::mutex> lock(mutex);
         if (!made) made.emplace(model);

@@ -109,7 +109,7 @@ struct Candidates {
     Index count() const { return static_cast<Index>(columns.size()); }
 };
 
-Candidates those_of(const Candidates& candidates, const std::vector<Index>& chosen) {
+Candidates subset(const Candidates& candidates, const std::vector<Index>& chosen) {
     const auto count = static_cast<Index>(chosen.size());
     Candidates part{{}, Matrix(candidates.combinations.rows(), count), Vector(count)};
     for (Index i = 0; i < count; ++i) {
@@ -120,15 +120,18 @@ Candidates those_of(const Candidates& candidates, const std::vector<Index>& chos
     return part;
 }
 
-class SecondLook {
+/// Columns that were not eliminated, and their residuals in doubled precision.
+class AccurateResiduals {
 public:
-    SecondLook(const Matrix& matrix, const std::vector<Index>& pivots, const RowMatrix& root, int n_threads)
+    AccurateResiduals(const Matrix& matrix, const std::vector<Index>& pivots, const RowMatrix& root, int n_threads)
         : matrix_(matrix), pivots_(pivots), root_(root), triangle_(root.rows(), root.rows()), n_threads_(n_threads) {
         for (Index j = 0; j < root.rows(); ++j) triangle_.col(j) = root.col(pivots[at(j)]);
     }
 
+    /// Columns that may become pivots.
+    /// @param residuals  diagonal after the elimination, including rounding
     Candidates candidates(const Vector& residuals) const {
-        Candidates all{left_over(residuals), {}, {}};
+        Candidates all{uncertain_columns(residuals), {}, {}};
         all.combinations = Matrix::Zero(matrix_.cols(), all.count());
         all.roundings = Vector(all.count());
         parallel_for_each(tile_count(all.count(), tile_width), n_threads_, [&](Index tile) {
@@ -142,7 +145,7 @@ public:
         for (Index i = 0; i < all.count(); ++i) {
             if (residuals(all.columns[at(i)]) > left_by_elimination * all.roundings(i)) promising.push_back(i);
         }
-        return those_of(all, promising);
+        return subset(all, promising);
     }
 
     /// The Schur complement V^T A V - |U^-T g|^2, with the combinations V and the part g of A V in the rows of the
@@ -161,7 +164,8 @@ public:
     }
 
 private:
-    std::vector<Index> left_over(const Vector& residuals) const {
+    /// Columns whose residual may be above the smallest rounding.
+    std::vector<Index> uncertain_columns(const Vector& residuals) const {
         std::vector<bool> is_pivot(at(matrix_.cols()), false);
         for (const Index pivot : pivots_) is_pivot[at(pivot)] = true;
         std::vector<Index> columns;
@@ -209,9 +213,9 @@ Index best_pivot(const Matrix& matrix, Candidates& candidates, const Matrix& res
 SmallPivots small_pivots(
     const Matrix& matrix, const std::vector<Index>& pivots, const RowMatrix& root, const Vector& diagonal, int n_threads
 ) {
-    const SecondLook look(matrix, pivots, root, n_threads);
-    Candidates candidates = look.candidates(diagonal);
-    Matrix residuals = look.residuals(candidates);
+    const AccurateResiduals accurate(matrix, pivots, root, n_threads);
+    Candidates candidates = accurate.candidates(diagonal);
+    Matrix residuals = accurate.residuals(candidates);
     SmallPivots found{{}, RowMatrix::Zero(candidates.count(), matrix.cols())};
     for (Index p = best_pivot(matrix, candidates, residuals); p >= 0; p = best_pivot(matrix, candidates, residuals)) {
         const double root_of_pivot = std::sqrt(residuals(p, p));

@@ -59,7 +59,7 @@ inline Index gathered_columns(const ModelInfo& info) {
 struct ModelState {
     ModelInfo info;
     DescriptorPart descriptor;
-    Factors factors;                                ///< "hessian", and one for each species
+    Factors factors;                                ///< "hessian"; of species Z "hessian.Z" and, for kernels, "prior.Z"
     std::vector<std::vector<std::uint8_t>> memory;  ///< arrays that do not belong to factors
     ModelParts parts;                               ///< views of memory and factors
     ConstVectorView weights;                        ///< (M,); empty if the model has no energies
