@@ -12,7 +12,7 @@ struct Triangle {
     std::vector<Index> columns;  ///< column j of r belongs to column columns[j] of A
     RowMatrix targets;           ///< the rows of Q^T times the targets that belong to r
     RowMatrix rest;              ///< upper triangular, diagonal >= 0: rest^T rest = T^T T for all other rows T of Q^T
-                                 ///< times the targets; for one target, the norm of the residual of the least squares
+                                 ///< times the targets; for one target, the norm of the least-squares residual
 
     /// R and the targets as rows of `n_columns` columns in the order of A, zero elsewhere. They can be stacked with
     /// other rows.
