@@ -141,7 +141,10 @@ void bad_rows_are_named_and_change_nothing() {
         CHECK_THROWS(InvalidInput, "n_threads is -1", accumulator.add(rows.view(), std::nullopt, -1));
         CHECK_THROWS(InvalidInput, "n_threads is -1", accumulator.merge(accumulator, -1));
         CHECK_THROWS(InvalidInput, "sizes must not be negative", accumulator.add({rows.values.data(), -1, 4}));
-        CHECK_THROWS(InvalidInput, "the stride not below", accumulator.add({rows.values.data(), 2, 4, 3}));
+        CHECK_THROWS(
+            InvalidInput, "the stride must be at least the number of columns",
+            accumulator.add({rows.values.data(), 2, 4, 3})
+        );
         CHECK_THROWS(InvalidInput, "no data", accumulator.add({nullptr, 2, 4}));
         CHECK_THROWS(InvalidInput, "4 columns, expected 5", HessianAccumulator(5, method).add(rows.view()));
         CHECK(accumulator.to_bytes() == before);

@@ -132,7 +132,7 @@ void farthest_points_are_those_of_the_definition() {
 void unusable_points_are_refused() {
     Array x = random_array(3, 2, 8);
     CHECK_THROWS(InvalidInput, "of 3 points, beginning with number 3", farthest_points(x.view(), 1, 3, 0.0));
-    CHECK_THROWS(InvalidInput, "cannot take 0", farthest_points(x.view(), 0, 0, 0.0));
+    CHECK_THROWS(InvalidInput, "cannot choose 0 of 3 points", farthest_points(x.view(), 0, 0, 0.0));
     x(2, 0) = std::nan("");
     CHECK_THROWS(InvalidInput, "points: row 2", farthest_points(x.view(), 1, 0, 0.0));
 }

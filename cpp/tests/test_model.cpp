@@ -367,8 +367,8 @@ void members_that_do_not_fit_are_refused() {
     const Model of_two = with(2, size);
     CHECK(of_two.info().n_members == 2);
     CHECK_THROWS(InvalidInput, "the members and the model have different numbers of weights", with(3, size - 1));
-    CHECK_THROWS(InvalidInput, "from 2 to 100000", with(1, size));
-    CHECK_THROWS(InvalidInput, "from 2 to 100000", with(100001, size));
+    CHECK_THROWS(InvalidInput, "the number of members is not between 2 and 100000", with(1, size));
+    CHECK_THROWS(InvalidInput, "the number of members is not between 2 and 100000", with(100001, size));
     const Environments environments = read_environments("held");
     Array room(environments.features.rows, 2);
     Scores wanted;
