@@ -38,11 +38,15 @@ struct Parts {
     }
 };
 
-inline std::string refusal(const std::string& content) {
-    const std::string message = message_of<InvalidInput>([&] { model_of(content); });
+inline void check_one_sentence(const std::string& message) {
     CHECK(message.rfind("bad.lpr ", 0) == 0);
     CHECK(message.find('\n') == std::string::npos && message.back() == '.');
     CHECK(message.size() < 400);
+}
+
+inline std::string refusal(const std::string& content) {
+    const std::string message = message_of<InvalidInput>([&] { model_of(content); });
+    check_one_sentence(message);
     return message;
 }
 

@@ -20,6 +20,12 @@ inline const std::vector<std::string> model_names{"one_species", "two_species", 
 /// Models of which there is a file of version 1 too, in the folder v1.
 inline const std::vector<std::string> old_model_names{"one_species", "two_species", "no_energies", "linear"};
 
+inline std::vector<std::string> all_names() {
+    std::vector<std::string> names = model_names;
+    for (const std::string& name : old_model_names) names.push_back("v1/" + name);
+    return names;
+}
+
 inline std::string data_file(const std::string& name) {
     return std::string(LPR_FAST_TEST_DATA) + "/" + name;
 }
