@@ -12,8 +12,8 @@ namespace lpr_fast {
 /// Where rows of forces and virials go: minus the derivatives of a structure's sum of phi with respect to positions and
 /// strain. Of a large structure, rows of some atoms after others: the bits of a row are the same.
 struct GradientRows {
-    MatrixView forces;   ///< (3 n, M): x, y, z of n atoms, of those that are no centers too; not wanted without data
-    MatrixView virials;  ///< (6, M): xx, yy, zz, yz, xz, xy, symmetrised; not wanted without data
+    MatrixView forces{};   ///< (3 n, M): x, y, z of n atoms, of those that are no centers too; not wanted without data
+    MatrixView virials{};  ///< (6, M): xx, yy, zz, yz, xz, xy, symmetrised; not wanted without data
     const std::vector<Index>* atoms = nullptr;  ///< these atoms, each once; by default all
 };
 

@@ -12,9 +12,9 @@ struct KernelScorerState;
 
 /// Where scores go: one number for each row of features. What has no data is not computed.
 struct KernelScores {
-    FormScores forms;              ///< of phi^T H^-1 phi
-    VectorView explained;          ///< phi^T P^-1 phi, which is k(i,i) - residual
-    VectorView energies;           ///< phi^T weights
+    FormScores forms{};            ///< of phi^T H^-1 phi
+    VectorView explained{};        ///< phi^T P^-1 phi, which is k(i,i) - residual
+    VectorView energies{};         ///< phi^T weights
     MatrixView member_energies{};  ///< (n, K), phi^T weights of every member
 };
 

@@ -24,8 +24,8 @@ using ModelArrays = std::map<std::string, ModelArray>;
 
 /// What a model file is made of: named arrays and a JSON text (docs/reference/model_file.md says which).
 struct ModelParts {
-    ModelArrays arrays;
-    std::string text;
+    ModelArrays arrays{};
+    std::string text{};
     int version = 2;  ///< of the file's format
 };
 

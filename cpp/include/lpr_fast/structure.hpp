@@ -11,9 +11,9 @@ namespace lpr_fast {
 
 /// Atoms, of which the first n_centers are described; the others are neighbours alone (ghost atoms, halos).
 struct Configuration {
-    ConstMatrixView positions;       ///< (n_atoms, 3), in the unit of the model's cutoff (usually Angstrom)
+    ConstMatrixView positions{};     ///< (n_atoms, 3), in the unit of the model's cutoff (usually Angstrom)
     const int* species = nullptr;    ///< (n_atoms,), atomic numbers
-    Index n_centers = 0;             ///< at most n_atoms
+    Index n_centers = 0;             ///< at most n_atoms, which describes all; 0 describes none
     std::array<double, 9> cell{};    ///< three vectors, row by row; used where periodic
     std::array<bool, 3> periodic{};  ///< along which vectors; all false for a cluster, or atoms with their ghosts
 };

@@ -26,7 +26,7 @@ struct StructureState {
     std::vector<double> x, y, z;
     std::vector<std::int32_t> species;  ///< place in the list of known species, and behind all of them what is unknown
     std::vector<std::int32_t> atom;     ///< number in the configuration
-    std::vector<char> is_site;          ///< without an element (atomic number 0): nobody sees it
+    std::vector<int> number;            ///< atomic number; 0 is a site without an element, which nobody sees
 
     std::vector<std::int32_t> place;  ///< of each atom of the configuration among the sorted ones
 
