@@ -108,7 +108,7 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "update of another size": (lambda: fitted().updated(PSD[:, :2]), "has 2 columns, expected 3"),
     "update with NaN": (lambda: fitted().updated(NAN), "row 5 holds nan in column 1"),
     "targets without weights": (lambda: fitted().updated(X, targets=X[:, 0]), "this rigidity has no weights to update"),
-    "too few targets": (lambda: features(targets=X[:, 0]).updated(X, targets=[1.0]), "got 1 targets for 8 rows"),
+    "too few targets": (lambda: features(targets=X[:, 0]).updated(X, targets=[1.0]), "got 1 target for 8 rows"),
     "NaN target": (
         lambda: features(targets=X[:, 0]).updated(X, targets=8 * [np.nan]),
         "the target of row 0 is nan",

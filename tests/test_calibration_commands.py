@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lpr_fast import load_model
-from lpr_fast.command_line._calibration_lines import use_of
+from lpr_fast.atoms.about._calibration_lines import use_of
 from lpr_fast.command_line._commands import lpr_fast
 
 from .structures import fitted, silicon

@@ -244,7 +244,7 @@ def test_the_command_that_is_printed_fits_forces_as_was_predicted(tmp_path: Path
     files = ["--targets", tmp_path / "film.xyz", "--candidates", tmp_path / "pool.xyz", "-o", tmp_path / "next.xyz"]
     asked = ["-n", "2", "--largest-residual", "1", "--prediction", "force", "--cost", "atoms"]
     printed = succeed("suggest", tmp_path / "m.lpr", *files, *asked).output
-    assert "chosen    2 of 4 candidates, cost 16" in printed
+    assert "chosen    2 of 4 candidates, cost 16 atoms" in printed
     assert "compute the energies and forces of" in printed
     arguments = shlex.split(printed.split("then run: lpr-fast ")[1].splitlines()[0])
     arguments[arguments.index("new.lpr")] = str(tmp_path / "new.lpr")

@@ -11,10 +11,14 @@ from typing import Any
 
 import ase.io
 import numpy as np
+import pandas as pd
 import pytest
+from ase import Atoms
+from ase.data import chemical_symbols
 from click.testing import CliRunner
 
 from lpr_fast import InvalidInputError, LinearModel, LprWarning, SparseKernelModel, load_model
+from lpr_fast._species import symbol
 from lpr_fast.command_line._commands import lpr_fast
 
 from .structures import fitted, gallium_arsenide, rattled
@@ -117,28 +121,120 @@ def test_neither_ase_nor_featomic_is_needed(tmp_path: Path) -> None:
     linear().save(tmp_path / "m.lpr")
     script = (
         "import sys; sys.modules['ase'] = sys.modules['featomic'] = None; import lpr_fast; "
-        f"print(lpr_fast.load_model({str(tmp_path / 'm.lpr')!r}).score_features([[1.0] * 6], [14]).lpr)"
+        f"model = lpr_fast.load_model({str(tmp_path / 'm.lpr')!r}); print(model); "
+        "print(model.score_features([[1.0] * 6], ['Si']).lpr)"
     )
-    assert "[" in subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
+    printed = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
+    assert "kind      LinearModel, species C, Si" in printed
+    assert printed.splitlines()[-1].startswith("[")
+
+
+def test_symbols_are_those_of_ase() -> None:
+    assert [symbol(number) for number in range(len(chemical_symbols))] == chemical_symbols
+    assert symbol(len(chemical_symbols)) == str(len(chemical_symbols))
+
+
+SYMBOLS = np.where(SPECIES == 14, "Si", "C")
+
+
+@pytest.mark.parametrize("symbols", [SYMBOLS, SYMBOLS.astype(object), SYMBOLS.tolist(), pd.Series(SYMBOLS)])
+def test_symbols_and_atomic_numbers_are_the_same_species(symbols: Any) -> None:
+    baselines: list[Any] = [{6: -1.0, 14: -2.0}, {"C": -1.0, "Si": -2.0}]
+    of_numbers, of_symbols = (
+        kernel(species=species, energies=ENERGIES, baseline=baseline)
+        for species, baseline in zip((SPECIES, symbols), baselines, strict=True)
+    )
+    assert of_symbols._to_bytes() == of_numbers._to_bytes()
+    np.testing.assert_array_equal(of_numbers.score_features(X, symbols).lpr, of_numbers.score_features(X, SPECIES).lpr)
+    assert of_numbers.training_quantile("lpr", 0.5, "Si") == of_numbers.training_quantile("lpr", 0.5, 14)
+
+
+def test_a_printed_model_says_what_the_command_says(tmp_path: Path) -> None:
+    model = kernel(energies=ENERGIES)
+    model.save(tmp_path / "m.lpr")
+    told = CliRunner().invoke(lpr_fast, ["info", str(tmp_path / "m.lpr")]).output.splitlines()
+    assert [line for line in told if not line.startswith(("model", "processor"))] == str(model).splitlines()
+    assert "few       training atoms of C (15), Si (50): " in str(model)
+    assert "active    12 environments (C " in str(model)
+    assert "energies  baseline per atom: C " in str(model)
+    assert "6, from another program: the model was built from arrays" in str(model)
+    assert len(repr(model).splitlines()) == 1
+
+
+def test_too_small_an_active_set_is_told() -> None:
+    rng = np.random.default_rng(8)
+    scattered = kernel(X=rng.standard_normal((len(X), 40)), n_active=2)
+    assert "blind     the active set is too small: residuals in the training set reach " in str(scattered)
+
+
+def structures(*, n_atoms: int = 5) -> list[Atoms]:
+    """Structures that carry features and an energy, but no places: models of arrays ask for none."""
+    rng = np.random.default_rng(11)
+    found = []
+    for _ in range(8):
+        frame = Atoms(rng.choice([6, 14], n_atoms), info={"energy": float(rng.normal())})
+        frame.arrays["mine"] = np.abs(rng.standard_normal((n_atoms, 6)))
+        found.append(frame)
+    return found
+
+
+@pytest.mark.parametrize("model", [linear(energies=ENERGIES), kernel(energies=ENERGIES)])
+def test_a_descriptor_makes_a_model_of_structures(model: Any, tmp_path: Path) -> None:
+    frames = structures()
+    described = model.with_descriptor("mine")
+    expected = [model.score_features(frame.arrays["mine"], frame.numbers) for frame in frames]
+    found = described.score(frames)
+    np.testing.assert_array_equal(found.lpr, np.concatenate([scores.lpr for scores in expected]))
+    totals = described.totals(frames)
+    energies = [scores.local_energy.sum() for scores in expected]
+    np.testing.assert_allclose(totals.energy, energies, rtol=1e-12, atol=1e-12)
+    errors = np.array([frame.info["energy"] for frame in frames]) - energies
+    variance = totals.variance + (0.0 if totals.residual is None else totals.residual)
+    calibrated = described.calibrate(frames)
+    np.testing.assert_allclose(calibrated.calibration.prior_variance, np.mean(errors**2 / variance), rtol=1e-10)
+    calibrated.save(tmp_path / "m.lpr")
+    np.testing.assert_array_equal(load_model(tmp_path / "m.lpr").totals(frames).sigma, calibrated.totals(frames).sigma)
+
+
+def test_the_command_line_takes_the_name_of_the_features(tmp_path: Path) -> None:
+    frames, path = structures(), tmp_path / "m.lpr"
+    linear(energies=ENERGIES).save(path)
+    ase.io.write(tmp_path / "md.xyz", frames)
+    command = ["score", str(path), str(tmp_path / "md.xyz"), "-o", str(tmp_path / "o.npz")]
+    refused = CliRunner().invoke(lpr_fast, command)
+    assert refused.exit_code == 2
+    assert "give the name of its features in the structures" in refused.output
+    assert "--descriptor" in refused.output
+    scored = CliRunner().invoke(lpr_fast, [*command, "--descriptor", "mine"])
+    assert scored.exit_code == 0, scored.output
+    with np.load(tmp_path / "o.npz") as saved:
+        np.testing.assert_allclose(saved["lpr"], load_model(path, "mine").score(frames).lpr, rtol=1e-6)
+
+
+def test_a_descriptor_is_given_once() -> None:
+    with pytest.raises(InvalidInputError, match="this model has a descriptor; only a model built from arrays"):
+        linear().with_descriptor("mine").with_descriptor("other")
+
+
+def test_too_few_environments_are_told_before_the_active_set_is_chosen() -> None:
+    with pytest.warns(LprWarning, match="n_active is 70, but there are environments for only 65 of these") as caught:
+        model = kernel(n_active=70)
+    assert model.rigidity.size == 65
+    assert {warning.filename for warning in caught} == {__file__}
+
+
+def test_more_memory_than_the_machine_has_is_told_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lpr_fast.models._memory.memory_of_machine", lambda: 10**8)
+    told = (
+        r"this fit may need 0\.3 GB, with 12 weights and 6 features of each environment, but this machine has 0\.1 GB"
+    )
+    with pytest.warns(LprWarning, match=told):
+        linear()
 
 
 def test_structures_cannot_be_scored_without_a_descriptor() -> None:
     with pytest.raises(InvalidInputError, match="built from arrays and has no descriptor"):
         linear().score(gallium_arsenide())
-
-
-def test_the_command_line_knows_such_models(tmp_path: Path) -> None:
-    path = tmp_path / "m.lpr"
-    linear(energies=ENERGIES).save(path)
-    printed = CliRunner().invoke(lpr_fast, ["info", str(path)])
-    assert "6, from another program: the model was built from arrays" in printed.output
-    assert "energies  baseline per atom: C " in printed.output
-    ase.io.write(tmp_path / "md.xyz", gallium_arsenide())
-    refused = CliRunner().invoke(
-        lpr_fast, ["score", str(path), str(tmp_path / "md.xyz"), "-o", str(tmp_path / "o.npz")]
-    )
-    assert refused.exit_code == 2
-    assert "has no descriptor" in refused.output
 
 
 def test_no_environments_have_no_scores() -> None:
@@ -168,6 +264,8 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
     "real species": (lambda: linear(species=SPECIES * 1.0), "species has .*dtype float64; it must be"),
     "negative species": (lambda: linear(species=-SPECIES), "species has -14; numbers of species must be from 0"),
     "too few energies": (lambda: linear(energies=ENERGIES[1:]), "energies has 8 numbers for 9 structures"),
+    "no element": (lambda: linear(species=np.where(SPECIES == 14, "Si", "Qq")), "'Qq' is not a chemical element"),
+    "an element twice": (lambda: linear(energies=ENERGIES, baseline={6: 1.0, "C": 2.0, 14: 3.0}), "an element twice"),
     "huge features": (lambda: linear(X=1e150 * X), "X row 0 holds NaN, infinity or an entry above 1e140"),
     "huge species": (lambda: linear(species=SPECIES + 2**40), "species has 1099511627790; numbers of species must"),
     "huge labels": (lambda: linear(structure=STRUCTURE.astype(np.uint64) + 2**63), "structure holds 92233.*at most"),

@@ -139,7 +139,10 @@ CASES: dict[str, tuple[Callable[[], object], str]] = {
     "NaN": (lambda: linear(rows=np.full((3, 12), np.nan)), "row 0 holds nan in column 0"),
     "targets": (lambda: linear(targets=[1.0]), "target"),
     "active": (lambda: kernel(active=np.eye(4)), "active is not a dictionary"),
-    "active environments": (lambda: kernel(active={14: np.eye(3)}), "4 columns, but there are 3 active environments"),
+    "active environments": (
+        lambda: kernel(active={14: np.eye(3)}),
+        "rows have 4 columns for 3 active env",
+    ),
     "other features": (
         lambda: kernel(active={1: np.ones((2, 3)), 2: np.ones((2, 5))}),
         r"active environments have \[3, 5\] features",

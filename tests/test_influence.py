@@ -176,11 +176,11 @@ def test_what_only_one_structure_knows_takes_a_refit(tmp_path: Path) -> None:
 def test_structures_without_energies_count_for_variances_alone(tmp_path: Path) -> None:
     frames = gallium_arsenide()
     frames[2].calc = None
-    with pytest.warns(UserWarning, match="1 of 6 structures have no energy"):
+    with pytest.warns(UserWarning, match="1 of 6 structures has no energy"):
         rows = kept(tmp_path / "k.rows", frames)
     targets = gallium_arsenide(2, seed=60)
     found = rows.influence(targets)
-    with pytest.warns(UserWarning, match="1 of . structures have no energy"):
+    with pytest.warns(UserWarning, match="1 of . structures has no energy"):
         assert_equals_refits(found, rows, targets, "local", [[n] for n in range(6)])
     assert found.shift is not None
     assert found.labels is not None

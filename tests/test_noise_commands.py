@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lpr_fast import Noise, SparseKernelModel, TrainingRows, load_model
+from lpr_fast.atoms.about._noise_lines import _choice
 from lpr_fast.command_line._commands import lpr_fast
-from lpr_fast.command_line._noise_lines import _choice
 from lpr_fast.descriptors._soap_hypers import soap_hypers
 
 from .alloys import SIGMA, alloys
@@ -133,8 +133,8 @@ def test_kept_rows_are_tuned_by_all_labels(folder: Path) -> None:
         (1.4, "by maximum evidence (0.9 to 1.1)"),
         (
             5.0,
-            "the labels deviate 5 times as much as their sigmas say: use a better model (a larger --n-active or "
-            "--cutoff) or la",
+            "the labels deviate 5 times as much as their sigmas say: use a better model (more active "
+            "environments, a larger cutoff) or la",
         ),
         (0.1, "the labels deviate 10 times less than their sigmas say: use smaller sigmas"),
         (None, "there are too few labels to check their sigmas"),

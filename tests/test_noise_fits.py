@@ -224,7 +224,7 @@ def test_a_stress_beside_a_virial_that_is_nan_is_used(frames: list[Atoms], tmp_p
 def test_structures_may_lack_any_label(frames: list[Atoms], tmp_path: Path) -> None:
     some = [without(frames[0], "energy"), without(frames[1], "forces"), without(frames[2], "stress", "forces")]
     some += [without(frames[3], "energy", "forces", "stress"), *frames[4:]]
-    with pytest.warns(LprWarning, match="1 of 8 structures have no label that is used, the first is number 3"):
+    with pytest.warns(LprWarning, match="1 of 8 structures has no label that is used, the first is number 3"):
         found, rows = fitted_rows("kernel", some, tmp_path)
     assert [np.count_nonzero(rows.structure == a) for a in range(4)] == [1 + 12 + 6, 1 + 6, 1, 1]
     np.testing.assert_array_equal(rows.weight[rows.kind == 0] > 0, [False, True, True, False, *[True] * 4])

@@ -116,7 +116,7 @@ def test_appended_structures_are_as_if_they_had_been_there(kind: Any, frames: li
     for name in ("phi", "target", "weight", "structure", "kind"):
         np.testing.assert_array_equal(getattr(TrainingRows(few), name), getattr(TrainingRows(whole), name))
     nothing = with_labels(frames[0].copy())
-    with pytest.warns(LprWarning, match="1 of 1 structure have no label that is used"):
+    with pytest.warns(LprWarning, match="1 of 1 structure has no label that is used"):
         rows.append([nothing])
 
 

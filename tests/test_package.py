@@ -28,6 +28,11 @@ def test_importing_loads_nothing_but_numpy() -> None:
     assert added <= {"lpr_fast"}, added
 
 
+def test_completion_offers_public_names_alone() -> None:
+    assert dir(lpr_fast) == sorted(lpr_fast.__all__)
+    assert all(hasattr(lpr_fast, name) for name in dir(lpr_fast))
+
+
 def test_one_version_is_told_everywhere() -> None:
     header = "cpp/include/lpr_fast/version.hpp"
     patterns = {

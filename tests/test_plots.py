@@ -88,7 +88,7 @@ def test_the_svg_says_what_it_shows(scores: Path, monkeypatch: pytest.MonkeyPatc
         digest[:12],
         "loss on total energies",
         "8 frames, 57 atoms",
-        "atoms of LPR infinite",
+        "1 atom of LPR infinite",
         "8 atoms of LPR NaN",
     ):
         assert part in text

@@ -115,7 +115,8 @@ def test_numbers_in_xyz_are_types(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("Ga", "1").replace("As", "2"))
     assert "has the type 1, which names no element" in refusal(path)
     assert list(read(path, species="Ga,As", cell=CELL)[0].symbols) == ["Ga", "As", "Ga", "As"]
-    assert list(read(path, species={1: "As", 2: "Ga"})[0].symbols) == ["As", "Ga", "As", "Ga"]
+    for other in ({1: "As", 2: "Ga"}, {1: 33, 2: 31}, [33, 31], "33,31"):
+        assert list(read(path, species=other)[0].symbols) == ["As", "Ga", "As", "Ga"]
     ase.io.write(tmp_path / "topology.xyz", crystal())
     assert_is(read(path, topology=tmp_path / "topology.xyz")[0], crystal(), 1e-7)
 
@@ -153,6 +154,8 @@ def test_case_byte_order_marks_and_line_ends_do_not_matter(tmp_path: Path) -> No
         ("In,P=Si", "not both"),
         ("Qq", "'Qq', which is not a chemical element"),
         ("1=X", "'X', which is not a chemical element"),
+        ([0], "'0', which is not a chemical element"),
+        ("999", "'999', which is not a chemical element"),
         ("1=In,1=P", "name each of them once"),
         (3, "give text such as"),
     ],

@@ -248,8 +248,9 @@ def test_active_points_in_the_span_of_the_others_are_dropped_and_change_nothing(
         fitted = fit("redundant", replace(CASES["alloys"], n_active=200))
     reference, rigidity = fitted.reference, fitted.model.rigidity
     K_MM = reference.phi(reference.features[reference.active], reference.numbers[reference.active])
-    # Kernels of real features are off by more than an ulp: what that leaves of one point cannot be told from knowledge, and the
-    # model may keep it. The reference has a basis of the span, chosen for itself: 1e-11 is between rounding and the next pivot, 1e-7.
+    # Kernels of real features are off by more than an ulp: what that leaves of one point cannot be told from knowledge,
+    # and the model may keep it. The reference has a basis of the span, chosen for itself: 1e-11 is between rounding and
+    # the next pivot, 1e-7.
     _, order, n_independent, _ = dpstrf(K_MM, tol=1e-11)
     assert 0 < rigidity.n_dropped <= len(K_MM) - n_independent
     reference.active = [reference.active[m] for m in sorted(order[:n_independent] - 1)]

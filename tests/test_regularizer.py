@@ -12,7 +12,7 @@ import pytest
 from ase import Atoms
 
 from lpr_fast import InvalidInputError, LinearModel, LprWarning, SparseKernelModel, TrainingRows, fit_files, load_model
-from lpr_fast.command_line._tune import size_line
+from lpr_fast.atoms.about._choice_lines import size_line
 from lpr_fast.models import _leave_one_out, _rows_file
 from lpr_fast.models._rows import Rows, label_type
 
@@ -229,7 +229,7 @@ def test_fit_and_tune_say_what_was_found(frames: list[Atoms], tmp_path: Path) ->
     assert f"{facts['leave_one_out_rmse_per_atom']:.3g} leave-one-out; " in printed
     assert f"maximum evidence: {facts['evidence']:.3g}" in printed
     assert f"{facts['error_of_size'][-1]:.3g} (M = 64)" in printed
-    assert ("use a larger --n-active" in printed) == facts["still_falls"]
+    assert ("use a larger active set (n_active, --n-active)" in printed) == facts["still_falls"]
     printed = succeed("tune", rows, "-o", tmp_path / "curve.svg").output
     assert "<- chosen" in printed
     assert f"mu = {facts['regularizer']:.3g} by leave-one-out error" in printed
@@ -240,7 +240,9 @@ def test_fit_and_tune_say_what_was_found(frames: list[Atoms], tmp_path: Path) ->
 
 def test_no_larger_active_set_is_advised_where_all_environments_are_active() -> None:
     choice = {"sizes": [8, 16], "error_of_size": [2.0, 1.0], "still_falls": True}
-    assert "use a larger --n-active" in str(size_line({"regularizer_choice": choice, "pool": {14: 17}}))
+    assert "use a larger active set (n_active, --n-active)" in str(
+        size_line({"regularizer_choice": choice, "pool": {14: 17}})
+    )
     assert "all environments are active" in str(size_line({"regularizer_choice": choice, "pool": {14: 16}}))
 
 

@@ -243,7 +243,7 @@ def test_redundant_active_points_are_dropped_with_one_warning() -> None:
     points = np.array([0.0, 1.0, 2.0, 1.0, 3.0])
     kernel = line_kernel(points, points, 0.5)
     k_nm = line_kernel(np.linspace(0, 3, 9), points, 0.5)
-    with pytest.warns(LprWarning, match="1 of 5 active points were dropped as redundant") as record:
+    with pytest.warns(LprWarning, match="1 of 5 active points was dropped as redundant") as record:
         model = Rigidity.from_kernels(k_nm, kernel, regularizer=1e-3)
     assert len(record) == 1
     assert record[0].filename == __file__

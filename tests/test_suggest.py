@@ -201,6 +201,7 @@ def test_chosen_structures_keep_what_they_came_with_and_say_why_they_are_there()
         assert frame.info["suggest_gain"] == found.gain[rank - 1]
         assert "suggest_rank" not in candidates[number].info
     np.testing.assert_array_equal(found.costs, 512.0)
+    assert found.cost_unit == "atoms^3"
 
 
 def test_blind_targets_are_counted_and_not_ranked() -> None:
@@ -247,7 +248,7 @@ def test_each_species_or_frame_weighs_the_same_if_that_is_asked_for() -> None:
         ({"n": 1, "column": "variance"}, "column is 'variance'; it must be 'lpr' or 'lpr_held'"),
         ({"cost_budget": 0.0}, "cost_budget is 0.0; it must be positive"),
         ({"n": 1, "costs": [1.0, 2.0]}, r"costs has shape \(2,\); give one finite number, positive"),
-        ({"n": 1, "sources": ["a"]}, "there are 1 sources for 12 candidates"),
+        ({"n": 1, "sources": ["a"]}, "got 1 source for 12 candidates; name one for each"),
         ({"n": 1, "target_weights": [1.0, 2.0]}, "target_weights has 2 entries"),
         ({"n": 1, "target_weights": "atoms"}, "target_weights is 'atoms'; give 'species', 'frame', or a number"),
         ({"n": 1, "target_weights": np.zeros(30)}, "there are no targets that could be more rigid"),
@@ -302,9 +303,10 @@ def test_the_command_writes_what_the_call_finds(tmp_path: Path) -> None:
     assert sorted(int(row["candidate"]) for row in table) == list(range(8))
     assert [float(row["gain_alone"]) for row in table] == sorted(found.alone, reverse=True)
     assert {row["rank"] for row in table} == {"", "1", "2", "3"}
+    assert {row["cost (atoms^3)"] for row in table} == {"512.0"}
     for words in (
         "24, of which 24 are ranked",
-        "chosen    3 of 8 candidates",
+        "chosen    3 of 8 candidates, cost 1536 atoms^3: ",
         "farthest-point sampling lowers it by",
         "--active-set",
     ):

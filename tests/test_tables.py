@@ -61,5 +61,5 @@ def test_notebooks_show_scores_and_models() -> None:
     assert html.count("<tr>") == 1 + len(found.keys())
     assert "nan" in found.select(slice(0, 0))._repr_html_()
     model = LinearModel.from_arrays(X, SPECIES, np.arange(24) % 4, regularizer=0.1)
-    assert "<td>6, 14</td>" in model._repr_html_()
+    assert "<td>LinearModel, species C, Si</td>" in model._repr_html_()
     assert "<caption>LinearModel</caption>" in model._repr_html_()

@@ -317,7 +317,7 @@ class _Single(torch.nn.Linear):
     [
         (3.0, {}, "give a torch.nn.Module, or a dictionary with one for each"),
         ({}, {}, "give a torch.nn.Module, or a dictionary with one for each"),
-        ({"Si": torch.nn.Linear(D, 1)}, {}, "the species of the modules are not integers; give a dictionary such as"),
+        ({1.5: torch.nn.Linear(D, 1)}, {}, "the species of the modules are not integers; give a dictionary such as"),
         (
             torch.nn.Linear(D, 1).requires_grad_(requires_grad=False),
             {},

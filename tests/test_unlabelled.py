@@ -24,7 +24,7 @@ from lpr_fast.models._rows import Rows
 from .structures import HYPERS, gallium_arsenide, labelled, molecules, rattled, silicon
 
 WITHOUT = (0, 3, 6)
-SAID = r"3 of 15 structures have no energy, the first is number 0, counted from 0: they count for the rigidity"
+SAID = r"3 of 15 structures have no energy, the first is number 0, counted from 0: without an energy a"
 ACTIVE = [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1), (3, 0), (5, 2), (6, 0), (6, 1), (7, 2)]
 OPTIONS: dict[str, Any] = {"hypers": HYPERS, "active_set": ACTIVE, "zeta": 2, "regularizer": 1e-2}
 
@@ -124,7 +124,7 @@ def test_kept_rows_make_the_same_model_and_those_of_parts(tmp_path: Path) -> Non
         again = rows.fit()
     assert again.with_reference([frame for frame in frames if frame.info["w"] > 0])._to_bytes() == model._to_bytes()
     part = [0, 1, 2, 4, 5, 7, 9, 14]
-    with pytest.warns(LprWarning, match="1 of 7 structures have no energy"):
+    with pytest.warns(LprWarning, match="1 of 7 structures has no energy"):
         found = rows.fit(structures=part)
     oracle = Dense(model, [frames[a] for a in part])
     np.testing.assert_allclose(found.score(frames).lpr, oracle.lpr(model.phi(frames)), rtol=1e-8)
@@ -269,5 +269,5 @@ def test_the_command_says_what_structures_count_for(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "lpr_fast", "fit", "train.traj", "-o", "m.lpr", "--hypers", "hypers.json"]
     more = ["--weights", "w", "--n-active", "12", "--regularizer", "1e-2"]
     done = subprocess.run([*command, *more], cwd=tmp_path, check=True, capture_output=True, text=True)
-    assert "training  15 structures, 75 atoms; 3 of the structures have no energy; 1 more have zero" in done.stdout
+    assert "training  15 structures, 75 atoms; 3 of the structures have no energy; 1 more of zero" in done.stdout
     assert done.stderr.count("note: 3 of 15 structures have no energy, the first is number 0") == 1

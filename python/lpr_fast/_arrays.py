@@ -19,7 +19,7 @@ _LARGEST_STEP = 2**63 - 1
 LARGEST_ENTRY = 1e140
 
 
-def _as_array(name: str, value: Any) -> NDArray[Any]:
+def as_array(name: str, value: Any) -> NDArray[Any]:
     """Convert by NumPy, with any failure as an `InvalidInputError`."""
     if isinstance(value, np.ma.MaskedArray):
         raise InvalidInputError(f"{name} is a masked array; give a plain array, with the masked entries left out.")
@@ -44,7 +44,7 @@ def _is_one_array_each(value: Any) -> bool:
 
 def _as_float64(name: str, value: ArrayLike) -> Array:
     """Convert to a C-contiguous, aligned float64 array; an array that is one already is not copied."""
-    array = _as_array(name, value)
+    array = as_array(name, value)
     if array.dtype == object:
         raise InvalidInputError(
             f"{name} holds objects ({type(value).__name__}); give an array of real numbers, for a sparse matrix its "
@@ -127,7 +127,7 @@ def as_vector(name: str, value: ArrayLike) -> Array:
 
 def as_columns(value: ArrayLike) -> list[int]:
     """Convert to a list of column numbers. Boolean masks are refused: their length would be ambiguous."""
-    array = _as_array("columns", value)
+    array = as_array("columns", value)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise InvalidInputError(
             f"columns is an array of shape {array.shape} and dtype {array.dtype}; it must be a one-dimensional list of "
@@ -138,7 +138,7 @@ def as_columns(value: ArrayLike) -> list[int]:
 
 def as_pairs(name: str, value: ArrayLike) -> NDArray[np.int64]:
     """Convert to rows of integer pairs (structure, atom), at least one."""
-    array = _as_array(name, value)
+    array = as_array(name, value)
     if array.ndim != 2 or array.shape[1] != 2 or array.dtype.kind not in "iu" or not len(array):
         raise InvalidInputError(
             f"{name} has shape {array.shape} and dtype {array.dtype}; give pairs (structure, atom) of integers."
@@ -148,7 +148,7 @@ def as_pairs(name: str, value: ArrayLike) -> NDArray[np.int64]:
 
 def as_integers(name: str, value: ArrayLike, length: int | None = None) -> NDArray[np.int64]:
     """Convert to a one-dimensional array of integers, of the given length if there is one."""
-    array = _as_array(name, value)
+    array = as_array(name, value)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu") or length not in (None, len(array)):
         expected = "integers" if length is None else f"{length} integers"
         raise InvalidInputError(
@@ -161,7 +161,7 @@ def as_integers(name: str, value: ArrayLike, length: int | None = None) -> NDArr
 
 def as_names(name: str, value: ArrayLike, length: int) -> NDArray[Any]:
     """Convert to an array of `length` integers or strings, each the name of something."""
-    array = _as_array(name, value)
+    array = as_array(name, value)
     if array.shape != (length,) or array.dtype.kind not in "iuUS":
         raise InvalidInputError(
             f"{name} has shape {array.shape} and dtype {array.dtype}; give {length} integers or strings, one for each."
@@ -171,7 +171,7 @@ def as_names(name: str, value: ArrayLike, length: int) -> NDArray[Any]:
 
 def as_number(name: str, value: Any) -> float:
     """Convert to a real number."""
-    array = _as_array(name, value)
+    array = as_array(name, value)
     if array.ndim != 0 or array.dtype == bool or not np.can_cast(array.dtype, np.float64, "safe"):
         raise InvalidInputError(f"{name} is {_short(value)}; it must be a real number.")
     return float(array)

@@ -1,4 +1,4 @@
-"""Instruction sets, cores and threads."""
+"""Instruction sets, cores, threads and memory of this machine."""
 
 from __future__ import annotations
 
@@ -39,6 +39,11 @@ def n_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def memory_of_machine() -> int:
+    """Return the memory of this machine, in bytes."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def resolve_n_threads(given: int) -> int:

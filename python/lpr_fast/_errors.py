@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from ._words import agreeing
+
 # Estimated relative errors of rigidities above which a warning is due. QR can replace the Gram route, so that one warns
 # early; nothing can replace a dense Hessian, so that one warns only where no digit may be right.
 _LARGE_ERROR_GRAM = 1e-6
@@ -32,8 +34,9 @@ def factorisation_warnings(*, method: str, n_dropped: int, size: int, error_esti
     """Yield the warnings about a factorisation that succeeded; an `error_estimate` of NaN means that there is none."""
     if n_dropped:
         yield (
-            f"{n_dropped} of {size} active points were dropped as redundant in float64: K_MM is singular to rounding "
-            "and the training rows do not distinguish them; kept_columns lists the others."
+            f"{n_dropped} of {size} active points {agreeing(n_dropped, 'was', 'were')} dropped as redundant in "
+            "float64: K_MM is singular to rounding and the training rows do not distinguish them; kept_columns lists "
+            "the others."
         )
     if method == "gram" and error_estimate > _LARGE_ERROR_GRAM:
         yield (

@@ -14,6 +14,7 @@ from ._errors import InvalidInputError
 from ._factors import Parts, factor_from, parts_of
 from ._progress import Progress, call_in_parts, silent
 from ._thin import ThinFactor
+from ._words import counted
 
 # Largest k_Mi^T K_MM^-1 k_Mi relative to k(i,i): more than rounding above 1 means that the two are of different rows.
 _MOST_EXPLAINED = 1.0 + 1e-4
@@ -362,7 +363,9 @@ class FactorisedHessian:
                 "or leave the targets out."
             )
         if len(targets) != len(rows):
-            raise InvalidInputError(f"got {len(targets)} targets for {len(rows)} rows; give one for each row.")
+            raise InvalidInputError(
+                f"got {counted(len(targets), 'target')} for {counted(len(rows), 'row')}; give one for each row."
+            )
         wrong = np.flatnonzero(~(np.abs(targets) <= LARGEST_ENTRY))
         if wrong.size:
             raise InvalidInputError(

@@ -24,6 +24,7 @@ from ._factorised import FactorisedHessian
 from ._progress import Progress, silent
 from ._symmetry import asymmetry_warning, symmetrised
 from ._thin import ThinFactor, is_thin
+from ._words import counted
 
 
 class Rigidity(FactorisedHessian):
@@ -203,8 +204,8 @@ class Rigidity(FactorisedHessian):
         n_active = rows.shape[1]
         if prior.shape != (n_active, n_active):
             raise InvalidInputError(
-                f"K_MM has shape {prior.shape}, expected {(n_active, n_active)} for the {n_active} columns of K_NM; "
-                "check that the two are not swapped."
+                f"K_MM has shape {prior.shape}, expected {(n_active, n_active)} for {counted(n_active, 'column')} of "
+                "K_NM; check that the two are not swapped."
             )
         accumulator = accumulate_rows(rows, weights, targets, method, n_threads, progress)
         return cls._build_with_residuals(accumulator, prior, regularizer, n_threads)

@@ -10,4 +10,13 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
     ('1 structure', '2000 structures', '3 species')
     """
     several = plural or (noun if noun.endswith("s") else f"{noun}s")
-    return f"{number} {noun if number == 1 else several}"
+    return f"{number} {agreeing(number, noun, several)}"
+
+
+def agreeing(number: int, singular: str, plural: str) -> str:
+    """Return the word that agrees with a number: a noun, or a verb.
+
+    >>> agreeing(1, "has", "have"), agreeing(2, "has", "have")
+    ('has', 'have')
+    """
+    return singular if number == 1 else plural

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from .._errors import InvalidInputError
 from ..models import _archive
 from . import _frames
 from ._describer import Describer, SoapDescriber, other_describer
+from ._descriptor_part import with_descriptor_of
 from ._pipeline import Pipeline, stacked
 from ._similarity import Prototypes
 from ._stored_model import StoredModel
@@ -22,9 +23,40 @@ from .rows._gradient_rows import GradientBasis, GradientRows, gradient_basis
 if TYPE_CHECKING:
     from ase import Atoms
 
+AnyModel = TypeVar("AnyModel", bound="DescribedModel")
+
 
 class DescribedModel(StoredModel):
     """A model with the descriptor of its structures: see `StructureModel`."""
+
+    def with_descriptor(self: AnyModel, descriptor: Any) -> AnyModel:
+        """Return a model built from arrays with the descriptor of structures that computes its features.
+
+        It then does all that other models do with structures: scores, totals, groups, calibration, `suggest`, files of
+        trajectories. The atomic numbers of the structures must be the species of the fit.
+
+        Parameters
+        ----------
+        descriptor : str, callable or Descriptor
+            As for `SparseKernelModel.fit`: for example the name of the features in ``Atoms.arrays``. Its features must
+            be those that the model was fitted to, in the same order.
+
+        Returns
+        -------
+        SparseKernelModel or LinearModel
+            A model of the same kind.
+
+        Raises
+        ------
+        InvalidInputError
+            For a model that has a descriptor, and for descriptors that cannot be used.
+        """
+        from ..descriptors._imported import as_descriptor
+
+        if self.descriptor is not None:
+            raise InvalidInputError("this model has a descriptor; only a model built from arrays can be given one.")
+        wanted = as_descriptor(descriptor)
+        return self._of(with_descriptor_of(self._model, wanted), wanted)
 
     def features(self, frames: Iterable[Atoms]) -> Array:
         """Return the features of every atom.
@@ -145,11 +177,6 @@ class DescribedModel(StoredModel):
         count = as_count("n_threads", n_threads)
         return Prototypes(self.pipeline, prototypes, self.kernel_power, count).of_frames(self.pipeline, frames)
 
-    @property
-    def kernel_power(self) -> float:
-        """Power of the kernel that compares normalised features: zeta, or 1 for linear models."""
-        return float(self._facts.get("zeta") or 1.0)
-
     @cached_property
     def pipeline(self) -> Pipeline:
         """The object that takes frames through the model; internal."""
@@ -163,6 +190,7 @@ class DescribedModel(StoredModel):
         facts = self._facts["descriptor"]
         if facts is None:
             raise InvalidInputError(
-                "this model was built from arrays and has no descriptor; compute the features and use score_features."
+                "this model was built from arrays and has no descriptor; give the name of its features in the "
+                "structures, or a function that computes them (with_descriptor, --descriptor)."
             )
         return other_describer(facts, self._outside, self.n_features, "this model was")

@@ -64,6 +64,17 @@ def soap_of(part: DescriptorPart, species: tuple[int, ...]) -> Soap:
     return Soap(facts["hypers"], species, table)
 
 
+def with_descriptor_of(model: _core.Model, descriptor: Descriptor) -> _core.Model:
+    """Return the model with the descriptor of structures that computes its features."""
+    return _described_by(model, descriptor_part(descriptor))
+
+
+def _described_by(model: _core.Model, part: DescriptorPart) -> _core.Model:
+    facts, arrays = model.parts()
+    text = json.dumps(json.loads(facts) | {"descriptor": dict(part.facts)})
+    return _core.Model.from_parts(text, {**arrays, **part.arrays})
+
+
 def upgraded(model: _core.Model) -> _core.Model:
     """Return the model in the current format: files of version 1 lack the radial table, which featomic computes."""
     facts = json.loads(model.text)
@@ -72,6 +83,4 @@ def upgraded(model: _core.Model) -> _core.Model:
         return model
     from ..descriptors._soap import Soap
 
-    part = _soap_part(Soap.from_hypers(descriptor["hypers"], facts["species"]))
-    _, arrays = model.parts()
-    return _core.Model.from_parts(json.dumps(facts | {"descriptor": dict(part.facts)}), {**arrays, **part.arrays})
+    return _described_by(model, _soap_part(Soap.from_hypers(descriptor["hypers"], facts["species"])))

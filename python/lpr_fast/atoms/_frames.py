@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._errors import InvalidInputError
+from .._species import symbol, symbols
 from ._describer import Ready
 
 if TYPE_CHECKING:
@@ -178,8 +179,6 @@ def refuse_changed(frame: Atoms, name: str, key: str) -> None:
 
 def refuse_unknown_species(frame: Atoms, number: int, species: Sequence[int]) -> None:
     """Raise if a frame has atoms of species that the model was not trained on."""
-    from ..descriptors._elements import symbol, symbols
-
     if not set(frame.numbers.tolist()) <= set(species):  # ten times faster than NumPy for small frames
         atom = int(np.flatnonzero(~np.isin(frame.numbers, species))[0])
         raise InvalidInputError(

@@ -133,7 +133,7 @@ class LinearModel(StructureModel):
         weights: ArrayLike | None = None,
         sigmas: ArrayLike | None = None,
         energies: ArrayLike | None = None,
-        baseline: Mapping[int, float] | None = None,
+        baseline: Mapping[Any, float] | None = None,
         provenance: Mapping[str, Any] | None = None,
         n_threads: int = 0,
         progress: Progress = silent,
@@ -180,7 +180,7 @@ class LinearModel(StructureModel):
         loss: Loss = "total",
         weights: ArrayLike | None = None,
         sigmas: ArrayLike | None = None,
-        baseline: Mapping[int, float] | None = None,
+        baseline: Mapping[Any, float] | None = None,
         provenance: Mapping[str, Any] | None = None,
         n_threads: int = 0,
     ) -> LinearModel:
@@ -196,8 +196,8 @@ class LinearModel(StructureModel):
         targets : array_like, shape (N,), optional
             Energies, components of forces and of virials, in the order of the rows. Without targets the model gives
             rigidities, but no predictions.
-        species : array_like of int, shape (n_species,)
-            Atomic number of each block of columns. The columns of the model are in ascending order of these.
+        species : array_like of int or str, shape (n_species,)
+            Atomic number or symbol of each block of columns. The columns of the model are in ascending order of these.
         regularizer : float
             mu > 0 of the penalty ``mu |c|^2`` on all weights, including those of constants.
         constants : bool

@@ -41,7 +41,8 @@ def load_model(path: str | PathLike[str], descriptor: Any = None) -> StructureMo
         The model file.
     descriptor : str, callable or Descriptor, optional
         The descriptor that the model was fitted with, if it was a function or an object of yours, or where to import it
-        from (``"file.py:name"``). The file contains its identity only.
+        from (``"file.py:name"``). The file contains its identity only. A model built from arrays gets it as by
+        `StructureModel.with_descriptor`.
 
     Returns
     -------
@@ -70,12 +71,15 @@ def load_model(path: str | PathLike[str], descriptor: Any = None) -> StructureMo
 
 
 def read_model(path: Path, descriptor: Any = None) -> tuple[StructureModel, str]:
-    """Return the model, as `load_model`, and the hash of its file."""
+    """Return the model, as `load_model`, and the hash of its file (with a descriptor: of the file of both)."""
     if path.exists() and not path.is_file() and not path.is_dir():
         raise InvalidInputError(f"{path} is not a regular file; give a model file.")
     name, content = printable(path), path.read_bytes()
     core = _core.Model.from_bytes(content, name)
     facts = json.loads(core.text)["descriptor"]
+    if facts is None and descriptor is not None:
+        model = _assembled(core, None).with_descriptor(descriptor)
+        return model, hashlib.sha256(model._to_bytes()).hexdigest()
     attached = None if descriptor is None else matching_descriptor(facts, descriptor, name)
     try:
         return _assembled(upgraded(core), attached), hashlib.sha256(content).hexdigest()
@@ -98,6 +102,11 @@ def matching_descriptor(facts: Mapping[str, Any] | None, given: Any, name: str) 
     if facts is None or facts["kind"] != "external":
         raise InvalidInputError(f"a descriptor was given, but {name} needs none: {_why_none(facts)}; leave it out.")
     found = descriptor_facts(descriptor)
+    if found["kind"] != facts["kind"]:
+        raise InvalidInputError(
+            f"{name} was made with the descriptor {facts['name']!r}, which is not an array of the structures; give it: "
+            "package.module:name or file.py:name."
+        )
     differing = next((key for key in {**facts, **found} if facts.get(key) != found.get(key)), None)
     if differing is not None:
         raise InvalidInputError(

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._arrays import Array, as_count, as_environments, as_number
+from .._arrays import Array, as_count, as_environments
 from .._errors import InvalidInputError
+from .._words import counted
 from ..models._calibration import VarianceKind
 from ..models._from_arrays import checked_features
 from ..models._held import holding
 from ..models._reference import Reference, with_reference
 from ..models._scores import LocalScores, scores_of
-from ..models._split import SpeciesSplit, species_split
 from ._calibrating import CalibrationRequest, calibrated_model, labelled_totals
 from ._frames import DEFAULT_ENERGY_KEY
 from ._pieces import Piece
@@ -36,7 +36,8 @@ AnyModel = TypeVar("AnyModel", bound="StructureModel")
 class StructureModel(ForceModel, PredictingModel):
     """A descriptor and a model of its features: base class of `SparseKernelModel` and `LinearModel`.
 
-    A model built from arrays has no descriptor: it scores features, not structures.
+    ``print(model)`` tells what it was fitted to, and what makes its scores unreliable. A model built from arrays has no
+    descriptor: it scores features, and structures once it has one (`with_descriptor`).
 
     Objects are immutable, can be pickled, and give the same bits however frames are divided among calls.
     """
@@ -91,8 +92,8 @@ class StructureModel(ForceModel, PredictingModel):
         ----------
         X : array_like, shape (n, D)
             Features like those that the model was fitted to: from `features`, or from the source of its arrays.
-        species : array_like of int, shape (n,)
-            Species of the centres.
+        species : array_like of int or str, shape (n,)
+            Species of the centres: the numbers of the fit, or chemical symbols.
         n_threads : int
             See `Rigidity`.
 
@@ -110,8 +111,8 @@ class StructureModel(ForceModel, PredictingModel):
         features, numbers = checked_features(X, species)
         if features.shape[1] != self.n_features:
             raise InvalidInputError(
-                f"X has {features.shape[1]} columns, but the model has {self.n_features} features; give one column for "
-                "each feature."
+                f"X has {counted(features.shape[1], 'column')}, but the model has "
+                f"{counted(self.n_features, 'feature')}; give one column for each feature."
             )
         unknown = np.flatnonzero(~np.isin(numbers, self.species))
         if unknown.size:
@@ -194,66 +195,6 @@ class StructureModel(ForceModel, PredictingModel):
                 raise InvalidInputError("structures is empty; give at least one structure to hold.")
             wanted = np.stack(means)
         return self._of(holding(self._model, wanted, count), self._outside)
-
-    def species_split(self) -> SpeciesSplit | None:
-        """Return how well the energies determine the split of totals between the species.
-
-        Returns
-        -------
-        SpeciesSplit or None
-            None for models that hold no means of species, such as those of a single species.
-        """
-        facts = self.provenance
-        parts = self._model.factor.held()
-        if parts is None or "held_species" not in facts:
-            return None
-        species = tuple(facts["held_species"])
-        means = parts[0][: len(species)]
-        return species_split(species, self.rigidity.covariance(means), self._typical_variances())
-
-    def _typical_variances(self) -> tuple[float, float] | None:
-        """Return median variances of the training atoms over the species, without and with held rows, if known."""
-        if self._reference is None or "lpr_held" not in self._reference.columns:
-            return None
-        medians = [[self.training_quantile(c, 0.5, s) for s in self.species] for c in ("lpr", "lpr_held")]
-        plain, with_held = (float(np.median(self.regularizer / np.array(lprs))) for lprs in medians)
-        return plain, with_held
-
-    def training_quantile(self, column: str, share: float, species: int) -> float:
-        """Return a quantile of a score over the training environments of a species.
-
-        Parameters
-        ----------
-        column : str
-            Name of the score: ``"lpr"``, ``"variance"`` or ``"residual"``.
-        share : float
-            Share of the environments below the quantile, between 0 and 1.
-        species : int
-            Atomic number.
-
-        Returns
-        -------
-        float
-            Accurate to half a thousandth, relative.
-
-        Raises
-        ------
-        InvalidInputError
-            For an unknown score or species, a share out of range, and a model without a reference.
-        """
-        if self._reference is None:
-            raise InvalidInputError(
-                "this model has no scores of its training environments; use with_reference to score them."
-            )
-        wanted = as_number("share", share)
-        if not 0.0 <= wanted <= 1.0:
-            raise InvalidInputError(f"share is {wanted:g}; it must be between 0 and 1.")
-        if species not in self.species:
-            known = ", ".join(map(str, self.species))
-            raise InvalidInputError(f"species is {species}, but the model knows only {known}; give one of these.")
-        if column not in self._reference.columns:
-            raise InvalidInputError(f"column is {column!r}; it must be one of {', '.join(self._reference.columns)}.")
-        return self._reference.quantile(column, wanted, int(species))
 
     def calibrate(
         self: AnyModel,

@@ -221,7 +221,7 @@ class SparseKernelModel(StructureModel):
         weights: ArrayLike | None = None,
         sigmas: ArrayLike | None = None,
         energies: ArrayLike | None = None,
-        baseline: Mapping[int, float] | None = None,
+        baseline: Mapping[Any, float] | None = None,
         seed: int = 0,
         provenance: Mapping[str, Any] | None = None,
         n_threads: int = 0,
@@ -233,8 +233,8 @@ class SparseKernelModel(StructureModel):
         ----------
         X : array_like, shape (n_environments, D)
             Features of all training environments; they are normalised here.
-        species : array_like of int, shape (n_environments,)
-            Atomic numbers of the centres (or any other numbers >= 0, one for each kind of environment).
+        species : array_like of int or str, shape (n_environments,)
+            Atomic numbers or symbols of the centres (or any other numbers >= 0, one for each kind of environment).
         structure : array_like of int, shape (n_environments,)
             Number of the structure that each environment belongs to. `weights` and `energies` are in ascending order
             of these numbers.
@@ -279,13 +279,13 @@ class SparseKernelModel(StructureModel):
         rows: ArrayLike,
         targets: ArrayLike | None = None,
         *,
-        active: Mapping[int, ArrayLike],
+        active: Mapping[Any, ArrayLike],
         regularizer: float,
         zeta: float = 4,
         loss: Loss = "total",
         weights: ArrayLike | None = None,
         sigmas: ArrayLike | None = None,
-        baseline: Mapping[int, float] | None = None,
+        baseline: Mapping[Any, float] | None = None,
         provenance: Mapping[str, Any] | None = None,
         n_threads: int = 0,
     ) -> SparseKernelModel:
@@ -297,8 +297,9 @@ class SparseKernelModel(StructureModel):
         ----------
         rows : array_like, shape (N, M)
             Kernels of each structure with the active environments, summed over its atoms, or derivatives of such sums.
-        active : mapping of int to array_like, shape (M_s, D)
-            Features of the active environments of each species, in the order of the columns; they are normalised here.
+        active : mapping of int or str to array_like, shape (M_s, D)
+            Features of the active environments of each species (atomic number or symbol), in the order of the columns;
+            they are normalised here.
         targets, loss, weights, sigmas, baseline, provenance, n_threads
             As for `LinearModel.from_rows`.
         regularizer, zeta

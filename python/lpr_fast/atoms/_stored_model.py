@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Iterator
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -13,18 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from .._arrays import Array
+from .._arrays import Array, as_number
 from .._errors import InvalidInputError
 from .._files import replacing
 from .._html import table
 from .._rigidity import Rigidity
+from .._species import as_species, symbol
 from ..models import _archive
 from ..models._basis import SparseKernelBasis
 from ..models._calibration import Calibration, ForceCalibration
 from ..models._conformal import Conformal
 from ..models._reference import Reference
 from ..models._rows import KINDS
-from ..models._scores import LOSS_NAMES, Loss
+from ..models._scores import Loss
+from ..models._split import SpeciesSplit, species_split
 
 if TYPE_CHECKING:
     from ..descriptors._descriptor import Descriptor
@@ -152,6 +155,11 @@ class StoredModel:
         return "reference" in self._facts
 
     @property
+    def kernel_power(self) -> float:
+        """Power of the kernel that compares normalised features: zeta, or 1 for linear models."""
+        return float(self._facts.get("zeta") or 1.0)
+
+    @property
     def n_members(self) -> int:
         """Number of members, of a committee or an ensemble, whose spread the model gives."""
         return self._model.n_members
@@ -205,32 +213,88 @@ class StoredModel:
         """Radius of the environments in Å; None if it is not known."""
         return None if self._facts["descriptor"] is None else self._facts["descriptor"].get("cutoff")
 
+    def species_split(self) -> SpeciesSplit | None:
+        """Return how well the energies determine the split of totals between the species.
+
+        Returns
+        -------
+        SpeciesSplit or None
+            None for models that hold no means of species, such as those of a single species.
+        """
+        facts = self.provenance
+        parts = self._model.factor.held()
+        if parts is None or "held_species" not in facts:
+            return None
+        species = tuple(facts["held_species"])
+        means = parts[0][: len(species)]
+        return species_split(species, self.rigidity.covariance(means), self._typical_variances())
+
+    def _typical_variances(self) -> tuple[float, float] | None:
+        """Return median variances of the training atoms over the species, without and with held rows, if known."""
+        if self._reference is None or "lpr_held" not in self._reference.columns:
+            return None
+        medians = [[self.training_quantile(c, 0.5, s) for s in self.species] for c in ("lpr", "lpr_held")]
+        plain, with_held = (float(np.median(self.regularizer / np.array(lprs))) for lprs in medians)
+        return plain, with_held
+
+    def training_quantile(self, column: str, share: float, species: int | str) -> float:
+        """Return a quantile of a score over the training environments of a species.
+
+        Parameters
+        ----------
+        column : str
+            Name of the score: ``"lpr"``, ``"variance"`` or ``"residual"``.
+        share : float
+            Share of the environments below the quantile, between 0 and 1.
+        species : int or str
+            Atomic number or symbol.
+
+        Returns
+        -------
+        float
+            Accurate to half a thousandth, relative.
+
+        Raises
+        ------
+        InvalidInputError
+            For an unknown score or species, a share out of range, and a model without a reference.
+        """
+        if self._reference is None:
+            raise InvalidInputError(
+                "this model has no scores of its training environments; use with_reference to score them."
+            )
+        wanted = as_number("share", share)
+        if not 0.0 <= wanted <= 1.0:
+            raise InvalidInputError(f"share is {wanted:g}; it must be between 0 and 1.")
+        (number,) = as_species("species", [species]).tolist()
+        if number not in self.species:
+            known = ", ".join(map(str, self.species))
+            raise InvalidInputError(f"species is {species}, but the model knows only {known}; give one of these.")
+        if column not in self._reference.columns:
+            raise InvalidInputError(f"column is {column!r}; it must be one of {', '.join(self._reference.columns)}.")
+        return self._reference.quantile(column, wanted, number)
+
     def _to_bytes(self) -> bytes:
         return _archive.to_bytes(self._model)
 
     def __reduce__(self) -> tuple[object, ...]:
         return _from_pickle, (type(self), self._to_bytes(), self._outside)
 
-    def _repr_html_(self) -> str:
-        rows = [
-            ("species", self._shown_species),
-            ("features", self.n_features),
-            ("weights", self._model.size),
-            ("regularizer", f"{self.regularizer:g}"),
-            ("loss", LOSS_NAMES[self.loss]),
-            ("predicts energies", "yes" if self.has_energies else "no"),
-            ("condition number of R", f"{self._model.factor.condition_number:.1e}"),
-            ("training structures", self.provenance.get("n_structures", "unknown")),
-        ]
-        return table(type(self).__name__, rows)
+    def __str__(self) -> str:
+        return "\n".join(self._about())
 
-    @property
-    def _shown_species(self) -> str:
-        return ", ".join(map(str, self.species)) if self.descriptor is None else _symbols(self.species)
+    def _repr_html_(self) -> str:
+        return table(type(self).__name__, [(line[:10].strip(), line[10:]) for line in self._about()])
+
+    def _about(self) -> Iterator[str]:
+        from .about._about import about
+
+        return about(self)
 
     def __repr__(self) -> str:
+        name = str if self.descriptor is None else symbol
         return (
-            f"{type(self).__name__}(species=[{self._shown_species}], n_features={self.n_features}, "
+            f"{type(self).__name__}(species=[{', '.join(map(name, self.species))}], n_features={self.n_features}, "
             f"size={self._model.size}, regularizer={self.regularizer:g}, loss={self.loss!r}, "
             f"has_energies={self.has_energies})"
         )
@@ -238,9 +302,3 @@ class StoredModel:
 
 def _from_pickle(kind: type[AnyModel], content: bytes, descriptor: Descriptor | None) -> AnyModel:
     return kind._of(_core.Model.from_bytes(content, "the pickled model"), descriptor)
-
-
-def _symbols(species: tuple[int, ...]) -> str:
-    from ..descriptors._elements import symbols
-
-    return symbols(species)

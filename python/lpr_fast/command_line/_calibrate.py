@@ -11,11 +11,10 @@ from .._errors import LprWarning
 from .._files import refuse_output, sha256_of
 from ..atoms._load import load_model
 from ..atoms._model import StructureModel
-from ..descriptors._imported import imported
+from ..atoms.about._calibration_lines import calibration_lines
 from ..reading._options import ReadOptions
 from ..reading._sources import readable, source_of
 from ..reading._specification import path_of
-from ._calibration_lines import calibration_lines
 from ._terminal import tell
 
 if TYPE_CHECKING:
@@ -68,4 +67,4 @@ def warn_of_training(model: StructureModel, structures: tuple[str, ...]) -> None
 
 def loaded(path: Path, descriptor: str | None) -> StructureModel:
     """The model of a file, with the function that computes its features, if the user names one."""
-    return load_model(path, None if descriptor is None else imported(descriptor))
+    return load_model(path, descriptor)

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from .._files import refuse_output
+from .._words import counted
 from ..atoms._committee import Committee
 from ..atoms._load import load_model
 from ..atoms.rows._training_rows import TrainingRows
-from ..descriptors._imported import imported
+from ..descriptors._imported import as_descriptor
 from ._terminal import tell
 
 
@@ -28,13 +29,15 @@ def committee(
 ) -> None:
     """Fit, save and report."""
     refuse_output(output, [rows] if model is None else [rows, model])
-    outside = None if descriptor is None else imported(descriptor)
+    outside = None if descriptor is None else as_descriptor(descriptor)
     kept = TrainingRows(rows, outside)
     found = Committee.fit(kept, members, fraction=fraction, with_replacement=with_replacement, seed=seed, memory=memory)
     (found.model if model is None else found.joined_to(load_model(model, outside))).save(output)
     drawn, different = int(found.counts[0].sum()), np.count_nonzero(found.counts, axis=1).mean()
     repeated = f" ({different:.0f} of them different)" if with_replacement else ""
-    tell(f"committee {len(found)} members, each fitted to {drawn}{repeated} of {kept.n_structures} structures")
+    tell(
+        f"committee {len(found)} members, each fitted to {drawn}{repeated} of {counted(kept.n_structures, 'structure')}"
+    )
     if _leaves_split_open(found):
         tell(
             "split     the training energies do not determine how the energy is split between species; the members "

@@ -10,15 +10,15 @@ import numpy as np
 
 from .._errors import InvalidInputError
 from .._files import refuse_output
-from .._words import counted
+from .._species import symbol
+from .._words import agreeing, counted
 from ..atoms._load import load_model
 from ..comparing._compared import ComparedAtoms
 from ..comparing._comparison import Comparison, compare
 from ..comparing._distribution import Distribution
 from ..comparing._files import PICTURES, check_suffix
 from ..comparing._nearest import NearestAtoms
-from ..descriptors._elements import symbol
-from ..descriptors._imported import imported
+from ..descriptors._imported import as_descriptor
 from ..reading._options import ReadOptions
 from ..reading._sources import STANDARD_INPUT, readable, refuse_second_reading, source_of
 from ..reading._specification import path_of
@@ -55,7 +55,7 @@ def compare_models(
     for path in outputs:
         check_suffix(path)
         refuse_output(path, inputs)
-    given = None if descriptor is None else imported(descriptor)
+    given = None if descriptor is None else as_descriptor(descriptor)
     models = [load_model(path, given) for path in (a, b)]
     frames = readable(source_of(list(trajectory), ReadOptions.of(**reading)))
     found = compare(models[0], models[1], frames)
@@ -83,8 +83,8 @@ def _lines(found: Comparison, nearest: NearestAtoms | None, near: str | None) ->
     if nearest is not None:
         yield from _about("nearest   ", nearest.distributions())
         yield (
-            f"{_INDENT}of the {len(nearest)} atoms most similar to those of {near} "
-            f"(kernels {nearest.similarity[-1]:.5f} to {nearest.similarity[0]:.5f})"
+            f"{_INDENT}of the {agreeing(len(nearest), 'atom', f'{len(nearest)} atoms')} most similar to those of "
+            f"{near} (kernels {nearest.similarity[-1]:.5f} to {nearest.similarity[0]:.5f})"
         )
     if len(found):
         yield from _where(found)
@@ -139,8 +139,7 @@ def _next(found: ComparedAtoms) -> str:
     if blind > _SAME:
         return (
             f"{100.0 * blind:.2g} % of the atoms are far from the active set of model B, where the LPR says little: "
-            "fit B "
-            "again with --active-from TRAJECTORY"
+            "fit B again with --active-from TRAJECTORY"
         )
     finite = found.enhancement[np.isfinite(found.enhancement)]
     if not len(finite) or np.median(finite) < _SAME:

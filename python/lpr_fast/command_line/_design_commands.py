@@ -29,8 +29,8 @@ _SIGMAS = {
 }
 
 
-def _target_options(*more: Decorator) -> Decorator:
-    """What the targets are, and more options about them."""
+def _target_options(*more: Decorator, ignored: str) -> Decorator:
+    """What the targets are, and more options about them; `ignored` says which are ignored by default."""
     return titled(
         "Targets",
         click.option(
@@ -53,6 +53,12 @@ def _target_options(*more: Decorator) -> Decorator:
             help="The rigidity.  [default: for local energies lpr_held, where MODEL has it, else lpr]",
         ),
         *more,
+        click.option(
+            "--largest-residual",
+            metavar="R",
+            type=float,
+            help=f"Ignore targets with a larger residual.  [default: {ignored}]",
+        ),
     )
 
 
@@ -78,12 +84,7 @@ _sigma_options = [
         type=click.Choice(["species", "frame"]),
         help="Give each species, or each frame, the same weight.  [default: each target]",
     ),
-    click.option(
-        "--largest-residual",
-        metavar="R",
-        type=float,
-        help="Ignore targets with a larger residual.  [default: those whose verdict is unlike]",
-    ),
+    ignored="those whose verdict is unlike",
 )
 @titled(
     "Candidates",
@@ -104,13 +105,13 @@ _sigma_options = [
 @titled(
     "Choice",
     click.option("-n", "n", type=int, help="Number of structures.  [default: 20, or what --budget-cost allows]"),
-    click.option("--budget-cost", type=float, help="Largest sum of costs."),
+    click.option("--budget-cost", type=float, help="Largest sum of costs, in the unit of --cost."),
     click.option(
         "--cost",
         type=click.Choice(["cubic", "atoms"]),
         default="cubic",
         show_default=True,
-        help="Cost of a structure of N atoms: N^3, as in density functional theory, or N.",
+        help="Cost of a structure of N atoms: N^3 (atoms^3), as in density functional theory, or N (atoms).",
     ),
     click.option("--max-per-source", metavar="N", type=int, help="Largest number from one source."),
     click.option(
@@ -150,14 +151,7 @@ def suggest(model: Path, **options: Any) -> None:
 )
 @rows_argument
 @output_option("Table to write, .csv.", required=True)
-@_target_options(
-    click.option(
-        "--largest-residual",
-        metavar="R",
-        type=float,
-        help="Ignore targets with a larger residual.  [default: none is ignored]",
-    )
-)
+@_target_options(ignored="none is ignored")
 @titled(
     "What to leave out",
     click.option("--by-group", is_flag=True, help="Leave out whole groups (config_type) instead of single structures."),

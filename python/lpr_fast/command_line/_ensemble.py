@@ -6,14 +6,13 @@ from pathlib import Path
 
 from .._files import refuse_output
 from ..atoms._load import load_model
-from ..descriptors._imported import imported
 from ._terminal import tell
 
 
 def ensemble(model_path: Path, output: Path, *, members: int, seed: int, alpha: float, descriptor: str | None) -> None:
     """Draw members, save and report."""
     refuse_output(output, [model_path])
-    model = load_model(model_path, None if descriptor is None else imported(descriptor))
+    model = load_model(model_path, descriptor)
     model.with_ensemble(members, seed=seed, alpha=alpha).save(output)
     is_scaled = model.calibration is not None or model.noise is not None
     times = f"{alpha:g} times " if alpha != 1.0 else ""

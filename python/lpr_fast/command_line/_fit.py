@@ -14,6 +14,11 @@ from .._errors import InvalidInputError
 from .._files import printable, refuse_output, sha256_of
 from ..atoms._load import load_model
 from ..atoms._sparse_kernel_model import SparseKernelModel
+from ..atoms.about._about import active_set_line, blind_line, few_line, rigidity_line, training_line
+from ..atoms.about._calibration_lines import calibration_lines
+from ..atoms.about._choice_lines import choice_lines, size_line
+from ..atoms.about._noise_lines import noise_lines
+from ..atoms.about._split_lines import split_lines
 from ..atoms.labels._noisy_labels import weighting
 from ..atoms.rows._fitting import as_active_set, descriptor_to_use
 from ..descriptors._imported import imported
@@ -27,15 +32,10 @@ from ..models._settings import FitSettings
 from ..reading._options import ReadOptions
 from ..reading._specification import path_of
 from ._calibrate import frames_of, warn_of_training
-from ._calibration_lines import calibration_lines
-from ._info import active_set_line, blind_line, few_line, rigidity_line, training_line
-from ._noise_lines import noise_lines
 from ._noise_options import noise_of, refuse_keys_without_sigma
 from ._options import number_or_auto
-from ._split import split_lines
 from ._terminal import say, tell, watching
 from ._training_errors import training_error_lines
-from ._tune import choice_lines, size_line
 
 # Options that are about SOAP.
 _OF_SOAP = ("cutoff", "max_radial", "max_angular", "width", "hypers")

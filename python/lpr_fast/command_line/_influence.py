@@ -16,7 +16,6 @@ from .._progress import ProgressLine, silent
 from .._words import counted
 from ..atoms.rows._influence import Influence, LeftOutLabels, Redundant
 from ..atoms.rows._training_rows import TrainingRows
-from ..descriptors._imported import imported
 from ..models._rows import KINDS
 from ..reading._specification import path_of
 from ..writing._influence_table import influence_csv, influence_json
@@ -57,7 +56,7 @@ def influence(path: Path, options: Options) -> None:
     outputs = [options.output, options.output.with_suffix(".json")]
     for output in outputs:
         refuse_output(output, [path, *map(path_of, options.targets)])
-    rows = TrainingRows(path, None if options.descriptor is None else imported(options.descriptor))
+    rows = TrainingRows(path, options.descriptor)
     targets = list(frames_of(options.targets, options.reading))
     asked: dict[str, Any] = {
         "prediction": options.prediction,

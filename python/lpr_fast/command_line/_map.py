@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .._words import counted
 from ..atoms._load import load_model
-from ..descriptors._imported import imported
 from ..reading._sources import refuse_second_reading
 from ..reading._specification import path_of
 from ..writing._environment_map import check_output, environment_map
@@ -36,7 +36,7 @@ def lay_out(model_path: Path, structures: tuple[str, ...], options: Options) -> 
     for output in options.output:
         check_output(output, [model_path, *map(path_of, (*structures, *others))])
     found = environment_map(
-        load_model(model_path, None if options.descriptor is None else imported(options.descriptor)),
+        load_model(model_path, options.descriptor),
         frames_of(structures, options.reading),
         colour=options.colour,
         n_environments=options.n_environments,
@@ -45,6 +45,9 @@ def lay_out(model_path: Path, structures: tuple[str, ...], options: Options) -> 
         seed=options.seed,
     )
     n_lowest = int(found.is_lowest.sum())
-    tell(f"map       {len(found.frame)} environments: {n_lowest} of lowest LPR, and a random sample of the others")
+    tell(
+        f"map       {counted(len(found.frame), 'environment')}: {n_lowest} of lowest LPR, and a random sample of the "
+        "others"
+    )
     tell(f"columns   {', '.join(found.columns)}")
     write_each(options.output, found.save)

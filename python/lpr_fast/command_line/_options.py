@@ -77,7 +77,7 @@ descriptor_option = click.option(
     "--descriptor",
     metavar="MODULE:NAME",
     help="Python function that computes the features, for models that were fitted with one: package.module:name or "
-    "file.py:name.",
+    "file.py:name. A model built from arrays takes one too, or the name of the features in the structures.",
 )
 
 quiet_option = click.option("--quiet", is_flag=True, help="Print errors and warnings only.")
@@ -123,7 +123,11 @@ _READING = {
         "Structure with the same atoms in the same order. It gives the species to files without them (XTC, TRR, DCD, "
         "NetCDF, LAMMPS), and the cell to frames without one.",
     ),
-    "species": ("LIST", str, "Elements of the types 1, 2, ... (In,P), or of atom labels (OW=O,HW=H)."),
+    "species": (
+        "LIST",
+        str,
+        "Elements of the types 1, 2, ... (In,P or 49,15), or of atom labels (OW=O,HW=H).",
+    ),
     "cell": (
         "CELL",
         str,

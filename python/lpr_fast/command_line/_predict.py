@@ -18,7 +18,6 @@ from ..atoms._load import load_model
 from ..atoms._model import StructureModel
 from ..atoms.predictions._prediction_errors import LabelKeys, PredictionErrors
 from ..atoms.predictions._predictions import Prediction
-from ..descriptors._imported import imported
 from ..reading._options import ReadOptions
 from ..reading._sources import readable, source_of
 from ..reading._specification import path_of
@@ -61,7 +60,7 @@ def predict(model_path: Path, trajectory: tuple[str, ...], options: Options) -> 
         refuse_output(options.output, [model_path, *map(path_of, trajectory)])
         if options.output.suffix not in _EXTENSIONS:
             raise InvalidInputError(f"{options.output} is not extended XYZ; give a name that ends in .xyz or .extxyz.")
-    model = load_model(model_path, None if options.descriptor is None else imported(options.descriptor))
+    model = load_model(model_path, options.descriptor)
     facts = model.provenance
     keys = LabelKeys(
         options.energy_key or facts.get("energy_key") or DEFAULT_ENERGY_KEY,

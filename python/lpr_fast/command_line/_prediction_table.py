@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from .._species import symbol
 from ..atoms.predictions._prediction_errors import UNITS, Errors, PredictionErrors
-from ..descriptors._elements import symbol
 
 # Largest number of groups in the table, and the range of the width of their names.
 _MOST_GROUPS = 30

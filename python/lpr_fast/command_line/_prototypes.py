@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from .._errors import InvalidInputError
 from .._files import refuse_output, replacing
 from ..atoms._load import load_model
-from ..descriptors._imported import imported
 from ..design._prototypes import prototypes
 from ..design._single_environment import single_environment
 from ..reading._specification import path_of
@@ -79,7 +78,7 @@ def write(given: tuple[str, ...], options: Options) -> None:
 def _model_of(options: Options) -> StructureModel | None:
     if options.model is None:
         return None
-    return load_model(options.model, None if options.descriptor is None else imported(options.descriptor))
+    return load_model(options.model, options.descriptor)
 
 
 def _is_name(given: str) -> bool:

@@ -13,13 +13,13 @@ from .._arrays import Array
 from .._errors import InvalidInputError
 from .._words import counted
 from ..atoms._model import StructureModel
+from ..atoms.about._calibration_lines import use_of
 from ..atoms.forces._force_errors import ForceErrors, force_errors, largest_residual_of
 from ..models._calibration import crps, observed_fractions
 from ..reading._specification import path_of
 from ..writing._picture import check_picture
 from ..writing._reliability import Compared, plot_reliability
 from ._calibrate import frames_of, loaded, warn_of_training
-from ._calibration_lines import use_of
 from ._terminal import tell
 
 if TYPE_CHECKING:

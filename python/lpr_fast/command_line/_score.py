@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from .._words import counted
-from ..descriptors._imported import imported
 from ..jobs._executors import executor_of
 from ..jobs._job import Run
 from ..jobs._run import score_trajectory
@@ -57,7 +56,7 @@ def score(model_path: Path, trajectory: tuple[str, ...], options: Options) -> in
             unknown_species=options.unknown_species,
             on_error=options.on_error,
             **options.reading,
-            descriptor=None if options.descriptor is None else imported(options.descriptor),
+            descriptor=options.descriptor,
             shard=options.shard,
             executor=executor,
             memory=options.memory,

@@ -18,7 +18,6 @@ from ..atoms._load import load_model
 from ..atoms._model import StructureModel
 from ..atoms._sparse_kernel_model import SparseKernelModel
 from ..atoms.labels._noise import Noise
-from ..descriptors._imported import imported
 from ..design._label_rows import noise_like
 from ..design._report import report
 from ..design._suggest import suggest as suggestion_of
@@ -85,7 +84,7 @@ def suggest(model_path: Path, options: Options) -> None:
     inputs = [model_path, *map(path_of, options.targets), *map(path_of, options.candidates)]
     for path in (options.output, table):
         refuse_output(path, inputs)
-    model = load_model(model_path, None if options.descriptor is None else imported(options.descriptor))
+    model = load_model(model_path, options.descriptor)
     candidates = [*_candidates(options), *_crystals(model, options)]
     found = suggestion_of(
         model,
@@ -156,7 +155,9 @@ def _table(found: Suggestion, candidates: list[Atoms]) -> bytes:
     """The table of all candidates, those with the largest gain alone first."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["candidate", "file", "frame", "source", "atoms", "cost", "gain_alone", "rank", "gain"])
+    writer.writerow(
+        ["candidate", "file", "frame", "source", "atoms", f"cost ({found.cost_unit})", "gain_alone", "rank", "gain"]
+    )
     ranks = {number: rank for rank, number in enumerate(found.chosen.tolist(), start=1)}
     for number in np.argsort(-found.alone, kind="stable").tolist():
         frame, rank = candidates[number], ranks.get(number)

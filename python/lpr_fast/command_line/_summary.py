@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .._species import symbol
 from .._words import counted
-from ..descriptors._elements import symbol
 from ..jobs._job import Run
 from ..models._scores import LOSS_NAMES
 from ..writing._sinks import GROUP_KEY

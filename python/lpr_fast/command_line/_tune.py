@@ -1,14 +1,13 @@
-"""``lpr-fast tune``, and lines about the choice of the regularizer that other commands print too."""
+"""``lpr-fast tune``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from .._words import counted
+from ..atoms.about._choice_lines import choice_lines, regularizer_text, size_line
 from ..atoms.rows._training_rows import TrainingRows
 from ..models._regularizer import RegularizerChoice
 from ..models._rows import FORCE
@@ -17,46 +16,6 @@ from ._terminal import tell
 
 # The table has a line for every second value of mu, six on either side of the best one.
 _EVERY, _AROUND = 2, 6
-
-
-def choice_lines(facts: Mapping[str, Any]) -> Iterator[str]:
-    """Errors of the chosen model, from the provenance; no lines if the regularizer was given."""
-    choice = facts.get("regularizer_choice", {})
-    if "grid" not in choice:
-        return
-    yield (
-        f"errors    RMSE per atom, in the unit of the energies: {_error(choice['training_rmse_per_atom'])} training, "
-        f"{_error(choice['leave_one_out_rmse_per_atom'])} leave-one-out; {_error(choice['spread_per_atom'])} for the "
-        "baseline alone"
-    )
-    if choice["n_determined"]:
-        yield (
-            f"ignored   {counted(choice['n_determined'], 'structure')} in the leave-one-out error: the other "
-            "structures "
-            "do not determine their energies at all"
-        )
-
-
-def regularizer_text(choice: Mapping[str, Any]) -> str:
-    """How the regularizer was chosen; empty if it was given."""
-    if "grid" not in choice:
-        return ""
-    return f" by leave-one-out error (maximum evidence: {choice['evidence']:.3g})"
-
-
-def size_line(facts: Mapping[str, Any]) -> str | None:
-    """Leave-one-out error for smaller active sets, and whether a larger one would help; None if unknown."""
-    choice = facts.get("regularizer_choice", {})
-    sizes, errors = choice.get("sizes", []), choice.get("error_of_size", [])
-    if len(sizes) < 2:
-        return None
-    steps = ", ".join(f"{_error(error)} (M = {size})" for size, error in zip(sizes, errors, strict=True))
-    line = f"size      leave-one-out RMSE by size of the active set: {steps}"
-    if choice["still_falls"] and sizes[-1] >= sum(facts.get("pool", {}).values()) > 0:
-        return f"{line}; it still falls, but all environments are active: add structures"
-    if choice["still_falls"]:
-        return f"{line}; it still falls: use a larger --n-active"
-    return f"{line}; a larger --n-active would hardly help"
 
 
 def tune(rows: Path, output: Path | None) -> None:
@@ -70,8 +29,7 @@ def tune(rows: Path, output: Path | None) -> None:
         by_error, by_evidence = choice.regularizer**-0.5, choice.evidence**-0.5
         tell(
             f"delta     {by_error:.3g} eV by leave-one-out error, {by_evidence:.3g} eV by maximum evidence, which a "
-            "fit "
-            "uses (mu = 1 / delta^2)"
+            "fit uses (mu = 1 / delta^2)"
         )
     facts = {"regularizer_choice": choice.facts()}
     tell(f"chosen    mu = {choice.regularizer:.3g}{regularizer_text(choice.facts())}")
@@ -98,7 +56,3 @@ def _table(choice: RegularizerChoice) -> Iterator[str]:
                 + (f"  {forces[g]:>10.4g}" if has_forces else "")
                 + f"  {evidence[g]:>12.2f}{mark}"
             )
-
-
-def _error(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.3g}"

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..descriptors._elements import symbol
+from .._species import symbol
 from ..jobs._job import Run
 from ..models._reference import UNPINNED_SHARE
 from ..models._scores import VERDICTS

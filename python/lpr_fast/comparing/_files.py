@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .._errors import InvalidInputError, MissingPackageError
 from .._files import refuse_output, replacing
-from ..descriptors._elements import symbol
+from .._species import symbol
 from ..writing._chemiscope import SUFFIXES
 from ..writing._extxyz import write_frame
 from ._compared import CHANGES

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._arrays import Array
-from ..descriptors._elements import symbol
+from .._species import symbol
 from ..models._scores import LOSS_NAMES
 from ..writing._picture import COLOURS, check_picture, panels_of
 from ._compared import ComparedAtoms

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._errors import InvalidInputError
-from ._elements import symbol
+from .._species import symbol
 
 #: The index that defines components of a power spectrum.
 By = Literal["species", "angular", "radial"]

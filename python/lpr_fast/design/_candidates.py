@@ -13,6 +13,7 @@ from .. import _core
 from .._arrays import Array, as_number, as_vector
 from .._errors import InvalidInputError
 from .._whitening import Whitening
+from .._words import counted
 from ..atoms._model import StructureModel
 from ..atoms.predictions._described import Indices
 from ._greedy import Blocks
@@ -28,6 +29,13 @@ Costs: TypeAlias = "Callable[[Atoms], float] | ArrayLike"
 Sources: TypeAlias = str | Sequence[Any]
 
 
+def unit_of(costs: Costs | None) -> str:
+    """Unit of the costs of structures; empty for costs that only the caller knows the unit of."""
+    if costs is None:
+        return "atoms^3"
+    return "atoms" if costs is len else ""
+
+
 @dataclass(frozen=True)
 class Pool:
     """Candidates.
@@ -40,6 +48,8 @@ class Pool:
         Points for farthest-point sampling: mean features of the atoms.
     costs : numpy.ndarray, shape (n,)
         Costs.
+    cost_unit : str
+        Their unit: see `unit_of`.
     sources : list of str
         Sources.
     """
@@ -47,6 +57,7 @@ class Pool:
     blocks: Blocks
     points: Array
     costs: Array
+    cost_unit: str
     sources: list[str]
 
     @property
@@ -77,6 +88,7 @@ def pool_of_frames(
     InvalidInputError
         For structures, weights, costs and sources that cannot be used.
     """
+    unit = unit_of(costs)
     if costs is None:
         costs = np.array([float(len(frame)) ** 3 for frame in frames])
     elif callable(costs):
@@ -89,7 +101,7 @@ def pool_of_frames(
     for frame, total, root in zip(frames, totals, roots.tolist(), strict=True):
         z.append(root * whitening.rows(labels.rows(frame, total)))
     first = np.cumsum([len(rows) for rows in z])
-    return Pool(Blocks(np.concatenate(z), first), points, prices, names)
+    return Pool(Blocks(np.concatenate(z), first), points, prices, unit, names)
 
 
 def pool_of_rows(
@@ -110,7 +122,7 @@ def pool_of_rows(
     rows = np.concatenate([root * block for root, block in zip(roots.tolist(), blocks, strict=True)])
     first = np.cumsum([0, *map(len, blocks)])
     points = np.stack([block.sum(axis=0) for block in blocks])
-    return Pool(Blocks(whitening.rows(rows), first), points, prices, names)
+    return Pool(Blocks(whitening.rows(rows), first), points, prices, "", names)
 
 
 def _checked(
@@ -119,7 +131,9 @@ def _checked(
     """Roots of the weights, costs, and names of sources."""
     names = [""] * count if sources is None else [str(source) for source in sources]
     if isinstance(sources, str) or len(names) != count:
-        raise InvalidInputError(f"there are {len(names)} sources for {count} candidates; name one for each.")
+        raise InvalidInputError(
+            f"got {counted(len(names), 'source')} for {counted(count, 'candidate')}; name one for each."
+        )
     roots = np.ones(count) if weights is None else np.sqrt(positive("weights", weights, count, least=0.0))
     return roots, positive("costs", costs, count), names
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .._arrays import Array
 from .._errors import InvalidInputError
+from .._words import counted
 from ._equivalence import standard_cells
 
 # Å of vacuum between the images of a layer.
@@ -53,7 +54,9 @@ def compact(crystal: Atoms, plane: Array, n_atoms: int) -> Atoms:
     ]
     if not found:
         smallest = min(map(len, cells))
-        raise InvalidInputError(f"n_atoms is {n_atoms}, but the smallest cell has {smallest} atoms; give no less.")
+        raise InvalidInputError(
+            f"n_atoms is {n_atoms}, but the smallest cell has {counted(smallest, 'atom')}; give no less."
+        )
     _, cell, repeats = max(found, key=lambda choice: choice[0])
     return make_supercell(cell, np.diag(repeats))  # type: ignore[no-any-return,no-untyped-call]
 

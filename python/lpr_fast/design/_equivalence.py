@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .._arrays import Array
 from .._errors import InvalidInputError, MissingPackageError
-from ..descriptors._elements import symbol
+from .._species import symbol
 
 Rotations = NDArray[np.int64]
 

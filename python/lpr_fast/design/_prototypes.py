@@ -12,7 +12,7 @@ from ase.formula import Formula
 from ase.neighborlist import neighbor_list
 
 from .._errors import InvalidInputError
-from ..descriptors._elements import atomic_number, symbol
+from .._species import atomic_number, symbol
 
 _OF_ELEMENTS = ("fcc", "bcc", "hcp", "diamond", "sc")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._arrays import Array
-from .._words import counted
+from .._words import agreeing, counted
 
 if TYPE_CHECKING:
     from ._suggestion import Suggestion
@@ -34,15 +34,14 @@ def _targets(suggestion: Suggestion) -> Iterator[str]:
     if n_blind > n_targets / 2:
         yield (
             f"blind     most targets, {share:.1f} %, are unlike the active set: first fit again with an active set "
-            "that "
-            "contains them (fit --active-from, active_from)"
+            "that contains them (fit --active-from, active_from)"
         )
     yield f"targets   {n_targets}, of which {n_ranked} are ranked"
     if 0 < n_blind <= n_targets / 2:
         yield (
-            f"blind     {n_blind} targets ({share:.2g} %) are unlike the active set and not ranked; for these, fit "
-            "again "
-            "with an active set that contains them (fit --active-from, active_from)"
+            f"blind     {counted(n_blind, 'target')} ({share:.2g} %) {agreeing(n_blind, 'is', 'are')} unlike the "
+            "active set and not ranked; fit again with an active set that contains such environments (fit "
+            "--active-from, active_from)"
         )
 
 
@@ -51,10 +50,9 @@ def _chosen(suggestion: Suggestion) -> str:
     sources = Counter(suggestion.sources[c] for c in chosen.tolist())
     named = ", ".join(f"{count} from {name}" for name, count in sources.most_common(5) if name)
     more = f", and {len(sources) - 5} more sources" if len(sources) > 5 else ""
-    cost = float(suggestion.costs[chosen].sum())
-    return f"chosen    {len(chosen)} of {len(suggestion.alone)} candidates, cost {cost:.4g}" + (
-        f": {named}{more}" if named else ""
-    )
+    cost = f"{suggestion.costs[chosen].sum():.4g} {suggestion.cost_unit}".rstrip()
+    among = counted(len(suggestion.alone), "candidate")
+    return f"chosen    {len(chosen)} of {among}, cost {cost}" + (f": {named}{more}" if named else "")
 
 
 def _rigidity(suggestion: Suggestion) -> Iterator[str]:
@@ -76,7 +74,8 @@ def _others(suggestion: Suggestion) -> str:
     spread = f" +- {100.0 * drawn.std(ddof=1):.2g}" if len(drawn) > 1 else ""
     return (
         "by comparison, farthest-point sampling lowers it by "
-        f"{100.0 * suggestion.share_removed(suggestion.farthest):.3g} "
-        f"% ({counted(len(suggestion.farthest.candidates), 'structure')}), random choices by {100.0 * drawn.mean():.3g}"
-        f"{spread} % ({len(drawn)} draws of {np.mean([len(choice.candidates) for choice in suggestion.random]):.3g})"
+        f"{100.0 * suggestion.share_removed(suggestion.farthest):.3g} % "
+        f"({counted(len(suggestion.farthest.candidates), 'structure')}), random choices by "
+        f"{100.0 * drawn.mean():.3g}{spread} % ({counted(len(drawn), 'draw')} of "
+        f"{np.mean([len(choice.candidates) for choice in suggestion.random]):.3g})"
     )

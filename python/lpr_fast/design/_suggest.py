@@ -14,6 +14,7 @@ from .._conditioning import quadratic_forms_after
 from .._errors import InvalidInputError
 from .._rigidity import Rigidity
 from .._whitening import Whitening, holds, squared_norms
+from .._words import counted
 from ..atoms._frames import as_list
 from ..atoms._model import StructureModel
 from ..atoms.predictions._described import Indices
@@ -150,7 +151,8 @@ def suggest(
     found = gathered(parts, whitening, objective, loosest)
     if isinstance(shares, np.ndarray) and len(shares) != len(found.weights):
         raise InvalidInputError(
-            f"target_weights has {len(shares)} entries for {len(found.weights)} targets; give one for each."
+            f"target_weights has {counted(len(shares), 'number')} for {counted(len(found.weights), 'target')}; give "
+            "one for each."
         )
     budget = Budget(n, cost_budget, pool.costs, pool.source_numbers, max_per_source)
     return _suggestion(whitening, found, pool, budget, objective, frames, (n_draws, seed), announce)
@@ -189,6 +191,7 @@ def _suggestion(
             farthest=_choice(start, farthest),
             random=tuple(_choice(start, budget.first_of(order)) for order in orders),
             costs=pool.costs,
+            cost_unit=pool.cost_unit,
             sources=pool.sources,
             blind=targets.blind,
             target_weights=targets.weights,
@@ -232,10 +235,10 @@ def _estimate(blocks: Blocks, targets: Targets, objective: Objective, n_threads:
     steps = min(n, count)
     seconds = (built - begin + steps * (time.perf_counter() - built)) * count / len(few)
     rows = f" ({len(blocks.rows)} rows)" if len(blocks.rows) > count else ""
-    n_ranked = np.count_nonzero(targets.weights)
+    n_ranked = int(np.count_nonzero(targets.weights))
     return (
-        f"{steps} of {count} candidates{rows} for {n_ranked} targets by the objective {objective!r}: about "
-        f"{max(1.0, seconds):.0f} s"
+        f"{steps} of {counted(count, 'candidate')}{rows} for {counted(n_ranked, 'target')} by the objective "
+        f"{objective!r}: about {max(1.0, seconds):.0f} s"
     )
 
 

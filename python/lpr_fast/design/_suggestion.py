@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from .._arrays import Array, as_count, as_environments
 from .._errors import InvalidInputError
 from .._rigidity import Rigidity
+from .._words import counted
 from ..atoms._model import StructureModel
 from ..atoms.predictions._described import Indices, Mask
 from ._greedy import Objective, mean_form
@@ -65,6 +66,8 @@ class Suggestion:
         Random choices, for the same budget.
     costs, sources : numpy.ndarray, list of str
         Costs and sources of all candidates.
+    cost_unit : str
+        Unit of the costs: ``"atoms^3"`` by default, ``"atoms"`` for ``costs=len``, empty for other costs and for rows.
     blind : numpy.ndarray of bool, shape (n_targets,)
         Targets that are unlike the active set: they gain nothing, and are not ranked.
     target_weights : numpy.ndarray, shape (n_targets,)
@@ -83,6 +86,7 @@ class Suggestion:
     farthest: Choice
     random: tuple[Choice, ...]
     costs: Array
+    cost_unit: str
     sources: list[str]
     blind: Mask
     target_weights: Array
@@ -155,9 +159,8 @@ class Suggestion:
             lpr = getattr(model.score(targets, n_threads=count), self.column)  # type: ignore[arg-type]
         if lpr is None or len(lpr) != len(self.target_weights):
             raise InvalidInputError(
-                f"the suggestion has {len(self.target_weights)} targets and their {self.column}; give the same "
-                "targets, "
-                f"and a model with {self.column}."
+                f"the suggestion has {counted(len(self.target_weights), 'target')} and their {self.column}; give the "
+                f"same targets, and a model with {self.column}."
             )
         ranked = self.target_weights > 0.0
         forms = 1.0 / lpr[ranked]

@@ -11,6 +11,7 @@ import numpy as np
 from .._arrays import Array
 from .._errors import InvalidInputError
 from .._whitening import Moments, Whitening
+from .._words import agreeing, counted
 from ..atoms._model import StructureModel
 from ..atoms.predictions._described import Indices, Mask, blind
 from ..atoms.predictions._predicted import Prediction, predicted
@@ -153,8 +154,9 @@ def _nothing_to_rank(blind: Mask) -> str:
     if not blind.any():
         return "there are no targets that could be more rigid; give structures with atoms and weights above zero."
     return (
-        f"{np.count_nonzero(blind)} of {len(blind)} targets are unlike the active set, and no other can be ranked; fit "
-        "again with an active set from targets and candidates too (active_from, fit --active-from)."
+        f"{np.count_nonzero(blind)} of {counted(len(blind), 'target')} {agreeing(int(blind.sum()), 'is', 'are')} "
+        "unlike the active set, and no other can be ranked; fit again with an active set from targets and candidates "
+        "too (active_from, fit --active-from)."
     )
 
 

@@ -14,6 +14,7 @@ from .._conditioning import quadratic_forms_after
 from .._errors import InvalidInputError
 from .._rigidity import Rigidity
 from .._whitening import Whitening, holds, squared_norms
+from .._words import counted
 from ..atoms._model import StructureModel
 from ..atoms.predictions._described import Indices, Mask, blind
 from ..atoms.predictions._predicted import Predicted, Prediction, as_prediction, predicted
@@ -170,8 +171,9 @@ def _weighted(blocks: list[Array], weights: ArrayLike | None, size: int) -> list
 def _found(rigidity: Rigidity, blocks: list[Array], phi: Array, n_threads: int) -> WhatIf:
     if len(blocks) * len(phi) > _MOST_PAIRS:
         raise InvalidInputError(
-            f"{len(blocks)} candidates and {len(phi)} targets make a table of {len(blocks) * len(phi)} numbers, more "
-            f"than {_MOST_PAIRS}; give fewer, or use suggest, which needs no table."
+            f"{counted(len(blocks), 'candidate')} and {counted(len(phi), 'target')} make a table of "
+            f"{len(blocks) * len(phi)} numbers, more than {_MOST_PAIRS}; give fewer, or use suggest, which needs no "
+            "table."
         )
     scale = rigidity.regularizer or 1.0
     now, after = _forms(Whitening.of(rigidity, is_held=False, n_threads=n_threads), blocks, phi)

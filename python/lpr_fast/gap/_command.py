@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._errors import InvalidInputError
+from .._species import atomic_number, symbol
 from ..atoms.labels._noise import KINDS, Noise
 from ._soap import Soap, n_active_of, soaps_of
 from ._values import Options, as_float, as_floats, as_integer, as_switch, as_table
@@ -120,8 +121,6 @@ def _with_config_file(given: dict[str, str]) -> dict[str, str]:
 
 def _elements(species: Iterable[Any] | None, train: str | None) -> list[int]:
     """Atomic numbers, ascending, from the caller or from the training file."""
-    from ..descriptors._elements import atomic_number
-
     if species is not None:
         return sorted({atomic_number(element) for element in species})
     if train is None:
@@ -209,8 +208,6 @@ def _used(numbers: Sequence[float], name: str, remarks: list[str]) -> dict[str, 
 
 
 def _baseline(options: Options, elements: Sequence[int]) -> Any:
-    from ..descriptors._elements import symbol
-
     given, method = options.take("e0"), str(options.take("e0_method", default="isolated")).lower()
     if given is not None:
         parts = list_of(given)

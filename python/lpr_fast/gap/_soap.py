@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._errors import InvalidInputError
+from .._species import symbol
 from ._values import Options, as_float, as_integer, as_switch
 from ._words import list_of, named, words_of
 
@@ -84,8 +85,6 @@ def soaps_of(text: str, remarks: list[str]) -> list[Soap]:
 
 def n_active_of(soaps: Sequence[Soap], species: Sequence[int]) -> dict[str, int]:
     """Number of active environments of each species."""
-    from ..descriptors._elements import symbol
-
     template = next((soap.n_sparse for soap in soaps if soap.center is None), 0)
     of_center = {soap.center: soap.n_sparse for soap in soaps}
     return {symbol(s): of_center.get(s, template) for s in species}

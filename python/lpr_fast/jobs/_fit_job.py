@@ -12,6 +12,7 @@ from typing import Any
 from .. import _core
 from .._errors import InvalidInputError, LprError
 from .._files import publish, remove_whole, write_whole
+from .._words import counted
 from ..atoms._frames import Rereadable
 from ..atoms.labels._training_set import TrainingSet
 from ..models import _archive, _safetensors
@@ -229,7 +230,7 @@ class FitJob(Restartable):
         self._checkpoint_rows()
         if self._writer is not None:
             self._writer.close()
-        return f"the active set and {self._n_safe_structures} structures"
+        return f"the active set and {counted(self._n_safe_structures, 'structure')}"
 
     @contextmanager
     def _reading(self, path: Path) -> Iterator[None]:

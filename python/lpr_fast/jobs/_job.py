@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .. import _core
 from .._files import remove_whole, write_whole
+from .._words import counted
 from ..atoms._pipeline import Scores
 from ..writing._spool import FACTS
 from ._journal import Journal
@@ -182,7 +183,8 @@ class Job(Restartable):
 
     def _safe(self, kept: dict[str, Any]) -> str:
         n_atoms = kept["partial"]["atoms"]
-        return f"{kept['summary']['n_read']} frames" + (f" and {n_atoms} atoms of the next" if n_atoms else "")
+        frames = counted(kept["summary"]["n_read"], "frame")
+        return frames + (f" and {counted(n_atoms, 'atom')} of the next" if n_atoms else "")
 
     def _result(self) -> Run:
         written = [sink.output for sink in self._sinks]

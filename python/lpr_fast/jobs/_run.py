@@ -96,7 +96,7 @@ def score_trajectory(
         (degrees), or three vectors (Å).
     ignore : str or list of str, optional
         Elements and labels of atoms to drop, for example ``"X,Mw"``; the other atoms are numbered anew.
-    descriptor : callable or Descriptor, optional
+    descriptor : str, callable or Descriptor, optional
         For a model file: see `load_model`.
     shard : str, optional
         For example ``"3/100"``: score only the third of 100 equal ranges of frames; `merge_shards` joins them.

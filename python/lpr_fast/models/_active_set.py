@@ -238,11 +238,21 @@ def _features_of(
     return features
 
 
-def warn_of_fewer(found: int, asked: int, stacklevel: int) -> None:
-    """Warn if the pool has fewer distinct environments than requested."""
-    if found < asked:
+def warn_of_few(available: int, asked: int, *, stacklevel: int) -> None:
+    """Warn, before anything is described, if there are fewer environments than requested."""
+    if available < asked:
         message = (
-            f"the active set has {counted(found, 'environment')}, not {asked}, because the pool has no more distinct "
+            f"n_active is {asked}, but there are environments for only {available} of these: they all become active, "
+            "as far as they differ."
+        )
+        warnings.warn(message, LprWarning, stacklevel=stacklevel + 1)
+
+
+def warn_of_equal(found: int, wanted: int, *, stacklevel: int) -> None:
+    """Warn if the pool has fewer distinct environments than it should provide."""
+    if found < wanted:
+        message = (
+            f"the active set has {counted(found, 'environment')}, not {wanted}, because the pool has no more distinct "
             "environments."
         )
         warnings.warn(message, LprWarning, stacklevel=stacklevel + 1)

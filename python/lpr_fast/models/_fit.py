@@ -12,7 +12,7 @@ import numpy as np
 from .. import _core
 from .._errors import InvalidInputError, LprWarning, NotPositiveDefiniteError
 from .._rigidity import Rigidity
-from .._words import counted
+from .._words import agreeing, counted
 from ._archive import DescriptorPart, assembled
 from ._basis import Basis, SparseKernelBasis
 from ._row_sums import RowSums
@@ -97,23 +97,26 @@ def warn_of_labels(structures: Structures, *, is_fitted: bool, stacklevel: int) 
     without = structures.unlabelled
     if len(without):
         warnings.warn(
-            f"{len(without)} of {counted(int(structures.has_weight.sum()), 'structure')} have no energy, the first is "
-            f"number {without[0]}, counted from 0: they count for the rigidity, not for the energies.",
+            f"{len(without)} of {counted(int(structures.has_weight.sum()), 'structure')} "
+            f"{agreeing(len(without), 'has', 'have')} no energy, the first is number {without[0]}, counted from 0: "
+            "without an energy a structure counts for the rigidity, not for the energies.",
             LprWarning,
             stacklevel=stacklevel + 1,
         )
     if structures.loss == "noise" and not structures.has_weight.all():
         empty = np.flatnonzero(~structures.has_weight)
         warnings.warn(
-            f"{len(empty)} of {counted(len(structures), 'structure')} have no label that is used, the first is number "
-            f"{empty[0]}, counted from 0: they add nothing to the fit.",
+            f"{len(empty)} of {counted(len(structures), 'structure')} {agreeing(len(empty), 'has', 'have')} no label "
+            f"that is used, the first is number {empty[0]}, counted from 0: without a label a structure adds nothing "
+            "to the fit.",
             LprWarning,
             stacklevel=stacklevel + 1,
         )
     if unused := structures.facts.get("unused_tables"):
         warnings.warn(
-            f"sigma is given for the group{'s' * (len(unused) > 1)} {', '.join(map(repr, unused))}, but no structure "
-            "is of such a group; correct the name of the group, or of the key of groups (group_key, --group-key).",
+            f"sigma is given for the {agreeing(len(unused), 'group', 'groups')} {', '.join(map(repr, unused))}, but "
+            "no structure is of such a group; correct the name of the group, or of the key of groups (group_key, "
+            "--group-key).",
             LprWarning,
             stacklevel=stacklevel + 1,
         )

@@ -22,6 +22,7 @@ from .._arrays import (
 )
 from .._errors import InvalidInputError
 from .._progress import Progress
+from .._species import as_species, keyed_by_species
 from .._words import counted
 from ._active_set import ActiveFeatures, Pool, pool_size
 from ._batches import Batch
@@ -133,7 +134,7 @@ def _places(rows: ArrayLike, order: Indices) -> Indices:
 def checked_features(X: ArrayLike, species: ArrayLike) -> tuple[Array, Indices]:
     """Check features and the species of their centres."""
     features = as_matrix("X", X)
-    numbers = as_integers("species", species, len(features))
+    numbers = as_species("species", species, len(features))
     refuse_unusable("X", features)
     strange = numbers[(numbers < 0) | (numbers > _LARGEST_SPECIES)]
     if strange.size:
@@ -164,5 +165,5 @@ def _as_baseline(given: Any) -> dict[int, float] | str | None:
         raise InvalidInputError("the baseline is not a dictionary; give one such as {14: -158.5}.")
     return {
         as_count("a species of the baseline", s): as_number(f"the baseline of species {s}", energy)
-        for s, energy in given.items()
+        for s, energy in keyed_by_species("the baseline", given).items()
     }

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _core
-from .._arrays import Array, as_count, as_integers, as_matrix, as_number, as_rows, as_vector, refuse_unusable
+from .._arrays import Array, as_count, as_matrix, as_number, as_rows, as_vector, refuse_unusable
 from .._errors import InvalidInputError
+from .._species import as_species, keyed_by_species
+from .._words import counted
 from ._basis import Basis, LinearBasis, SparseKernelBasis
 from ._fit import ModelFacts, solved
 from ._from_arrays import given_weights
@@ -29,12 +31,12 @@ def linear_model(
     stacklevel: int,
 ) -> _core.Model:
     """Check the arguments of `LinearModel.from_rows` and return the model."""
-    X, blocks = as_rows("rows", rows), _different("species", as_integers("species", species))
+    X, blocks = as_rows("rows", rows), _different("species", as_species("species", species))
     width, left = divmod(X.shape[1], len(blocks))
     if left or width <= has_constants:
         what = "a constant and the same number of features" if has_constants else "the same number of features"
         raise InvalidInputError(
-            f"rows have {X.shape[1]} columns for {len(blocks)} species; give {what} for each of the species."
+            f"rows have {counted(X.shape[1], 'column')} for {len(blocks)} species; give {what} for each of the species."
         )
     order = sorted(range(len(blocks)), key=lambda block: blocks[block])
     basis = LinearBasis(tuple(blocks[block] for block in order), width - has_constants, has_constants)
@@ -45,7 +47,7 @@ def linear_model(
 def kernel_model(
     rows: ArrayLike,
     targets: ArrayLike | None,
-    active: Mapping[int, ArrayLike],
+    active: Mapping[Any, ArrayLike],
     settings: FitSettings,
     *,
     stacklevel: int,
@@ -56,7 +58,8 @@ def kernel_model(
     sizes = [len(of_species) for of_species in features.values()]
     if X.shape[1] != sum(sizes):
         raise InvalidInputError(
-            f"rows have {X.shape[1]} columns, but there are {sum(sizes)} active environments; give one column for each."
+            f"rows have {counted(X.shape[1], 'column')} for {counted(sum(sizes), 'active environment')}; give one "
+            "column for each."
         )
     places = dict(zip(features, np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1]), strict=True))
     basis = SparseKernelBasis({s: features[s] for s in sorted(features)}, float(settings.zeta))
@@ -97,6 +100,7 @@ def _baseline(given: Any, species: tuple[int, ...], *, is_labelled: bool) -> dic
         return None
     if given is None:
         return dict.fromkeys(species, 0.0)
+    given = keyed_by_species("the baseline", given)
     if not isinstance(given, Mapping) or set(given) != set(species):
         raise InvalidInputError(
             f"the baseline is {given}; give one finite energy for each of the species {', '.join(map(str, species))}."
@@ -108,8 +112,9 @@ def _baseline(given: Any, species: tuple[int, ...], *, is_labelled: bool) -> dic
     return energies
 
 
-def _active_features(active: Mapping[int, ArrayLike], n_threads: int) -> dict[int, Array]:
+def _active_features(active: Mapping[Any, ArrayLike], n_threads: int) -> dict[int, Array]:
     """Return the normalised features of the active environments of each species."""
+    active = keyed_by_species("active", active)
     if not isinstance(active, Mapping) or not active:
         raise InvalidInputError(
             "active is not a dictionary, or empty; give the features of the active environments, {species: X}."

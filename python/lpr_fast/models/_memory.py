@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping
 
-from .._errors import InvalidInputError
+from .._cpu import memory_of_machine
+from .._errors import InvalidInputError, LprWarning
 from ._active_set import pool_size
 from ._batches import TOGETHER
 from ._structures import Structures
@@ -71,16 +73,27 @@ def pool_bytes(
     return memory - needed(structures, n_features, sum(wanted.values())) - largest // 2
 
 
-def check_memory(memory: int | None, wanted: int, size: int, n_features: int) -> None:
-    """Raise for a limit of memory that is too small for the fit.
+def check_memory(memory: int | None, wanted: int, size: int, n_features: int, *, stacklevel: int) -> None:
+    """Raise for a limit of memory that is too small for the fit; without a limit, warn if the machine has too little.
+
+    `wanted` bytes are an upper bound, so they are no reason to refuse a fit whose caller has set no limit.
 
     Raises
     ------
     InvalidInputError
-        If the limit is below `wanted`, in bytes.
+        If the limit is below `wanted`.
     """
-    if memory is not None and memory < wanted:
+    if wanted <= (available := memory_of_machine() if memory is None else memory):
+        return
+    what = f"{size} weights and {n_features} features of each environment"
+    if memory is not None:
         raise InvalidInputError(
-            f"memory is {memory / 1e6:.0f} MB, but this fit needs {wanted / 1e6:.0f} MB, with {size} weights and "
-            f"{n_features} features of each environment; give more memory, or a smaller active set or fewer features."
+            f"memory is {available / 1e6:.0f} MB, but this fit needs {wanted / 1e6:.0f} MB, with {what}; give more "
+            "memory, or a smaller active set or fewer features."
         )
+    warnings.warn(
+        f"this fit may need {wanted / 1e9:.1f} GB, with {what}, but this machine has {available / 1e9:.1f} GB; if it "
+        "fails, use a smaller active set or fewer features.",
+        LprWarning,
+        stacklevel=stacklevel + 1,
+    )

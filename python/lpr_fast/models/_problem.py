@@ -224,7 +224,7 @@ def basis_of(problem: Problem, describe: Describe, *, stacklevel: int) -> tuple[
     """Return the basis, and facts for the provenance; `describe` describes the active set."""
     settings = problem.settings
     size, wanted = expected(problem)
-    check_memory(settings.memory, wanted, size, problem.environments.n_features)
+    check_memory(settings.memory, wanted, size, problem.environments.n_features, stacklevel=stacklevel)
     if settings.kind == "linear":
         return LinearBasis(problem.structures.species, problem.environments.n_features), {}
     basis, facts = _active_basis(problem, describe, stacklevel + 1)
@@ -268,6 +268,7 @@ def _sampled(problem: Problem, describe: Describe, stacklevel: int) -> _Chosen:
     """Choose the active set of each species by farthest-point sampling from the pool."""
     assert problem.pool is not None
     asked, wanted = _wanted_counts(problem)
+    _active_set.warn_of_few(sum(wanted.values()), asked, stacklevel=stacklevel)
     pools = problem.pool.drawn(wanted)
     total = sum(map(len, pools.values()))
 
@@ -280,7 +281,7 @@ def _sampled(problem: Problem, describe: Describe, stacklevel: int) -> _Chosen:
         pools, wanted, partial(problem.features, describe), n_features, cap, settings.n_threads, report
     )
     problem.progress("active set: farthest points", sample.size, asked)
-    _active_set.warn_of_fewer(sample.size, asked, stacklevel=stacklevel)
+    _active_set.warn_of_equal(sample.size, sum(wanted.values()), stacklevel=stacklevel)
     sizes = {problem.environments.label(s): size for s, size in sample.pool.items()}
     facts = {"active_set": "farthest points", "n_active_asked": asked, "pool": sizes, "seed": problem.pool.seed}
     if problem.elsewhere is not None:

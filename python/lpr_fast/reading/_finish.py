@@ -10,6 +10,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.data import atomic_numbers, chemical_symbols
 
 from .._errors import InvalidInputError
+from .._words import counted
 from ._labels import LEFT_OUT, Found, Numbers, numbers_of
 from ._options import ReadOptions
 
@@ -50,7 +51,9 @@ def identified(found: Found, options: ReadOptions, topology: Atoms | None = None
 def _of_topology(found: Found, options: ReadOptions, topology: Atoms) -> Numbers:
     frame = found.frame
     if len(frame) != len(topology):
-        raise InvalidInputError(f"it has {len(frame)} atoms, but the topology has {len(topology)}; give one that fits.")
+        raise InvalidInputError(
+            f"it has {counted(len(frame), 'atom')}, but the topology has {len(topology)}; give one that fits."
+        )
     for name in ("id", "type"):
         if name in frame.arrays and name in topology.arrays:
             _refuse_difference(name, frame.arrays[name], topology.arrays[name])

@@ -13,9 +13,11 @@ from numpy.typing import ArrayLike
 
 from .._arrays import Array
 from .._errors import InvalidInputError
+from .._species import atomic_number
 
-#: Elements of the types 1, 2, ... (``"In,P"``), or of labels (``"Si1=Si,OW=O"``), as text, list or dictionary.
-SpeciesOption: TypeAlias = "str | Iterable[str] | Mapping[Any, str] | None"
+#: Elements of the types 1, 2, ... (``"In,P"``), or of labels (``"Si1=Si,OW=O"``), as text, list or dictionary; atomic
+#: numbers in place of symbols will do.
+SpeciesOption: TypeAlias = "str | Iterable[str | int] | Mapping[Any, str | int] | None"
 
 _CELL = "give three lengths, three lengths and three angles, or the nine numbers of three vectors, in Å and degrees"
 
@@ -101,7 +103,8 @@ def _species_of(given: SpeciesOption) -> tuple[tuple[str, int], ...]:
     if isinstance(given, Mapping):
         pairs = [(str(label), str(element)) for label, element in given.items()]
     else:
-        words = _words("species", given)
+        plain = isinstance(given, str) or not isinstance(given, Iterable)
+        words = _words("species", given if plain else [str(one) if type(one) is int else one for one in given])
         named = [word for word in words if "=" in word]
         if named and len(named) < len(words):
             raise InvalidInputError(
@@ -119,14 +122,15 @@ def _species_of(given: SpeciesOption) -> tuple[tuple[str, int], ...]:
 
 
 def _number_of(element: str) -> int:
-    from ase.data import atomic_numbers
-
-    number = atomic_numbers.get(element, 0)
+    try:
+        number = atomic_number(int(element) if element.isdecimal() else element)
+    except InvalidInputError:
+        number = 0
     if number == 0:
         raise InvalidInputError(
-            f"species names {element!r}, which is not a chemical element; give a symbol such as Si."
+            f"species names {element!r}, which is not a chemical element; give a symbol such as Si, or its number."
         )
-    return int(number)
+    return number
 
 
 def _cell_of(given: Any) -> tuple[float, ...]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, NamedTuple, TypeAlias
 
 from .._errors import InvalidInputError
+from .._words import counted
 from ._lines import Lines
 from ._specification import without_mark
 
@@ -123,7 +124,7 @@ def _count_of(line: bytes, name: str, number: int) -> int:
 
 def _truncated(name: str, number: int, n_atoms: int) -> InvalidInputError:
     return InvalidInputError(
-        f"{name} ends within frame {number}, which should have {n_atoms} atoms; it is truncated or damaged."
+        f"{name} ends within frame {number}, which should have {counted(n_atoms, 'atom')}; it is truncated or damaged."
     )
 
 

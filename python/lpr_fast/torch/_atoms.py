@@ -12,6 +12,7 @@ from torch import Tensor
 
 from .._arrays import Array, as_environments, as_integers, refuse_unusable
 from .._errors import InvalidInputError
+from .._species import as_species
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def checked_atoms(X: ArrayLike, species: ArrayLike | None, known: frozenset[int]
                 "species is missing, but there is a module for each species; give one species for each row of X."
             )
         return Atoms(_shared(features), None)
-    numbers = as_integers("species", species, len(features))
+    numbers = as_species("species", species, len(features))
     unknown = [] if known is None else sorted(set(numbers.tolist()) - known)
     if unknown:
         raise InvalidInputError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -13,11 +13,12 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from .._arrays import Array
 from .._errors import InvalidInputError
+from .._species import keyed_by_species
 from .._words import counted
 from ._atoms import Atoms
 
 #: A module for all atoms, or one for each species.
-Modules: TypeAlias = torch.nn.Module | Mapping[int, torch.nn.Module]
+Modules: TypeAlias = torch.nn.Module | Mapping[Any, torch.nn.Module]
 
 #: Maps a module and its arguments to a component of its predictions, (n,) or (n, 1).
 Component: TypeAlias = Callable[..., Tensor]
@@ -233,9 +234,10 @@ def _checked(modules: Modules) -> Modules:
             f"the module is a {type(modules).__name__}; give a torch.nn.Module, or a dictionary with one for each "
             "species."
         )
-    if not all(isinstance(s, int) for s in modules):
+    numbered = keyed_by_species("the module", modules)
+    if not all(isinstance(s, int) for s in numbered):
         raise InvalidInputError("the species of the modules are not integers; give a dictionary such as {14: module}.")
-    return dict(sorted(modules.items()))
+    return dict(sorted(numbered.items()))
 
 
 def _as_column(predicted: object, count: int) -> Tensor:

@@ -53,7 +53,7 @@ class NetworkRigidity:
         ----------
         X : array_like, shape (n_atoms, D)
             Features of atoms.
-        species : array_like of int, shape (n_atoms,), optional
+        species : array_like of int or str, shape (n_atoms,), optional
             Species of the atoms, as for `network_rigidity`.
 
         Yields
@@ -133,7 +133,7 @@ def network_rigidity(
 
     Parameters
     ----------
-    module : torch.nn.Module, or dict of int to torch.nn.Module
+    module : torch.nn.Module, or dict of int or str to torch.nn.Module
         Maps features (n, D) to predictions (n,) or (n, 1), each from its own row alone. With `species`, a single module
         is called with features and species; a dictionary has a module for each species.
     X : array_like, shape (n_atoms, D)
@@ -145,7 +145,7 @@ def network_rigidity(
         predict. The exact Hessian and the check of convergence need them; the Gauss-Newton Hessian does not.
     loss : SquaredLoss
         The loss that the network was trained on.
-    species : array_like of int, shape (n_atoms,), optional
+    species : array_like of int or str, shape (n_atoms,), optional
         Species of the atoms.
     weights : array_like, shape (N,), optional
         Weight of each structure's squared residual; 1 by default.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .._arrays import Array
 from .._errors import MissingPackageError
-from ..descriptors._elements import symbol
+from .._species import symbol
 from ..models._columns import COLUMNS
 from . import _map
 from ._kept_frames import KeptFrames

@@ -15,10 +15,11 @@ from numpy.typing import ArrayLike, NDArray
 from .._arrays import Array, as_count, as_number, as_vector
 from .._errors import InvalidInputError
 from .._files import refuse_output, write_whole
+from .._species import symbol
+from .._words import counted
 from ..atoms._frames import as_list
 from ..atoms._pipeline import Scores, whole_frames
 from ..atoms._similarity import Prototypes
-from ..descriptors._elements import symbol
 from ..models._active_set import as_seed
 from ..models._columns import COLUMNS, columns_of
 from . import _chemiscope, _map
@@ -99,7 +100,10 @@ class EnvironmentMap:
             "element": ([symbol(s) for s in self.species.tolist()], "of the atom"),
             "chosen": (np.where(self.is_lowest, "lowest LPR", "fair sample").tolist(), "why it is on the map"),
         }
-        text = f"{int(self.is_lowest.sum())} environments of lowest LPR, {int((~self.is_lowest).sum())} random others"
+        text = (
+            f"{counted(int(self.is_lowest.sum()), 'environment')} of lowest LPR, {int((~self.is_lowest).sum())} "
+            "random others"
+        )
         meta = {"name": _chemiscope.name_of(target), "description": f"{text}."}
         pinned = int(self.columns["lpr_held" if "lpr_held" in self.columns else "lpr"].argmin())
         return _chemiscope.content(meta, self._frames, self._centers, self._cutoff, properties, "colour", pinned)

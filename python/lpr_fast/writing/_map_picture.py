@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._arrays import Array
+from .._species import symbol
 from ._picture import COLOURS, panels_of
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ _GREY = "0.8"
 
 def plot_map(target: Path, coordinates: Array, species: NDArray[np.int64], values: Array, name: str) -> None:
     """Draw the first two coordinates, a panel for each species, coloured by a column."""
-    from ..descriptors._elements import symbol
-
     kinds = np.unique(species)
     is_counted = _is_counted(values)
     with panels_of(target, len(kinds)) as (figure, panels):

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._species import symbol
+from .._words import agreeing
 from ..models._scores import LOSS_NAMES, VERDICTS
 from ._picture import COLOURS, check_picture, panels_of
 
@@ -59,23 +61,22 @@ def plot_scores(path: str | PathLike[str], output: str | PathLike[str] | None = 
 
 
 def _title(name: str, counts: Counts, loss: str) -> str:
-    plural = "s" * (counts.n_frames != 1)
-    title = f"{name}: {counts.n_frames:,} frame{plural}, {counts.n_atoms:,} atoms; "
+    n_frames, n_atoms = counts.n_frames, counts.n_atoms
+    title = f"{name}: {n_frames:,} {agreeing(n_frames, 'frame', 'frames')}, "
+    title += f"{n_atoms:,} {agreeing(n_atoms, 'atom', 'atoms')}; "
     title += f"model {counts.model_sha256[:12]}, loss on {loss}"
     left_out = {"infinite": counts.n_infinite, "NaN": counts.n_unknown}
-    parts = [f"{n:,} atoms of LPR {what}" for what, n in left_out.items() if n]
+    parts = [f"{n:,} {agreeing(n, 'atom', 'atoms')} of LPR {what}" for what, n in left_out.items() if n]
     return title + (f"\nnot drawn: {' and '.join(parts)}" if parts else "")
 
 
 def _distribution(axes: Axes, counts: Counts, lpr: str) -> None:
     """Histogram of each species, in percent of its atoms."""
-    from ..descriptors._elements import symbol
-
     edges = 10.0 ** counts.lpr_edges[::2]  # two bins as one: a curve needs fewer than a map
     for k, (species, found) in enumerate(sorted(counts.of_species.items())):
         colour, line = COLOURS[k % len(COLOURS)], ("-", "--", ":")[k // len(COLOURS) % 3]
         shares = 100.0 * found.reshape(-1, 2).sum(axis=1) / found.sum()
-        label = f"{symbol(species)}, {found.sum():,} atoms"
+        label = f"{symbol(species)}, {found.sum():,} {agreeing(int(found.sum()), 'atom', 'atoms')}"
         axes.stairs(shares, edges, color=colour, alpha=0.25, fill=True)
         axes.stairs(shares, edges, color=colour, linestyle=line, label=label)
     axes.set(xscale="log", xlabel=lpr, ylabel="atoms of the species (%)")

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from .._arrays import Array
 from .._files import publish
+from .._species import symbol
 from ..atoms._frames import known_energy
 from ..atoms._pipeline import Scores
 from ..atoms.sums._totals import TOTAL_COLUMNS, Totals
-from ..descriptors._elements import symbol
 from ..models._columns import FORCE_COLUMNS, prefixed_columns_of
 from ..models._scores import VERDICTS
 from . import _extxyz

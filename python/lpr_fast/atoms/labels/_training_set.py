@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._errors import InvalidInputError
+from ..._species import symbols
 from ...models._active_set import Pool
 from ...models._settings import FitSettings
 from ...models._structures import Structures
@@ -90,8 +91,6 @@ def aligned_structures(structures: Structures, species: tuple[int, ...], *, is_l
     InvalidInputError
         For other species, and for energies if the fit had none.
     """
-    from ...descriptors._elements import symbols
-
     if unknown := tuple(sorted(set(structures.species) - set(species))):
         raise InvalidInputError(
             f"the structures have {symbols(unknown)}, but the rows know only {symbols(species)}; fit again with all "

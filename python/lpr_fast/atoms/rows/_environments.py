@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._arrays import Array
+from ..._species import symbol
 from ...models._basis import Basis
 from ...models._batches import Batch, Derivatives
 from ...models._structures import Structures
@@ -95,8 +96,6 @@ class FrameEnvironments:
 
     def label(self, species: int) -> str:
         """See `Environments`."""
-        from ...descriptors._elements import symbol
-
         return symbol(species)
 
     @property

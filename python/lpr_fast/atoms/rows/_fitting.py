@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..._arrays import Array, as_count, as_number, as_pairs
 from ..._errors import InvalidInputError
 from ..._progress import Progress
+from ..._species import by_atomic_number, symbol, symbols
 from ...models._active_set import ActiveFeatures, Pool, pool_size
 from ...models._fit import ModelFacts, provenance_of
 from ...models._problem import Elsewhere, Problem
@@ -34,10 +35,8 @@ if TYPE_CHECKING:
 Indices = NDArray[np.int64]
 
 
-def by_atomic_number(settings: FitSettings) -> FitSettings:
+def with_atomic_numbers(settings: FitSettings) -> FitSettings:
     """Return the same settings, with element symbols replaced by atomic numbers."""
-    from ...descriptors._elements import by_atomic_number
-
     baseline, n_active = settings.baseline, settings.n_active
     if not isinstance(baseline, str):
         baseline = as_baseline(baseline)
@@ -54,8 +53,6 @@ def as_baseline(given: Any) -> dict[int, float] | None:
     InvalidInputError
         For any other type.
     """
-    from ...descriptors._elements import by_atomic_number
-
     if given is None:
         return None
     if not isinstance(given, Mapping):
@@ -126,9 +123,7 @@ def frames_problem(
             "active_from and active_set were given, but active_from is for choosing n_active environments; leave one "
             "of the two out."
         )
-    from ...descriptors._elements import symbol
-
-    shown, settings = settings.baseline, by_atomic_number(settings)
+    shown, settings = settings.baseline, with_atomic_numbers(settings)
     pool = None if settings.n_active is None else Pool(pool_size(settings.largest_active), settings.seed)
     further: TrainingSet | None = None
     if isinstance(frames, TrainingSet):
@@ -157,8 +152,6 @@ def frames_problem(
 
 def _refuse_others(species: tuple[int, ...], known: tuple[int, ...]) -> None:
     """Raise for species that no training structure has: they would have no rows and no baseline."""
-    from ...descriptors._elements import symbols
-
     if strange := tuple(sorted(set(species) - set(known))):
         raise InvalidInputError(
             f"structures of active_from have {symbols(strange)}, but the training set has only {symbols(known)}; leave "
@@ -168,8 +161,6 @@ def _refuse_others(species: tuple[int, ...], known: tuple[int, ...]) -> None:
 
 def _described(environments: FrameEnvironments, frame: Atoms, number: int) -> tuple[Array, Indices]:
     """Return features and species of a structure whose mean of phi will be held."""
-    from ...descriptors._elements import symbols
-
     known = environments.structures.species
     if strange := sorted(set(frame.numbers.tolist()) - set(known)):
         raise InvalidInputError(
@@ -182,7 +173,6 @@ def _described(environments: FrameEnvironments, frame: Atoms, number: int) -> tu
 
 def _built(wanted: Mapping[str, Any] | Descriptor, species: tuple[int, ...]) -> Descriptor:
     """Return the descriptor for the species of the training set."""
-    from ...descriptors._elements import symbols
     from ...descriptors._soap import Soap
 
     if isinstance(wanted, Mapping):
@@ -237,8 +227,6 @@ def _n_features(descriptor: Descriptor, training: TrainingSet) -> int:
 
 def _refuse_missing(structures: Structures, settings: FitSettings) -> None:
     """Raise for a species without an isolated atom if the baseline is that of isolated atoms."""
-    from ...descriptors._elements import symbols
-
     missing = [s for s in structures.species if s not in structures.isolated]
     if settings.baseline == "isolated" and structures.energies is not None and missing:
         raise InvalidInputError(

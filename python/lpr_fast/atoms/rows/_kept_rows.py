@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..._arrays import Array, as_integers
 from ..._errors import InvalidInputError
+from ..._species import symbol
 from ..._words import counted
 from ...models._basis import SparseKernelBasis
 from ...models._fit import ModelFacts, adding, provenance_of, sums_of
@@ -122,8 +123,6 @@ class KeptRows:
         self, structures: ArrayLike | None, weights: ArrayLike | None, baseline: Any
     ) -> tuple[ModelFacts, Blocks]:
         """Return the facts of a model of some structures, and a function that yields their rows."""
-        from ...descriptors._elements import symbol
-
         wanted, given = self._chosen(structures), self._given(weights)
         of_chosen = self._structures(structures, weights)
         energies = self._head.facts.baseline

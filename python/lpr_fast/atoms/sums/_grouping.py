@@ -67,7 +67,7 @@ def _labels(given: Any, n_atoms: int, number: int) -> list[str]:
         labels = np.zeros((0, 0))
     if labels.shape != (n_atoms,):
         raise InvalidInputError(
-            f"the labels of frame {number} have shape {labels.shape}; give one for each of its {n_atoms} atoms."
+            f"the labels of frame {number} have shape {labels.shape}; give one for each of its atoms, {n_atoms} in all."
         )
     if labels.dtype.kind not in "biuUO":
         raise InvalidInputError(

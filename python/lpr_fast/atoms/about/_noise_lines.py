@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..atoms._model import StructureModel
+if TYPE_CHECKING:
+    from .._stored_model import StoredModel
 
 # Ratio of the actual to the assumed deviation of labels, above which (or below its inverse) a line says so.
 _FAR_OFF = 2.0
@@ -14,7 +15,7 @@ _UNITS = {"energy": "eV", "force": "eV/Å", "virial": "eV"}
 _COUNTED = {"energy": "energies", "force": "force components", "virial": "virial components"}
 
 
-def noise_lines(model: StructureModel) -> Iterator[str]:
+def noise_lines(model: StoredModel) -> Iterator[str]:
     """Numbers of labels, their noise, and the prior; no lines for models without noise."""
     noise, facts = model.noise, model.provenance
     if noise is None:
@@ -27,9 +28,8 @@ def noise_lines(model: StructureModel) -> Iterator[str]:
     yield f"prior     standard deviation of a local energy, delta = {delta:.4g} eV{_choice(facts)}"
     if model.calibration is None:
         yield (
-            "sigma     of a local energy is LPR^-0.5 in eV; it is only as good as the sigmas of the labels and delta, "
-            "so "
-            "check it with lpr-fast calibrate"
+            "sigma     of a local energy is LPR^-0.5 in eV; it is only as good as the sigmas of the labels and delta: "
+            "check it, see calibrate"
         )
 
 
@@ -54,8 +54,8 @@ def _choice(facts: Mapping[str, Any]) -> str:
         return f"{found}; there are too few labels to check their sigmas"
     if factor > _FAR_OFF:
         return (
-            f"{found}; the labels deviate {factor:.2g} times as much as their sigmas say: use a better model (a larger "
-            "--n-active or --cutoff) or larger sigmas"
+            f"{found}; the labels deviate {factor:.2g} times as much as their sigmas say: use a better model (more "
+            "active environments, a larger cutoff) or larger sigmas"
         )
     if factor < 1.0 / _FAR_OFF:
         return f"{found}; the labels deviate {1.0 / factor:.2g} times less than their sigmas say: use smaller sigmas"

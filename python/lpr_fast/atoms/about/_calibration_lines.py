@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
-from .._words import counted
-from ..atoms._model import StructureModel
-from ..models._calibration import Calibration, ForceCalibration
-from ..models._conformal import Conformal, Interval
+from ..._words import counted
+from ...models._calibration import Calibration, ForceCalibration
+from ...models._conformal import Conformal, Interval
+
+if TYPE_CHECKING:
+    from .._stored_model import StoredModel
 
 _NAMES = {"pp": "projected process", "sr": "subset of regressors"}
 
 
-def calibration_lines(model: StructureModel) -> Iterator[str]:
+def calibration_lines(model: StoredModel) -> Iterator[str]:
     """Lines about the calibration of energies and forces, and about intervals."""
     yield (
-        "sigma     none: the model is not calibrated (lpr-fast calibrate)"
+        "sigma     none: the model is not calibrated; see calibrate"
         if model.calibration is None
         else _energies(model.calibration)
     )
@@ -65,7 +68,8 @@ def _intervals(found: Conformal) -> Iterator[str]:
 
 
 def _widths(intervals: Mapping[str, Interval]) -> str:
-    parts = [
-        f"{i.quantile:.3g}{f' ({name}: {i.n_structures} structures)' * bool(name)}" for name, i in intervals.items()
-    ]
+    parts = []
+    for name, interval in intervals.items():
+        group = f" ({name}: {counted(interval.n_structures, 'structure')})" if name else ""
+        parts.append(f"{interval.quantile:.3g}{group}")
     return ", ".join(parts)

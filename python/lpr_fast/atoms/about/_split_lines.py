@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
-from ..atoms._model import StructureModel
-from ..descriptors._elements import symbol
-from ..models._split import SpeciesSplit
+from ..._species import symbol
+from ...models._split import SpeciesSplit
+
+if TYPE_CHECKING:
+    from .._stored_model import StoredModel
 
 _INDENT = " " * 10
 
@@ -14,7 +17,7 @@ _INDENT = " " * 10
 _OPEN = 0.1
 
 
-def split_lines(model: StructureModel) -> Iterator[str]:
+def split_lines(model: StoredModel) -> Iterator[str]:
     """Whether the energies determine the split, and what to do if not; nothing for models of one species."""
     split = model.species_split()
     if split is None:
@@ -34,8 +37,7 @@ def split_lines(model: StructureModel) -> Iterator[str]:
     if split.share is not None:
         yield (
             f"{_INDENT}{100 * split.share:.0f} % of the variance of a typical atom comes from such shifts: read "
-            "lpr_held, "
-            "percentile and verdict, which leave them out"
+            "lpr_held, percentile and verdict, which leave them out"
         )
     yield _INDENT + _remedy(split, model.provenance.get("species_shares", {}))
 

@@ -1,0 +1,1 @@
+"""What a model says of itself: lines for `print(model)` and for commands."""
