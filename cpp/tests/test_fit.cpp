@@ -182,7 +182,7 @@ void unusable_targets_are_refused() {
     HessianAccumulator plain(2);
     targets = {1.0, 2.0, 3.0};
     CHECK_THROWS(InvalidInput, "make one for labelled rows", plain.add_labelled(rows.view(), view_of(targets)));
-    CHECK_THROWS(InvalidInput, "nor labelled rows with others", plain.merge(accumulator));
+    CHECK_THROWS(InvalidInput, "of which only one has labelled rows", plain.merge(accumulator));
     CHECK(accumulator.n_rows() == 0);
     CHECK(fit(accumulated(rows), 1.0).weights.empty());
 }

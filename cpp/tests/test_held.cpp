@@ -86,7 +86,9 @@ void parts_make_the_same_factor() {
     CHECK(held_of(plain().with_held(factor.held()), phi.view()) == held_of(factor, phi.view()));
     HeldParts wrong = factor.held();
     wrong.left.size = 1;
-    CHECK_THROWS(InvalidInput, "not the parts of what is held", plain().with_held(wrong));
+    CHECK_THROWS(
+        InvalidInput, "the shapes or values of the held parts do not agree with the factor", plain().with_held(wrong)
+    );
     CHECK(factor.holds() && !plain().holds() && plain().held().directions.rows == 0);
 }
 

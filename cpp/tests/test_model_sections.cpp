@@ -39,7 +39,7 @@ void entries_that_cannot_be_meant_are_refused() {
 }
 
 void what_is_held_fits_the_factors_or_is_refused() {
-    const std::string unfit = "these are not the parts of what is held";
+    const std::string unfit = "the shapes or values of the held parts do not agree with the factor";
     check_refused(
         Parts("held"),
         {
