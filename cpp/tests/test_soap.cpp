@@ -284,12 +284,16 @@ void tables_that_do_not_fit_are_refused() {
     refuses("a number of radial functions for each l", [](RadialTable& table) { table.n_radial.pop_back(); });
     refuses("its l must be ascending", [](RadialTable& table) { std::swap(table.angular[0], table.angular[1]); });
     refuses("from 1 to 1000", [](RadialTable& table) { table.n_radial[2] = 0; });
-    refuses("its cells must go up from 0", [](RadialTable& table) { table.edges[0] = 0.1; });
-    refuses("its cells must go up from 0", [](RadialTable& table) { std::swap(table.edges[2], table.edges[3]); });
-    refuses("its cells must go up from 0", [](RadialTable& table) { table.edges.clear(); });
-    refuses("coefficients and not as many", [](RadialTable& table) { table.coefficients.pop_back(); });
+    refuses("the edges of its cells must ascend from 0", [](RadialTable& table) { table.edges[0] = 0.1; });
+    refuses("the edges of its cells must ascend from 0", [](RadialTable& table) {
+        std::swap(table.edges[2], table.edges[3]);
+    });
+    refuses("the edges of its cells must ascend from 0", [](RadialTable& table) { table.edges.clear(); });
+    refuses("coefficients, expected ", [](RadialTable& table) { table.coefficients.pop_back(); });
     refuses("it holds NaN or infinity", [](RadialTable& table) { table.coefficients[5] = std::nan(""); });
-    refuses("what an atom adds to itself", [](RadialTable& table) { table.center.pop_back(); });
+    refuses("numbers for the contribution of a center to its own species", [](RadialTable& table) {
+        table.center.pop_back();
+    });
     const RadialTable table = radials()[0].table(edges);
     CHECK_THROWS(InvalidInput, "must be ascending, at least one", Soap(table, {}));
     CHECK_THROWS(InvalidInput, "must be ascending, at least one", Soap(table, {14, 14}));

@@ -1,4 +1,4 @@
-// Predictions and scores of structures, and how they change when atoms move.
+// Predictions and scores of structures, and their gradients with respect to positions.
 
 #include <algorithm>
 #include <cmath>
@@ -15,21 +15,21 @@
 namespace lpr_fast {
 namespace {
 
-// Centers that a thread has at the same time, with all that the way back needs: more would leave the caches, fewer
-// would make the active set stream through them more often.
+// Largest number of centers that a thread takes at a time. More would not fit into the caches; with fewer, the active
+// set would be read more often.
 constexpr Index most_centers_together = 96;
 
-// Rows of derivatives that it has.
+// Largest number of rows of derivatives that a thread computes at a time.
 constexpr Index rows_together = 768;
 
-/// Functions of environments, how their gradients are summed, and where their values go.
+/// Functions of environments, the weights of their gradients in the sum, and the output of their values.
 struct Functions {
     Index count = 1;
 
     /// Writes values (n, count), and derivatives (n count, D) unless they have no data.
     std::function<void(const FeatureRows& rows, MatrixView values, MatrixView derivatives)> differentiate;
 
-    /// Weights of the centers of a share in the sum; says in the share how large it is.
+    /// Computes the weights of the centers of a share in the sum, and sets the value and the exponent of the share.
     std::function<void(const Center* centers, Index n, const double* values, double* weights, ForceShare& share)> weigh;
 
     /// Puts the values of a center where they are wanted.
@@ -46,7 +46,7 @@ struct Task {
     bool with_strain;
 };
 
-/// Some centers of a task, shares of them, on their way to values and back to positions.
+/// Computes values and derivatives for some centers of a task, in whole shares.
 class Range {
 public:
     Range(const Task& task, PredictionWorkspace& workspace) : task_(task), work_(workspace) {}
@@ -134,7 +134,7 @@ void check_coefficients(const std::optional<ConstVectorView>& coefficients, Inde
     if (coefficients->size != n)
         throw InvalidInput(
             "there are " + std::to_string(coefficients->size) + " coefficients for " + std::to_string(n) +
-            " centers; give one for each."
+            " centers; give one for each center."
         );
     check_finite("coefficients", {coefficients->data, coefficients->size, 1});
 }
@@ -154,7 +154,7 @@ void weigh_by_coefficients(
     }
 }
 
-/// Weights q^exponent of a smooth extreme, over the largest of the share.
+/// Weights q^exponent of a smooth extreme, divided by the largest one of the share.
 void weigh_by_powers(double exponent, Index n, const double* values, double* weights, ForceShare& share) {
     share.exponent = -std::numeric_limits<double>::infinity();
     for (Index i = 0; i < n; ++i) {
@@ -167,7 +167,7 @@ void weigh_by_powers(double exponent, Index n, const double* values, double* wei
     }
 }
 
-/// Makes of a sum of powers, and of the gradients of logarithms that it weighed, the smooth extreme and its gradient.
+/// Computes the smooth extreme and its gradient from a sum of powers and a weighted sum of gradients of logarithms.
 double extreme_of(ForceSum& sum, double exponent) {
     if (sum.value() == 0.0) return exponent < 0.0 ? std::numeric_limits<double>::infinity() : 0.0;
     const double extreme = std::exp((std::log(sum.value()) + sum.exponent()) / exponent);
