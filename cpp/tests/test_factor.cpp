@@ -11,7 +11,7 @@ namespace {
 
 constexpr Method methods[] = {Method::qr, Method::gram};
 
-/// A Gaussian kernel between points on a line: smooth, and soon ill-conditioned.
+/// A Gaussian kernel between points on a line, which is ill-conditioned for many points.
 Array line_kernel(const std::vector<double>& a, const std::vector<double>& b, double width) {
     Array kernel(static_cast<Index>(a.size()), static_cast<Index>(b.size()));
     for (std::size_t i = 0; i < a.size(); ++i) {
@@ -30,7 +30,7 @@ std::vector<double> spread_points(Index count, double offset) {
 }
 
 void hadamard_features_give_the_rigidity_in_closed_form() {
-    // X^T X = M I, hence H = (M + mu) I and LPR = (M + mu) / |phi|^2, whatever M.
+    // X^T X = M I, hence H = (M + mu) I and LPR = (M + mu) / |phi|^2 for any M.
     const Index size = 1024;
     const double mu = 0.25;
     const Array rows = hadamard(size);

@@ -31,7 +31,7 @@ double product(const HessianFactor& factor, ConstMatrixView a, ConstMatrixView b
     return value;
 }
 
-/// f - c^2 / s with one held row: c its product with phi, s with itself.
+/// f_held = f - c^2 / s for one held row b, with c = b^T H^-1 phi and s = b^T H^-1 b.
 double schur(const HessianFactor& factor, ConstMatrixView phi, ConstMatrixView row) {
     const double cross = product(factor, phi, row);
     return product(factor, phi, phi) - cross * cross / product(factor, row, row);

@@ -1,4 +1,4 @@
-"""The molecular dynamics example: it scores as Python does, and the trigger ends it."""
+"""The molecular dynamics example gives the scores of Python, and the trigger stops it."""
 
 from __future__ import annotations
 

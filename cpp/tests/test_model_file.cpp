@@ -21,7 +21,7 @@ void files_that_were_not_touched_are_read() {
     for (const std::string& name : all_names()) {
         const Parts parts(name);
         model_of(read_bytes(data_file(name + ".lpr")));
-        // Numbers at every kind of address.
+        // Numbers at addresses of any alignment.
         for (std::size_t n = 0; n < 8; ++n) model_of(forged(parts.header.dump() + std::string(n, ' '), parts.arrays));
     }
 }
@@ -233,7 +233,7 @@ const std::vector<OrderedJson>& wrong_values() {
     return values;
 }
 
-/// All that can be made of a text by putting something else, or nothing, in the place of one entry.
+/// All texts that differ from a text in one entry, which is replaced or removed.
 std::vector<OrderedJson> mutations(const OrderedJson& json) {
     std::vector<std::string> pointers;
     collect_pointers(json, "", pointers);
@@ -257,7 +257,7 @@ std::vector<OrderedJson> mutations(const OrderedJson& json) {
     return all;
 }
 
-/// Loads and scores, or is refused in one sentence; returns whether it was refused.
+/// Loads and scores a file, or checks that it is refused in one sentence; returns whether it was refused.
 bool is_refused(const std::string& content) {
     try {
         const Model model = model_of(content);

@@ -107,7 +107,7 @@ void noise_says_the_prior_variance_unless_a_calibration_does() {
     CHECK(prior_variance_with({noise, variance, calibration}) == 3.0);
 }
 
-/// Extreme numbers that fit are scored, to something.
+/// Numbers that are extreme but valid can be scored.
 void the_largest_counts_and_directions_are_scored() {
     Parts parts("held");
     number("reference.lpr_held.14.counts", 48, largest_integer)(parts);
