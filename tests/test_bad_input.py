@@ -133,11 +133,11 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "merging something else": (lambda: HessianAccumulator(3).merge(X), "other is a ndarray"),
     "bytes of something else": (
         lambda: HessianAccumulator.from_bytes(b"hello"),
-        "these bytes are no accumulator state",
+        "these bytes are not an accumulator state",
     ),
     "truncated bytes": (
         lambda: HessianAccumulator.from_bytes(HessianAccumulator(3).to_bytes()[:-1]),
-        "these bytes are no accumulator state: truncated, changed, or of another version",
+        "these bytes are not an accumulator state: they are truncated, changed, or of another version",
     ),
     "ragged K_MM": (lambda: kernels(X, [[1, 2, 3], [1]]), "K_MM cannot be converted to an array"),
     "ragged columns": (lambda: fitted().restrict([[0], [0, 1]]), "columns cannot be converted to an array"),
@@ -162,7 +162,7 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "changed bytes": (
         lambda: HessianAccumulator.from_bytes(b"\7" + HessianAccumulator(3).to_bytes()[1:]),
-        "these bytes are no accumulator state",
+        "these bytes are not an accumulator state",
     ),
     "text for bytes": (lambda: HessianAccumulator.from_bytes("hello"), "data is a str; it must be the bytes"),
 }

@@ -119,9 +119,9 @@ def test_marked_atoms_have_no_member_energies(model: SparseKernelModel, frames: 
 
 def test_members_that_do_not_fit_are_refused_in_a_sentence(model: SparseKernelModel, frames: list[Atoms]) -> None:
     core = model._model
-    with pytest.raises(InvalidInputError, match="members have another number of weights than the model"):
+    with pytest.raises(InvalidInputError, match="the members and the model have different numbers of weights"):
         with_members(core, np.zeros((3, core.size + 1)))
-    with pytest.raises(InvalidInputError, match="the number of members is not from 2 to 100000"):
+    with pytest.raises(InvalidInputError, match="the number of members is not between 2 and 100000"):
         with_members(core, np.zeros((1, core.size)))
     with pytest.raises(InvalidInputError, match="holds NaN or infinity"):
         with_members(core, np.full((2, core.size), np.nan))

@@ -208,7 +208,7 @@ SMALLER = HYPERS | {"basis": {"type": "TensorProduct", "max_angular": 1, "radial
 FORGED: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "newer version": (
         metadata_changed(format_version="3"),
-        "format version 3, this lpr_fast reads versions 1 and 2; in",
+        "format version 3, but this lpr_fast reads versions 1 and 2; in",
     ),
     "another format": (metadata_changed(format="pt"), "is not a model file of lpr_fast"),
     "no metadata": (lambda header: header.__setitem__("__metadata__", {"sha256": ""}), "is not a model file"),
@@ -247,7 +247,7 @@ FORGED: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "unknown descriptor": (model_changed(descriptor={"kind": "ace"}), "unknown kind of descriptor 'ace'"),
     "half a table": (model_changed(descriptor={"kind": "soap", "hypers": {}, "cutoff": 5}), "an entry is missing"),
     "empty hypers": (soap_changed({}), "contains a descriptor that cannot be used: hypers has no"),
-    "hypers as text": (soap_changed("soap"), "hypers is no dictionary"),
+    "hypers as text": (soap_changed("soap"), "hypers is not a dictionary"),
     "hypers of another model": (soap_changed(SMALLER), "has 312 features, but its radial table makes 156"),
 }
 

@@ -280,7 +280,7 @@ def test_the_rigidity_of_a_total_is_the_gradient_of_weights() -> None:
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"quantity": "sigma"}, "'sigma' was asked for; it must be that of lpr, lpr_held, variance or residual"),
+        ({"quantity": "sigma"}, "'sigma' was asked for; ask for that of lpr, lpr_held, variance or residual"),
         ({"coefficients": np.zeros(3)}, "there are 3 coefficients for 2 centers; give one for each"),
         ({"coefficients": np.array([1.0, np.inf])}, "coefficients: row 1 holds NaN, infinity"),
         ({"power": 0.0}, "the power is 0.0+; it must be positive and finite"),

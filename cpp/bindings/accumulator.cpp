@@ -34,7 +34,7 @@ void add(
 }
 
 void merge(Accumulator& self, Accumulator& other, int n_threads) {
-    // One lock at a time, so that two threads merging crosswise cannot block each other.
+    // One lock at a time, so that two threads that merge in opposite directions cannot deadlock.
     const HessianAccumulator copy = other.exclusively([](HessianAccumulator& accumulator) { return accumulator; });
     self.exclusively([&](HessianAccumulator& accumulator) { accumulator.merge(copy, n_threads); });
 }

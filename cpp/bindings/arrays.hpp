@@ -10,7 +10,7 @@
 
 namespace lpr_fast::python {
 
-/// Throws unless the array is float64 and C-contiguous; the Python layer has converted it before.
+/// @throws InvalidInput  unless the array is float64 and C-contiguous; the Python package converts arrays before
 inline void check_array(const pybind11::array& array, pybind11::ssize_t n_dimensions, const char* name) {
     const bool fits = pybind11::isinstance<pybind11::array_t<double, pybind11::array::c_style>>(array);
     if (!fits || array.ndim() != n_dimensions) {

@@ -30,7 +30,7 @@ void register_errors(py::module_& /*module*/) {
         } catch (const std::bad_alloc&) {
             PyErr_SetString(
                 PyExc_MemoryError,
-                "lpr_fast could not get the memory it needs, several times 8 M^2 bytes for a model of M weights."
+                "there is not enough memory: a model of M weights needs several times 8 M^2 bytes; use a smaller model."
             );
         }
     });

@@ -15,7 +15,7 @@
 
 namespace lpr_fast::python {
 
-/// Something that changes, and that several Python threads may call: one at a time, each without the interpreter.
+/// A mutable object for several Python threads: one thread at a time uses it, without holding the interpreter lock.
 template <typename Held>
 class Exclusive {
 public:
@@ -46,14 +46,16 @@ private:
         bool& flag_;
     };
 
-    /// A forked child inherits a mutex that another thread may have held, and that nobody will release: it makes a lock
-    /// of its own. The old one is left behind, for destroying a locked mutex is undefined. Threads of the child may do
-    /// so at the same time, and one lock wins.
+    /// A forked child may inherit a mutex that was locked by a thread of its parent, so it makes a new lock. The old
+    /// one is never destroyed, because destroying a locked mutex is undefined. If several threads of the child make
+    /// locks at the same time, the first one is used.
     Lock& lock_of_this_process() {
         Lock* present = lock_.load();
         while (present->process != getpid()) {
             if (present->is_busy) {
-                throw Error("another thread was using this object when the process was forked; build it anew here.");
+                throw Error(
+                    "another thread was using this object when the process was forked; create it again in this process."
+                );
             }
             auto renewed = std::make_unique<Lock>();
             if (lock_.compare_exchange_strong(present, renewed.get())) present = renewed.release();

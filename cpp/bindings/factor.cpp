@@ -49,7 +49,7 @@ HessianFactor from_triangle(
     return HessianFactor::from_triangle(size, std::move(columns), view, condition_number, error_estimate);
 }
 
-/// The one score that `into` sends to its argument.
+/// One score of each row of phi. `into` makes the FormScores that writes this score to a view.
 template <typename ScoresInto>
 py::array_t<double> scored(const HessianFactor& self, const py::array& phi, int n_threads, const ScoresInto& into) {
     const ConstMatrixView view = matrix_view(phi, "phi");
@@ -136,7 +136,7 @@ py::array_t<double> copy_of(ConstMatrixView view) {
     return py::array_t<double>({view.rows, view.cols}, view.data);
 }
 
-/// Rows, directions, and what is left along these; nothing where nothing is held.
+/// HeldParts as (rows, directions, left), or None if no predictions are held.
 std::optional<std::tuple<py::array_t<double>, py::array_t<double>, py::array_t<double>>> held(
     const HessianFactor& self
 ) {

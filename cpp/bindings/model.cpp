@@ -34,12 +34,12 @@ struct Content {
 const int* species_of(const py::array& species, Index n_rows) {
     using Species = py::array_t<int, py::array::c_style>;
     if (!py::isinstance<Species>(species) || species.ndim() != 1 || species.shape(0) != n_rows) {
-        throw InvalidInput("species must be a C-contiguous int32 array of one number for each row of features.");
+        throw InvalidInput("species must be a C-contiguous int32 array with one number for each row of features.");
     }
     return static_cast<const int*>(species.data());
 }
 
-/// An array of float64 or int64 as a part of a model.
+/// A view of a float64 or int64 array, as an array of a model.
 ModelArray part_of(const std::string& name, const py::array& array) {
     const bool is_real = py::isinstance<py::array_t<double, py::array::c_style>>(array);
     const bool is_integer = py::isinstance<py::array_t<std::int64_t, py::array::c_style>>(array);
@@ -69,7 +69,7 @@ py::array copy_of(const ModelArray& array) {
     return {type_of(array.type), shape, array.bytes};
 }
 
-/// Text and arrays, copied.
+/// Copies of text and arrays.
 std::pair<std::string, std::map<std::string, py::array>> copy_of(const ModelParts& parts) {
     std::map<std::string, py::array> arrays;
     for (const auto& [name, array] : parts.arrays) arrays.emplace(name, copy_of(array));

@@ -11,10 +11,10 @@
 
 namespace lpr_fast::python {
 
-/// Arrays of scores by their names; those that a model does not give are not there.
+/// Arrays of scores by name, without those that the model does not give.
 using ScoreArrays = std::map<std::string, pybind11::array_t<double>>;
 
-/// An array for the energies of so many environments by each member, and a view of it.
+/// A new array (n_rows, members of the model) for member energies, and a view of it.
 inline std::pair<pybind11::array_t<double>, MatrixView> room_for_members(const Model& model, Index n_rows) {
     const Index n_members = model.info().n_members;
     pybind11::array_t<double> array({n_rows, n_members});
@@ -22,7 +22,8 @@ inline std::pair<pybind11::array_t<double>, MatrixView> room_for_members(const M
     return {std::move(array), view};
 }
 
-/// Arrays for everything that a model can say of so many environments, and views of them.
+/// New arrays (n_rows,) for all scores that a model gives, and views of them.
+/// @param members  whether to add an array for member energies
 inline std::pair<ScoreArrays, Scores> room_for_scores(const Model& model, Index n_rows, bool members) {
     ScoreArrays arrays;
     Scores scores;

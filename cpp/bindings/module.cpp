@@ -4,12 +4,12 @@
 
 namespace py = pybind11;
 
-// No interpreter lock is needed, in builds of Python that have none. What changes, the accumulator and the trigger, is
-// called by one thread at a time (Exclusive). All other classes are immutable to their callers: what they make when it
-// is first needed, and the memory that they score in, is behind locks of the core. Outputs are new arrays in every
-// call; arrays that come in must not be written to meanwhile, as everywhere in NumPy.
+// This module does not need the interpreter lock, for builds of Python without one. Mutable objects (accumulators,
+// members, moments, the trigger) are used by one thread at a time (Exclusive). All other classes are immutable for
+// callers: locks of the core protect their scratch memory and what they compute on first use. Every call returns new
+// arrays. As in NumPy, input arrays must not be changed during a call.
 PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
-    module.doc() = "The C++ core of lpr_fast; use the classes of the package itself.";
+    module.doc() = "The C++ core of lpr_fast, for the package itself; use the public classes of lpr_fast.";
     module.attr("__version__") = LPR_FAST_VERSION;
     lpr_fast::python::register_errors(module);
     lpr_fast::python::register_accumulator(module);

@@ -22,7 +22,7 @@ namespace py = pybind11;
 namespace lpr_fast::python {
 namespace {
 
-/// The wanted centers of each structure: None for all, a tuple for a range of its order, or an array of atoms.
+/// The chosen centers of each structure: None for all, a tuple for a range of Structure::order(), or an array of atoms.
 using Chosen = std::vector<py::object>;
 
 /// Parts of structures, and the lists of atoms that they point to.
@@ -46,7 +46,9 @@ Structure make_structure(
     const ConstMatrixView view = matrix_view(positions, "positions");
     if (numbers.size() != view.rows || cell.size() != 9 || periodic.size() != 3)
         throw InvalidInput(
-            "a structure takes positions (n, 3), n atomic numbers, a cell (3, 3) and periodicity along 3 vectors."
+            "numbers, cell or periodic has a wrong size; give n atomic numbers for positions (n, 3), a cell (3, 3) and "
+            "3 "
+            "flags of periodicity."
         );
     Configuration atoms{view, numbers.data(), n_centers.value_or(view.rows), {}, {}};
     std::copy_n(cell.data(), 9, atoms.cell.begin());
@@ -67,7 +69,12 @@ Soap make_soap(
 }
 
 Parts parts_of(const std::vector<Structure>& structures, const Chosen& chosen) {
-    if (chosen.size() != structures.size()) throw InvalidInput("give the chosen centers of every structure.");
+    if (chosen.size() != structures.size()) {
+        throw InvalidInput(
+            "chosen has " + std::to_string(chosen.size()) + " entries for " + std::to_string(structures.size()) +
+            " structures; give one entry for each structure."
+        );
+    }
     Parts found;
     found.atoms.resize(structures.size());
     for (std::size_t i = 0; i < structures.size(); ++i) {
@@ -111,7 +118,8 @@ std::pair<py::array_t<double>, py::array_t<double>> gradient(
 
 using RowArrays = std::pair<py::array_t<double>, py::array_t<double>>;
 
-/// Rows of some atoms, or of all, and of virials: none of these if they are not wanted.
+/// Rows of forces of `atoms` (None: all atoms) and, if asked for, of virials.
+/// @param make  writes the rows
 template <typename Make>
 RowArrays gradient_rows(
     const Structure& structure, Index n_columns, const std::optional<py::array>& atoms, bool virials, const Make& make
@@ -181,7 +189,7 @@ ScoreArrays score_structures(
     return std::move(arrays);
 }
 
-/// All centers of a structure, or some atoms.
+/// All centers of a structure, or the chosen atoms.
 struct OnePart {
     Part part;
     std::vector<Index> atoms;
@@ -227,7 +235,7 @@ Quantity quantity_of(const std::string& name) {
     if (name == "variance") return Quantity::variance;
     if (name == "residual") return Quantity::residual;
     throw InvalidInput(
-        "the gradient of '" + name + "' was asked for; it must be that of lpr, lpr_held, variance or residual."
+        "the gradient of '" + name + "' was asked for; ask for that of lpr, lpr_held, variance or residual."
     );
 }
 
@@ -259,7 +267,7 @@ py::array_t<Index> order(const Structure& structure) {
     return py::array_t<Index>(static_cast<py::ssize_t>(atoms.size()), atoms.data());
 }
 
-/// Atoms within the cutoff of one, and where they are beside it.
+/// Atoms within the cutoff of an atom, and the vectors to them.
 std::pair<py::array_t<Index>, py::array_t<double>> around(const Structure& structure, Index atom) {
     std::vector<Index> atoms;
     std::vector<double> vectors;

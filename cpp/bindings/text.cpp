@@ -34,7 +34,10 @@ std::optional<std::pair<Numbers, Reals>> atom_lines(
 ) {
     const std::string_view whole = text;
     if (start < 0 || static_cast<std::size_t>(start) > whole.size() || n_rows < 0) {
-        throw InvalidInput("start must lie within the text, and n_rows must not be negative.");
+        throw InvalidInput(
+            "start is " + std::to_string(start) + " and n_rows is " + std::to_string(n_rows) +
+            "; start must lie within the text, and n_rows must not be negative."
+        );
     }
     const std::string_view lines = whole.substr(static_cast<std::size_t>(start));
     const std::vector<Column> kinds = columns_named(columns);
@@ -43,7 +46,7 @@ std::optional<std::pair<Numbers, Reals>> atom_lines(
     Reals reals({n_rows, n_reals});
     const MatrixView target(reals.mutable_data(), n_rows, n_reals);
     std::int64_t* first_number = numbers.mutable_data();
-    // A small text is read in less time than it takes to get the interpreter back.
+    // Reading a small text takes less time than getting the interpreter lock back.
     std::optional<WithoutInterpreter> no_interpreter;
     if (static_cast<Index>(lines.size()) > large_text) no_interpreter.emplace();
     const bool is_read = read_atom_lines(lines, kinds, first_number, target, n_threads);

@@ -10,11 +10,11 @@
 
 namespace lpr_fast::python {
 
-/// Lets other Python threads run for as long as it lives.
+/// Releases the interpreter lock during its lifetime, so that other Python threads can run.
 ///
-/// A daemon thread that comes back while the interpreter shuts down, or begins to while it waits, would be ended by
-/// unwinding its stack through a destructor, which ends the process. It waits for the end instead, as Python itself
-/// does from 3.14 on.
+/// If the interpreter is shutting down when a daemon thread takes the lock back, Python before 3.14 unwinds the stack
+/// of that thread. Unwinding through this destructor would end the process, so the thread sleeps until the process
+/// ends, as in Python 3.14.
 class WithoutInterpreter {
 public:
     WithoutInterpreter() : state_(PyEval_SaveThread()) {}

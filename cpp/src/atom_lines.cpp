@@ -24,7 +24,7 @@ bool is_blank(char c) {
     return c == ' ' || c == '\t' || c == '\r';
 }
 
-bool is_of_word(char c) {
+bool is_word_character(char c) {
     return c > ' ' && c < '\x7f';
 }
 
@@ -32,15 +32,15 @@ bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
 
-/// The next word of a line, or nothing at its end, and before characters that this reader does not know.
+/// The next word of a line; empty at the end of the line and at a character outside printable ASCII.
 std::string_view next_word(const char*& place, const char* end) {
     while (place != end && is_blank(*place)) ++place;
     const char* first = place;
-    while (place != end && is_of_word(*place)) ++place;
+    while (place != end && is_word_character(*place)) ++place;
     return {first, static_cast<std::size_t>(place - first)};
 }
 
-/// Atomic numbers by the letters of a symbol, whatever their case.
+/// Atomic numbers by chemical symbol, in any case of letters.
 class Symbols {
 public:
     Symbols() {
@@ -54,7 +54,7 @@ public:
         }
     }
 
-    /// @returns -1 for what is no symbol
+    /// @returns -1 if the word is not a symbol
     std::int64_t number_of(std::string_view word) const {
         const bool may_be = !word.empty() && word.size() <= 2 && std::all_of(word.begin(), word.end(), is_letter);
         return may_be ? numbers_[index_of(word)] : -1;
@@ -71,27 +71,27 @@ private:
     std::array<std::int64_t, 32 * 32> numbers_{};
 };
 
-/// A number too large or too small for a double is infinite or zero, as everywhere else.
+/// A number too large or too small for a double: strtod gives infinity or zero, as other readers do.
 bool read_beyond_range(std::string_view word, double& value) {
     const std::string copy(word);
     char* end = nullptr;
     value = std::strtod(copy.c_str(), &end);
-    return end == copy.c_str() + copy.size();  // the decimal point of the locale may be another one
+    return end == copy.c_str() + copy.size();  // false if the locale has another decimal point
 }
 
 bool read_real(const char*& place, const char* end, double& value) {
     while (place != end && is_blank(*place)) ++place;
     const bool has_sign = place != end && (*place == '+' || *place == '-');
     const char* digits = has_sign ? place + 1 : place;
-    if (digits == end || !(is_digit(*digits) || *digits == '.')) return false;  // no words: infinity, nan
+    if (digits == end || !(is_digit(*digits) || *digits == '.')) return false;  // words: infinity, nan
     const char* first = *place == '+' ? digits : place;
     const auto [last, error] = std::from_chars(first, end, value);
-    if (error == std::errc::invalid_argument || (last != end && is_of_word(*last))) return false;
+    if (error == std::errc::invalid_argument || (last != end && is_word_character(*last))) return false;
     place = last;
     return error == std::errc() || read_beyond_range({first, static_cast<std::size_t>(last - first)}, value);
 }
 
-/// Lines that one thread reads, and the number of the first of them.
+/// Lines that one thread reads, and the row of the first of them.
 struct Lines {
     std::string_view text;
     Index first_row;
@@ -141,8 +141,8 @@ private:
     MatrixView reals_;
 };
 
-/// The text, cut behind lines; which rows these are is not known yet.
-std::vector<Lines> cut(std::string_view text) {
+/// The text, cut at ends of lines; the caller fills in first_row.
+std::vector<Lines> cut_into_pieces(std::string_view text) {
     std::vector<Lines> pieces;
     while (!text.empty()) {
         const std::size_t newline = text.find('\n', static_cast<std::size_t>(large_text));
@@ -167,10 +167,10 @@ bool read_atom_lines(
     if (reals.cols != n_reals) {
         throw InvalidInput(
             "reals has " + std::to_string(reals.cols) + " columns; it must have " + std::to_string(n_reals) +
-            ", as there are reals in a line."
+            ", one for each real number in a line."
         );
     }
-    std::vector<Lines> pieces = cut(text);
+    std::vector<Lines> pieces = cut_into_pieces(text);
     const auto n_pieces = static_cast<Index>(pieces.size());
     std::vector<Index> counts(pieces.size());
     parallel_for_each(n_pieces, n_threads, [&](Index i) {

@@ -18,7 +18,7 @@
 struct lpr_fast_model {
     explicit lpr_fast_model(const char* path) : model(lpr_fast::Model::load(path)) {}
 
-    /// @throws InvalidInput  for a model that describes no structures
+    /// @throws InvalidInput  for a model without a descriptor of structures
     const lpr_fast::SoapScorer& scorer() const {
         const std::lock_guard<std::mutex> lock(mutex);
         if (!made) made.emplace(model);
@@ -28,7 +28,7 @@ struct lpr_fast_model {
     lpr_fast::Model model;
 
 private:
-    // Made when the first structure comes: a model of features has none.
+    // Made for the first structure: a model of features cannot have one.
     mutable std::mutex mutex;
     mutable std::optional<lpr_fast::SoapScorer> made;
 };
@@ -45,7 +45,7 @@ lpr_fast_status failed(lpr_fast_status status, const char* message) noexcept {
     return status;
 }
 
-/// Runs a body from which no exception may leave.
+/// Runs a body and turns every exception into a status and the last error.
 template <typename Body>
 lpr_fast_status guarded(const Body& body) noexcept {
     try {
@@ -66,7 +66,7 @@ void refuse_null(const void* pointer, const char* name) {
     if (pointer == nullptr) throw InvalidInput(std::string(name) + " is NULL; give a pointer to something.");
 }
 
-/// What `read` finds in a model's info, or `otherwise`.
+/// What `read` returns for a model's info, or `otherwise` if that fails.
 template <typename Value, typename Read>
 Value asked(const lpr_fast_model* model, Value otherwise, const Read& read) noexcept {
     Value value = otherwise;
@@ -124,7 +124,7 @@ lpr_fast::Scores scores_of(const lpr_fast_scores& scores, ptrdiff_t n) {
     return views;
 }
 
-/// The energies that the centers of a structure have by a model's baseline.
+/// Baseline energies of the centers of a structure.
 std::vector<double> baseline_of(const ModelInfo& info, const lpr_fast::Configuration& atoms) {
     std::vector<double> energies;
     for (lpr_fast::Index i = 0; i < atoms.n_centers; ++i) {

@@ -97,11 +97,13 @@ void the_state_survives_serialisation() {
 void damaged_bytes_are_refused_whatever_is_wrong() {
     const auto bytes = accumulated(random_array(700, 6, 8)).to_bytes();
     for (std::size_t length = 0; length < bytes.size(); length += 5) {
-        CHECK_THROWS(InvalidInput, "no accumulator state", HessianAccumulator::from_bytes(bytes.data(), length));
+        CHECK_THROWS(InvalidInput, "not an accumulator state", HessianAccumulator::from_bytes(bytes.data(), length));
     }
     auto longer = bytes;
     longer.push_back(0);
-    CHECK_THROWS(InvalidInput, "no accumulator state", HessianAccumulator::from_bytes(longer.data(), longer.size()));
+    CHECK_THROWS(
+        InvalidInput, "not an accumulator state", HessianAccumulator::from_bytes(longer.data(), longer.size())
+    );
     // All fields of the header, and the levels, with wrong values.
     for (std::size_t field = 0; field + 8 <= bytes.size(); field += 8) {
         for (const int hostile : {0x00, 0x7f, 0x80, 0xff}) {
@@ -109,7 +111,7 @@ void damaged_bytes_are_refused_whatever_is_wrong() {
             std::fill_n(changed.begin() + static_cast<std::ptrdiff_t>(field), 8, static_cast<std::uint8_t>(hostile));
             if (changed == bytes) continue;
             CHECK_THROWS(
-                InvalidInput, "no accumulator state", HessianAccumulator::from_bytes(changed.data(), changed.size())
+                InvalidInput, "not an accumulator state", HessianAccumulator::from_bytes(changed.data(), changed.size())
             );
         }
     }
@@ -139,7 +141,10 @@ void bad_rows_are_named_and_change_nothing() {
         CHECK_THROWS(InvalidInput, "n_threads is -1", accumulator.add(rows.view(), std::nullopt, -1));
         CHECK_THROWS(InvalidInput, "n_threads is -1", accumulator.merge(accumulator, -1));
         CHECK_THROWS(InvalidInput, "sizes must not be negative", accumulator.add({rows.values.data(), -1, 4}));
-        CHECK_THROWS(InvalidInput, "the stride not below", accumulator.add({rows.values.data(), 2, 4, 3}));
+        CHECK_THROWS(
+            InvalidInput, "the stride must be at least the number of columns",
+            accumulator.add({rows.values.data(), 2, 4, 3})
+        );
         CHECK_THROWS(InvalidInput, "no data", accumulator.add({nullptr, 2, 4}));
         CHECK_THROWS(InvalidInput, "4 columns, expected 5", HessianAccumulator(5, method).add(rows.view()));
         CHECK(accumulator.to_bytes() == before);

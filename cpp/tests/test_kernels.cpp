@@ -64,7 +64,9 @@ void unusable_kernels_are_refused() {
     Array x = positive_rows(3, 4, 5);
     CHECK_THROWS(InvalidInput, "zeta is", kernels(x, x, 0.0));
     CHECK_THROWS(InvalidInput, "zeta is", kernels(x, x, std::nan("")));
-    CHECK_THROWS(InvalidInput, "features have 4 columns and the active set 5", kernels(x, positive_rows(3, 5, 6), 1.0));
+    CHECK_THROWS(
+        InvalidInput, "features have 4 columns, but the active set has 5", kernels(x, positive_rows(3, 5, 6), 1.0)
+    );
     CHECK_THROWS(InvalidInput, "model size M is 0", kernels(x, Array(0, 4), 1.0));
     x(1, 2) = std::numeric_limits<double>::infinity();
     CHECK_THROWS(InvalidInput, "features row 1 holds", kernels(x, positive_rows(3, 4, 6), 1.0));
@@ -129,8 +131,8 @@ void farthest_points_are_those_of_the_definition() {
 
 void unusable_points_are_refused() {
     Array x = random_array(3, 2, 8);
-    CHECK_THROWS(InvalidInput, "of 3 points from number 3", farthest_points(x.view(), 1, 3, 0.0));
-    CHECK_THROWS(InvalidInput, "cannot take 0", farthest_points(x.view(), 0, 0, 0.0));
+    CHECK_THROWS(InvalidInput, "of 3 points, beginning with number 3", farthest_points(x.view(), 1, 3, 0.0));
+    CHECK_THROWS(InvalidInput, "cannot choose 0 of 3 points", farthest_points(x.view(), 0, 0, 0.0));
     x(2, 0) = std::nan("");
     CHECK_THROWS(InvalidInput, "points: row 2", farthest_points(x.view(), 1, 0, 0.0));
 }

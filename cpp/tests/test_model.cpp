@@ -236,7 +236,7 @@ void unusable_arguments_are_refused() {
     CHECK_THROWS(InvalidInput, "linear models have no residual", score(linear));
     CHECK_THROWS(InvalidInput, "the model was fitted without energies", score(bare));
     CHECK_THROWS(
-        InvalidInput, "features have 4 columns, this model was fitted to 5",
+        InvalidInput, "features have 4 columns, but this model was fitted to 5",
         model.score(Array(24, 4).view(), some.species.data(), scores)
     );
     CHECK_THROWS(
@@ -267,8 +267,8 @@ void files_that_cannot_be_read_are_refused() {
     CHECK_THROWS(
         InvalidInput, "/nowhere/x.lpr cannot be read (No such file or directory); check", Model::load("/nowhere/x.lpr")
     );
-    CHECK_THROWS(InvalidInput, "is no regular file; give", Model::load(data_file("")));
-    CHECK_THROWS(InvalidInput, "/dev/null is no regular file", Model::load("/dev/null"));
+    CHECK_THROWS(InvalidInput, "is not a regular file; give", Model::load(data_file("")));
+    CHECK_THROWS(InvalidInput, "/dev/null is not a regular file", Model::load("/dev/null"));
 }
 
 /// The same model, calibrated.
@@ -366,9 +366,9 @@ void members_that_do_not_fit_are_refused() {
     const Index size = held.info().size;
     const Model of_two = with(2, size);
     CHECK(of_two.info().n_members == 2);
-    CHECK_THROWS(InvalidInput, "another number of weights", with(3, size - 1));
-    CHECK_THROWS(InvalidInput, "from 2 to 100000", with(1, size));
-    CHECK_THROWS(InvalidInput, "from 2 to 100000", with(100001, size));
+    CHECK_THROWS(InvalidInput, "the members and the model have different numbers of weights", with(3, size - 1));
+    CHECK_THROWS(InvalidInput, "the number of members is not between 2 and 100000", with(1, size));
+    CHECK_THROWS(InvalidInput, "the number of members is not between 2 and 100000", with(100001, size));
     const Environments environments = read_environments("held");
     Array room(environments.features.rows, 2);
     Scores wanted;

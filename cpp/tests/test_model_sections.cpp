@@ -17,23 +17,23 @@ void entries_that_cannot_be_meant_are_refused() {
         Parts("one_species"),
         {
             {fact("/data/n_rows", -1), "n_rows is negative"},
-            {fact("/data/rest_norm", nullptr), "rest_norm is no number"},
+            {fact("/data/rest_norm", nullptr), "rest_norm is not a number"},
             {fact("/data", OrderedJson::object()), "an entry is missing or of the wrong type"},
-            {fact("/noise/force", "x"), "'force' of noise is no number"},
+            {fact("/noise/force", "x"), "'force' of noise is not a number"},
             {fact("/noise/force", 0.0), "'force' of noise is not positive"},
-            {fact("/noise", {1}), "noise is no dictionary"},
+            {fact("/noise", {1}), "noise is not a dictionary"},
             {fact("/loss", "noisy"), "unknown loss 'noisy'"},
-            {fact("/calibration", {1}), "calibration is no dictionary"},
+            {fact("/calibration", {1}), "calibration is not a dictionary"},
             {fact("/calibration/prior_variance", -1.0), "the prior variance is not positive"},
             {fact("/calibration", {{"prior_variance", 1.0}}), "an entry is missing or of the wrong type"},
-            {entry("data.triangle", "shape", {4, 16}), "the array 'data.triangle' has another shape"},
+            {entry("data.triangle", "shape", {4, 16}), "the array 'data.triangle' has the wrong shape"},
             {fact("/reference/loose", 101), "the limit of loose environments is above 100 percent"},
             {fact("/reference/unlike", -1), "the limit of unlike environments is negative"},
             {fact("/reference", {{"loose", 1}}), "an entry is missing or of the wrong type"},
-            {entry("reference.lpr.14.bins", "dtype", "F64"), "the array 'reference.lpr.14.bins' has another type"},
+            {entry("reference.lpr.14.bins", "dtype", "F64"), "the array 'reference.lpr.14.bins' has the wrong type"},
             {entry("reference.residual.14.counts", "dtype", "F64"),
-             "the array 'reference.residual.14.counts' has another type"},
-            {entry("active.order", "dtype", "F64"), "the array 'active.order' has another type"},
+             "the array 'reference.residual.14.counts' has the wrong type"},
+            {entry("active.order", "dtype", "F64"), "the array 'active.order' has the wrong type"},
         }
     );
 }
@@ -45,12 +45,12 @@ void what_is_held_fits_the_factors_or_is_refused() {
         {
             {renamed("hessian.directions", "hessian.14.directions"), "the held directions has 4 columns, expected 7"},
             {renamed("hessian.held", "active"), unfit},
-            {entry("hessian.directions", "shape", {7, 2}), "the array 'hessian.left' has another shape"},
-            {entry("hessian.directions", "shape", {14}), "the array 'hessian.directions' has another type"},
+            {entry("hessian.directions", "shape", {7, 2}), "the array 'hessian.left' has the wrong shape"},
+            {entry("hessian.directions", "shape", {14}), "the array 'hessian.directions' has the wrong type"},
             {entry("hessian.held", "shape", {9, 2}), unfit},
             {renamed("hessian.left", "more"), "there is no array 'hessian.left'"},
-            {renamed("hessian.31.directions", "more"), "do not hold what that of the Hessian holds"},
-            {renamed("hessian.directions", "more"), "do not hold what that of the Hessian holds"},
+            {renamed("hessian.31.directions", "more"), "some factors have held predictions, others have none"},
+            {renamed("hessian.directions", "more"), "some factors have held predictions, others have none"},
             {number("hessian.left", 1, 1.5), unfit},
             {number("hessian.14.left", 0, -1e-300), unfit},
             {number("hessian.14.directions", 3, HUGE_VAL), "the array 'hessian.14.directions' holds NaN or infinity"},
@@ -73,7 +73,7 @@ void references_count_upwards_in_bins_or_are_refused() {
             {number(counts, 0, std::int64_t{-5}), "the counts of reference.residual.31 do not grow"},
             {number(counts, 7, largest_integer), "the counts of reference.residual.31 do not grow"},
             {renamed(bins, "more"), "there is no array 'reference.lpr_held.14.bins'"},
-            {renamed(bins, "reference.lpr.14.bins"), "reference.lpr_held.14 does not count each bin once"},
+            {renamed(bins, "reference.lpr.14.bins"), "reference.lpr_held.14 does not have one count for each bin"},
         }
     );
 }
@@ -82,7 +82,7 @@ void calibrations_and_constants_fit_the_model_or_are_refused() {
     check_refused(
         Parts("constants"), {
                                 {fact("/calibration/projected_process", 1), "a linear model has no projected process"},
-                                {fact("/calibration/projected_process", "pp"), "projected_process is no number"},
+                                {fact("/calibration/projected_process", "pp"), "projected_process is not a number"},
                                 {fact("/calibration/prior_variance", 0), "the prior variance is not positive"},
                                 {fact("/constants", false), "sizes of the parts disagree at the factor of the Hessian"},
                                 {fact("/constants", 1), "an entry is missing or of the wrong type"},

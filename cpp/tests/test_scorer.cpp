@@ -126,18 +126,22 @@ void unusable_arguments_are_refused() {
     const Array x = positive_rows(3, 4, 8);
     Scores scores(3);
     const KernelScorer plain(model.active.view(), 2.0, model.factor);
-    CHECK_THROWS(InvalidInput, "explained parts cannot be scored", plain.score(x.view(), scores.views()));
     CHECK_THROWS(
-        InvalidInput, "energies cannot be scored", plain.score(x.view(), {{}, {}, {scores.energies.data(), 3}})
+        InvalidInput, "explained cannot be scored: the scorer was made without a prior",
+        plain.score(x.view(), scores.views())
+    );
+    CHECK_THROWS(
+        InvalidInput, "energies cannot be scored: the scorer was made without weights",
+        plain.score(x.view(), {{}, {}, {scores.energies.data(), 3}})
     );
     CHECK_THROWS(
         InvalidInput, "variance has shape (1, 2)", plain.score(x.view(), {{{}, {scores.forms.data(), 2}}, {}, {}})
     );
     CHECK_THROWS(InvalidInput, "features have 3 columns", plain.score(positive_rows(3, 3, 8).view(), {}));
     const Array other = positive_rows(6, 4, 9);
-    CHECK_THROWS(InvalidInput, "the factor is of size 5", KernelScorer(other.view(), 2.0, model.factor));
+    CHECK_THROWS(InvalidInput, "the factor has size 5", KernelScorer(other.view(), 2.0, model.factor));
     CHECK_THROWS(
-        InvalidInput, "the list of weights is of size 2",
+        InvalidInput, "the list of weights has size 2",
         KernelScorer(model.active.view(), 2.0, model.factor, std::nullopt, ConstVectorView{x.values.data(), 2})
     );
     CHECK_THROWS(InvalidInput, "zeta is", KernelScorer(model.active.view(), -1.0, model.factor));

@@ -1,5 +1,5 @@
 """
-The C++ core of lpr_fast; use the classes of the package itself.
+The C++ core of lpr_fast, for the package itself; use the public classes of lpr_fast.
 """
 from __future__ import annotations
 import collections.abc

@@ -8,13 +8,13 @@
 
 namespace lpr_fast {
 
-/// Numbers at an address that vector instructions like. What they are at first is not specified.
+/// Uninitialised numbers at an address that is a multiple of 64 bytes, for vector instructions.
 class AlignedBuffer {
 public:
     AlignedBuffer() = default;
     explicit AlignedBuffer(Index size) { reserve(size); }
 
-    /// Makes room; what was there before is lost if that takes new memory.
+    /// Grows to at least `size` numbers; the contents are lost if new memory is allocated.
     void reserve(Index size) {
         if (size <= size_) return;
         const auto n_bytes = static_cast<std::size_t>(size) * sizeof(double);

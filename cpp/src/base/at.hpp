@@ -6,7 +6,7 @@
 
 namespace lpr_fast {
 
-/// A position, as containers of the standard library take it.
+/// An index as containers of the standard library take it.
 inline std::size_t at(Index i) {
     return static_cast<std::size_t>(i);
 }

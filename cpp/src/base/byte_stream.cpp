@@ -8,7 +8,7 @@
 namespace lpr_fast {
 namespace {
 
-/// FNV-1a: enough against accidents, none against intent.
+/// FNV-1a: detects accidental changes, not deliberate ones.
 std::uint64_t checksum(const std::uint8_t* bytes, std::size_t n_bytes) {
     std::uint64_t hash = 0xcbf29ce484222325U;
     for (std::size_t i = 0; i < n_bytes; ++i) hash = (hash ^ bytes[i]) * 0x100000001b3U;
@@ -55,8 +55,8 @@ ByteReader ByteReader::checked(const std::uint8_t* bytes, std::size_t n_bytes) {
 
 void ByteReader::refuse() {
     throw InvalidInput(
-        "these bytes are no accumulator state: truncated, changed, or of another version; give back unchanged what "
-        "to_bytes() returned."
+        "these bytes are not an accumulator state: they are truncated, changed, or of another version; give the bytes "
+        "that to_bytes() returned, unchanged."
     );
 }
 

@@ -12,7 +12,7 @@ class ByteWriter {
 public:
     void integer(Index value);
     void numbers(const double* values, Index count);
-    /// Everything, and the checksum that ByteReader::checked looks for.
+    /// All bytes, followed by the checksum that ByteReader::checked compares.
     std::vector<std::uint8_t> take_with_checksum();
 
 private:
@@ -21,10 +21,10 @@ private:
     std::vector<std::uint8_t> bytes_;
 };
 
-/// Reads what a ByteWriter wrote; whatever else is given throws InvalidInput and reads nothing out of bounds.
+/// Reads what a ByteWriter wrote. Anything else throws InvalidInput and is never read out of bounds.
 class ByteReader {
 public:
-    /// A reader of everything before the checksum, if that is right.
+    /// A reader of everything before the checksum; throws if the checksum is wrong.
     static ByteReader checked(const std::uint8_t* bytes, std::size_t n_bytes);
 
     /// Throws InvalidInput.
@@ -34,7 +34,7 @@ public:
     Index integer(Index lowest, Index highest);
     /// Finite numbers.
     void numbers(double* values, Index count);
-    /// Throws unless at least this many numbers are left: ask before allocating room for them.
+    /// Throws unless at least this many numbers are left: call it before allocating memory for them.
     void expect_numbers(Index count) const;
     /// Throws unless everything was read.
     void expect_end() const;

@@ -10,7 +10,7 @@
 namespace lpr_fast {
 namespace {
 
-// Derivatives by float32 automatic differentiation are symmetric to about this, relative to the largest entry.
+// Second derivatives by float32 automatic differentiation are symmetric to about this, relative to the largest entry.
 constexpr double symmetry_tolerance = 1e-6;
 
 template <typename... Parts>
@@ -39,7 +39,8 @@ void check_view(const char* name, ConstMatrixView matrix) {
     refuse(
         "the view of ", name, " has ", matrix.rows, " rows, ", matrix.cols, " columns, stride ", matrix.stride, " and ",
         matrix.data == nullptr ? "no" : "some",
-        " data; sizes must not be negative and the stride not below the columns."
+        " data; sizes must not be negative, the stride must be at least the number of columns, and only an empty view "
+        "may have no data."
     );
 }
 
@@ -127,7 +128,10 @@ Matrix checked_symmetric(const char* name, ConstMatrixView view) {
             const double a = matrix(i, j);
             const double b = matrix(j, i);
             if (!std::isfinite(a) || !std::isfinite(b)) {
-                refuse(name, " holds NaN or infinity at (", i, ", ", j, ") or its mirror; every entry must be finite.");
+                refuse(
+                    name, " holds NaN or infinity at (", i, ", ", j, ") or (", j, ", ", i,
+                    "); every entry must be finite."
+                );
             }
             if (!(std::abs(a - b) <= tolerance)) {
                 refuse(

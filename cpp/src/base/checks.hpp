@@ -7,10 +7,10 @@
 
 namespace lpr_fast {
 
-// Above this the squares that H is made of are no longer representable.
+// The squares of larger entries, of which H is made, would overflow.
 inline constexpr double largest_entry = 1e140;
 
-/// Models do not get larger than this: H would take petabytes.
+/// Largest model size: H of a larger model would take petabytes.
 inline constexpr Index max_size = Index{1} << 24;
 
 /// Throws InvalidInput unless 1 <= value <= max_size.
@@ -19,27 +19,27 @@ void check_size(Index value);
 /// Throws InvalidInput for negative sizes, a stride below the number of columns, or no data.
 void check_view(const char* name, ConstMatrixView matrix);
 
-/// check_view, and throws InvalidInput unless the matrix has `columns` columns.
+/// As check_view; also throws InvalidInput unless the matrix has `columns` columns.
 void check_columns(const char* name, ConstMatrixView matrix, Index columns);
 
 /// Throws InvalidInput for NaN, infinity and entries above 1e140, naming the row.
 void check_finite(const char* name, ConstMatrixView matrix);
 
-/// Throws InvalidInput for NaN, infinity and entries above 1e140 in a row of environments that are to be scored.
+/// Throws InvalidInput for NaN, infinity and entries above 1e140 in the row of an environment, naming the row.
 void check_environment(const char* name, const double* row, Index size, Index number);
 
-/// Throws InvalidInput unless an output has the shape that the result will have.
+/// Throws InvalidInput unless an output has the shape of the result.
 void check_output(const char* name, ConstMatrixView matrix, Index rows, Index columns);
 
 /// Throws InvalidInput for NaN, infinity, negative weights and rows whose square overflows, naming the row.
-/// @param n_rows_before  rows added earlier, so that the message can count from the first of all
+/// @param n_rows_before  rows added in earlier calls, so that the message can also number the row among all added
 void check_rows(ConstMatrixView rows, std::optional<ConstVectorView> weights, Index n_rows_before);
 
 /// Throws InvalidInput unless there is one finite target for each row, naming the row.
 void check_targets(ConstVectorView targets, Index n_rows, Index n_rows_before);
 
-/// (A + A^T) / 2 of a square, finite matrix that is symmetric to rounding.
-/// @throws InvalidInput  otherwise, naming the entry
+/// (A + A^T) / 2 of a square, finite matrix that is symmetric to 1e-6 of its largest entry.
+/// @throws InvalidInput  for any other matrix, naming the entry
 Matrix checked_symmetric(const char* name, ConstMatrixView matrix);
 
 /// Throws InvalidInput unless `columns` is a non-empty list of different numbers in [0, size).

@@ -1,10 +1,10 @@
 #pragma once
 
-// The only door to Eigen. The build renames its namespace and fixes its cache sizes (see CMakeLists.txt): products then
-// depend on nothing but their operands, and a host program may bring an Eigen of its own.
+// The only file that includes Eigen. The build renames Eigen's namespace, so that a host program may use another
+// version of it, and fixes its cache sizes, so that products depend on their operands alone (see CMakeLists.txt).
 
 #if defined(__FAST_MATH__)
-#error "lpr_fast must not be compiled with -ffast-math: NaN would pass unseen and results would depend on the compiler"
+#error "-ffast-math hides NaN and makes results of lpr_fast depend on the compiler; remove this flag"
 #endif
 
 #include <Eigen/Dense>

@@ -36,7 +36,7 @@ int cores_in_affinity_mask() {
     return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
-// OpenMP runtimes end the process when the system refuses a thread, and more than this are of no use.
+// OpenMP runtimes end the process when the system refuses a thread, and more threads than this bring no speed.
 int most_threads() {
     return std::max(8, 2 * cores_in_affinity_mask());
 }
@@ -78,7 +78,7 @@ private:
 
     const Index n_tasks_;
     std::atomic<Index> next_{0};
-    std::atomic<Index> failed_;  // tasks from this one on need not run
+    std::atomic<Index> failed_;  // lowest task that failed; later ones need not run
     std::mutex mutex_;
     std::exception_ptr exception_;
 };

@@ -6,34 +6,32 @@
 
 namespace lpr_fast {
 
-/// Work on one task; a worker is used by one thread only, so scratch memory may live in it.
+/// Work on one task. Only one thread uses a worker, so it may own scratch memory.
 using Worker = std::function<void(Index)>;
 
-/// The threads that a call with `n_threads` uses: the number itself, or for 0 OMP_NUM_THREADS or the cores in the
-/// affinity mask. Never more than twice the cores, or eight.
+/// The number of threads that a call with `n_threads` uses: n_threads itself; for 0, OMP_NUM_THREADS if it is set,
+/// otherwise the number of cores in the affinity mask. At most twice the number of cores, or eight if that is more.
 /// @throws InvalidInput  for a negative number
 int resolve_threads(int n_threads);
 
-/// `n_threads`, or one for a loop of so few multiplications that threads would rather wait for one another than
-/// compute: where cores are busy with something else, the end of every loop takes as long as the system lets a thread
-/// wait.
+/// `n_threads`, or 1 for a loop with too few multiplications to be worth several threads: at the end of a loop threads
+/// wait for one another, which takes long when other processes use the cores.
 int threads_for(Index n_products, int n_threads);
 
-/// Whether this process was forked from one that had loaded this library: it has none of that one's threads, and locks
-/// may be held by threads that do not exist.
+/// Whether this process was forked from one that had loaded this library. It has none of the threads of its parent, and
+/// locks may be held by threads that do not exist here.
 bool is_forked_child();
 
-/// Runs tasks 0 ... n_tasks - 1, handed out one by one to at most `n_threads` threads, each with a worker of its own.
+/// Runs tasks 0 ... n_tasks - 1, handed out one by one to at most `n_threads` threads, each with its own worker.
 ///
-/// The exception of the first failing task (by index, not by time) is rethrown here. A single task, and every task in a
-/// process forked from one that had loaded this library, runs on the calling thread: the OpenMP runtime does not
-/// survive a fork.
+/// Rethrows the exception of the failed task with the lowest index. A single task runs on the calling thread, and so do
+/// all tasks of a forked child: the OpenMP runtime does not survive a fork.
 void parallel_for(Index n_tasks, int n_threads, const std::function<Worker()>& make_worker);
 
-/// The same for work that needs no scratch memory.
+/// As parallel_for, for work that needs no scratch memory.
 void parallel_for_each(Index n_tasks, int n_threads, const Worker& work);
 
-/// Tiles of `width` that cover `count` items, the last one perhaps in part.
+/// Number of tiles of `width` items that cover `count` items.
 inline Index tile_count(Index count, Index width) {
     return (count + width - 1) / width;
 }

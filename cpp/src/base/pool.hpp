@@ -9,8 +9,8 @@
 
 namespace lpr_fast {
 
-/// Scratch memory that threads take and bring back: after the first calls nothing is allocated any more. A forked child
-/// leaves it alone, for the lock may have been held by a thread that the child does not have.
+/// Scratch memory that threads take and return: after the first calls nothing is allocated. A forked child allocates
+/// its own, because the lock may be held by a thread that the child does not have.
 template <typename Scratch>
 class Pool {
 public:
@@ -19,7 +19,7 @@ public:
         Lease(Pool& owner, std::unique_ptr<Scratch> held) : owner_(owner), held_(std::move(held)) {}
         Lease(const Lease&) = delete;
         Lease& operator=(const Lease&) = delete;
-        ~Lease() { owner_.bring_back(std::move(held_)); }
+        ~Lease() { owner_.give_back(std::move(held_)); }
         Scratch& operator*() { return *held_; }
 
     private:
@@ -31,7 +31,7 @@ public:
         if (is_forked_child()) return {*this, std::make_unique<Scratch>()};
         const std::lock_guard<std::mutex> lock(mutex_);
         if (free_.empty()) {
-            free_.reserve(free_.capacity() + 1);  // so that bringing back cannot fail
+            free_.reserve(free_.capacity() + 1);  // so that returning it cannot fail
             return {*this, std::make_unique<Scratch>()};
         }
         auto scratch = std::move(free_.back());
@@ -40,7 +40,7 @@ public:
     }
 
 private:
-    void bring_back(std::unique_ptr<Scratch> scratch) {
+    void give_back(std::unique_ptr<Scratch> scratch) {
         if (is_forked_child()) return;
         const std::lock_guard<std::mutex> lock(mutex_);
         free_.push_back(std::move(scratch));

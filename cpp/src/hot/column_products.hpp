@@ -1,17 +1,16 @@
 #pragma once
 
-// Products of matrices whose columns lie where they are, not packed. All of it has internal linkage: see
-// hot/kernels.cpp.
+// Products of matrices whose columns are not packed. Everything here has internal linkage: see hot/kernels.cpp.
 
 #include "hot/register_tiles.hpp"
 
 namespace lpr_fast {
 namespace {
 
-// Rows of column products that are taken together: so much of both matrices stays in the second-level cache.
+// Rows that are multiplied together: this part of both matrices stays in the second-level cache.
 constexpr Index chunk_rows = 512;
 
-static_assert(column_tile % b_tile == 0 && column_tile % panel_rows == 0, "all tiles but the last have no rest");
+static_assert(column_tile % b_tile == 0 && column_tile % panel_rows == 0, "all tiles but the last are whole");
 static_assert(chunk_rows % width == 0, "all chunks but the last are whole vectors");
 
 double sum_of(Vec v) {
@@ -20,7 +19,7 @@ double sum_of(Vec v) {
     return sum;
 }
 
-/// out(k, j) += sum over rows of a(i, k) b(i, j), for a tile of columns.
+/// out(k, j) += sum over rows i of a(i, k) b(i, j), for a tile of columns.
 template <int n_a, int n_b>
 LPR_FAST_INLINE void inner_tile(
     const double* a, Index a_stride, const double* b, Index b_stride, Index rows, double* out, Index out_stride

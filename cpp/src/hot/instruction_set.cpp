@@ -11,7 +11,7 @@ namespace {
 
 constexpr const char* variable = "LPR_FAST_INSTRUCTION_SET";
 
-/// Tables that this processor can run, from the simplest to the best.
+/// Tables that this processor can run, slowest first.
 std::vector<const HotKernels*> usable_kernels() {
     std::vector<const HotKernels*> usable{&hot_kernels_baseline};
 #if defined(LPR_FAST_HAS_X86_LEVELS)

@@ -1,6 +1,6 @@
-// Compiled once per instruction set, with LPR_FAST_LEVEL as the suffix of its table. Nothing here may come from an
-// inline function or template of a header: the linker keeps one copy of those, and it could be that of another
-// instruction set.
+// Compiled once per instruction set, with LPR_FAST_LEVEL as the suffix of its table. Nothing here may call an inline
+// function or template with external linkage: the linker keeps one copy of those, and that copy could be compiled for
+// another instruction set.
 
 #include "hot/kernels.hpp"
 
@@ -23,7 +23,7 @@ LPR_FAST_INLINE void clear(Vec (&sums)[panel_rows][n_vectors]) {
     }
 }
 
-/// sums += one panel times the first vectors of one strip.
+/// sums += panel * (first n_vectors vectors of the strip).
 template <int n_vectors>
 LPR_FAST_INLINE void add_tile(
     const double* __restrict panel, const double* __restrict strip, Index depth, Vec (&sums)[panel_rows][n_vectors]
@@ -42,7 +42,7 @@ LPR_FAST_INLINE void add_tile(
     }
 }
 
-/// sums = one panel times the first vectors of one strip.
+/// sums = panel * (first n_vectors vectors of the strip).
 template <int n_vectors>
 LPR_FAST_INLINE void multiply_tile(
     const double* __restrict panel, const double* __restrict strip, Index depth, Vec (&sums)[panel_rows][n_vectors]
@@ -51,7 +51,7 @@ LPR_FAST_INLINE void multiply_tile(
     add_tile(panel, strip, depth, sums);
 }
 
-/// One panel times the first vectors of one strip.
+/// out (+|-)= panel * (first n_vectors vectors of the strip).
 template <Store store, int n_vectors>
 LPR_FAST_INLINE void tile_product(
     const double* __restrict panel, const double* __restrict strip, Index depth, double* __restrict out
@@ -76,18 +76,18 @@ LPR_FAST_INLINE void tile_product(
 
 constexpr Index line = 8;  // numbers in a cache line
 
-/// Asks for the share of the next panel that one of n_strips products can hide the way of.
+/// Prefetches part number `strip` of n_strips of the next panel, while the product with this strip is computed.
 LPR_FAST_INLINE void prefetch_share(const double* panel, Index size, Index strip, Index n_strips) {
     const Index end = size * (strip + 1) / n_strips;
     for (Index i = size * strip / n_strips / line * line; i < end; i += line) __builtin_prefetch(panel + i, 0, 2);
 }
 
-/// Asks for a tile of C that is about to be changed.
+/// Prefetches a tile of C that is about to be changed.
 LPR_FAST_INLINE void prefetch_tile(const double* tile) {
     for (Index i = 0; i < panel_rows * lanes; i += line) __builtin_prefetch(tile + i, 1, 3);
 }
 
-/// One panel times one strip, of which so many vectors hold columns.
+/// One panel times one strip, of which n_vectors vectors hold columns.
 template <Store store>
 LPR_FAST_INLINE void strip_product(
     Index n_vectors, const double* panel, const double* strip, Index depth, double* out
@@ -101,7 +101,7 @@ LPR_FAST_INLINE void strip_product(
     }
 }
 
-/// How many vectors of strip s hold columns.
+/// Number of vectors of strip s that hold columns.
 LPR_FAST_INLINE Index vectors_of_strip(Index s, Index n_columns) {
     const Index left = n_columns - s * lanes;
     return left >= lanes ? vectors : (left + width - 1) / width;
@@ -125,8 +125,8 @@ void product(const PackedProduct& p) {
     }
 }
 
-/// The next panel_rows rows of a forward substitution whose first `depth` ones are solved: in `out`, whose next ones
-/// receive these. Nothing is inverted but the diagonal, so that it is as accurate as substitution can be.
+/// One step of a forward substitution: the first `depth` rows of `out` are solved, this solves the next panel_rows
+/// rows. Only the diagonal is inverted, so the result is as accurate as plain substitution.
 template <int n_vectors>
 LPR_FAST_INLINE void tile_solve(
     const double* __restrict panel, const double* __restrict right, double* out, Index depth, double* squares
@@ -231,7 +231,8 @@ void weighted_sum(const Strip& strip, const double* weights, double* sums) {
     }
 }
 
-/// The first vectors of one strip; even and odd rows are summed on their own, for sums wait for one another.
+/// square_held for the first n_vectors vectors of a strip. Even and odd rows have separate sums, because each addition
+/// to a sum waits for the one before it.
 template <int n_vectors>
 LPR_FAST_INLINE void tile_held(const Strip& strip, const Directions& directions, double* squares) {
     Vec total[2][n_vectors] = {};
@@ -288,7 +289,7 @@ void square_held(const Strip& strip, const Directions& directions, double* squar
     }
 }
 
-/// The first vectors of a row that is scattered.
+/// out -= slopes * (sums - own * values) for the first n_vectors vectors of a row.
 template <int n_vectors>
 LPR_FAST_INLINE void subtract_scaled(
     const Vec (&sums)[n_vectors], double own, const double* slopes, const double* values, Index n_columns, double* out
@@ -306,7 +307,7 @@ LPR_FAST_INLINE void subtract_scaled(
     }
 }
 
-/// One panel times the first vectors of strip s.
+/// scattered_product for panel i and the first n_vectors vectors of strip s.
 template <int n_vectors>
 LPR_FAST_INLINE void scattered_tile(const ScatteredProduct& p, Index i, Index s) {
     const double *panel = p.panels + i * p.depth * panel_rows, *strip = p.strips + s * p.strip_stride;

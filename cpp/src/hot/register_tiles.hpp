@@ -1,6 +1,6 @@
 #pragma once
 
-// What of a product fills the registers. Types and constants alone: see hot/kernels.cpp.
+// Sizes of the parts of a product that fill the registers. Only types and constants: see hot/kernels.cpp.
 
 #include "hot/kernels.hpp"
 #include "hot/vectors.hpp"
@@ -10,7 +10,7 @@ namespace {
 
 using Index = std::ptrdiff_t;
 
-// Accumulators of a tile of C fill the vector registers but for those that A and B pass through.
+// The accumulators of a tile of C fill the vector registers, except for those that load A and B.
 #if defined(__AVX512F__)
 constexpr const char* name = "x86-64-v4";
 constexpr int panel_rows = 8;
@@ -38,7 +38,7 @@ constexpr int b_tile = 4;
 
 constexpr int lanes = width * vectors;
 
-static_assert(vectors >= 1 && vectors <= 3, "strip_product and triangular_solve know strips of up to three vectors");
+static_assert(vectors >= 1 && vectors <= 3, "loops over strips exist for one, two and three vectors");
 static_assert(block_depth % panel_rows == 0, "blocks of a triangle are whole panels");
 static_assert(product_tile % panel_rows == 0 && product_tile % lanes == 0, "tiles are whole panels and whole strips");
 

@@ -1,5 +1,4 @@
-// Compiled once per instruction set, with LPR_FAST_LEVEL as the suffix of its table; see hot/kernels.cpp for what that
-// forbids.
+// Compiled once per instruction set, with LPR_FAST_LEVEL as the suffix of its table: see hot/kernels.cpp.
 
 #include "hot/soap.hpp"
 
@@ -18,7 +17,7 @@ Index near(const SoapPoints& points, const double* center, const SoapShell& shel
         const auto inside = (squares < shell.limit) & (squares >= shell.lowest);
         LPR_FAST_UNROLL
         for (int k = 0; k < width; ++k) {
-            // Written in any case, and overwritten by the next one if it is not in the shell.
+            // Always written; the next point overwrites it if this one is outside the shell.
             found.number[count] = static_cast<std::int32_t>(i + k);
             count -= inside[k];
         }
@@ -36,7 +35,7 @@ LPR_FAST_INLINE Vec positive(Vec v) {
     return v > 0.0 ? v : Vec{};
 }
 
-/// How far beyond an interval coordinates are.
+/// Distances of coordinates from an interval, zero inside it.
 LPR_FAST_INLINE Vec beyond(Vec v, double low, double high) {
     return positive(low - v) + positive(v - high);
 }
@@ -61,7 +60,7 @@ void expand(const SoapBasis& basis, const SoapNeighbours& neighbours, double* sc
     }
 }
 
-/// Products of `width` radial functions of one species with `width` of another, summed over m.
+/// Products of `width` radial functions of one species with `width` of another one, summed over m.
 LPR_FAST_INLINE void tile_products(const double* first, const double* second, Index n_rows, Vec (&sums)[width]) {
     LPR_FAST_UNROLL
     for (int i = 0; i < width; ++i) sums[i] = Vec{};
@@ -72,7 +71,7 @@ LPR_FAST_INLINE void tile_products(const double* first, const double* second, In
     }
 }
 
-/// Multiplies by a factor, and by sqrt(2) but where both species and both radial functions are equal.
+/// Multiplies by a factor, and by sqrt(2) except where both species and both radial functions are equal.
 LPR_FAST_INLINE void scale(Vec (&sums)[width], double factor, bool has_diagonal) {
     const double diagonal = has_diagonal ? factor : factor * root_of_two;
     LPR_FAST_UNROLL
@@ -83,8 +82,8 @@ LPR_FAST_INLINE void scale(Vec (&sums)[width], double factor, bool has_diagonal)
     }
 }
 
-/// Features of as many radial functions as a vector holds. Rows are written from the last to the first, so that what of
-/// a folded row stands left of the diagonal is overwritten.
+/// Features of a degree with `width` radial functions. Rows are written from the last to the first, so that numbers
+/// left of the diagonal of a folded row are overwritten.
 template <bool is_folded>
 LPR_FAST_INLINE void whole_tile(const double* first, const double* second, const SoapDegree& degree, double* out) {
     Vec sums[width];
@@ -97,7 +96,7 @@ LPR_FAST_INLINE void whole_tile(const double* first, const double* second, const
     }
 }
 
-/// Features of the radial functions of block a with those of block b, wherever they exist.
+/// Features of the existing radial functions of block a with those of block b.
 LPR_FAST_OUTLINE void part_of_tile(
     const double* first, const double* second, const SoapDegree& degree, Index a, Index b, bool is_folded, double* out
 ) {

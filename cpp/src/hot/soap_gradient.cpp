@@ -1,5 +1,4 @@
-// Compiled once per instruction set, with LPR_FAST_LEVEL as the suffix of its table; see hot/kernels.cpp for what that
-// forbids.
+// Compiled once per instruction set, with LPR_FAST_LEVEL as the suffix of its table: see hot/kernels.cpp.
 
 #include "hot/soap_gradient.hpp"
 
@@ -9,7 +8,7 @@
 namespace lpr_fast {
 namespace {
 
-/// Numbers that are kept of a chunk.
+/// Size of what is kept of a chunk.
 LPR_FAST_INLINE Index kept_size(const SoapBasis& basis) {
     return soap_chunk * (1 + (basis.largest_l + 1) * (basis.largest_l + 1) + 2 * basis.n_blocks * width);
 }
@@ -20,7 +19,7 @@ LPR_FAST_INLINE Chunk chunk_in(const SoapBasis& basis, double* kept) {
     return {kept, harmonics, radial, radial + soap_chunk * basis.n_blocks * width};
 }
 
-/// Neighbours in lanes come in whole vectors: those that do not exist get radial functions of zero.
+/// Sets to zero the radial functions of the missing neighbours that fill the last vector.
 LPR_FAST_INLINE void fill_up(const SoapBasis& basis, Index count, const Chunk& chunk) {
     const Index stride = basis.n_blocks * width;
     for (Index j = count; j % width != 0; ++j) {
@@ -39,8 +38,8 @@ void expand(const SoapBasis& basis, const SoapNeighbours& neighbours, double* ke
     }
 }
 
-/// Reads what write_whole_tile() of hot/soap.cpp writes; the numbers left of the diagonal of a folded tile mean
-/// nothing.
+/// Reads derivatives in the layout of whole_tile() of hot/soap.cpp; numbers left of the diagonal of a folded tile are
+/// undefined.
 LPR_FAST_INLINE void read_whole_tile(const double* derivatives, bool is_folded, Vec (&rows)[width]) {
     LPR_FAST_UNROLL
     for (int i = 0; i < width; ++i)
@@ -60,8 +59,8 @@ LPR_FAST_INLINE void read_part(
     }
 }
 
-/// Multiplies by the factor of features. A tile on the diagonal becomes symmetric: a square, which has no factor
-/// sqrt(2), is a product of two that are equal.
+/// Multiplies derivatives by the factors of their features. A tile on the diagonal becomes symmetric: a square has no
+/// factor sqrt(2), but its derivative has a factor 2.
 LPR_FAST_INLINE void scale(Vec (&rows)[width], double factor, bool is_diagonal) {
     if (!is_diagonal) {
         LPR_FAST_UNROLL
@@ -124,11 +123,11 @@ void spectrum(const SoapBasis& basis, const SoapPairGradient& pair) {
     }
 }
 
-/// Neighbours in lanes, and what was kept of them.
+/// A vector of neighbours, and what was kept of them.
 struct Batch {
-    const double* harmonics;  ///< ((l + 1)^2, soap_chunk), from the first of the neighbours on
+    const double* harmonics;  ///< ((l + 1)^2, soap_chunk), beginning at the first of these neighbours
     const double* radial;     ///< (width, n_blocks, width)
-    const double* slopes;     ///< the same
+    const double* slopes;     ///< (width, n_blocks, width), d radial / d distance
     Points directions;
     Vec inverse_lengths;
 };
@@ -148,7 +147,7 @@ batch_of(const SoapBasis& basis, const SoapNeighbours& neighbours, const double*
     };
 }
 
-/// Adds to `sums` the derivatives of the density with respect to distances, radial function by radial function.
+/// Adds to `sums` the derivatives of f with respect to distances through the radial functions of a block.
 LPR_FAST_INLINE void add_slopes(
     const SoapBlock& block, const double* gradient, const Batch& batch, Index first, Index stride, Vec (&sums)[width]
 ) {
@@ -166,8 +165,8 @@ LPR_FAST_INLINE void add_slopes(
     for (int j = 0; j < width; ++j) sums[j] += products[j] * load(batch.slopes + j * stride + first);
 }
 
-/// Adds to the gradient with respect to harmonics without their norms, ((l + 1)^2, width), what the radial functions of
-/// a block make of it.
+/// Adds the contribution of the radial functions of a block to the gradient of f with respect to harmonics without
+/// their norms, ((l + 1)^2, width).
 LPR_FAST_INLINE void add_radial(
     const SoapBlock& block, const double* scaled, const Batch& batch, Index first, Index stride, bool is_first,
     double* harmonics_gradient
@@ -186,8 +185,8 @@ LPR_FAST_INLINE void add_radial(
     }
 }
 
-/// Sum over l of factors times the P_l of the recurrence P_l = z P_l-1 - b_l P_l-2, and its derivative with respect to
-/// z, from the highest l downwards.
+/// Clenshaw's algorithm, from the highest l downwards: sum over l of factor_l P_l(z) with P_l = z P_l-1 - b_l P_l-2,
+/// and the derivative of this sum with respect to z.
 struct Clenshaw {
     Vec value, value_above, slope, slope_above;
 
@@ -202,7 +201,7 @@ struct Clenshaw {
 struct Complex {
     Vec re, im;
 
-    /// Horner's step: factor + (x + i y) times this.
+    /// A step of Horner's scheme: this <- factor + (x + i y) this.
     LPR_FAST_INLINE void add(Vec factor_re, Vec factor_im, Vec x, Vec y) {
         const Vec turned = factor_re + x * re - y * im;
         im = factor_im + x * im + y * re;
@@ -210,8 +209,8 @@ struct Complex {
     }
 };
 
-/// Derivatives of a sum of harmonics with respect to x, y, z of a unit vector, as if they were independent: that along
-/// the vector means nothing.
+/// Derivatives of a weighted sum of harmonics with respect to x, y, z of a unit vector, as if these were independent:
+/// the component along the vector has no meaning.
 LPR_FAST_INLINE Points harmonics_slope(const SoapBasis& basis, const double* gradient, const Points& u) {
     const Vec* factors = reinterpret_cast<const Vec*>(gradient);
     const double* b = basis.downwards;
@@ -251,7 +250,7 @@ LPR_FAST_INLINE void write(const SoapVectors& out, Index first, const Points& p)
     *reinterpret_cast<UnalignedVec*>(out.z + first) = p.z;
 }
 
-/// The norms of harmonics go into a copy of the gradient, so that no recurrence has to have them.
+/// Multiplies a copy of the gradient by the norms of harmonics, so that the recurrences need no norms.
 LPR_FAST_INLINE void scale_rows(const SoapBasis& basis, const double* gradient, double* scaled) {
     for (Index b = 0; b < basis.n_blocks; ++b) {
         const SoapBlock& block = basis.blocks[b];
@@ -269,7 +268,7 @@ void density(
     const Index n_harmonics = (basis.largest_l + 1) * (basis.largest_l + 1);
     double *scaled = scratch, *harmonics_gradient = scratch + basis.n_rows * width;
     scale_rows(basis, gradient, scaled);
-    // Where there are no radial functions of an l, it stays like this.
+    // Stays zero for each l without radial functions.
     if (basis.n_degrees <= basis.largest_l)
         for (Index i = 0; i < n_harmonics * width; ++i) harmonics_gradient[i] = 0.0;
     for (Index first = 0; first < neighbours.count; first += width) {
@@ -305,8 +304,8 @@ void add_strain(const SoapNeighbours& neighbours, const SoapVectors& gradient, d
         for (int i = 0; i < width; ++i) strain[k] += sums[k][i];
 }
 
-/// Derivatives of harmonics with respect to the vectors to neighbours in lanes, from the recurrence of the harmonics
-/// and that of its derivative: ((l + 1)^2, 3, width).
+/// Derivatives of harmonics with respect to the vectors to a vector of neighbours, ((l + 1)^2, 3, width), by the
+/// recurrence of the harmonics and its derivative.
 LPR_FAST_INLINE void harmonics_jacobian(const SoapBasis& basis, const Points& u, Vec inverse, double* out) {
     const double* next = basis.harmonics;
     const auto store = [&](Index l, Index m, Vec x, Vec y, Vec z) {

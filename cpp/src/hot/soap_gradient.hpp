@@ -9,42 +9,43 @@ struct SoapPairGradient {
     const double* first;  ///< expansions, aligned
     const double* second;
     bool is_folded;
-    const double* derivatives;  ///< as SoapPair::features
-    double* first_gradient;     ///< of expansions: what f owes to this pair is added
+    const double* derivatives;  ///< in the layout of SoapPair::features
+    double* first_gradient;     ///< with respect to expansions; the contribution of this pair is added
     double* second_gradient;
 };
 
-/// Vectors that belong to neighbours.
+/// One vector for each neighbour.
 struct SoapVectors {
     double* x;
     double* y;
     double* z;
 };
 
-/// The way back from features to neighbours, compiled once per instruction set.
+/// The innermost loops of derivatives, from features back to neighbours (the backward pass), compiled once per
+/// instruction set.
 struct HotSoapGradient {
-    /// HotSoap::expand, which also keeps what density() needs.
-    /// @param kept  for each soap_chunk of neighbours soap_chunk * (1 + (largest_l + 1)^2 + 2 n_blocks * width) numbers
+    /// As HotSoap::expand; also keeps what density() and jacobian() need.
+    /// @param kept  soap_chunk * (1 + (largest_l + 1)^2 + 2 n_blocks * width) numbers for each chunk of neighbours
     void (*expand)(const SoapBasis& basis, const SoapNeighbours& neighbours, double* kept, double* expansion);
 
-    /// From derivatives with respect to features to those with respect to expansions.
+    /// Computes derivatives with respect to expansions from those with respect to features.
     void (*spectrum)(const SoapBasis& basis, const SoapPairGradient& pair);
 
-    /// From derivatives with respect to an expansion to those with respect to the vectors to its neighbours.
-    /// @param kept      what expand() left there
+    /// Computes derivatives with respect to the vectors to neighbours from those with respect to their expansion.
+    /// @param kept      output of expand()
     /// @param gradient  (n_rows, width)
     /// @param scratch   (n_rows + (largest_l + 1)^2) * width numbers, aligned
-    /// @param out       room for `width` more than there are neighbours
+    /// @param out       memory for `width` vectors more than there are neighbours
     void (*density)(
         const SoapBasis& basis, const SoapNeighbours& neighbours, const double* kept, const double* gradient,
         double* scratch, const SoapVectors& out
     );
 
-    /// Adds the sum over neighbours of vectors (x) gradients, (3, 3) row by row.
+    /// strain(a, b) += sum over neighbours of vector_a gradient_b, (3, 3), row-major.
     void (*add_strain)(const SoapNeighbours& neighbours, const SoapVectors& gradient, double* strain);
 
     /// Derivatives of an expansion with respect to the vectors to its neighbours.
-    /// @param kept     what expand() left there
+    /// @param kept     output of expand()
     /// @param scratch  3 (largest_l + 1)^2 * width numbers, aligned
     /// @param out      (neighbours.count, 3, n_rows, width), aligned
     void (*jacobian)(

@@ -1,6 +1,6 @@
 #pragma once
 
-// What the loops of features and of gradients have in common. All of it has internal linkage: see hot/kernels.cpp.
+// Code that the loops of features and of gradients share. Everything here has internal linkage: see hot/kernels.cpp.
 
 #include "hot/soap.hpp"
 #include "hot/vectors.hpp"
@@ -12,7 +12,7 @@ using Index = std::ptrdiff_t;
 
 static_assert(soap_chunk % width == 0, "chunks of neighbours are whole vectors");
 
-/// Neighbours whose products are added in registers before an expansion is changed.
+/// Number of neighbours whose products are summed in registers before an expansion is changed.
 constexpr int group = 8;
 
 constexpr double root_of_two = 1.41421356237309504880;
@@ -26,20 +26,20 @@ LPR_FAST_INLINE Vec square_root(Vec v) {
     return v;
 }
 
-/// What neighbours that are expanded together are on the way.
+/// Intermediate results of neighbours that are expanded together.
 struct Chunk {
     double* lengths;    ///< (soap_chunk,)
     double* harmonics;  ///< ((l + 1)^2, soap_chunk)
     double* radial;     ///< (soap_chunk, n_blocks, width)
-    double* slopes;     ///< the same of derivatives with respect to the distance, if they are wanted
+    double* slopes;     ///< (soap_chunk, n_blocks, width), d radial / d distance; null if not needed
 };
 
-/// Vectors to neighbours in lanes.
+/// Coordinates of a vector of neighbours.
 struct Points {
     Vec x, y, z;
 };
 
-/// Neighbours first, first + 1, ..., of which `count` exist; the others are put somewhere.
+/// Neighbours first, first + 1, ..., of which `count` exist; the others get arbitrary coordinates other than zero.
 LPR_FAST_INLINE Points points_of(const SoapNeighbours& p, Index first, Index count) {
     if (count >= width) return {load(p.x + first), load(p.y + first), load(p.z + first)};
     Vec x = Vec{} + 1.0, y = x, z = x;
@@ -47,8 +47,8 @@ LPR_FAST_INLINE Points points_of(const SoapNeighbours& p, Index first, Index cou
     return {x, y, z};
 }
 
-/// Real spherical harmonics of some neighbours in lanes: Y_lm = P_lm(z) Re, Im (x + i y)^m, with P_lm normalised by
-/// coefficients that come from soap/packed_basis.cpp in the order in which they are used here.
+/// Real spherical harmonics of a vector of neighbours: Y_lm = P_lm(z) Re or Im (x + i y)^m. P_lm is normalised;
+/// soap/packed_basis.cpp stores the coefficients of its recurrence in the order of use.
 LPR_FAST_INLINE void add_harmonics(const SoapBasis& basis, Vec x, Vec y, Vec z, double* out) {
     const double* next = basis.harmonics;
     const auto store = [&](Index l, Index m, Vec value) {
@@ -84,14 +84,14 @@ LPR_FAST_OUTLINE void harmonics_of(
     }
 }
 
-/// Where the polynomials of a neighbour begin, and at which t they are wanted.
+/// The polynomials of a neighbour, and the t at which they are evaluated.
 struct Place {
     const double* coefficients;
     double t;
     double inverse_half;  ///< dt / dr
 };
 
-/// Polynomials of some blocks, whose coefficients follow one another block by block.
+/// Values, and slopes if asked for, of the polynomials of n_vectors blocks from `block` on.
 template <bool with_slopes, int n_vectors>
 LPR_FAST_INLINE void polynomials(const Place& place, Index block, double* values, double* slopes) {
     constexpr Index size = (table_degree + 1) * width;
@@ -114,7 +114,7 @@ LPR_FAST_INLINE void polynomials(const Place& place, Index block, double* values
     }
 }
 
-/// The cell of the table in which a distance is; a step of the table rarely holds more than one edge.
+/// The cell of the table that contains a distance; a step of the distance rarely contains more than one edge.
 LPR_FAST_INLINE Index cell_of(const SoapBasis& basis, double length) {
     Index cell = basis.first_cell[static_cast<Index>(length * basis.steps_per_length)];
     cell += length >= basis.edges[cell + 1];
@@ -177,11 +177,11 @@ LPR_FAST_INLINE void add_chunk(const SoapBasis& basis, Index count, const Chunk&
     for (; j < count; ++j) add_group<1>(basis, j, chunk, expansion);
 }
 
-/// Where feature (n1, n2) stands among those of its degree.
+/// Position of feature (n1, n2) among those of its degree.
 LPR_FAST_INLINE Index place_of(Index n1, Index n2, Index n_radial, bool is_folded) {
     return is_folded ? n1 * n_radial - n1 * (n1 - 1) / 2 + n2 - n1 : n1 * n_radial + n2;
 }
-/// How many features a degree has.
+/// Number of features of a degree.
 LPR_FAST_INLINE Index n_features_of(const SoapDegree& degree, bool is_folded) {
     const Index n = degree.n_radial;
     return is_folded ? n * (n + 1) / 2 : n * n;

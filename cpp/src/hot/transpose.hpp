@@ -1,6 +1,6 @@
 #pragma once
 
-// Transposed tiles of vectors. All of it has internal linkage: see hot/kernels.cpp.
+// Transposition of tiles of vectors. Everything here has internal linkage: see hot/kernels.cpp.
 
 #include "hot/vectors.hpp"
 
@@ -17,8 +17,8 @@ LPR_FAST_INLINE double from_high(Vec a, Vec b) {
     return k & step ? b[k] : a[k | step];
 }
 
-/// Of blocks of `step` numbers, every second one of `a` changes places with the one before it of `b`. Written so that
-/// compilers see shuffles.
+/// Divides a and b into blocks of `step` numbers and swaps block 2 i + 1 of a with block 2 i of b. This form lets
+/// compilers generate shuffles.
 template <int step>
 LPR_FAST_INLINE void exchange(Vec& a, Vec& b) {
 #if defined(__AVX512F__)
@@ -53,7 +53,7 @@ LPR_FAST_INLINE void exchange_all(Vec (&rows)[width]) {
     }
 }
 
-/// Number k of row n changes places with number n of row k.
+/// Swaps number k of row n with number n of row k.
 LPR_FAST_INLINE void transpose(Vec (&rows)[width]) {
     exchange_all<1>(rows);
 }

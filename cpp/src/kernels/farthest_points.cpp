@@ -14,7 +14,7 @@ namespace {
 constexpr Index tile_rows = 512;
 constexpr Index n_lanes = 8;
 
-/// |a - b|^2, summed in lanes: an order that the length alone fixes.
+/// |a - b|^2, summed in an order that depends on the length alone.
 double squared_distance(const double* a, const double* b, Index length) {
     std::array<double, n_lanes> sums{};
     Index i = 0;
@@ -41,8 +41,9 @@ std::vector<Index> farthest_points(ConstMatrixView points, Index count, Index fi
     check_view("points", points);
     if (first < 0 || first >= points.rows || count < 1) {
         throw InvalidInput(
-            "cannot take " + std::to_string(count) + " of " + std::to_string(points.rows) + " points from number " +
-            std::to_string(first) + " on; ask for at least one, and start from one that exists."
+            "cannot choose " + std::to_string(count) + " of " + std::to_string(points.rows) +
+            " points, beginning with number " + std::to_string(first) +
+            "; ask for at least one point, and begin with a number in [0, " + std::to_string(points.rows) + ")."
         );
     }
     check_finite("points", points);

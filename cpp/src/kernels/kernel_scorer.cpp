@@ -16,15 +16,19 @@ namespace {
 void check_part(const char* name, Index size, Index expected) {
     if (size == expected) return;
     throw InvalidInput(
-        std::string(name) + " is of size " + std::to_string(size) + ", the active set of " + std::to_string(expected) +
-        "; both must be of one model."
+        std::string(name) + " has size " + std::to_string(size) + ", but the active set has size " +
+        std::to_string(expected) + "; give both from the same model."
     );
 }
 
-void check_wanted(const char* name, VectorView out, Index n_rows, bool available) {
+void check_wanted(const char* name, VectorView out, Index n_rows, bool available, const std::string& needed) {
     if (out.data == nullptr) return;
     check_output(name, {out.data, 1, out.size}, 1, n_rows);
-    if (!available) throw InvalidInput(std::string(name) + " cannot be scored: the scorer was made without them.");
+    if (available) return;
+    throw InvalidInput(
+        std::string(name) + " cannot be scored: the scorer was made without " + needed + "; make it with " + needed +
+        ", or give no array for " + name + "."
+    );
 }
 
 /// Columns of strips as rows of a matrix.
@@ -89,8 +93,8 @@ void KernelScorer::score(ConstMatrixView features, const KernelScores& scores, i
     const KernelScorerState& state = *state_;
     state.kernel.check_features(features);
     check_forms(state.factor.state(), scores.forms, features.rows);
-    check_wanted("explained parts", scores.explained, features.rows, state.prior.has_value());
-    check_wanted("energies", scores.energies, features.rows, !state.weights.empty());
+    check_wanted("explained", scores.explained, features.rows, state.prior.has_value(), "a prior");
+    check_wanted("energies", scores.energies, features.rows, !state.weights.empty(), "weights");
     const MatrixView of_members = scores.member_energies;
     if (of_members.data != nullptr) check_output("member_energies", of_members, features.rows, state.members.rows());
     const int threads = resolve_threads(n_threads);

@@ -9,13 +9,13 @@
 
 namespace lpr_fast {
 
-/// What a KernelScorer holds.
+/// Data of a KernelScorer.
 struct KernelScorerState {
     PowerKernel kernel;
     HessianFactor factor;
-    std::optional<HessianFactor> prior;  ///< none: nothing is said to be explained
-    std::vector<double> weights;         ///< none: no energies
-    RowMatrix members;                   ///< (K, M), weights of members; none: K = 0
+    std::optional<HessianFactor> prior;  ///< needed for `explained`
+    std::vector<double> weights;         ///< (M,), needed for energies; may be empty
+    RowMatrix members;                   ///< (K, M), weights of committee members; K may be 0
     mutable Workspaces workspaces;
 
     KernelScorerState(
@@ -24,7 +24,7 @@ struct KernelScorerState {
         : kernel(active, zeta), factor(std::move(of_hessian)), prior(std::move(of_prior)) {}
 };
 
-/// phi^T weights of every column that the kernel left in a workspace: energies[i * stride] for column i.
+/// energies[i * stride] = phi_i^T weights for every column phi_i that PowerKernel::evaluate wrote to a workspace.
 void write_energies(
     const PowerKernel& kernel, const double* weights, Workspace& workspace, Index count, double* energies, Index stride
 );

@@ -11,10 +11,10 @@
 namespace lpr_fast {
 namespace {
 
-// Scalar products of normalised features that are this far below zero are no rounding.
+// Scalar products of normalised features below this are negative by more than rounding.
 constexpr double negative_rounding = -1e-10;
 
-// Integer powers up to this are products, others are left to std::pow, whose bits depend on the C library.
+// Integer powers up to this are computed by multiplications, others by std::pow, whose bits depend on the C library.
 constexpr double largest_product = 1024.0;
 
 bool is_integer(double zeta) {
@@ -54,8 +54,8 @@ void PowerKernel::check_features(ConstMatrixView features) const {
     check_view("features", features);
     if (features.cols == n_features()) return;
     throw InvalidInput(
-        "features have " + std::to_string(features.cols) + " columns and the active set " +
-        std::to_string(n_features()) + "; both need the same, at least one."
+        "features have " + std::to_string(features.cols) + " columns, but the active set has " +
+        std::to_string(n_features()) + "; give features with as many columns as the active set."
     );
 }
 
@@ -84,7 +84,7 @@ const PackedRows& PowerKernel::transposed() const {
 void PowerKernel::multiply(ConstMatrixView features, Index first, Index count, Workspace& workspace) const {
     workspace.input.reserve(block_depth * tile_columns());
     workspace.kernels.reserve(padded_size() * tile_columns());
-    // Block by block, so that features on their way into lanes stay in the caches however many there are.
+    // In blocks of columns, so that the transposed features stay in the caches however many there are.
     for (Index column = 0; column < n_features(); column += block_depth) {
         const Index depth = active_.block_size(column);
         load_strips("features", features, first, count, column, depth, workspace.input.data());
@@ -131,7 +131,7 @@ void PowerKernel::raise(const Strip& strip, Index first) const {
             if (std::abs(strip.values[m * kernels.lanes + l]) <= largest_entry) continue;
             throw InvalidInput(
                 "a kernel of features row " + std::to_string(first + l) +
-                " is above 1e140; use normalised features, or units in which scalar products are nearer to one."
+                " is above 1e140; normalise the features, or use units in which their scalar products are closer to 1."
             );
         }
     }

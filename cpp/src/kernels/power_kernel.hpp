@@ -7,43 +7,43 @@
 
 namespace lpr_fast {
 
-/// (x . x_m)^zeta with a packed active set.
+/// Kernels (x . x_m)^zeta with a packed active set x_m.
 class PowerKernel {
 public:
-    /// @throws InvalidInput  for an empty or non-finite active set and a zeta that is not positive and finite
+    /// @throws InvalidInput  if the active set is empty or not finite, or zeta is not positive and finite
     PowerKernel(ConstMatrixView active, double zeta);
 
     Index size() const { return active_.rows(); }
     Index n_features() const { return active_.depth(); }
-    /// Rows of the strips that evaluate() leaves: size() and some that hold nothing of use.
+    /// Rows of the strips that evaluate() writes: size(), and some that only fill the last panel.
     Index padded_size() const { return active_.padded_rows(); }
 
-    /// Throws InvalidInput unless features have as many columns as the active set.
+    /// @throws InvalidInput  unless features have as many columns as the active set
     void check_features(ConstMatrixView features) const;
 
     /// Kernels of rows [first, first + count) of the features, as columns of strips in workspace.kernels.
     void evaluate(ConstMatrixView features, Index first, Index count, Workspace& workspace) const;
 
-    /// The same, and strips of the slopes zeta s^(zeta - 1) of kernels of scalar products s. Where zeta is not an
-    /// integer and s not positive, a kernel counts as constant.
+    /// As above; also writes strips of the slopes zeta s^(zeta - 1), where s are the scalar products. If zeta is not an
+    /// integer and s is not positive, the slope is 0.
     void evaluate(
         ConstMatrixView features, Index first, Index count, Workspace& workspace, AlignedBuffer& slopes
     ) const;
 
-    /// The active set transposed, (n_features, size), for the way from kernels back to features.
+    /// The transposed active set, (n_features, size), for the backward pass from kernels to features.
     const PackedRows& transposed() const;
 
 private:
-    /// Scalar products with rows [first, first + count), as columns of strips in workspace.kernels.
+    /// Scalar products of rows [first, first + count) of the features, as columns of strips in workspace.kernels.
     void multiply(ConstMatrixView features, Index first, Index count, Workspace& workspace) const;
 
-    /// Powers of all strips, whose first column belongs to row `first`.
+    /// Raises scalar products in all strips to the power zeta; row `first` is the first column.
     void raise(Index first, Index count, Workspace& workspace) const;
 
-    /// Powers of the scalar products in a strip, whose first column belongs to row `first`.
+    /// Raises scalar products in one strip to the power zeta; row `first` is its first column.
     void raise(const Strip& strip, Index first) const;
 
-    /// Slopes of scalar products in a strip, in place.
+    /// Replaces the scalar products in a strip by slopes.
     void slope(const Strip& strip) const;
 
     PackedRows active_;

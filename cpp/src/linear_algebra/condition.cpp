@@ -9,12 +9,13 @@ namespace lpr_fast {
 namespace {
 
 constexpr int max_iterations = 50;
-constexpr double enough = 1e-3;
+constexpr double convergence = 1e-3;  // relative change of the value at which the iteration stops
 constexpr int min_iterations = 5;
 constexpr double safety = 4.0;
-constexpr double least = 8.0;  // in units of eps: sums round even where nothing is ill-conditioned
+constexpr double least = 8.0;  // in units of eps: rounding of sums in well-conditioned problems
 
-/// Fixed numbers between -1 and 1 without any symmetry that a matrix could share.
+/// A normalised vector of fixed pseudo-random numbers, which has no symmetry: singular vectors are not orthogonal to
+/// it.
 Vector random_start(Index size) {
     std::mt19937_64 generator(20231106);
     Vector start(size);
@@ -53,7 +54,7 @@ double largest_singular_value(Index size, const Product& apply, const Product& a
             if (value == 0.0) return value;
             v /= value;
         }
-        if (i >= min_iterations && std::abs(value - previous) <= enough * value) break;
+        if (i >= min_iterations && std::abs(value - previous) <= convergence * value) break;
     }
     return value;
 }

@@ -8,7 +8,7 @@
 namespace lpr_fast {
 namespace {
 
-// More atoms would not fit the second-level cache, fewer would make the panels stream more often.
+// More columns would not fit the second-level cache; with fewer, panels are read from memory more often.
 constexpr Index largest_tile = 192;
 
 Index padded_to_panels(Index rows) {
@@ -16,13 +16,14 @@ Index padded_to_panels(Index rows) {
     return tile_count(rows, panel_rows) * panel_rows;
 }
 
-/// Numbers that the panels of a triangular block with so many rows take: panel p has depth (p + 1) * panel_rows.
+/// Size of the panels of a triangular block with padded_rows rows: panel p has depth (p + 1) * panel_rows.
 Index triangular_panels(Index padded_rows) {
     const Index n_panels = padded_rows / hot_kernels().panel_rows;
     return n_panels * (n_panels + 1) / 2 * hot_kernels().panel_rows * hot_kernels().panel_rows;
 }
 
-/// Writes element(i, k) for rows [first, first + panel_rows) and k < depth as a panel, and returns where it ends.
+/// Writes element(i, k) for rows [first, first + panel_rows) and k < depth as a panel.
+/// @returns the end of the panel
 template <typename Element>
 double* write_panel(double* panel, Index first, Index depth, const Element& element) {
     const Index panel_rows = hot_kernels().panel_rows;

@@ -14,19 +14,19 @@ namespace {
 
 constexpr Index panel_width = 64;
 
-// A residual this many times the stopping threshold is no rounding error.
+// A residual above this many times the stopping threshold is more than rounding.
 constexpr double indefinite_factor = 100.0;
 
-/// What the elimination's own rounding may leave of a dependent column, relative to the diagonal; small sizes need more
-/// than size * eps.
+/// Rounding of the elimination, relative to the diagonal: a dependent column may keep this residual. Small sizes need
+/// more than size * eps.
 double rounding_of(Index size) {
     return static_cast<double>(std::max<Index>(size, 16)) * epsilon;
 }
 
-/// The factorisation in progress: rows of `root` are L^T, columns stay where they were in the matrix.
+/// The factorisation in progress. Rows of `root` are those of L^T; columns keep their order in the matrix.
 struct Progress {
-    Matrix residual;  ///< A - root^T root as of the last panel, lower triangle
-    Vector diagonal;  ///< its diagonal, kept up to date within the panel
+    Matrix residual;  ///< A - root^T root after the last whole panel, lower triangle
+    Vector diagonal;  ///< diagonal of A - root^T root, up to date
     RowMatrix root;
     std::vector<Index> pivots;
 };
@@ -46,14 +46,14 @@ void eliminate(Progress& p, Index pivot, Index first_of_panel) {
     row = residual_row(p.residual, pivot);
     row.noalias() -= panel.col(pivot).transpose() * panel;
     row /= root_of_pivot;
-    for (const Index earlier : p.pivots) row(earlier) = 0.0;  // exact elimination leaves nothing there
+    for (const Index earlier : p.pivots) row(earlier) = 0.0;  // as in exact arithmetic
     row(pivot) = root_of_pivot;
     p.diagonal -= row.transpose().cwiseAbs2();
     p.pivots.push_back(pivot);
     p.diagonal(pivot) = 0.0;
 }
 
-/// Eliminates up to a panel of pivots; false when no pivot above the threshold is left.
+/// Eliminates at most one panel of pivots. Returns false if no pivot above the threshold is left.
 bool eliminate_panel(Progress& p, double threshold) {
     const auto first = static_cast<Index>(p.pivots.size());
     const Index end = std::min(first + panel_width, p.residual.cols());
@@ -71,9 +71,9 @@ std::vector<bool> eliminated_columns(const Progress& p) {
     return eliminated;
 }
 
-/// Throws when a residual between columns that were not eliminated is more than rounding, both in units in which the
-/// diagonal is one and beside the largest element of the matrix: a kernel centred on one of its points holds rounding
-/// only in that point's row, and rounding need not be semidefinite.
+/// Throws if a residual between columns that were not eliminated is more than rounding, both in units in which the
+/// diagonal is near one and relative to the largest diagonal element. The second test is for kernels centred on one of
+/// their points: the row of that point is rounding alone, which need not be semidefinite.
 void check_semidefinite(const Progress& p, double threshold, const Vector& units, double largest_diagonal) {
     const std::vector<bool> eliminated = eliminated_columns(p);
     const double unscaled_threshold = rounding_of(units.size()) * largest_diagonal;
@@ -93,20 +93,20 @@ void check_semidefinite(const Progress& p, double threshold, const Vector& units
     message
         << "the prior (K_MM) must be positive semidefinite, but it has a negative eigenvalue or is zero: eliminating "
         << p.pivots.size() << " of " << units.size() << " columns leaves an entry of size " << worst
-        << ", where rounding explains " << std::max(unscaled_threshold, 0.0)
+        << ", where rounding leaves about " << std::max(unscaled_threshold, 0.0)
         << "; compute it in float64, and check that it is a kernel matrix.";
     throw NotPositiveDefinite(message.str());
 }
 
-/// Powers of two that bring every positive diagonal element to between 1/2 and 2: an exact change of units, after which
-/// a small kernel is not mistaken for a redundant one.
+/// Powers of two that scale every positive diagonal element to between 1/2 and 2. This change of units is exact, and
+/// keeps an active environment with small kernels from looking redundant.
 Vector units_of(const Matrix& matrix) {
     return matrix.diagonal().unaryExpr([](double diagonal) {
         return diagonal > 0.0 ? std::exp2(-std::round(0.5 * std::log2(diagonal))) : 1.0;
     });
 }
 
-/// Goes on with pivots that the elimination so far could not tell from its own rounding.
+/// Adds pivots that the elimination could not distinguish from its own rounding.
 void add_small_pivots(Progress& p, const Matrix& scaled, int n_threads) {
     const auto count = static_cast<Index>(p.pivots.size());
     const SmallPivots further = small_pivots(scaled, p.pivots, p.root.topRows(count), p.diagonal, n_threads);

@@ -11,17 +11,19 @@
 namespace lpr_fast {
 namespace {
 
-// Far more than are ever needed; rotations of rounding would go on for ever.
+// Far more than needed: a limit, because rotations by rounding alone could go on without end.
 constexpr int most_sweeps = 60;
 
-/// Columns on their way to being orthogonal, and a vector whose elements follow them.
+/// Columns that are made orthogonal, and a vector to which the same rotations are applied.
 struct Rotating {
     Matrix columns;
     Vector q;
-    Vector squares;  ///< of the norms of the columns
+    Vector squares;  ///< squared norms of the columns
 };
 
-/// Rotates columns a and b so that they are orthogonal, where they are not to rounding of the largest of all.
+/// Rotates columns a and b so that they are orthogonal, unless they already are to rounding.
+/// @param largest  largest squared norm of all columns
+/// @returns whether they were rotated
 bool rotate(Rotating& r, Index a, Index b, double largest) {
     const double product = r.columns.col(a).dot(r.columns.col(b));
     const double rounding = static_cast<double>(r.columns.rows()) * epsilon * epsilon * largest;
@@ -46,7 +48,7 @@ bool rotate(Rotating& r, Index a, Index b, double largest) {
     return true;
 }
 
-/// Every pair of columns once; whether any was rotated.
+/// Visits every pair of columns once. Returns whether any pair was rotated.
 bool sweep(Rotating& r) {
     r.squares = r.columns.colwise().squaredNorm();
     const double largest = r.squares.maxCoeff();

@@ -11,8 +11,9 @@ struct SingularValues {
     Vector rotated;     ///< P^T q
 };
 
-/// Right to rounding of the largest singular value. The eigenvectors of R R^T make the rows of R orthogonal up to the
-/// root of that; Jacobi rotations do the rest. Eigen's own decompositions would be a tenth of the library.
+/// Singular values with absolute errors of eps times the largest. The eigenvectors of R R^T make the rows of R
+/// orthogonal to about sqrt(eps), and one-sided Jacobi rotations do the rest. Eigen's own decompositions would add a
+/// tenth to the size of the library.
 SingularValues singular_values(const RowMatrix& r, const Vector& q);
 
 }  // namespace lpr_fast

@@ -10,18 +10,18 @@
 namespace lpr_fast {
 namespace {
 
-// Over many entries rounding adds up like a random walk: it comes to seven of its steps (docs/explanation/accuracy.md).
+// Rounding of many entries adds up like a random walk: up to seven standard deviations (docs/explanation/accuracy.md).
 constexpr double typical_roundings = 8.0;
 
-// The least that eps |v|^T |A| |v| can be, over the diagonal element.
+// Lower bound of eps |v|^T |A| |v|, relative to the diagonal element.
 constexpr double least_rounding = 4.0 * epsilon;
 
-// The elimination's own rounding may have taken so much of a residual.
+// Rounding of the elimination may have reduced a residual to this fraction.
 constexpr double left_by_elimination = 0.5;
 
 constexpr Index tile_width = 16;
 
-/// How much rounding of the entries, by one unit in the last place, moves v^T A v: at most, and in all likelihood.
+/// Change of v^T A v by rounding of the entries to one unit in the last place: upper bound, and likely size.
 struct Rounding {
     double bound = 0.0;
     double likely = 0.0;
@@ -45,7 +45,8 @@ double threshold_of(const Matrix& matrix, const Vector& v) {
     return std::min(rounding.bound, rounding.likely);
 }
 
-/// The combination of a column and pivots that vanishes if the column depends on them; one in the column's own place.
+/// Coefficients of the combination of a column and the pivots that vanishes if the column depends on them; the
+/// coefficient of the column itself is 1.
 Vector combination_of(
     const std::vector<Index>& pivots, const RowMatrix& root, const RowMatrix& triangle, Index column
 ) {
@@ -61,7 +62,7 @@ struct TwoNumbers {
     double error;
 };
 
-/// Dekker's and Knuth's ways to a product and a sum without loss; the build keeps the compiler from contracting them.
+/// The exact product of Dekker and the exact sum of Knuth; the build keeps the compiler from contracting them.
 TwoNumbers upper_half(double x) {
     constexpr double splitter = 134217729.0;  // 2^27 + 1
     const double shifted = splitter * x;
@@ -83,7 +84,7 @@ TwoNumbers exact_sum(double a, double b) {
     return {sum, (a - (sum - part_of_b)) + (b - part_of_b)};
 }
 
-/// A v with twice the digits, rounded once in the end.
+/// A v in doubled precision, rounded once at the end.
 Vector accurate_product(const Matrix& matrix, const Vector& v) {
     Vector sums = Vector::Zero(v.size());
     Vector errors = Vector::Zero(v.size());
@@ -99,7 +100,7 @@ Vector accurate_product(const Matrix& matrix, const Vector& v) {
     return sums + errors;
 }
 
-/// Columns that may become pivots, each with the combination v, one in its own place, that leaves its residual.
+/// Columns that may become pivots, each with the combination v (combination_of()) that has its residual.
 struct Candidates {
     std::vector<Index> columns;
     Matrix combinations;  ///< (size, number of columns)
@@ -108,7 +109,7 @@ struct Candidates {
     Index count() const { return static_cast<Index>(columns.size()); }
 };
 
-Candidates those_of(const Candidates& candidates, const std::vector<Index>& chosen) {
+Candidates subset(const Candidates& candidates, const std::vector<Index>& chosen) {
     const auto count = static_cast<Index>(chosen.size());
     Candidates part{{}, Matrix(candidates.combinations.rows(), count), Vector(count)};
     for (Index i = 0; i < count; ++i) {
@@ -119,15 +120,18 @@ Candidates those_of(const Candidates& candidates, const std::vector<Index>& chos
     return part;
 }
 
-class SecondLook {
+/// Columns that were not eliminated, and their residuals in doubled precision.
+class AccurateResiduals {
 public:
-    SecondLook(const Matrix& matrix, const std::vector<Index>& pivots, const RowMatrix& root, int n_threads)
+    AccurateResiduals(const Matrix& matrix, const std::vector<Index>& pivots, const RowMatrix& root, int n_threads)
         : matrix_(matrix), pivots_(pivots), root_(root), triangle_(root.rows(), root.rows()), n_threads_(n_threads) {
         for (Index j = 0; j < root.rows(); ++j) triangle_.col(j) = root.col(pivots[at(j)]);
     }
 
+    /// Columns that may become pivots.
+    /// @param residuals  diagonal after the elimination, including rounding
     Candidates candidates(const Vector& residuals) const {
-        Candidates all{left_over(residuals), {}, {}};
+        Candidates all{uncertain_columns(residuals), {}, {}};
         all.combinations = Matrix::Zero(matrix_.cols(), all.count());
         all.roundings = Vector(all.count());
         parallel_for_each(tile_count(all.count(), tile_width), n_threads_, [&](Index tile) {
@@ -141,11 +145,11 @@ public:
         for (Index i = 0; i < all.count(); ++i) {
             if (residuals(all.columns[at(i)]) > left_by_elimination * all.roundings(i)) promising.push_back(i);
         }
-        return those_of(all, promising);
+        return subset(all, promising);
     }
 
-    /// V^T A V - |U^-T g|^2 for the combinations V, with g what V leaves in the rows of the pivots: the Schur
-    /// complement, whatever rounding there is in V.
+    /// The Schur complement V^T A V - |U^-T g|^2, with the combinations V and the part g of A V in the rows of the
+    /// pivots. It is independent of rounding in V.
     Matrix residuals(const Candidates& candidates) const {
         const Index count = candidates.count();
         if (count == 0) return Matrix(0, 0);  // Eigen's solver would bind a reference to nothing
@@ -160,7 +164,8 @@ public:
     }
 
 private:
-    std::vector<Index> left_over(const Vector& residuals) const {
+    /// Columns whose residual may be above the smallest rounding.
+    std::vector<Index> uncertain_columns(const Vector& residuals) const {
         std::vector<bool> is_pivot(at(matrix_.cols()), false);
         for (const Index pivot : pivots_) is_pivot[at(pivot)] = true;
         std::vector<Index> columns;
@@ -190,13 +195,13 @@ void eliminate(Candidates& candidates, Matrix& residuals, Index p) {
     residuals.col(p).setZero();
 }
 
-/// The candidate whose residual is largest beside its rounding; none if that explains all of them.
+/// The candidate whose residual is largest relative to its rounding; -1 if no residual is above its rounding.
 Index best_pivot(const Matrix& matrix, Candidates& candidates, const Matrix& residuals) {
     Index best = -1;
     while (candidates.count() > 0) {
         const double ratio = residuals.diagonal().cwiseQuotient(candidates.roundings).maxCoeff(&best);
         if (!(ratio > 1.0)) return -1;
-        // It may have grown since, as other candidates came into the combination.
+        // Its rounding may have grown since other candidates entered its combination.
         candidates.roundings(best) = threshold_of(matrix, candidates.combinations.col(best));
         if (residuals(best, best) > candidates.roundings(best)) return best;
     }
@@ -208,9 +213,9 @@ Index best_pivot(const Matrix& matrix, Candidates& candidates, const Matrix& res
 SmallPivots small_pivots(
     const Matrix& matrix, const std::vector<Index>& pivots, const RowMatrix& root, const Vector& diagonal, int n_threads
 ) {
-    const SecondLook look(matrix, pivots, root, n_threads);
-    Candidates candidates = look.candidates(diagonal);
-    Matrix residuals = look.residuals(candidates);
+    const AccurateResiduals accurate(matrix, pivots, root, n_threads);
+    Candidates candidates = accurate.candidates(diagonal);
+    Matrix residuals = accurate.residuals(candidates);
     SmallPivots found{{}, RowMatrix::Zero(candidates.count(), matrix.cols())};
     for (Index p = best_pivot(matrix, candidates, residuals); p >= 0; p = best_pivot(matrix, candidates, residuals)) {
         const double root_of_pivot = std::sqrt(residuals(p, p));

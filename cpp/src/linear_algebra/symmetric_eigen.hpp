@@ -10,8 +10,8 @@ struct SymmetricEigen {
     Matrix vectors;  ///< Q
 };
 
-/// Compiled once: Eigen's solver is large.
-/// @param matrix  symmetric; its lower triangle is read
+/// Eigenvalues and eigenvectors. A function of its own, because the code of Eigen's solver is large.
+/// @param matrix  symmetric; only its lower triangle is read
 SymmetricEigen symmetric_eigen(const Matrix& matrix);
 
 }  // namespace lpr_fast

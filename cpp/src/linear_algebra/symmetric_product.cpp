@@ -20,9 +20,9 @@ std::vector<std::pair<Index, Index>> lower_tiles(Index size) {
     return tiles;
 }
 
-/// The columns of a matrix in groups of `width` side by side, filled up with zeros to whole tiles, for blocks of
-/// block_depth rows: element (k, j) of the block that begins at row `first` is at first * padded + j / width * width *
-/// depth + k * width + j % width, with its depth, and the padded number of columns.
+/// Packs columns in groups of `width` for blocks of block_depth rows; columns of zeros fill the last tile. Element (k,
+/// j) of the block of `depth` rows that begins at row `first` is at first * padded + j / width * width * depth + k *
+/// width + j % width, where `padded` is the number of columns in whole tiles.
 AlignedBuffer grouped_columns(const Eigen::Ref<const RowMatrix>& rows, Index width, int n_threads) {
     const Index padded = tile_count(rows.cols(), product_tile) * product_tile;
     AlignedBuffer groups(padded * rows.rows());

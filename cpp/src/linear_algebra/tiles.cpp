@@ -22,7 +22,7 @@ void load_strips(
                 for (Index k = 0; k < depth; ++k) strip[k * lanes + l] = 0.0;
             }
         }
-        // In lanes, where it costs least; whose fault it was is looked for when there was one.
+        // Checked in lanes, where it is cheapest; the row is searched for only after a failure.
         if (hot_kernels().are_within({strip, depth, n_columns}, largest_entry)) continue;
         for (Index i = first + s * lanes; i < first + count; ++i) check_environment(name, rows.row(i), rows.cols, i);
     }

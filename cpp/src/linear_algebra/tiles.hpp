@@ -12,23 +12,23 @@
 
 namespace lpr_fast {
 
-/// Room for one tile of columns on its way through a scorer.
+/// Scratch memory of a scorer for one tile of columns.
 struct Workspace {
     AlignedBuffer input;    ///< features or phi
     AlignedBuffer kernels;  ///< kernel values
-    AlignedBuffer work;     ///< the part of them that a factor takes
+    AlignedBuffer work;     ///< the columns of phi that a factor has
     AlignedBuffer block;    ///< a solved block
     AlignedBuffer squares;  ///< one number for each column
 };
 
 using Workspaces = Pool<Workspace>;
 
-/// Calls work(workspace, first, count) for tiles of rows that cover n_rows, on several threads if there are several
-/// tiles. The width of tiles has no part in any result.
+/// Calls work(workspace, first, count) for tiles that cover n_rows rows, on several threads if there are several tiles.
+/// Results must not depend on the width of the tiles.
 template <typename Scratch, typename Work>
 void for_each_tile(Index n_rows, int n_threads, Pool<Scratch>& workspaces, const Work& work) {
     const Index lanes = hot_kernels().lanes;
-    // As many tiles for each thread as for any other, none wider than the cache likes.
+    // The same number of tiles for each thread, none wider than tile_columns().
     const Index share = std::max<Index>(1, tile_count(n_rows, n_threads));
     const Index width = tile_count(tile_count(share, tile_count(share, tile_columns())), lanes) * lanes;
     const auto run = [&](Index tile) {
@@ -38,16 +38,15 @@ void for_each_tile(Index n_rows, int n_threads, Pool<Scratch>& workspaces, const
     parallel_for_each(tile_count(n_rows, width), n_threads, std::cref(run));
 }
 
-/// Entries [column, column + depth) of rows [first, first + count) as columns of strips: element (k, l) of strip s is
-/// entry column + k of row first + s * lanes + l. Columns beyond the last row are zero in its vector, and not written
-/// in others.
+/// Writes entries [column, column + depth) of rows [first, first + count) as columns of strips: element (k, l) of strip
+/// s is entry column + k of row first + s * lanes + l. Columns beyond the last row are zero in the vector that holds
+/// that row, and not written elsewhere.
 /// @throws InvalidInput  for NaN, infinity and entries above 1e140, naming the row
 void load_strips(
     const char* name, ConstMatrixView rows, Index first, Index count, Index column, Index depth, double* strips
 );
 
-/// The rows of strips that `columns` names: from strips of from_depth * lanes to strips of to_depth * lanes, whose rows
-/// beyond the last named one are zero.
+/// Copies the rows `columns` of strips of from_depth * lanes to strips of to_depth * lanes, whose other rows are zero.
 void select_rows(
     const double* strips, Index from_depth, const std::vector<Index>& columns, Index to_depth, Index n_strips,
     double* selected

@@ -14,8 +14,7 @@ namespace {
 constexpr Index widest_panel = 32;
 constexpr Index narrowest_panel = 4;
 
-// A pivot may be this much smaller than the largest candidate: 1 would be complete column pivoting, one column at a
-// time.
+// Smallest ratio of a pivot to the largest candidate. A ratio of 1 is complete column pivoting, one column at a time.
 constexpr double pivot_tolerance = 0.5;
 
 std::vector<const double*> rows_of(const std::vector<ConstMatrixView>& blocks) {
@@ -26,7 +25,8 @@ std::vector<const double*> rows_of(const std::vector<ConstMatrixView>& blocks) {
     return rows;
 }
 
-/// The power of two next to the largest entry: dividing by it is exact and keeps squares away from under- and overflow.
+/// The power of two just below the largest entry: dividing by it is exact, and prevents overflow and underflow of
+/// squares.
 double unit_of(const std::vector<const double*>& rows, const std::vector<Index>& columns) {
     double largest = 0.0;
     for (const double* row : rows) {
@@ -41,7 +41,7 @@ double squared_norm(const double* row, const std::vector<Index>& columns, double
     return sum;
 }
 
-/// The rows in order of decreasing norm of their chosen columns.
+/// Rows in order of decreasing norm within the chosen columns.
 std::vector<const double*> by_decreasing_norm(
     const std::vector<const double*>& rows, const std::vector<Index>& columns, double unit
 ) {
@@ -55,8 +55,8 @@ std::vector<const double*> by_decreasing_norm(
     return sorted;
 }
 
-/// The chosen columns, and behind them the targets, of all rows over `unit`, column-major; zero rows make up at least
-/// as many as there are chosen columns.
+/// The chosen columns and then the targets of all rows, divided by `unit`, column-major. Rows of zeros are added if
+/// there are fewer rows than chosen columns.
 Matrix gathered(
     const std::vector<const double*>& rows, std::vector<Index> columns, Index width, Index n_targets, double unit,
     int n_threads
@@ -85,8 +85,8 @@ struct Reflectors {
     Matrix t;
 };
 
-/// A matrix on its way to triangular form, and the columns of the original that its first columns stand for; those
-/// behind them are targets.
+/// A matrix that is being brought to triangular form. Its first columns are columns `columns` of the original; the
+/// others are targets.
 struct Elimination {
     Matrix work;
     std::vector<Index> columns;
@@ -100,10 +100,10 @@ struct Elimination {
     }
 };
 
-/// Squared norms of the columns that are left to eliminate, kept up to date as rows leave them.
+/// Squared norms of the columns that are not eliminated yet, updated as rows are eliminated.
 class ColumnNorms {
 public:
-    /// Of columns [begin, end), from row begin on.
+    /// Norms of columns [begin, end), from row `begin` on.
     ColumnNorms(const Matrix& work, Index begin, Index end, int n_threads)
         : begin_(begin), now_(end - begin), computed_(end - begin) {
         const int n_used = threads_for((work.rows() - begin) * (end - begin), n_threads);
@@ -127,7 +127,7 @@ public:
         std::swap(computed_(i - begin_), computed_(j - begin_));
     }
 
-    /// Takes rows [first, next) off columns [next, end). Where little is left, the norm is computed anew.
+    /// Subtracts rows [first, next) from the norms of columns [next, end). Computes a norm again after cancellation.
     void remove_rows(const Matrix& work, Index first, Index next) {
         for (Index j = next; j < begin_ + now_.size(); ++j) {
             double& norm = now_(j - begin_);
@@ -137,7 +137,7 @@ public:
     }
 
 private:
-    // Pivots need a few digits of the norms. Rounding is eps times what the norm was when it was computed.
+    // The choice of pivots needs a few digits of the norms. Their rounding is eps times the norm as it was computed.
     static constexpr double cancelled = 1e-8;
 
     void compute(const Matrix& work, Index first, Index j) {
@@ -149,7 +149,8 @@ private:
     Vector computed_;
 };
 
-/// Moves the `width` columns of largest norm among [first, end) to the front; returns the largest norm left, squared.
+/// Moves the `width` columns of largest norm among [first, end) to the front.
+/// @returns the largest squared norm of the other columns
 double select_panel(Elimination& e, ColumnNorms& norms, Index first, Index end, Index width) {
     for (Index j = first; j < first + width; ++j) {
         const Index largest = norms.largest_from(j);
@@ -159,7 +160,7 @@ double select_panel(Elimination& e, ColumnNorms& norms, Index first, Index end, 
     return first + width < end ? norms(norms.largest_from(first + width)) : 0.0;
 }
 
-/// Adds the reflector that eliminates column j of the panel, which starts at `first`, and applies it within the panel.
+/// Adds the reflector that eliminates column j of the panel that begins at `first`, and applies it to the panel.
 void reflect(Elimination& e, Reflectors& reflectors, Index first, Index j, Index width) {
     auto panel = e.work.block(first, first, e.work.rows() - first, width);
     const Index below = panel.rows() - j;
@@ -181,7 +182,8 @@ void reflect(Elimination& e, Reflectors& reflectors, Index first, Index j, Index
     reflectors.t(j, j) = tau;
 }
 
-/// Eliminates columns of the panel, largest first, until they are used up or too small beside those outside it.
+/// Eliminates columns of the panel, largest first, until none is left or they are too small compared with `outside`,
+/// the largest squared norm outside the panel.
 Reflectors eliminate_panel(Elimination& e, ColumnNorms& norms, Index first, Index width, double outside) {
     const Index n_rows = e.work.rows() - first;
     Reflectors reflectors{Matrix::Zero(n_rows, width), Matrix::Zero(width, width)};
@@ -200,7 +202,7 @@ Reflectors eliminate_panel(Elimination& e, ColumnNorms& norms, Index first, Inde
     return reflectors;
 }
 
-/// C <- (I - V T V^T)^T C, in column tiles whose width does not depend on the number of threads.
+/// C <- (I - V T V^T)^T C, in tiles of columns whose width does not depend on the number of threads.
 void apply_reflectors(const Reflectors& reflectors, Eigen::Ref<Matrix> trailing, int n_threads) {
     const int n_used = threads_for(2 * reflectors.v.size() * trailing.cols(), n_threads);
     parallel_for_each(tile_count(trailing.cols(), column_tile), n_used, [&](Index tile) {
@@ -223,7 +225,7 @@ void apply_reflectors(const Reflectors& reflectors, Eigen::Ref<Matrix> trailing,
     });
 }
 
-/// Eliminates columns [first, end), whatever stands behind them following suit.
+/// Eliminates columns [first, end) and applies the reflectors to all later columns.
 void eliminate(Elimination& e, Index first, Index end, int n_threads) {
     Index next_width = widest_panel;
     ColumnNorms norms(e.work, first, end, n_threads);
@@ -233,12 +235,12 @@ void eliminate(Elimination& e, Index first, Index end, int n_threads) {
         const Reflectors reflectors = eliminate_panel(e, norms, first, width, outside);
         auto below = e.work.bottomRows(e.work.rows() - first);
         apply_reflectors(reflectors, below.middleCols(first + width, e.n_columns() - first - width), n_threads);
-        // On their own, for the width of a product may decide about its last bits.
+        // Targets are separate, because the last bits of a product may depend on its width.
         apply_reflectors(reflectors, below.rightCols(e.work.cols() - e.n_columns()), n_threads);
         const Index done = reflectors.t.cols();
         norms.remove_rows(e.work, first, first + done);
         first += done;
-        // Where few columns of a panel were good pivots, choose again sooner.
+        // If few columns of this panel were good pivots, the next panel is narrower.
         next_width = done < width ? std::max(narrowest_panel, done) : std::min(widest_panel, 2 * width);
     }
 }
@@ -252,7 +254,7 @@ Triangle with_positive_diagonal(Triangle triangle) {
     return triangle;
 }
 
-/// The triangular factor of columns of any length, a few of them.
+/// The triangular factor of a few columns of any length.
 RowMatrix factor_of_few(const Eigen::Ref<const Matrix>& columns) {
     const Index count = columns.cols();
     Matrix work = Matrix::Zero(std::max(columns.rows(), count), count);

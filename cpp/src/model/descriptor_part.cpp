@@ -10,7 +10,7 @@
 namespace lpr_fast {
 namespace {
 
-// Coefficients of a polynomial of the radial table.
+// Coefficients in each polynomial of the radial table.
 constexpr Index n_powers = table_degree + 1;
 
 template <typename Value>
@@ -30,7 +30,7 @@ RadialTable read_table(const Json& facts, const ModelParts& parts) {
     table.angular = as_sizes(facts.at("angular"), "angular", "an angular channel");
     table.n_radial = as_sizes(facts.at("n_radial"), "n_radial", "a number of radial functions");
     if (table.angular.empty() || table.n_radial.size() != table.angular.size() || !ascends(table.angular)) {
-        refuse_parts("angular and n_radial do not list ascending channels with one number each");
+        refuse_parts("angular and n_radial are not ascending channels with one number each");
     }
     table.edges = copied(finite_vector(parts, "descriptor.edges").vector());
     if (table.edges.size() < 2 || !ascends(table.edges)) refuse_parts("the edges of the radial table do not ascend");
@@ -54,9 +54,9 @@ DescriptorPart read_descriptor(const Json& facts, const ModelParts& parts) {
     if (descriptor.kind == "array" || descriptor.kind == "external") {
         descriptor.name = facts.at("name").get_ref<const std::string&>();
     } else if (descriptor.kind == "soap") {
-        if (!facts.at("hypers").is_object()) refuse_parts("hypers is no dictionary");
+        if (!facts.at("hypers").is_object()) refuse_parts("hypers is not a dictionary");
         descriptor.hypers = facts.at("hypers").dump();
-        // Files of version 1 had none.
+        // Files of version 1 have no table.
         if (facts.size() > 2) descriptor.table = read_table(facts, parts);
     } else {
         refuse_parts("unknown kind of descriptor " + in_quotes(descriptor.kind));

@@ -15,16 +15,16 @@
 namespace lpr_fast {
 namespace {
 
-/// Some environments of one species that stand in a tile.
+/// A tile of environments of one species.
 struct SpeciesRows {
     const ModelState& model;
     const SpeciesPart& part;
-    ConstMatrixView features;  ///< of environments of all species, as they were given
-    const Index* rows;         ///< where those of the tile stand
+    ConstMatrixView features;  ///< of environments of all species, not normalised
+    const Index* rows;         ///< rows of `features` that are in the tile
     Index count;
     SpeciesTile& tile;
 
-    /// As the tile has them.
+    /// Features of the tile, as gather() writes them.
     ConstMatrixView gathered() const { return {tile.features.data(), count, gathered_columns(model.info)}; }
 
     MatrixView derivatives() const {
@@ -32,7 +32,7 @@ struct SpeciesRows {
         return {tile.derivatives.data(), count, features.cols};
     }
 
-    /// From a derivative with respect to x = p / |p| to that with respect to p, times a factor.
+    /// Writes the derivative with respect to p times a factor, from that with respect to x = p / |p|.
     void through_normalisation(Index i, double factor, double* out) const {
         const Index size = features.cols;
         const double* x = gathered().row(i);
@@ -65,7 +65,7 @@ public:
         }
     }
 
-    /// What all vectors of weights have in common.
+    /// Kernels and their slopes, which are the same for all vectors of weights.
     void evaluate_kernels() const {
         if (!of_.part.scorer) return;
         const PowerKernel& kernel = of_.part.scorer->state().kernel;
@@ -96,7 +96,7 @@ private:
         for (Index i = 0; i < of_.count; ++i) {
             energy(i, k) = dot(phi.row(i), weights, phi.cols);
             if (derivatives_.data == nullptr) continue;
-            // A constant does not change with the features.
+            // The constant column of phi has no derivative.
             std::copy_n(weights + phi.cols - derivatives_.cols, derivatives_.cols, derivative(i, k));
         }
     }
@@ -183,7 +183,8 @@ private:
         }
     }
 
-    /// Writes the score of a row, and says what half the gradient of its form has to be multiplied by.
+    /// Writes the score of a row.
+    /// @returns the factor between half the gradient of the quadratic form and the requested gradient
     double set_value(Index i) const {
         const QuadraticForm form = of_.tile.forms.forms[at(i)];
         double& value = values_.data[of_.rows[i]];

@@ -5,14 +5,14 @@
 namespace lpr_fast {
 namespace {
 
-// Writing a text calls itself for every level; model files have fewer than ten.
+// Writing JSON recurses once per level; model files have fewer than ten levels.
 constexpr int deepest = 200;
 
 }  // namespace
 
 Json parse_json(const char* first, const char* last, std::vector<std::string>* keys) {
     const auto observe = [keys](int depth, Json::parse_event_t event, const Json& value) {
-        if (depth > deepest) throw InvalidInput("JSON nested too deeply");
+        if (depth > deepest) throw InvalidInput("JSON is nested too deeply");
         if (keys != nullptr && depth == 1 && event == Json::parse_event_t::key)
             keys->push_back(value.get<std::string>());
         return true;
@@ -20,9 +20,9 @@ Json parse_json(const char* first, const char* last, std::vector<std::string>* k
     try {
         return Json::parse(first, last, observe);
     } catch (const Json::parse_error& error) {
-        throw InvalidInput("no JSON from byte " + std::to_string(error.byte) + " on");
+        throw InvalidInput("invalid JSON at byte " + std::to_string(error.byte));
     } catch (const Json::exception&) {
-        throw InvalidInput("JSON with a number that float64 cannot hold");
+        throw InvalidInput("JSON has a number beyond float64");
     }
 }
 

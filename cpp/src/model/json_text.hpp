@@ -1,23 +1,24 @@
 #pragma once
 
-// The only door to nlohmann-json. The build renames its namespace (see CMakeLists.txt), so that a host program may
-// bring one of its own.
+// The only file that includes nlohmann-json. The build renames its namespace (see CMakeLists.txt), so that a host
+// program may use another version.
 
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #if NLOHMANN_JSON_VERSION_MAJOR != 3 || NLOHMANN_JSON_VERSION_MINOR < 10
-#error "lpr_fast needs nlohmann-json 3.10 or newer, below 4"
+#error "lpr_fast needs nlohmann-json >= 3.10 and < 4"
 #endif
 
 namespace lpr_fast {
 
 using Json = nlohmann::json;
 
-/// A JSON text of which little is believed yet: numbers beyond float64 and deep nesting are refused.
-/// @param keys  takes the keys of the outermost object, in the order of the text
-/// @throws InvalidInput  saying no more than what is wrong, for the caller knows where the text comes from
+/// Parses JSON of unknown origin.
+/// @param keys  receives the keys of the outermost object, in the order of the text
+/// @throws InvalidInput  for invalid JSON, numbers beyond float64 and deep nesting; the message is a phrase, to which
+/// the caller adds the origin of the text
 Json parse_json(const char* first, const char* last, std::vector<std::string>* keys = nullptr);
 
 }  // namespace lpr_fast

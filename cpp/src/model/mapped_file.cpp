@@ -15,7 +15,7 @@ namespace {
 
 class Descriptor {
 public:
-    // A pipe without a writer would otherwise be waited for.
+    // O_NONBLOCK: opening a pipe without a writer would wait forever.
     explicit Descriptor(const std::string& path) : number(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
     Descriptor(const Descriptor&) = delete;
     Descriptor& operator=(const Descriptor&) = delete;
@@ -37,7 +37,7 @@ MappedFile::MappedFile(const std::string& path) {
     const Descriptor file(path);
     struct stat status{};
     if (file.number < 0 || ::fstat(file.number, &status) != 0) refuse(path);
-    if (!S_ISREG(status.st_mode)) throw InvalidInput(path + " is no regular file; give the name of a model file.");
+    if (!S_ISREG(status.st_mode)) throw InvalidInput(path + " is not a regular file; give a model file.");
     size_ = static_cast<std::size_t>(status.st_size);
     if (size_ == 0) return;  // nothing to map
     void* mapped = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.number, 0);

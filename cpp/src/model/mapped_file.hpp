@@ -6,11 +6,11 @@
 
 namespace lpr_fast {
 
-/// A file's content in memory, read-only, for as long as the object lives. The file must not be shortened meanwhile:
-/// the system ends processes that look at what is no longer there.
+/// The content of a file, mapped read-only into memory while the object lives. The file must not be truncated in this
+/// time: the system kills a process that reads beyond the new end.
 class MappedFile {
 public:
-    /// @throws InvalidInput  for files that cannot be opened, and for what is no regular file
+    /// @throws InvalidInput  if the path cannot be opened or is not a regular file
     explicit MappedFile(const std::string& path);
     MappedFile(const MappedFile&) = delete;
     MappedFile& operator=(const MappedFile&) = delete;

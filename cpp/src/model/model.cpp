@@ -19,7 +19,7 @@
 namespace lpr_fast {
 namespace {
 
-/// @param name  where the parts come from
+/// @param name  origin of the parts, for messages
 std::shared_ptr<const ModelState> assembled(const ModelParts& parts, const std::string& name) {
     std::string reason;
     try {
@@ -39,12 +39,16 @@ void check_wanted(const ModelInfo& info, const Scores& scores, Index n_rows) {
         if (out.data == nullptr) continue;
         check_output(column.name, {out.data, 1, out.size}, 1, n_rows);
         if (column.is_given(info)) continue;
-        throw InvalidInput(std::string(column.name) + " cannot be scored: " + column.why_not + "; ask for the others.");
+        throw InvalidInput(
+            std::string(column.name) + " cannot be scored: " + column.why_not + "; ask for other scores."
+        );
     }
     const MatrixView of_members = scores.member_energies;
     if (of_members.data == nullptr) return;
     if (info.n_members == 0) {
-        throw InvalidInput(std::string("member_energies cannot be scored: ") + detail::no_members + ".");
+        throw InvalidInput(
+            std::string("member_energies cannot be scored: ") + detail::no_members + "; ask for other scores."
+        );
     }
     check_output("member_energies", of_members, n_rows, info.n_members);
 }
@@ -53,7 +57,7 @@ bool wants_members(const Scores& wanted) {
     return wanted.spread.data != nullptr || wanted.member_energies.data != nullptr;
 }
 
-/// Standard deviation of some energies, of which there are two or more.
+/// Standard deviation of two or more energies, with the divisor count - 1.
 double spread_of(const double* energies, Index count) {
     double sum = 0.0;
     for (Index k = 0; k < count; ++k) sum += energies[k];
@@ -63,7 +67,7 @@ double spread_of(const double* energies, Index count) {
     return std::sqrt(squares / static_cast<double>(count - 1));
 }
 
-/// What is wanted of an environment's energies by all members; the baseline is the same for all of them.
+/// Writes spread and member energies of an environment, as far as they are asked for. All members share the baseline.
 void write_members(const double* energies, Index count, double baseline, const Scores& scores, Index row) {
     if (scores.spread.data != nullptr) scores.spread.data[row] = spread_of(energies, count);
     if (scores.member_energies.data == nullptr) return;
@@ -75,8 +79,8 @@ void check_features(const ModelInfo& info, ConstMatrixView features) {
     check_view("features", features);
     if (features.cols == info.n_features) return;
     throw InvalidInput(
-        "features have " + std::to_string(features.cols) + " columns, this model was fitted to " +
-        std::to_string(info.n_features) + "; give those of the same descriptor."
+        "features have " + std::to_string(features.cols) + " columns, but this model was fitted to " +
+        std::to_string(info.n_features) + "; give features of the model's descriptor."
     );
 }
 
@@ -99,7 +103,7 @@ bool wants_reference(const Scores& wanted) {
     return wanted.percentile.data != nullptr || wanted.verdict.data != nullptr;
 }
 
-/// Room in a tile for those scores of its rows that are wanted.
+/// Views of the buffers of a tile for those scores that are needed.
 FormScores forms_in(SpeciesTile& tile, Index count, const Scores& wanted, const ModelInfo& info) {
     const bool has_held = info.has_held;
     FormScores forms;
@@ -112,7 +116,7 @@ FormScores forms_in(SpeciesTile& tile, Index count, const Scores& wanted, const 
     return forms;
 }
 
-/// Scores of environments of one species, of which `rows` says where they stand.
+/// Scores environments of one species: those at `rows` of the features.
 class SpeciesScoring {
 public:
     SpeciesScoring(const ModelState& state, const SpeciesPart& part, ConstMatrixView features, const Scores& scores)
@@ -203,7 +207,7 @@ private:
         write_members(tile.member_energies.data() + i * n_members, n_members, part_.baseline, scores_, row);
     }
 
-    /// With the training environments.
+    /// Compares the scores with those of the training environments.
     void compare(const SpeciesTile& tile, Index i, Index row) const {
         const SpeciesReference& reference = *part_.reference;
         const double lpr = (state_.info.has_held ? tile.lpr_held : tile.lpr).data()[i];
@@ -219,7 +223,7 @@ private:
     const Scores& scores_;
 };
 
-/// Rows phi of environments of one species, into columns of `out` that are zero.
+/// Writes rows phi of environments of one species; their other columns of `out` must be zero already.
 void write_phi(
     const ModelState& state, const SpeciesPart& part, ConstMatrixView features, const Index* rows, Index count,
     SpeciesTile& tile, MatrixView out
@@ -250,7 +254,7 @@ Model Model::from_bytes(const std::uint8_t* bytes, std::size_t n_bytes, const st
 }
 
 Model Model::from_parts(const ModelParts& parts) {
-    return Model(assembled(parts, "what was given"));
+    return Model(assembled(parts, "the input"));
 }
 
 const ModelParts& Model::parts() const& {

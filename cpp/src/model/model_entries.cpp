@@ -16,7 +16,7 @@ const ModelArray& array_of(const ModelParts& parts, const std::string& name, Num
     if (place == parts.arrays.end()) refuse_parts("there is no array " + in_quotes(name));
     const ModelArray& array = place->second;
     if (array.type != type || array.n_extents != n_extents) {
-        refuse_parts("the array " + in_quotes(name) + " has another type or another number of extents than it should");
+        refuse_parts("the array " + in_quotes(name) + " has the wrong type or the wrong number of dimensions");
     }
     return array;
 }
@@ -32,7 +32,7 @@ Numbers finite_numbers(const ModelParts& parts, const std::string& name, int n_e
 
 Numbers of_shape(Numbers numbers, const std::string& name, Index rows, Index cols) {
     if (numbers.matrix().rows != rows || numbers.matrix().cols != cols) {
-        refuse_parts("the array " + in_quotes(name) + " has another shape than it should");
+        refuse_parts("the array " + in_quotes(name) + " has the wrong shape");
     }
     return numbers;
 }
@@ -51,13 +51,13 @@ std::string in_quotes(const std::string& text) {
 
 Index as_size(const Json& value, const std::string& name) {
     if (!value.is_number_unsigned() || value.get<std::uint64_t>() > static_cast<std::uint64_t>(max_size)) {
-        refuse_parts(name + " is no integer from 0 to " + std::to_string(max_size));
+        refuse_parts(name + " is not an integer from 0 to " + std::to_string(max_size));
     }
     return static_cast<Index>(value.get<std::uint64_t>());
 }
 
 double as_number(const Json& value, const std::string& name) {
-    if (!value.is_number()) refuse_parts(name + " is no number");
+    if (!value.is_number()) refuse_parts(name + " is not a number");
     return value.get<double>();
 }
 
@@ -74,7 +74,7 @@ double as_not_negative(const Json& value, const std::string& name) {
 }
 
 std::vector<Index> as_sizes(const Json& list, const std::string& name, const std::string& name_of_one) {
-    if (!list.is_array()) refuse_parts(name + " is no list");
+    if (!list.is_array()) refuse_parts(name + " is not a list");
     std::vector<Index> sizes;
     for (const Json& entry : list) sizes.push_back(as_size(entry, name_of_one));
     return sizes;

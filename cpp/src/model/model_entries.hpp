@@ -9,22 +9,24 @@
 
 namespace lpr_fast {
 
-/// Refuses parts of a model; the caller knows where they come from, and makes a sentence of it.
+/// Throws InvalidInput; the caller adds the origin of the parts and makes a sentence of `what`.
 [[noreturn]] void refuse_parts(const std::string& what);
 
-/// A text of the parts as it may stand in a message.
+/// A text from a model file, made safe for a message: its first 40 characters, in quotes, printable ASCII only.
 std::string in_quotes(const std::string& text);
 
-/// Entries of the text; `name` is what a message calls them.
+// The functions below throw InvalidInput for entries and arrays of another kind.
+
+/// Entries of the model's text; messages call them `name`.
 Index as_size(const Json& value, const std::string& name);
 double as_number(const Json& value, const std::string& name);
 double as_positive(const Json& value, const std::string& name);
 double as_not_negative(const Json& value, const std::string& name);
 
-/// The list of sizes that an entry is.
+/// An entry that is a list of sizes.
 std::vector<Index> as_sizes(const Json& list, const std::string& name, const std::string& name_of_one);
 
-/// Numbers of an array, where they are if their address allows it, else a copy.
+/// Numbers of an array: a view if the array is aligned, otherwise a copy.
 class Numbers {
 public:
     explicit Numbers(const ModelArray& array);
@@ -40,11 +42,11 @@ private:
 
 bool has_array(const ModelParts& parts, const std::string& name);
 
-/// An array of real numbers, which have to be finite, of any shape.
+/// An array of finite real numbers of any shape.
 Numbers finite_matrix(const ModelParts& parts, const std::string& name);
 Numbers finite_vector(const ModelParts& parts, const std::string& name);
 
-/// The same of one shape.
+/// An array of finite real numbers of the given shape.
 Numbers finite_matrix(const ModelParts& parts, const std::string& name, Index rows, Index cols);
 Numbers finite_vector(const ModelParts& parts, const std::string& name, Index size);
 

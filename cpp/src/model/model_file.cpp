@@ -31,18 +31,18 @@ struct Content {
 
 struct Entry {
     std::string name;
-    ModelArray array;  ///< without its place
+    ModelArray array;  ///< without its address
     Index first;
     Index last;
 };
 
-/// What the header says, checked but for the hash.
+/// Content of the header, checked except for the hash.
 struct Header {
     std::vector<Entry> entries;
     std::string version;
     std::string digest;
     std::string text;
-    std::size_t end;  ///< where the arrays begin
+    std::size_t end;  ///< position at which the arrays begin
 };
 
 std::uint64_t header_length(const Content& content) {
@@ -61,14 +61,15 @@ std::optional<NumberType> number_type(const Json& entry) {
 
 /// An integer within [0, bound].
 std::optional<Index> size_within(const Json& value, Index bound) {
-    // Integers that are not negative are kept unsigned by the parser.
+    // The parser stores non-negative integers as unsigned.
     if (!value.is_number_unsigned()) return std::nullopt;
     const auto number = value.get<std::uint64_t>();
     if (number > static_cast<std::uint64_t>(bound)) return std::nullopt;
     return static_cast<Index>(number);
 }
 
-/// The array of an entry that begins where the one before it ended, and is as long as its shape says.
+/// The array of an entry; nothing unless it begins at `place`, the end of the one before, and is as long as its shape
+/// says.
 std::optional<Entry> read_entry(const std::string& name, const Json& json, Index place) {
     const Json& shape = json.at("shape");
     const Json& offsets = json.at("data_offsets");
@@ -85,7 +86,7 @@ std::optional<Entry> read_entry(const std::string& name, const Json& json, Index
     if (!first || !last || *first != place || *last < *first) return {};
     const auto [rows, cols] = extents;
     const Index number_bytes = *type == NumberType::u8 ? 1 : 8;
-    // Whatever is larger than this overflows, and no file holds it.
+    // Larger products would overflow.
     if (rows > 0 && cols > largest_file / number_bytes / rows) return {};
     if (*last - *first != rows * cols * number_bytes) return {};
     return Entry{name, {*type, rows, cols, static_cast<int>(shape.size()), nullptr}, *first, *last};
@@ -95,7 +96,7 @@ bool is_digest(const std::string& text) {
     return text.size() == digest_digits && text.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
 
-/// @throws InvalidInput, Json::exception  for anything that is no header of ours
+/// @returns nothing, or throws InvalidInput or Json::exception, if this is not the header of a model file
 std::optional<Header> parse_header(const char* first, const char* last) {
     std::vector<std::string> keys;
     const Json json = parse_json(first, last, &keys);
@@ -128,13 +129,13 @@ Header read_header(const Content& content) {
                 return *std::move(header);
             }
         }
-    } catch (const InvalidInput&) {  // is said below
+    } catch (const InvalidInput&) {  // refused below
     } catch (const Json::exception&) {
     }
     content.refuse("is not a model file of lpr_fast; give one that `save` or `lpr-fast fit` wrote.");
 }
 
-/// The hash of the whole content, with zeros where the hash itself stands.
+/// The hash of the whole content, with zeros in place of the stored hash.
 std::string digest_of(const Content& content, const Header& header) {
     const std::uint8_t* end = content.bytes + header.end;
     const std::uint8_t* place = std::search(content.bytes, end, header.digest.begin(), header.digest.end());
@@ -158,7 +159,7 @@ int read_version(const Content& content, const std::string& version) {
     const bool is_short = version.size() <= 20 && version.find_first_not_of("0123456789.") == std::string::npos;
     content.refuse(
         "has format version " + (is_short ? version : "(unreadable)") +
-        ", this lpr_fast reads versions 1 and 2; install a newer lpr_fast."
+        ", but this lpr_fast reads versions 1 and 2; install a newer lpr_fast."
     );
 }
 

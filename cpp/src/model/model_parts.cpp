@@ -12,7 +12,7 @@
 namespace lpr_fast {
 namespace {
 
-/// Facts as version 2 has them: version 1 knew of one descriptor, and kept its hypers alone.
+/// Facts in the form of version 2. Version 1 had one kind of descriptor and stored only its hypers.
 Json read_facts(const ModelParts& parts) {
     Json facts = parse_json(parts.text.data(), parts.text.data() + parts.text.size());
     if (parts.version == 1) {
@@ -25,7 +25,7 @@ Json read_facts(const ModelParts& parts) {
 
 std::vector<int> read_species(const Json& list) {
     std::vector<int> species;
-    if (!list.is_array()) refuse_parts("species is no list");
+    if (!list.is_array()) refuse_parts("species is not a list");
     for (const Json& entry : list) species.push_back(static_cast<int>(as_size(entry, "a species")));
     if (species.empty()) refuse_parts("there are no species");
     if (std::adjacent_find(species.begin(), species.end(), std::greater_equal<>()) != species.end()) {
@@ -38,7 +38,7 @@ std::vector<double> read_baseline(const Json& list, std::size_t n_species) {
     std::vector<double> baseline;
     if (list.is_null()) return baseline;
     if (!list.is_array() || list.size() != n_species)
-        refuse_parts("the baseline is no list of one energy for each species");
+        refuse_parts("the baseline is not a list with one energy for each species");
     for (const Json& entry : list) baseline.push_back(as_number(entry, "a baseline"));
     return baseline;
 }
@@ -51,14 +51,15 @@ std::string read_choice(const Json& facts, const char* name, const std::vector<s
     return choice;
 }
 
-/// The prior variance that a section of the text says, 0 where it does not.
+/// The prior variance in a section of the text, or 0 if it has none.
 double prior_variance_of(const Json& facts, const char* section) {
     const Json entries = facts.value(section, Json());
     if (!entries.is_object() || entries.count("prior_variance") == 0) return 0.0;
     return as_positive(entries.at("prior_variance"), "the prior variance");
 }
 
-/// What makes squared energies of variances: a calibration, else the noise that a fit was told.
+/// Reads the prior variance, which gives variances the unit energy^2: of a calibration, otherwise of the noise of a
+/// fit.
 void read_prior_variance(const Json& facts, ModelInfo& info) {
     if (info.loss == "noise") info.prior_variance = prior_variance_of(facts, "noise");
     const double calibrated = prior_variance_of(facts, "calibration");
@@ -69,7 +70,7 @@ void read_prior_variance(const Json& facts, ModelInfo& info) {
     if (info.projected_sigma && !info.has_residual) refuse_parts("a linear model has no projected process");
 }
 
-/// Everything but what the whole factor says.
+/// Everything except what the factor of the Hessian says.
 ModelInfo read_info(const Json& facts) {
     ModelInfo info;
     info.species = read_species(facts.at("species"));
@@ -84,7 +85,7 @@ ModelInfo read_info(const Json& facts) {
     read_prior_variance(facts, info);
     info.baseline = read_baseline(facts.at("baseline"), info.species.size());
     info.has_energies = !info.baseline.empty();
-    if (!facts.at("provenance").is_object()) refuse_parts("the provenance is no dictionary");
+    if (!facts.at("provenance").is_object()) refuse_parts("the provenance is not a dictionary");
     info.provenance = facts.at("provenance").dump();
     return info;
 }
@@ -106,7 +107,7 @@ HessianFactor read_factor(const std::string& name, const Json& facts, const Mode
 }
 
 Factors read_factors(const Json& facts, const ModelParts& parts, const ModelInfo& info) {
-    if (!facts.is_object()) refuse_parts("factors is no dictionary");
+    if (!facts.is_object()) refuse_parts("factors is not a dictionary");
     Factors factors;
     for (const auto& [name, of_factor] : facts.items()) factors.emplace(name, read_factor(name, of_factor, parts));
     const auto whole = factors.find("hessian");
@@ -119,11 +120,11 @@ Factors read_factors(const Json& facts, const ModelParts& parts, const ModelInfo
 std::vector<Index> read_widths(const Json& facts, const ModelInfo& info) {
     if (!info.has_residual) return std::vector<Index>(info.species.size(), gathered_columns(info));
     std::vector<Index> widths = as_sizes(facts.at("n_active"), "n_active", "a number of active environments");
-    if (widths.size() != info.species.size()) refuse_parts("n_active is no list of one number for each species");
+    if (widths.size() != info.species.size()) refuse_parts("n_active is not a list of one number for each species");
     return widths;
 }
 
-/// The factor of a species, or nothing where it must not have any.
+/// The factor of a species; null if the species has no columns of phi.
 const HessianFactor* part_of(const Factors& factors, const std::string& kind, int species, Index width) {
     const std::string name = kind + "." + std::to_string(species);
     const auto place = factors.find(name);
@@ -139,7 +140,7 @@ const HessianFactor* hessian_of(const Factors& factors, const ModelInfo& info, i
     return is_whole ? &factors.at("hessian") : part_of(factors, "hessian", species, width);
 }
 
-/// Copies the arrays that belong to no factor, those that this version does not know included.
+/// Copies the arrays that do not belong to a factor, including arrays that this version does not know.
 void keep_arrays(const ModelParts& parts, ModelState& state) {
     for (auto [name, array] : parts.arrays) {
         const std::string owner = name.substr(0, name.rfind('.'));
@@ -163,9 +164,9 @@ void name_held(const std::string& name, const HeldParts& held, ModelArrays& arra
     if (rows.rows > 0) arrays.insert_or_assign(name + ".held", array_of(rows.data, rows.rows, rows.cols, 2));
 }
 
-/// Adds the arrays of the factors, which are theirs.
+/// Adds views of the arrays that the factors own.
 void name_factors(ModelState& state) {
-    static_assert(sizeof(Index) == sizeof(std::int64_t), "columns of factors are kept as the file has them");
+    static_assert(sizeof(Index) == sizeof(std::int64_t), "columns of factors have the type of the file");
     for (const auto& [name, factor] : state.factors) {
         const ConstMatrixView triangle = factor.triangle();
         const auto n_columns = static_cast<Index>(factor.columns().size());
@@ -192,15 +193,17 @@ void find_weights(ModelState& state) {
 }
 
 void find_members(ModelState& state) {
-    // A spread takes two, and files are not trusted with more than anyone has use for.
+    // A spread needs two members; the upper limit protects from damaged files.
     constexpr Index fewest = 2, most = 100000;
     if (!has_array(state.parts, "members")) return;
     if (!state.info.has_energies) refuse_parts("there are members without weights");
     state.members = finite_matrix(state.parts, "members").matrix();
     state.info.n_members = state.members.rows;
-    if (state.members.cols != state.info.size) refuse_parts("members have another number of weights than the model");
+    if (state.members.cols != state.info.size) {
+        refuse_parts("the members and the model have different numbers of weights");
+    }
     if (state.info.n_members < fewest || state.info.n_members > most) {
-        refuse_parts("the number of members is not from " + std::to_string(fewest) + " to " + std::to_string(most));
+        refuse_parts("the number of members is not between " + std::to_string(fewest) + " and " + std::to_string(most));
     }
 }
 
@@ -210,7 +213,7 @@ SpeciesPart species_part(const ModelState& state, std::size_t place, Index first
     SpeciesPart part{first, width, info.has_energies ? info.baseline[place] : 0.0, {}, {}, {}};
     const HessianFactor* factor = hessian_of(state.factors, info, species, width);
     if (factor != nullptr && factor->holds() != info.has_held) {
-        refuse_parts("the factors of the species do not hold what that of the Hessian holds");
+        refuse_parts("some factors have held predictions, others have none");
     }
     const HessianFactor* prior = part_of(state.factors, "prior", species, info.has_residual ? width : 0);
     if (prior != nullptr) {

@@ -30,15 +30,15 @@ void check_order(const ModelParts& parts, const ModelInfo& info) {
 void check_numbers(const Json& facts, const char* section) {
     if (facts.count(section) == 0) return;
     const Json& entries = facts.at(section);
-    if (!entries.is_object()) refuse_parts(std::string(section) + " is no dictionary");
+    if (!entries.is_object()) refuse_parts(std::string(section) + " is not a dictionary");
     for (const auto& [name, value] : entries.items()) as_number(value, in_quotes(name) + " of " + section);
 }
 
-/// Deviations of labels are null where a fit used none of that kind.
+/// The standard deviation of a kind of label is null if the fit had no such labels.
 void check_noise(const Json& facts) {
     if (facts.count("noise") == 0) return;
     const Json& noise = facts.at("noise");
-    if (!noise.is_object()) refuse_parts("noise is no dictionary");
+    if (!noise.is_object()) refuse_parts("noise is not a dictionary");
     for (const auto& [name, value] : noise.items())
         if (!value.is_null()) as_positive(value, in_quotes(name) + " of noise");
 }

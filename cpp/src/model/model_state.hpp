@@ -21,10 +21,10 @@ namespace lpr_fast {
 
 using Factors = std::map<std::string, HessianFactor>;
 
-/// What scores environments of one centre species: a scorer for kernels, the factor for linear models, neither where
-/// the species has no active environments.
+/// The part of a model for one centre species: a scorer in kernel models, a factor in linear models, neither if the
+/// species has no active environments.
 struct SpeciesPart {
-    Index first_column = 0;  ///< of phi and of the weights
+    Index first_column = 0;  ///< first of its columns of phi and of its weights
     Index width = 0;         ///< columns of phi
     double baseline = 0.0;   ///< energy of an atom
     std::optional<KernelScorer> scorer;
@@ -32,7 +32,7 @@ struct SpeciesPart {
     std::optional<SpeciesReference> reference;
 };
 
-/// Room for a tile of environments of one species.
+/// Scratch memory for a tile of environments of one species.
 struct SpeciesTile {
     AlignedBuffer features;
     AlignedBuffer phi;
@@ -43,36 +43,36 @@ struct SpeciesTile {
     AlignedBuffer energies;
     AlignedBuffer member_energies;
 
-    // Of derivatives alone.
+    // For derivatives only.
     Workspace workspace;
     FormGradients forms;
     KernelWayBack way;
     AlignedBuffer derivatives;  ///< with respect to normalised features
 };
 
-/// Numbers of an environment in a tile: its features, behind a one if the model has constants.
+/// Numbers of an environment in a tile: its features, after a 1 if the model has constants.
 inline Index gathered_columns(const ModelInfo& info) {
     return info.n_features + (info.has_constants ? 1 : 0);
 }
 
-/// What a Model holds.
+/// Data of a Model.
 struct ModelState {
     ModelInfo info;
     DescriptorPart descriptor;
-    Factors factors;                                ///< "hessian", and those of the species
-    std::vector<std::vector<std::uint8_t>> memory;  ///< of the arrays that do not belong to factors
+    Factors factors;                                ///< "hessian"; of species Z "hessian.Z" and, for kernels, "prior.Z"
+    std::vector<std::vector<std::uint8_t>> memory;  ///< arrays that do not belong to factors
     ModelParts parts;                               ///< views of memory and factors
-    ConstVectorView weights;                        ///< none: no energies
-    ConstMatrixView members;                        ///< (K, M), none: no committee
-    ConstMatrixView active;                         ///< kernel models
+    ConstVectorView weights;                        ///< (M,); empty if the model has no energies
+    ConstMatrixView members;                        ///< (K, M); empty if the model is not a committee
+    ConstMatrixView active;                         ///< (M, D); empty in linear models
     std::vector<SpeciesPart> species;               ///< one for each of info.species
-    mutable Pool<SpeciesTile> tiles;                ///< of scoring
+    mutable Pool<SpeciesTile> tiles;
     mutable Pool<std::vector<Index>> row_lists;
 };
 
-/// The model that parts describe.
-/// @throws InvalidInput  saying which part is missing or does not fit the others; Json::exception for entries of the
-/// wrong type
+/// Makes a model from its parts.
+/// @throws InvalidInput  if a part does not fit the others, naming it
+/// @throws Json::exception  if an entry of the text is missing or has the wrong type
 std::shared_ptr<const ModelState> assemble_model(const ModelParts& parts);
 
 }  // namespace lpr_fast

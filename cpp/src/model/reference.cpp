@@ -59,7 +59,7 @@ Distribution read_distribution(const ModelParts& parts, const std::string& colum
 
 Distribution::Distribution(std::vector<Index> bins, std::vector<Index> counts, const std::string& name)
     : bins_(std::move(bins)), counts_(std::move(counts)) {
-    if (bins_.empty() || bins_.size() != counts_.size()) refuse_parts(name + " does not count each bin once");
+    if (bins_.empty() || bins_.size() != counts_.size()) refuse_parts(name + " does not have one count for each bin");
     if (bins_.front() < zero_bin || bins_.back() > infinite_bin || !is_ordered(bins_, std::greater_equal<>())) {
         refuse_parts("the bins of " + name + " do not ascend from zero to infinity");
     }

@@ -9,19 +9,19 @@
 
 namespace lpr_fast {
 
-/// How many environments have which score, none of which is negative. A bin holds the numbers whose bits agree but for
-/// the last 42: it is at most a thousandth of them wide. Zero and infinity have bins of their own.
+/// A histogram of the scores of environments, which are not negative. A bin contains all numbers that differ in their
+/// last 42 bits only: its width is at most a thousandth of these numbers. Zero and infinity have their own bins.
 class Distribution {
 public:
     /// @param bins     ascending
-    /// @param counts   environments in each bin and those before it
-    /// @param name     what messages call it
+    /// @param counts   cumulative: number of environments in each bin and all bins before it
+    /// @param name     name for messages
     Distribution(std::vector<Index> bins, std::vector<Index> counts, const std::string& name);
 
-    /// Percent of the environments below a value; within its bin they count as spread evenly.
+    /// Percentage of environments below a value. Environments in the bin of the value count as evenly spread over it.
     double percent_below(double value) const;
 
-    /// Ends of the bin that the value belongs to below which so many percent lie.
+    /// Lower and upper end of the bin that contains the given percentile.
     double low_end(double percent) const;
     double high_end(double percent) const;
 
@@ -32,17 +32,17 @@ private:
     std::vector<Index> counts_;
 };
 
-/// What the training environments of one species say of an environment.
+/// How training environments of one species score, and the limits of verdicts that follow from it.
 struct SpeciesReference {
     Distribution rigidity;
-    double loose_below;   ///< rigidity
-    double unlike_above;  ///< residual; infinite for models that have none
+    double loose_below;   ///< limit of the rigidity
+    double unlike_above;  ///< limit of the residual; infinite for models without residuals
 
     Verdict verdict(double lpr, double residual) const;
 };
 
-/// One for each species, or none.
-/// @throws InvalidInput  for an entry that is there and does not fit the model
+/// One reference for each species; empty if the model has no reference.
+/// @throws InvalidInput  for an entry that does not fit the model
 std::vector<SpeciesReference> read_references(const Json& facts, const ModelParts& parts, const ModelInfo& info);
 
 }  // namespace lpr_fast

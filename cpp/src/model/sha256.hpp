@@ -7,12 +7,12 @@
 
 namespace lpr_fast {
 
-/// SHA-256 (FIPS 180-4) of bytes that come in pieces.
+/// SHA-256 (FIPS 180-4) of bytes that are given piece by piece.
 class Sha256 {
 public:
     void update(const std::uint8_t* bytes, std::size_t n_bytes);
 
-    /// The hash of everything so far, as 64 hexadecimal digits; the object is of no use afterwards.
+    /// The hash of all bytes given, as 64 hexadecimal digits. The object cannot be used afterwards.
     std::string hex_digest();
 
 private:

@@ -4,11 +4,12 @@
 
 namespace lpr_fast {
 
-/// Copies rows into the tile, normalised for kernel models, behind a one for models with constants.
+/// Copies rows of features into a tile: normalised for kernel models, after a 1 for models with constants.
+/// @throws InvalidInput  for NaN, infinity and entries above 1e140, naming the row
 void gather(const ModelState& state, ConstMatrixView features, const Index* rows, Index count, SpeciesTile& tile);
 
-/// Calls run(s, tile, rows, count) for tiles of environments of the model's species number s; `rows` says where they
-/// stand.
+/// Calls run(s, tile, rows, count) for tiles of environments of species number s of the model. `rows` are the numbers
+/// of these environments.
 template <typename Run>
 void for_each_species_tile(const ModelState& state, const int* species, Index n_rows, int n_threads, const Run& run) {
     auto lease = state.row_lists.take();
