@@ -234,11 +234,15 @@ def test_models_without_energies_predict_by_given_weights_alone() -> None:
     assert of.predict(np.ones((1, of.model._model.size)))["forces"].any()
     with pytest.raises(InvalidInputError, match="fitted without energies and predicts none; give vectors of weights"):
         of.predict()
+    with pytest.raises(InvalidInputError, match="without energies and has no baseline; set with_baseline to false"):
+        of.predict(np.ones((1, of.model._model.size)), baseline=True)  # type: ignore[arg-type]
 
 
 def test_centers_that_cannot_be_described_are_refused() -> None:
     of = Predicted(model_of("bulk silicon"), ase.build.bulk("GaAs", "zincblende", a=5.65))
-    with pytest.raises(InvalidInputError, match="atom 0, of a species that the model does not know"):
+    with pytest.raises(
+        InvalidInputError, match=r"has species \d+ \(atom \d\), and the model knows 14 only; fit a model with species"
+    ):
         of.predict()
     with pytest.raises(InvalidInputError, match="center 9 was asked for, which the structure does not have"):
         of.predict(chosen=np.array([9]))

@@ -42,10 +42,10 @@ static const double positions[] = {0, 0, 0, 1.2, 1.4, 1.2, 0, 2.7, 2.5, 2.5, 0.2
 static const int species[] = {14, 14, 14, 14};
 static std::vector<double> lpr(4);
 static const lpr_fast::SoapScorer scorer(lpr_fast::Model::load("si.lpr"));
-static const lpr_fast::Configuration atoms{{positions, 4, 3}, species, 2, {}, {}};
+static const lpr_fast::Configuration atoms{{positions, 4, 3}, species, 2};
 static const lpr_fast::Structure structure(atoms, scorer.soap().species(), scorer.cutoff());
 static std::vector<double> forces(12);
-[[maybe_unused]] static double advance_and_score() { return 1.0; }
+[[maybe_unused]] static void advance() {}
 [[maybe_unused]] static void write_frame() {}
 """
 
@@ -118,6 +118,12 @@ def run(*command: object, folder: Path) -> str:
     return done.stdout
 
 
+def warns_of_nothing(compiler: list[str], source: str, folder: Path) -> None:
+    """Check a source by another compiler too, if it is there."""
+    if shutil.which(compiler[0]) is not None:
+        run(*compiler, *STRICT, "-fsyntax-only", "-I", PACKAGE / "include", source, folder=folder)
+
+
 def build(compiler: list[str], source: str, folder: Path) -> None:
     archive = PACKAGE / "lib" / "liblpr_fast.a"
     command = [*compiler, *STRICT, "-I", PACKAGE / "include", source, "-o", "program", archive]
@@ -144,6 +150,7 @@ def test_the_parts_of_programs_in_cpp_run(folder: Path) -> None:
     source += "int main() {\n" + "".join(f"{name}();\n" for name in parts) + "}\n"
     (folder / "program.cpp").write_text(source)
     build(["c++", "-std=c++17"], "program.cpp", folder)
+    warns_of_nothing(["clang++", "-std=c++17"], "program.cpp", folder)
     run(folder / "program", folder=folder)
 
 
@@ -160,8 +167,23 @@ def test_the_parts_of_programs_in_c_run(folder: Path) -> None:
     calls = " || ".join(f"{name}()" for name in parts)
     source += f'int main(void) {{\nreturn lpr_fast_load("si.lpr", &model) || {calls};\n}}\n'
     (folder / "program.c").write_text(source)
-    build(["cc", "-std=c99", "-Wno-missing-field-initializers"], "program.c", folder)
+    build(["cc", "-std=c99", "-pedantic"], "program.c", folder)
+    warns_of_nothing(["clang", "-std=c99", "-pedantic"], "program.c", folder)
     run(folder / "program", folder=folder)
+
+
+@pytest.mark.parametrize("compiler", ["c++", "clang++"])
+def test_structs_of_the_headers_are_initialised_without_warnings(compiler: str, tmp_path: Path) -> None:
+    """As a whole, and with their first member alone."""
+    structs = ["Configuration", "GradientRows", "Observation", "Part", "Predictions", "ScoreGradient", "ScoreSum"]
+    structs += ["Scores", "KernelScores", "FormScores", "HeldParts", "ModelParts", "RadialTable", "TriggerRules"]
+    source = "#include <lpr_fast/lpr_fast.hpp>\n#include <lpr_fast/lpr_fast.h>\nint main() {\n"
+    for name in structs:
+        source += f"{{ lpr_fast::{name} a{{}}, b = {{}}, c{{{{}}}}; (void)a; (void)b; (void)c; }}\n"
+    for name in ("scores", "structure", "predictions"):
+        source += f"{{ lpr_fast_{name} a{{}}; a.size = sizeof(lpr_fast_{name}); (void)a; }}\n"
+    (tmp_path / "program.cpp").write_text(source + "}\n")
+    warns_of_nothing([compiler, "-std=c++17", "-pedantic"], "program.cpp", tmp_path)
 
 
 @pytest.mark.skipif(shutil.which("gfortran") is None, reason="gfortran is not installed (apt-get install gfortran)")

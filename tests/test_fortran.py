@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import subprocess
 from pathlib import Path
@@ -71,6 +72,11 @@ program predictions
     if (lpr_fast_predict(model, positions, species, energy, energies, forces, virial, n_centers=3, cell=cell, &
                          periodic=[.true., .true., .false.]) /= LPR_FAST_OK) error stop "no predictions"
     print "(es25.16e3)", energy, energies, forces, virial
+    if (lpr_fast_predict(model, positions, species, energy, cell=cell, periodic=[.true., .true., .false.]) &
+        /= LPR_FAST_OK) error stop "no energy"
+    print "(es25.16e3)", energy
+    if (lpr_fast_predict(model, positions, species, n_centers=0) /= LPR_FAST_INVALID_INPUT) error stop "not refused"
+    print "(a)", lpr_fast_last_error()
     if (lpr_fast_predict(model, positions, [31, 33, 8, 31]) /= LPR_FAST_INVALID_INPUT) error stop "not refused"
     print "(a)", lpr_fast_last_error()
     call lpr_fast_free(model)
@@ -131,8 +137,9 @@ def test_energies_forces_and_virial_are_those_of_python(tmp_path: Path) -> None:
     model.save(tmp_path / "model.lpr")
     done = run(compiled(tmp_path / "predictions.f90", tmp_path), tmp_path / "model.lpr")
     assert done.returncode == 0, done.stderr
-    *numbers, message = done.stdout.splitlines()
-    assert "atom 2, of a species that the model does not know" in message
+    *numbers, without_centers, message = done.stdout.splitlines()
+    assert without_centers.startswith("n_centers is 0, but the structure has 4 atoms; set it to the number of atoms to")
+    assert "has species 8 (atom 2), and the model knows 31, 33 only" in message
     positions = np.array([[0.0, 0.0, 0.0], [1.25, 1.5, 1.25], [0.0, 2.75, 2.5], [2.5, 0.25, 2.75]])
     cell, periodic = np.array([[5.5, 0, 0], [0.5, 5.5, 0], [0, 0, 5.5]]), np.array([True, True, False])
     species = np.array([31, 33, 33, 31], dtype=np.int32)
@@ -140,8 +147,11 @@ def test_energies_forces_and_virial_are_those_of_python(tmp_path: Path) -> None:
     scorer = lpr_fast._core.SoapScorer(model._model)
     expected = scorer.predict(lpr_fast._core.Structure(*of, "frame", 3), None, 1)
     energies = expected["energies"][:, 0] + [model.baseline[number] for number in species[:3].tolist()]
-    together = [[energies[0] + energies[1] + energies[2]], energies, expected["forces"], expected["virials"]]
-    np.testing.assert_array_equal(np.array(numbers, dtype=float), np.concatenate([np.ravel(part) for part in together]))
+    together = [[math.fsum(energies.tolist())], energies, expected["forces"], expected["virials"]]
+    whole = model.predict(Atoms(species, positions, cell=cell, pbc=periodic)).energy
+    np.testing.assert_array_equal(
+        np.array(numbers, dtype=float), np.concatenate([np.ravel(part) for part in [*together, whole]])
+    )
 
 
 def test_a_model_of_arrays_scores_features_alone(program: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 
-from lpr_fast import InvalidInputError, LinearModel, StructureModel
+from lpr_fast import InvalidInputError, LinearModel, StructureModel, _core
 
 from .gradients import best_difference, slab, strained, wire
 from .structures import HYPERS, fitted, gallium_arsenide, labelled, molecules, rattled, silicon, with_committee
@@ -81,9 +82,17 @@ def test_local_energies_add_up_to_the_total_and_are_those_of_the_scores() -> Non
     model = fitted(gallium_arsenide())
     found = model.predict(frames)
     np.testing.assert_allclose(found.energies, model.score(frames).local_energy, rtol=1e-12)
-    np.testing.assert_allclose(found.energy, found.energies.reshape(4, 8).sum(axis=1), rtol=1e-14)
+    assert found.energy.tolist() == [math.fsum(local) for local in found.energies.reshape(4, 8).tolist()]
     np.testing.assert_array_equal(found.frame, np.repeat(np.arange(4), 8))
     assert len(found) == 4
+
+
+def test_a_total_is_rounded_once() -> None:
+    """Where the order of plain sums has a say."""
+    rng = np.random.default_rng(4)
+    values = np.stack([rng.normal(-158.5, 0.1, 10000), rng.normal(size=10000) * 10.0 ** rng.integers(-8, 8, 10000)], 1)
+    assert _core.column_sums(values).tolist() == [math.fsum(column) for column in values.T.tolist()]
+    assert _core.column_sums(np.array([[1.0], [1e100], [1.0], [-1e100]])).tolist() == [2.0]
 
 
 def test_the_stress_has_the_sign_and_the_order_of_ase() -> None:
@@ -154,8 +163,6 @@ def test_members_predict_what_models_with_their_weights_would(kind: str) -> None
 
 
 def with_weights(model: StructureModel, weights: np.ndarray) -> StructureModel:
-    from lpr_fast import _core
-
     text, arrays = model._model.parts()
     return model._of(_core.Model.from_parts(text, {**arrays, "weights": weights}))
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "arrays.hpp"
+#include "base/sums.hpp"
 #include "lpr_fast/cpu_info.hpp"
 #include "lpr_fast/kernel_scorer.hpp"
 #include "lpr_fast/kernels.hpp"
@@ -67,6 +68,13 @@ py::array_t<double> normalised(const py::array& features, int n_threads) {
     return out;
 }
 
+py::array_t<double> column_sums(const py::array& values) {
+    const ConstMatrixView view = matrix_view(values, "values");
+    py::array_t<double> sums(view.cols);
+    for (Index k = 0; k < view.cols; ++k) sums.mutable_at(k) = column_sum(view, k);
+    return sums;
+}
+
 std::vector<Index> sample(const py::array& points, Index count, Index first, double tolerance, int n_threads) {
     const ConstMatrixView view = matrix_view(points, "points");
     const WithoutInterpreter no_interpreter;
@@ -92,6 +100,7 @@ void register_kernels(py::module_& module) {
     module.def(
         "kernel_rows", &rows_of_kernels, py::arg("features"), py::arg("active"), py::arg("zeta"), py::arg("n_threads")
     );
+    module.def("column_sums", &column_sums, py::arg("values"));
     module.def("normalised", &normalised, py::arg("features"), py::arg("n_threads"));
     module.def(
         "farthest_points", &sample, py::arg("points"), py::arg("count"), py::arg("first"), py::arg("tolerance"),

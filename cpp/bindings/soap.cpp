@@ -208,7 +208,7 @@ struct OnePart {
 
 ScoreArrays predict(
     const SoapScorer& scorer, const Structure& structure, const std::optional<py::array>& weights, int n_threads,
-    const std::optional<py::array>& chosen, bool forces
+    const std::optional<py::array>& chosen, bool forces, bool baseline
 ) {
     const OnePart wanted(structure, chosen);
     std::optional<ConstMatrixView> vectors;
@@ -217,6 +217,7 @@ ScoreArrays predict(
     py::array_t<double> energies({wanted.n_rows, n_vectors});
     ScoreArrays arrays{{"energies", energies}};
     Predictions out{{energies.mutable_data(), wanted.n_rows, n_vectors}};
+    out.with_baseline = baseline;
     if (forces) {
         py::array_t<double> of_atoms({n_vectors, n_atoms, Index{3}}), of_cell({n_vectors, Index{3}, Index{3}});
         out.forces = {of_atoms.mutable_data(), n_vectors * n_atoms, 3};
@@ -320,7 +321,7 @@ void register_soap(py::module_& module) {
         )
         .def(
             "predict", &predict, py::arg("structure"), py::arg("weights"), py::arg("n_threads"),
-            py::arg("chosen") = std::nullopt, py::arg("forces") = true
+            py::arg("chosen") = std::nullopt, py::arg("forces") = true, py::arg("baseline") = false
         )
         .def(
             "score_gradient", &score_gradient, py::arg("structure"), py::arg("quantity"), py::arg("coefficients"),

@@ -97,6 +97,11 @@ void check_size(std::size_t given, std::size_t expected, const char* type) {
 
 lpr_fast::Configuration configuration_of(const lpr_fast_structure& structure) {
     check_size(structure.size, sizeof(lpr_fast_structure), "lpr_fast_structure");
+    if (structure.n_centers == 0 && structure.n_atoms > 0)
+        throw InvalidInput(
+            "n_centers is 0, but the structure has " + std::to_string(structure.n_atoms) +
+            " atoms; set it to the number of atoms to score (n_atoms for all), and make no call where there are none."
+        );
     lpr_fast::Configuration atoms;
     atoms.positions = {structure.positions, structure.n_atoms, 3};
     atoms.species = structure.species;
@@ -104,7 +109,12 @@ lpr_fast::Configuration configuration_of(const lpr_fast_structure& structure) {
     for (std::size_t k = 0; k < 3; ++k) atoms.periodic[k] = structure.periodic[k] != 0;
     const bool is_periodic =
         std::any_of(atoms.periodic.begin(), atoms.periodic.end(), [](bool along) { return along; });
-    if (is_periodic) refuse_null(structure.cell, "cell");
+    if (is_periodic && structure.cell == nullptr)
+        throw InvalidInput(
+            "cell is NULL, but the structure is periodic; give the three cell vectors as 9 numbers, vector by vector, "
+            "or "
+            "set periodic to 0."
+        );
     if (structure.cell != nullptr) std::copy_n(structure.cell, 9, atoms.cell.begin());
     return atoms;
 }
@@ -124,16 +134,6 @@ lpr_fast::Scores scores_of(const lpr_fast_scores& scores, ptrdiff_t n) {
     return views;
 }
 
-/// Baseline energies of the centers of a structure.
-std::vector<double> baseline_of(const ModelInfo& info, const lpr_fast::Configuration& atoms) {
-    std::vector<double> energies;
-    for (lpr_fast::Index i = 0; i < atoms.n_centers; ++i) {
-        const auto place = std::lower_bound(info.species.begin(), info.species.end(), atoms.species[i]);
-        energies.push_back(info.baseline[static_cast<std::size_t>(place - info.species.begin())]);
-    }
-    return energies;
-}
-
 void predict(
     const lpr_fast::SoapScorer& scorer, const lpr_fast_structure& structure, const lpr_fast_predictions& wanted,
     int n_threads
@@ -141,8 +141,14 @@ void predict(
     check_size(wanted.size, sizeof(lpr_fast_predictions), "lpr_fast_predictions");
     const lpr_fast::Configuration atoms = configuration_of(structure);
     const lpr_fast::Structure checked(atoms, scorer.soap().species(), scorer.cutoff());
-    std::vector<double> energies(static_cast<std::size_t>(atoms.n_centers)), forces, virial(9);
-    lpr_fast::Predictions out{{energies.data(), atoms.n_centers, 1}};
+    std::vector<double> energies, forces, virial(9);
+    double* of_centers = wanted.local_energies;
+    if (of_centers == nullptr) {
+        energies.resize(static_cast<std::size_t>(std::max<ptrdiff_t>(1, structure.n_centers)));
+        of_centers = energies.data();
+    }
+    lpr_fast::Predictions out{{of_centers, structure.n_centers, 1}};
+    out.totals = {wanted.energy, 1};
     if (wanted.forces != nullptr || wanted.virial != nullptr) {
         double* of_atoms = wanted.forces;
         if (of_atoms == nullptr) {
@@ -153,14 +159,6 @@ void predict(
         out.virials = {wanted.virial != nullptr ? wanted.virial : virial.data(), 3, 3};
     }
     scorer.predict({&checked}, std::nullopt, out, n_threads);
-    const std::vector<double> baseline = baseline_of(scorer.model().info(), atoms);
-    double sum = 0.0;
-    for (std::size_t i = 0; i < energies.size(); ++i) {
-        energies[i] = baseline[i] + energies[i];
-        sum += energies[i];
-    }
-    if (wanted.energy != nullptr) *wanted.energy = sum;
-    if (wanted.local_energies != nullptr) std::copy(energies.begin(), energies.end(), wanted.local_energies);
 }
 
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();

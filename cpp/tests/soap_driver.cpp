@@ -1,7 +1,7 @@
 // Describes and scores the structures of a file, for test_soap_scorer.py: soap_driver MODEL INPUT OUTPUT N_THREADS.
 // Input: per structure n_atoms, n_centers, cell, periodicity, and a line of atomic number and position for each atom.
-// Output: per structure features, lpr, variance, residual and energy of the centers, in binary; zeros where a model has
-// none.
+// Output: per structure features, lpr, variance, residual and energy of the centers, and the total energy, in binary;
+// zeros where a model has none.
 
 #include <cstdio>
 #include <cstdlib>
@@ -64,7 +64,15 @@ void describe_and_score(const SoapScorer& scorer, const Input& structure, int n_
     if (scorer.model().info().has_residual) scores.residual = {residual.data(), n};
     if (scorer.model().info().has_energies) scores.local_energy = {energy.data(), n};
     scorer.score(structure.atoms, scores, n_threads);
-    for (const auto* values : {&features, &lpr, &variance, &residual, &energy}) write(out, *values);
+    std::vector<double> total(1);
+    if (scorer.model().info().has_energies) {
+        Predictions predictions;
+        predictions.energies = {energy.data(), n, 1};
+        predictions.totals = {total.data(), 1};
+        const Structure checked(structure.atoms, scorer.soap().species(), scorer.cutoff());
+        scorer.predict({&checked}, std::nullopt, predictions, n_threads);
+    }
+    for (const auto* values : {&features, &lpr, &variance, &residual, &energy, &total}) write(out, *values);
 }
 
 }  // namespace

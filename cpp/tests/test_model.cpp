@@ -252,7 +252,7 @@ void unusable_arguments_are_refused() {
     CHECK_THROWS(InvalidInput, "phi has 5 columns, expected 9", model.score_phi(some.features.view(), scores));
     some.species[5] = 79;
     CHECK_THROWS(
-        InvalidInput, "row 5 is an environment of species 79, which this model does not know; it knows 8, 14, 31.",
+        InvalidInput, "row 5 is an environment of species 79, and the model knows 8, 14, 31 only; fit a model with",
         score(model)
     );
     some.species[5] = 14;

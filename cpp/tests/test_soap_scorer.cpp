@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <thread>
 
 #include "check.hpp"
@@ -102,7 +103,12 @@ void unknown_species_are_refused_or_marked() {
     const SoapScorer scorer = golden();
     Atoms atoms = structures_of_all_kinds().front();
     atoms.species[4] = 8;
-    CHECK_THROWS(InvalidInput, "atom 4, of a species that the model does not know", scored(scorer, atoms));
+    CHECK_THROWS(
+        InvalidInput,
+        "the structure has species 8 (atom 4), and the model knows 14, 31 only; fit a model with species 8, or "
+        "leave such atoms out of the centers.",
+        scored(scorer, atoms)
+    );
 
     const Structure structure(atoms.configuration(), scorer.soap().species(), scorer.cutoff());
     const std::vector<bool> sees_unknown = scorer.soap().sees_unknown_species(structure);
@@ -118,11 +124,56 @@ void unknown_species_are_refused_or_marked() {
         }
 }
 
+/// Local energies and their sum of a structure's centers.
+struct Energies {
+    std::vector<double> local;
+    double total = 0.0;
+
+    Energies(const SoapScorer& scorer, const Structure& structure, bool with_baseline)
+        : local(static_cast<std::size_t>(structure.n_centers())) {
+        Predictions out;
+        out.energies = {local.data(), structure.n_centers(), 1};
+        out.totals = {&total, 1};
+        out.with_baseline = with_baseline;
+        scorer.predict({&structure}, std::nullopt, out, 2);
+    }
+};
+
+void energies_have_the_baseline_unless_it_is_not_wanted() {
+    const SoapScorer scorer = golden();
+    const ModelInfo& info = scorer.model().info();
+    for (const Atoms& atoms : structures_of_all_kinds()) {
+        const Structure structure(atoms.configuration(), scorer.soap().species(), scorer.cutoff());
+        std::vector<double> expected(atoms.species.size());
+        Scores scores;
+        scores.local_energy = {expected.data(), structure.n_centers()};
+        scorer.score(atoms.configuration(), scores);
+        const Energies whole(scorer, structure, true), bare(scorer, structure, false);
+        long double sum = 0.0L;
+        for (std::size_t i = 0; i < whole.local.size(); ++i) {
+            CHECK(whole.local[i] == expected[i]);
+            CHECK(whole.local[i] == info.baseline[atoms.species[i] == 14 ? 0 : 1] + bare.local[i]);
+            sum += whole.local[i];
+        }
+        // Rounded once, but for what the sum of long doubles loses.
+        CHECK(std::abs(whole.total - sum) <= 0.51L * std::numeric_limits<double>::epsilon() * std::abs(sum));
+    }
+}
+
 void outputs_that_do_not_fit_are_refused() {
     const SoapScorer scorer = golden();
     const Atoms atoms = structures_of_all_kinds().front();
     Columns columns(3);
-    CHECK_THROWS(InvalidInput, "lpr has room for 3 centers", scorer.score(atoms.configuration(), columns.scores()));
+    CHECK_THROWS(
+        InvalidInput, "lpr has room for 3 centers, but there are " + std::to_string(atoms.species.size()) + ";",
+        scorer.score(atoms.configuration(), columns.scores())
+    );
+    Configuration without_centers = atoms.configuration();
+    without_centers.n_centers = 0;
+    CHECK_THROWS(
+        InvalidInput, "but there are 0; give room for each, and set n_centers to the number of atoms to score.",
+        scorer.score(without_centers, columns.scores())
+    );
     Array features(3, scorer.n_features());
     CHECK_THROWS(
         InvalidInput, "out", scorer.features(atoms.configuration(), {features.values.data(), 3, features.cols})
@@ -148,6 +199,7 @@ int main() {
         neither_threads_nor_parts_nor_what_is_asked_for_change_a_bit);
     run("many threads share one scorer", many_threads_share_one_scorer);
     run("unknown species are refused or marked", unknown_species_are_refused_or_marked);
+    run("energies have the baseline unless it is not wanted", energies_have_the_baseline_unless_it_is_not_wanted);
     run("outputs that do not fit are refused", outputs_that_do_not_fit_are_refused);
     run("models that describe nothing are refused", models_that_describe_nothing_are_refused);
     return failures == 0 ? 0 : 1;

@@ -62,8 +62,10 @@ def scored(
         size = n * model.n_features
         features, values = values[:size].reshape(n, -1), values[size:]
         scores, values = values[: 4 * n].reshape(4, n), values[4 * n :]
+        (total,), values = values[:1], values[1:]
         parts.append(
-            {"features": features} | dict(zip(("lpr", "variance", "residual", "local_energy"), scores, strict=True))
+            {"features": features, "energy": total}
+            | dict(zip(("lpr", "variance", "residual", "local_energy"), scores, strict=True))
         )
     assert not values.size
     return parts
@@ -84,6 +86,8 @@ def check(model: Model, frames: Sequence[Atoms], folder: Path, n_centers: int | 
             values = getattr(scores, name)
             if values is not None:
                 np.testing.assert_array_equal(part[name], values[chosen], err_msg=name)
+        if model.baseline is not None and n_centers is None:
+            assert part["energy"] == model.predict(frame, forces=False).energy[0]
 
 
 def test_bulk_silicon(model: SparseKernelModel, tmp_path: Path) -> None:
@@ -203,7 +207,7 @@ def broken(change: str) -> Atoms:
         ("flat cell", "span no volume"),
         ("no cell", "span no volume"),
         ("dense", "so dense or so flat a cell"),
-        ("species", "atom 6, of a species that the model does not know"),
+        ("species", "has species 8 (atom 6), and the model knows 14 only; fit a model with species 8"),
     ],
 )
 def test_what_cannot_be_described_is_refused(

@@ -6,7 +6,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['HessianAccumulator', 'HessianFactor', 'KernelGradients', 'KernelScorer', 'Members', 'Model', 'SecondMoments', 'Soap', 'SoapScorer', 'Spectrum', 'Structure', 'Trigger', 'cpu_info', 'factorize_hessian', 'factorize_prior', 'farthest_points', 'feature_gradients', 'feature_jacobians', 'fit', 'kernel_rows', 'normalised', 'read_atom_lines', 'read_parts']
+__all__: list[str] = ['HessianAccumulator', 'HessianFactor', 'KernelGradients', 'KernelScorer', 'Members', 'Model', 'SecondMoments', 'Soap', 'SoapScorer', 'Spectrum', 'Structure', 'Trigger', 'column_sums', 'cpu_info', 'factorize_hessian', 'factorize_prior', 'farthest_points', 'feature_gradients', 'feature_jacobians', 'fit', 'kernel_rows', 'normalised', 'read_atom_lines', 'read_parts']
 class HessianAccumulator:
     @staticmethod
     def from_bytes(data: bytes) -> HessianAccumulator:
@@ -178,7 +178,7 @@ class KernelGradients:
 class SoapScorer:
     def __init__(self, model: Model) -> None:
         ...
-    def predict(self, structure: Structure, weights: numpy.ndarray | None, n_threads: typing.SupportsInt | typing.SupportsIndex, chosen: numpy.ndarray | None = None, forces: bool = True) -> dict[str, numpy.typing.NDArray[numpy.float64]]:
+    def predict(self, structure: Structure, weights: numpy.ndarray | None, n_threads: typing.SupportsInt | typing.SupportsIndex, chosen: numpy.ndarray | None = None, forces: bool = True, baseline: bool = False) -> dict[str, numpy.typing.NDArray[numpy.float64]]:
         ...
     def score(self, structures: collections.abc.Sequence[Structure], chosen: collections.abc.Sequence[typing.Any], mark_unknown: bool, n_threads: typing.SupportsInt | typing.SupportsIndex, members: bool = False) -> dict[str, numpy.typing.NDArray[numpy.float64]]:
         ...
@@ -213,6 +213,8 @@ class Trigger:
     @property
     def n_fired(self) -> int:
         ...
+def column_sums(values: numpy.ndarray) -> numpy.typing.NDArray[numpy.float64]:
+    ...
 def cpu_info() -> tuple[str, list[str]]:
     ...
 def factorize_hessian(hessian: numpy.ndarray, regularizer: typing.SupportsFloat | typing.SupportsIndex, n_threads: typing.SupportsInt | typing.SupportsIndex) -> HessianFactor:

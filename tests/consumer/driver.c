@@ -9,7 +9,7 @@ enum { most_features = 64 };
 
 int main(int argc, char** argv) {
     lpr_fast_model* model = NULL;
-    lpr_fast_scores scores = {sizeof(lpr_fast_scores)};
+    lpr_fast_scores scores = {.size = sizeof(lpr_fast_scores)};
     double features[most_features], lpr;
     int i, species, n_features = argc - 3;
     lpr_fast_status status;

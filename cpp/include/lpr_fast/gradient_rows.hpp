@@ -13,8 +13,8 @@ namespace lpr_fast {
 /// with respect to positions and strain. An output without data is not computed. The rows of a large structure can be
 /// computed for some atoms at a time; the bits of a row are the same.
 struct GradientRows {
-    MatrixView forces;                          ///< (3 n, M): x, y, z of each of n atoms, centers or not
-    MatrixView virials;                         ///< (6, M): xx, yy, zz, yz, xz, xy, symmetrised
+    MatrixView forces{};                        ///< (3 n, M): x, y, z of each of n atoms, centers or not
+    MatrixView virials{};                       ///< (6, M): xx, yy, zz, yz, xz, xy, symmetrised
     const std::vector<Index>* atoms = nullptr;  ///< indices of the n atoms, each once; null: all atoms
 };
 

@@ -12,9 +12,9 @@ struct KernelScorerState;
 
 /// Outputs of KernelScorer::score(): one number for each row of features. An output without data is not computed.
 struct KernelScores {
-    FormScores forms;              ///< LPR and variance, from phi^T H^-1 phi
-    VectorView explained;          ///< (n,) phi^T P^-1 phi, which is k(i,i) minus the residual
-    VectorView energies;           ///< (n,) phi^T weights
+    FormScores forms{};            ///< LPR and variance, from phi^T H^-1 phi
+    VectorView explained{};        ///< (n,) phi^T P^-1 phi, which is k(i,i) minus the residual
+    VectorView energies{};         ///< (n,) phi^T weights
     MatrixView member_energies{};  ///< (n, K) phi^T weights of each member
 };
 

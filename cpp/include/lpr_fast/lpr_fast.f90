@@ -168,7 +168,7 @@ contains
 
     !> Scores the first n_centers atoms of a structure; the others are neighbours alone, such as ghost atoms.
     !! @param positions  (3, n_atoms), in the unit of the model's cutoff
-    !! @param n_centers  all atoms if it is left out, at most as many
+    !! @param n_centers  from 1 to the number of atoms; all atoms if it is left out
     !! @param cell       (3, 3), a vector in each column; together with `periodic`, along which of them atoms repeat
     integer(c_int) function lpr_fast_score_structure( &
         model, positions, species, lpr, variance, residual, local_energy, lpr_held, n_centers, cell, periodic, n_threads, &
@@ -188,8 +188,8 @@ contains
     end function
 
     !> Energy, local energies, forces and virial of a structure, whose arguments are as in lpr_fast_score_structure().
-    !! @param energy          of all centers
-    !! @param local_energies  (n_centers)
+    !! @param energy          of all centers, baseline included
+    !! @param local_energies  (n_centers), baseline included
     !! @param forces          (3, n_atoms), on atoms that are no centers too
     !! @param virial          (3, 3), symmetric
     integer(c_int) function lpr_fast_predict( &

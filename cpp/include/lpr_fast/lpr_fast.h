@@ -82,8 +82,9 @@ const char* lpr_fast_provenance(const lpr_fast_model* model);
 /** Outputs of scoring: one number for each environment, row or center. An output that is NULL is not computed; an
  * output that the model does not have is an error.
  *
- * Begin with `lpr_fast_scores scores = {sizeof(lpr_fast_scores)};`, here as with lpr_fast_structure: later versions may
- * add members at the end, for which zero means what there was before. */
+ * Begin with `lpr_fast_scores scores = {.size = sizeof(lpr_fast_scores)};`, likewise with the other structs. In C++17,
+ * begin with `lpr_fast_scores scores{};` and set the size in the next line. Members that you do not set must be zero:
+ * later versions may add members at the end, for which zero means what there was before. */
 typedef struct {
     size_t size;          /**< sizeof(lpr_fast_scores) */
     double* lpr;          /**< local prediction rigidity 1 / (phi^T H^-1 phi); infinite if phi = 0 */
@@ -129,15 +130,16 @@ lpr_fast_status lpr_fast_score_phi(
 );
 
 /** Atoms, of which the first n_centers are described and scored; the others are neighbours alone (ghost atoms, halos).
- *
- * Begin with `lpr_fast_structure atoms = {sizeof(lpr_fast_structure)};`. */
+ */
 typedef struct {
     size_t size; /**< sizeof(lpr_fast_structure) */
     ptrdiff_t n_atoms;
-    ptrdiff_t n_centers;     /**< at most n_atoms */
+    ptrdiff_t n_centers;     /**< from 1 to n_atoms, which scores all atoms; 0 is an error unless there are no atoms, so
+                                  a process that has ghost atoms alone makes no call */
     const double* positions; /**< (n_atoms, 3), in the unit of the model's cutoff (usually Angstrom) */
     const int* species;      /**< (n_atoms,) atomic numbers */
-    const double* cell;      /**< (3, 3) three vectors, row by row; NULL is allowed where nothing is periodic */
+    const double* cell;      /**< (3, 3) the three cell vectors, row by row, with zeros for vectors that a structure
+                                  lacks and that are not periodic; NULL is allowed where nothing is periodic */
     int periodic[3];         /**< along which vectors; all 0 for a cluster, or atoms with their ghosts */
 } lpr_fast_structure;
 
@@ -146,19 +148,18 @@ typedef struct {
  * @param scores     outputs of n_centers numbers
  * @param n_threads  0: OMP_NUM_THREADS, or the cores in the affinity mask
  * @return LPR_FAST_INVALID_INPUT for models of features of another origin and of files of version 1, positions and
- *         cells that are not finite, atoms at the same place, cells that span no volume, centers of unknown species
- *         (naming the atom), scores that this model cannot give, and sizes that are not those of this header
+ *         cells that are not finite, atoms at the same place, cells that span no volume, atoms without centers, centers
+ *         of unknown species (naming the atom), scores that this model cannot give, and sizes that are not those of
+ *         this header
  */
 lpr_fast_status lpr_fast_score_structure(
     const lpr_fast_model* model, const lpr_fast_structure* structure, const lpr_fast_scores* scores, int n_threads
 );
 
-/** Where predictions go. What is NULL is not computed.
- *
- * Begin with `lpr_fast_predictions predictions = {sizeof(lpr_fast_predictions)};`. */
+/** Where predictions go. What is NULL is not computed. */
 typedef struct {
     size_t size;            /**< sizeof(lpr_fast_predictions) */
-    double* energy;         /**< one number: the sum of the local energies of the centers */
+    double* energy;         /**< one number: the sum of the local energies of the centers, baseline included */
     double* local_energies; /**< (n_centers,) baseline included, with the bits of local_energy in lpr_fast_scores */
     double* forces; /**< (n_atoms, 3): minus the derivatives of the energy with respect to positions, of atoms that
                          are no centers too: add those of ghosts to the atoms that they are images of */

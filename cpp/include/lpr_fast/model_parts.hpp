@@ -26,8 +26,8 @@ using ModelArrays = std::map<std::string, ModelArray>;
 
 /// Content of a model file: named arrays and a JSON text. docs/reference/model_file.md lists them.
 struct ModelParts {
-    ModelArrays arrays;
-    std::string text;
+    ModelArrays arrays{};
+    std::string text{};
     int version = 2;  ///< of the file format
 };
 

@@ -17,10 +17,12 @@ enum class UnknownSpecies {
 
 /// Where predictions by K vectors of weights go; n is the number of centers that are summed.
 struct Predictions {
-    MatrixView energies;   ///< (n, K) local energies phi^T w, without the baseline of the species
+    MatrixView energies{};  ///< (n, K) local energies: the baseline of the species and phi^T w
     MatrixView forces{};   ///< (K n_atoms, 3): minus the derivatives of the energies' sum with respect to positions, of
                            ///< atoms that are no centers too; not computed without data
     MatrixView virials{};  ///< (3 K, 3): minus the derivatives with respect to strain; not computed without data
+    VectorView totals{};   ///< (K,) total energies, the sums of the local ones; not computed without data
+    bool with_baseline = true;  ///< false: energies and totals are of phi^T w alone, for weights that are no energies
 };
 
 /// A weighted sum of scores q_i, or a smooth extreme of them.
@@ -35,8 +37,8 @@ struct ScoreSum {
 
 /// Outputs of SoapScorer::score_gradient(), for n centers.
 struct ScoreGradient {
-    VectorView values;    ///< (n,) the scores themselves, with the bits of score()
-    MatrixView forces;    ///< (n_atoms, 3): minus the derivatives of the sum with respect to positions
+    VectorView values{};  ///< (n,) the scores themselves, with the bits of score()
+    MatrixView forces{};  ///< (n_atoms, 3): minus the derivatives of the sum with respect to positions
     MatrixView virial{};  ///< (3, 3): minus the derivatives with respect to strain; not computed without data
 };
 
@@ -83,11 +85,13 @@ public:
         int n_threads = 0
     ) const;
 
-    /// Local energies, and forces and virials of their sum over the centers of a part of a structure, in one pass.
-    /// Memory: outputs, and some environments for each thread. The bits do not depend on the number of threads.
+    /// Local energies, their sum over the centers of a part of a structure, and its forces and virials, in one pass.
+    /// They have the bits that Python's `predict` and lpr_fast_predict() give. Memory: outputs, and some environments
+    /// for each thread. The bits do not depend on the number of threads.
     /// @param weights  (K, M); without them, the model's own
-    /// @throws InvalidInput  as score(), for models without energies where there are no weights, for descriptors that
-    /// are not differentiable (see Soap::gradient) where forces are wanted, and shapes that do not fit
+    /// @throws InvalidInput  as score(), for models without energies where weights or the baseline are wanted of them,
+    /// for descriptors that are not differentiable (see Soap::gradient) where forces are wanted, and shapes that do not
+    /// fit
     void predict(
         const Part& part, const std::optional<ConstMatrixView>& weights, const Predictions& out, int n_threads = 0
     ) const;

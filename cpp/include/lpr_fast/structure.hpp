@@ -12,9 +12,9 @@ namespace lpr_fast {
 /// Atoms and their cell. The first n_centers atoms are centers, whose environments are described; the others are
 /// neighbours only (ghost atoms, halos).
 struct Configuration {
-    ConstMatrixView positions;       ///< (n_atoms, 3), in the unit of the model's cutoff (usually Angstrom)
+    ConstMatrixView positions{};     ///< (n_atoms, 3), in the unit of the model's cutoff (usually Angstrom)
     const int* species = nullptr;    ///< (n_atoms,) atomic numbers
-    Index n_centers = 0;             ///< at most n_atoms
+    Index n_centers = 0;             ///< at most n_atoms, which describes all; 0 describes none
     std::array<double, 9> cell{};    ///< (3, 3), the rows are the cell vectors; used along periodic directions
     std::array<bool, 3> periodic{};  ///< along which cell vectors; all false for a cluster, or atoms with their ghosts
 };

@@ -26,6 +26,12 @@ bool is_usable(const double* row, Index size) {
 
 }  // namespace
 
+std::string listed(const std::vector<int>& species) {
+    std::string text;
+    for (const int number : species) text += (text.empty() ? "" : ", ") + std::to_string(number);
+    return text;
+}
+
 void check_size(Index value) {
     if (value >= 1 && value <= max_size) return;
     refuse("the model size M is ", value, "; it must be at least 1 and at most ", max_size, ".");

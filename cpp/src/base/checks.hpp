@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "base/matrices.hpp"
@@ -12,6 +13,9 @@ inline constexpr double largest_entry = 1e140;
 
 /// Largest model size: H of a larger model would take petabytes.
 inline constexpr Index max_size = Index{1} << 24;
+
+/// Atomic numbers for a message: "8, 14, 31".
+std::string listed(const std::vector<int>& species);
 
 /// Throws InvalidInput unless 1 <= value <= max_size.
 void check_size(Index value);

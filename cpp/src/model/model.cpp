@@ -90,11 +90,10 @@ void check_species(const ModelInfo& info, const int* species, Index n_rows) {
     }
     for (Index i = 0; i < n_rows; ++i) {
         if (std::binary_search(info.species.begin(), info.species.end(), species[i])) continue;
-        std::string known;
-        for (const int s : info.species) known += (known.empty() ? "" : ", ") + std::to_string(s);
+        const std::string given = std::to_string(species[i]);
         throw InvalidInput(
-            "row " + std::to_string(i) + " is an environment of species " + std::to_string(species[i]) +
-            ", which this model does not know; it knows " + known + "."
+            "row " + std::to_string(i) + " is an environment of species " + given + ", and the model knows " +
+            listed(info.species) + " only; fit a model with species " + given + ", or leave that row out."
         );
     }
 }
@@ -245,6 +244,7 @@ void write_phi(
 Model::Model(std::shared_ptr<const ModelState> state) : state_(std::move(state)) {}
 
 Model Model::load(const std::string& path) {
+    if (path.empty()) throw InvalidInput("the path of the model file is empty; give the name of a model file.");
     const MappedFile file(path);
     return from_bytes(file.bytes(), file.size(), path);
 }

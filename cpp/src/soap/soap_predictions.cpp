@@ -8,6 +8,7 @@
 
 #include "base/at.hpp"
 #include "base/checks.hpp"
+#include "base/sums.hpp"
 #include "lpr_fast/error.hpp"
 #include "model/feature_derivatives.hpp"
 #include "soap/soap_scorer_state.hpp"
@@ -33,7 +34,7 @@ struct Functions {
     std::function<void(const Center* centers, Index n, const double* values, double* weights, ForceShare& share)> weigh;
 
     /// Puts the values of a center where they are wanted.
-    std::function<void(Index row, const double* values)> keep;
+    std::function<void(const Center& center, const double* values)> keep;
 };
 
 /// A part of a structure, and functions of its environments.
@@ -62,7 +63,7 @@ public:
         }
         const FeatureRows rows{task_.model.state(), {work_.features.data(), count, size}, work_.species.data()};
         task_.functions.differentiate(rows, {work_.values.data(), count, n}, derivatives);
-        for (Index i = 0; i < count; ++i) task_.functions.keep(centers[i].row, work_.values.data() + i * n);
+        for (Index i = 0; i < count; ++i) task_.functions.keep(centers[i], work_.values.data() + i * n);
         for (Index first = 0; first < count; first += centers_of_share)
             go_back(centers, first, std::min(centers_of_share, count - first), *shares++);
     }
@@ -175,6 +176,14 @@ double extreme_of(ForceSum& sum, double exponent) {
     return extreme;
 }
 
+void check_predictions(const Predictions& out, Index n_centers, Index n_vectors, Index n_atoms) {
+    check_output("energies", out.energies, n_centers, n_vectors);
+    if (out.totals.data != nullptr) check_output("totals", {out.totals.data, 1, out.totals.size}, 1, n_vectors);
+    if (out.forces.data == nullptr) return;
+    check_output("forces", out.forces, n_vectors * n_atoms, 3);
+    if (out.virials.data != nullptr) check_output("virials", out.virials, 3 * n_vectors, 3);
+}
+
 }  // namespace
 
 void SoapScorer::predict(
@@ -183,6 +192,8 @@ void SoapScorer::predict(
     const Model& model = state_->model;
     if (!weights && !model.info().has_energies)
         throw InvalidInput("the model was fitted without energies and predicts none; give vectors of weights.");
+    if (out.with_baseline && !model.info().has_energies)
+        throw InvalidInput("the model was fitted without energies and has no baseline; set with_baseline to false.");
     const ConstVectorView own = model.weights();
     const ConstMatrixView vectors = weights ? *weights : ConstMatrixView{own.data, 1, own.size};
     check_columns("weights", vectors, model.info().size);
@@ -194,20 +205,23 @@ void SoapScorer::predict(
         rows.differentiate_energies(vectors, values, derivatives);
     };
     functions.weigh = [](const Center*, Index n, const double*, double* all, ForceShare&) { std::fill_n(all, n, 1.0); };
-    functions.keep = [&](Index row, const double* values) { std::copy_n(values, vectors.rows, out.energies.row(row)); };
+    const StructureState& structure = part.structure->state();
+    functions.keep = [&](const Center& center, const double* values) {
+        const SpeciesPart& of_species = model.state().species[at(structure.species[at(center.place)])];
+        const double baseline = out.with_baseline ? of_species.baseline : 0.0;
+        double* energies = out.energies.row(center.row);
+        for (Index k = 0; k < vectors.rows; ++k) energies[k] = baseline + values[k];
+    };
     const SoapState& soap = state_->soap.state();
     const std::vector<Center> centers = centers_of(soap, {part});
-    const auto n = static_cast<Index>(centers.size());
     const bool with_forces = out.forces.data != nullptr;
-    check_output("energies", out.energies, n, vectors.rows);
-    if (with_forces) {
-        check_way_back(soap);
-        check_output("forces", out.forces, vectors.rows * part.structure->n_atoms(), 3);
-    }
-    if (with_forces && out.virials.data != nullptr) check_output("virials", out.virials, 3 * vectors.rows, 3);
+    if (with_forces) check_way_back(soap);
+    check_predictions(out, static_cast<Index>(centers.size()), vectors.rows, part.structure->n_atoms());
     ForceSum sum(out.forces, out.virials, vectors.rows);
     const Task task{model, soap, part, functions, with_forces, sum.with_strain()};
     run(task, centers, n_threads, state_->prediction_workspaces, sum);
+    for (Index k = 0; out.totals.data != nullptr && k < vectors.rows; ++k)
+        out.totals.data[k] = column_sum(out.energies, k);
 }
 
 double SoapScorer::score_gradient(
@@ -236,7 +250,7 @@ double SoapScorer::score_gradient(
         else
             weigh_by_coefficients(wanted.coefficients, some, count, values, weights, share);
     };
-    functions.keep = [&](Index row, const double* value) { out.values.data[row] = *value; };
+    functions.keep = [&](const Center& center, const double* value) { out.values.data[center.row] = *value; };
     ForceSum sum(out.forces, out.virial, 1);
     const Task task{model, soap, part, functions, true, sum.with_strain()};
     run(task, centers, n_threads, state_->prediction_workspaces, sum);

@@ -32,8 +32,8 @@ void check_outputs(const Scores& outputs, Index n_centers) {
         const VectorView output = outputs.*(column.view);
         if (output.data != nullptr && output.size != n_centers)
             throw InvalidInput(
-                std::string(column.name) + " has room for " + std::to_string(output.size) + " centers; there are " +
-                std::to_string(n_centers) + "."
+                std::string(column.name) + " has room for " + std::to_string(output.size) + " centers, but there are " +
+                std::to_string(n_centers) + "; give room for each, and set n_centers to the number of atoms to score."
             );
     }
     const MatrixView of_members = outputs.member_energies;
@@ -74,9 +74,11 @@ void SoapScorer::State::score(
 }
 
 void refuse_center(const StructureState& structure, Index place) {
+    const std::string species = std::to_string(structure.number[at(place)]);
     throw InvalidInput(
-        structure.name + " has a center, atom " + std::to_string(structure.atom[at(place)]) +
-        ", of a species that the model does not know; leave it out of the centers."
+        structure.name + " has species " + species + " (atom " + std::to_string(structure.atom[at(place)]) +
+        "), and the model knows " + listed(structure.known) + " only; fit a model with species " + species +
+        ", or leave such atoms out of the centers."
     );
 }
 

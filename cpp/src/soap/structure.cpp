@@ -218,7 +218,7 @@ void sort_atoms(const Configuration& atoms, const std::vector<int>& species, Str
     });
     for (auto* values : {&state.x, &state.y, &state.z}) values->resize(n + padding);
     state.species.resize(n);
-    state.is_site.resize(n);
+    state.number.resize(n);
     state.place.resize(n);
     for (std::size_t i = 0; i < n; ++i) {
         const auto atom = at(order[i]);
@@ -228,7 +228,7 @@ void sort_atoms(const Configuration& atoms, const std::vector<int>& species, Str
         const bool is_known = known != species.end() && *known == atoms.species[atom];
         state.species[i] =
             static_cast<std::int32_t>(is_known ? known - species.begin() : static_cast<Index>(species.size()));
-        state.is_site[i] = atoms.species[atom] == 0 ? 1 : 0;
+        state.number[i] = atoms.species[atom];
         state.place[atom] = static_cast<std::int32_t>(i);
         if (state.bins.empty() || state.bins.back() != binning.bin(atom)) {
             state.bins.push_back(binning.bin(atom));

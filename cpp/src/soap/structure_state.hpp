@@ -26,7 +26,7 @@ struct StructureState {
     std::vector<double> x, y, z;
     std::vector<std::int32_t> species;  ///< index in the list of known species; its size for unknown species
     std::vector<std::int32_t> atom;     ///< index in the configuration
-    std::vector<char> is_site;          ///< without an element (atomic number 0): nobody sees it
+    std::vector<int> number;            ///< atomic number; 0 is a site, which is no neighbour
 
     std::vector<std::int32_t> place;  ///< for each atom of the configuration, its index among the sorted atoms
 

@@ -111,7 +111,7 @@ void Surroundings::select(const StructureState& structure, Index place) {
         for (Index i = 0; i < n; ++i) found.number[i] = of_species.place[at(found.number[i])];
         count += at(n);
     }
-    const auto is_atom = [&](std::int32_t other) { return structure.is_site[at(other)] == 0; };
+    const auto is_atom = [&](std::int32_t other) { return structure.number[at(other)] != 0; };
     const auto unknown = place_.begin() + begin_.back();
     sees_unknown_ = structure.species[at(place)] == n_species() ||
                     std::any_of(unknown, place_.begin() + static_cast<Index>(count), is_atom);

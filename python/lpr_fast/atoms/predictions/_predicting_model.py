@@ -60,8 +60,7 @@ class PredictingModel(DescribedModel):
         if scorer is None:
             found = [part for piece in pieces for part in self._energies(piece, count, members=members)]
         else:
-            assert self.baseline is not None
-            predicting = FramePredictor(scorer, weights, self.baseline)
+            predicting = FramePredictor(scorer, weights)
             batches = (piece.batch for piece in pieces if piece.is_last)
             found = [part for batch in batches for part in predicting.of(batch, count, forces=forces)]
         return prediction_of(found, len(weights), forces=forces and scorer is not None)

@@ -121,13 +121,10 @@ class FramePredictor:
         Descriptor and model.
     weights : numpy.ndarray, shape (K, M)
         Weights of the model, followed by those of its members if requested.
-    baseline : dict of int to float
-        Energy per atom of each species.
     """
 
     scorer: _core.SoapScorer
     weights: Array
-    baseline: dict[int, float]
 
     def of(self, batch: Sequence[Ready], n_threads: int, *, forces: bool) -> list[FramePrediction]:
         """Predict frames, each in one pass over its atoms; the bits depend on the frame and the model alone.
@@ -143,13 +140,12 @@ class FramePredictor:
     def _of_one(self, ready: Ready, n_threads: int, *, forces: bool) -> FramePrediction:
         assert ready.structure is not None
         of_frame = threads_for(len(ready), n_threads)
-        found = self.scorer.predict(ready.structure, self.weights, of_frame, forces=forces)
-        alone = np.array([self.baseline[number] for number in ready.frame.numbers.tolist()])
-        energies = found["energies"] + alone[:, None]
+        found = self.scorer.predict(ready.structure, self.weights, of_frame, forces=forces, baseline=True)
         if not forces:
-            return FramePrediction(energies)
+            return FramePrediction(found["energies"])
         virial = np.moveaxis(found["virials"], 0, -1)
-        return FramePrediction(energies, np.moveaxis(found["forces"], 0, -1), virial, stress_of(virial, ready.frame))
+        of_atoms = np.moveaxis(found["forces"], 0, -1)
+        return FramePrediction(found["energies"], of_atoms, virial, stress_of(virial, ready.frame))
 
 
 def stress_of(virial: Array, frame: Atoms) -> Array:
@@ -165,7 +161,7 @@ def voigt_of(tensor: Array) -> Array:
 def prediction_of(frames: Sequence[FramePrediction], n_weights: int, *, forces: bool) -> Prediction:
     """Return the predictions by the first vector of weights, and by the others as its members."""
     energies = np.concatenate([np.zeros((0, n_weights)), *(found.energies for found in frames)])
-    totals = [[float(np.ascontiguousarray(local).sum()) for local in found.energies.T] for found in frames]
+    totals = [_core.column_sums(found.energies) for found in frames]
     arrays = {"energy": np.array(totals).reshape(len(frames), n_weights), "energies": energies}
     if forces:
         of_atoms = [np.zeros((0, 3, n_weights)), *(found.forces for found in frames)]
