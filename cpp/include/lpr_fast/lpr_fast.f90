@@ -190,7 +190,7 @@ contains
     !> Energy, local energies, forces and virial of a structure, whose arguments are as in lpr_fast_score_structure().
     !! @param energy          of all centers, baseline included
     !! @param local_energies  (n_centers), baseline included
-    !! @param forces          (3, n_atoms), on atoms that are no centers too
+    !! @param forces          (3, n_atoms), on all atoms, centers or not
     !! @param virial          (3, 3), symmetric
     integer(c_int) function lpr_fast_predict( &
         model, positions, species, energy, local_energies, forces, virial, n_centers, cell, periodic, n_threads) &

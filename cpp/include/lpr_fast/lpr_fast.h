@@ -134,36 +134,36 @@ lpr_fast_status lpr_fast_score_phi(
 typedef struct {
     size_t size; /**< sizeof(lpr_fast_structure) */
     ptrdiff_t n_atoms;
-    ptrdiff_t n_centers;     /**< from 1 to n_atoms, which scores all atoms; 0 is an error unless there are no atoms, so
-                                  a process that has ghost atoms alone makes no call */
+    ptrdiff_t n_centers;     /**< from 1 to n_atoms, which scores all atoms; 0 is an error unless n_atoms is 0, so a
+                                  process that has only ghost atoms makes no call */
     const double* positions; /**< (n_atoms, 3), in the unit of the model's cutoff (usually Angstrom) */
     const int* species;      /**< (n_atoms,) atomic numbers */
-    const double* cell;      /**< (3, 3) the three cell vectors, row by row, with zeros for vectors that a structure
-                                  lacks and that are not periodic; NULL is allowed where nothing is periodic */
-    int periodic[3];         /**< along which vectors; all 0 for a cluster, or atoms with their ghosts */
+    const double* cell; /**< (3, 3), the rows are the cell vectors, used along periodic directions; the others may be
+                             zero; NULL is allowed if no direction is periodic */
+    int periodic[3];    /**< along which cell vectors; all 0 for a cluster, or atoms with their ghosts */
 } lpr_fast_structure;
 
 /** Describes the centers of a structure by the model's SOAP power spectrum and scores them.
  *
  * @param scores     outputs of n_centers numbers
  * @param n_threads  0: OMP_NUM_THREADS, or the cores in the affinity mask
- * @return LPR_FAST_INVALID_INPUT for models of features of another origin and of files of version 1, positions and
- *         cells that are not finite, atoms at the same place, cells that span no volume, atoms without centers, centers
- *         of unknown species (naming the atom), scores that this model cannot give, and sizes that are not those of
- *         this header
+ * @return LPR_FAST_INVALID_INPUT for models of features of another origin and models from files of version 1, positions
+ *         and cells that are not finite, atoms at the same position, cells without a volume, atoms without centers,
+ *         centers of unknown species (naming the atom), scores that the model does not have, and a struct whose size is
+ *         not that of this header
  */
 lpr_fast_status lpr_fast_score_structure(
     const lpr_fast_model* model, const lpr_fast_structure* structure, const lpr_fast_scores* scores, int n_threads
 );
 
-/** Where predictions go. What is NULL is not computed. */
+/** Outputs of lpr_fast_predict(). An output that is NULL is not computed. */
 typedef struct {
     size_t size;            /**< sizeof(lpr_fast_predictions) */
-    double* energy;         /**< one number: the sum of the local energies of the centers, baseline included */
+    double* energy;         /**< one number: the sum of the local energies of the centers */
     double* local_energies; /**< (n_centers,) baseline included, with the bits of local_energy in lpr_fast_scores */
-    double* forces; /**< (n_atoms, 3): minus the derivatives of the energy with respect to positions, of atoms that
-                         are no centers too: add those of ghosts to the atoms that they are images of */
-    double* virial; /**< (3, 3): minus the derivatives with respect to strain; over minus the volume, the stress */
+    double* forces; /**< (n_atoms, 3) minus the derivatives of the energy with respect to the positions of all atoms,
+                         centers or not; add the forces of ghosts to the atoms that they are images of */
+    double* virial; /**< (3, 3) minus the derivatives with respect to strain; the stress is -virial / volume */
 } lpr_fast_predictions;
 
 /** Computes energy, forces and virial of a structure in one pass, in the units of the training energies and of

@@ -15,14 +15,14 @@ enum class UnknownSpecies {
     mark     ///< NaN for such centers and for centers that have such an atom, not a site (number 0), within the cutoff
 };
 
-/// Where predictions by K vectors of weights go; n is the number of centers that are summed.
+/// Outputs of SoapScorer::predict(), for n centers and K vectors of weights w. An output without data is not computed,
+/// except `energies`, which is always needed.
 struct Predictions {
-    MatrixView energies{};  ///< (n, K) local energies: the baseline of the species and phi^T w
-    MatrixView forces{};   ///< (K n_atoms, 3): minus the derivatives of the energies' sum with respect to positions, of
-                           ///< atoms that are no centers too; not computed without data
-    MatrixView virials{};  ///< (3 K, 3): minus the derivatives with respect to strain; not computed without data
-    VectorView totals{};   ///< (K,) total energies, the sums of the local ones; not computed without data
-    bool with_baseline = true;  ///< false: energies and totals are of phi^T w alone, for weights that are no energies
+    MatrixView energies{};      ///< (n, K) local energies: baseline of the species + phi^T w
+    MatrixView forces{};        ///< (K n_atoms, 3) minus the derivatives of the totals with respect to all positions
+    MatrixView virials{};       ///< (3 K, 3) minus the derivatives of the totals with respect to strain; needs forces
+    VectorView totals{};        ///< (K,) total energies: the sums of the local energies over the centers
+    bool with_baseline = true;  ///< false: without baselines, for weights that do not predict energies
 };
 
 /// A weighted sum of scores q_i, or a smooth extreme of them.
@@ -85,13 +85,12 @@ public:
         int n_threads = 0
     ) const;
 
-    /// Local energies, their sum over the centers of a part of a structure, and its forces and virials, in one pass.
-    /// They have the bits that Python's `predict` and lpr_fast_predict() give. Memory: outputs, and some environments
-    /// for each thread. The bits do not depend on the number of threads.
-    /// @param weights  (K, M); without them, the model's own
-    /// @throws InvalidInput  as score(), for models without energies where weights or the baseline are wanted of them,
-    /// for descriptors that are not differentiable (see Soap::gradient) where forces are wanted, and shapes that do not
-    /// fit
+    /// Computes local energies, their sum over the centers of a part of a structure, and its forces and virials, in one
+    /// pass. The bits are those of Python's `predict` and lpr_fast_predict(), for any number of threads. Memory: the
+    /// outputs, and some environments for each thread.
+    /// @param weights  (K, M); the model's own weights if not given
+    /// @throws InvalidInput  as score(), for models without energies if weights are not given or a baseline is
+    /// requested, for forces of descriptors that are not differentiable (see Soap::gradient), and wrong shapes
     void predict(
         const Part& part, const std::optional<ConstMatrixView>& weights, const Predictions& out, int n_threads = 0
     ) const;

@@ -79,7 +79,7 @@ void write_form_gradients(
     const double* forms = plain;
     if (form == Form::held) {
         find_along(*factor.held, tile, workspace.work.data(), out.along);
-        forms = take_off_held(factor, count, workspace);
+        forms = remove_held(factor, count, workspace);
         restore(*factor.held, tile, out.along, workspace.work.data());
     }
     out.forms.resize(at(count));

@@ -139,7 +139,7 @@ const double* solve_strips(
     return workspace.squares.data();
 }
 
-const double* take_off_held(const FactorState& factor, Index count, Workspace& workspace) {
+const double* remove_held(const FactorState& factor, Index count, Workspace& workspace) {
     const HotKernels& kernels = hot_kernels();
     const Held& held = *factor.held;
     const Index depth = packed(factor).padded_size();
@@ -178,7 +178,7 @@ void score_strips(
     if (scores.lpr.data == nullptr && scores.variance.data == nullptr && !wants_held) return;
     const auto keep = wants_held ? PackedFactor::Solution::kept : PackedFactor::Solution::lost;
     const double* plain = solve_strips(factor, strips, depth, count, workspace, keep);
-    const double* held = wants_held ? take_off_held(factor, count, workspace) : plain;
+    const double* held = wants_held ? remove_held(factor, count, workspace) : plain;
     for (Index i = 0; i < count; ++i) {
         QuadraticForms forms{{plain[i], 0}, {beyond_rounding(held[i], plain[i]), 0}};
         if (!is_ordinary(plain[i])) forms = form_of_column(factor, strips, depth, i, workspace.work.data());

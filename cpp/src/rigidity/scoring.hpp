@@ -32,7 +32,7 @@ const double* solve_strips(
 
 /// Removes the components along the held directions from the columns that solve_strips() kept.
 /// @return f_held of each column; the squares that solve_strips() returned stay valid
-const double* take_off_held(const FactorState& factor, Index count, Workspace& workspace);
+const double* remove_held(const FactorState& factor, Index count, Workspace& workspace);
 
 /// Copies the entries of one column of strips for the columns of R.
 void take_column(const FactorState& factor, const double* strips, Index depth, Index column, Eigen::Ref<Vector> phi);

@@ -147,14 +147,14 @@ Penalties penalties_of(const SpectrumState& state, ConstVectorView regularizers)
 }
 
 /// Errors of the rows of one structure.
-struct OfStructure {
+struct StructureErrors {
     Vector residuals;
     Vector left_out;
 };
 
 /// Errors by (I - K W)^-1 e, from the eigenvectors of the symmetric W^1/2 K W^1/2 if there are several rows.
 /// @param rows  coordinates of the rows of the structure, as columns
-OfStructure of_structure(
+StructureErrors structure_errors(
     const Eigen::Ref<const Matrix>& rows, const Vector& targets, const Vector& weights,
     const Eigen::Ref<const Vector>& solution, const Eigen::Ref<const Vector>& penalty
 ) {
@@ -280,7 +280,8 @@ void Spectrum::leave_one_out(
         const Vector w = Eigen::Map<const Vector>(weights.data + start, count);
         const auto own = coordinates.middleCols(start, count);
         for (Index m = 0; m < regularizers.size; ++m) {
-            const OfStructure found = of_structure(own, y, w, penalties.solutions.col(m), penalties.inverse.col(m));
+            const StructureErrors found =
+                structure_errors(own, y, w, penalties.solutions.col(m), penalties.inverse.col(m));
             for (Index i = 0; i < count; ++i) {
                 residuals.row(start + i)[m] = found.residuals(i);
                 left_out.row(start + i)[m] = found.left_out(i);

@@ -48,7 +48,7 @@ void write_whitened(const FactorState& factor, ConstMatrixView phi, Freedom free
         const double* strips = workspace.input.data();
         load_strips("phi", phi, first, count, 0, phi.cols, workspace.input.data());
         const double* plain = solve_strips(factor, strips, phi.cols, count, workspace, PackedFactor::Solution::kept);
-        const double* left = freedom == Freedom::held ? take_off_held(factor, count, workspace) : plain;
+        const double* left = freedom == Freedom::held ? remove_held(factor, count, workspace) : plain;
         for (Index i = 0; i < count; ++i) {
             double* row = out.row(first + i);
             if (!is_ordinary(plain[i])) {

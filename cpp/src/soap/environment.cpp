@@ -101,7 +101,7 @@ void WayBack::add_strain(const Environment& environment, double* strain) {
     hot_soap_gradient().add_strain(environment.all_neighbours(), {x_.data(), y_.data(), z_.data()}, strain);
 }
 
-void check_way_back(const SoapState& soap) {
+void check_differentiable(const SoapState& soap) {
     if (soap.packed.has_step())
         throw InvalidInput(
             "the cutoff of the descriptor is a step, at which features jump and have no gradient; use a smooth one, "

@@ -64,6 +64,6 @@ private:
 };
 
 /// Throws InvalidInput for a descriptor whose features are not differentiable everywhere.
-void check_way_back(const SoapState& soap);
+void check_differentiable(const SoapState& soap);
 
 }  // namespace lpr_fast

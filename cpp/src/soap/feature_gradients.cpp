@@ -80,7 +80,7 @@ private:
 
 void feature_gradients(const Soap& soap, const Structure& structure, const GradientRows& out, int n_threads) {
     const SoapState& state = soap.state();
-    check_way_back(state);
+    check_differentiable(state);
     const RowTargets targets(out, structure, state.n_species() * state.n_features());
     FeatureGradients gradients(state, targets, n_threads);
     CenterBatches(state, structure, targets.wanted(), n_threads).for_each([&](const auto& centers) {
@@ -108,7 +108,7 @@ std::vector<Index> centers_around(const SoapState& soap, const Structure& struct
 
 FeatureJacobians feature_jacobians(const Soap& soap, const Structure& structure, Index atom) {
     const SoapState& state = soap.state();
-    check_way_back(state);
+    check_differentiable(state);
     const std::vector<RowGroup> groups = row_groups(state);
     const Index n_features = state.n_features();
     FeatureJacobians found{centers_around(state, structure, atom), {}};

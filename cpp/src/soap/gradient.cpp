@@ -43,7 +43,7 @@ void Soap::gradient(
     const Structure& structure, ConstMatrixView derivatives, MatrixView forces, MatrixView virial, int n_threads
 ) const {
     const SoapState& soap = *state_;
-    check_way_back(soap);
+    check_differentiable(soap);
     check_columns("derivatives", derivatives, n_features());
     if (derivatives.rows != structure.n_centers())
         throw InvalidInput(

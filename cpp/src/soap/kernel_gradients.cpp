@@ -40,7 +40,7 @@ double slope_of_power(double s, double zeta) {
 }
 
 void check(const SoapState& soap, ConstMatrixView active, const std::vector<Index>& first, double zeta) {
-    check_way_back(soap);
+    check_differentiable(soap);
     check_columns("the active set", active, soap.n_features());
     check_finite("the active set", active);
     if (!(zeta > 0.0) || !std::isfinite(zeta))

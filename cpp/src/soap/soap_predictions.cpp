@@ -215,7 +215,7 @@ void SoapScorer::predict(
     const SoapState& soap = state_->soap.state();
     const std::vector<Center> centers = centers_of(soap, {part});
     const bool with_forces = out.forces.data != nullptr;
-    if (with_forces) check_way_back(soap);
+    if (with_forces) check_differentiable(soap);
     check_predictions(out, static_cast<Index>(centers.size()), vectors.rows, part.structure->n_atoms());
     ForceSum sum(out.forces, out.virials, vectors.rows);
     const Task task{model, soap, part, functions, with_forces, sum.with_strain()};
@@ -229,7 +229,7 @@ double SoapScorer::score_gradient(
 ) const {
     const Model& model = state_->model;
     const SoapState& soap = state_->soap.state();
-    check_way_back(soap);
+    check_differentiable(soap);
     check_quantity(model.info(), wanted.quantity);
     if (wanted.power) check_power(*wanted.power, wanted.coefficients.has_value());
     const std::vector<Center> centers = centers_of(soap, {part});
