@@ -221,7 +221,7 @@ except MemoryError as error:
 try:
     accumulator.n_rows
 except LprError as error:
-    print("build it anew" in str(error))
+    print("build it again" in str(error))
 """
 
 

@@ -154,7 +154,7 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "phi beyond all units": (lambda: fitted().lpr(X * 1e200), "phi row 0 holds NaN, infinity or an entry above 1e140"),
     "overflowing product": (
         lambda: kernels(K_MM=PSD * 1e300, regularizer=1e300, method="gram"),
-        "over- or underflow float64: .*; use units in which they are nearer",
+        "over- or underflow float64: .*; use units in which they are closer",
     ),
     "scales too far apart": (
         lambda: features([[1e80, 0, 0], [0, 3e-80, 1e-80], [0, 1e-80, 5e-80]], regularizer=1e-200),

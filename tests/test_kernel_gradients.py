@@ -182,7 +182,7 @@ def test_bad_input_is_refused() -> None:
     first = problem.first
     for wrong in (first[:-1], [1, *first[1:]], [*first[:-1], first[-1] + 1], [0, first[-1] + 3, first[-1]]):
         problem.first = wrong
-        with pytest.raises(InvalidInputError, match="not shared out among the species"):
+        with pytest.raises(InvalidInputError, match="do not divide the rows of the active set"):
             problem.gradients()
     problem.first = first
     problem.active = problem.active[:, :-1].copy()
@@ -215,5 +215,5 @@ def test_a_structure_that_was_made_for_another_cutoff_is_refused() -> None:
 
 @pytest.mark.parametrize("atoms", [[-1], [0, 2], [1, 1]])
 def test_rows_of_atoms_that_do_not_exist_are_refused(atoms: list[int]) -> None:
-    with pytest.raises(InvalidInputError, match="give atoms that there are, each once"):
+    with pytest.raises(InvalidInputError, match="give indices of atoms from 0, each once"):
         Problem("two species").gradients(atoms=atoms)

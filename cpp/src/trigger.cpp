@@ -23,7 +23,7 @@ Trigger::Trigger(const TriggerRules& rules) : rules_(rules) {
     if (rules.release == 0.0) rules_.release = rules.threshold;
     require(
         rules.threshold >= 0.0 && std::isfinite(rules.threshold), "the threshold", rules.threshold,
-        "positive and finite, or zero to look at no LPR"
+        "positive and finite, or zero for no limit of the LPR"
     );
     require(rules_.release >= rules.threshold, "the release", rules.release, "at least the threshold");
     require(
@@ -37,7 +37,7 @@ Trigger::Trigger(const TriggerRules& rules) : rules_(rules) {
         throw InvalidInput("the trigger has no limit; give it a threshold of the LPR, a percentile or a share.");
     }
     require(rules.n_steps >= 1, "n_steps", rules.n_steps, "at least 1");
-    require(rules.cool_down >= 0, "cool_down", rules.cool_down, "a number of steps that is not negative");
+    require(rules.cool_down >= 0, "cool_down", rules.cool_down, "zero or a positive number of steps");
     require(rules.max_frames >= 1, "max_frames", rules.max_frames, "at least 1");
 }
 
@@ -53,8 +53,7 @@ TriggerReason Trigger::update(std::int64_t step, const Observation& seen) {
     require(!std::isnan(seen.lowest_percentile), "the lowest percentile", seen.lowest_percentile, expected);
     require(!std::isnan(seen.unpinned_share), "the share of unpinned atoms", seen.unpinned_share, expected);
     require(
-        !started_ || step >= last_step_, "the step", step,
-        "no smaller than the one before, because a trigger belongs to one run; make one for each"
+        !started_ || step >= last_step_, "the step", step, "no smaller than the one before; make a trigger for each run"
     );
     if (started_ && step == last_step_) return TriggerReason::none;
     started_ = true;
@@ -63,7 +62,7 @@ TriggerReason Trigger::update(std::int64_t step, const Observation& seen) {
     const bool is_beyond = reason != TriggerReason::none;
     if (!is_beyond && seen.lowest_lpr >= rules_.release) armed_ = true;
     n_beyond_ = is_beyond ? n_beyond_ + 1 : 0;
-    // Unsigned, because the difference of two steps may need one more bit than they have.
+    // Unsigned, because the difference of two steps may exceed the range of a signed integer.
     const std::uint64_t waited = static_cast<std::uint64_t>(step) - static_cast<std::uint64_t>(last_fired_);
     const bool rested = n_fired_ == 0 || waited >= static_cast<std::uint64_t>(rules_.cool_down);
     if (is_exhausted() || !armed_ || !rested || n_beyond_ < rules_.n_steps) return TriggerReason::none;

@@ -1,6 +1,6 @@
 #pragma once
 
-// Counts what is allocated; for one file of a test program, because it replaces operator new.
+// Counts allocations. Include it in one file of a test program only, because it replaces operator new.
 
 #include <algorithm>
 #include <atomic>
@@ -20,8 +20,8 @@ inline void* counted(std::size_t size, std::size_t alignment) {
     return memory;
 }
 
-/// Whether a call comes to allocate nothing. How many calls that takes is up to the system: scratch memory of a second
-/// thread is made when two of them work at the same moment for the first time.
+/// Whether a call stops allocating after some repetitions. Their number depends on the system: scratch memory of a
+/// second thread is made when two threads work at the same time for the first time.
 inline bool stops_allocating(const std::function<void()>& call) {
     constexpr int n_calls = 20;
     constexpr int n_quiet = 5;

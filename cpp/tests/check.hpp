@@ -1,6 +1,6 @@
 #pragma once
 
-// The little that these tests need of a framework: named cases, checks that say where and what, an exit code.
+// A small test framework: named cases, checks that print place and values, an exit code.
 
 #include <cstdio>
 #include <exception>
@@ -54,7 +54,7 @@ inline bool contains(const std::string& text, const std::string& part) {
         );                                                                                                       \
     } while (false)
 
-/// |a - b| <= tolerance * |b|, printed when it is not.
+/// Checks |a - b| <= tolerance * |b|; prints both if it is false.
 #define CHECK_CLOSE(a, b, tolerance)                                                                                \
     do {                                                                                                            \
         const double left = static_cast<double>(a);                                                                 \

@@ -1,6 +1,6 @@
 #pragma once
 
-// Model files whose length and hash are right whatever else they hold, so that the checks behind those are reached.
+// Model files with any content and correct length and hash, so that the checks behind these are reached.
 
 #include <cstdint>
 #include <string>
@@ -24,7 +24,7 @@ inline std::string sha256(const std::string& content) {
     return hash.hex_digest();
 }
 
-/// The content with the hash that it should have where one stands.
+/// The content with a correct hash in place of its hash.
 inline std::string with_hash(std::string content) {
     const std::string key = "\"sha256\":\"";
     const std::size_t place = content.find(key);

@@ -77,7 +77,7 @@ inline Change fact(const std::string& pointer, const OrderedJson& value) {
     };
 }
 
-/// Two arrays under one another's names, or one under a name that nobody knows.
+/// Two arrays with exchanged names, or one with an unknown name.
 inline Change renamed(const std::string& name, const std::string& other) {
     return [=](Parts& parts) {
         OrderedJson header;

@@ -1,5 +1,5 @@
-// libFuzzer target: whatever bytes are given, a model is loaded or InvalidInput says why not. Length and hash of the
-// header are put right first, so that the parts behind them are reached; see docs/guides/cpp.md for how to run it.
+// libFuzzer target: for any bytes, a model is loaded or InvalidInput is thrown. Length and hash of the header are
+// corrected first, so that the checks behind them are reached. docs/guides/cpp.md says how to run it.
 
 #include <algorithm>
 #include <cstdlib>
@@ -13,12 +13,12 @@ using namespace lpr_fast;
 
 namespace {
 
-/// Bytes as they are when the first one is odd, else with length and hash put right.
+/// The bytes, with length and hash corrected unless the first byte is odd.
 std::string prepared(const std::uint8_t* bytes, std::size_t n_bytes) {
     const std::string content(reinterpret_cast<const char*>(bytes), n_bytes);
     if (n_bytes <= 8 || (bytes[0] & 1U) != 0) return content;
     const std::size_t end_of_header = content.find_first_not_of(' ', 8 + testing::end_of_object(content.substr(8)));
-    const std::size_t end = std::min(end_of_header, n_bytes);  // the spaces fill the header up
+    const std::size_t end = std::min(end_of_header, n_bytes);  // spaces pad the header
     return testing::forged(content.substr(8, end - 8), content.substr(end));
 }
 
@@ -49,7 +49,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t n_b
         score_something(testing::model_of(prepared(bytes, n_bytes)));
     } catch (const InvalidInput& error) {
         const std::string message = error.what();
-        // Scoring may refuse too, as for scalar products that have no real power.
+        // Scoring may throw, too, for instance for negative scalar products and a zeta that is not an integer.
         if (message.empty() || message.find('\n') != std::string::npos) std::abort();
     }
     return 0;

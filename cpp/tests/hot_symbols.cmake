@@ -1,5 +1,5 @@
-# The files compiled for one instruction set must not define anything that the linker could take for another's, nor need
-# anything from the standard library: cmake -DNM=nm -DOBJECTS="a.o;b.o" -P hot_symbols.cmake
+# Object files of one instruction set must not define symbols that the linker could use for another one, and must not need
+# the standard library: cmake -DNM=nm -DOBJECTS="a.o;b.o" -P hot_symbols.cmake
 foreach(object ${OBJECTS})
   execute_process(COMMAND ${NM} -C ${object} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
   string(REGEX MATCHALL "[^\n]* [VvWwu] [^\n]*" shared "${symbols}")

@@ -1,6 +1,6 @@
 #pragma once
 
-// The model files in tests/data, and what NumPy makes of them (tools/cpp_models.py).
+// The model files in tests/data, and their scores by NumPy (tools/cpp_models.py).
 
 #include <fstream>
 #include <iterator>
@@ -17,7 +17,7 @@ namespace lpr_fast::testing {
 inline const std::vector<std::string> model_names{"one_species", "two_species", "no_energies",
                                                   "linear",      "held",        "constants"};
 
-/// Models of which there is a file of version 1 too, in the folder v1.
+/// Models that have a file of version 1, too, in the folder v1.
 inline const std::vector<std::string> old_model_names{"one_species", "two_species", "no_energies", "linear"};
 
 inline std::vector<std::string> all_names() {
@@ -39,16 +39,16 @@ inline std::string read_bytes(const std::string& path) {
 struct Environments {
     Array features;
     std::vector<int> species;
-    std::vector<std::vector<double>> expected;  ///< of each, score_columns; NaN where there is none
+    std::vector<std::vector<double>> expected;  ///< score_columns of each environment; NaN for scores that it lacks
 };
 
-/// Environments of five features each.
+/// Environments of five features.
 inline Environments read_environments(const std::string& model_name) {
     constexpr Index n_features = 5;
     std::istringstream text(read_bytes(data_file(model_name + ".txt")));
     Environments environments{Array(0, n_features), {}, {}};
     std::string line;
-    std::getline(text, line);  // says what the columns are
+    std::getline(text, line);  // the header
     while (std::getline(text, line)) {
         std::istringstream words(line);
         std::vector<double> numbers;

@@ -1,6 +1,6 @@
 #pragma once
 
-// Matrices whose answers are known without the library.
+// Test matrices, and reference results that do not use the library.
 
 #include <cmath>
 #include <random>
@@ -35,7 +35,7 @@ inline Array random_array(Index rows, Index cols, unsigned seed) {
     return array;
 }
 
-/// Rows of norm one with entries that are not negative, as normalised power spectra nearly are.
+/// Rows of norm one with entries that are not negative, similar to normalised power spectra.
 inline Array positive_rows(Index rows, Index cols, unsigned seed) {
     Array array = random_array(rows, cols, seed);
     for (Index i = 0; i < rows; ++i) {

@@ -22,7 +22,7 @@ struct Input {
     Configuration atoms;
 };
 
-/// A number, "nan" among them.
+/// Reads a number; "nan" is allowed.
 double read_number(std::istream& in) {
     std::string word;
     in >> word;

@@ -1,6 +1,6 @@
 #pragma once
 
-// Structures drawn at random, and their neighbours by a loop over all images.
+// Random structures, and their neighbours by a loop over all images.
 
 #include <Eigen/Dense>
 #include <algorithm>
@@ -68,7 +68,7 @@ inline std::vector<Atoms> structures_of_all_kinds() {
     return all;
 }
 
-/// Numbers of images along each periodic vector beyond which nothing is within a distance.
+/// Numbers of images along each periodic vector that contain all atoms within a distance.
 inline std::array<Index, 3> images_within(const Atoms& atoms, double distance) {
     std::vector<Eigen::Index> along;
     for (Eigen::Index k = 0; k < 3; ++k)
@@ -85,7 +85,7 @@ inline std::array<Index, 3> images_within(const Atoms& atoms, double distance) {
     return reach;
 }
 
-/// All atoms and images nearer to an atom than the cutoff, but itself.
+/// All atoms and images within the cutoff of an atom, without itself.
 inline std::vector<Neighbour> neighbours_by_loops(const Atoms& atoms, std::size_t center, double cutoff) {
     std::vector<Neighbour> found;
     const Eigen::Map<const Eigen::Vector3d> from(atoms.positions[center].data());

@@ -104,7 +104,7 @@ void damaged_bytes_are_refused_whatever_is_wrong() {
     CHECK_THROWS(
         InvalidInput, "not an accumulator state", HessianAccumulator::from_bytes(longer.data(), longer.size())
     );
-    // Every header field, and the levels, with hostile values.
+    // All fields of the header, and the levels, with wrong values.
     for (std::size_t field = 0; field + 8 <= bytes.size(); field += 8) {
         for (const int hostile : {0x00, 0x7f, 0x80, 0xff}) {
             auto changed = bytes;

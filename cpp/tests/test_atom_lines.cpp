@@ -13,7 +13,7 @@ using namespace lpr_fast::testing;
 
 namespace {
 
-/// What is read of lines with a symbol, a number and a word.
+/// Result of reading lines with a symbol, a number and a word.
 struct Found {
     bool is_read;
     std::vector<std::int64_t> numbers;

@@ -1,4 +1,4 @@
-/* The C interface, from C99, with the public header alone. */
+/* Tests of the C interface, in C99, with the public header only. */
 
 #include <float.h>
 #include <math.h>
@@ -35,7 +35,7 @@ static int read_rows(const char* path, int* species, double* features, double (*
     return row == n_rows;
 }
 
-/* Columns of the text files, and what scores go to. */
+/* Columns of the text files, and outputs of scores. */
 typedef struct {
     double lpr[n_rows], lpr_held[n_rows], variance[n_rows], sigma[n_rows], residual[n_rows], local_energy[n_rows];
     double percentile[n_rows], verdict[n_rows], spread[n_rows];
@@ -58,7 +58,7 @@ static int are_close(const columns* found, int row, const double* expected, doub
     int k;
     for (k = 0; k < n_columns; ++k) {
         if (isnan(expected[k]) || values[k] == expected[k]) continue;
-        /* The residual is one minus something. */
+        /* The residual is a difference from one. */
         if (!(fabs(values[k] - expected[k]) <= tolerance * (fabs(expected[k]) + (k == residual ? 1.0 : 0.0)))) return 0;
     }
     return 1;
@@ -149,7 +149,7 @@ static void check_scores(const lpr_fast_model* model, const char* text_path) {
     check_refusals(model, species, features);
 }
 
-/* A structure, and what its centers are scored to; see tools/cpp_models.py. */
+/* A structure and the scores of its centers; see tools/cpp_models.py. */
 typedef struct {
     int species[n_atoms];
     double positions[n_atoms][3], cell[9], expected[n_centers][n_columns];
@@ -245,7 +245,7 @@ static int is_not_predicted(
            strstr(lpr_fast_last_error(), why) != NULL;
 }
 
-/* Of the energy when an atom moves along x, by four points. */
+/* Derivative of the energy with respect to x of an atom, by finite differences of four values. */
 static double difference(const lpr_fast_model* model, described* atoms, int atom) {
     static const double steps[4] = {-2e-3, -1e-3, 1e-3, 2e-3}, factors[4] = {1.0, -8.0, 8.0, -1.0};
     lpr_fast_predictions predictions = {.size = sizeof(lpr_fast_predictions)};
@@ -306,7 +306,7 @@ static void check_predictions(const lpr_fast_model* model, const char* text_path
     );
 }
 
-/* Twice, for the first refusal must not be taken for a scorer. */
+/* Twice, because a failed call must not leave a scorer behind. */
 static void check_that_no_structure_is_described(const lpr_fast_model* model) {
     lpr_fast_structure none = {sizeof(lpr_fast_structure), 0, 0, NULL, NULL, NULL, {0, 0, 0}};
     lpr_fast_scores scores = {.size = sizeof(lpr_fast_scores)};

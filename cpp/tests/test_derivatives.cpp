@@ -1,4 +1,4 @@
-// Derivatives of predictions and scores with respect to features and positions, against differences.
+// Derivatives of predictions and scores with respect to features and positions, against finite differences.
 
 #include <cmath>
 #include <functional>
@@ -14,7 +14,7 @@ using namespace lpr_fast::testing;
 
 namespace {
 
-/// Derivative of f around zero, by four of its values.
+/// Derivative of f at zero, by finite differences of four values.
 double difference(const std::function<double(double)>& f, double h) {
     return (8.0 * (f(h) - f(-h)) - f(2.0 * h) + f(-2.0 * h)) / (12.0 * h);
 }
@@ -27,7 +27,7 @@ bool gives(const ModelInfo& info, Quantity quantity) {
     return quantity != Quantity::residual || info.has_residual;
 }
 
-/// A score of one environment by the model itself.
+/// A score of one environment, by Model::score.
 double score_of(const Model& model, const Array& features, Index row, int species, std::size_t column) {
     double score = 0.0;
     Scores scores;
@@ -36,7 +36,8 @@ double score_of(const Model& model, const Array& features, Index row, int specie
     return score;
 }
 
-/// Of a random change of every environment's features, beside the derivatives of value and logarithm.
+/// Compares the effect of a random change of the features of each environment with the derivatives of value and
+/// logarithm.
 void check_scores(const std::string& name, std::size_t column) {
     const Model model = Model::load(data_file(name + ".lpr"));
     if (!gives(model.info(), quantities[column])) {
@@ -62,7 +63,7 @@ void check_scores(const std::string& name, std::size_t column) {
             of_logarithm += logarithmic(i, k) * direction(i, k);
             norm += given.features(i, k) * given.features(i, k);
         }
-        // Of kernels, features of zeros are all that has no rigidity.
+        // With kernels, only features of zeros have an infinite LPR.
         if (std::isinf(value) || (model.info().has_residual && norm == 0.0)) {
             CHECK(along == 0.0);
             continue;
@@ -113,7 +114,7 @@ void energies_of_all_models_have_the_derivatives_of_differences() {
                     along += derivatives(2 * i + k, d) * direction(i, d);
                     is_zero = is_zero && given.features(i, d) == 0.0;
                 }
-                // Features of zeros have no direction that a kernel could change with.
+                // Features of zeros have no direction, so kernels are not differentiable there.
                 if (is_zero) continue;
                 const double expected = difference([&](double h) { return energies_at(h)(i, k); }, 1e-4);
                 CHECK(std::abs(along - expected) < 1e-7 * (1.0 + std::abs(expected)));
@@ -121,7 +122,7 @@ void energies_of_all_models_have_the_derivatives_of_differences() {
     }
 }
 
-/// Some atoms of both species of the model of structures, in a box that is periodic along two vectors.
+/// Some atoms of both species of the model, in a box that is periodic along two vectors.
 struct Frame {
     Array positions = random_array(12, 3, 3);
     std::vector<int> species;

@@ -11,7 +11,7 @@ namespace {
 
 constexpr Method methods[] = {Method::qr, Method::gram};
 
-/// A Gaussian kernel between points on a line: smooth, and soon ill-conditioned.
+/// A Gaussian kernel between points on a line, which is ill-conditioned for many points.
 Array line_kernel(const std::vector<double>& a, const std::vector<double>& b, double width) {
     Array kernel(static_cast<Index>(a.size()), static_cast<Index>(b.size()));
     for (std::size_t i = 0; i < a.size(); ++i) {
@@ -30,7 +30,7 @@ std::vector<double> spread_points(Index count, double offset) {
 }
 
 void hadamard_features_give_the_rigidity_in_closed_form() {
-    // X^T X = M I, hence H = (M + mu) I and LPR = (M + mu) / |phi|^2, whatever M.
+    // X^T X = M I, hence H = (M + mu) I and LPR = (M + mu) / |phi|^2 for any M.
     const Index size = 1024;
     const double mu = 0.25;
     const Array rows = hadamard(size);
@@ -189,9 +189,18 @@ void an_update_by_an_accumulator_has_the_bits_of_one_by_its_rows() {
     CHECK(forms_of(start.updated(accumulated(rows)), rows.view()) == forms_of(once, rows.view()));
     const HessianFactor later = start.updated(rows.view()).updated(accumulated(random_array(3, 40, 12)));
     CHECK(forms_of(later, rows.view()) == forms_of(once.updated(random_array(3, 40, 12).view()), rows.view()));
-    CHECK_THROWS(InvalidInput, "takes an accumulator", start.updated(HessianAccumulator(39)));
-    CHECK_THROWS(InvalidInput, "takes an accumulator", start.updated(HessianAccumulator(40, Method::gram)));
-    CHECK_THROWS(InvalidInput, "takes an accumulator", start.updated(HessianAccumulator(40, Method::qr, true)));
+    CHECK_THROWS(
+        InvalidInput, "the accumulator has size 39, method qr and rows without targets; a factor of size 40 needs",
+        start.updated(HessianAccumulator(39))
+    );
+    CHECK_THROWS(
+        InvalidInput, "the accumulator has size 40, method gram and rows without targets; a factor",
+        start.updated(HessianAccumulator(40, Method::gram))
+    );
+    CHECK_THROWS(
+        InvalidInput, "the accumulator has size 40, method qr and labelled rows; a factor of size 40 needs",
+        start.updated(HessianAccumulator(40, Method::qr, true))
+    );
 }
 
 void the_condition_estimate_is_near_the_truth() {

@@ -31,7 +31,7 @@ std::vector<double> first_column(const Array& array) {
     return column;
 }
 
-/// Gradient of the loss at the weights, in extended precision, over the size of its terms: zero at the optimum.
+/// Gradient of the loss at the weights, in extended precision, divided by the size of its terms: zero at the optimum.
 double relative_gradient(
     const Array& rows, const std::vector<double>& targets, const std::vector<double>* weights, double mu,
     const Array* prior, const std::vector<double>& c
@@ -83,7 +83,7 @@ void the_weights_minimise_the_loss() {
 }
 
 void targets_do_not_change_a_bit_of_the_factor() {
-    // Sizes around the widths of tiles and panels; several leaves, so that factors were merged too.
+    // Sizes around the widths of tiles and panels; several leaves, so that factors are merged, too.
     for (const Index size : {1, 31, 63, 64, 65, 127, 128, 129}) {
         for (const Method method : {Method::qr, Method::gram}) {
             const Array rows = random_array(3 * std::max<Index>(4 * size, 256) + 17, size, 5);
@@ -131,7 +131,7 @@ void dropped_columns_have_no_weight_and_predictions_stay() {
 
 void the_factor_of_a_prior_gives_its_inverse() {
     Array prior(3, 3);
-    prior.values = {4, 2, 4, 2, 10, 2, 4, 2, 4};  // the first and the last are the same
+    prior.values = {4, 2, 4, 2, 10, 2, 4, 2, 4};  // the first and the last column are equal
     const HessianFactor factor = factorize_prior(prior.view());
     CHECK(factor.n_dropped() == 1);
     Array phi(2, 3);
@@ -182,7 +182,7 @@ void unusable_targets_are_refused() {
     HessianAccumulator plain(2);
     targets = {1.0, 2.0, 3.0};
     CHECK_THROWS(InvalidInput, "make one for labelled rows", plain.add_labelled(rows.view(), view_of(targets)));
-    CHECK_THROWS(InvalidInput, "nor labelled rows with others", plain.merge(accumulator));
+    CHECK_THROWS(InvalidInput, "of which only one has labelled rows", plain.merge(accumulator));
     CHECK(accumulator.n_rows() == 0);
     CHECK(fit(accumulated(rows), 1.0).weights.empty());
 }

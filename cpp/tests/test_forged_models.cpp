@@ -42,7 +42,7 @@ const std::vector<OrderedJson>& wrong_values() {
     return values;
 }
 
-/// All that can be made of a text by putting something else, or nothing, in the place of one entry.
+/// All texts that differ from a text in one entry, which is replaced or removed.
 std::vector<OrderedJson> mutations(const OrderedJson& json) {
     std::vector<std::string> pointers;
     collect_pointers(json, "", pointers);
@@ -66,7 +66,7 @@ std::vector<OrderedJson> mutations(const OrderedJson& json) {
     return all;
 }
 
-/// Loads and scores, or is refused in one sentence; returns whether it was refused.
+/// Loads and scores a file, or checks that it is refused in one sentence; returns whether it was refused.
 bool is_refused(const std::string& content) {
     try {
         const Model model = model_of(content);

@@ -31,7 +31,7 @@ double product(const HessianFactor& factor, ConstMatrixView a, ConstMatrixView b
     return value;
 }
 
-/// f - c^2 / s with one held row: c its product with phi, s with itself.
+/// f_held = f - c^2 / s for one held row b, with c = b^T H^-1 phi and s = b^T H^-1 b.
 double schur(const HessianFactor& factor, ConstMatrixView phi, ConstMatrixView row) {
     const double cross = product(factor, phi, row);
     return product(factor, phi, phi) - cross * cross / product(factor, row, row);
@@ -86,7 +86,9 @@ void parts_make_the_same_factor() {
     CHECK(held_of(plain().with_held(factor.held()), phi.view()) == held_of(factor, phi.view()));
     HeldParts wrong = factor.held();
     wrong.left.size = 1;
-    CHECK_THROWS(InvalidInput, "not the parts of what is held", plain().with_held(wrong));
+    CHECK_THROWS(
+        InvalidInput, "the shapes or values of the held parts do not agree with the factor", plain().with_held(wrong)
+    );
     CHECK(factor.holds() && !plain().holds() && plain().held().directions.rows == 0);
 }
 

@@ -1,4 +1,4 @@
-"""The molecular dynamics example: it scores as Python does, and the trigger ends it."""
+"""The molecular dynamics example gives the scores of Python, and the trigger stops it."""
 
 from __future__ import annotations
 
@@ -46,5 +46,5 @@ def test_a_run_that_stays_above_the_threshold_saves_nothing(model: SparseKernelM
 def test_a_wrong_threshold_gets_one_sentence(model: SparseKernelModel, tmp_path: Path) -> None:
     finished = run(model, tmp_path, "-1")
     assert finished.returncode == 1
-    message = "melt: the threshold is -1; it must be positive and finite, or zero to look at no LPR.\n"
+    message = "melt: the threshold is -1; it must be positive and finite, or zero for no limit of the LPR.\n"
     assert finished.stderr == message

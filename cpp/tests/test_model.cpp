@@ -35,7 +35,7 @@ struct Columns {
         return scores;
     }
 
-    /// Those that rows of phi have.
+    /// The scores that rows of phi have.
     Scores views_of_phi(const ModelInfo& info) {
         Scores scores = views(info);
         scores.residual = scores.sigma = scores.percentile = scores.verdict = {};
@@ -55,7 +55,7 @@ Columns scored(const Model& model, const Environments& of, int n_threads = 1) {
     return columns;
 }
 
-/// Environments 0 ... n - 1, repeated as often as it takes.
+/// Environments 0 ... n - 1, repeated periodically.
 Environments repeated(const Environments& some, Index n) {
     Environments many{Array(n, some.features.cols), {}, {}};
     for (Index i = 0; i < n; ++i) {
@@ -82,9 +82,9 @@ void scores_are_those_of_numpy() {
         Columns found = scored(model, environments);
         for (std::size_t k = 0; k < score_columns.size(); ++k) {
             const std::string column = score_columns[k].name;
-            // Across a bin, a thousandth of the LPR, the percentile may go from one environment to the next.
+            // Within a bin of the reference, a thousandth of the LPR, the percentile may differ by one environment.
             const double relative = column == "percentile" ? 1e-9 : 1e-12;
-            const double absolute = column == "residual" ? 1e-12 : 1e-300;  // one minus something
+            const double absolute = column == "residual" ? 1e-12 : 1e-300;  // a difference from one
             for (std::size_t i = 0; i < environments.species.size(); ++i) {
                 const double expected = environments.expected[i][k];
                 CHECK(score_columns[k].is_given(model.info()) != std::isnan(expected));
@@ -323,7 +323,7 @@ Array energies_by_members(const Model& model, const Environments& of, int n_thre
     return energies;
 }
 
-/// The model whose own weights are those of a member.
+/// The model with the weights of a member as its own.
 Model led_by(const Model& model, Index member) {
     ModelParts parts = model.parts();
     parts.arrays["weights"] = parts.arrays["members"];

@@ -15,7 +15,7 @@ void files_that_were_not_touched_are_read() {
     for (const std::string& name : all_names()) {
         const Parts parts(name);
         model_of(read_bytes(data_file(name + ".lpr")));
-        // Numbers at every kind of address.
+        // Numbers at addresses of any alignment.
         for (std::size_t n = 0; n < 8; ++n) model_of(forged(parts.header.dump() + std::string(n, ' '), parts.arrays));
     }
 }

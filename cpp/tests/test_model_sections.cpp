@@ -39,7 +39,7 @@ void entries_that_cannot_be_meant_are_refused() {
 }
 
 void what_is_held_fits_the_factors_or_is_refused() {
-    const std::string unfit = "these are not the parts of what is held";
+    const std::string unfit = "the shapes or values of the held parts do not agree with the factor";
     check_refused(
         Parts("held"),
         {
@@ -107,7 +107,7 @@ void noise_says_the_prior_variance_unless_a_calibration_does() {
     CHECK(prior_variance_with({noise, variance, calibration}) == 3.0);
 }
 
-/// Extreme numbers that fit are scored, to something.
+/// Numbers that are extreme but valid can be scored.
 void the_largest_counts_and_directions_are_scored() {
     Parts parts("held");
     number("reference.lpr_held.14.counts", 48, largest_integer)(parts);

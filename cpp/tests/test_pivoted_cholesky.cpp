@@ -62,7 +62,7 @@ void a_small_kernel_is_not_taken_for_a_redundant_one() {
     CHECK(pivoted_cholesky(matrix, 1).pivots.size() == 40);
 }
 
-/// The identity, but for clusters of equal correlation.
+/// The identity with clusters of columns of equal correlation.
 Matrix clustered(Index size, Index cluster, double distance) {
     Matrix matrix = Matrix::Identity(size, size);
     for (Index i = 0; i < cluster; ++i) {
@@ -104,7 +104,8 @@ void what_rounding_of_the_entries_explains_is_dropped() {
 
 void rounding_beside_the_largest_kernel_is_not_refused() {
     Matrix matrix = Matrix::Identity(4, 4);
-    matrix.bottomRightCorner(2, 2) << 1e-17, 2e-17, 2e-17, 1e-17;  // rounding, and not semidefinite
+    matrix.bottomRightCorner(2, 2) << 1e-17, 2e-17, 2e-17,
+        1e-17;  // of the size of rounding errors, and not semidefinite
     CHECK((pivoted_cholesky(matrix, 1).redundant == std::vector<Index>{3}));
 }
 

@@ -1,4 +1,4 @@
-// Percentiles and verdicts, beside what sorting all training scores says.
+// Percentiles and verdicts, against those from all training scores, sorted.
 
 #include "model/reference.hpp"
 
@@ -21,7 +21,7 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-/// A number's bits without the last 42, as Python counts them.
+/// The bits of a number without the last 42: the index of its bin, as in Python.
 Index bin_of(double value) {
     std::int64_t bits = 0;
     std::memcpy(&bits, &value, sizeof(bits));
@@ -87,7 +87,7 @@ void zero_and_infinity_are_no_neighbours_of_anything() {
 }
 
 void environments_that_are_all_alike_are_not_loose() {
-    // Rounding alone tells the training environments of a perfect crystal apart.
+    // The training environments of a perfect crystal differ by rounding errors only.
     const std::vector<double> values(64, 3.7);
     const SpeciesReference reference{counted(values), counted(values).low_end(1.0), infinity};
     CHECK(reference.verdict(3.7, 0.0) == Verdict::pinned);
@@ -123,7 +123,7 @@ void a_model_compares_with_its_own_reference() {
         CHECK(verdict[i] == static_cast<double>(reference.verdict(lpr[i], residual[i])));
     }
     CHECK(*std::max_element(percentile.begin(), percentile.end()) > 0.0);
-    // The same bits where nothing else is wanted.
+    // The same bits if no other score is requested.
     for (const auto& [view, expected] : {std::pair{&Scores::percentile, &percentile}, {&Scores::verdict, &verdict}}) {
         Scores one;
         one.*view = {alone.data(), n};

@@ -19,8 +19,8 @@ constexpr double cutoff = 4.3;
 constexpr double pi = 3.14159265358979323846;
 const std::vector<int> known{14, 31};
 
-/// Radial functions that a table has exactly: (1 - r / cutoff)^2 times a cubic polynomial, and what an atom adds
-/// itself.
+/// Radial functions that a table represents exactly, (1 - r / cutoff)^2 times a cubic polynomial, and the contribution
+/// of a center.
 struct Radial {
     std::vector<Index> angular, n_radial;
     std::vector<std::array<double, 6>> powers;  ///< coefficients of (r / cutoff)^k, function by function
@@ -68,7 +68,7 @@ struct Radial {
     }
 };
 
-/// Cells of many widths; the narrowest are far narrower than a step of the look-up.
+/// Cells of many widths; the narrowest are much narrower than a step of the look-up.
 const std::vector<double> edges{0.0, 0.7, 0.8, 1.9, 1.9 + 1e-6, 1.9 + 3e-6, 2.5, 3.1, 4.0, cutoff};
 
 double legendre(Index l, double x) {
@@ -82,7 +82,7 @@ double legendre(Index l, double x) {
     return value;
 }
 
-/// Neighbours of one species, an atom itself at distance zero among its own.
+/// Neighbours of one species; a center is its own neighbour at distance zero.
 std::vector<Neighbour> of_species(const Atoms& atoms, std::size_t center, int species) {
     std::vector<Neighbour> chosen;
     for (const Neighbour& neighbour : neighbours_by_loops(atoms, center, cutoff))
@@ -101,7 +101,7 @@ double product(
             std::inner_product(neighbour.vector.begin(), neighbour.vector.end(), neighbour.vector.begin(), 0.0)
         );
     };
-    // The atom itself adds to l = 0 alone, where functions come first.
+    // The center contributes to l = 0 only, whose functions come first.
     const auto amplitude = [&](std::size_t n, double r) {
         if (r > 0.0) return radial.value(n, r);
         return l == 0 ? radial.center[n] * std::sqrt(4.0 * pi) : 0.0;
@@ -117,7 +117,7 @@ double product(
     return sum * (2.0 * static_cast<double>(l) + 1.0) / (4.0 * pi);
 }
 
-/// The folded power spectrum of one atom, straight from its definition.
+/// The folded power spectrum of one atom, by its definition.
 std::vector<double> spectrum(const Radial& radial, const Atoms& atoms, std::size_t center) {
     std::vector<double> features;
     for (std::size_t s = 0; s < known.size(); ++s)
@@ -151,7 +151,7 @@ Array features_of(const Soap& soap, const Atoms& atoms, int n_threads = 1) {
     return features_of(soap, {{&structure}}, structure.n_centers(), n_threads);
 }
 
-/// Degrees with few functions and with more than any vector has, all of them and with gaps.
+/// Degrees with few functions and with more than the lanes of any vector, without and with gaps between them.
 std::vector<Radial> radials() {
     return {{{0, 1, 2, 3, 4}, {3, 3, 3, 3, 3}, 1}, {{0, 2, 5}, {17, 1, 9}, 2}, {{1, 4}, {2, 8}, 3}, {{0}, {1}, 4}};
 }
@@ -284,12 +284,16 @@ void tables_that_do_not_fit_are_refused() {
     refuses("a number of radial functions for each l", [](RadialTable& table) { table.n_radial.pop_back(); });
     refuses("its l must be ascending", [](RadialTable& table) { std::swap(table.angular[0], table.angular[1]); });
     refuses("from 1 to 1000", [](RadialTable& table) { table.n_radial[2] = 0; });
-    refuses("its cells must go up from 0", [](RadialTable& table) { table.edges[0] = 0.1; });
-    refuses("its cells must go up from 0", [](RadialTable& table) { std::swap(table.edges[2], table.edges[3]); });
-    refuses("its cells must go up from 0", [](RadialTable& table) { table.edges.clear(); });
-    refuses("coefficients and not as many", [](RadialTable& table) { table.coefficients.pop_back(); });
+    refuses("the edges of its cells must ascend from 0", [](RadialTable& table) { table.edges[0] = 0.1; });
+    refuses("the edges of its cells must ascend from 0", [](RadialTable& table) {
+        std::swap(table.edges[2], table.edges[3]);
+    });
+    refuses("the edges of its cells must ascend from 0", [](RadialTable& table) { table.edges.clear(); });
+    refuses("coefficients, expected ", [](RadialTable& table) { table.coefficients.pop_back(); });
     refuses("it holds NaN or infinity", [](RadialTable& table) { table.coefficients[5] = std::nan(""); });
-    refuses("what an atom adds to itself", [](RadialTable& table) { table.center.pop_back(); });
+    refuses("numbers for the contribution of a center to its own species", [](RadialTable& table) {
+        table.center.pop_back();
+    });
     const RadialTable table = radials()[0].table(edges);
     CHECK_THROWS(InvalidInput, "must be ascending, at least one", Soap(table, {}));
     CHECK_THROWS(InvalidInput, "must be ascending, at least one", Soap(table, {14, 14}));

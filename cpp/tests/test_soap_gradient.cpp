@@ -1,5 +1,5 @@
-// Gradients of features and of kernels against differences, with radial functions that are made up: polynomials which
-// vanish smoothly at the cutoff.
+// Gradients of features and kernels against finite differences, with polynomials that vanish smoothly at the cutoff as
+// radial functions.
 
 #include <cmath>
 #include <functional>
@@ -50,8 +50,8 @@ RadialTable table(int power = 3) {
     return table;
 }
 
-/// Six atoms in a skewed cell that is smaller than the cutoff along one vector; the last one is a ghost and of a
-/// species that is not known.
+/// Six atoms in a skewed cell that is smaller than the cutoff along one vector. The last one is a ghost of unknown
+/// species.
 struct Frame {
     Array positions = Array(6, 3);
     std::vector<int> species = {1, 6, 6, 1, 6, 8};
@@ -81,7 +81,7 @@ double sum_of_products(const Array& a, const Array& b) {
     return sum;
 }
 
-/// Derivative of f around zero, by four of its values.
+/// Derivative of f at zero, by finite differences of four values.
 double difference(const std::function<double(double)>& f) {
     const double h = 1e-3;
     return (8.0 * (f(h) - f(-h)) - f(2.0 * h) + f(-2.0 * h)) / (12.0 * h);

@@ -21,7 +21,7 @@ SoapScorer golden() {
     return SoapScorer(Model::load(data_file("structures/soap.lpr")));
 }
 
-/// lpr, variance, residual and energy of the rows, one after the other.
+/// lpr, variance, residual and energy of the rows, concatenated.
 struct Columns {
     Array values;
 

@@ -1,4 +1,4 @@
-"""C++ and Python give structures the same bits. CTest runs this with the driver that it has built."""
+"""C++ and Python give the same bits for structures. CTest runs this file with the driver that it has built."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def scored(
 
 
 def features(model: Model, frame: Atoms) -> np.ndarray:
-    """Those of Python, not normalised."""
+    """Features by Python, not normalised."""
     structure = structure_of(frame, model.cutoff, model.species)
     return np.asarray(_core.SoapScorer(model._model).soap.features([structure], [None], 1))
 
@@ -227,7 +227,7 @@ def without_a_channel(descriptor: dict[str, Any], arrays: dict[str, np.ndarray])
 
 
 def as_version_1(descriptor: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-    """Parameters of featomic alone."""
+    """Parameters of featomic, without a radial table."""
     for name in set(descriptor) - {"kind", "hypers"}:
         del descriptor[name]
     for name in [name for name in arrays if name.startswith("descriptor.")]:

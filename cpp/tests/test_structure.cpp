@@ -17,7 +17,7 @@ namespace {
 constexpr double cutoff = 4.3;
 const std::vector<int> known{14, 31};
 
-/// Whether two lists hold the same neighbours, in whatever order.
+/// Whether two lists have the same neighbours, in any order.
 bool are_the_same(std::vector<Neighbour> found, const std::vector<Neighbour>& expected) {
     if (found.size() != expected.size()) return false;
     for (const Neighbour& neighbour : expected) {
@@ -113,7 +113,7 @@ void what_is_not_finite_or_not_resolved_is_refused() {
         });
         refuses("frame 3 has a cell that is not finite", [&](Atoms& atoms) { atoms.cell[5] = bad; });
         Atoms open = cube();
-        open.cell[5] = bad;  // of no importance
+        open.cell[5] = bad;  // not used, because it is not periodic
         open.periodic[1] = false;
         CHECK(Structure(open.configuration(), known, cutoff).n_atoms() == 8);
     }

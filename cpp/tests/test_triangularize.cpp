@@ -77,13 +77,14 @@ void pivots_do_not_grow() {
 }
 
 void light_rows_keep_their_digits_beside_heavy_ones_of_any_shape() {
-    // A heavy row that is zero in the first column: without column pivoting the light rows lose all digits to it.
+    // A row of large weight that is zero in the first column: without column pivoting, the other rows lose all digits.
     const double w = 1e16;
     Array rows(3, 3);
     rows.values = {0.0, w, 2.0 * w, 1.0, 1.0, 0.0, 1.0, 0.0, 1.0};
     const Triangle triangle = triangularize({rows.view()}, 1);
     CHECK_CLOSE(triangle.r.diagonal().prod(), 3.0 * w, 1e-14);  // the determinant
-    // Pivots by hand: the third column; of the first, (1, 1) in the light rows; of the second, (1, -1/2) across it.
+    // Pivots by hand: the third column; then the first, (1, 1) in the rows of small weight; then the second, (1, -1/2)
+    // orthogonal to it.
     CHECK_CLOSE(triangle.r(1, 1), std::sqrt(2.0), 1e-14);
     CHECK_CLOSE(triangle.r(2, 2), std::sqrt(1.125), 1e-14);
 }

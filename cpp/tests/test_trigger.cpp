@@ -14,7 +14,7 @@ TriggerRules rules(double threshold, double release, Index n_steps, std::int64_t
     return {threshold, release, n_steps, cool_down, max_frames, 0.0, 1.0};
 }
 
-/// Steps at which it fires, scored every ten steps.
+/// The steps at which a trigger fires, if every tenth step is scored.
 std::vector<std::int64_t> fired(const TriggerRules& chosen, const std::vector<double>& lowest) {
     Trigger trigger(chosen);
     std::vector<std::int64_t> steps;
@@ -46,7 +46,7 @@ void a_cool_down_and_a_largest_number_limit_the_rate() {
     const std::vector<double> spikes{0.5, 2, 0.5, 2, 0.5, 2, 0.5};
     CHECK((fired(rules(1, 1, 1, 40, 9), spikes) == Steps{0, 40}));
     CHECK((fired(rules(1, 1, 1, 0, 3), spikes) == Steps{0, 20, 40}));
-    // What began during the cool-down fires when it is over.
+    // A violation that begins during the cool-down fires after it.
     CHECK((fired(rules(1, 1, 1, 30, 9), {0.5, 2, 0.5, 0.5, 0.5}) == Steps{0, 30}));
     Trigger trigger(rules(1, 1, 1, 0, 1));
     CHECK(!trigger.is_exhausted());
@@ -64,8 +64,8 @@ void each_limit_has_its_reason_and_the_gravest_is_told() {
     Trigger trigger({1.0, 2.0, 1, 0, 9, 5.0, 0.1});
     CHECK(trigger.update(0, {3.0, 50.0, 0.1}) == TriggerReason::none);
     CHECK(trigger.update(1, {3.0, 50.0, 0.2}) == TriggerReason::unpinned);
-    CHECK(trigger.update(2, {3.0, 4.0, 0.0}) == TriggerReason::none);   // has not recovered from all
-    CHECK(trigger.update(3, {1.5, 50.0, 0.0}) == TriggerReason::none);  // nor from this, for the release is 2
+    CHECK(trigger.update(2, {3.0, 4.0, 0.0}) == TriggerReason::none);   // not all have recovered
+    CHECK(trigger.update(3, {1.5, 50.0, 0.0}) == TriggerReason::none);  // below the release, 2
     CHECK(trigger.update(4, {2.0, 5.0, 0.1}) == TriggerReason::none);
     CHECK(trigger.update(5, {0.5, 4.0, 0.0}) == TriggerReason::percentile);
     CHECK(trigger.update(6, {}) == TriggerReason::none);

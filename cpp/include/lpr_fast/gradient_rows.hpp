@@ -9,33 +9,35 @@
 
 namespace lpr_fast {
 
-/// Where rows of forces and virials go: minus the derivatives of a structure's sum of phi with respect to positions and
-/// strain. Of a large structure, rows of some atoms after others: the bits of a row are the same.
+/// Outputs for rows of forces and virials: minus the derivatives of sum_i phi_i, over the centers i of a structure,
+/// with respect to positions and strain. An output without data is not computed. The rows of a large structure can be
+/// computed for some atoms at a time; the bits of a row are the same.
 struct GradientRows {
-    MatrixView forces{};   ///< (3 n, M): x, y, z of n atoms, of those that are no centers too; not wanted without data
-    MatrixView virials{};  ///< (6, M): xx, yy, zz, yz, xz, xy, symmetrised; not wanted without data
-    const std::vector<Index>* atoms = nullptr;  ///< these atoms, each once; by default all
+    MatrixView forces{};                        ///< (3 n, M): x, y, z of each of n atoms, centers or not
+    MatrixView virials{};                       ///< (6, M): xx, yy, zz, yz, xz, xy, symmetrised
+    const std::vector<Index>* atoms = nullptr;  ///< indices of the n atoms, each once; null: all atoms
 };
 
-/// The active set of a kernel model, ready to make rows of forces of any number of structures: phi_m is the sum of
-/// (x_i . x_m)^zeta, with x = p / |p|, over the centers i of the species of the active environment m. Immutable and
-/// cheap to copy; any number of threads may use one object at the same time.
+/// Computes rows of forces and virials of a kernel model: derivatives of sum_i (x_i . x_m)^zeta, where x = p / |p| are
+/// normalised features and i runs over the centers of the species of active environment m. Immutable and cheap to copy;
+/// any number of threads may use one object at the same time.
 ///
-/// Where zeta is not an integer and a scalar product not positive, its kernel counts as constant.
+/// If zeta is not an integer, a kernel with x_i . x_m <= 0 counts as constant.
 class KernelGradients {
 public:
-    /// @param active  (M, D) normalised features, those of each centre species following one another
-    /// @param first   row where each species of the descriptor begins, and M
-    /// @throws InvalidInput  for descriptors that are not differentiable (see Soap::gradient), NaN, and shapes that do
-    /// not fit
+    /// @param soap    descriptor
+    /// @param active  (M, D) normalised features of the active environments, sorted by species
+    /// @param first   first row of each species of the descriptor, followed by M
+    /// @param zeta    power of the kernel, > 0
+    /// @throws InvalidInput  for descriptors that are not differentiable (see Soap::gradient), NaN, and wrong shapes
     KernelGradients(const Soap& soap, ConstMatrixView active, const std::vector<Index>& first, double zeta);
 
-    /// M
+    /// M, the number of active environments.
     Index size() const;
 
-    /// The bits do not depend on the number of threads.
-    /// @throws InvalidInput  for a structure that was made for another descriptor, atoms at the same place, and shapes
-    /// that do not fit
+    /// Computes the rows of a structure. The bits do not depend on the number of threads.
+    /// @param structure  made with the species and cutoff of the descriptor
+    /// @throws InvalidInput  for a structure made for another descriptor, atoms at the same position, and wrong shapes
     void rows(const Structure& structure, const GradientRows& out, int n_threads = 0) const;
 
 private:
@@ -44,18 +46,19 @@ private:
     std::shared_ptr<const State> state_;
 };
 
-/// Rows of forces of a linear model: phi is the sum of the features over the centers of each species of the descriptor,
-/// one block of D columns after another. The bits do not depend on the number of threads.
+/// Computes rows of forces and virials of a linear model, whose phi is the sum of features over the centers of each
+/// species: one block of D columns for each species of the descriptor. The bits do not depend on the number of threads.
 /// @throws InvalidInput  as KernelGradients
 void feature_gradients(const Soap& soap, const Structure& structure, const GradientRows& out, int n_threads = 0);
 
-/// Derivatives of the features of those centers that see an atom, with respect to its position.
+/// Derivatives of features with respect to the position of one atom, for the n centers that have it within the cutoff.
 struct FeatureJacobians {
-    std::vector<Index> centers;  ///< ascending
+    std::vector<Index> centers;  ///< indices of the centers, ascending
     std::vector<double> values;  ///< (n, 3, D)
 };
 
-/// @throws InvalidInput  as KernelGradients, and for an atom that does not exist
+/// Computes the derivatives of the features, not normalised, with respect to the position of an atom.
+/// @throws InvalidInput  as KernelGradients, and for an index outside [0, n_atoms)
 FeatureJacobians feature_jacobians(const Soap& soap, const Structure& structure, Index atom);
 
 }  // namespace lpr_fast

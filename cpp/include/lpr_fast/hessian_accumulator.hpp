@@ -9,28 +9,30 @@
 
 namespace lpr_fast {
 
-/// How the Hessian of the training rows is kept.
+/// How the Hessian of the training rows is stored.
 enum class Method {
-    qr,    ///< its square root, by QR: right to what the inputs allow
-    gram,  ///< rows^T W rows itself: a seventh to a quarter of the time, for well-conditioned problems
+    qr,    ///< as its triangular square root, by QR: as accurate as the inputs allow
+    gram,  ///< as rows^T W rows: takes a seventh to a quarter of the time, for well-conditioned problems
 };
 
 struct AccumulatorState;
 
-/// The training part of the Hessian, sum_A w_A X_A X_A^T, from rows X_A that come in blocks of any size.
+/// The training part of the Hessian, sum_A w_A X_A X_A^T, from rows X_A that are added in blocks of any size.
 ///
-/// Memory is of order size^2 however many rows come. With Method::qr the rows go through leaves of a fixed number of
-/// rows; each full leaf is reduced to a triangular factor, and equal factors are reduced pairwise, as the bits of a
-/// binary counter carry. The result is therefore the same to the last bit however the rows were cut into `add` calls
-/// and whatever the number of threads.
+/// Memory is of order size^2 for any number of rows. With Method::qr the rows are collected in leaves of leaf_rows()
+/// rows. Each full leaf is reduced to a triangular factor, and factors of equally many leaves are reduced pairwise, as
+/// in a binary counter. The result therefore has the same bits for any division of the rows into calls and any number
+/// of threads.
 ///
-/// An object may be used by one thread at a time. A call that throws InvalidInput leaves the object as it was; after
-/// any other exception, as when memory runs out, its state is lost and every later use throws. A moved-from object may
-/// only be assigned to or destroyed.
+/// One thread at a time may use an object. A call that throws InvalidInput changes nothing. After any other exception,
+/// such as out of memory, the state is lost and every later use throws. A moved-from object may only be assigned to or
+/// destroyed.
 class HessianAccumulator {
 public:
-    /// @param size  number of weights of the model, 1 <= M <= 2^24
-    /// @param labelled  whether every row comes with a target, so that fit() can find the weights
+    /// @param size      M, the number of weights of the model and of columns of a row, 1 <= M <= 2^24
+    /// @param method    how the Hessian is stored
+    /// @param labelled  whether every row comes with a target, so that fit() can compute the weights
+    /// @throws InvalidInput  for a size out of range
     explicit HessianAccumulator(Index size, Method method = Method::qr, bool labelled = false);
     HessianAccumulator(const HessianAccumulator& other);
     HessianAccumulator(HessianAccumulator&& other) noexcept;
@@ -38,51 +40,58 @@ public:
     HessianAccumulator& operator=(HessianAccumulator&& other) noexcept;
     ~HessianAccumulator();
 
-    /// Adds rows of shape (n, size); n = 0 is allowed.
-    /// @param weights    weight w_A >= 0 of every row's squared residual; all one when not given
+    /// Adds rows.
+    /// @param rows       (n, size); n = 0 is allowed
+    /// @param weights    (n,) weight w_A >= 0 of the squared error of each row; all one if not given
     /// @param n_threads  0: OMP_NUM_THREADS, or the cores in the affinity mask
-    /// @throws InvalidInput  for NaN, infinity, negative weights (naming the row) and shapes that do not fit
+    /// @throws InvalidInput  for NaN, infinity, entries above 1e140 and negative weights (naming the row), wrong
+    /// shapes, and an accumulator made for labelled rows
     void add(ConstMatrixView rows, std::optional<ConstVectorView> weights = std::nullopt, int n_threads = 0);
 
-    /// Adds rows with the values that the model is to predict for them.
-    /// @param targets  one for every row
-    /// @throws InvalidInput  as add(), and for an accumulator that was not made for labelled rows
+    /// Adds rows with targets, the values that the model shall predict for them.
+    /// @param targets  (n,)
+    /// @throws InvalidInput  as add(), and for an accumulator not made for labelled rows
     void add_labelled(
         ConstMatrixView rows, ConstVectorView targets, std::optional<ConstVectorView> weights = std::nullopt,
         int n_threads = 0
     );
 
-    /// Adds everything that `other` has seen. With Method::qr, when the number of rows seen so far is a multiple of
-    /// leaf_rows() times a power of two not smaller than the number of leaves in `other`, the result has the bits of
-    /// one accumulator that saw all rows in this order.
-    /// @throws InvalidInput  when size, method or labels differ, or when the number of rows would overflow
+    /// Adds all rows of `other`. With Method::qr, the result has the bits of one accumulator that was given all rows in
+    /// this order if n_rows() is a multiple of leaf_rows() times a power of two that is not smaller than the number of
+    /// leaves in `other`.
+    /// @throws InvalidInput  if size, method or labels differ, or the number of rows would overflow
     void merge(const HessianAccumulator& other, int n_threads = 0);
 
+    /// M, the number of columns of a row.
     Index size() const;
+    /// Number of rows added so far.
     Index n_rows() const;
-    /// Rows whose weight is not zero.
+    /// Number of rows whose weight is not zero.
     Index n_weighted() const;
-    /// Sum of the logarithms of the weights that are not zero.
+    /// Sum of log w_A over the weights that are not zero.
     double sum_log_weights() const;
-    /// min over c of sqrt(sum_A w_A (y_A - X_A c)^2), what no weights of the model reach of the targets. With
-    /// Method::qr right to rounding of the targets; with Method::gram the difference of two sums of squares, of which
-    /// anything below sqrt(eps) times the norm of the targets is noise.
+    /// min over c of sqrt(sum_A w_A (y_A - X_A c)^2): the training error that no weights of the model can remove. With
+    /// Method::qr it is accurate to rounding of the targets. With Method::gram it is the difference of two sums of
+    /// squares, so anything below sqrt(eps) times the norm of the targets is noise.
     /// @throws InvalidInput  unless rows are labelled
     double rest_norm(int n_threads = 0) const;
+    /// How the Hessian is stored.
     Method method() const;
+    /// Whether rows have targets.
     bool is_labelled() const;
 
-    /// Rows that are reduced together.
+    /// Number of rows that are reduced together.
     Index leaf_rows() const;
 
-    /// The whole state: for files, pickles and messages between processes. Versioned and with a checksum; numbers are
-    /// in the byte order of the machine, and a machine of the other order refuses them.
+    /// The whole state, for files, pickles and messages between processes. It has a version and a checksum. Numbers are
+    /// in the byte order of the machine; a machine of the other order refuses them.
     std::vector<std::uint8_t> to_bytes() const;
 
-    /// @throws InvalidInput  for anything that to_bytes() did not write
+    /// The accumulator that to_bytes() wrote.
+    /// @throws InvalidInput  for bytes that to_bytes() did not write
     static HessianAccumulator from_bytes(const std::uint8_t* bytes, std::size_t n_bytes);
 
-    /// For the library's own use.
+    /// Internal.
     const AccumulatorState& state() const;
 
 private:

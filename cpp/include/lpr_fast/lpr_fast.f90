@@ -1,8 +1,8 @@
-! Scores of a fitted model from Fortran 2018: compile this file with your program, and link the library.
+! Fortran 2018 interface: scores of a fitted model. Compile this file with your program, and link the library.
 !
-! Names and meanings are those of lpr_fast.h. Arrays are Fortran's: what has shape (n, D) there is (D, n) here, and what
-! is counted from 0 there is counted from 1 here. Outputs that are left out are not computed. Functions that return a
-! status leave outputs as they were, or in part written, unless it is LPR_FAST_OK; lpr_fast_last_error() says why then.
+! Names and meanings are those of lpr_fast.h, with two differences: an array of shape (n, D) there is (D, n) here, and
+! indices start at 1. Optional outputs that are left out are not computed. If a status is not LPR_FAST_OK, outputs are
+! unchanged or partly written, and lpr_fast_last_error() gives the reason.
 module lpr_fast
     use, intrinsic :: iso_c_binding
     implicit none
@@ -16,7 +16,7 @@ module lpr_fast
     integer(c_int), parameter, public :: LPR_FAST_OK = 0, LPR_FAST_INVALID_INPUT = 1, LPR_FAST_OUT_OF_MEMORY = 2, &
                                          LPR_FAST_INTERNAL_ERROR = 3
 
-    !> A fitted model, to be given to lpr_fast_free() once.
+    !> A fitted model, which lpr_fast_free() must free once.
     type :: lpr_fast_model
         private
         type(c_ptr) :: handle = c_null_ptr
@@ -121,7 +121,7 @@ contains
         model%handle = c_null_ptr
     end subroutine
 
-    !> M, the number of weights.
+    !> M, the number of weights and of columns of phi.
     integer(c_ptrdiff_t) function lpr_fast_size(model)
         type(lpr_fast_model), intent(in) :: model
         lpr_fast_size = c_size(model%handle)
@@ -138,14 +138,14 @@ contains
         lpr_fast_n_species = c_n_species(model%handle)
     end function
 
-    !> Atomic number of a species, 1 <= place <= lpr_fast_n_species(); -1 for others.
+    !> Atomic number of species `place`, 1 <= place <= lpr_fast_n_species(); -1 for other values.
     integer(c_int) function lpr_fast_species(model, place)
         type(lpr_fast_model), intent(in) :: model
         integer, intent(in) :: place
         lpr_fast_species = c_species(model%handle, int(place - 1, c_ptrdiff_t))
     end function
 
-    !> Atoms farther apart do not see each other; NaN for a model that describes no structures.
+    !> Radius of an environment, in the unit of positions; NaN for a model that cannot describe structures.
     real(c_double) function lpr_fast_cutoff(model)
         type(lpr_fast_model), intent(in) :: model
         lpr_fast_cutoff = c_cutoff(model%handle)
@@ -190,7 +190,7 @@ contains
     !> Energy, local energies, forces and virial of a structure, whose arguments are as in lpr_fast_score_structure().
     !! @param energy          of all centers, baseline included
     !! @param local_energies  (n_centers), baseline included
-    !! @param forces          (3, n_atoms), on atoms that are no centers too
+    !! @param forces          (3, n_atoms), on all atoms, centers or not
     !! @param virial          (3, 3), symmetric
     integer(c_int) function lpr_fast_predict( &
         model, positions, species, energy, local_energies, forces, virial, n_centers, cell, periodic, n_threads) &
@@ -219,7 +219,7 @@ contains
                            number_of(n_threads))
     end function
 
-    !> What went wrong in the last call on this thread that failed: one sentence.
+    !> Why the last call that failed on this thread did so, in one sentence.
     function lpr_fast_last_error() result(text)
         character(:), allocatable :: text
         text = text_at(c_last_error())

@@ -1,7 +1,7 @@
 #pragma once
 
-// Everything at once: accumulate training rows, factorize the Hessian, score local predictions, load fitted models,
-// describe and score structures.
+// All headers: accumulate training rows, factorize the Hessian, score local predictions, load fitted models, describe
+// and score structures.
 
 #include "lpr_fast/cpu_info.hpp"
 #include "lpr_fast/error.hpp"

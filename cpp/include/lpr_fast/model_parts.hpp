@@ -9,29 +9,32 @@
 
 namespace lpr_fast {
 
+/// Types of numbers in a model file.
 enum class NumberType { f64, i64, u8 };
 
-/// An array that somebody else owns, row-major and little-endian, at any address.
+/// An array that the caller owns, row-major and little-endian. It need not be aligned.
 struct ModelArray {
     NumberType type;
-    Index rows;  ///< one for vectors and scalars
+    Index rows;  ///< 1 for vectors and scalars
     Index cols;
-    int n_extents;  ///< 0, 1 or 2
+    int n_extents;  ///< 0, 1 or 2: a scalar, a vector or a matrix
     const std::uint8_t* bytes;
 };
 
+/// Arrays by name.
 using ModelArrays = std::map<std::string, ModelArray>;
 
-/// What a model file is made of: named arrays and a JSON text (docs/reference/model_file.md says which).
+/// Content of a model file: named arrays and a JSON text. docs/reference/model_file.md lists them.
 struct ModelParts {
     ModelArrays arrays{};
     std::string text{};
-    int version = 2;  ///< of the file's format
+    int version = 2;  ///< of the file format
 };
 
-/// The parts of a file's content, of which the arrays are views. Nothing is said of whether they make a model.
-/// @param name  what error messages call it
-/// @throws InvalidInput  for content that is no model file, is truncated or changed, or comes from a newer version
+/// Splits the content of a file into its parts. The arrays are views of `bytes`. Whether the parts make a model is
+/// checked by Model::from_parts().
+/// @param name  name of the model in error messages
+/// @throws InvalidInput  for content that is not a model file, is truncated or changed, or comes from a newer version
 ModelParts read_model_parts(const std::uint8_t* bytes, std::size_t n_bytes, const std::string& name);
 
 }  // namespace lpr_fast

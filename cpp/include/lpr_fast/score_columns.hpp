@@ -6,12 +6,12 @@
 
 namespace lpr_fast {
 
-/// A kind of number that a model says of environments.
+/// A kind of score.
 struct ScoreColumn {
-    const char* name;
-    VectorView Scores::* view;
-    bool (*is_given)(const ModelInfo& model);
-    const char* why_not;  ///< what a model that does not give it is, or lacks
+    const char* name;                          ///< as in Python and in files
+    VectorView Scores::* view;                 ///< its member of Scores
+    bool (*is_given)(const ModelInfo& model);  ///< whether a model has this score
+    const char* why_not;                       ///< for error messages: why a model does not have it
 };
 
 namespace detail {
@@ -31,12 +31,12 @@ inline constexpr const char* no_members = "the model has no members (in Python, 
 
 }  // namespace detail
 
-/// All of them that are one number for each environment, in the order of the members of Scores.
+/// All scores that are one number for each environment, in the order of the members of Scores.
 inline constexpr std::array score_columns{
     ScoreColumn{"lpr", &Scores::lpr, [](const ModelInfo&) { return true; }, ""},
     ScoreColumn{
         "lpr_held", &Scores::lpr_held, [](const ModelInfo& model) { return model.has_held; },
-        "the model holds no rows, for it knows one species or was fitted so"
+        "the model holds no rows fixed, because it has one species or was fitted so"
     },
     ScoreColumn{"variance", &Scores::variance, [](const ModelInfo&) { return true; }, ""},
     ScoreColumn{

@@ -10,35 +10,42 @@ namespace lpr_fast {
 
 struct SecondMomentsState;
 
-/// Whether predictions may move as they like, or those of the held rows are fixed: see HessianFactor::holding().
-enum class Freedom { whole, held };
+/// Which variances are summed.
+enum class Freedom {
+    whole,  ///< f = phi^T H^-1 phi
+    held,   ///< f_held, while held predictions stay fixed: see HessianFactor::holding()
+};
 
-/// G = sum_i w_i z_i z_i^T over rows of phi, with z = R^-T phi: what is linear in the variances of many environments
-/// follows from G, however many there are. A data row x of weight w, with z_x = R^-T x, lowers sum_i w_i f_i by
-/// w z_x^T G z_x / (1 + w |z_x|^2).
+/// G = sum_i w_i z_i z_i^T over rows of phi, with z = R^-T phi. Quantities that are linear in the variances of many
+/// environments follow from G, for any number of environments. For instance, a new training row x of weight w, with
+/// z_x = R^-T x, lowers sum_i w_i f_i by w z_x^T G z_x / (1 + w |z_x|^2) (Sherman-Morrison).
 ///
-/// Rows come batch by batch. They are summed in chunks by their number among all rows, so that the bits depend on the
-/// rows and their order, but not on batches and threads. A row costs about size()^2 multiplications and additions, half
-/// of them for z; memory is that of G and of one chunk.
+/// Rows are added in batches. They are summed in chunks of fixed size, so the bits depend on the rows and their order,
+/// but not on batches and threads. A row costs about size()^2 multiplications and additions, half of them for z. Memory
+/// is that of G and one chunk.
 class SecondMoments {
 public:
-    /// @throws InvalidInput  for Freedom::held and a factor that holds nothing, or was restricted
+    /// @param factor   of H
+    /// @param freedom  which variances are summed
+    /// @throws InvalidInput  for Freedom::held with a factor that holds nothing or was restricted
     explicit SecondMoments(HessianFactor factor, Freedom freedom = Freedom::whole);
     SecondMoments(SecondMoments&&) noexcept;
     SecondMoments& operator=(SecondMoments&&) noexcept;
     ~SecondMoments();
 
+    /// Adds rows of phi.
     /// @param phi      (n, factor.size())
-    /// @param weights  w_i, finite and not negative; one when not given
-    /// @throws InvalidInput  as HessianAccumulator::add; nothing is added then
+    /// @param weights  (n,) w_i, finite and not negative; all one if not given
+    /// @throws InvalidInput  as HessianAccumulator::add(); then nothing is added
     void add(ConstMatrixView phi, std::optional<ConstVectorView> weights = std::nullopt, int n_threads = 0);
 
-    /// G of all rows so far, both of its triangles.
+    /// Writes G of all rows so far, both triangles.
     /// @param out  (size(), size())
     void sum(MatrixView out, int n_threads = 0) const;
 
-    /// Columns of R.
+    /// Number of columns of R.
     Index size() const;
+    /// Number of rows added so far.
     Index n_rows() const;
 
 private:

@@ -9,93 +9,98 @@
 
 namespace lpr_fast {
 
-/// What to do about centers of species that the model does not know, and about centers near them.
+/// What to do with atoms of species that the model does not know.
 enum class UnknownSpecies {
-    refuse,  ///< throw for the centers; neighbours are left out
-    mark     ///< NaN for centers, and for those that have such an atom within the cutoff; sites (number 0) are no atoms
+    refuse,  ///< centers of such species throw; neighbours of such species are left out
+    mark     ///< NaN for such centers and for centers that have such an atom, not a site (number 0), within the cutoff
 };
 
-/// Where predictions by K vectors of weights go; n is the number of centers that are summed.
+/// Outputs of SoapScorer::predict(), for n centers and K vectors of weights w. An output without data is not computed,
+/// except `energies`, which is always needed.
 struct Predictions {
-    MatrixView energies{};  ///< (n, K) local energies: the baseline of the species and phi^T w
-    MatrixView forces{};   ///< (K n_atoms, 3): minus the derivatives of the energies' sum with respect to positions, of
-                           ///< atoms that are no centers too; not computed without data
-    MatrixView virials{};  ///< (3 K, 3): minus the derivatives with respect to strain; not computed without data
-    VectorView totals{};   ///< (K,) total energies, the sums of the local ones; not computed without data
-    bool with_baseline = true;  ///< false: energies and totals are of phi^T w alone, for weights that are no energies
+    MatrixView energies{};      ///< (n, K) local energies: baseline of the species + phi^T w
+    MatrixView forces{};        ///< (K n_atoms, 3) minus the derivatives of the totals with respect to all positions
+    MatrixView virials{};       ///< (3 K, 3) minus the derivatives of the totals with respect to strain; needs forces
+    VectorView totals{};        ///< (K,) total energies: the sums of the local energies over the centers
+    bool with_baseline = true;  ///< false: without baselines, for weights that do not predict energies
 };
 
-/// A sum of scores, or a smooth extreme of them.
+/// A weighted sum of scores q_i, or a smooth extreme of them.
 struct ScoreSum {
-    Quantity quantity = Quantity::lpr;
-    std::optional<ConstVectorView> coefficients{};  ///< (n,) of the sum; without them all are one
-    /// p > 0 of a smooth extreme instead of the sum: (sum q^-p)^(-1/p), below the smallest of rigidities by at most a
-    /// factor n^(1/p), or (sum q^p)^(1/p), above the largest of variances and residuals.
+    Quantity quantity = Quantity::lpr;              ///< the score q
+    std::optional<ConstVectorView> coefficients{};  ///< (n,) of the sum; all one if not given
+    /// If given, a smooth extreme with power p > 0 takes the place of the sum. For rigidities it is the smooth minimum
+    /// (sum q^-p)^(-1/p), which is smaller than the minimum by at most a factor n^(1/p). For variances and residuals it
+    /// is the smooth maximum (sum q^p)^(1/p).
     std::optional<double> power{};
 };
 
-/// Where the gradient of a sum of scores goes.
+/// Outputs of SoapScorer::score_gradient(), for n centers.
 struct ScoreGradient {
     VectorView values{};  ///< (n,) the scores themselves, with the bits of score()
     MatrixView forces{};  ///< (n_atoms, 3): minus the derivatives of the sum with respect to positions
     MatrixView virial{};  ///< (3, 3): minus the derivatives with respect to strain; not computed without data
 };
 
-/// Describes atoms by the model's SOAP power spectrum and scores them, some environments at a time: nothing of the size
-/// of atoms times features exists.
+/// Describes atoms by the SOAP power spectrum of a model and scores them, some environments at a time. The features of
+/// all atoms are never stored together.
 ///
 /// Immutable and cheap to copy; any number of threads may use one object at the same time. The bits of an atom's scores
 /// depend on its structure and the model alone, within one instruction set (cpu_info()).
 class SoapScorer {
 public:
-    /// @throws InvalidInput  for a model that was fitted to features of another origin, or has no radial table
+    /// @throws InvalidInput  for a model of features of another origin, or without a radial table
     explicit SoapScorer(Model model);
 
+    /// The model.
     const Model& model() const&;
     const Model& model() const&& = delete;
+    /// The descriptor of the model.
     const Soap& soap() const&;
     const Soap& soap() const&& = delete;
 
-    /// Atoms farther apart do not see each other.
+    /// Radius of an environment, in the unit of positions.
     double cutoff() const { return soap().cutoff(); }
-    /// D
+    /// D, the number of features of an environment.
     Index n_features() const { return soap().n_features(); }
 
-    /// Folded features of the centers, not normalised: atoms of species that the model does not know are left out of
-    /// all environments, and get zeros.
+    /// Computes the folded features of the centers, not normalised. Atoms of species that the model does not know are
+    /// left out of all environments, and their own features are zero.
     /// @param out  (n_centers, D)
-    /// @throws InvalidInput  as Structure, and for shapes that do not fit
+    /// @throws InvalidInput  as Structure, for atoms at the same position, and wrong shapes
     void features(const Configuration& atoms, MatrixView out, int n_threads = 0) const;
 
-    /// Scores of the centers.
-    /// @param scores  each empty, or one number for each center
-    /// @throws InvalidInput  as Structure, for centers of species that the model does not know, naming the atom, and
-    /// for scores that this model cannot give
+    /// Scores the centers.
+    /// @param scores     outputs of n_centers numbers
+    /// @param n_threads  0: OMP_NUM_THREADS, or the cores in the affinity mask
+    /// @throws InvalidInput  as features(), for centers of species that the model does not know (naming the atom), and
+    /// scores that this model does not have
     void score(const Configuration& atoms, const Scores& scores, int n_threads = 0) const;
 
-    /// The same for parts of structures that were made with the model's species and cutoff, one after the other.
+    /// Scores parts of structures that were made with the model's species and cutoff. The rows of the outputs are those
+    /// of the parts, one part after the other.
+    /// @throws InvalidInput  as above; with UnknownSpecies::mark, centers of unknown species do not throw
     void score(
         const std::vector<Part>& parts, const Scores& scores, UnknownSpecies unknown = UnknownSpecies::refuse,
         int n_threads = 0
     ) const;
 
-    /// Local energies, their sum over the centers of a part of a structure, and its forces and virials, in one pass.
-    /// They have the bits that Python's `predict` and lpr_fast_predict() give. Memory: outputs, and some environments
-    /// for each thread. The bits do not depend on the number of threads.
-    /// @param weights  (K, M); without them, the model's own
-    /// @throws InvalidInput  as score(), for models without energies where weights or the baseline are wanted of them,
-    /// for descriptors that are not differentiable (see Soap::gradient) where forces are wanted, and shapes that do not
-    /// fit
+    /// Computes local energies, their sum over the centers of a part of a structure, and its forces and virials, in one
+    /// pass. The bits are those of Python's `predict` and lpr_fast_predict(), for any number of threads. Memory: the
+    /// outputs, and some environments for each thread.
+    /// @param weights  (K, M); the model's own weights if not given
+    /// @throws InvalidInput  as score(), for models without energies if weights are not given or a baseline is
+    /// requested, for forces of descriptors that are not differentiable (see Soap::gradient), and wrong shapes
     void predict(
         const Part& part, const std::optional<ConstMatrixView>& weights, const Predictions& out, int n_threads = 0
     ) const;
 
-    /// A sum of scores of centers of a part of a structure, and its gradient: by the way back through phi^T H^-1 phi,
-    /// kernels and features, at about twice the cost of scores. An LPR that is infinite, or above 1e140, has no
-    /// gradient: zeros.
-    /// @return the sum, or smooth extreme
-    /// @throws InvalidInput  as predict(), for scores that the model cannot give, coefficients that are not finite, and
-    /// a power that is not positive and finite, or given with coefficients
+    /// Computes a sum of scores over the centers of a part of a structure, and its gradient, by reverse-mode
+    /// differentiation of phi^T H^-1 phi, kernels and features. This takes about twice the time of score(). The
+    /// gradient of an LPR that is infinite or above 1e140 is set to zero.
+    /// @return the sum, or the smooth extreme
+    /// @throws InvalidInput  as predict(), for scores that the model does not have, coefficients that are not finite, a
+    /// power that is not positive and finite, and a power together with coefficients
     double score_gradient(const Part& part, const ScoreSum& sum, const ScoreGradient& out, int n_threads = 0) const;
 
 private:

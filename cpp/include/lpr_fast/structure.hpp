@@ -9,32 +9,34 @@
 
 namespace lpr_fast {
 
-/// Atoms, of which the first n_centers are described; the others are neighbours alone (ghost atoms, halos).
+/// Atoms and their cell. The first n_centers atoms are centers, whose environments are described; the others are
+/// neighbours only (ghost atoms, halos).
 struct Configuration {
     ConstMatrixView positions{};     ///< (n_atoms, 3), in the unit of the model's cutoff (usually Angstrom)
-    const int* species = nullptr;    ///< (n_atoms,), atomic numbers
+    const int* species = nullptr;    ///< (n_atoms,) atomic numbers
     Index n_centers = 0;             ///< at most n_atoms, which describes all; 0 describes none
-    std::array<double, 9> cell{};    ///< three vectors, row by row; used where periodic
-    std::array<bool, 3> periodic{};  ///< along which vectors; all false for a cluster, or atoms with their ghosts
+    std::array<double, 9> cell{};    ///< (3, 3), the rows are the cell vectors; used along periodic directions
+    std::array<bool, 3> periodic{};  ///< along which cell vectors; all false for a cluster, or atoms with their ghosts
 };
 
-/// An atom or image within the cutoff of another one.
+/// An atom, or a periodic image of one, within the cutoff of a center.
 struct Neighbour {
-    Index atom;                    ///< its number
-    std::array<double, 3> vector;  ///< from the other one to it
+    Index atom;                    ///< its index
+    std::array<double, 3> vector;  ///< from the center to the neighbour, in the unit of positions
 };
 
 struct StructureState;
 
-/// A configuration that was checked and sorted into bins as wide as the cutoff, so that the neighbours of any atom are
-/// found in constant time. Independent of the arrays that it was made from, immutable, and cheap to copy.
+/// A configuration that was checked and sorted into bins as wide as the cutoff. The neighbours of any atom are found in
+/// constant time. It keeps its own copy of the arrays, is immutable and is cheap to copy.
 class Structure {
 public:
-    /// @param species  atomic numbers that a descriptor knows, ascending; other atoms are kept apart
-    /// @param cutoff   atoms farther apart do not see each other
-    /// @param name     what error messages call it
-    /// @throws InvalidInput  for positions and cells that are not finite, positions that float64 does not resolve,
-    /// cells that span no volume or are so dense that nobody can mean them, and shapes that do not fit
+    /// @param atoms    n_atoms atoms, of which n_centers are centers
+    /// @param species  atomic numbers that the descriptor knows, ascending; atoms of other species are unknown to it
+    /// @param cutoff   radius of an environment, in the unit of positions
+    /// @param name     name of the structure in error messages
+    /// @throws InvalidInput  for positions and cells that are not finite, positions too large for the resolution of
+    /// float64, cells without a volume, cells with too many atoms within a cutoff to be meant, and wrong shapes
     Structure(
         const Configuration& atoms, const std::vector<int>& species, double cutoff,
         const std::string& name = "the structure"
@@ -43,14 +45,14 @@ public:
     Index n_atoms() const;
     Index n_centers() const;
 
-    /// Numbers of the centers in the order of the bins: those that follow one another are near each other.
+    /// Indices of the centers in the order of the bins: consecutive centers are close to each other.
     std::vector<Index> order() const;
 
-    /// Atoms and images within the cutoff of an atom, whatever their species.
-    /// @throws InvalidInput  for an atom that does not exist
+    /// Atoms and periodic images of all species within the cutoff of an atom.
+    /// @throws InvalidInput  for an index outside [0, n_atoms)
     std::vector<Neighbour> neighbours(Index atom) const;
 
-    /// For the library's own use.
+    /// Internal.
     const StructureState& state() const { return *state_; }
 
 private:

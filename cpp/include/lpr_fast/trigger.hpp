@@ -7,45 +7,49 @@
 
 namespace lpr_fast {
 
-/// When a Trigger fires: beyond any of three limits, of which at least one is set.
+/// When a Trigger fires. A step violates a limit if the lowest LPR is below `threshold`, the lowest percentile is below
+/// `percentile`, or a larger share of the atoms than `unpinned_share` is loose or unlike. At least one limit must be
+/// set.
 struct TriggerRules {
-    double threshold = 0.0;       ///< beyond: the lowest LPR is below it; 0: never
-    double release = 0.0;         ///< the LPR has recovered when it is at or above this (hysteresis); 0: the threshold
-    Index n_steps = 1;            ///< so many scored steps, one after the other, must be beyond a limit
-    std::int64_t cool_down = 0;   ///< steps of the simulation from one firing to the next, at least
-    Index max_frames = 1;         ///< fires no more often than this
-    double percentile = 0.0;      ///< beyond: the lowest percentile is below it; 0: never
-    double unpinned_share = 1.0;  ///< beyond: a larger share of the atoms is loose or unlike; 1: never
+    double threshold = 0.0;       ///< limit of the lowest LPR; 0: no limit
+    double release = 0.0;         ///< LPR at or above which it counts as recovered (hysteresis); 0: the threshold
+    Index n_steps = 1;            ///< number of consecutive scored steps that must violate a limit
+    std::int64_t cool_down = 0;   ///< least number of steps of the simulation between two firings
+    Index max_frames = 1;         ///< largest number of firings
+    double percentile = 0.0;      ///< limit of the lowest percentile; 0: no limit
+    double unpinned_share = 1.0;  ///< limit of the share of unpinned atoms, from 0 to 1; 1: no limit
 };
 
-/// What a step has come to. Where no atom is watched, it is as at first.
+/// Scores of a step, over the atoms that are watched. The defaults stand for no atoms.
 struct Observation {
     double lowest_lpr = std::numeric_limits<double>::infinity();
     double lowest_percentile = 100.0;
-    double unpinned_share = 0.0;  ///< of the atoms whose Verdict is another than pinned, from 0 to 1
+    double unpinned_share = 0.0;  ///< share of atoms whose Verdict is not pinned, from 0 to 1
 };
 
-/// Why a step fires: the gravest of the limits that it is beyond.
+/// Which limit a step that fires violates. If there are several: unpinned before percentile before lpr.
 enum class TriggerReason { none, lpr, percentile, unpinned };
 
-/// Decides, step by step, when a simulation has come to atoms whose predictions are not to be trusted, and a frame is
-/// worth saving or the run should stop. One object belongs to one simulation.
+/// Decides, step by step, when a simulation has reached atoms with unreliable predictions, so that a frame should be
+/// saved or the run should stop. One object belongs to one simulation.
 class Trigger {
 public:
-    /// @throws InvalidInput  for limits that are out of range or none, a release below the threshold, a negative
-    /// cool-down, and counts below one
+    /// @throws InvalidInput  for limits out of range, no limit, a release below the threshold, a negative cool-down,
+    /// and counts below 1
     explicit Trigger(const TriggerRules& rules);
 
-    /// Why this step fires, if it does. Once it has fired, it can do so again after a step that has recovered from all
-    /// limits.
-    /// @param step  number of the step, not smaller than at the last call; the same step again never fires
+    /// Takes the scores of a step and decides whether to fire. After a firing, the next one needs a step in between
+    /// that violates no limit and whose lowest LPR is at or above `release`.
+    /// @param step  index of the step, not smaller than in the last call; the same step again does not fire
+    /// @return the violated limit, or TriggerReason::none if the step does not fire
     /// @throws InvalidInput  for NaN, and for steps that decrease
     TriggerReason update(std::int64_t step, const Observation& seen);
 
+    /// The rules, with `release` set.
     const TriggerRules& rules() const { return rules_; }
-    /// How often it has fired.
+    /// Number of firings so far.
     Index n_fired() const { return n_fired_; }
-    /// Whether it will never fire again.
+    /// Whether it has fired max_frames times.
     bool is_exhausted() const { return n_fired_ >= rules_.max_frames; }
 
 private:

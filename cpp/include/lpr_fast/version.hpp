@@ -1,7 +1,7 @@
 #pragma once
 
-// The version, for the preprocessor; CMake reads it here. Versions that differ only in the last number work with the
-// same code.
+// The version, for the preprocessor and for CMake, which reads this file. Versions that differ only in the last number
+// have the same interface.
 #define LPR_FAST_VERSION_MAJOR 0
 #define LPR_FAST_VERSION_MINOR 2
 #define LPR_FAST_VERSION_PATCH 0

@@ -4,10 +4,10 @@
 
 namespace lpr_fast {
 
-/// Sizes, counts and positions.
+/// Sizes, counts and indices. Indices start at 0.
 using Index = std::ptrdiff_t;
 
-/// A row-major matrix that somebody else owns: element (i, j) is data[i * stride + j], stride >= cols.
+/// A row-major matrix that the caller owns: element (i, j) is data[i * stride + j], with stride >= cols.
 struct ConstMatrixView {
     const double* data = nullptr;
     Index rows = 0;
@@ -15,7 +15,7 @@ struct ConstMatrixView {
     Index stride = 0;
 
     constexpr ConstMatrixView() = default;
-    /// Rows that follow one another without a gap.
+    /// Contiguous rows: stride = n_cols.
     constexpr ConstMatrixView(const double* first, Index n_rows, Index n_cols)
         : ConstMatrixView(first, n_rows, n_cols, n_cols) {}
     constexpr ConstMatrixView(const double* first, Index n_rows, Index n_cols, Index row_stride)
@@ -24,7 +24,7 @@ struct ConstMatrixView {
     constexpr const double* row(Index i) const { return data + i * stride; }
 };
 
-/// A writable row-major matrix that somebody else owns, laid out as ConstMatrixView.
+/// A writable row-major matrix that the caller owns, with the layout of ConstMatrixView.
 struct MatrixView {
     double* data = nullptr;
     Index rows = 0;
@@ -40,13 +40,13 @@ struct MatrixView {
     constexpr operator ConstMatrixView() const { return {data, rows, cols, stride}; }
 };
 
-/// A contiguous vector that somebody else owns.
+/// A contiguous vector that the caller owns.
 struct ConstVectorView {
     const double* data = nullptr;
     Index size = 0;
 };
 
-/// A writable contiguous vector that somebody else owns.
+/// A writable contiguous vector that the caller owns.
 struct VectorView {
     double* data = nullptr;
     Index size = 0;

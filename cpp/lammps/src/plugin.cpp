@@ -1,5 +1,5 @@
-// What LAMMPS loads: a small library that refuses LAMMPS versions it was not built for, and opens the one with the
-// compute in it only then. That one needs functions of LAMMPS that other versions may not have.
+// The library that LAMMPS loads. It checks that the version of LAMMPS is the one it was built for, and only then opens
+// the library of the compute, which needs functions that other versions of LAMMPS may not have.
 
 #include <dlfcn.h>
 #include <library.h>
@@ -12,23 +12,24 @@
 
 namespace {
 
-// Read at run time, and not folded into the code, so that it can be found in the file.
+// Volatile, so that the number is stored in the file, where a test replaces it.
 volatile const int built_for = LPR_FAST_LAMMPS_VERSION;
 
-/// Why this LAMMPS cannot take the plugin; empty if it can. Uses LAMMPS's C interface alone, because the layout of its
-/// classes is what versions differ in.
+/// Why this LAMMPS cannot use the plugin; empty if it can. Uses LAMMPS's C interface only, because the layout of its
+/// classes depends on the version.
 std::string mismatch(void* lammps) {
     const int running = lammps_version(lammps);
     if (running != built_for)
         return "The lpr_fast plugin was built for LAMMPS " + std::to_string(built_for) + ", but this is LAMMPS " +
-               std::to_string(running) + ": compute lpr/atom is not available; install or build the plugin for it.";
+               std::to_string(running) +
+               ": compute lpr/atom is not available; install or build the plugin for this version.";
     if (lammps_extract_setting(lammps, "tagint") != static_cast<int>(sizeof(LAMMPS_NS::tagint)))
         return "The lpr_fast plugin was built for other integer sizes than this LAMMPS: compute lpr/atom is not "
                "available; build the plugin with -DLAMMPS_BIGBIG=ON or OFF, as LAMMPS was.";
     return "";
 }
 
-/// The file with the compute, which lies beside this one.
+/// Path of the library of the compute, in the folder of this library.
 std::string path_of_compute() {
     Dl_info here{};
     dladdr(reinterpret_cast<const void*>(&lammpsplugin_init), &here);
@@ -36,7 +37,7 @@ std::string path_of_compute() {
     return file.substr(0, file.rfind('/') + 1) + "lprcompute.so";
 }
 
-/// Makes the compute; null if its library cannot be opened, and then dlerror() says why.
+/// The function that makes the compute. Null if the library cannot be opened; then dlerror() gives the reason.
 lammpsplugin_factory2* open_factory() {
     void* const library = dlopen(path_of_compute().c_str(), RTLD_NOW | RTLD_LOCAL);
     if (library == nullptr) return nullptr;
@@ -44,7 +45,7 @@ lammpsplugin_factory2* open_factory() {
 }
 
 void warn(void* lammps, const std::string& reason) {
-    lammps_error(lammps, LMP_ERROR_WARNING, reason.c_str());  // no error, for other runs must not fail because of us
+    lammps_error(lammps, LMP_ERROR_WARNING, reason.c_str());  // not an error: runs without the compute must not fail
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-"""Runs of LAMMPS with the plugin, as a user starts them, and what they write."""
+"""Runs LAMMPS with the plugin, as a user does, and reads what it writes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ QUANTITIES = ("lpr", "variance", "residual", "local_energy", "percentile", "verd
 
 @dataclass(frozen=True)
 class Run:
-    """What is left of a run of LAMMPS."""
+    """The result of a run of LAMMPS."""
 
     folder: Path
     code: int
@@ -51,7 +51,7 @@ class Lammps:
     folder: Path
 
     def run(self, script: str, *, ranks: int = 1, **environment: str) -> Run:
-        """Run an input, whatever comes of it; ``{pot}`` in it is the folder of potentials."""
+        """Run an input, which may fail; ``{pot}`` in it is the folder of potentials."""
         (self.folder / "in").write_text(script.replace("{pot}", str(POTENTIALS)))
         (self.folder / "dump").unlink(missing_ok=True)
         command = [str(PROGRAMS / "lmp"), "-in", "in", "-log", "none"]

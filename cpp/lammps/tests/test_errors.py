@@ -1,4 +1,4 @@
-"""What cannot work stops the run with one sentence that says what to do."""
+"""Wrong input stops the run with one sentence that says what to do."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def _model(lammps: Lammps) -> None:
         ("model.lpr Si quantity", "nothing follows 'quantity'"),
         ("model.lpr Si quantity stress", "'stress' is no quantity"),
         ("model.lpr Si quantity lpr_held", "the model holds no rows"),
-        ("model.lpr Si quantity lpr sigma", "sigma cannot be scored: the model was not calibrated; choose among lpr"),
+        ("model.lpr Si quantity lpr sigma", "sigma cannot be scored: the model was not calibrated; choose from lpr"),
         ("model.lpr Si features c_other", "leave 'features c_ID' out"),
         ("without_energies.lpr Si quantity local_energy", "fitted without energies"),
         (f"{VERSION_1} Si", "no radial integrals, because it is of version 1; convert it with lpr-fast upgrade"),
     ],
 )
-def test_arguments_that_cannot_be_meant(lammps: Lammps, arguments: str, message: str) -> None:
+def test_wrong_arguments_are_refused(lammps: Lammps, arguments: str, message: str) -> None:
     run = lammps.run(silicon() + f"compute lpr all lpr/atom {arguments}\nrun 0\n")
     assert run.code != 0
     (line,) = [line for line in run.output.splitlines() if line.startswith("ERROR")]

@@ -9,7 +9,7 @@ from lammps_runs import GALLIUM_NITRIDE, Lammps, Run, dump
 
 from lpr_fast import LinearModel
 
-# SNAP's own potential is not needed, but pairs as far apart as it looks.
+# The potential of SNAP is not needed, but pairs within its cutoff are.
 NITRIDE = GALLIUM_NITRIDE.replace("tersoff\n", "zero 4.2\n", 1).replace("{pot}/GaN.tersoff Ga N", "")
 SNAP = "compute snap all sna/atom 4.0 0.99363 4 0.5 0.4 1.0 0.8\n"  # twojmax 4: 14 components
 N_FEATURES = 14
@@ -21,7 +21,7 @@ def components(run: Run) -> np.ndarray:
 
 @pytest.fixture
 def model(lammps: Lammps) -> LinearModel:
-    """A model of the bispectrum components that LAMMPS itself computes."""
+    """A model of bispectrum components computed by LAMMPS."""
     features, numbers, structure = [], [], []
     for seed in range(3):
         script = NITRIDE.replace("87287", str(87287 + seed)) + SNAP + dump("c_snap[*]", "Ga N")

@@ -1,4 +1,4 @@
-"""`compute lpr/atom` gives every atom what the Python package gives it, however LAMMPS cuts its box."""
+"""`compute lpr/atom` gives the scores of the Python package, for any division of the box among processors."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def check(run: Run, model: SparseKernelModel, quantities: tuple[str, ...] = QUAN
         expected = model.score(frame)
         for column, name in enumerate(quantities, start=1):
             found = run.column(f"c_lpr[{column}]", number)
-            # Across a bin, a thousandth of the LPR, the percentile may go from one environment to the next.
+            # Within a bin of the reference, a thousandth of the LPR, the percentile may differ by one environment.
             rtol = 1e-6 if name == "percentile" else 1e-10
             np.testing.assert_allclose(found, getattr(expected, name), rtol=rtol, atol=1e-13, err_msg=name)
 
@@ -90,7 +90,7 @@ MOVES = {
 def test_a_box_that_changes_during_a_step_is_scored_as_it_is_at_its_end(
     lammps: Lammps, model: SparseKernelModel, moves: str, newton: str, ranks: int
 ) -> None:
-    """Some fixes change it at the end of a step, when ghost atoms have been communicated already."""
+    """Some fixes change the box at the end of a step, after the communication of ghost atoms."""
     script = silicon(newton).replace("sw\n", "zero 3.8\n", 1).replace("{pot}/Si.sw Si", "")
     script += f"compute lpr all lpr/atom model.lpr Si {ALL}\nvelocity all create 300 1\n{moves}\n"
     run = lammps.succeed(script + dump("c_lpr[*]") + "run 40\n", ranks=ranks)
@@ -125,7 +125,7 @@ def test_two_species_have_all_scores_with_their_means_held_and_in_units_of_energ
 
 
 def test_types_that_are_null_are_neither_scored_nor_seen(lammps: Lammps, model: SparseKernelModel) -> None:
-    """In a mixture of silicon with atoms that the model is not told of, it sees the silicon alone."""
+    """In a mixture of silicon with atoms of a NULL type, the model sees only the silicon."""
     script = GALLIUM_NITRIDE + f"compute lpr all lpr/atom model.lpr Si NULL {ALL}\n" + dump("c_lpr[*]", "Si N")
     run = lammps.succeed(script + "run 0\n")
     frame = run.frames[0]

@@ -1,4 +1,4 @@
-"""Every block of docs/guides/lammps.md runs as it stands there."""
+"""Every block of docs/guides/lammps.md runs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pair_style zero 4.7
 pair_coeff * *
 """
 
-# Every run of LAMMPS stops when it first looks at the rigidity, not when the silicon has melted.
+# Every run of LAMMPS stops at the first LPR, long before the silicon melts.
 COMMANDS = """
 set -euo pipefail
 pip() { [[ "$*" = "install ./cpp/lammps" ]]; }

@@ -18,7 +18,7 @@ DataRoot root_of(const AccumulatorState& accumulated, const SquareRootSum& sum, 
     return {triangle.rows(accumulated.width()), std::hypot(sum.rest(), last)};
 }
 
-/// sqrt(eigenvalues) times eigenvectors. Those that are rounding of the largest hold nothing of the targets.
+/// sqrt(eigenvalues) times eigenvectors. Eigenvalues within rounding of the largest count as zero.
 DataRoot root_of(const AccumulatorState& accumulated, GramSum sum, int n_threads) {
     const Index size = accumulated.size;
     sum.fold(accumulated.pending_rows(), 0.0, n_threads);

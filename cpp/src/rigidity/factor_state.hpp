@@ -15,8 +15,7 @@
 
 namespace lpr_fast {
 
-/// Something that is made when it is first asked for, once however many threads ask. A forked child leaves the lock
-/// alone, as in Pool.
+/// A value that is made once, when a thread first asks for it. A forked child does not take the lock, as in Pool.
 template <typename Value>
 class MadeOnce {
 public:
@@ -32,7 +31,7 @@ public:
         if (!is_forked_child()) lock.lock();
         if (const Value* present = value_.load(std::memory_order_acquire)) return *present;
         std::unique_ptr<const Value> made = make();
-        const Value* other = nullptr;  // by another thread of a forked child
+        const Value* other = nullptr;  // made by another thread of a forked child
         if (!value_.compare_exchange_strong(other, made.get(), std::memory_order_acq_rel)) return *other;
         return *made.release();
     }
@@ -42,35 +41,35 @@ private:
     std::mutex mutex_;
 };
 
-/// R for many columns at once, each made when it is first used.
+/// R packed for solving many columns at once; each form is made when it is first used.
 struct PackedTriangle {
     MadeOnce<PackedFactor> forward;  ///< solves with R^T
     MadeOnce<PackedFactor> back;     ///< solves with R
 };
 
-/// What a HessianFactor holds.
+/// State of a HessianFactor.
 struct FactorState {
     Index size = 0;
     std::vector<Index> columns;  ///< column j of the triangle stands for column columns[j] of phi
     RowMatrix triangle;          ///< R
     double condition = 0.0;
     double error_estimate = std::numeric_limits<double>::quiet_NaN();
-    std::shared_ptr<const Held> held = nullptr;                 ///< none: nothing is held
-    std::shared_ptr<const FactorState> origin = nullptr;        ///< of updates: what the first one started from
-    std::shared_ptr<const HessianAccumulator> added = nullptr;  ///< all rows since
-    std::unique_ptr<PackedTriangle> packed = nullptr;           ///< ask packed() and packed_back()
-    std::unique_ptr<Workspaces> workspaces = nullptr;           ///< of scoring
+    std::shared_ptr<const Held> held = nullptr;                 ///< null if no predictions are held
+    std::shared_ptr<const FactorState> origin = nullptr;        ///< the factor before the first update; null if none
+    std::shared_ptr<const HessianAccumulator> added = nullptr;  ///< all rows of the updates since
+    std::unique_ptr<PackedTriangle> packed = nullptr;           ///< use packed() and packed_back()
+    std::unique_ptr<Workspaces> workspaces = nullptr;           ///< scratch memory of scoring
 };
 
-/// R in the form that scoring takes, made by the first call.
+/// R packed for solving R^T z = phi; made by the first call.
 const PackedFactor& packed(const FactorState& state);
 
-/// R with rows and columns in reversed order, which is as a transposed triangle is: with columns() in reversed order
-/// too, it solves R y = z as the other one solves R^T z = phi.
+/// R packed for solving R y = z; made by the first call. Rows and columns of R are in reversed order, which makes it a
+/// transposed triangle; z and y must be reversed, too.
 const PackedFactor& packed_back(const FactorState& state);
 
-/// The one way to a factor: computes the condition number unless it is given.
-/// @throws InvalidInput  when R is not finite with a positive diagonal: numbers over- or underflowed
+/// Makes a factor; all factors are made here. Computes the condition number unless it is given.
+/// @throws InvalidInput  unless R is finite with a positive diagonal: otherwise numbers over- or underflowed
 HessianFactor make_factor(FactorState state);
 
 }  // namespace lpr_fast

@@ -30,9 +30,9 @@ void check_regularizer(double regularizer, bool zero_allowed) {
     throw InvalidInput(message.str());
 }
 
-/// The prior and a square root of it.
+/// The prior and its square root.
 struct Prior {
-    Matrix matrix;  ///< none where there is nothing redundant in it
+    Matrix matrix;  ///< empty if no column is redundant
     PivotedCholesky cholesky;
 };
 
@@ -44,17 +44,18 @@ Prior root_of_prior(Index size, std::optional<ConstMatrixView> prior, int n_thre
     return {std::move(matrix), std::move(cholesky)};
 }
 
-/// Columns that are determined, be it by the prior or by the data.
+/// Columns that the prior or the data determine.
 ///
-/// Those behind the pivots are redundant in the prior. Of such a column the QR leaves a diagonal element that is
-/// rounding of itself or of the prior's root, unless the training rows know it. On few columns rounding exceeds size *
-/// eps (13 eps was seen), hence the floor.
+/// The pivots are determined by the prior; the columns behind them are redundant in it. The data determine such a
+/// column if its diagonal element in the QR exceeds the rounding errors of the column and of the prior's root. With few
+/// columns, rounding errors exceed size * eps (13 eps were observed), hence the floor.
 std::vector<Index> determined_columns(const Triangle& triangle, const Prior& prior, double regularizer) {
     const std::vector<Index>& pivots = prior.cholesky.pivots;
     const RowMatrix root = prior.cholesky.triangle();
     const double rounding = static_cast<double>(std::max<Index>(2 * triangle.r.cols(), 32)) * epsilon;
     const auto is_known = [&](Index j) {
-        // More than rounding leaves, squared, by so much that a penalty lost with it cannot count.
+        // By this factor, the squared element must exceed its rounding error, so that the penalty that is dropped with
+        // the column does not matter.
         constexpr double margin = 4.0;
         if (triangle.r(j, j) <= rounding * triangle.r.col(j).norm()) return false;
         const double left = triangle.r(j, j) / std::sqrt(margin * regularizer);
@@ -70,7 +71,7 @@ std::vector<Index> determined_columns(const Triangle& triangle, const Prior& pri
     return determined;
 }
 
-/// Weights for all columns, from those that minimise |R c - targets|; zero where a column was dropped.
+/// The weights c that minimise |R c - targets|, for all columns; zero for dropped columns.
 std::vector<double> solved_weights(const Triangle& triangle, Index size) {
     std::vector<double> weights(static_cast<std::size_t>(size), 0.0);
     const Vector solution = upper_triangle(triangle.r).solve(triangle.targets.col(0));
@@ -80,7 +81,7 @@ std::vector<double> solved_weights(const Triangle& triangle, Index size) {
     return weights;
 }
 
-/// R on the columns that are determined, and what is left of the targets there.
+/// R and the reduced targets on the columns that are determined.
 Triangle whole_triangle(
     const AccumulatorState& accumulated, double regularizer, const Prior& with_root, int n_threads
 ) {
@@ -117,7 +118,7 @@ Fit fit_square_root(
 
 constexpr Index cholesky_width = 144;
 
-/// Rows <- rows L^-T, for some rows of a block column at a time.
+/// rows <- rows L^-T, for the rows of a block column below its diagonal block.
 void solve_below(const Eigen::Ref<const Matrix>& diagonal, Eigen::Ref<Matrix> below, int n_threads) {
     parallel_for_each(tile_count(below.rows(), cholesky_width), n_threads, [&](Index tile) {
         const Index first = tile * cholesky_width;
@@ -126,7 +127,7 @@ void solve_below(const Eigen::Ref<const Matrix>& diagonal, Eigen::Ref<Matrix> be
     });
 }
 
-/// R of H = R^T R, or nothing when a pivot is not positive.
+/// R of H = R^T R, or nothing if a pivot is not positive.
 std::optional<RowMatrix> cholesky(Matrix hessian, int n_threads) {
     const Index size = hessian.cols();
     for (Index first = 0; first < size; first += cholesky_width) {

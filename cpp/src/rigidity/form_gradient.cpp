@@ -8,7 +8,7 @@
 namespace lpr_fast {
 namespace {
 
-/// The strips of one tile and how many of their columns count.
+/// Shape of the strips of one tile; the first `count` columns are used.
 struct Tile {
     Index depth;
     Index count;
@@ -19,7 +19,7 @@ struct Tile {
     double* strip(double* strips, Index number) const { return strips + number * depth * lanes(); }
 };
 
-/// Parts of z along the held directions: (n_strips, n_directions, lanes).
+/// Computes the components of z along the held directions, (n_strips, n_directions, lanes).
 void find_along(const Held& held, const Tile& tile, double* z, AlignedBuffer& along) {
     const Index n_directions = held.directions.rows();
     along.reserve(tile.n_strips() * n_directions * tile.lanes());
@@ -31,7 +31,7 @@ void find_along(const Held& held, const Tile& tile, double* z, AlignedBuffer& al
             );
 }
 
-/// Puts back what is left along directions that are held in part.
+/// Adds the remaining share along directions that are partly held.
 void restore(const Held& held, const Tile& tile, const AlignedBuffer& along, double* z) {
     const Index lanes = tile.lanes();
     const double* sums = along.data();
@@ -46,7 +46,7 @@ void restore(const Held& held, const Tile& tile, const AlignedBuffer& along, dou
         }
 }
 
-/// R^-1 z to strips of `depth` rows of phi: zero where R has no column.
+/// Writes R^-1 z to strips of `depth` rows, one row for each column of phi; zero for columns that R does not have.
 void solve_back(const FactorState& factor, const Tile& tile, Index depth, Workspace& workspace, FormGradients& out) {
     const PackedFactor& panels = packed_back(factor);
     const Index lanes = tile.lanes(), size = panels.size();
@@ -54,7 +54,7 @@ void solve_back(const FactorState& factor, const Tile& tile, Index depth, Worksp
     select_rows(
         workspace.work.data(), tile.depth, panels.columns(), panels.padded_size(), tile.n_strips(), out.solved.data()
     );
-    // Squares of these columns are of no use.
+    // Only the solution is used here, not its squares.
     panels.sum_squares(
         out.solved.data(), tile.count, workspace.block.data(), workspace.squares.data(), PackedFactor::Solution::kept
     );
@@ -79,7 +79,7 @@ void write_form_gradients(
     const double* forms = plain;
     if (form == Form::held) {
         find_along(*factor.held, tile, workspace.work.data(), out.along);
-        forms = take_off_held(factor, count, workspace);
+        forms = remove_held(factor, count, workspace);
         restore(*factor.held, tile, out.along, workspace.work.data());
     }
     out.forms.resize(at(count));

@@ -9,7 +9,7 @@ void GramSum::fold(ConstMatrixView leaf, double log_weights, int n_threads) {
     Matrix term = Matrix::Zero(width_, width_);
     const auto rows = as_matrix(leaf);
     add_symmetric_product(term.topLeftCorner(size_, size_), 1.0, rows.leftCols(size_), n_threads);
-    // On their own, for the width of a product may decide about its last bits.
+    // A product of its own, because the width of a product may change its last bits.
     term.bottomRows(width_ - size_).noalias() = rows.rightCols(width_ - size_).transpose() * rows;
     add(term, n_threads);
     log_weights_ += log_weights;

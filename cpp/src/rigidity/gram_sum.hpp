@@ -6,28 +6,28 @@
 
 namespace lpr_fast {
 
-/// sum of L^T L over leaves L of leaf_rows() rows each, formed as it stands.
+/// The Gram matrix: sum of L^T L over leaves L of leaf_rows() rows each.
 class GramSum {
 public:
-    /// @param n_targets  so many columns stand behind the first `size` ones; products with them are formed as well
+    /// @param n_targets  number of target columns behind the first `size` columns; their products are summed, too
     GramSum(Index size, Index n_targets) : size_(size), width_(size + n_targets) {}
 
-    /// Some blocks of rows as the product takes them: adding up leaves should cost little beside it.
+    /// Some blocks of the product, so that adding a leaf to the sum takes little time beside its product.
     Index leaf_rows() const { return 8 * block_depth; }
 
-    /// Adds one leaf, the logarithms of whose weights have this sum.
+    /// Adds one leaf. `log_weights` is the sum of the logarithms of its weights.
     void fold(ConstMatrixView leaf, double log_weights, int n_threads);
 
     /// Adds the leaves of another sum.
     void merge(const GramSum& other, int n_threads);
 
-    /// The sum, lower triangle, products with targets in its last rows; empty when nothing was added.
+    /// Lower triangle of the sum, with the products of targets in its last rows. Empty if no leaf was added.
     const Matrix& lower() const { return lower_; }
 
-    /// Sum of the logarithms of the weights of all rows in it.
+    /// Sum of the logarithms of the weights of all added rows.
     double log_weights() const { return log_weights_; }
 
-    /// Whether the sum has the shape that so many leaves leave behind.
+    /// Whether this can be the sum of `n_leaves` leaves.
     bool could_hold(Index n_leaves) const { return (lower_.size() == 0) == (n_leaves == 0); }
 
     void write(ByteWriter& bytes) const;
@@ -40,7 +40,7 @@ private:
     Index width_;
     double log_weights_ = 0.0;
     Matrix lower_;
-    Matrix lost_;  ///< what rounding took from lower_ so far (Kahan): the error does not grow with the number of leaves
+    Matrix lost_;  ///< rounding errors of lower_ so far (Kahan): the error does not grow with the number of leaves
 };
 
 }  // namespace lpr_fast

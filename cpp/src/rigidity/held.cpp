@@ -11,13 +11,13 @@
 namespace lpr_fast {
 namespace {
 
-// What is smaller beside one is what rounding leaves of rows that depend on one another.
+// Smaller norms, relative to one, are rounding errors of rows that depend linearly on others.
 constexpr double smallest_direction = 1e-12;
 
-// A square of this share cannot be seen beside the whole.
+// The square of a smaller cosine is lost to rounding beside one.
 constexpr double smallest_cosine = 1e-9;
 
-/// R^-T row for every row, of norm one; zero for rows that see nothing.
+/// R^-T row for each row, normalised, as columns; zero for rows that vanish on the columns of R.
 Matrix solved_directions(const FactorState& factor, ConstMatrixView rows) {
     Matrix solved(factor.triangle.cols(), rows.rows);
     for (Index i = 0; i < rows.rows; ++i) {
@@ -31,8 +31,8 @@ Matrix solved_directions(const FactorState& factor, ConstMatrixView rows) {
     return solved;
 }
 
-/// Orthonormal rows that span some columns: the largest that is left is taken next, and what is below `smallest` is
-/// rounding. Every column is orthogonalised twice, which is enough.
+/// Orthonormal rows that span the given columns, by Gram-Schmidt with pivoting: the next column is the largest
+/// remaining one. Remainders below `smallest` are rounding errors. Each column is orthogonalised twice, which suffices.
 RowMatrix orthonormal_span(Matrix columns, double smallest) {
     RowMatrix span(0, columns.rows());
     while (columns.cols() > 0) {
@@ -56,8 +56,8 @@ Held held_by(const FactorState& factor, ConstMatrixView rows) {
 }
 
 Held held_within(const Held& held, const Triangle& inverse) {
-    // With Y the orthonormal columns of the QR, cosines are those of Y^T D^T, weighted by what is held; sines come from
-    // the rest, so that neither loses digits beside one.
+    // With Y the orthonormal columns of the QR, the cosines are those of Y^T D^T, weighted by the held share. The sines
+    // are computed from the rest of the QR, so that small ones lose no digits.
     const Vector weights = (1.0 - held.left.array()).sqrt();
     const Matrix cosines = inverse.targets * weights.asDiagonal();
     const RowMatrix span = orthonormal_span(cosines, smallest_cosine);

@@ -18,7 +18,7 @@
 namespace lpr_fast {
 namespace {
 
-// "LPRACC" and a format version; the number reads differently on a machine of other byte order.
+// "LPRACC" and a format version. On a machine of the other byte order the number differs.
 constexpr Index magic = 0x4c50524143430003;
 
 std::variant<SquareRootSum, GramSum> empty_sum(Index size, Index n_targets, Method method) {
@@ -34,7 +34,7 @@ double sum_of(const std::vector<double>& values) {
     return std::accumulate(values.begin(), values.end(), 0.0);
 }
 
-/// Reduces the rows that wait when they fill a leaf.
+/// Reduces the pending rows if they fill a leaf.
 void fold_full_leaf(AccumulatorState& state, int n_threads) {
     if (state.pending_rows().rows < leaf_rows_of(state)) return;
     std::visit(
@@ -44,14 +44,14 @@ void fold_full_leaf(AccumulatorState& state, int n_threads) {
     state.pending_log_weights.clear();
 }
 
-/// Takes a row that is multiplied by the root of its weight already.
+/// Appends a row that is already multiplied by the root of its weight.
 void append_weighted(AccumulatorState& state, const double* row, double log_weight, int n_threads) {
     state.pending.insert(state.pending.end(), row, row + state.width());
     state.pending_log_weights.push_back(log_weight);
     fold_full_leaf(state, n_threads);
 }
 
-/// Appends sqrt(weight) times each row and its target, folding every leaf that fills.
+/// Appends sqrt(weight) times each row and its target, and folds each leaf that fills.
 void append(
     AccumulatorState& state, ConstMatrixView rows, std::optional<ConstVectorView> targets,
     std::optional<ConstVectorView> weights, int n_threads
@@ -68,7 +68,7 @@ void append(
     state.n_rows += rows.rows;
 }
 
-/// Adds the leaves of `added`, then the rows that wait there.
+/// Adds the leaves of `added`, then its pending rows.
 void merge_states(AccumulatorState& state, const AccumulatorState& added, int n_threads) {
     std::visit([&](auto& sum) { sum.merge(std::get<std::decay_t<decltype(sum)>>(added.sum), n_threads); }, state.sum);
     const ConstMatrixView waiting = added.pending_rows();
@@ -79,7 +79,7 @@ void merge_states(AccumulatorState& state, const AccumulatorState& added, int n_
     state.n_weighted += added.n_weighted;
 }
 
-/// Whether the leaves in the sum, and the rows that wait, are as many as were added.
+/// Whether the numbers of leaves and pending rows agree with the number of rows.
 bool counts_agree(const AccumulatorState& state) {
     const Index folded = state.n_rows - state.pending_rows().rows;
     const Index leaf = leaf_rows_of(state);
@@ -114,7 +114,8 @@ HessianAccumulator::~HessianAccumulator() = default;
 const AccumulatorState& HessianAccumulator::state() const {
     if (state_->is_lost) {
         throw Error(
-            "an earlier change of this accumulator failed half-way, for instance for want of memory; build it anew."
+            "an earlier change of this accumulator failed half-way, for instance because memory ran out; build it "
+            "again."
         );
     }
     return *state_;
@@ -122,7 +123,7 @@ const AccumulatorState& HessianAccumulator::state() const {
 
 template <typename Change>
 void HessianAccumulator::change(const Change& change) {
-    hot_kernels();  // throws where LPR_FAST_INSTRUCTION_SET is wrong, while nothing has changed yet
+    hot_kernels();  // throws if LPR_FAST_INSTRUCTION_SET is wrong, before anything has changed
     state_->is_lost = true;
     change(*state_);
     state_->is_lost = false;
@@ -134,7 +135,7 @@ void HessianAccumulator::add_rows(
     const int threads = resolve_threads(n_threads);
     if (targets.has_value() != is_labelled()) {
         throw InvalidInput(
-            is_labelled() ? "this accumulator is for labelled rows; give a target for each of them."
+            is_labelled() ? "this accumulator is for labelled rows; give a target for each row."
                           : "this accumulator is for rows without targets; make one for labelled rows."
         );
     }
@@ -158,15 +159,16 @@ void HessianAccumulator::merge(const HessianAccumulator& other, int n_threads) {
     if (other.size() != size() || other.method() != method() || other.is_labelled() != is_labelled()) {
         throw InvalidInput(
             "cannot merge an accumulator of size " + std::to_string(other.size()) + " into one of size " +
-            std::to_string(size()) + (other.method() == method() ? "" : ", nor one of another method") +
-            (other.is_labelled() == is_labelled() ? "" : ", nor labelled rows with others") + "; build both alike."
+            std::to_string(size()) + (other.method() == method() ? "" : ", with another method") +
+            (other.is_labelled() == is_labelled() ? "" : ", of which only one has labelled rows") +
+            "; build both with the same settings."
         );
     }
     const int threads = resolve_threads(n_threads);
     const AccumulatorState added = other.state();  // a copy: `other` may be this object
     if (added.n_rows > std::numeric_limits<Index>::max() - state().n_rows) {
         throw InvalidInput(
-            "merging these accumulators would count more rows than an integer holds; that cannot be meant."
+            "merging these accumulators would give more rows than a 64-bit integer can count; merge fewer copies."
         );
     }
     change([&](AccumulatorState& state) { merge_states(state, added, threads); });
@@ -191,7 +193,7 @@ double HessianAccumulator::sum_log_weights() const {
 
 double HessianAccumulator::rest_norm(int n_threads) const {
     if (!is_labelled()) {
-        throw InvalidInput("this accumulator is for rows without targets, of which nothing is left; label the rows.");
+        throw InvalidInput("this accumulator has rows without targets, so there is no residual norm; label the rows.");
     }
     return data_root(state(), resolve_threads(n_threads)).rest;
 }

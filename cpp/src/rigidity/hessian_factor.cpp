@@ -18,10 +18,10 @@
 namespace lpr_fast {
 namespace {
 
-/// Columns of the triangle that stand for chosen columns of phi, and where these stand among the chosen.
+/// The chosen columns of phi that were not dropped.
 struct Chosen {
-    std::vector<Index> in_triangle;
-    std::vector<Index> in_list;
+    std::vector<Index> in_triangle;  ///< their positions in the triangle
+    std::vector<Index> in_list;      ///< their positions in the list of chosen columns
 };
 
 Chosen chosen_columns(const FactorState& state, const std::vector<Index>& columns) {
@@ -40,7 +40,7 @@ Chosen chosen_columns(const FactorState& state, const std::vector<Index>& column
     return chosen;
 }
 
-/// The given columns of R^-T, row-major, and behind them the directions of what is held.
+/// The given columns of R^-T, row-major, followed by the held directions.
 RowMatrix columns_of_inverse(const FactorState& state, const std::vector<Index>& columns, int n_threads) {
     constexpr Index tile_width = 64;
     const auto count = static_cast<Index>(columns.size());
@@ -59,7 +59,7 @@ RowMatrix columns_of_inverse(const FactorState& state, const std::vector<Index>&
     return inverse;
 }
 
-/// The same factor, holding something else: what scoring needs is made anew.
+/// The same factor with other held predictions. Packed factors and workspaces are not shared.
 std::shared_ptr<const FactorState> copy_with(const FactorState& state, Held held) {
     auto copy = std::make_shared<FactorState>();
     copy->size = state.size;
@@ -82,13 +82,15 @@ RowMatrix reversed_inverse(const RowMatrix& u) {
     return inverse.transpose().reverse();
 }
 
-/// The factor from where the first update started, with all rows that were added since: a chain of updates rounds as
-/// often as one, and gives the same bits.
+/// Updates the factor before the first update with all rows added since. A chain of updates therefore rounds as often
+/// as one update, and gives the same bits.
 HessianFactor updated_factor(
     const std::shared_ptr<const FactorState>& before, std::shared_ptr<const HessianAccumulator> added, int n_threads
 ) {
     if (before->held && before->held->rows.rows() == 0) {
-        throw InvalidInput("a restricted factor that holds rows cannot be updated; update the whole, and restrict it.");
+        throw InvalidInput(
+            "a restricted factor that holds rows cannot be updated; update the whole factor, and restrict it then."
+        );
     }
     const auto origin = before->origin ? before->origin : before;
     const RowMatrix present = Triangle{origin->triangle, origin->columns, {}, {}}.rows(before->size);
@@ -121,7 +123,7 @@ const PackedFactor& packed_back(const FactorState& state) {
 }
 
 HessianFactor make_factor(FactorState state) {
-    // Squares of anything smaller, in units of the largest entry, underflow within a QR.
+    // Squares of smaller pivots, relative to the largest entry, underflow within a QR.
     constexpr double smallest_pivot = 1e-153;
     const double largest = state.triangle.cwiseAbs().maxCoeff();
     const double smallest = state.triangle.diagonal().minCoeff();
@@ -129,7 +131,7 @@ HessianFactor make_factor(FactorState state) {
     if (!usable) {
         throw InvalidInput(
             "rows, prior and regularizer over- or underflow float64: their scales differ by more than 150 orders of "
-            "magnitude, or are beyond its range; use units in which they are nearer to one."
+            "magnitude, or are beyond its range; use units in which they are closer to one."
         );
     }
     if (state.condition == 0.0) state.condition = condition_number(state.triangle);
@@ -147,13 +149,16 @@ HessianFactor HessianFactor::from_triangle(
     check_distinct_columns(columns, size);
     check_columns("the triangle", triangle, static_cast<Index>(columns.size()));
     if (triangle.rows != triangle.cols) {
-        throw InvalidInput("these are not the parts of a factor: the triangle must be square.");
+        throw InvalidInput(
+            "the triangle of a factor has " + std::to_string(triangle.rows) + " rows and " +
+            std::to_string(triangle.cols) + " columns; it must be square."
+        );
     }
     FactorState state{size, std::move(columns), as_matrix(triangle), condition_number, error_estimate};
     if (!state.triangle.isUpperTriangular(0.0)) {
         throw InvalidInput(
-            "these are not the parts of a factor: the triangle must be zero below its diagonal; give the parts as they "
-            "were taken."
+            "the triangle of a factor is not zero below its diagonal; give the triangle and columns that a factor "
+            "returned."
         );
     }
     return make_factor(std::move(state));
@@ -199,7 +204,7 @@ HessianFactor HessianFactor::restrict_to(const std::vector<Index>& columns, int 
     const Chosen chosen = chosen_columns(*state_, columns);
     if (chosen.in_list.empty()) {
         throw InvalidInput(
-            "every one of these columns was dropped as redundant; choose others, or refit without them."
+            "every one of these columns was dropped as redundant; choose others, or fit again without them."
         );
     }
     const RowMatrix inverse = columns_of_inverse(*state_, chosen.in_triangle, n_threads);
@@ -232,8 +237,10 @@ HessianFactor HessianFactor::updated(
 HessianFactor HessianFactor::updated(const HessianAccumulator& rows, int n_threads) const {
     if (rows.size() != size() || rows.method() != Method::qr || rows.is_labelled()) {
         throw InvalidInput(
-            "a factor of size " + std::to_string(size()) +
-            " takes an accumulator of that size, by QR and without targets; build it so."
+            "the accumulator has size " + std::to_string(rows.size()) +
+            (rows.method() == Method::qr ? ", method qr" : ", method gram") +
+            (rows.is_labelled() ? " and labelled rows" : " and rows without targets") + "; a factor of size " +
+            std::to_string(size()) + " needs that size, method qr and rows without targets."
         );
     }
     auto added = std::make_shared<HessianAccumulator>(rows);
@@ -249,7 +256,7 @@ HessianFactor HessianFactor::holding(ConstMatrixView rows) const {
     for (Index i = 0; i < rows.rows; ++i) check_environment("the held rows", rows.row(i), rows.cols, i);
     Held held = held_by(*state_, rows);
     if (held.directions.rows() == 0) {
-        throw InvalidInput("the held rows are zero, so that there is nothing to hold; give rows of phi.");
+        throw InvalidInput("the held rows are zero, so there is nothing to hold; give rows of phi.");
     }
     return HessianFactor(copy_with(*state_, std::move(held)));
 }
@@ -259,7 +266,10 @@ HessianFactor HessianFactor::with_held(const HeldParts& parts) const {
     const bool fits = parts.left.size == parts.directions.rows && (parts.rows.rows == 0 || parts.rows.cols == size());
     const auto is_share = [](double left) { return left >= 0.0 && left <= 1.0; };
     if (!fits || !std::all_of(parts.left.data, parts.left.data + parts.left.size, is_share)) {
-        throw InvalidInput("these are not the parts of what is held; give them as they were taken.");
+        throw InvalidInput(
+            "the shapes or values of the held parts do not agree with the factor; give the parts that held() of such a "
+            "factor returned."
+        );
     }
     Held held{{}, as_matrix(parts.directions), Eigen::Map<const Vector>(parts.left.data, parts.left.size)};
     if (parts.rows.rows > 0) held.rows = as_matrix(parts.rows);

@@ -6,7 +6,7 @@ int take_exponent(Eigen::Ref<Vector> vector) {
     const double largest = vector.size() > 0 ? vector.cwiseAbs().maxCoeff() : 0.0;
     if (largest == 0.0 || !std::isfinite(largest)) return 0;
     const int exponent = std::ilogb(largest);
-    // In two steps, for 2^exponent may be no number itself.
+    // In two steps, because 2^-exponent may over- or underflow.
     const int half = exponent / 2;
     vector *= std::ldexp(1.0, -half);
     vector *= std::ldexp(1.0, half - exponent);

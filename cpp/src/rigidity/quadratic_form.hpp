@@ -6,16 +6,17 @@
 
 namespace lpr_fast {
 
-// Between these a number is squared, multiplied and inverted without loss, and what underflows beside it is nothing.
+// Between these limits, numbers are multiplied and inverted without loss, and terms of a sum that underflow are
+// negligible.
 inline constexpr double smallest_ordinary = 0x1p-960;
 inline constexpr double largest_ordinary = 0x1p960;
 
-/// Not so for NaN.
+/// Whether a quadratic form lies between these limits; false for NaN.
 inline bool is_ordinary(double form) {
     return form >= smallest_ordinary && form <= largest_ordinary;
 }
 
-/// phi^T H^-1 phi = value * 2^exponent, which may be a number that float64 does not hold.
+/// phi^T H^-1 phi = value * 2^exponent, which may be beyond the range of float64.
 struct QuadraticForm {
     double value;
     int exponent;
@@ -29,21 +30,21 @@ struct QuadraticForm {
     }
 };
 
-/// Divides by the power of two next to the largest entry, and returns its exponent; zeros stay, with exponent zero.
+/// Divides a vector by the power of two of its largest entry, and returns the exponent; 0 for a vector of zeros.
 int take_exponent(Eigen::Ref<Vector> vector);
 
-/// phi <- R^-T phi over a power of two, of which the exponent is returned. Slow.
-/// @param phi  the entries that the triangle stands for, in that order
+/// phi <- R^-T phi / 2^exponent; returns the exponent. Slow.
+/// @param phi  the entries for the columns of the triangle, in their order
 int solve_beyond_range(const FactorState& factor, Eigen::Ref<Vector> phi);
 
-/// f, and f_held where something is held.
+/// f and f_held. Both are equal if the factor holds nothing.
 struct QuadraticForms {
     QuadraticForm plain;
     QuadraticForm held;
 };
 
-/// For a phi whose form is not ordinary, or leaves that range on the way. Slow.
-/// @param phi  its columns that the triangle stands for, in that order; destroyed
+/// The forms of a phi whose form is not ordinary, or whose computation leaves that range. Slow.
+/// @param phi  the entries for the columns of the triangle, in their order; overwritten
 QuadraticForms form_beyond_range(const FactorState& factor, Eigen::Ref<Vector> phi);
 
 }  // namespace lpr_fast

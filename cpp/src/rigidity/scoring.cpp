@@ -16,7 +16,8 @@ namespace {
 
 constexpr Index tile_rows = 64;
 
-// Rows of phi_b whose R^-T phi are held at once: enough to make solving phi_a again for each such part cheap.
+// Rows of phi_b whose R^-T phi are in memory at once. Each such part solves phi_a again; with this many rows, that is
+// cheap.
 constexpr Index part_rows = 16 * tile_rows;
 
 /// Solved rows as columns: column j times 2^exponents[j].
@@ -27,17 +28,17 @@ struct SolvedRows {
     SolvedRows(Index size, Index count) : columns(size, count), exponents(at(count), 0) {}
 };
 
-// Products of such entries are ordinary.
+// Products of entries between these limits neither over- nor underflow.
 constexpr double smallest_factor = 0x1p-240;
 constexpr double largest_factor = 0x1p240;
 
-/// take_exponent() where it is needed.
+/// take_exponent(), if the largest entry is beyond these limits.
 int exponent_beyond_range(Eigen::Ref<Vector> column) {
     const double largest = column.cwiseAbs().maxCoeff();
     return largest >= smallest_factor && largest <= largest_factor ? 0 : take_exponent(column);
 }
 
-/// R^-T phi for rows [first, first + tile_rows) of phi, as columns from `to` on; missing rows are zero.
+/// R^-T phi for rows [first, first + tile_rows) of phi, as columns from `to` on; zero behind the last row.
 void solve_tile(
     const char* name, const FactorState& factor, ConstMatrixView phi, Index first, SolvedRows& solved, Index to
 ) {
@@ -65,7 +66,7 @@ SolvedRows solve_rows(
     return solved;
 }
 
-/// Writes products of the tile that begins at column `from` of `a` with all solved rows of a part of phi_b.
+/// Writes the products of the tile that begins at column `from` of `a` with all solved rows of a part of phi_b.
 void write_products(
     const SolvedRows& a, Index from, const SolvedRows& b, double scale, Index first_a, Index first_b, MatrixView out
 ) {
@@ -90,7 +91,7 @@ void write_forms(const QuadraticForms& forms, const FormScores& scores, Index ro
     if (scores.lpr_held.data != nullptr) scores.lpr_held.data[row] = forms.held.lpr();
 }
 
-/// form_beyond_range() of one column of strips; `room` is for the entries that the factor takes of it.
+/// form_beyond_range() of one column of strips. `room` is scratch memory for its entries.
 QuadraticForms form_of_column(
     const FactorState& factor, const double* strips, Index depth, Index column, double* room
 ) {
@@ -103,7 +104,7 @@ void check_held(const FactorState& factor, const FormScores& scores, Index n_row
     if (scores.lpr_held.data == nullptr) return;
     check_output("lpr_held", {scores.lpr_held.data, 1, scores.lpr_held.size}, 1, n_rows);
     if (!factor.held) {
-        throw InvalidInput("nothing is held, so that there is no lpr_held; say which rows to hold first (holding).");
+        throw InvalidInput("nothing is held, so there is no lpr_held; give the factor rows to hold first (holding).");
     }
 }
 
@@ -138,7 +139,7 @@ const double* solve_strips(
     return workspace.squares.data();
 }
 
-const double* take_off_held(const FactorState& factor, Index count, Workspace& workspace) {
+const double* remove_held(const FactorState& factor, Index count, Workspace& workspace) {
     const HotKernels& kernels = hot_kernels();
     const Held& held = *factor.held;
     const Index depth = packed(factor).padded_size();
@@ -177,7 +178,7 @@ void score_strips(
     if (scores.lpr.data == nullptr && scores.variance.data == nullptr && !wants_held) return;
     const auto keep = wants_held ? PackedFactor::Solution::kept : PackedFactor::Solution::lost;
     const double* plain = solve_strips(factor, strips, depth, count, workspace, keep);
-    const double* held = wants_held ? take_off_held(factor, count, workspace) : plain;
+    const double* held = wants_held ? remove_held(factor, count, workspace) : plain;
     for (Index i = 0; i < count; ++i) {
         QuadraticForms forms{{plain[i], 0}, {beyond_rounding(held[i], plain[i]), 0}};
         if (!is_ordinary(plain[i])) forms = form_of_column(factor, strips, depth, i, workspace.work.data());

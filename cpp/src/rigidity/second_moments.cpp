@@ -12,7 +12,7 @@
 namespace lpr_fast {
 namespace {
 
-// Enough rows for the sum to be read and written seldom beside the products, few beside the rows of a large model.
+// Many rows, so that the sum is read and written rarely; few rows beside those of a large model.
 constexpr Index chunk_rows = 4 * block_depth;
 
 }  // namespace
@@ -20,10 +20,10 @@ constexpr Index chunk_rows = 4 * block_depth;
 struct SecondMomentsState {
     HessianFactor factor;
     Freedom freedom;
-    RowMatrix chunk;  ///< sqrt(w) z of the rows that are not in the sum yet
-    Index n_pending;  ///< of them
+    RowMatrix chunk;  ///< sqrt(w) z of the pending rows, which are not yet in the sum
+    Index n_pending;  ///< number of pending rows
     Matrix sum;       ///< lower triangle
-    Index n_rows;     ///< in all
+    Index n_rows;     ///< number of all rows
 
     SecondMomentsState(HessianFactor given, Freedom wanted)
         : factor(std::move(given)),

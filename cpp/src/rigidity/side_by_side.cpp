@@ -9,7 +9,7 @@
 namespace lpr_fast {
 namespace {
 
-/// Rows of one accumulator, one after the other.
+/// Contiguous rows of one accumulator, those of weight zero left out.
 struct MemberRows {
     std::vector<double> rows;
     std::vector<double> targets;

@@ -7,17 +7,16 @@
 
 namespace lpr_fast {
 
-/// Adds rows to labelled accumulators of one size, each with targets and weights of its own; rows whose weight is zero
-/// are left out. Threads take one accumulator each. When it throws, the accumulators are of no use any more.
+/// Adds the same rows to labelled accumulators of one size, each with its own targets and weights. Rows of weight zero
+/// are left out. Each thread takes one accumulator. After an exception the accumulators must not be used any more.
 /// @param targets, weights  (number of accumulators, rows.rows)
 void add_to_each(
     std::vector<HessianAccumulator>& members, ConstMatrixView rows, ConstMatrixView targets, ConstMatrixView weights,
     int n_threads
 );
 
-/// The weights that fit() gives for each of several labelled accumulators of Method::qr: the same bits. The root of the
-/// prior is taken once, and threads take one accumulator each.
-/// @throws  what fit() throws
+/// Computes the weights of fit() for each of several labelled accumulators of Method::qr, with the same bits. The root
+/// of the prior is computed once, and each thread takes one accumulator. Throws as fit().
 std::vector<std::vector<double>> fit_each(
     const std::vector<HessianAccumulator>& members, double regularizer, std::optional<ConstMatrixView> prior,
     int n_threads

@@ -18,20 +18,21 @@
 
 namespace lpr_fast {
 
-/// Coordinates of rows: `flat` ones t = R_N^-T (x N), orthonormal in the training rows, and g = V^T (x T - R_NA^T t).
+/// Coordinates of a row x: the flat ones t = R_N^-T (x N), orthonormal over the training rows, and the penalised ones
+/// g = V^T (x T - R_NA^T t). See Whitening for T and N.
 struct SpectrumState {
     Whitening whitening;
-    Index size = 0;    ///< columns of a row
-    Index n_rows = 0;  ///< of positive weight
+    Index size = 0;    ///< number of columns of a row
+    Index n_rows = 0;  ///< number of rows of positive weight
     double sum_log_weights = 0.0;
-    double rest = 0.0;           ///< norm of what no weights reach of the targets
-    std::vector<Index> flat{};   ///< unknown coordinates that the data determine
-    std::vector<Index> known{};  ///< the others, in the order of the columns of the triangle
+    double rest = 0.0;           ///< norm of the part of the targets that no weights can fit
+    std::vector<Index> flat{};   ///< coordinates without a penalty that the data determine
+    std::vector<Index> known{};  ///< coordinates with a penalty, in the order of the columns of the triangle
     RowMatrix flat_triangle{};   ///< R_N
     Matrix crossed{};            ///< R_NA
     Matrix directions{};         ///< V
     Vector singular{};           ///< S
-    Vector targets{};            ///< c: what the targets are in the directions Q
+    Vector targets{};            ///< components of the targets along the directions Q
     Vector flat_targets{};
     std::vector<double> eigenvalues{};
 
@@ -43,7 +44,7 @@ namespace {
 
 constexpr Index rows_of_task = 64;
 
-// Where an eigenvalue of a structure's leverage is closer to one, nothing else knows what it determines.
+// If an eigenvalue of the leverage of a structure is closer to one, the structure alone determines a direction.
 constexpr double closest_to_one = 1e-8;
 
 std::vector<Index> checked_columns(std::vector<Index> columns, Index size) {
@@ -54,7 +55,7 @@ std::vector<Index> checked_columns(std::vector<Index> columns, Index size) {
 
 const AccumulatorState& checked(const HessianAccumulator& accumulator) {
     if (!accumulator.is_labelled()) {
-        throw InvalidInput("the rows have no targets, so there is nothing to choose a regularizer by; label them.");
+        throw InvalidInput("the rows have no targets, which the choice of a regularizer needs; label them.");
     }
     if (accumulator.n_weighted() == 0) {
         throw InvalidInput("no training rows of positive weight were added; add at least one row.");
@@ -62,7 +63,7 @@ const AccumulatorState& checked(const HessianAccumulator& accumulator) {
     return accumulator.state();
 }
 
-/// Coordinates of the rows of a root, with targets in the last column.
+/// Coordinates of the rows of a data root, with targets in the last column.
 RowMatrix whitened(const Whitening& whitening, const RowMatrix& root, int n_threads) {
     const Index n_coordinates = whitening.n_known() + whitening.n_unknown();
     RowMatrix rows(root.rows(), n_coordinates + 1);
@@ -75,7 +76,7 @@ RowMatrix whitened(const Whitening& whitening, const RowMatrix& root, int n_thre
     return rows;
 }
 
-/// Unknown coordinates that are more than rounding in the data.
+/// Coordinates without a penalty that exceed rounding errors in the data.
 std::vector<Index> determined(const Whitening& whitening, const RowMatrix& root, const RowMatrix& rows) {
     std::vector<Index> found;
     for (Index j = 0; j < whitening.n_unknown(); ++j) {
@@ -102,7 +103,7 @@ void decompose(SpectrumState& state, const Triangle& triangle, double rest_befor
     for (const double s : state.singular) state.eigenvalues.push_back(s * s);
 }
 
-/// Coordinates of rows as columns, flat ones first.
+/// Coordinates of rows, as columns; flat coordinates first.
 Matrix rotated(const SpectrumState& state, ConstMatrixView rows, int n_threads) {
     const Index n_flat = state.n_flat();
     const Index n_tiles = tile_count(rows.rows, rows_of_task);
@@ -125,7 +126,7 @@ Matrix rotated(const SpectrumState& state, ConstMatrixView rows, int n_threads) 
     return found;
 }
 
-/// For each regularizer, a column for the coordinates, flat ones first.
+/// For each regularizer, a column of numbers for the coordinates; flat coordinates first.
 struct Penalties {
     Matrix inverse;    ///< 1 for flat coordinates, 1 / (lambda + mu) for the others
     Matrix solutions;  ///< the weights of the model
@@ -145,14 +146,15 @@ Penalties penalties_of(const SpectrumState& state, ConstVectorView regularizers)
     return found;
 }
 
-/// What the rows of one structure are left with.
-struct OfStructure {
+/// Errors of the rows of one structure.
+struct StructureErrors {
     Vector residuals;
     Vector left_out;
 };
 
-/// @param rows  coordinates of the structure's rows, as columns
-OfStructure of_structure(
+/// Errors by (I - K W)^-1 e, from the eigenvectors of the symmetric W^1/2 K W^1/2 if there are several rows.
+/// @param rows  coordinates of the rows of the structure, as columns
+StructureErrors structure_errors(
     const Eigen::Ref<const Matrix>& rows, const Vector& targets, const Vector& weights,
     const Eigen::Ref<const Vector>& solution, const Eigen::Ref<const Vector>& penalty
 ) {
@@ -176,7 +178,7 @@ OfStructure of_structure(
     return {std::move(residuals), std::move(left_out)};
 }
 
-/// First rows of structures, and behind them the number of rows.
+/// Index of the first row of each structure, followed by the number of rows.
 std::vector<Index> first_rows(const std::vector<Index>& structures) {
     std::vector<Index> first;
     for (Index i = 0; i < static_cast<Index>(structures.size()); ++i) {
@@ -260,7 +262,10 @@ void Spectrum::leave_one_out(
     check_rows(rows, weights, 0);
     check_targets(targets, rows.rows, 0);
     if (static_cast<Index>(structures.size()) != rows.rows) {
-        throw InvalidInput("there are not as many numbers of structures as rows; give one for each row.");
+        throw InvalidInput(
+            "there are " + std::to_string(structures.size()) + " indices of structures for " +
+            std::to_string(rows.rows) + " rows; give one for each row."
+        );
     }
     for (Index m = 0; m < regularizers.size; ++m) check_regularizer(regularizers.data[m]);
     check_output("residuals", residuals, rows.rows, regularizers.size);
@@ -275,7 +280,8 @@ void Spectrum::leave_one_out(
         const Vector w = Eigen::Map<const Vector>(weights.data + start, count);
         const auto own = coordinates.middleCols(start, count);
         for (Index m = 0; m < regularizers.size; ++m) {
-            const OfStructure found = of_structure(own, y, w, penalties.solutions.col(m), penalties.inverse.col(m));
+            const StructureErrors found =
+                structure_errors(own, y, w, penalties.solutions.col(m), penalties.inverse.col(m));
             for (Index i = 0; i < count; ++i) {
                 residuals.row(start + i)[m] = found.residuals(i);
                 left_out.row(start + i)[m] = found.left_out(i);

@@ -16,7 +16,7 @@ double rest_of(const Triangle& triangle) {
 }  // namespace
 
 Index SquareRootSum::leaf_rows() const {
-    // Four times the rows of a factor keep the work for reducing pairs of factors small beside that for the leaves.
+    // With four times the rows of a factor, reducing pairs of factors takes little time beside reducing leaves.
     return std::max<Index>(4 * size_, 256);
 }
 
@@ -80,7 +80,7 @@ void SquareRootSum::write(ByteWriter& bytes) const {
 }
 
 void SquareRootSum::read(ByteReader& bytes) {
-    constexpr Index max_level = 54;  // 2^54 leaves of 256 rows are all that an Index counts
+    constexpr Index max_level = 54;  // 2^54 leaves of 256 rows are the most that an Index can count
     const Index n_nodes = bytes.integer(0, max_level + 1);
     Index level_below = max_level + 1;
     for (Index n = 0; n < n_nodes; ++n) {

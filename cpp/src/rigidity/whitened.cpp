@@ -10,14 +10,14 @@
 namespace lpr_fast {
 namespace {
 
-/// A row from its column of the strips that are solved.
+/// Copies a column of solved strips to a row.
 void write_row(const double* strips, Index depth, Index column, Index size, double* row) {
     const Index lanes = hot_kernels().lanes;
     const double* entries = strips + column / lanes * depth * lanes + column % lanes;
     for (Index j = 0; j < size; ++j) row[j] = entries[j * lanes];
 }
 
-/// A row whose square is not ordinary.
+/// Solves and writes a row whose form is not ordinary.
 void write_row_beyond_range(const FactorState& factor, Eigen::Ref<Vector> phi, Freedom freedom, double* row) {
     const int exponent = solve_beyond_range(factor, phi);
     const double plain = phi.squaredNorm();
@@ -31,11 +31,13 @@ void check_freedom(const FactorState& factor, Freedom freedom) {
     if (freedom == Freedom::whole) return;
     if (!factor.held) {
         throw InvalidInput(
-            "nothing is held, so that nothing can be taken off; say which rows to hold first (holding)."
+            "nothing is held, so there are no held variances; give the factor rows to hold first (holding)."
         );
     }
     if (factor.held->rows.rows() == 0) {
-        throw InvalidInput("a restricted factor cannot take off what it holds; give rows of phi to the whole one.");
+        throw InvalidInput(
+            "a restricted factor cannot whiten rows with held rows fixed; give rows of phi to the whole factor."
+        );
     }
 }
 
@@ -46,7 +48,7 @@ void write_whitened(const FactorState& factor, ConstMatrixView phi, Freedom free
         const double* strips = workspace.input.data();
         load_strips("phi", phi, first, count, 0, phi.cols, workspace.input.data());
         const double* plain = solve_strips(factor, strips, phi.cols, count, workspace, PackedFactor::Solution::kept);
-        const double* left = freedom == Freedom::held ? take_off_held(factor, count, workspace) : plain;
+        const double* left = freedom == Freedom::held ? remove_held(factor, count, workspace) : plain;
         for (Index i = 0; i < count; ++i) {
             double* row = out.row(first + i);
             if (!is_ordinary(plain[i])) {

@@ -5,11 +5,11 @@
 
 namespace lpr_fast {
 
-/// Throws InvalidInput unless the factor can take off what is held, where that is wanted.
+/// Throws InvalidInput for Freedom::held with a factor that holds nothing or was restricted.
 void check_freedom(const FactorState& factor, Freedom freedom);
 
-/// R^-T phi for every row of phi, with what is held taken off where that is wanted. The bits of a row depend on the
-/// factor and on itself alone.
+/// Computes R^-T phi for each row of phi; with Freedom::held, without its components along the held directions. The
+/// bits of a row depend on the factor and the row alone.
 /// @param out  (phi.rows, columns of R)
 void write_whitened(const FactorState& factor, ConstMatrixView phi, Freedom freedom, MatrixView out, int n_threads);
 

@@ -52,7 +52,7 @@ Matrix Whitening::coordinates(ConstMatrixView rows, Index first, Index count) co
 }
 
 double Whitening::rounding(ConstMatrixView rows, Index unknown) const {
-    // The combination of columns that nearly vanishes: one for the column itself, these for the pivots.
+    // Coefficients of the pivots in the linear combination of columns that nearly vanishes.
     const Vector combination = upper_triangle(triangle_).solve(others_.col(unknown));
     double squares = 0.0;
     for (Index i = 0; i < rows.rows; ++i) {

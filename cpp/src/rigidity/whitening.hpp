@@ -8,23 +8,23 @@
 
 namespace lpr_fast {
 
-/// Coordinates of weights in which the prior is the identity, and those that it does not know.
+/// Coordinates in which the prior is the identity ("known"), and coordinates of its null space ("unknown").
 ///
-/// With U the root of the prior, on its independent columns p, and the others r: c = T b + N g, where U T = I and
-/// U N = 0. A row x has the coordinates x T = U_p^-T x_p and x N = x_r - U_r^T U_p^-T x_p.
+/// Let U be the root of the prior, p its independent columns and r the redundant ones. The weights are c = T b + N g,
+/// where U T = I and U N = 0. A row x has the coordinates x T = U_p^-T x_p and x N = x_r - U_r^T U_p^-T x_p.
 class Whitening {
 public:
-    /// @param columns  the columns of a row that count
+    /// @param columns  the columns of a row that are used
     Whitening(std::vector<Index> columns, std::optional<ConstMatrixView> prior, int n_threads);
 
-    /// Number of coordinates that the prior knows, and of the others.
+    /// Numbers of known and unknown coordinates.
     Index n_known() const { return static_cast<Index>(pivots_.size()); }
     Index n_unknown() const { return static_cast<Index>(redundant_.size()); }
 
-    /// Coordinates of rows [first, first + count), as columns: those that the prior knows, and below them the others.
+    /// Coordinates of rows [first, first + count), as columns: the known ones above the unknown ones.
     Matrix coordinates(ConstMatrixView rows, Index first, Index count) const;
 
-    /// What rounding may leave of an unknown coordinate of rows that do not know it either, relative to their entries.
+    /// Bound of the rounding error in the norm of an unknown coordinate over some rows.
     double rounding(ConstMatrixView rows, Index unknown) const;
 
 private:

@@ -12,18 +12,19 @@
 namespace lpr_fast {
 namespace {
 
-// Jacobians of as many centers of some 64 neighbours as this are in memory at the same time, within bounds.
+// The Jacobians of a batch, for centers of about 64 neighbours, have about this many numbers. They are in memory at the
+// same time.
 constexpr Index numbers_together = Index{1} << 22;
 constexpr Index fewest_centers = 4, most_centers = 128;
 
-// About what the expansion around a center takes.
+// Approximate number of multiplications for the expansion around a center.
 constexpr Index products_of_center = Index{1} << 19;
 
 Index centers_of_batch(const SoapState& soap) {
     return std::clamp(numbers_together / (192 * soap.n_features()), fewest_centers, most_centers);
 }
 
-/// Whether a center is wanted, or one of its neighbours.
+/// Whether a center, one of its neighbours, or strain is wanted.
 bool is_seen(
     const Surroundings& surroundings, Index n_species, const StructureState& structure, Index place,
     const WantedAtoms& wanted
@@ -48,8 +49,8 @@ WantedAtoms wanted_atoms(const GradientRows& out, const Structure& structure) {
     for (const Index atom : *out.atoms) {
         if (atom < 0 || atom >= structure.n_atoms() || wanted.has(atom))
             throw InvalidInput(
-                "rows of forces of atom " + std::to_string(atom) + " were asked for, of a structure of " +
-                std::to_string(structure.n_atoms()) + " atoms; give atoms that there are, each once."
+                "rows of forces of atom " + std::to_string(atom) + " were asked for twice, or in a structure of " +
+                std::to_string(structure.n_atoms()) + " atoms; give indices of atoms from 0, each once."
             );
         wanted.place[at(atom)] = wanted.count++;
     }

@@ -9,29 +9,29 @@
 
 namespace lpr_fast {
 
-/// A center, and what of it is wanted. Keeps its memory.
+/// A center and its wanted rows. Its memory is reused.
 struct DifferentiatedCenter {
     Environment environment;
     WantedRows wanted;
     bool is_seen = false;  ///< whether there are any rows
 };
 
-/// Room of one thread.
+/// Scratch memory of one thread.
 struct JacobianWorkspace {
     Surroundings surroundings;
     FeatureJacobian jacobian;
 };
 
-/// Rows of a structure that are wanted, in order: of forces, then of virials.
+/// The output rows of a structure: rows of forces, then rows of virials.
 class RowTargets {
 public:
-    /// Clears the rows.
-    /// @throws InvalidInput  for outputs that do not fit
+    /// Sets the rows to zero.
+    /// @throws InvalidInput  for outputs of wrong shapes, and for atoms that do not exist or occur twice
     RowTargets(const GradientRows& out, const Structure& structure, Index n_columns);
 
     const WantedAtoms& wanted() const { return wanted_; }
     Index count() const { return forces_.rows + virials_.rows; }
-    /// As WantedRows::target numbers them.
+    /// Row `target`, an index from WantedRows::target().
     double* row(Index target) const {
         return target < forces_.rows ? forces_.row(target) : virials_.row(target - forces_.rows);
     }
@@ -41,13 +41,13 @@ private:
     WantedAtoms wanted_;
 };
 
-/// Goes through the centers of a structure, some at a time: of one structure always the same ones, so that sums over
-/// them have the same bits whatever is wanted of each.
+/// Batches of the centers of a structure. The batches of a structure are always the same, so that sums over them have
+/// the same bits for any choice of wanted rows.
 class CenterBatches {
 public:
     CenterBatches(const SoapState& soap, const Structure& structure, const WantedAtoms& wanted, int n_threads);
 
-    /// Calls use(centers) for one batch after another.
+    /// Calls use(centers) for each batch, in order, with those of its centers that have rows.
     void for_each(const std::function<void(const std::vector<const DifferentiatedCenter*>&)>& use);
 
 private:

@@ -101,16 +101,16 @@ void WayBack::add_strain(const Environment& environment, double* strain) {
     hot_soap_gradient().add_strain(environment.all_neighbours(), {x_.data(), y_.data(), z_.data()}, strain);
 }
 
-void check_way_back(const SoapState& soap) {
+void check_differentiable(const SoapState& soap) {
     if (soap.packed.has_step())
         throw InvalidInput(
-            "the cutoff of the descriptor is a step, where features jump and have no gradient; use a smooth one, such "
-            "as ShiftedCosine."
+            "the cutoff of the descriptor is a step, at which features jump and have no gradient; use a smooth one, "
+            "such as ShiftedCosine."
         );
     if (soap.packed.has_no_center())
         throw InvalidInput(
-            "an atom adds nothing to its own density (center_atom_weight is 0, or there is no l = 0), so that features "
-            "may vanish and have no direction and no gradient; use another center_atom_weight, and l = 0."
+            "centers do not contribute to their own density (center_atom_weight is 0, or there is no l = 0), so "
+            "features may vanish, and then have no gradient; use another center_atom_weight, and l = 0."
         );
 }
 

@@ -9,18 +9,18 @@
 namespace lpr_fast {
 namespace {
 
-// Rows of the output that a thread takes are one of so many parts.
+// The rows of the output are divided into this many tasks.
 constexpr Index n_parts = 16;
 
-/// A row of a center, with the columns of its group one after another.
+/// One row of derivatives of the features of a center.
 struct CenterRow {
-    Index species;
-    Index group;
-    Index target;  ///< row of the output
-    const double* values;
+    Index species;         ///< of the center
+    Index group;           ///< see row_groups()
+    Index target;          ///< row of the output
+    const double* values;  ///< the columns of the group, contiguous
 };
 
-/// Rows of one center. Keeps its memory.
+/// Rows of one center. Their memory is reused.
 struct CenterRows {
     AlignedBuffer values;
     std::vector<CenterRow> rows;
@@ -80,7 +80,7 @@ private:
 
 void feature_gradients(const Soap& soap, const Structure& structure, const GradientRows& out, int n_threads) {
     const SoapState& state = soap.state();
-    check_way_back(state);
+    check_differentiable(state);
     const RowTargets targets(out, structure, state.n_species() * state.n_features());
     FeatureGradients gradients(state, targets, n_threads);
     CenterBatches(state, structure, targets.wanted(), n_threads).for_each([&](const auto& centers) {
@@ -90,7 +90,7 @@ void feature_gradients(const Soap& soap, const Structure& structure, const Gradi
 
 namespace {
 
-/// Centers of known species that see an atom, ascending.
+/// Centers of known species within the cutoff of an atom, with the atom itself; ascending.
 std::vector<Index> centers_around(const SoapState& soap, const Structure& structure, Index atom) {
     std::vector<Index> found{atom};
     for (const Neighbour& neighbour : structure.neighbours(atom)) found.push_back(neighbour.atom);
@@ -108,7 +108,7 @@ std::vector<Index> centers_around(const SoapState& soap, const Structure& struct
 
 FeatureJacobians feature_jacobians(const Soap& soap, const Structure& structure, Index atom) {
     const SoapState& state = soap.state();
-    check_way_back(state);
+    check_differentiable(state);
     const std::vector<RowGroup> groups = row_groups(state);
     const Index n_features = state.n_features();
     FeatureJacobians found{centers_around(state, structure, atom), {}};

@@ -13,7 +13,7 @@ void add(double factor, const double* change, Index size, double* sum) {
     for (Index i = 0; i < size; ++i) sum[i] += factor * change[i];
 }
 
-/// What one neighbour adds to the six components of strain, symmetrised: xx, yy, zz, yz, xz, xy.
+/// Adds the contribution of one neighbour to the six components of strain, symmetrised: xx, yy, zz, yz, xz, xy.
 void add_strain(const Vector3& d, const double* change, Index size, double* sums) {
     const double *x = change, *y = change + size, *z = change + 2 * size;
     add(d[0], x, size, sums);
@@ -58,7 +58,7 @@ void FeatureJacobian::write(
     for (Index row = 0; row < n_shared; ++row) use(0, row, shared_.data() + row * soap.n_features());
 }
 
-/// What neighbours of one species add to the rows of the first group.
+/// Adds the contribution of the neighbours of one species to the rows of the first group.
 void FeatureJacobian::add_shared(
     const SoapState& soap, const RowGroup& group, const Environment& environment, const WantedRows& wanted,
     Index species
@@ -90,7 +90,7 @@ void FeatureJacobian::sum_shared(
     }
 }
 
-/// Sums up the changes of each wanted atom, in its order; returns the number of rows.
+/// Sums the changes over the images of each wanted atom; returns the number of rows.
 Index FeatureJacobian::merge_images(
     const SoapState& soap, const Environment& environment, const WantedRows& wanted, Index species
 ) {
@@ -112,7 +112,8 @@ Index FeatureJacobian::merge_images(
     return 3 * count;
 }
 
-/// Features are products of two expansions, of which one species' changes.
+/// Writes a row of feature derivatives: features are products of two expansions, and the change is that of the
+/// expansion of one species.
 void FeatureJacobian::write_row(
     const SoapState& soap, const Environment& environment, Index species, const double* change, double* out
 ) {
@@ -136,7 +137,7 @@ void FeatureJacobian::write_row(
         }
 }
 
-/// Of one species both expansions change: (n1, n2) as with a species of its own, and (n2, n1).
+/// The pair of a species with itself: both expansions change, so the terms (n1, n2) and (n2, n1) are added.
 void FeatureJacobian::write_folded(const SoapState& soap, const double* expansion, const double* change, double* out) {
     const SoapBasis& basis = soap.packed.basis();
     hot_soap().spectrum(basis, {change, expansion, false, plain_.data()});
@@ -144,7 +145,7 @@ void FeatureJacobian::write_folded(const SoapState& soap, const double* expansio
     for (Index d = 0; d < basis.n_degrees; ++d) {
         const Index n = basis.degrees[d].n_radial;
         for (Index n1 = 0; n1 < n; ++n1) {
-            // A square has no factor sqrt(2), but twice its root as derivative.
+            // The products have the factor sqrt(2) of two species; the derivative of a square has the factor 2.
             *out++ = std::sqrt(2.0) * plain[n1 * n + n1];
             for (Index n2 = n1 + 1; n2 < n; ++n2) *out++ = plain[n1 * n + n2] + plain[n2 * n + n1];
         }

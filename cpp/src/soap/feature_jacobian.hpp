@@ -10,13 +10,13 @@ namespace lpr_fast {
 
 struct SoapState;
 
-/// Derivatives of all features of a center with respect to positions of atoms and to strain. Keeps its memory.
+/// Derivatives of all features of a center with respect to positions of atoms and strain. Its memory is reused.
 class FeatureJacobian {
 public:
-    /// Takes row `row` of a group, with the columns of the group one after another.
+    /// Takes row `row` of a group. The columns of the group are contiguous in `values`.
     using Use = std::function<void(Index group, Index row, const double* values)>;
 
-    /// Calls use for all rows that are wanted, in no particular order.
+    /// Calls `use` for all wanted rows. Their order is not specified.
     void write(
         const SoapState& soap, const std::vector<RowGroup>& groups, const Environment& environment,
         const WantedRows& wanted, const Use& use
@@ -34,8 +34,8 @@ private:
     );
     void write_folded(const SoapState& soap, const double* expansion, const double* change, double* out);
 
-    AlignedBuffer changes_;  ///< of an expansion, for each neighbour of one species and component
-    AlignedBuffer sums_;     ///< of changes, for each row of the first group
+    AlignedBuffer changes_;  ///< derivatives of an expansion, for each neighbour of one species and each component
+    AlignedBuffer sums_;     ///< sums of these for each row of the first group
     AlignedBuffer shared_;   ///< rows of the first group
     AlignedBuffer row_, scratch_, plain_;
 };

@@ -14,7 +14,7 @@ void ForceShare::clear(Index n_functions) {
 }
 
 double* ForceShare::of_atom(std::int32_t atom, AtomSlots& slots) {
-    // A slot counts if it is that of an atom which says the same: then nothing has to be reset.
+    // A slot is valid if the atom stored there is this one, so slots need not be reset between shares.
     if (at(atom) >= slots.size()) slots.resize(at(atom) + 1);
     std::size_t& slot = slots[at(atom)];
     const std::size_t size = at(3 * n_functions_);
@@ -45,7 +45,7 @@ ForceSum::ForceSum(MatrixView forces, MatrixView virials, Index n_functions)
 }
 
 void ForceSum::add(const ForceShare& share) {
-    // Scales are brought to that of a share only where they are far apart: sums are multiplied a few times at most.
+    // The sum is rescaled to a share only if their scales are far apart, so it is multiplied a few times at most.
     constexpr double far_apart = 300.0;
     if (std::isinf(share.exponent)) return;
     if (share.exponent > exponent_ + far_apart) {

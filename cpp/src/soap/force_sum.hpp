@@ -10,31 +10,32 @@
 
 namespace lpr_fast {
 
-/// Centers whose forces are summed by themselves; the sums of all such shares are added in order. The bits depend on
-/// this number, and not on threads.
+/// Number of centers whose forces are summed in one share. The shares are added in order, so the bits depend on this
+/// number but not on threads.
 inline constexpr Index centers_of_share = 24;
 
-/// Where atoms stand in a share, whichever was added to last: one for each thread.
+/// For each atom, its position in the share that it was last added to. One object for each thread.
 using AtomSlots = std::vector<std::size_t>;
 
-/// Derivatives of some functions f_k with respect to the positions of atoms, of which a few are touched, and to strain.
-/// Keeps its memory.
+/// Derivatives of functions f_k with respect to strain and to the positions of atoms, stored for the atoms near some
+/// centers. Its memory is reused.
 class ForceShare {
 public:
-    /// Forgets everything.
+    /// Sets everything to zero.
     void clear(Index n_functions);
 
-    /// Adds derivatives of f_k that came back to the neighbours of a center.
+    /// Adds the derivatives of f_k with respect to the positions of a center and its neighbours.
     void add(const Environment& environment, WayBack& way, Index k, bool with_strain, AtomSlots& slots);
 
-    // All of it is to be multiplied by e^exponent, for powers of scores have no common scale; -infinity: nothing.
+    // All numbers of the share are in units of e^exponent, because powers of scores may differ by many orders of
+    // magnitude. -infinity: the share is zero.
     double exponent = 0.0;
-    double value = 0.0;  ///< what the functions are themselves, where somebody wants to know
+    double value = 0.0;  ///< sum of the function values, if it is needed
 
 private:
     friend class ForceSum;
 
-    /// The derivatives of an atom, (n_functions, 3), zero at first; they move when another one is asked for.
+    /// The derivatives of an atom, (n_functions, 3), initially zero. The pointer is valid until the next call.
     double* of_atom(std::int32_t atom, AtomSlots& slots);
 
     Index n_functions_ = 1;
@@ -43,19 +44,19 @@ private:
     std::vector<double> strain_;    ///< (n_functions, 3, 3)
 };
 
-/// What all shares come to: minus derivatives, that is forces and virials.
+/// Sum of all shares: forces and virials, minus the derivatives.
 class ForceSum {
 public:
     /// @param forces   (n_functions n_atoms, 3)
-    /// @param virials  (3 n_functions, 3); not wanted without data
+    /// @param virials  (3 n_functions, 3); not computed without data
     ForceSum(MatrixView forces, MatrixView virials, Index n_functions);
 
     bool with_strain() const { return virials_.data != nullptr; }
     Index n_functions() const { return n_functions_; }
 
-    /// Calls make(first, count, shares) for ranges of shares of n_centers centers, on several threads and some at a
-    /// time, and adds what comes of them in order. Memory: of a few ranges for each thread.
-    /// @param most  centers of a range
+    /// Calls make(first, count, shares) for ranges of the shares of n_centers centers, on several threads, and adds the
+    /// shares in order. Memory: a few ranges for each thread.
+    /// @param most  largest number of centers in a range
     template <typename Make>
     void collect(Index n_centers, Index most, int n_threads, const Make& make);
 
@@ -77,7 +78,7 @@ void ForceSum::collect(Index n_centers, Index most, int n_threads, const Make& m
     constexpr Index ranges_of_thread = 4;
     const Index threads = resolve_threads(n_threads);
     const Index n_shares = tile_count(n_centers, centers_of_share);
-    // As many ranges for each thread as for any other.
+    // The number of ranges is a multiple of the number of threads.
     const Index of_thread = std::max<Index>(1, tile_count(n_shares, threads));
     const Index of_range = tile_count(of_thread, tile_count(of_thread * centers_of_share, most));
     const Index of_round = std::min(ranges_of_thread * threads * of_range, n_shares);

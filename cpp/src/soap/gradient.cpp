@@ -12,7 +12,7 @@
 namespace lpr_fast {
 namespace {
 
-// Centers that a thread takes together.
+// Largest number of centers that a thread takes at a time.
 constexpr Index most_together = 96;
 
 void add_to_share(
@@ -43,12 +43,12 @@ void Soap::gradient(
     const Structure& structure, ConstMatrixView derivatives, MatrixView forces, MatrixView virial, int n_threads
 ) const {
     const SoapState& soap = *state_;
-    check_way_back(soap);
+    check_differentiable(soap);
     check_columns("derivatives", derivatives, n_features());
     if (derivatives.rows != structure.n_centers())
         throw InvalidInput(
             "there are derivatives of " + std::to_string(derivatives.rows) + " centers, and the structure has " +
-            std::to_string(structure.n_centers()) + "; give one row for each."
+            std::to_string(structure.n_centers()) + "; give one row for each center."
         );
     check_output("forces", forces, structure.n_atoms(), 3);
     if (virial.data != nullptr) check_output("virial", virial, 3, 3);
@@ -64,7 +64,7 @@ void Soap::gradient(
             );
         }
     });
-    // Only then there can be something wrong with the derivatives, of which there are many.
+    // The derivatives are many, so they are only checked if a force is not finite.
     if (!all_finite(forces)) check_finite("derivatives", derivatives);
 }
 

@@ -16,10 +16,10 @@
 namespace lpr_fast {
 namespace {
 
-// Strips of the active set that a thread takes, at most: they stay in the second-level cache.
+// Largest number of strips of the active set in a task: they stay in the second-level cache.
 constexpr Index strips_of_task = 6;
 
-// Integer powers up to this are products, others are left to std::pow.
+// Integer powers up to this one are computed by products, others by std::pow.
 constexpr double largest_product = 1024.0;
 
 double integer_power(double base, Index exponent) {
@@ -29,7 +29,7 @@ double integer_power(double base, Index exponent) {
     return power;
 }
 
-/// Derivative of s^zeta; see KernelGradients.
+/// Derivative of s^zeta with respect to s; zero for s <= 0 if zeta is not an integer (see KernelGradients).
 double slope_of_power(double s, double zeta) {
     if (zeta == std::floor(zeta)) {
         const double power =
@@ -40,7 +40,7 @@ double slope_of_power(double s, double zeta) {
 }
 
 void check(const SoapState& soap, ConstMatrixView active, const std::vector<Index>& first, double zeta) {
-    check_way_back(soap);
+    check_differentiable(soap);
     check_columns("the active set", active, soap.n_features());
     check_finite("the active set", active);
     if (!(zeta > 0.0) || !std::isfinite(zeta))
@@ -48,20 +48,20 @@ void check(const SoapState& soap, ConstMatrixView active, const std::vector<Inde
     if (static_cast<Index>(first.size()) != soap.n_species() + 1 || first.front() != 0 || first.back() != active.rows ||
         !std::is_sorted(first.begin(), first.end()))
         throw InvalidInput(
-            "the rows of the active set are not shared out among the species of the descriptor; give where each begins "
-            "and their number, ascending from 0."
+            "the first rows of the species do not divide the rows of the active set; give the first row of each "
+            "species of the descriptor and the number of rows, ascending from 0."
         );
 }
 
-/// Some active environments of one species, whole strips of them.
+/// Some active environments of one species, in whole strips.
 struct Columns {
     Index species;
-    Index first_strip;
+    Index first_strip;  ///< among the strips of the species
     Index count;
-    Index first;  ///< among all active environments
+    Index first;  ///< index of the first one among all active environments
 };
 
-/// The active environments in strips.
+/// The active environments in strips, species by species.
 struct ActiveStrips {
     ActiveStrips(ConstMatrixView active, const std::vector<Index>& starts) : depth(active.cols), first(starts) {
         const Index lanes = hot_kernels().lanes;
@@ -72,7 +72,7 @@ struct ActiveStrips {
         }
     }
 
-    /// Tasks of about the same size, of each species as many for each thread as for any other.
+    /// Tasks of about the same size. The number of tasks of each species is a multiple of the number of threads.
     std::vector<Columns> tasks(int n_threads) const {
         const Index lanes = hot_kernels().lanes;
         std::vector<Columns> found;
@@ -93,25 +93,26 @@ struct ActiveStrips {
     }
 
     Index depth;
-    std::vector<Index> first;  ///< of each species, and the number of all
+    std::vector<Index> first;  ///< first active environment of each species, and the number of all
     std::vector<AlignedBuffer> of_species;
 };
 
-/// Everything about the centers of one species in a batch.
+/// The centers of one species in a batch.
 struct OfSpecies {
-    Panels features;  ///< normalised
-    std::vector<double> inverse_norms;
-    std::vector<Panels> groups;
+    Panels features;                    ///< normalised
+    std::vector<double> inverse_norms;  ///< of the features
+    std::vector<Panels> groups;         ///< derivatives of features, for each group of rows
 };
 
-/// Where a center and its rows are among those of its species.
+/// Position of a center and its rows among those of its species.
 struct Place {
     Index center = 0;
-    std::vector<Index> first;  ///< of each group
-    std::vector<double> features;
+    std::vector<Index> first;      ///< its first row in each group
+    std::vector<double> features;  ///< normalised
 };
 
-/// Scalar products of centers with active environments, and slopes of kernels over the norms of features.
+/// Scalar products of centers with active environments, and derivatives of kernels with respect to these, divided by
+/// the norms of features.
 struct Factors {
     AlignedBuffer values, slopes;
 };
@@ -126,7 +127,7 @@ struct KernelGradients::State {
     ActiveStrips active;
 };
 
-/// What one call adds to its rows, batch by batch.
+/// One call of rows(), which adds the contributions of the centers batch by batch.
 class KernelGradients::Call {
 public:
     Call(const State& state, const RowTargets& targets, int n_threads)
@@ -155,7 +156,7 @@ public:
     }
 
 private:
-    /// Gives every row a place, in the order of the centers.
+    /// Assigns a position to each row, in the order of the centers.
     void make_room(const std::vector<const DifferentiatedCenter*>& centers) {
         for (OfSpecies& each : of_species_) {
             each.features.count = 0;
@@ -178,7 +179,7 @@ private:
         }
     }
 
-    /// Of all rows.
+    /// Number of numbers in all rows.
     Index count_numbers() const {
         Index count = 0;
         for (const OfSpecies& each : of_species_)
@@ -219,7 +220,7 @@ private:
         double sum = 0.0;
         for (const ProductSegment& segment : group.segments) {
             double part = 0.0;
-            // The products change b in other functions, here they do not.
+            // Other functions write to b; inner_products() does not.
             hot_kernels().inner_products(
                 {features.data() + segment.first, segment.count, 1, const_cast<double*>(values), segment.count, 1,
                  segment.count, &part}
@@ -230,7 +231,7 @@ private:
         return sum;
     }
 
-    /// What the centers of a batch add to some columns, in order.
+    /// Adds the contributions of the centers of a batch to some columns, in order.
     void multiply(const Columns& columns, Factors& factors) const {
         const OfSpecies& own = of_species_[at(columns.species)];
         if (own.features.count == 0) return;

@@ -11,8 +11,7 @@ namespace lpr_fast {
 
 namespace {
 
-// Vectors that span less than this share of the box of their lengths do not make a cell, and nothing is so dense that
-// an atom has more neighbours.
+// Smallest volume of a cell, relative to the product of the lengths of its vectors.
 constexpr double smallest_share = 1e-6;
 
 Vector3 cross(const Vector3& a, const Vector3& b) {
@@ -41,7 +40,7 @@ std::size_t count_periodic(const std::array<bool, 3>& periodic) {
     return static_cast<std::size_t>(std::count(periodic.begin(), periodic.end(), true));
 }
 
-/// Unit vectors at right angles to the periodic ones, and to each other, take the place of the others.
+/// Replaces the vectors that are not periodic by unit vectors orthogonal to the periodic ones and to each other.
 void complete(std::array<Vector3, 3>& vectors, const std::array<bool, 3>& periodic) {
     const auto k = static_cast<std::size_t>(std::find(periodic.begin(), periodic.end(), true) - periodic.begin());
     switch (count_periodic(periodic)) {
@@ -80,11 +79,11 @@ void check_span(const Lattice& lattice, const std::string& name) {
     double box = 1.0;
     for (std::size_t k = 0; k < 3; ++k)
         if (lattice.periodic[k]) box *= length(lattice.vectors[k]);
-    // The vectors along what is open have length one, at right angles to all others.
+    // Vectors along open directions have length one and are orthogonal to all others.
     if (!(std::abs(determinant(lattice.vectors)) > smallest_share * box))
         throw InvalidInput(
             name + " is periodic, but its cell vectors " + shown(lattice) +
-            " span no volume; give the cell, or set it not periodic along what it lacks."
+            " span no volume; give the cell, or make it not periodic along the vectors that it lacks."
         );
 }
 
@@ -120,7 +119,7 @@ Lattice lattice_of(const Configuration& atoms, const std::string& name) {
         if (!atoms.periodic[k]) continue;
         for (std::size_t j = 0; j < 3; ++j) lattice.vectors[k][j] = atoms.cell[3 * k + j];
         const double size = length(lattice.vectors[k]);
-        if (!std::isfinite(size)) throw InvalidInput(name + " has a cell that is not finite; mend or remove it.");
+        if (!std::isfinite(size)) throw InvalidInput(name + " has a cell that is not finite; correct the cell.");
     }
     complete(lattice.vectors, lattice.periodic);
     check_span(lattice, name);

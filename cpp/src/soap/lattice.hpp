@@ -9,8 +9,8 @@ namespace lpr_fast {
 
 using Vector3 = std::array<double, 3>;
 
-/// Coordinates in which periodicity is simple: along periodic vectors of the cell they are fractions of the vector,
-/// along the others lengths at right angles to all periodic vectors.
+/// The cell, and coordinates in it: fractions along periodic cell vectors, and lengths along the other directions,
+/// which are orthogonal to all periodic vectors.
 struct Lattice {
     std::array<Vector3, 3> vectors{};
     std::array<Vector3, 3> inverse{};  ///< coordinate k of a position is its product with inverse[k]
@@ -18,14 +18,15 @@ struct Lattice {
 
     Vector3 coordinates(const Vector3& position) const;
 
-    /// The sum of whole vectors.
+    /// The lattice vector with these integer coefficients.
     Vector3 shift(const std::array<Index, 3>& by) const;
 
-    /// How much coordinate k changes over a length at right angles to the other two vectors.
+    /// Change of coordinate k per unit length orthogonal to the other two vectors.
     double per_length(std::size_t k) const;
 };
 
-/// @param name  what error messages call the structure
+/// The lattice of a configuration.
+/// @param name  name of the structure in error messages
 /// @throws InvalidInput  for cells that are not finite or span no volume
 Lattice lattice_of(const Configuration& atoms, const std::string& name);
 

@@ -14,15 +14,15 @@
 namespace lpr_fast {
 namespace {
 
-// Larger ones are taken for damage.
+// Larger numbers are taken for a damaged file.
 constexpr Index largest_l = 100;
 constexpr Index most_radial = 1000;
 constexpr double largest_edge = 1000.0;
 
 constexpr double most_steps = 65536.0;
 
-// At the cutoff smooth radial functions are zero but for the table's own error; this is relative to their largest
-// value.
+// A radial function whose value at the cutoff exceeds this share of its largest value has a step there. Smooth
+// functions are zero there, to within the error of the table.
 constexpr double smallest_step = 1e-9;
 
 constexpr double pi = 3.14159265358979323846;
@@ -33,7 +33,7 @@ constexpr double pi = 3.14159265358979323846;
 
 void check(const RadialTable& table) {
     if (table.angular.empty() || table.angular.size() != table.n_radial.size())
-        refuse("there must be a number of radial functions for each l, at least one");
+        refuse("it must have a number of radial functions for each l, and at least one l");
     Index before = -1, n_channels = 0;
     for (std::size_t d = 0; d < table.angular.size(); ++d) {
         const Index l = table.angular[d], n = table.n_radial[d];
@@ -45,22 +45,27 @@ void check(const RadialTable& table) {
     const std::size_t n_cells = table.edges.empty() ? 0 : table.edges.size() - 1;
     if (n_cells == 0 || table.edges.front() != 0.0 || !std::isfinite(table.edges.back()) ||
         std::adjacent_find(table.edges.begin(), table.edges.end(), std::greater_equal<>()) != table.edges.end())
-        refuse("its cells must go up from 0");
+        refuse("the edges of its cells must ascend from 0");
     if (table.edges.back() > largest_edge) refuse("it ends beyond 1000");
     if (table.coefficients.size() != n_cells * (table_degree + 1) * at(n_channels))
         refuse(
-            "it has " + std::to_string(table.coefficients.size()) + " coefficients and not as many as its cells need"
+            "it has " + std::to_string(table.coefficients.size()) + " coefficients, expected " +
+            std::to_string(n_cells * (table_degree + 1) * at(n_channels))
         );
     const auto all_finite = [](const std::vector<double>& values) {
         return std::all_of(values.begin(), values.end(), [](double x) { return std::isfinite(x); });
     };
     if (!all_finite(table.coefficients) || !all_finite(table.center)) refuse("it holds NaN or infinity");
     const Index n_center = table.angular.front() == 0 ? table.n_radial.front() : 0;
-    if (static_cast<Index>(table.center.size()) != n_center) refuse("it does not say what an atom adds to itself");
+    if (static_cast<Index>(table.center.size()) != n_center)
+        refuse(
+            "it has " + std::to_string(table.center.size()) +
+            " numbers for the contribution of a center to its own species, expected " + std::to_string(n_center)
+        );
 }
 
 #if defined(LPR_FAST_HAS_X86_LEVELS)
-/// Of three tables that of the instruction set of hot_kernels().
+/// The one of three tables of functions that has the instruction set of hot_kernels().
 template <typename Table>
 const Table& chosen(const Table& baseline, const Table& v3, const Table& v4) {
     if (&hot_kernels() == &hot_kernels_v4) return v4;
@@ -170,19 +175,20 @@ void PackedBasis::pack_cells() {
         middles_.push_back(0.5 * (edges_[c] + edges_[c + 1]));
         inverse_halves_.push_back(2.0 / (edges_[c + 1] - edges_[c]));
     }
-    // Steps no longer than half the narrowest cell, if that is possible: then no more than one edge is in a step.
+    // A step is at most half of the narrowest cell, unless that takes too many steps: then it contains at most one
+    // edge.
     double narrowest = edges_.back();
     for (std::size_t c = 0; c < n_cells; ++c) narrowest = std::min(narrowest, edges_[c + 1] - edges_[c]);
     const double n_steps = std::min(std::ceil(2.0 * edges_.back() / narrowest), most_steps);
     basis_.steps_per_length = n_steps / edges_.back();
     std::size_t cell = 0;
     for (double step = 0.0; step <= n_steps; ++step) {
-        // A little before it begins, for a length may be rounded into the next step.
+        // Slightly before the step begins, because a length may be rounded into the next step.
         const double begin = (step - 1e-6) / basis_.steps_per_length;
         while (cell + 1 < n_cells && edges_[cell + 1] <= begin) ++cell;
         first_cell_.push_back(static_cast<std::int32_t>(cell));
     }
-    // A square below that of the cutoff may have the cutoff as its root: the last cell takes whatever is left.
+    // The root of a square below that of the cutoff may round to the cutoff, so the last cell has no upper edge.
     edges_.back() = std::numeric_limits<double>::infinity();
     basis_.edges = edges_.data();
     basis_.middles = middles_.data();
@@ -208,10 +214,10 @@ void PackedBasis::pack_coefficients(const RadialTable& table) {
     basis_.coefficients = coefficients_.data();
 }
 
-/// Legendre functions P_lm / sin^m, normalised so that Y_lm has norm one on the sphere, by
+/// Legendre functions P_lm / sin^m, normalised so that Y_lm has norm one on the sphere, by the recurrence
 /// P_lm = a (z P_l-1,m - b P_l-2,m) with a^2 = (4 l^2 - 1) / (l^2 - m^2), b^2 = ((l-1)^2 - m^2) / (4 (l-1)^2 - 1).
 void PackedBasis::pack_harmonics() {
-    double squared = 1.0 / (4.0 * pi);  // of P_mm, but for the factor 2 of m > 0
+    double squared = 1.0 / (4.0 * pi);  // square of P_mm, without the factor 2 for m > 0
     for (Index m = 0; m <= basis_.largest_l; ++m) {
         const auto order = static_cast<double>(m);
         if (m > 0) squared *= (2.0 * order + 1.0) / (2.0 * order);
@@ -227,8 +233,8 @@ void PackedBasis::pack_harmonics() {
     basis_.harmonics = harmonics_.data();
 }
 
-/// The same functions as P_lm = norm Q_lm with Q_lm = z Q_l-1,m - b^2 Q_l-2,m, whose way back takes the fewest
-/// operations. There a sum at l has the Q_l+2,m of the sum two above.
+/// The same functions as P_lm = norm Q_lm with Q_lm = z Q_l-1,m - b^2 Q_l-2,m. This recurrence takes the fewest
+/// operations in reverse mode, where b^2 at l is that of Q_l+2,m.
 void PackedBasis::pack_way_back() {
     const Index largest_l = basis_.largest_l;
     norms_.resize(at((largest_l + 1) * (largest_l + 1)));

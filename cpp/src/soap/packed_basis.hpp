@@ -9,40 +9,41 @@
 
 namespace lpr_fast {
 
-/// The innermost loops of SOAP for this processor, of the instruction set of hot_kernels().
+/// The innermost loops of SOAP, for the instruction set of hot_kernels().
 const HotSoap& hot_soap();
 const HotSoapGradient& hot_soap_gradient();
 
-/// A radial table, and what else the hot loops need of a basis, packed for their vectors.
+/// A radial table and the other constants of a basis, packed for the vectors of the hot loops.
 class PackedBasis {
 public:
-    /// @throws InvalidInput  for a table whose parts do not fit each other
+    /// @throws InvalidInput  for a table whose arrays do not agree
     explicit PackedBasis(const RadialTable& table);
     PackedBasis(const PackedBasis&) = delete;
     PackedBasis& operator=(const PackedBasis&) = delete;
 
-    /// As the hot loops take it; it lives as long as this object.
+    /// Pointers for the hot loops; they live as long as this object.
     const SoapBasis& basis() const { return basis_; }
     double cutoff() const { return cutoff_; }
 
-    /// Numbers of the expansion of the density of one species.
+    /// Number of numbers in the expansion of the density of one species.
     Index expansion_size() const { return basis_.n_rows * hot_soap().width; }
-    /// Numbers that an expansion needs as scratch.
+    /// Size of the scratch memory of an expansion.
     Index scratch_size() const;
 
-    /// Numbers that are kept of neighbours of one species for the way back, and its scratch.
+    /// Number of intermediate results that gradients need of the neighbours of one species, and the size of the scratch
+    /// memory of gradients.
     Index kept_size(Index n_neighbours) const;
     Index gradient_scratch_size() const;
 
     /// Whether radial functions jump to zero at the cutoff.
     bool has_step() const { return has_step_; }
-    /// Whether an atom adds nothing to its own density.
+    /// Whether a center does not contribute to its own density.
     bool has_no_center() const;
 
-    /// Adds what an atom adds to the density of its own species.
+    /// Adds the contribution of the center to the expansion of its own species.
     void add_center(double* expansion) const;
 
-    /// Features of a pair of neighbour species: equal ones, and different ones.
+    /// Numbers of features of a pair of neighbour species: equal species (folded), and different species.
     Index n_folded() const { return n_folded_; }
     Index n_plain() const { return n_plain_; }
 

@@ -10,17 +10,17 @@
 
 namespace lpr_fast {
 
-/// Rows in panels as the innermost loops take them, which are filled one by one, and where each goes. Keeps its memory.
+/// Rows in the panels of the innermost loops, filled row by row, and the output row of each. Their memory is reused.
 struct Panels {
     Index count = 0;
     AlignedBuffer values;
     std::vector<ScatteredRow> rows;
 
     Index n_panels() const { return tile_count(count, hot_kernels().panel_rows); }
-    /// Rows and those that fill up the last panel.
+    /// Number of rows, including those that pad the last panel.
     Index n_rows() const { return n_panels() * hot_kernels().panel_rows; }
 
-    /// Makes room for `count` rows; what fills up the last panel is zero.
+    /// Allocates `count` rows; rows that pad the last panel are zero.
     void make_room(Index depth) {
         values.reserve(n_rows() * depth);
         rows.assign(at(n_rows()), {nullptr, 0, 0.0});

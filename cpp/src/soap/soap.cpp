@@ -12,7 +12,7 @@
 namespace lpr_fast {
 namespace {
 
-// Centers that a thread takes together.
+// Number of centers that a thread takes at a time.
 constexpr Index centers_of_task = 64;
 
 void add_centers(const Part& part, std::int32_t number, Index& row, std::vector<Center>& centers) {
@@ -25,7 +25,8 @@ void add_centers(const Part& part, std::int32_t number, Index& row, std::vector<
         for (const Index atom : *part.atoms) {
             if (atom < 0 || atom >= structure.n_centers)
                 throw InvalidInput(
-                    "center " + std::to_string(atom) + " was asked for, which the structure does not have."
+                    "center " + std::to_string(atom) + " was asked for, which the structure does not have; it has " +
+                    std::to_string(structure.n_centers) + " centers, counted from 0."
                 );
             add(structure.place[at(atom)], row++);
         }
@@ -38,10 +39,10 @@ void add_centers(const Part& part, std::int32_t number, Index& row, std::vector<
     if (!is_whole && (part.first < 0 || part.first > part.last || part.last > structure.n_centers))
         throw InvalidInput(
             "centers " + std::to_string(part.first) + " to " + std::to_string(part.last) + " were asked for of " +
-            std::to_string(structure.n_centers) + "."
+            std::to_string(structure.n_centers) + "; give a range of centers, counted from 0."
         );
     const Index last = is_whole ? structure.n_centers : part.last;
-    // Where all atoms are centers, their order is that of the places.
+    // If all atoms are centers, a center's index in the order is its place, and the search can start there.
     const bool all_are_centers = structure.n_centers == structure.n_atoms();
     Index in_order = all_are_centers ? part.first : 0;
     for (Index place = in_order; in_order < last; ++place) {
@@ -62,8 +63,8 @@ std::vector<Center> centers_of(const SoapState& soap, const std::vector<Part>& p
         if (structure.cutoff != soap.packed.cutoff() || structure.known != soap.species)
             throw InvalidInput(
                 structure.name +
-                " was made for other species, or another cutoff, than those of the descriptor; make it "
-                "with these."
+                " was made for other species, or another cutoff, than those of the descriptor; make it with the "
+                "species and cutoff of the descriptor."
             );
         add_centers(parts[i], static_cast<std::int32_t>(i), row, centers);
     }
@@ -72,7 +73,9 @@ std::vector<Center> centers_of(const SoapState& soap, const std::vector<Part>& p
 
 SoapState::SoapState(const RadialTable& table, std::vector<int> known) : packed(table), species(std::move(known)) {
     if (species.empty() || std::adjacent_find(species.begin(), species.end(), std::greater_equal<>()) != species.end())
-        throw InvalidInput("the species of a descriptor must be ascending, at least one.");
+        throw InvalidInput(
+            "the species of a descriptor must be ascending, at least one; give each atomic number once, in order."
+        );
     Index column = 0;
     for (Index a = 0; a < n_species(); ++a)
         for (Index b = a; b < n_species(); ++b) {

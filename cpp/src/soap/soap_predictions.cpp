@@ -1,4 +1,4 @@
-// Predictions and scores of structures, and how they change when atoms move.
+// Predictions and scores of structures, and their gradients with respect to positions.
 
 #include <algorithm>
 #include <cmath>
@@ -16,21 +16,21 @@
 namespace lpr_fast {
 namespace {
 
-// Centers that a thread has at the same time, with all that the way back needs: more would leave the caches, fewer
-// would make the active set stream through them more often.
+// Largest number of centers that a thread takes at a time. More would not fit into the caches; with fewer, the active
+// set would be read more often.
 constexpr Index most_centers_together = 96;
 
-// Rows of derivatives that it has.
+// Largest number of rows of derivatives that a thread computes at a time.
 constexpr Index rows_together = 768;
 
-/// Functions of environments, how their gradients are summed, and where their values go.
+/// Functions of environments, the weights of their gradients in the sum, and the output of their values.
 struct Functions {
     Index count = 1;
 
     /// Writes values (n, count), and derivatives (n count, D) unless they have no data.
     std::function<void(const FeatureRows& rows, MatrixView values, MatrixView derivatives)> differentiate;
 
-    /// Weights of the centers of a share in the sum; says in the share how large it is.
+    /// Computes the weights of the centers of a share in the sum, and sets the value and the exponent of the share.
     std::function<void(const Center* centers, Index n, const double* values, double* weights, ForceShare& share)> weigh;
 
     /// Puts the values of a center where they are wanted.
@@ -47,7 +47,7 @@ struct Task {
     bool with_strain;
 };
 
-/// Some centers of a task, shares of them, on their way to values and back to positions.
+/// Computes values and derivatives for some centers of a task, in whole shares.
 class Range {
 public:
     Range(const Task& task, PredictionWorkspace& workspace) : task_(task), work_(workspace) {}
@@ -135,7 +135,7 @@ void check_coefficients(const std::optional<ConstVectorView>& coefficients, Inde
     if (coefficients->size != n)
         throw InvalidInput(
             "there are " + std::to_string(coefficients->size) + " coefficients for " + std::to_string(n) +
-            " centers; give one for each."
+            " centers; give one for each center."
         );
     check_finite("coefficients", {coefficients->data, coefficients->size, 1});
 }
@@ -155,7 +155,7 @@ void weigh_by_coefficients(
     }
 }
 
-/// Weights q^exponent of a smooth extreme, over the largest of the share.
+/// Weights q^exponent of a smooth extreme, divided by the largest one of the share.
 void weigh_by_powers(double exponent, Index n, const double* values, double* weights, ForceShare& share) {
     share.exponent = -std::numeric_limits<double>::infinity();
     for (Index i = 0; i < n; ++i) {
@@ -168,7 +168,7 @@ void weigh_by_powers(double exponent, Index n, const double* values, double* wei
     }
 }
 
-/// Makes of a sum of powers, and of the gradients of logarithms that it weighed, the smooth extreme and its gradient.
+/// Computes the smooth extreme and its gradient from a sum of powers and a weighted sum of gradients of logarithms.
 double extreme_of(ForceSum& sum, double exponent) {
     if (sum.value() == 0.0) return exponent < 0.0 ? std::numeric_limits<double>::infinity() : 0.0;
     const double extreme = std::exp((std::log(sum.value()) + sum.exponent()) / exponent);
@@ -215,7 +215,7 @@ void SoapScorer::predict(
     const SoapState& soap = state_->soap.state();
     const std::vector<Center> centers = centers_of(soap, {part});
     const bool with_forces = out.forces.data != nullptr;
-    if (with_forces) check_way_back(soap);
+    if (with_forces) check_differentiable(soap);
     check_predictions(out, static_cast<Index>(centers.size()), vectors.rows, part.structure->n_atoms());
     ForceSum sum(out.forces, out.virials, vectors.rows);
     const Task task{model, soap, part, functions, with_forces, sum.with_strain()};
@@ -229,7 +229,7 @@ double SoapScorer::score_gradient(
 ) const {
     const Model& model = state_->model;
     const SoapState& soap = state_->soap.state();
-    check_way_back(soap);
+    check_differentiable(soap);
     check_quantity(model.info(), wanted.quantity);
     if (wanted.power) check_power(*wanted.power, wanted.coefficients.has_value());
     const std::vector<Center> centers = centers_of(soap, {part});

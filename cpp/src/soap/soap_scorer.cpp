@@ -16,7 +16,7 @@
 namespace lpr_fast {
 namespace {
 
-/// NaN for everything that is wanted of a center.
+/// Sets all requested scores of a center to NaN.
 void mark(const Scores& wanted, Index row) {
     constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
     for (const ScoreColumn& column : score_columns) {
@@ -117,7 +117,7 @@ void SoapScorer::score(
     const auto count = static_cast<Index>(centers.size());
     check_outputs(scores, count);
     const int threads = resolve_threads(n_threads);
-    // As many tasks for each thread as for any other, none larger than the caches like.
+    // The number of tasks is a multiple of the number of threads, and no task is larger than centers_together().
     const Index share = std::max<Index>(1, tile_count(count, threads));
     const Index size = tile_count(share, tile_count(share, state.centers_together()));
     parallel_for_each(tile_count(count, size), threads, [&](Index task) {

@@ -12,7 +12,7 @@
 
 namespace lpr_fast {
 
-/// Room for some environments and what they are scored to.
+/// Scratch memory for some environments and their scores.
 struct ScoringWorkspace {
     SoapWorkspace soap;
     AlignedBuffer features;
@@ -21,7 +21,7 @@ struct ScoringWorkspace {
     std::array<std::vector<double>, score_columns.size()> scores;
     std::vector<double> member_energies;
 
-    /// Room for the scores of all rows, where they are wanted.
+    /// Memory for the requested scores of all rows.
     Scores room_for(const Scores& wanted) {
         Scores room;
         for (std::size_t k = 0; k < score_columns.size(); ++k) {
@@ -37,7 +37,7 @@ struct ScoringWorkspace {
         return room;
     }
 
-    /// Puts the scores where they are wanted.
+    /// Copies the scores to the rows of the outputs.
     void write(const Scores& wanted) const {
         for (std::size_t k = 0; k < score_columns.size(); ++k) {
             const VectorView out = wanted.*(score_columns[k].view);
@@ -54,7 +54,7 @@ struct ScoringWorkspace {
     }
 };
 
-/// Room for some environments on their way to predictions and back to positions.
+/// Scratch memory for predictions of some environments and their gradients.
 struct PredictionWorkspace {
     Surroundings surroundings;
     std::vector<Environment> environments;
@@ -69,7 +69,7 @@ struct PredictionWorkspace {
 struct SoapScorer::State {
     explicit State(Model fitted) : model(std::move(fitted)), soap(model.radial_table(), model.info().species) {}
 
-    /// Environments that a thread describes before it scores them: enough of each species for whole tiles.
+    /// Number of environments that a thread describes before it scores them: enough for whole tiles of each species.
     Index centers_together() const {
         constexpr Index most_species = 4;
         return tile_columns() * std::min(soap.state().n_species(), most_species);
@@ -86,7 +86,7 @@ struct SoapScorer::State {
     mutable Pool<PredictionWorkspace> prediction_workspaces;
 };
 
-/// Throws InvalidInput that names a center of a species that the model does not know.
+/// Throws InvalidInput for a center of a species that the model does not know, naming the atom.
 [[noreturn]] void refuse_center(const StructureState& structure, Index place);
 
 }  // namespace lpr_fast

@@ -11,7 +11,7 @@
 
 namespace lpr_fast {
 
-/// Room for one environment on its way to features.
+/// Scratch memory for the features of one environment.
 struct SoapWorkspace {
     Surroundings surroundings;
     AlignedBuffer scratch;
@@ -19,7 +19,7 @@ struct SoapWorkspace {
     std::vector<char> is_empty;
 };
 
-/// Room for environments on their way back to positions.
+/// Scratch memory for gradients with respect to positions.
 struct GradientWorkspace {
     Surroundings surroundings;
     Environment environment;
@@ -27,13 +27,13 @@ struct GradientWorkspace {
     AtomSlots slots;
 };
 
-/// What a Soap holds.
+/// State of a Soap.
 struct SoapState {
     SoapState(const RadialTable& table, std::vector<int> known);
 
     PackedBasis packed;
     std::vector<int> species;
-    std::vector<Index> columns;  ///< first column of each pair a <= b of species, and their number
+    std::vector<Index> columns;  ///< first column of each pair a <= b of species, and the number of columns
     mutable Pool<SoapWorkspace> workspaces;
     mutable Pool<GradientWorkspace> gradient_workspaces;
 
@@ -41,19 +41,19 @@ struct SoapState {
     Index n_features() const { return columns.back(); }
 };
 
-/// The wanted centers of all parts, sorted by part and by place in the order of the bins.
-/// @throws InvalidInput  for structures that were made for other species or another cutoff, and centers that do not
-/// exist
+/// The centers of all parts, sorted by part and by place in the order of the bins.
+/// @throws InvalidInput  for structures made for other species or another cutoff, and centers that do not exist
 std::vector<Center> centers_of(const SoapState& soap, const std::vector<Part>& parts);
 
-/// Calls use(center, structure) for some centers, sorted, with the neighbours of each selected.
+/// Calls use(center, structure) for each of some sorted centers. Before each call, its neighbours are selected in
+/// `surroundings`.
 template <typename Use>
 void for_each_center(
     const std::vector<Part>& parts, Index n_species, const Center* centers, Index count, Surroundings& surroundings,
     const Use& use
 );
 
-/// Calls use(center, workspace) for some centers, sorted, with the expansions of each in the workspace.
+/// Calls use(center, workspace) for each of some sorted centers, with its expansions in the workspace.
 template <typename Use>
 void for_each_environment(
     const SoapState& soap, const std::vector<Part>& parts, const Center* centers, Index count, SoapWorkspace& workspace,
@@ -63,8 +63,9 @@ void for_each_environment(
 /// Expands the density around a center whose neighbours are selected.
 void expand(const SoapState& soap, const StructureState& structure, Index place, SoapWorkspace& workspace);
 
-/// Features of a center.
-/// @param expansions  of the density of each species, which means nothing where that is empty
+/// Computes the features of a center.
+/// @param expansions  of the density of each species; ignored if is_empty
+/// @param features    (D,)
 void write_features(
     const SoapState& soap, const double* expansions, const std::vector<char>& is_empty, double* features
 );

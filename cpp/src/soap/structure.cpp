@@ -12,26 +12,28 @@
 namespace lpr_fast {
 namespace {
 
-// Atoms are numbered in 32 bits, and bins along a vector leave room for images.
+// Indices of atoms have 32 bits.
 constexpr Index most_atoms = (Index{1} << 31) - 1;
+
+// Bins along a vector; indices of bins of periodic images must not overflow.
 constexpr Index most_bins = Index{1} << 40;
 
 // Matter has up to 0.2 atoms per cubic angstrom, and a Lennard-Jones liquid about one per unit of volume.
 constexpr double most_atoms_per_volume = 3.0;
 
-// Copies of a cell within the cutoff; only cells that are flat have more.
+// Largest number of periodic images of a cell within the cutoff; only flat cells have more.
 constexpr double most_images = 1e5;
 
-// Longer ones are taken for damage.
+// Longer cutoffs are taken for a damaged file.
 constexpr double largest_cutoff = 1e4;
 
-// Neighbours are found by positions that are resolved to this share of the cutoff.
+// Positions must be resolved to this share of the cutoff.
 constexpr double resolution = 1e-9;
 
-// Reach is a little longer than the cutoff, so that rounding of coordinates loses nobody.
+// The reach is larger than the cutoff by this share, so that no neighbour is lost to rounding of coordinates.
 constexpr double margin = 1e-9;
 
-// Behind the last of the sorted atoms: loads of vectors may go that far.
+// Numbers behind the last sorted atom, which vector loads may read.
 constexpr std::size_t padding = 8;
 
 void check_shapes(const Configuration& atoms, const std::string& name) {
@@ -46,18 +48,18 @@ void check_shapes(const Configuration& atoms, const std::string& name) {
     if (atoms.n_centers < 0 || atoms.n_centers > n_atoms)
         throw InvalidInput(
             name + " has " + std::to_string(atoms.n_centers) + " centers among " + std::to_string(n_atoms) +
-            " atoms; the centers are the first of the atoms."
+            " atoms; n_centers must be from 0 to the number of atoms, whose first ones are the centers."
         );
 }
 
-/// Coordinates beyond this are not resolved well enough.
+/// Largest coordinate at which float64 resolves positions well enough.
 double largest_coordinate(double cutoff) {
     return resolution * cutoff / std::numeric_limits<double>::epsilon();
 }
 
 void check_cutoff(double cutoff) {
     if (!(cutoff > 0.0 && cutoff <= largest_cutoff))
-        throw InvalidInput("the cutoff is " + std::to_string(cutoff) + "; it must be a length of at most 10000.");
+        throw InvalidInput("the cutoff is " + std::to_string(cutoff) + "; it must be positive and at most 10000.");
 }
 
 void check_positions(const Configuration& atoms, double cutoff, const std::string& name) {
@@ -68,17 +70,17 @@ void check_positions(const Configuration& atoms, double cutoff, const std::strin
             if (std::abs(row[k]) <= largest) continue;
             const std::string subject = name + ", atom " + std::to_string(i);
             if (!std::isfinite(row[k]))
-                throw InvalidInput(subject + " has a position that is not finite; mend or remove it.");
+                throw InvalidInput(subject + " has a position that is not finite; correct the position.");
             throw InvalidInput(
                 subject +
-                " is so far from the origin that float64 does not resolve its environment; move it nearer, or "
-                "check units."
+                " is so far from the origin that float64 does not resolve its environment; move it closer to the "
+                "origin, or check units."
             );
         }
     }
 }
 
-/// The bin of every atom; along periodic vectors atoms are moved into the cell.
+/// Finds the bin of each atom. Along periodic vectors, atoms are moved into the cell.
 class Binning {
 public:
     Binning(const Configuration& atoms, StructureState& state) : state_(state) {
@@ -96,7 +98,7 @@ public:
     }
 
     const Bin& bin(std::size_t atom) const { return bins_[atom]; }
-    /// Whether an atom at the same place may be in another bin.
+    /// Whether another atom at the same position may be in another bin.
     bool is_near_face(std::size_t atom) const { return is_near_face_[atom] != 0; }
     const Vector3& position(std::size_t atom) const { return positions_[atom]; }
 
@@ -122,7 +124,7 @@ private:
         }
     }
 
-    /// Bins along a vector: at least as wide as the cutoff, where the cell is not narrower than that.
+    /// Divides a direction into bins that are at least as wide as the cutoff, unless the cell itself is narrower.
     void divide(std::size_t k) {
         const Lattice& lattice = state_.lattice;
         const double reach = state_.cutoff * lattice.per_length(k) * (1.0 + margin) + margin;
@@ -136,10 +138,10 @@ private:
         }
         const double n = std::clamp(std::floor((high - low) / reach), 1.0, static_cast<double>(most_bins));
         state_.n_bins[k] = static_cast<Index>(n);
-        // Along what is open, coordinates are lengths.
+        // Along open directions, coordinates are lengths.
         state_.bin_volume *= lattice.periodic[k] ? 1.0 / n : std::max({(high - low) / n, state_.cutoff, 1.0});
         const double per_coordinate = high > low ? n / (high - low) : 0.0;
-        // In bins, which are narrower than the cutoff where the cell is.
+        // In units of a bin.
         const double near_face = 2.0 * same_place * lattice.per_length(k) * per_coordinate;
         state_.reach[k] = lattice.periodic[k] ? static_cast<Index>(std::ceil(reach * n)) : 1;
         for (std::size_t i = 0; i < bins_.size(); ++i) {
@@ -160,12 +162,12 @@ private:
     const auto [a, b] = std::minmax(state.atom[at(i)], state.atom[at(j)]);
     throw InvalidInput(
         state.name + " has atoms " + std::to_string(a) + " and " + std::to_string(b) +
-        " at the same place; mend or remove it."
+        " at the same place; correct or remove one of them."
     );
 }
 
-/// Throws for two atoms at the same place, or an atom and an image. Atoms of other bins are looked at only for those
-/// that are near a face of their own.
+/// Throws if two atoms, or an atom and a periodic image, are at the same position. Atoms of other bins are compared
+/// only with atoms near a face of their own bin.
 void check_places(const StructureState& state, const Binning& binning) {
     for (std::size_t bin = 0; bin < state.bins.size(); ++bin) {
         for (Index i = state.begin[bin]; i < state.begin[bin + 1]; ++i) {
@@ -187,7 +189,7 @@ void check_places(const StructureState& state, const Binning& binning) {
     }
 }
 
-/// Throws where more atoms are together than in any matter: a wrong cell, or nanometres taken for angstroms.
+/// Throws if the density is higher than that of any matter: the cell is wrong, or the unit is not Angstrom.
 void check_density(const StructureState& state) {
     double n_images = 1.0;
     for (std::size_t k = 0; k < 3; ++k)
@@ -198,7 +200,7 @@ void check_density(const StructureState& state) {
         const auto count = static_cast<double>(state.begin[bin + 1] - state.begin[bin]);
         if (count <= most_atoms_per_volume * state.bin_volume && n_images <= most_images) continue;
         throw InvalidInput(
-            state.name + " has so dense or so flat a cell, or atoms so near to each other, that it cannot be meant (" +
+            state.name + " has so dense or so flat a cell, or atoms so near to each other, that it must be wrong (" +
             std::to_string(static_cast<Index>(count)) + " atoms in a volume of " + std::to_string(state.bin_volume) +
             "); check cell, units and cutoff."
         );
@@ -292,7 +294,10 @@ Index Structure::n_centers() const {
 std::vector<Neighbour> Structure::neighbours(Index atom) const {
     const StructureState& state = *state_;
     if (atom < 0 || atom >= state.n_atoms())
-        throw InvalidInput("atom " + std::to_string(atom) + " does not exist; count the atoms from 0.");
+        throw InvalidInput(
+            "atom " + std::to_string(atom) + " does not exist; the structure has " + std::to_string(state.n_atoms()) +
+            " atoms, counted from 0."
+        );
     const Index place = state.place[at(atom)];
     const Vector3 center = state.position(place);
     std::vector<Neighbour> found;

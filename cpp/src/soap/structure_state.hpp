@@ -8,13 +8,13 @@
 
 namespace lpr_fast {
 
-/// No two atoms are nearer to each other: files with six decimals put atoms that coincide so near.
+/// Two atoms that are closer count as being at the same position. In files with six decimals, coinciding atoms are.
 inline constexpr double same_place = 1e-4;
 
-/// A bin of space: how many bins from the first one along each vector.
+/// A bin of space: its index along each vector.
 using Bin = std::array<Index, 3>;
 
-/// Atoms sorted by their bins. Periodic atoms are moved into the cell by whole vectors.
+/// State of a Structure: atoms sorted by bins. Along periodic vectors, atoms are moved into the cell.
 struct StructureState {
     Lattice lattice;
     double cutoff = 0.0;
@@ -22,19 +22,19 @@ struct StructureState {
     std::string name;
     std::vector<int> known;  ///< species, ascending
 
-    // Sorted by bin, and by number within a bin; behind the last one there is room for a vector of any instruction set.
+    // Sorted by bin, and by index within a bin. The arrays are padded for vector loads of any instruction set.
     std::vector<double> x, y, z;
-    std::vector<std::int32_t> species;  ///< place in the list of known species, and behind all of them what is unknown
-    std::vector<std::int32_t> atom;     ///< number in the configuration
-    std::vector<int> number;            ///< atomic number; 0 is a site without an element, which nobody sees
+    std::vector<std::int32_t> species;  ///< index in the list of known species; its size for unknown species
+    std::vector<std::int32_t> atom;     ///< index in the configuration
+    std::vector<int> number;            ///< atomic number; 0 is a site, which is no neighbour
 
-    std::vector<std::int32_t> place;  ///< of each atom of the configuration among the sorted ones
+    std::vector<std::int32_t> place;  ///< for each atom of the configuration, its index among the sorted atoms
 
-    std::vector<Bin> bins;     ///< those that hold atoms, in lexical order
-    std::vector<Index> begin;  ///< of each of them among the sorted atoms, and the number of all atoms
+    std::vector<Bin> bins;     ///< bins that contain atoms, in lexicographic order
+    std::vector<Index> begin;  ///< first sorted atom of each such bin, and the number of all atoms
     Bin n_bins{};
     double bin_volume = 0.0;
-    Bin reach{};  ///< bins along each vector within which all neighbours are
+    Bin reach{};  ///< all neighbours are at most this many bins away along each vector
 
     Index n_atoms() const { return static_cast<Index>(atom.size()); }
     bool is_center(Index sorted) const { return atom[static_cast<std::size_t>(sorted)] < n_centers; }
@@ -42,22 +42,22 @@ struct StructureState {
         const auto i = static_cast<std::size_t>(sorted);
         return {x[i], y[i], z[i]};
     }
-    /// Number of the bin in which a sorted atom is.
+    /// Index of the bin of a sorted atom.
     Index bin_of(Index sorted) const;
 };
 
-/// Calls use(first, last, shift) for all sorted atoms, moved by a shift of whole vectors, that may be within the cutoff
-/// of an atom in a bin: ranges of atoms in an order that depends on the structure alone.
+/// Calls use(first, last, shift) for ranges of sorted atoms that, moved by a lattice vector, may be within the cutoff
+/// of an atom in a bin. The order of the ranges depends on the structure alone.
 template <typename Use>
 void for_each_range(const StructureState& state, const Bin& bin, const Use& use);
 
-/// What along one vector is near a bin: bins, and by how many vectors their atoms are moved.
+/// Bins within reach of a bin along one vector, and the number of vectors by which their atoms are moved.
 struct Stretch {
     Index first, last, image;
 };
 std::vector<Stretch> stretches(const StructureState& state, const Bin& bin, std::size_t k);
 
-/// Bins with atoms in the row (i, j, first ... last): their numbers, from the first to behind the last.
+/// Range of indices of the bins with atoms in the row (i, j, first ... last); the second index is behind the last bin.
 std::pair<Index, Index> row_of_bins(const StructureState& state, Index i, Index j, Index first, Index last);
 
 template <typename Use>

@@ -11,10 +11,11 @@
 namespace lpr_fast {
 namespace {
 
-// Squares of distances from the box around the centers are allowed to be larger by this share: rounding loses nobody.
+// Squared distances from the box around the centers may exceed the squared cutoff by this share, so that no neighbour
+// is lost to rounding.
 constexpr double box_margin = 1e-9;
 
-// Arrays have room for a vector of the widest instruction set behind the last number.
+// Padding of arrays: a vector of the widest instruction set.
 constexpr Index widest_vector = 8;
 
 constexpr double far_away = 1e200;
@@ -75,7 +76,7 @@ void Surroundings::gather(
         hot_soap().box_squares(points, moved_back(box, shift), squares_.data());
         for (auto i = at(first); i < at(last); ++i) {
             Candidates& of_species = candidates_[at(structure.species[i])];
-            // Written in any case, and kept if it is near: most are.
+            // Always written, and kept if it is near, without a branch: most are.
             const std::size_t next = of_species.count;
             of_species.x[next] = structure.x[i] + shift[0];
             of_species.y[next] = structure.y[i] + shift[1];
@@ -98,7 +99,7 @@ void Surroundings::gather(
 void Surroundings::select(const StructureState& structure, Index place) {
     begin_.clear();
     const Vector3 center = structure.position(place);
-    // Nothing is as near as the center to itself: structures were checked.
+    // Only the center itself is nearer than same_place, because structures are checked.
     const SoapShell shell{same_place * same_place, structure.cutoff * structure.cutoff};
     std::size_t count = 0;
     for (Index s = 0; s <= n_species(); ++s) {

@@ -8,53 +8,53 @@
 
 namespace lpr_fast {
 
-/// A center that is wanted, by its place among the sorted atoms of a part's structure, and the row that belongs to it.
+/// A center to describe.
 struct Center {
-    std::int32_t part;
-    std::int32_t place;
-    Index row;
+    std::int32_t part;   ///< index of its part
+    std::int32_t place;  ///< index among the sorted atoms of the structure
+    Index row;           ///< row of the output
 };
 
-/// Atoms near some centers of one bin, and of these the neighbours of one of them; species by species, in an order that
-/// depends on the structure alone. Keeps its memory.
+/// Finds the neighbours of centers: first the atoms near several centers of one bin, then the neighbours of one of
+/// them. They are sorted by species; their order depends on the structure alone. Its memory is reused.
 class Surroundings {
 public:
-    /// Finds everything that may be within the cutoff of some centers, which are in the same bin.
+    /// Finds all atoms that may be within the cutoff of some centers of the same bin.
     void gather(const StructureState& structure, Index n_species, Index bin, const Center* centers, Index count);
 
-    /// Of what was gathered, selects the neighbours of one of the centers.
+    /// Selects the neighbours of one of the centers from the gathered atoms.
     void select(const StructureState& structure, Index place);
 
-    /// Neighbours of the species at that place in the list of those that are known.
+    /// Neighbours of a species, given by its index in the list of known species.
     SoapNeighbours neighbours(Index species) const;
-    /// Their places among the sorted atoms.
+    /// Their indices among the sorted atoms.
     const std::int32_t* places(Index species) const {
         return place_.data() + begin_[static_cast<std::size_t>(species)];
     }
 
-    /// Whether one of the neighbours, or the center itself, is of no species that is known.
+    /// Whether the center or one of its neighbours is of an unknown species.
     bool sees_unknown() const { return sees_unknown_; }
 
 private:
-    /// Points of one species, shifted by whole vectors of the cell where they are images.
+    /// Gathered atoms of one species; periodic images are shifted by lattice vectors.
     struct Candidates {
         std::vector<double> x, y, z;
         std::vector<std::int32_t> place;
         std::size_t count = 0;
 
         void make_room(std::size_t more);
-        /// The points, filled up to whole vectors with some that are far away.
+        /// The points, padded to whole vectors with points that are far away.
         SoapPoints padded();
     };
 
     Index n_species() const { return static_cast<Index>(candidates_.size()) - 1; }
 
-    std::vector<Candidates> candidates_;  ///< of each species, and of all unknown ones together
+    std::vector<Candidates> candidates_;  ///< of each known species, and of all unknown species together
     std::vector<SoapPoints> points_;
-    std::vector<double> squares_;  ///< of distances of atoms from the box around the centers
+    std::vector<double> squares_;  ///< squared distances of atoms from the box around the centers
     std::vector<double> x_, y_, z_;
     std::vector<std::int32_t> place_;
-    std::vector<Index> begin_;  ///< of each species among the neighbours, and their number
+    std::vector<Index> begin_;  ///< first neighbour of each species, and of unknown species
     bool sees_unknown_ = false;
 };
 

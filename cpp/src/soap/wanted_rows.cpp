@@ -44,7 +44,7 @@ void WantedRows::choose(const Environment& environment, const WantedAtoms& wante
         const Index begin = first_.back();
         for (Index j = environment.first[s]; j < environment.first[s + 1]; ++j) {
             const std::int32_t atom = environment.atoms[at(j)];
-            // What images of the center do to it, the center does too, the other way.
+            // An image of the center moves with it, so its vector does not change.
             if (!wanted.has(atom) || atom == center_) {
                 place_.push_back(-1);
                 continue;

@@ -8,27 +8,27 @@
 
 namespace lpr_fast {
 
-/// Atoms of a structure that are wanted, and whether strain is.
+/// The atoms with respect to whose positions derivatives are wanted, and whether those to strain are.
 struct WantedAtoms {
-    std::vector<Index> place;  ///< of every atom of the structure among those that are wanted, or -1
-    Index count;               ///< of those that are wanted
+    std::vector<Index> place;  ///< for each atom of the structure, its index among the wanted atoms, or -1
+    Index count;               ///< number of wanted atoms
     bool with_strain;
 
     bool has(Index atom) const { return place[static_cast<std::size_t>(atom)] >= 0; }
 };
 
-/// Columns of features that some rows may have, in segments that lie close together in a row.
+/// The columns of features in which rows of a group may differ from zero. In a row, the segments are contiguous.
 struct RowGroup {
     std::vector<ProductSegment> segments;
-    Index depth = 0;  ///< of all segments
+    Index depth = 0;  ///< number of columns in all segments
 };
 
-/// Groups of rows of a center: those that have all columns, namely its own and those of strain, and of each species
-/// those of the neighbours, which vanish in all pairs without it.
+/// Groups of rows of a center. The first group has all columns: derivatives with respect to the center and to strain.
+/// The others, one for each species, have the pairs with that species: derivatives with respect to its neighbours.
 std::vector<RowGroup> row_groups(const SoapState& soap);
 
-/// What of an environment is differentiated: with respect to three components of the center and of every atom that is
-/// wanted, images of which are the same atom, and to six of the strain. Keeps its memory.
+/// The derivatives of an environment that are wanted: with respect to three components of the center, three of each
+/// neighbour (all images of an atom together), and six of strain. Its memory is reused.
 class WantedRows {
 public:
     void choose(const Environment& environment, const WantedAtoms& wanted);
@@ -36,22 +36,22 @@ public:
     bool has_center() const { return has_center_; }
     bool has_strain() const { return has_strain_; }
 
-    /// Rows of a group.
+    /// Number of rows of a group.
     Index count(Index group) const;
 
-    /// Where a row belongs: to component k of a wanted atom, 3 place + k; behind these, to one of six of strain.
+    /// Row of the output: 3 place + k for component k of a wanted atom; behind all atoms, six rows for strain.
     Index target(Index group, Index row, const WantedAtoms& wanted) const;
 
-    /// Place of a neighbour's atom among those of its species, or -1.
+    /// Index of a neighbour's atom among the wanted ones of its species, or -1.
     Index place(Index neighbour) const { return place_[static_cast<std::size_t>(neighbour)]; }
 
 private:
     bool has_center_ = false;
     bool has_strain_ = false;
     std::int32_t center_ = 0;
-    std::vector<std::int32_t> atoms_;  ///< species by species
-    std::vector<Index> first_;         ///< of each species, and the number of all
-    std::vector<Index> place_;
+    std::vector<std::int32_t> atoms_;  ///< wanted atoms, sorted by species
+    std::vector<Index> first_;         ///< first atom of each species, and the number of all
+    std::vector<Index> place_;         ///< for each neighbour, see place()
 };
 
 }  // namespace lpr_fast

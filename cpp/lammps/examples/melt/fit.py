@@ -1,4 +1,4 @@
-"""A model of crystalline silicon, from the training set of `lpr-fast demo` without its amorphous structures."""
+"""Fit a model of crystalline silicon to the training set of `lpr-fast demo` without its amorphous structures."""
 
 from importlib.resources import files
 

@@ -1,4 +1,4 @@
-"""A picture of the run: rigidities over time, and the atoms of the frame in which it stopped."""
+"""Plot the LPR over time, and the atoms of the frame in which the run stopped."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""From the features of LAMMPS to a model, and back: fits the bispectrum components of SNAP and scores with them."""
+"""Fit a model to bispectrum components of SNAP from LAMMPS, and score atoms with it in LAMMPS and in Python."""
 
 import subprocess
 
@@ -11,7 +11,7 @@ N_TRAINING = 20
 
 
 def features_of(seed: int, *more: str) -> np.ndarray:
-    """One row for each atom of tungsten that is displaced at random."""
+    """Return the features of tungsten with displaced atoms, one row for each atom."""
     options = ["-log", "none", "-screen", "none", "-var", "seed", str(seed), *more]
     subprocess.run(["lmp", "-in", "in.snap", *options], check=True)
     dumped = ase.io.read("features.dump", format="lammps-dump-text").arrays
