@@ -162,7 +162,7 @@ private:
     void score_linear(Index count, SpeciesTile& tile) const {
         const ConstMatrixView phi = gathered(count, tile);
         part_.factor->score(phi, forms_in(tile, count, scores_, state_.info), 1);
-        const double* weights = state_.weights.data + part_.first_column;
+        const double* weights = wants_energy() ? state_.weights.data + part_.first_column : nullptr;
         for (Index i = 0; wants_energy() && i < count; ++i) {
             tile.energies.data()[i] = dot(phi.row(i), weights, phi.cols);
         }
