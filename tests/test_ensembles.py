@@ -75,7 +75,7 @@ def test_members_are_the_models_weights_and_white_noise_through_the_factor(kind:
 
 def test_columns_that_were_dropped_stay_zero() -> None:
     frames = [*silicon(3), *silicon(1)]
-    with pytest.warns(LprWarning, match="were dropped as redundant in float64"):
+    with pytest.warns(LprWarning, match="1 of 3 active points was dropped as redundant in float64"):
         model = fitted(frames, n_active=None, active_set=[(0, 0), (3, 0), (1, 2)])
     drawn = model.with_ensemble(3)._model.members
     assert drawn is not None
