@@ -180,6 +180,22 @@ void outputs_that_do_not_fit_are_refused() {
     );
 }
 
+void virials_without_forces_are_refused() {
+    const SoapScorer scorer = golden();
+    const Atoms atoms = structures_of_all_kinds().front();
+    const auto n = static_cast<Index>(atoms.species.size());
+    const Structure structure(atoms.configuration(), scorer.soap().species(), scorer.cutoff());
+    Array energies(n, 1);
+    Array virials(3, 3);
+    Predictions out;
+    out.energies = {energies.values.data(), n, 1};
+    out.virials = {virials.values.data(), 3, 3};
+    CHECK_THROWS(
+        InvalidInput, "virials are computed together with forces; give room for forces too.",
+        scorer.predict({&structure, 0, n}, std::nullopt, out)
+    );
+}
+
 void models_that_describe_nothing_are_refused() {
     const auto refused = [](const char* name, const char* sentence) {
         const Model model = Model::load(data_file(name));
@@ -201,6 +217,7 @@ int main() {
     run("unknown species are refused or marked", unknown_species_are_refused_or_marked);
     run("energies have the baseline unless it is not wanted", energies_have_the_baseline_unless_it_is_not_wanted);
     run("outputs that do not fit are refused", outputs_that_do_not_fit_are_refused);
+    run("virials without forces are refused", virials_without_forces_are_refused);
     run("models that describe nothing are refused", models_that_describe_nothing_are_refused);
     return failures == 0 ? 0 : 1;
 }

@@ -90,7 +90,8 @@ public:
     /// outputs, and some environments for each thread.
     /// @param weights  (K, M); the model's own weights if not given
     /// @throws InvalidInput  as score(), for models without energies if weights are not given or a baseline is
-    /// requested, for forces of descriptors that are not differentiable (see Soap::gradient), and wrong shapes
+    /// requested, for forces of descriptors that are not differentiable (see Soap::gradient), for virials without
+    /// forces, and wrong shapes
     void predict(
         const Part& part, const std::optional<ConstMatrixView>& weights, const Predictions& out, int n_threads = 0
     ) const;

@@ -8,7 +8,6 @@
 #include "soap/soap_state.hpp"
 
 namespace lpr_fast {
-namespace {}  // namespace
 
 Vector3 Environment::vector(Index neighbour) const {
     return {x[at(neighbour)], y[at(neighbour)], z[at(neighbour)]};

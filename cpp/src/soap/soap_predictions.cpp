@@ -179,6 +179,8 @@ double extreme_of(ForceSum& sum, double exponent) {
 void check_predictions(const Predictions& out, Index n_centers, Index n_vectors, Index n_atoms) {
     check_output("energies", out.energies, n_centers, n_vectors);
     if (out.totals.data != nullptr) check_output("totals", {out.totals.data, 1, out.totals.size}, 1, n_vectors);
+    if (out.forces.data == nullptr && out.virials.data != nullptr)
+        throw InvalidInput("virials are computed together with forces; give room for forces too.");
     if (out.forces.data == nullptr) return;
     check_output("forces", out.forces, n_vectors * n_atoms, 3);
     if (out.virials.data != nullptr) check_output("virials", out.virials, 3 * n_vectors, 3);
