@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import lpr_fast
+from lpr_fast._answers import ANSWERS
 
 ROOT = Path(__file__).parents[1]
 
@@ -151,6 +152,13 @@ def test_build_systems_are_answered_without_the_packages_of_the_command_line(opt
     code = f"{hidden}; sys.argv[1:] = [{option!r}]; import runpy; runpy.run_module('lpr_fast', run_name='__main__')"
     printed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert printed.strip() == lpr_fast.__version__ or Path(printed.strip()).is_dir()
+
+
+@pytest.mark.parametrize("option", ANSWERS)
+def test_the_help_lists_the_options_for_build_systems(option: str) -> None:
+    command = [sys.executable, "-m", "lpr_fast", "--help"]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert f"\n  {option} " in printed
 
 
 def test_one_command_prints_what_a_bug_report_names() -> None:

@@ -135,11 +135,12 @@ def test_types_that_are_null_are_neither_scored_nor_seen(lammps: Lammps, model: 
     assert not run.column("c_lpr[1]")[~is_silicon].any()
 
 
-def test_atoms_outside_the_group_are_seen_and_have_zeros(lammps: Lammps, model: SparseKernelModel) -> None:
-    script = silicon() + "group some id 5:20\ncompute lpr some lpr/atom model.lpr Si\n" + dump("c_lpr") + "run 0\n"
+@pytest.mark.parametrize("last", [20, 5])  # atom 5 alone: one processor has only ghost atoms and others
+def test_atoms_outside_the_group_are_seen_and_have_zeros(lammps: Lammps, model: SparseKernelModel, last: int) -> None:
+    script = silicon() + f"group some id 5:{last}\ncompute lpr some lpr/atom model.lpr Si\n" + dump("c_lpr") + "run 0\n"
     run = lammps.succeed(script, ranks=2)
     expected = model.score(run.frames[0]).lpr
-    expected[:4] = expected[20:] = 0.0
+    expected[:4] = expected[last:] = 0.0
     np.testing.assert_allclose(run.column("c_lpr"), expected, rtol=1e-10)
 
 
