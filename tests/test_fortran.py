@@ -82,6 +82,57 @@ program predictions
     call lpr_fast_free(model)
 end program
 """
+#: Calls with an array of the wrong shape each, or with a cell and no periodicity.
+WRONG_SHAPES = """
+program wrong_shapes
+    use lpr_fast
+    use, intrinsic :: iso_fortran_env, only: real64
+    implicit none
+    character(4096) :: path
+    type(lpr_fast_model) :: model
+    integer, parameter :: n = 8
+    real(real64) :: positions(3, n), energies(n), rows(n, 3), square(3, 3)
+    real(real64), allocatable :: features(:, :)
+    integer :: species(n), i
+
+    call get_command_argument(1, path)
+    if (lpr_fast_load(path, model) /= LPR_FAST_OK) error stop "no model"
+    do i = 1, n
+        positions(:, i) = [2.0 * i, 0.3 * mod(i, 3), 0.0]
+    end do
+    species = 14
+    square = 0
+    allocate (features(lpr_fast_n_features(model), n))
+    features = 1
+
+    call refused(lpr_fast_score_structure(model, transpose(positions), species, energies))
+    call refused(lpr_fast_score_structure(model, positions(:2, :), species, energies))
+    call refused(lpr_fast_score_structure(model, positions, species(:5), energies))
+    call refused(lpr_fast_score_structure(model, positions, species, energies(:5)))
+    call refused(lpr_fast_score_structure(model, positions, species, variance=energies, n_centers=5))
+    call refused(lpr_fast_score_structure(model, positions, species, energies, cell=square))
+    call refused(lpr_fast_score_structure(model, positions, species, energies, cell=square(:2, :), &
+                                          periodic=[.true., .true., .true.]))
+    call refused(lpr_fast_score_structure(model, positions, species, energies, cell=square, periodic=[.true.]))
+    call refused(lpr_fast_predict(model, transpose(positions), species))
+    call refused(lpr_fast_predict(model, positions, species, local_energies=energies(:2)))
+    call refused(lpr_fast_predict(model, positions, species, forces=rows))
+    call refused(lpr_fast_predict(model, positions, species, virial=square(:, :2)))
+    call refused(lpr_fast_score(model, transpose(features), species, energies))
+    call refused(lpr_fast_score(model, features, species(:5), energies))
+    call refused(lpr_fast_score(model, features, species, spread=energies(:5)))
+    call lpr_fast_free(model)
+
+contains
+
+    subroutine refused(status)
+        integer, intent(in) :: status
+        if (status /= LPR_FAST_INVALID_INPUT) error stop "not refused"
+        print "(a)", lpr_fast_last_error()
+    end subroutine
+
+end program
+"""
 COLUMNS = ("lpr", "lpr_held", "variance", "sigma", "residual", "local_energy", "percentile", "verdict", "spread")
 
 
@@ -152,6 +203,32 @@ def test_energies_forces_and_virial_are_those_of_python(tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         np.array(numbers, dtype=float), np.concatenate([np.ravel(part) for part in [*together, whole]])
     )
+
+
+def test_arrays_of_the_wrong_shape_and_a_cell_without_periodicity_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "wrong_shapes.f90").write_text(WRONG_SHAPES)
+    model = fitted()
+    model.save(tmp_path / "model.lpr")
+    done = run(compiled(tmp_path / "wrong_shapes.f90", tmp_path), tmp_path / "model.lpr")
+    assert done.returncode == 0, done.stderr
+    size = model.n_features
+    assert done.stdout.splitlines() == [
+        "positions has shape (8, 3), expected (3, 8); transpose it.",
+        "positions has shape (2, 8), expected (3, 8); give an array of that shape.",
+        "species has shape (5), expected (8); give an array of that shape.",
+        "lpr has shape (5), expected (8); give an array of that shape.",
+        "variance has shape (8), expected (5); give an array of that shape.",
+        "cell is given, but periodic is not; give periodic too.",
+        "cell has shape (2, 3), expected (3, 3); give an array of that shape.",
+        "periodic has shape (1), expected (3); give an array of that shape.",
+        "positions has shape (8, 3), expected (3, 8); transpose it.",
+        "local_energies has shape (2), expected (8); give an array of that shape.",
+        "forces has shape (8, 3), expected (3, 8); transpose it.",
+        "virial has shape (3, 2), expected (3, 3); give an array of that shape.",
+        f"features has shape (8, {size}), expected ({size}, 8); transpose it.",
+        "species has shape (5), expected (8); give an array of that shape.",
+        "spread has shape (5), expected (8); give an array of that shape.",
+    ]
 
 
 def test_a_model_of_arrays_scores_features_alone(program: Path, tmp_path: Path) -> None:

@@ -97,11 +97,6 @@ void check_size(std::size_t given, std::size_t expected, const char* type) {
 
 lpr_fast::Configuration configuration_of(const lpr_fast_structure& structure) {
     check_size(structure.size, sizeof(lpr_fast_structure), "lpr_fast_structure");
-    if (structure.n_centers == 0 && structure.n_atoms > 0)
-        throw InvalidInput(
-            "n_centers is 0, but the structure has " + std::to_string(structure.n_atoms) +
-            " atoms; set it to the number of atoms to score (n_atoms for all), and make no call where there are none."
-        );
     lpr_fast::Configuration atoms;
     atoms.positions = {structure.positions, structure.n_atoms, 3};
     atoms.species = structure.species;
@@ -141,13 +136,8 @@ void predict(
     check_size(wanted.size, sizeof(lpr_fast_predictions), "lpr_fast_predictions");
     const lpr_fast::Configuration atoms = configuration_of(structure);
     const lpr_fast::Structure checked(atoms, scorer.soap().species(), scorer.cutoff());
-    std::vector<double> energies, forces, virial(9);
-    double* of_centers = wanted.local_energies;
-    if (of_centers == nullptr) {
-        energies.resize(static_cast<std::size_t>(std::max<ptrdiff_t>(1, structure.n_centers)));
-        of_centers = energies.data();
-    }
-    lpr_fast::Predictions out{{of_centers, structure.n_centers, 1}};
+    std::vector<double> forces, virial(9);
+    lpr_fast::Predictions out{{wanted.local_energies, structure.n_centers, 1}};
     out.totals = {wanted.energy, 1};
     if (wanted.forces != nullptr || wanted.virial != nullptr) {
         double* of_atoms = wanted.forces;
@@ -313,6 +303,11 @@ double lpr_fast_cutoff(const lpr_fast_model* model) {
         cutoff = model->scorer().cutoff();
     });
     return cutoff;
+}
+
+// For the Fortran module, which checks shapes of arrays: C has none. Not in the header.
+extern "C" lpr_fast_status lpr_fast_refused(const char* message) {
+    return failed(LPR_FAST_INVALID_INPUT, message);
 }
 
 const char* lpr_fast_last_error(void) {

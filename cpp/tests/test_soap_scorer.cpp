@@ -106,7 +106,7 @@ void unknown_species_are_refused_or_marked() {
     CHECK_THROWS(
         InvalidInput,
         "the structure has species 8 (atom 4), and the model knows 14, 31 only; fit a model with species 8, or "
-        "leave such atoms out of the centers.",
+        "leave such atoms out of the centers (their neighbours are then scored as if they were absent).",
         scored(scorer, atoms)
     );
 
@@ -168,12 +168,6 @@ void outputs_that_do_not_fit_are_refused() {
         InvalidInput, "lpr has room for 3 centers, but there are " + std::to_string(atoms.species.size()) + ";",
         scorer.score(atoms.configuration(), columns.scores())
     );
-    Configuration without_centers = atoms.configuration();
-    without_centers.n_centers = 0;
-    CHECK_THROWS(
-        InvalidInput, "but there are 0; give room for each, and set n_centers to the number of atoms to score.",
-        scorer.score(without_centers, columns.scores())
-    );
     Array features(3, scorer.n_features());
     CHECK_THROWS(
         InvalidInput, "out", scorer.features(atoms.configuration(), {features.values.data(), 3, features.cols})
@@ -194,6 +188,59 @@ void virials_without_forces_are_refused() {
         InvalidInput, "virials are computed together with forces; give room for forces too.",
         scorer.predict({&structure, 0, n}, std::nullopt, out)
     );
+}
+
+void totals_and_forces_need_no_room_for_local_energies() {
+    const SoapScorer scorer = golden();
+    const Atoms atoms = structures_of_all_kinds().front();
+    const auto n = static_cast<Index>(atoms.species.size());
+    const Structure structure(atoms.configuration(), scorer.soap().species(), scorer.cutoff());
+    Array weights(2, scorer.model().info().size);
+    for (std::size_t i = 0; i < weights.values.size(); ++i) weights.values[i] = std::sin(static_cast<double>(i));
+    const auto predicted = [&](MatrixView energies) {
+        std::vector<double> numbers(static_cast<std::size_t>(2 + 6 * n));
+        Predictions out;
+        out.energies = energies;
+        out.totals = {numbers.data(), 2};
+        out.forces = {numbers.data() + 2, 2 * n, 3};
+        scorer.predict({&structure}, weights.view(), out, 2);
+        return numbers;
+    };
+    Array energies(n, 2);
+    CHECK(predicted({}) == predicted({energies.values.data(), n, 2}));
+    CHECK(std::any_of(energies.values.begin(), energies.values.end(), [](double energy) { return energy != 0.0; }));
+}
+
+void parts_without_a_structure_are_refused() {
+    const SoapScorer scorer = golden();
+    const auto refused = [](const auto& call) {
+        CHECK_THROWS(InvalidInput, "the part has no structure; give a pointer to one.", call());
+    };
+    refused([&] { scorer.score({Part{}}, {}); });
+    refused([&] { scorer.soap().features({Part{}}, {}); });
+    refused([&] { scorer.predict(Part{}, std::nullopt, {}); });
+    refused([&] { scorer.score_gradient(Part{}, {}, {}); });
+}
+
+void atoms_without_centers_are_refused() {
+    const SoapScorer scorer = golden();
+    const Atoms atoms = structures_of_all_kinds().front();
+    Configuration forgotten = atoms.configuration();
+    forgotten.n_centers = 0;
+    const auto refused = [&](const auto& call) {
+        CHECK_THROWS(
+            InvalidInput,
+            "n_centers is 0, but the structure has " + std::to_string(atoms.species.size()) +
+                " atoms; set it to the number of atoms to score (n_atoms for all), and make no call where there are "
+                "none.",
+            call()
+        );
+    };
+    refused([&] { scorer.score(forgotten, {}); });
+    refused([&] { scorer.features(forgotten, {}); });
+    refused([&] { Structure(forgotten, scorer.soap().species(), scorer.cutoff()); });
+    Columns none(0);
+    scorer.score(Configuration{}, none.scores());
 }
 
 void models_that_describe_nothing_are_refused() {
@@ -218,6 +265,9 @@ int main() {
     run("energies have the baseline unless it is not wanted", energies_have_the_baseline_unless_it_is_not_wanted);
     run("outputs that do not fit are refused", outputs_that_do_not_fit_are_refused);
     run("virials without forces are refused", virials_without_forces_are_refused);
+    run("totals and forces need no room for local energies", totals_and_forces_need_no_room_for_local_energies);
+    run("parts without a structure are refused", parts_without_a_structure_are_refused);
+    run("atoms without centers are refused", atoms_without_centers_are_refused);
     run("models that describe nothing are refused", models_that_describe_nothing_are_refused);
     return failures == 0 ? 0 : 1;
 }

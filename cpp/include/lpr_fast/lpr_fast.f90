@@ -1,8 +1,9 @@
 ! Fortran 2018 interface: scores of a fitted model. Compile this file with your program, and link the library.
 !
 ! Names and meanings are those of lpr_fast.h, with two differences: an array of shape (n, D) there is (D, n) here, and
-! indices start at 1. Optional outputs that are left out are not computed. If a status is not LPR_FAST_OK, outputs are
-! unchanged or partly written, and lpr_fast_last_error() gives the reason.
+! indices start at 1. Optional outputs that are left out are not computed. Arrays of other shapes than those that are
+! expected are refused. If a status is not LPR_FAST_OK, outputs are unchanged or partly written, and
+! lpr_fast_last_error() gives the reason.
 module lpr_fast
     use, intrinsic :: iso_c_binding
     implicit none
@@ -95,6 +96,10 @@ module lpr_fast
             type(c_predictions), intent(in) :: predictions
             integer(c_int), value :: n_threads
         end function
+        integer(c_int) function c_refused(message) bind(c, name="lpr_fast_refused")
+            import
+            character(kind=c_char), intent(in) :: message(*)
+        end function
         type(c_ptr) function c_last_error() bind(c, name="lpr_fast_last_error")
             import
         end function
@@ -157,34 +162,49 @@ contains
         result(status)
         type(lpr_fast_model), intent(in) :: model
         real(c_double), intent(in), contiguous :: features(:, :)
-        integer(c_int), intent(in) :: species(size(features, 2))
-        real(c_double), intent(inout), optional, target, dimension(size(features, 2)) :: &
+        integer(c_int), intent(in), contiguous :: species(:)
+        real(c_double), intent(inout), optional, target, contiguous, dimension(:) :: &
             lpr, variance, residual, local_energy, lpr_held, percentile, verdict, sigma, spread
         integer(c_int), intent(in), optional :: n_threads
+        type(c_scores) :: scores
+        status = LPR_FAST_OK
+        ! Without a model, the call below gives the reason.
+        if (c_associated(model%handle)) &
+            call check_columns("features", shape(features), int(lpr_fast_n_features(model)), status)
+        call check_shape("species", shape(species), [size(features, 2)], status)
+        scores = scores_of(size(features, 2), status, &
+                           lpr, variance, residual, local_energy, lpr_held, percentile, verdict, sigma, spread)
+        if (status /= LPR_FAST_OK) return
         status = c_score(model%handle, features, size(features, 2, c_ptrdiff_t), size(features, 1, c_ptrdiff_t), &
-                         species, scores_of(lpr, variance, residual, local_energy, lpr_held, percentile, verdict, sigma, spread), &
-                         number_of(n_threads))
+                         species, scores, number_of(n_threads))
     end function
 
     !> Scores the first n_centers atoms of a structure; the others are neighbours alone, such as ghost atoms.
     !! @param positions  (3, n_atoms), in the unit of the model's cutoff
+    !! @param species    (n_atoms)
+    !! @param lpr        and the other outputs: (n_centers)
     !! @param n_centers  from 1 to the number of atoms; all atoms if it is left out
-    !! @param cell       (3, 3), a vector in each column; together with `periodic`, along which of them atoms repeat
+    !! @param cell       (3, 3), a vector in each column; needs `periodic`
+    !! @param periodic   (3), along which vectors atoms repeat
     integer(c_int) function lpr_fast_score_structure( &
         model, positions, species, lpr, variance, residual, local_energy, lpr_held, n_centers, cell, periodic, n_threads, &
         percentile, verdict, sigma, spread) result(status)
         type(lpr_fast_model), intent(in) :: model
         real(c_double), intent(in), contiguous, target :: positions(:, :)
-        integer(c_int), intent(in), target :: species(size(positions, 2))
-        real(c_double), intent(inout), optional, target, dimension(*) :: &
+        integer(c_int), intent(in), contiguous, target :: species(:)
+        real(c_double), intent(inout), optional, target, contiguous, dimension(:) :: &
             lpr, variance, residual, local_energy, lpr_held, percentile, verdict, sigma, spread
         integer, intent(in), optional :: n_centers
-        real(c_double), intent(in), optional, target :: cell(3, 3)
-        logical, intent(in), optional :: periodic(3)
+        real(c_double), intent(in), optional, target, contiguous :: cell(:, :)
+        logical, intent(in), optional :: periodic(:)
         integer(c_int), intent(in), optional :: n_threads
-        status = c_score_structure(model%handle, structure_of(positions, species, n_centers, cell, periodic), &
-                                   scores_of(lpr, variance, residual, local_energy, lpr_held, percentile, verdict, sigma, spread), &
-                                   number_of(n_threads))
+        type(c_structure) :: atoms
+        type(c_scores) :: scores
+        status = LPR_FAST_OK
+        atoms = structure_of(positions, species, n_centers, cell, periodic, status)
+        scores = scores_of(room_of(atoms), status, &
+                           lpr, variance, residual, local_energy, lpr_held, percentile, verdict, sigma, spread)
+        if (status == LPR_FAST_OK) status = c_score_structure(model%handle, atoms, scores, number_of(n_threads))
     end function
 
     !> Energy, local energies, forces and virial of a structure, whose arguments are as in lpr_fast_score_structure().
@@ -197,26 +217,24 @@ contains
         result(status)
         type(lpr_fast_model), intent(in) :: model
         real(c_double), intent(in), contiguous, target :: positions(:, :)
-        integer(c_int), intent(in), target :: species(size(positions, 2))
+        integer(c_int), intent(in), contiguous, target :: species(:)
         real(c_double), intent(inout), optional, target :: energy
-        real(c_double), intent(inout), optional, target :: local_energies(*)
-        real(c_double), intent(inout), optional, target :: forces(3, size(positions, 2)), virial(3, 3)
+        real(c_double), intent(inout), optional, target, contiguous :: local_energies(:), forces(:, :), virial(:, :)
         integer, intent(in), optional :: n_centers
-        real(c_double), intent(in), optional, target :: cell(3, 3)
-        logical, intent(in), optional :: periodic(3)
+        real(c_double), intent(in), optional, target, contiguous :: cell(:, :)
+        logical, intent(in), optional :: periodic(:)
         integer(c_int), intent(in), optional :: n_threads
+        type(c_structure) :: atoms
         type(c_predictions) :: predictions
+        status = LPR_FAST_OK
+        atoms = structure_of(positions, species, n_centers, cell, periodic, status)
         predictions%size = c_sizeof(predictions)
         predictions%energy = c_null_ptr
-        predictions%local_energies = c_null_ptr
-        predictions%forces = c_null_ptr
-        predictions%virial = c_null_ptr
         if (present(energy)) predictions%energy = c_loc(energy)
-        if (present(local_energies)) predictions%local_energies = c_loc(local_energies)
-        if (present(forces)) predictions%forces = c_loc(forces)
-        if (present(virial)) predictions%virial = c_loc(virial)
-        status = c_predict(model%handle, structure_of(positions, species, n_centers, cell, periodic), predictions, &
-                           number_of(n_threads))
+        predictions%local_energies = place_of("local_energies", room_of(atoms), status, local_energies)
+        predictions%forces = place_of_columns("forces", size(positions, 2), status, forces)
+        predictions%virial = place_of_columns("virial", 3, status, virial)
+        if (status == LPR_FAST_OK) status = c_predict(model%handle, atoms, predictions, number_of(n_threads))
     end function
 
     !> Why the last call that failed on this thread did so, in one sentence.
@@ -231,12 +249,17 @@ contains
         text = text_at(c_version())
     end function
 
-    type(c_structure) function structure_of(positions, species, n_centers, cell, periodic) result(atoms)
+    type(c_structure) function structure_of(positions, species, n_centers, cell, periodic, status) result(atoms)
         real(c_double), intent(in), contiguous, target :: positions(:, :)
-        integer(c_int), intent(in), target :: species(size(positions, 2))
+        integer(c_int), intent(in), contiguous, target :: species(:)
         integer, intent(in), optional :: n_centers
-        real(c_double), intent(in), optional, target :: cell(3, 3)
-        logical, intent(in), optional :: periodic(3)
+        real(c_double), intent(in), optional, target, contiguous :: cell(:, :)
+        logical, intent(in), optional :: periodic(:)
+        integer(c_int), intent(inout) :: status
+        call check_columns("positions", shape(positions), 3, status)
+        call check_shape("species", shape(species), [size(positions, 2)], status)
+        if (present(cell) .and. .not. present(periodic)) &
+            call refuse("cell is given, but periodic is not; give periodic too.", status)
         atoms%size = c_sizeof(atoms)
         atoms%n_atoms = size(positions, 2)
         atoms%n_centers = atoms%n_atoms
@@ -244,35 +267,100 @@ contains
         atoms%positions = c_loc(positions)
         atoms%species = c_loc(species)
         atoms%cell = c_null_ptr
-        if (present(cell)) atoms%cell = c_loc(cell)
+        if (present(cell)) then
+            call check_shape("cell", shape(cell), [3, 3], status)
+            atoms%cell = c_loc(cell)
+        end if
         atoms%periodic = 0
-        if (present(periodic)) atoms%periodic = merge(1, 0, periodic)
+        if (present(periodic)) then
+            call check_shape("periodic", shape(periodic), [3], status)
+            if (status == LPR_FAST_OK) atoms%periodic = merge(1, 0, periodic)
+        end if
+    end function
+
+    !> The size of outputs of centers; -1 for a number of centers that the C interface refuses.
+    integer function room_of(atoms)
+        type(c_structure), intent(in) :: atoms
+        room_of = -1
+        if (1 <= atoms%n_centers .and. atoms%n_centers <= atoms%n_atoms) room_of = int(atoms%n_centers)
     end function
 
     type(c_scores) function scores_of( &
-        lpr, variance, residual, local_energy, lpr_held, percentile, verdict, sigma, spread) result(scores)
-        real(c_double), intent(in), optional, target, dimension(*) :: &
+        n, status, lpr, variance, residual, local_energy, lpr_held, percentile, verdict, sigma, spread) result(scores)
+        integer, intent(in) :: n
+        integer(c_int), intent(inout) :: status
+        real(c_double), intent(in), optional, target, contiguous, dimension(:) :: &
             lpr, variance, residual, local_energy, lpr_held, percentile, verdict, sigma, spread
         scores%size = c_sizeof(scores)
-        scores%lpr = c_null_ptr
-        scores%variance = c_null_ptr
-        scores%residual = c_null_ptr
-        scores%local_energy = c_null_ptr
-        scores%lpr_held = c_null_ptr
-        scores%percentile = c_null_ptr
-        scores%verdict = c_null_ptr
-        scores%sigma = c_null_ptr
-        scores%spread = c_null_ptr
-        if (present(lpr)) scores%lpr = c_loc(lpr)
-        if (present(variance)) scores%variance = c_loc(variance)
-        if (present(residual)) scores%residual = c_loc(residual)
-        if (present(local_energy)) scores%local_energy = c_loc(local_energy)
-        if (present(lpr_held)) scores%lpr_held = c_loc(lpr_held)
-        if (present(percentile)) scores%percentile = c_loc(percentile)
-        if (present(verdict)) scores%verdict = c_loc(verdict)
-        if (present(sigma)) scores%sigma = c_loc(sigma)
-        if (present(spread)) scores%spread = c_loc(spread)
+        scores%lpr = place_of("lpr", n, status, lpr)
+        scores%variance = place_of("variance", n, status, variance)
+        scores%residual = place_of("residual", n, status, residual)
+        scores%local_energy = place_of("local_energy", n, status, local_energy)
+        scores%lpr_held = place_of("lpr_held", n, status, lpr_held)
+        scores%percentile = place_of("percentile", n, status, percentile)
+        scores%verdict = place_of("verdict", n, status, verdict)
+        scores%sigma = place_of("sigma", n, status, sigma)
+        scores%spread = place_of("spread", n, status, spread)
     end function
+
+    !> Address of an output of size n (-1: of any size), or NULL if it is left out.
+    type(c_ptr) function place_of(name, n, status, output) result(place)
+        character(*), intent(in) :: name
+        integer, intent(in) :: n
+        integer(c_int), intent(inout) :: status
+        real(c_double), intent(in), optional, target, contiguous :: output(:)
+        place = c_null_ptr
+        if (.not. present(output)) return
+        if (n >= 0) call check_shape(name, shape(output), [n], status)
+        place = c_loc(output)
+    end function
+
+    !> Address of an output of shape (3, n), or NULL if it is left out.
+    type(c_ptr) function place_of_columns(name, n, status, output) result(place)
+        character(*), intent(in) :: name
+        integer, intent(in) :: n
+        integer(c_int), intent(inout) :: status
+        real(c_double), intent(in), optional, target, contiguous :: output(:, :)
+        place = c_null_ptr
+        if (.not. present(output)) return
+        call check_shape(name, shape(output), [3, n], status)
+        place = c_loc(output)
+    end function
+
+    !> Refuses an input that is not (n_rows, n), for any n.
+    subroutine check_columns(name, found, n_rows, status)
+        character(*), intent(in) :: name
+        integer, intent(in) :: found(2), n_rows
+        integer(c_int), intent(inout) :: status
+        call check_shape(name, found, [n_rows, merge(found(1), found(2), found(2) == n_rows)], status)
+    end subroutine
+
+    !> Refuses an array of the wrong shape.
+    subroutine check_shape(name, found, expected, status)
+        character(*), intent(in) :: name
+        integer, intent(in) :: found(:), expected(:)
+        integer(c_int), intent(inout) :: status
+        character(:), allocatable :: advice
+        if (all(found == expected)) return
+        advice = "give an array of that shape"
+        if (all(found == expected(size(expected):1:-1))) advice = "transpose it"
+        call refuse(name//" has shape "//shape_text(found)//", expected "//shape_text(expected)//"; "//advice//".", status)
+    end subroutine
+
+    function shape_text(sizes) result(text)
+        integer, intent(in) :: sizes(:)
+        character(:), allocatable :: text
+        character(32) :: numbers
+        write (numbers, "(*(i0, :, ', '))") sizes
+        text = "("//trim(numbers)//")"
+    end function
+
+    !> Sets the status and the last error, unless something was refused before.
+    subroutine refuse(message, status)
+        character(*), intent(in) :: message
+        integer(c_int), intent(inout) :: status
+        if (status == LPR_FAST_OK) status = c_refused(message//c_null_char)
+    end subroutine
 
     integer(c_int) function number_of(n_threads)
         integer(c_int), intent(in), optional :: n_threads

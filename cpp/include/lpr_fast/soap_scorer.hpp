@@ -15,8 +15,7 @@ enum class UnknownSpecies {
     mark     ///< NaN for such centers and for centers that have such an atom, not a site (number 0), within the cutoff
 };
 
-/// Outputs of SoapScorer::predict(), for n centers and K vectors of weights w. An output without data is not computed,
-/// except `energies`, which is always needed.
+/// Outputs of SoapScorer::predict(), for n centers and K vectors of weights w. An output without data is not stored.
 struct Predictions {
     MatrixView energies{};      ///< (n, K) local energies: baseline of the species + phi^T w
     MatrixView forces{};        ///< (K n_atoms, 3) minus the derivatives of the totals with respect to all positions

@@ -14,7 +14,7 @@ namespace lpr_fast {
 struct Configuration {
     ConstMatrixView positions{};     ///< (n_atoms, 3), in the unit of the model's cutoff (usually Angstrom)
     const int* species = nullptr;    ///< (n_atoms,) atomic numbers
-    Index n_centers = 0;             ///< at most n_atoms, which describes all; 0 describes none
+    Index n_centers = 0;             ///< from 1 to n_atoms, which describes all; 0 only without atoms
     std::array<double, 9> cell{};    ///< (3, 3), the rows are the cell vectors; used along periodic directions
     std::array<bool, 3> periodic{};  ///< along which cell vectors; all false for a cluster, or atoms with their ghosts
 };
@@ -36,7 +36,8 @@ public:
     /// @param cutoff   radius of an environment, in the unit of positions
     /// @param name     name of the structure in error messages
     /// @throws InvalidInput  for positions and cells that are not finite, positions too large for the resolution of
-    /// float64, cells without a volume, cells with too many atoms within a cutoff to be meant, and wrong shapes
+    /// float64, cells without a volume, cells with too many atoms within a cutoff to be meant, atoms without centers,
+    /// and wrong shapes
     Structure(
         const Configuration& atoms, const std::vector<int>& species, double cutoff,
         const std::string& name = "the structure"

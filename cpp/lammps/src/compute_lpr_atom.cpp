@@ -165,6 +165,7 @@ Scores ComputeLprAtom::room_for_scores() {
 }
 
 void ComputeLprAtom::score_soap(const Scores& scores) {
+    if (centers_.empty()) return;  // no atom of the group on this process, only ghost atoms
     rows_.clear();
     for (const int i : centers_) rows_.insert(rows_.end(), atom->x[i], atom->x[i] + 3);
     for (int i = 0; i < atom->nlocal + atom->nghost; ++i) {

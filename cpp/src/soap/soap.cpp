@@ -59,6 +59,7 @@ std::vector<Center> centers_of(const SoapState& soap, const std::vector<Part>& p
     std::vector<Center> centers;
     Index row = 0;
     for (std::size_t i = 0; i < parts.size(); ++i) {
+        if (parts[i].structure == nullptr) throw InvalidInput("the part has no structure; give a pointer to one.");
         const StructureState& structure = parts[i].structure->state();
         if (structure.cutoff != soap.packed.cutoff() || structure.known != soap.species)
             throw InvalidInput(

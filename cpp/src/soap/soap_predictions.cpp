@@ -177,7 +177,7 @@ double extreme_of(ForceSum& sum, double exponent) {
 }
 
 void check_predictions(const Predictions& out, Index n_centers, Index n_vectors, Index n_atoms) {
-    check_output("energies", out.energies, n_centers, n_vectors);
+    if (out.energies.data != nullptr) check_output("energies", out.energies, n_centers, n_vectors);
     if (out.totals.data != nullptr) check_output("totals", {out.totals.data, 1, out.totals.size}, 1, n_vectors);
     if (out.forces.data == nullptr && out.virials.data != nullptr)
         throw InvalidInput("virials are computed together with forces; give room for forces too.");
@@ -207,23 +207,26 @@ void SoapScorer::predict(
         rows.differentiate_energies(vectors, values, derivatives);
     };
     functions.weigh = [](const Center*, Index n, const double*, double* all, ForceShare&) { std::fill_n(all, n, 1.0); };
+    const SoapState& soap = state_->soap.state();
+    const std::vector<Center> centers = centers_of(soap, {part});
+    const auto n_centers = static_cast<Index>(centers.size());
     const StructureState& structure = part.structure->state();
+    std::vector<double> not_stored(at(out.energies.data == nullptr ? n_centers * vectors.rows : 0));
+    const MatrixView energies =
+        out.energies.data != nullptr ? out.energies : MatrixView{not_stored.data(), n_centers, vectors.rows};
     functions.keep = [&](const Center& center, const double* values) {
         const SpeciesPart& of_species = model.state().species[at(structure.species[at(center.place)])];
         const double baseline = out.with_baseline ? of_species.baseline : 0.0;
-        double* energies = out.energies.row(center.row);
-        for (Index k = 0; k < vectors.rows; ++k) energies[k] = baseline + values[k];
+        double* of_center = energies.row(center.row);
+        for (Index k = 0; k < vectors.rows; ++k) of_center[k] = baseline + values[k];
     };
-    const SoapState& soap = state_->soap.state();
-    const std::vector<Center> centers = centers_of(soap, {part});
     const bool with_forces = out.forces.data != nullptr;
     if (with_forces) check_differentiable(soap);
-    check_predictions(out, static_cast<Index>(centers.size()), vectors.rows, part.structure->n_atoms());
+    check_predictions(out, n_centers, vectors.rows, part.structure->n_atoms());
     ForceSum sum(out.forces, out.virials, vectors.rows);
     const Task task{model, soap, part, functions, with_forces, sum.with_strain()};
     run(task, centers, n_threads, state_->prediction_workspaces, sum);
-    for (Index k = 0; out.totals.data != nullptr && k < vectors.rows; ++k)
-        out.totals.data[k] = column_sum(out.energies, k);
+    for (Index k = 0; out.totals.data != nullptr && k < vectors.rows; ++k) out.totals.data[k] = column_sum(energies, k);
 }
 
 double SoapScorer::score_gradient(

@@ -78,7 +78,7 @@ void refuse_center(const StructureState& structure, Index place) {
     throw InvalidInput(
         structure.name + " has species " + species + " (atom " + std::to_string(structure.atom[at(place)]) +
         "), and the model knows " + listed(structure.known) + " only; fit a model with species " + species +
-        ", or leave such atoms out of the centers."
+        ", or leave such atoms out of the centers (their neighbours are then scored as if they were absent)."
     );
 }
 

@@ -48,7 +48,13 @@ void check_shapes(const Configuration& atoms, const std::string& name) {
     if (atoms.n_centers < 0 || atoms.n_centers > n_atoms)
         throw InvalidInput(
             name + " has " + std::to_string(atoms.n_centers) + " centers among " + std::to_string(n_atoms) +
-            " atoms; n_centers must be from 0 to the number of atoms, whose first ones are the centers."
+            " atoms; n_centers must be from 1 to the number of atoms, whose first ones are the centers."
+        );
+    // A forgotten n_centers looks the same as none.
+    if (atoms.n_centers == 0 && n_atoms > 0)
+        throw InvalidInput(
+            "n_centers is 0, but " + name + " has " + std::to_string(n_atoms) +
+            " atoms; set it to the number of atoms to score (n_atoms for all), and make no call where there are none."
         );
 }
 
