@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import multiprocessing
 import pickle
-import re
 import subprocess
 import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import ase.build
-import ase.io
 import numpy as np
 import pytest
 from ase import Atoms
 
-from lpr_fast import InvalidInputError, LinearModel, LprWarning, Scores, SparseKernelModel, fit_files, load_model
+from lpr_fast import InvalidInputError, LinearModel, LprWarning, Scores, SparseKernelModel, load_model
 from lpr_fast.models._training import fit_baseline
 
 from .structures import HYPERS, fitted, gallium_arsenide, labelled, molecules, rattled, silicon
@@ -342,27 +339,6 @@ def test_the_active_set_of_another_model_is_taken_as_it_is() -> None:
         fitted(frames, n_active=None, active_set=first, hypers=other)
     with pytest.raises(InvalidInputError, match="a linear model, which has no active set"):
         fitted(frames, n_active=None, active_set=linear(frames))
-
-
-def test_structures_that_a_taken_active_set_does_not_see_are_told(tmp_path: Path) -> None:
-    known, strange = silicon(6), [rattled(frame, seed=k, by=0.5) for k, frame in enumerate(silicon(6, seed=40))]
-    first = fitted(known, n_active=12)
-    told = (
-        r"the residual above which an atom is 'unlike' rose from (\S+) to (\S+) \(Si\): the new structures are in the"
-    )
-    options: dict[str, Any] = {"hypers": HYPERS, "active_set": first, "regularizer": 1e-3, "zeta": 2}
-    with pytest.warns(LprWarning, match=told) as caught:
-        second = SparseKernelModel.fit([*known, *strange], **options)
-    assert {warning.filename for warning in caught} == {__file__}
-    found = re.search(told, str(caught[0].message))
-    assert found is not None
-    limits = [model.training_quantile("residual", 0.999, 14) for model in (first, second)]
-    assert list(found.groups()) == [f"{limit:.3g}" for limit in limits]
-    ase.io.write(tmp_path / "train.xyz", [*known, *strange])
-    with pytest.warns(LprWarning, match=told) as caught:
-        fit_files(tmp_path / "train.xyz", tmp_path / "m.lpr", **options)
-    assert {warning.filename for warning in caught} == {__file__}
-    SparseKernelModel.fit(known[:4], **options)
 
 
 def test_a_species_without_active_environments_is_not_seen() -> None:
