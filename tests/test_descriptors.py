@@ -277,6 +277,9 @@ def test_a_structure_without_the_array_is_named(frames: list[Atoms]) -> None:
         fit([*frames[:2], without], "features")
     with pytest.raises(InvalidInputError, match=says):
         fit(frames, "features").score([*frames[:2], without])
+    del without.arrays["other"]
+    with pytest.raises(InvalidInputError, match="no array 'features', nor any other array of features\\."):
+        fit([*frames[:2], without], "features")
 
 
 class Wrong(Shells):

@@ -17,7 +17,7 @@ from ase import Atoms
 from ase.data import chemical_symbols
 from click.testing import CliRunner
 
-from lpr_fast import InvalidInputError, LinearModel, LprWarning, SparseKernelModel, load_model
+from lpr_fast import InvalidInputError, LinearModel, LprWarning, SparseKernelModel, load_model, suggest
 from lpr_fast._species import symbol
 from lpr_fast.command_line._commands import lpr_fast
 
@@ -164,7 +164,9 @@ def test_a_printed_model_says_what_the_command_says(tmp_path: Path) -> None:
 def test_too_small_an_active_set_is_told() -> None:
     rng = np.random.default_rng(8)
     scattered = kernel(X=rng.standard_normal((len(X), 40)), n_active=2)
-    assert "blind     the active set is too small: residuals in the training set reach " in str(scattered)
+    assert "blind     for the verdicts, the active set is too small: residuals in the training set reach " in str(
+        scattered
+    )
 
 
 def structures(*, n_atoms: int = 5) -> list[Atoms]:
@@ -209,6 +211,46 @@ def test_the_command_line_takes_the_name_of_the_features(tmp_path: Path) -> None
     assert scored.exit_code == 0, scored.output
     with np.load(tmp_path / "o.npz") as saved:
         np.testing.assert_allclose(saved["lpr"], load_model(path, "mine").score(frames).lpr, rtol=1e-6)
+
+
+def arrays_of(frames: list[Atoms]) -> dict[str, Any]:
+    return {
+        "X": np.concatenate([frame.arrays["mine"] for frame in frames]),
+        "species": np.concatenate([frame.numbers for frame in frames]),
+        "structure": np.repeat(np.arange(len(frames)), [len(frame) for frame in frames]),
+        "energies": [frame.info["energy"] for frame in frames],
+        "n_active": None,
+    }
+
+
+def test_the_active_set_may_be_that_of_arrays_under_any_name(tmp_path: Path) -> None:
+    frames = structures()
+    first = kernel(energies=ENERGIES).with_descriptor("mine").calibrate(frames)
+    first.save(tmp_path / "m.lpr")
+    expected = kernel(**arrays_of(frames), active_set=kernel(energies=ENERGIES))
+    for model in (first, load_model(tmp_path / "m.lpr")):
+        assert kernel(**arrays_of(frames), active_set=model)._to_bytes() == expected._to_bytes()
+    of_key = SparseKernelModel.fit(
+        frames, descriptor="mine", active_set=kernel(energies=ENERGIES), regularizer=0.1, energy_key="energy"
+    )
+    np.testing.assert_allclose(of_key.score(frames).lpr, expected.with_descriptor("mine").score(frames).lpr, rtol=1e-8)
+    with pytest.raises(InvalidInputError, match=r"another descriptor \(the number of features differs\)"):
+        kernel(X=X[:, :5], n_active=None, active_set=first)
+
+
+def test_a_suggestion_measures_a_refit_to_arrays() -> None:
+    frames = structures()
+    model = kernel(**{**arrays_of(frames[:4]), "n_active": 8}).with_descriptor("mine")
+    found = suggest(model, frames[4:6], frames[6:], 1, largest_residual=1.0, column="lpr")
+    more = [*frames[:4], frames[6 + found.chosen[0]]]
+    refit = kernel(**arrays_of(more), active_set=model).with_descriptor("mine")
+    assert found.measured(refit, frames[4:6]) == pytest.approx(found.lpr[-1], rel=1e-8)
+
+
+def test_active_environments_are_counted_by_symbol_or_number() -> None:
+    of_numbers, of_symbols = kernel(n_active={6: 4, 14: 9}), kernel(n_active={"Si": 9, "C": 4})
+    assert of_symbols._to_bytes() == of_numbers._to_bytes()
+    assert [len(features) for features in of_symbols.active_features.values()] == [4, 9]
 
 
 def test_a_descriptor_is_given_once() -> None:

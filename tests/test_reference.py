@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ase import Atoms
 from lpr_fast import (
     InvalidInputError,
     LinearModel,
+    LprWarning,
     SparseKernelModel,
     StructureModel,
     _core,
@@ -29,7 +31,7 @@ from lpr_fast.models import _reference
 from lpr_fast.models._reference import Reference
 from lpr_fast.models._scores import LocalScores, all_columns
 
-from .structures import HYPERS, fitted, gallium_arsenide, silicon
+from .structures import HYPERS, fitted, gallium_arsenide, rattled, silicon
 
 OPTIONS: dict[str, Any] = {"hypers": HYPERS, "n_active": 12, "regularizer": 1e-3, "zeta": 2}
 
@@ -285,3 +287,24 @@ def test_a_file_keeps_the_reference(model: SparseKernelModel, frames: list[Atoms
         "smallest_residual": _reference.SMALLEST_RESIDUAL,
     }
     np.testing.assert_array_equal(loaded.score(frames).percentile, model.score(frames).percentile)
+
+
+def test_structures_that_a_taken_active_set_does_not_see_are_told(tmp_path: Path) -> None:
+    known, strange = silicon(6), [rattled(frame, seed=k, by=0.5) for k, frame in enumerate(silicon(6, seed=40))]
+    first = fitted(known, n_active=12)
+    told = (
+        r"the residual above which an atom is 'unlike' rose from (\S+) to (\S+) \(Si\): the new structures are in the"
+    )
+    options: dict[str, Any] = {"hypers": HYPERS, "active_set": first, "regularizer": 1e-3, "zeta": 2}
+    with pytest.warns(LprWarning, match=told) as caught:
+        second = SparseKernelModel.fit([*known, *strange], **options)
+    assert {warning.filename for warning in caught} == {__file__}
+    found = re.search(told, str(caught[0].message))
+    assert found is not None
+    limits = [model.training_quantile("residual", 0.999, 14) for model in (first, second)]
+    assert list(found.groups()) == [f"{limit:.3g}" for limit in limits]
+    ase.io.write(tmp_path / "train.xyz", [*known, *strange])
+    with pytest.warns(LprWarning, match=told) as caught:
+        fit_files(tmp_path / "train.xyz", tmp_path / "m.lpr", **options)
+    assert {warning.filename for warning in caught} == {__file__}
+    SparseKernelModel.fit(known[:4], **options)

@@ -12,7 +12,7 @@ import pytest
 from ase import Atoms
 
 from lpr_fast import InvalidInputError, LinearModel, LprWarning, SparseKernelModel, TrainingRows, fit_files, load_model
-from lpr_fast.atoms.about._choice_lines import size_line
+from lpr_fast.atoms.about._choice_lines import regularizer_text, size_line
 from lpr_fast.models import _leave_one_out, _rows_file
 from lpr_fast.models._rows import Rows, label_type
 
@@ -243,6 +243,9 @@ def test_no_larger_active_set_is_advised_where_all_environments_are_active() -> 
     assert "use a larger active set (n_active, --n-active)" in str(
         size_line({"regularizer_choice": choice, "pool": {14: 17}})
     )
+    assert "; for the error, a larger active set would" in str(
+        size_line({"regularizer_choice": {**choice, "still_falls": False}})
+    )
     assert "all environments are active" in str(size_line({"regularizer_choice": choice, "pool": {14: 16}}))
 
 
@@ -254,3 +257,13 @@ def test_molecules_of_all_sizes_can_be_left_out(tmp_path: Path) -> None:
     sizes = np.array([len(frame) for frame in frames])[:, None]
     squares = (sizes * found.errors) ** 2  # a loss on totals
     np.testing.assert_allclose(found.loss, np.sqrt(squares.sum(axis=0) / (sizes**2).sum()), rtol=1e-12)
+
+
+def test_a_mu_far_from_that_of_the_evidence_says_what_it_may_mean() -> None:
+    choice = {"grid": [], "regularizer": 0.398, "evidence": 0.000631}
+    assert regularizer_text(choice) == (
+        " by leave-one-out error (maximum evidence: 0.000631, far apart: too few active environments, or structures "
+        "that are nearly copies of one another)"
+    )
+    for evidence in (0.00631, 10.0):
+        assert regularizer_text({**choice, "evidence": evidence}).endswith(f"(maximum evidence: {evidence:.3g})")

@@ -121,6 +121,8 @@ def test_the_command_ends_with_shares_a_sentence_and_the_next_command(folder: Pa
     assert names[4:] == [f"frames {first}-{min(first + 3, 29)}" for first in range(0, 30, 4)]
     assert lines[-2].startswith("meaning   ")
     assert "more than 3 % of the atoms are loose or unlike the training set" in lines[-2]
+    assert "unlike: " in lines[-2]
+    assert "Choose the active set from such frames too (lpr-fast fit ... --active-from FILE), then add" in lines[-2]
     command = lines[-1].removeprefix("next      lpr-fast ")
     assert command == shlex.join(["score", str(folder / "m.lpr"), str(folder / "md.xyz"), "--least-rigid", "20"])
     last = run(*shlex.split(command)).output.splitlines()[-1]

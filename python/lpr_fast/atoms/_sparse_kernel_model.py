@@ -214,7 +214,7 @@ class SparseKernelModel(StructureModel):
         structure: ArrayLike,
         *,
         regularizer: Regularizer = "auto",
-        n_active: int | None = None,
+        n_active: int | Mapping[Any, int] | None = None,
         active_set: ArrayLike | SparseKernelModel | None = None,
         zeta: float = 4,
         loss: Loss = "total",
@@ -238,11 +238,12 @@ class SparseKernelModel(StructureModel):
         structure : array_like of int, shape (n_environments,)
             Number of the structure that each environment belongs to. `weights` and `energies` are in ascending order
             of these numbers.
-        n_active : int, optional
-            M, divided among the species in proportion to their environments; see `fit`.
+        n_active : int or mapping
+            M, divided among the species in proportion to their environments, or the number for each species (atomic
+            number or symbol); see `fit`.
         active_set : array_like of int, shape (M,), or SparseKernelModel, optional
             The active set, in place of `n_active`: rows of `X`, which the model sorts by species and row; or a model
-            whose active set is used.
+            of as many features, not of SOAP, whose active set is used.
         energies : array_like, shape (n_structures,), optional
             Total energies. Without them the model gives rigidities, but no predictions.
         regularizer, zeta, loss, weights, sigmas, baseline, seed, provenance, n_threads, progress

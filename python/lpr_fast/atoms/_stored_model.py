@@ -209,6 +209,11 @@ class StoredModel:
         return Reference.from_arrays(self._model.parts()[1]) if self.has_reference else None
 
     @property
+    def _unlike_limits(self) -> dict[int, float]:
+        """Residual above which an atom of each species is unlike; empty without a reference, and for linear models."""
+        return {} if self._reference is None else self._reference.unlike_limits(self._facts["reference"]["unlike"])
+
+    @property
     def cutoff(self) -> float | None:
         """Radius of the environments in Å; None if it is not known."""
         return None if self._facts["descriptor"] is None else self._facts["descriptor"].get("cutoff")

@@ -96,7 +96,8 @@ def _meaning(run: Run) -> str:
     start = f"{where}, more than {many} the atoms are loose or unlike the training set. Most of these atoms are "
     if counts[_UNLIKE] >= counts[_LOOSE]:
         return (
-            f"{start}unlike: neither their energies nor their LPR mean anything. Add such frames to the training set."
+            f"{start}unlike: neither their energies nor their LPR mean anything. Choose the active set from such "
+            "frames too (lpr-fast fit ... --active-from FILE), then add them with their energies."
         )
     return f"{start}loose: do not interpret their local energies. Add structures with such atoms to the training set."
 

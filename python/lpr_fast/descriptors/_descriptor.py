@@ -104,8 +104,9 @@ class FrameFeatures:
             raise InvalidInputError(f"it was changed after its {self.key!r} was calculated; calculate that again.")
         values = frame.arrays.get(self.key) if found is None else found
         if values is None:
-            there = ", ".join(sorted(set(frame.arrays) - {"numbers", "positions"})) or "no other array"
-            raise InvalidInputError(f"it has no array {self.key!r}, but {there}; give the name of its features.")
+            others = ", ".join(sorted(set(frame.arrays) - {"numbers", "positions"}))
+            there = f"but {others}; give the name of its features" if others else "nor any other array of features"
+            raise InvalidInputError(f"it has no array {self.key!r}, {there}.")
         array = np.asarray(values)
         return array[:, None] if array.ndim == 1 else array
 

@@ -26,7 +26,7 @@ from ..atoms.labels._virial_check import warn_of_reversed_virials
 from ..atoms.rows._fitting import as_active_set, descriptor_to_use, external_descriptor, frames_problem
 from ..models._fit import warn_of_labels
 from ..models._memory import as_bytes
-from ..models._problem import Problem, basis_of, expected, finished
+from ..models._problem import Problem, basis_of, expected, finished, warn_of_risen_limits
 from ..models._reference import with_reference
 from ..models._scores import Loss
 from ..models._settings import FitSettings, Kind, Regularizer
@@ -296,6 +296,7 @@ def _fitted_model(
         job.count(part, stop)
     with job.refused_for_good():
         frames.refuse_changes()
+    warn_of_risen_limits(problem, job.reference, stacklevel=stacklevel)
     return with_reference(model, job.reference)
 
 

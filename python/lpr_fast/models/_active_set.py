@@ -61,10 +61,13 @@ class ActiveFeatures:
         Normalised features of the active environments of each species, ascending.
     descriptor : dict or None
         Facts about the descriptor of that model; None if it was built from arrays.
+    unlike_limits : dict of int to float
+        Residual above which that model calls an atom of each species unlike; empty if it has no reference.
     """
 
     of_species: Mapping[int, Array]
     descriptor: Mapping[str, Any] | None
+    unlike_limits: Mapping[int, float]
 
     @property
     def size(self) -> int:
@@ -102,7 +105,8 @@ class ActiveFeatures:
                 "the same species, because features depend on them."
             )
         before, now = _identity(self.descriptor), _identity(descriptor)
-        differing = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+        from_arrays = None in (descriptor, self.descriptor) and "soap" not in (before["kind"], now["kind"])
+        differing = [] if from_arrays else [key for key in {**before, **now} if before.get(key) != now.get(key)]
         if differing or self.n_features != n_features:
             what = differing[0] if differing else "the number of features"
             raise InvalidInputError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -88,6 +88,9 @@ def array_problem(
     progress: Progress,
 ) -> Problem:
     """Check the arguments of `from_arrays` and return the problem to fit."""
+    if isinstance(settings.n_active, Mapping):
+        by_number = keyed_by_species("n_active", settings.n_active)
+        settings = replace(settings, n_active={s: as_count("n_active", n) for s, n in by_number.items()})
     features, numbers = checked_features(as_rows("X", X), species)
     labels = as_integers("structure", structure, len(features))
     order = np.argsort(labels, kind="stable")

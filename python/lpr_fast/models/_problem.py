@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 from .._arrays import Array
-from .._errors import InvalidInputError
+from .._errors import InvalidInputError, LprWarning
 from .._progress import Progress
 from . import _active_set
 from ._active_set import ActiveFeatures, Pool
@@ -22,7 +23,7 @@ from ._fit import ModelFacts, adding, solved, sums_of, warn_of_labels
 from ._held import holding, mean_rows
 from ._leave_one_out import Blocks
 from ._memory import check_memory, largest_pool, needed, pool_bytes
-from ._reference import Reference, reference_of, with_reference
+from ._reference import UNLIKE_PERCENT, Reference, reference_of, with_reference
 from ._regularizer import needs_rows, with_chosen_regularizer
 from ._row_sums import RowSums
 from ._rows import Rows
@@ -31,6 +32,11 @@ from ._settings import FitSettings
 from ._structures import Structures
 
 Indices = NDArray[np.int64]
+
+# A limit of residuals that rises by a larger factor with another training set is worth a warning, unless it stays below
+# a hundredth of the prior variance: the active set sees such environments.
+_LARGEST_RISE = 2.0
+_SEEN = 0.01
 
 
 class Environments(Protocol):
@@ -145,7 +151,7 @@ def fit(problem: Problem, *, stacklevel: int) -> _core.Model:
         for rows in adding(sums, rows_from(0, basis, problem), problem.facts, problem.settings.n_threads):
             spool.write(rows)
         model = finished(problem, basis, sums, facts, spool.blocks, stacklevel=stacklevel + 1)
-    return referenced(problem, model)
+    return referenced(problem, model, stacklevel=stacklevel + 1)
 
 
 def finished(
@@ -179,12 +185,37 @@ def finished(
     return model
 
 
-def referenced(problem: Problem, model: _core.Model) -> _core.Model:
-    """Return the model with the scores of its training environments as reference."""
+def referenced(problem: Problem, model: _core.Model, *, stacklevel: int) -> _core.Model:
+    """Return the model with the scores of its training environments as reference; warnings as for `fit`."""
     reference = Reference()
     for part, _ in references_from(0, problem, model):
         reference.merge(part)
+    warn_of_risen_limits(problem, reference, stacklevel=stacklevel)
     return with_reference(model, reference)
+
+
+def warn_of_risen_limits(problem: Problem, reference: Reference, *, stacklevel: int) -> None:
+    """Warn if the training set has environments that the active set, of another model, misses.
+
+    Their residuals raise the limit of ``unlike``, so that atoms pass for pinned whose residuals have not changed.
+    """
+    active = problem.settings.active_set
+    if not isinstance(active, ActiveFeatures):
+        return
+    now = reference.unlike_limits(UNLIKE_PERCENT)
+    risen = [
+        f"from {before:.3g} to {now[s]:.3g} ({problem.environments.label(s)})"
+        for s, before in sorted(active.unlike_limits.items())
+        if s in now and now[s] > max(_LARGEST_RISE * before, _SEEN)
+    ]
+    if risen:
+        warnings.warn(
+            f"the residual above which an atom is 'unlike' rose {', '.join(risen)}: the new structures are in the "
+            "training set, but the active set does not see them; choose active environments from them too "
+            "(n_active, --n-active, in place of that active set).",
+            LprWarning,
+            stacklevel=stacklevel + 1,
+        )
 
 
 def references_from(start: int, problem: Problem, model: _core.Model) -> Iterator[tuple[Reference, int]]:

@@ -83,6 +83,13 @@ class Reference:
         upto = np.cumsum(counts)
         return _middle(int(bins[np.searchsorted(upto[:-1], share * upto[-1])]))
 
+    def unlike_limits(self, percent: float) -> dict[int, float]:
+        """Return the residual of each species that this percentage of environments does not exceed.
+
+        It is empty for linear models, which have no residuals.
+        """
+        return {s: self.quantile("residual", percent / 100.0, s) for c, s in self._counts if c == "residual"}
+
     def to_arrays(self) -> dict[str, Indices]:
         """Return the arrays of a model file: bins, ascending, and cumulative counts."""
         arrays: dict[str, Indices] = {}

@@ -150,14 +150,12 @@ def rigidity_line(model: StoredModel) -> str:
 
 def blind_line(model: StoredModel) -> str | None:
     """A warning about species for which the active set misses environments of the training set."""
-    limits = model.verdict_limits
-    if limits is None or model.active_features is None:
-        return None
-    residuals = {s: model.training_quantile("residual", limits["unlike"] / 100.0, s) for s in model.species}
-    blind = [f"{residual:.2g} ({symbol(s)})" for s, residual in residuals.items() if residual > _BLIND]
+    limits = sorted(model._unlike_limits.items())
+    blind = [f"{residual:.2g} ({symbol(s)})" for s, residual in limits if residual > _BLIND]
     if not blind:
         return None
     return (
-        f"blind     the active set is too small: residuals in the training set reach {', '.join(blind)}, and atoms "
-        "with smaller residuals are never unlike; use a larger one (n_active, --n-active)"
+        "blind     for the verdicts, the active set is too small: residuals in the training set reach "
+        f"{', '.join(blind)}, and atoms with smaller residuals are never unlike; use a larger one (n_active, "
+        "--n-active)"
     )

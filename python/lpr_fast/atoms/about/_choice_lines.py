@@ -7,6 +7,9 @@ from typing import Any
 
 from ..._words import counted
 
+# Ratio of the regularizers of smallest error and of maximum evidence that makes the model suspect.
+_FAR_APART = 100.0
+
 
 def choice_lines(facts: Mapping[str, Any]) -> Iterator[str]:
     """Errors of the chosen model, from the provenance; no lines if the regularizer was given."""
@@ -29,7 +32,11 @@ def regularizer_text(choice: Mapping[str, Any]) -> str:
     """How the regularizer was chosen; empty if it was given."""
     if "grid" not in choice:
         return ""
-    return f" by leave-one-out error (maximum evidence: {choice['evidence']:.3g})"
+    chosen, evidence = choice["regularizer"], choice["evidence"]
+    text = f"maximum evidence: {evidence:.3g}"
+    if max(chosen, evidence) > _FAR_APART * min(chosen, evidence):
+        text += ", far apart: too few active environments, or structures that are nearly copies of one another"
+    return f" by leave-one-out error ({text})"
 
 
 def size_line(facts: Mapping[str, Any]) -> str | None:
@@ -44,7 +51,7 @@ def size_line(facts: Mapping[str, Any]) -> str | None:
         return f"{line}; it still falls, but all environments are active: add structures"
     if choice["still_falls"]:
         return f"{line}; it still falls: use a larger active set (n_active, --n-active)"
-    return f"{line}; a larger active set would hardly help"
+    return f"{line}; for the error, a larger active set would hardly help"
 
 
 def _error(value: float | None) -> str:

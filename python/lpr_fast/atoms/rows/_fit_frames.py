@@ -47,4 +47,4 @@ def fit_frames(
                 spool.write(rows)
         core = finished(problem, basis, sums, further, spool.blocks, stacklevel=4)
     warn_of_reversed_virials(problem, core, stacklevel=3)
-    return kind._of(referenced(problem, core), external_descriptor(wanted))
+    return kind._of(referenced(problem, core, stacklevel=4), external_descriptor(wanted))

@@ -73,7 +73,7 @@ def as_active_set(given: Any) -> Any:
     found = given.active_features
     if found is None:
         raise InvalidInputError("active_set is a linear model, which has no active set; give a sparse kernel model.")
-    return ActiveFeatures(found, given.descriptor)
+    return ActiveFeatures(found, given.descriptor, given._unlike_limits)
 
 
 def descriptor_to_use(hypers: Mapping[str, Any] | None, descriptor: Any) -> Mapping[str, Any] | Descriptor:

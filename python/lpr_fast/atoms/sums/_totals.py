@@ -31,8 +31,8 @@ class Totals(Columns):
     variance : numpy.ndarray
         Subset-of-regressors variance mu / lpr, in units of the prior variance.
     residual : numpy.ndarray or None
-        sum_ij k(i,j) - X^T K_MM^-1 X, the distance of the total from the active set. NaN for frames of more than 4096
-        atoms. None for linear models.
+        sum_ij k(i,j) - X^T K_MM^-1 X, the distance of the total from the active set. It may exceed 1, because it is
+        that of a sum over the atoms. NaN for frames of more than 4096 atoms. None for linear models.
     energy : numpy.ndarray or None
         The total energy. None for models without energies.
     sigma : numpy.ndarray or None
