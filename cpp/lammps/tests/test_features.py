@@ -68,7 +68,7 @@ def test_models_of_structures_that_carry_features_or_were_described_by_a_functio
     [
         ("", "add 'features c_ID'"),
         ("features c_other", "there is no compute other"),
-        ("features snap", "give a compute with per-atom features as c_ID"),
+        ("features snap", "features is 'snap'; give a compute of per-atom features as c_ID."),
         ("features c_keatom", "gives 0 columns for each atom"),
         ("features c_snap c_keatom", "features takes one compute"),
         ("features c_snap quantity residual", "linear models have no residual"),
