@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <exception>
 #include <functional>
+#include <map>
 #include <string>
 
 namespace lpr_fast::testing {
@@ -25,6 +26,19 @@ inline void run(const char* name, const std::function<void()>& body) {
     }
     std::printf("%s\n", name);
 }
+
+using Cases = void (*)();
+
+/// The cases of each file of the program, by the name of the file.
+inline std::map<std::string, Cases>& all_tests() {
+    static std::map<std::string, Cases> tests;
+    return tests;
+}
+
+/// Adds the cases of a file to the program.
+struct Tests {
+    Tests(const char* name, Cases cases) { all_tests().emplace(name, cases); }
+};
 
 template <typename Exception, typename Body>
 std::string message_of(const Body& body) {

@@ -30,12 +30,6 @@ struct Parts {
                                     256 * static_cast<std::size_t>(static_cast<unsigned char>(content[1]));
         arrays = content.substr(aligned);
     }
-
-    std::string with_facts(const std::string& text) const {
-        OrderedJson changed = header;
-        changed["__metadata__"]["model"] = text;
-        return forged(changed.dump(), arrays);
-    }
 };
 
 inline void check_one_sentence(const std::string& message) {

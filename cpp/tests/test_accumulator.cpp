@@ -8,6 +8,7 @@
 using namespace lpr_fast;
 using namespace lpr_fast::testing;
 
+namespace test_accumulator {
 namespace {
 
 constexpr Method methods[] = {Method::qr, Method::gram};
@@ -165,9 +166,7 @@ void copies_are_independent() {
     CHECK(original.to_bytes() == copy.to_bytes());
 }
 
-}  // namespace
-
-int main() {
+const Tests tests("accumulator", [] {
     run("the bits do not depend on how rows are cut", the_bits_do_not_depend_on_how_rows_are_cut);
     run("merging at a leaf boundary gives the bits of one pass", merging_at_a_leaf_boundary_gives_the_bits_of_one_pass);
     run("merging anywhere adds the squares", merging_anywhere_adds_the_squares);
@@ -176,5 +175,7 @@ int main() {
     run("damaged bytes are refused whatever is wrong", damaged_bytes_are_refused_whatever_is_wrong);
     run("bad rows are named and change nothing", bad_rows_are_named_and_change_nothing);
     run("copies are independent", copies_are_independent);
-    return failures == 0 ? 0 : 1;
-}
+});
+
+}  // namespace
+}  // namespace test_accumulator

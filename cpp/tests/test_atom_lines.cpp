@@ -11,6 +11,7 @@
 using namespace lpr_fast;
 using namespace lpr_fast::testing;
 
+namespace test_atom_lines {
 namespace {
 
 /// Result of reading lines with a symbol, a number and a word.
@@ -86,14 +87,14 @@ void an_output_of_another_shape_is_refused() {
     );
 }
 
-}  // namespace
-
-int main() {
+const Tests tests("atom_lines", [] {
     run("symbols and numbers are read", symbols_and_numbers_are_read);
     run("numbers beyond the range of doubles are infinite or zero",
         numbers_beyond_the_range_of_doubles_are_infinite_or_zero);
     run("what can be understood in another way is not read", what_can_be_understood_in_another_way_is_not_read);
     run("threads find the rows that are theirs", threads_find_the_rows_that_are_theirs);
     run("an output of another shape is refused", an_output_of_another_shape_is_refused);
-    return failures == 0 ? 0 : 1;
-}
+});
+
+}  // namespace
+}  // namespace test_atom_lines

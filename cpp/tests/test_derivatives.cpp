@@ -12,6 +12,7 @@
 using namespace lpr_fast;
 using namespace lpr_fast::testing;
 
+namespace test_derivatives {
 namespace {
 
 /// Derivative of f at zero, by finite differences of four values.
@@ -207,9 +208,7 @@ void a_smooth_smallest_rigidity_has_the_forces_of_differences() {
     }
 }
 
-}  // namespace
-
-int main() {
+const Tests tests("derivatives", [] {
     run("scores of all models have the derivatives of differences",
         scores_of_all_models_have_the_derivatives_of_differences);
     run("energies of all models have the derivatives of differences",
@@ -217,5 +216,7 @@ int main() {
     run("structures have the forces of differences", structures_have_the_forces_of_differences);
     run("a smooth smallest rigidity has the forces of differences",
         a_smooth_smallest_rigidity_has_the_forces_of_differences);
-    return failures == 0 ? 0 : 1;
-}
+});
+
+}  // namespace
+}  // namespace test_derivatives

@@ -7,6 +7,7 @@
 using namespace lpr_fast;
 using namespace lpr_fast::testing;
 
+namespace test_factor {
 namespace {
 
 constexpr Method methods[] = {Method::qr, Method::gram};
@@ -252,9 +253,7 @@ void unusable_arguments_are_refused() {
     CHECK_THROWS(InvalidInput, "not negative", factorize_hessian(two.view(), -1.0));
 }
 
-}  // namespace
-
-int main() {
+const Tests tests("factor", [] {
     run("Hadamard features give the rigidity in closed form", hadamard_features_give_the_rigidity_in_closed_form);
     run("a large linear model agrees with extended precision", a_large_linear_model_agrees_with_extended_precision);
     run("a kernel model with weights agrees with extended precision",
@@ -273,5 +272,7 @@ int main() {
     run("the condition estimate is near the truth", the_condition_estimate_is_near_the_truth);
     run("a factor can be rebuilt from its parts", a_factor_can_be_rebuilt_from_its_parts);
     run("unusable arguments are refused", unusable_arguments_are_refused);
-    return failures == 0 ? 0 : 1;
-}
+});
+
+}  // namespace
+}  // namespace test_factor

@@ -8,6 +8,7 @@
 using namespace lpr_fast;
 using namespace lpr_fast::testing;
 
+namespace test_fit {
 namespace {
 
 HessianAccumulator labelled(
@@ -187,9 +188,7 @@ void unusable_targets_are_refused() {
     CHECK(fit(accumulated(rows), 1.0).weights.empty());
 }
 
-}  // namespace
-
-int main() {
+const Tests tests("fit", [] {
     run("the weights minimise the loss", the_weights_minimise_the_loss);
     run("targets do not change a bit of the factor", targets_do_not_change_a_bit_of_the_factor);
     run("weights do not depend on how rows were cut or on threads",
@@ -199,5 +198,7 @@ int main() {
     run("members side by side have the bits of fits to their rows",
         members_side_by_side_have_the_bits_of_fits_to_their_rows);
     run("unusable targets are refused", unusable_targets_are_refused);
-    return failures == 0 ? 0 : 1;
-}
+});
+
+}  // namespace
+}  // namespace test_fit

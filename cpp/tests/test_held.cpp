@@ -8,6 +8,7 @@
 using namespace lpr_fast;
 using namespace lpr_fast::testing;
 
+namespace test_held {
 namespace {
 
 constexpr Index size = 37;
@@ -105,13 +106,13 @@ void what_cannot_be_held_is_refused() {
     CHECK_THROWS(InvalidInput, "row 0", plain().holding(broken.view()));
 }
 
-}  // namespace
-
-int main() {
+const Tests tests("held", [] {
     run("one held row leaves the Schur complement", one_held_row_leaves_the_schur_complement);
     run("restricted factors hold what the whole holds", restricted_factors_hold_what_the_whole_holds);
     run("the bits do not depend on batches or threads", the_bits_do_not_depend_on_batches_or_threads);
     run("parts make the same factor", parts_make_the_same_factor);
     run("what cannot be held is refused", what_cannot_be_held_is_refused);
-    return failures == 0 ? 0 : 1;
-}
+});
+
+}  // namespace
+}  // namespace test_held

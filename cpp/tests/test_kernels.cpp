@@ -10,6 +10,7 @@
 using namespace lpr_fast;
 using namespace lpr_fast::testing;
 
+namespace test_kernels {
 namespace {
 
 Array kernels(const Array& x, const Array& active, double zeta, int n_threads = 0) {
@@ -137,9 +138,7 @@ void unusable_points_are_refused() {
     CHECK_THROWS(InvalidInput, "points: row 2", farthest_points(x.view(), 1, 0, 0.0));
 }
 
-}  // namespace
-
-int main() {
+const Tests tests("kernels", [] {
     run("kernels are powers of scalar products", kernels_are_powers_of_scalar_products);
     run("a row has the same bits alone and among others", a_row_has_the_same_bits_alone_and_among_others);
     run("negative products have integer powers alone", negative_products_have_integer_powers_alone);
@@ -148,5 +147,7 @@ int main() {
     run("farthest points on a line are known", farthest_points_on_a_line_are_known);
     run("farthest points are those of the definition", farthest_points_are_those_of_the_definition);
     run("unusable points are refused", unusable_points_are_refused);
-    return failures == 0 ? 0 : 1;
-}
+});
+
+}  // namespace
+}  // namespace test_kernels

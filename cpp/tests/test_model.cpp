@@ -12,6 +12,7 @@
 using namespace lpr_fast;
 using namespace lpr_fast::testing;
 
+namespace test_model {
 namespace {
 
 struct Columns {
@@ -380,9 +381,7 @@ void members_that_do_not_fit_are_refused() {
     CHECK_THROWS(InvalidInput, "the model has no members", score(Model::load(data_file("linear.lpr"))));
 }
 
-}  // namespace
-
-int main() {
+const Tests tests("model", [] {
     run("scores are those of NumPy", scores_are_those_of_numpy);
     run("a model says what it is", a_model_says_what_it_is);
     run("environments that resemble nothing", environments_that_resemble_nothing_have_no_data_but_a_residual);
@@ -396,5 +395,7 @@ int main() {
     run("members that do not fit are refused", members_that_do_not_fit_are_refused);
     run("sigma is the root of the scaled variance", sigma_is_the_root_of_the_scaled_variance);
     run("files that cannot be read are refused", files_that_cannot_be_read_are_refused);
-    return failures == 0 ? 0 : 1;
-}
+});
+
+}  // namespace
+}  // namespace test_model

@@ -9,6 +9,7 @@
 using namespace lpr_fast;
 using namespace lpr_fast::testing;
 
+namespace test_model_file {
 namespace {
 
 void files_that_were_not_touched_are_read() {
@@ -62,14 +63,20 @@ void every_truncation_is_noticed() {
     }
 }
 
-void every_changed_byte_is_noticed() {
+void check_changed_bit(std::string& content, std::size_t place, std::size_t bit) {
+    const char before = content[place];
+    content[place] = static_cast<char>(before ^ (1 << bit));
+    refusal(content);
+    content[place] = before;
+}
+
+void a_changed_bit_is_noticed_in_every_byte_of_the_header_and_in_every_number() {
     for (const std::string& name : model_names) {
         std::string content = read_bytes(data_file(name + ".lpr"));
-        for (std::size_t place = 0; place < content.size(); ++place) {
-            const char before = content[place];
-            content[place] = static_cast<char>(before ^ (1 << place % 8));
-            refusal(content);
-            content[place] = before;
+        const std::size_t arrays = content.size() - Parts(name).arrays.size();
+        for (std::size_t place = 0; place < arrays; ++place) check_changed_bit(content, place, place % 8);
+        for (std::size_t n = 0; arrays + 8 * n < content.size(); ++n) {
+            check_changed_bit(content, arrays + 8 * n + n % 8, n / 8 % 8);
         }
     }
 }
@@ -193,15 +200,16 @@ void files_whose_parts_disagree_are_refused() {
     check_refused(forged(parts.header.dump(), column), "does not exist; columns must be in [0, 9)");
 }
 
-}  // namespace
-
-int main() {
+const Tests tests("model_file", [] {
     run("files that were not touched are read", files_that_were_not_touched_are_read);
     run("files of version 1 give the same models", files_of_version_1_give_the_same_models);
     run("parts make the same model again", parts_make_the_same_model_again);
     run("every truncation is noticed", every_truncation_is_noticed);
-    run("every changed byte is noticed", every_changed_byte_is_noticed);
+    run("a changed bit is noticed in every byte of the header and in every number",
+        a_changed_bit_is_noticed_in_every_byte_of_the_header_and_in_every_number);
     run("other files are refused", other_files_are_refused);
     run("files whose parts disagree are refused", files_whose_parts_disagree_are_refused);
-    return failures == 0 ? 0 : 1;
-}
+});
+
+}  // namespace
+}  // namespace test_model_file

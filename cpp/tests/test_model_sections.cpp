@@ -8,6 +8,7 @@
 using namespace lpr_fast;
 using namespace lpr_fast::testing;
 
+namespace test_model_sections {
 namespace {
 
 constexpr auto largest_integer = std::numeric_limits<std::int64_t>::max();
@@ -124,14 +125,14 @@ void the_largest_counts_and_directions_are_scored() {
     CHECK(verdict == 0.0 || verdict == 1.0 || verdict == 2.0);
 }
 
-}  // namespace
-
-int main() {
+const Tests tests("model_sections", [] {
     run("entries that cannot be meant are refused", entries_that_cannot_be_meant_are_refused);
     run("what is held fits the factors or is refused", what_is_held_fits_the_factors_or_is_refused);
     run("references count upwards in bins or are refused", references_count_upwards_in_bins_or_are_refused);
     run("calibrations and constants fit or are refused", calibrations_and_constants_fit_the_model_or_are_refused);
     run("noise says the prior variance", noise_says_the_prior_variance_unless_a_calibration_does);
     run("the largest counts and directions are scored", the_largest_counts_and_directions_are_scored);
-    return failures == 0 ? 0 : 1;
-}
+});
+
+}  // namespace
+}  // namespace test_model_sections

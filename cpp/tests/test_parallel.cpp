@@ -13,8 +13,9 @@
 #include "lpr_fast/error.hpp"
 
 using namespace lpr_fast;
-using lpr_fast::testing::run;
+using namespace lpr_fast::testing;
 
+namespace test_parallel {
 namespace {
 
 void every_task_runs_once() {
@@ -91,9 +92,7 @@ void a_forked_child_works_after_use_in_the_parent() {
     CHECK(count == 128);
 }
 
-}  // namespace
-
-int main() {
+const Tests tests("parallel", [] {
     run("every task runs once", every_task_runs_once);
     run("the exception of the first failing task arrives", the_exception_of_the_first_failing_task_arrives);
     run("calls from many threads and from tasks are all done", calls_from_many_threads_and_from_tasks_are_all_done);
@@ -102,5 +101,7 @@ int main() {
     run("negative thread counts are refused", negative_thread_counts_are_refused);
     run("the environment sets the default", the_environment_sets_the_default);
     run("a forked child works after use in the parent", a_forked_child_works_after_use_in_the_parent);
-    return lpr_fast::testing::failures == 0 ? 0 : 1;
-}
+});
+
+}  // namespace
+}  // namespace test_parallel

@@ -10,6 +10,7 @@
 using namespace lpr_fast;
 using namespace lpr_fast::testing;
 
+namespace test_pivoted_cholesky {
 namespace {
 
 Matrix integer_gram(Index size, Index rank, unsigned seed) {
@@ -131,9 +132,7 @@ void the_bits_do_not_depend_on_the_number_of_threads() {
     CHECK(pivoted_cholesky(near, 1).root == pivoted_cholesky(near, 2).root);
 }
 
-}  // namespace
-
-int main() {
+const Tests tests("pivoted_cholesky", [] {
     run("a matrix of full rank keeps every column", a_matrix_of_full_rank_keeps_every_column);
     run("linearly dependent columns are dropped", linearly_dependent_columns_are_dropped);
     run("one of two equal columns is dropped", one_of_two_equal_columns_is_dropped);
@@ -143,5 +142,7 @@ int main() {
     run("rounding beside the largest kernel is not refused", rounding_beside_the_largest_kernel_is_not_refused);
     run("indefinite matrices are refused", indefinite_matrices_are_refused);
     run("the bits do not depend on the number of threads", the_bits_do_not_depend_on_the_number_of_threads);
-    return failures == 0 ? 0 : 1;
-}
+});
+
+}  // namespace
+}  // namespace test_pivoted_cholesky

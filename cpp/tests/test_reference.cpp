@@ -17,6 +17,7 @@
 using namespace lpr_fast;
 using namespace lpr_fast::testing;
 
+namespace test_reference {
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
@@ -149,9 +150,7 @@ void models_without_a_reference_and_rows_of_phi_have_neither() {
     CHECK_THROWS(InvalidInput, "cannot be scored from phi", other.score_phi(row.view(), scores));
 }
 
-}  // namespace
-
-int main() {
+const Tests tests("reference", [] {
     run("percentiles are those of sorted values", percentiles_are_those_of_sorted_values);
     run("limits are within a thousandth of those of sorted values",
         limits_are_within_a_thousandth_of_those_of_sorted_values);
@@ -161,5 +160,7 @@ int main() {
     run("a model compares with its own reference", a_model_compares_with_its_own_reference);
     run("models without a reference and rows of phi have neither",
         models_without_a_reference_and_rows_of_phi_have_neither);
-    return failures == 0 ? 0 : 1;
-}
+});
+
+}  // namespace
+}  // namespace test_reference

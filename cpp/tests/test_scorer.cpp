@@ -10,6 +10,7 @@
 using namespace lpr_fast;
 using namespace lpr_fast::testing;
 
+namespace test_scorer {
 namespace {
 
 Array kernels(const Array& x, const Array& active, double zeta) {
@@ -160,14 +161,14 @@ void the_instruction_set_in_use_is_available() {
     CHECK(info.instruction_set == (forced == nullptr ? info.available.back() : forced));
 }
 
-}  // namespace
-
-int main() {
+const Tests tests("scorer", [] {
     run("scores from features are those from kernel rows", scores_from_features_are_those_from_kernel_rows);
     run("bits do not depend on batches or threads", bits_do_not_depend_on_batches_or_threads);
     run("threads can share a scorer", threads_can_share_a_scorer);
     run("nothing is allocated after the first calls", nothing_is_allocated_after_the_first_calls);
     run("unusable arguments are refused", unusable_arguments_are_refused);
     run("the instruction set in use is available", the_instruction_set_in_use_is_available);
-    return failures == 0 ? 0 : 1;
-}
+});
+
+}  // namespace
+}  // namespace test_scorer

@@ -10,6 +10,7 @@
 using namespace lpr_fast;
 using namespace lpr_fast::testing;
 
+namespace test_scoring {
 namespace {
 
 const HessianFactor& model(Index size) {
@@ -158,9 +159,7 @@ void strided_rows_are_read_where_they_are() {
     CHECK(forms_of(model(37), {wide.values.data(), 5, 37, 50}) == forms_of(model(37), narrow.view()));
 }
 
-}  // namespace
-
-int main() {
+const Tests tests("scoring", [] {
     run("the bits do not depend on batches or threads", the_bits_do_not_depend_on_batches_or_threads);
     run("covariance is the inner product and its bits stay", covariance_is_the_inner_product_and_its_bits_stay);
     run("an inverse that overflows is not needed", an_inverse_that_overflows_is_not_needed);
@@ -169,5 +168,7 @@ int main() {
     run("the first bad row is named", the_first_bad_row_is_named);
     run("zero rows and no rows are fine", zero_rows_and_no_rows_are_fine);
     run("strided rows are read where they are", strided_rows_are_read_where_they_are);
-    return failures == 0 ? 0 : 1;
-}
+});
+
+}  // namespace
+}  // namespace test_scoring

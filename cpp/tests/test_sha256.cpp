@@ -4,6 +4,7 @@
 using namespace lpr_fast;
 using namespace lpr_fast::testing;
 
+namespace test_sha256 {
 namespace {
 
 void hashes_are_those_of_the_standard() {
@@ -30,9 +31,7 @@ void hashes_are_those_of_the_standard() {
     CHECK(in_pieces.hex_digest() == expected);
 }
 
-}  // namespace
+const Tests tests("sha256", [] { run("hashes are those of the standard", hashes_are_those_of_the_standard); });
 
-int main() {
-    run("hashes are those of the standard", hashes_are_those_of_the_standard);
-    return failures == 0 ? 0 : 1;
-}
+}  // namespace
+}  // namespace test_sha256

@@ -9,6 +9,7 @@
 using namespace lpr_fast;
 using namespace lpr_fast::testing;
 
+namespace test_singular_values {
 namespace {
 
 RowMatrix matrix_of(const Array& array) {
@@ -71,12 +72,12 @@ void extreme_units_lose_nothing() {
     }
 }
 
-}  // namespace
-
-int main() {
+const Tests tests("singular_values", [] {
     run("products give the matrix back", products_give_the_matrix_back);
     run("errors are rounding of the largest", errors_are_rounding_of_the_largest);
     run("missing rank leaves zeros", missing_rank_leaves_zeros);
     run("extreme units lose nothing", extreme_units_lose_nothing);
-    return failures == 0 ? 0 : 1;
-}
+});
+
+}  // namespace
+}  // namespace test_singular_values

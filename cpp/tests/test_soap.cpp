@@ -13,6 +13,7 @@
 using namespace lpr_fast;
 using namespace lpr_fast::testing;
 
+namespace test_soap {
 namespace {
 
 constexpr double cutoff = 4.3;
@@ -316,14 +317,14 @@ void parts_that_do_not_exist_are_refused() {
         CHECK_THROWS(InvalidInput, "was made for other species, or another cutoff", with({other}, n));
 }
 
-}  // namespace
-
-int main() {
+const Tests tests("soap", [] {
     run("features are those of the definition", features_are_those_of_the_definition);
     run("neither threads nor parts nor calls change a bit", neither_threads_nor_parts_nor_calls_change_a_bit);
     run("ghosts take the place of images", ghosts_take_the_place_of_images);
     run("atoms of other species are left out and told of", atoms_of_other_species_are_left_out_and_told_of);
     run("tables that do not fit are refused", tables_that_do_not_fit_are_refused);
     run("parts that do not exist are refused", parts_that_do_not_exist_are_refused);
-    return failures == 0 ? 0 : 1;
-}
+});
+
+}  // namespace
+}  // namespace test_soap

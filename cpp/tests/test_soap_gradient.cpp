@@ -11,6 +11,7 @@
 #include "lpr_fast/soap.hpp"
 #include "problems.hpp"
 
+namespace test_soap_gradient {
 namespace {
 
 using namespace lpr_fast;
@@ -213,13 +214,13 @@ void derivatives_that_are_no_numbers_are_refused() {
     CHECK_THROWS(InvalidInput, "row 2", (soap.gradient(frame.structure(), derivatives.view(), out), 0));
 }
 
-}  // namespace
-
-int main() {
+const Tests tests("soap_gradient", [] {
     run("forces and virial are differences", forces_and_virial_are_differences);
     run("rows of kernels are differences", rows_of_kernels_are_differences);
     run("rows of features are sums of jacobians", rows_of_features_are_sums_of_jacobians);
     run("what is not differentiable is refused", what_is_not_differentiable_is_refused);
     run("derivatives that are no numbers are refused", derivatives_that_are_no_numbers_are_refused);
-    return failures == 0 ? 0 : 1;
-}
+});
+
+}  // namespace
+}  // namespace test_soap_gradient

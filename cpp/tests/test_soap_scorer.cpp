@@ -15,6 +15,7 @@
 using namespace lpr_fast;
 using namespace lpr_fast::testing;
 
+namespace test_soap_scorer {
 namespace {
 
 SoapScorer golden() {
@@ -254,9 +255,7 @@ void models_that_describe_nothing_are_refused() {
     refused("v1/two_species.lpr", "of version 1; convert it with lpr-fast upgrade");
 }
 
-}  // namespace
-
-int main() {
+const Tests tests("soap_scorer", [] {
     run("scores are those of the features", scores_are_those_of_the_features);
     run("neither threads nor parts nor what is asked for change a bit",
         neither_threads_nor_parts_nor_what_is_asked_for_change_a_bit);
@@ -269,5 +268,7 @@ int main() {
     run("parts without a structure are refused", parts_without_a_structure_are_refused);
     run("atoms without centers are refused", atoms_without_centers_are_refused);
     run("models that describe nothing are refused", models_that_describe_nothing_are_refused);
-    return failures == 0 ? 0 : 1;
-}
+});
+
+}  // namespace
+}  // namespace test_soap_scorer

@@ -9,6 +9,7 @@
 using namespace lpr_fast;
 using namespace lpr_fast::testing;
 
+namespace test_spectrum {
 namespace {
 
 constexpr Index n_rows = 50;
@@ -101,11 +102,11 @@ void what_cannot_be_decomposed_is_refused() {
     CHECK_THROWS(InvalidInput, "scale of the noise is 0", spectrum.minus_twice_log_evidence(1.0, 0.0));
 }
 
-}  // namespace
-
-int main() {
+const Tests tests("spectrum", [] {
     run("left-out errors are those of refits", left_out_errors_are_those_of_refits);
     run("the evidence of one row is that of one Gaussian", the_evidence_of_one_row_is_that_of_one_gaussian);
     run("what cannot be decomposed is refused", what_cannot_be_decomposed_is_refused);
-    return failures == 0 ? 0 : 1;
-}
+});
+
+}  // namespace
+}  // namespace test_spectrum

@@ -12,6 +12,7 @@
 using namespace lpr_fast;
 using namespace lpr_fast::testing;
 
+namespace test_structure {
 namespace {
 
 constexpr double cutoff = 4.3;
@@ -164,9 +165,7 @@ void shapes_that_do_not_fit_are_refused() {
     refused("frame 3 has -1 centers among 8 atoms", [](Configuration& c) { c.n_centers = -1; });
 }
 
-}  // namespace
-
-int main() {
+const Tests tests("structure", [] {
     run("neighbours are those of a loop over all images", neighbours_are_those_of_a_loop_over_all_images);
     run("the order holds every center once", the_order_holds_every_center_once);
     run("a structure does not need the arrays that it was made from",
@@ -176,5 +175,7 @@ int main() {
     run("what is not finite or not resolved is refused", what_is_not_finite_or_not_resolved_is_refused);
     run("cells that cannot be meant are refused", cells_that_cannot_be_meant_are_refused);
     run("shapes that do not fit are refused", shapes_that_do_not_fit_are_refused);
-    return failures == 0 ? 0 : 1;
-}
+});
+
+}  // namespace
+}  // namespace test_structure

@@ -9,6 +9,7 @@
 using namespace lpr_fast;
 using namespace lpr_fast::testing;
 
+namespace test_triangularize {
 namespace {
 
 Matrix square_of(const Triangle& triangle, Index n_columns) {
@@ -145,9 +146,7 @@ void rows_of_zeros_give_a_factor_of_zeros() {
     CHECK(triangularize({zeros.view()}, 1).r.isZero(0.0));
 }
 
-}  // namespace
-
-int main() {
+const Tests tests("triangularize", [] {
     run("Hadamard rows give a diagonal factor", hadamard_rows_give_a_diagonal_factor);
     run("the square is that of the rows", the_square_is_that_of_the_rows);
     run("fewer rows than columns are allowed", fewer_rows_than_columns_are_allowed);
@@ -161,5 +160,7 @@ int main() {
     run("the rest is what least squares leaves", the_rest_is_what_least_squares_leaves);
     run("targets far larger than rows have a rest", targets_far_larger_than_rows_have_a_rest);
     run("rows of zeros give a factor of zeros", rows_of_zeros_give_a_factor_of_zeros);
-    return failures == 0 ? 0 : 1;
-}
+});
+
+}  // namespace
+}  // namespace test_triangularize

@@ -8,6 +8,7 @@
 using namespace lpr_fast;
 using namespace lpr_fast::testing;
 
+namespace test_trigger {
 namespace {
 
 TriggerRules rules(double threshold, double release, Index n_steps, std::int64_t cool_down, Index max_frames) {
@@ -105,9 +106,7 @@ void what_cannot_be_meant_is_refused() {
     CHECK(Trigger(rules(2, 0, 1, 0, 1)).rules().release == 2.0);
 }
 
-}  // namespace
-
-int main() {
+const Tests tests("trigger", [] {
     run("it fires once for each time below", it_fires_once_for_each_time_below);
     run("hysteresis needs the release", hysteresis_needs_the_release);
     run("several steps in a row must be below", several_steps_in_a_row_must_be_below);
@@ -116,5 +115,7 @@ int main() {
     run("one limit is enough, and steps beyond any count together",
         one_limit_is_enough_and_steps_beyond_any_count_together);
     run("what cannot be meant is refused", what_cannot_be_meant_is_refused);
-    return failures == 0 ? 0 : 1;
-}
+});
+
+}  // namespace
+}  // namespace test_trigger

@@ -8,6 +8,7 @@
 using namespace lpr_fast;
 using namespace lpr_fast::testing;
 
+namespace test_whitened {
 namespace {
 
 constexpr Index size = 37;
@@ -179,9 +180,7 @@ void what_cannot_be_whitened_is_refused() {
     CHECK(moments.n_rows() == 0);
 }
 
-}  // namespace
-
-int main() {
+const Tests tests("whitened", [] {
     run("whitened rows solve the triangle", whitened_rows_solve_the_triangle);
     run("held products are Schur complements", held_products_are_schur_complements);
     run("the bits do not depend on batches or threads", the_bits_do_not_depend_on_batches_or_threads);
@@ -190,5 +189,7 @@ int main() {
     run("moments are the sum of products", moments_are_the_sum_of_products);
     run("bits of moments do not depend on batches or threads", bits_of_moments_do_not_depend_on_batches_or_threads);
     run("what cannot be whitened is refused", what_cannot_be_whitened_is_refused);
-    return failures == 0 ? 0 : 1;
-}
+});
+
+}  // namespace
+}  // namespace test_whitened
