@@ -12,6 +12,7 @@ import numpy as np
 from flint import arb, arb_mat, ctx
 
 from .problems import Array, Problem, perturbed
+from .remembered import remembered
 
 ctx.prec = 400
 
@@ -86,11 +87,15 @@ class Truth:
 
 def truth(problem: Problem, *, n_perturbations: int = N_PERTURBATIONS, seed: int = 0) -> Truth:
     """Exact forms of a problem and their movement under one-ulp perturbations of all inputs."""
-    forms = exact_quadratic_forms(problem)
-    rng = np.random.default_rng(seed)
-    clean = problem.deduplicated()
-    s = np.zeros(len(forms))
-    for _ in range(n_perturbations):
-        moved = exact_quadratic_forms(perturbed(clean, rng))
-        s = np.maximum(s, [float(abs(a / b - 1)) for a, b in zip(forms, moved, strict=True)])
-    return Truth(forms, s)
+
+    def compute() -> tuple[list[arb], Array]:
+        forms = exact_quadratic_forms(problem)
+        rng = np.random.default_rng(seed)
+        clean = problem.deduplicated()
+        s = np.zeros(len(forms))
+        for _ in range(n_perturbations):
+            moved = exact_quadratic_forms(perturbed(clean, rng))
+            s = np.maximum(s, [float(abs(a / b - 1)) for a, b in zip(forms, moved, strict=True)])
+        return forms, s
+
+    return Truth(*remembered(problem, ("free", n_perturbations, seed), compute))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .exact import N_PERTURBATIONS, Truth, _matrix, exact_hessian
 from .problems import Array, Problem, one_ulp, perturbed
+from .remembered import remembered
 
 
 def held_rows(problem: Problem) -> Array:
@@ -90,10 +91,14 @@ def truth_held(problem: Problem, held: Array, *, n_perturbations: int = N_PERTUR
     if problem.independent is not None:
         held = held[:, problem.independent]
         problem = problem.deduplicated()
-    forms = exact_held_forms(problem, held)
-    rng = np.random.default_rng(seed)
-    s = np.zeros(len(forms))
-    for _ in range(n_perturbations):
-        moved = exact_held_forms(perturbed(problem, rng), one_ulp(held, rng))
-        s = np.maximum(s, [float(abs(a / b - 1)) for a, b in zip(forms, moved, strict=True)])
-    return Truth(forms, s)
+
+    def compute() -> tuple[list[arb], Array]:
+        forms = exact_held_forms(problem, held)
+        rng = np.random.default_rng(seed)
+        s = np.zeros(len(forms))
+        for _ in range(n_perturbations):
+            moved = exact_held_forms(perturbed(problem, rng), one_ulp(held, rng))
+            s = np.maximum(s, [float(abs(a / b - 1)) for a, b in zip(forms, moved, strict=True)])
+        return forms, s
+
+    return Truth(*remembered(problem, ("held", held, n_perturbations, seed), compute))
