@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ from ase import Atoms
 from hypothesis import settings
 
 from lpr_fast import SparseKernelModel
+from lpr_fast.descriptors import _soap
+from lpr_fast.descriptors._radial_table import RadialTable
 
 from .oracle.remembered import keep_in
 from .oracle.report import Solved, report, solve_all
@@ -28,6 +32,21 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # Read by every process that a test starts.
 _STARTED = str(Path(__file__).with_name("started"))
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [_STARTED, os.environ.get("PYTHONPATH")]))
+
+# Sampling radial integrals takes longer than the fit of a small model: done once for each descriptor. Processes that
+# tests start, and tests/test_radial_table.py, sample anew.
+_sampled: dict[str, RadialTable] = {}
+_sample = _soap.radial_table
+
+
+def _sampled_once(hypers: Mapping[str, Any]) -> RadialTable:
+    key = json.dumps(hypers)
+    if key not in _sampled:
+        _sampled[key] = _sample(hypers)
+    return _sampled[key]
+
+
+_soap.radial_table = _sampled_once
 
 _solved: list[Solved] = []
 _reports: list[str] = []

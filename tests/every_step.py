@@ -1,25 +1,31 @@
 """Kills runs before each call that changes what is on the disk, and resumes them: prints how many were killed.
 
 ``python -m tests.every_step FOLDER KIND``, where KIND is a key of ``RUNS``. Each run is a fork of a process that has
-computed nothing; it ends by ``os._exit``, after which nothing is tidied up.
+computed nothing, but has the radial table of the descriptor; it ends by ``os._exit``, after which nothing is tidied up.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import pickle
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-# Loaded here, once for all forks.
+# Loaded here, once for all forks; some of it only because runs import it late.
 import ase.io
 import chemfiles  # noqa: F401
 import featomic  # noqa: F401
 import h5py  # noqa: F401
 
+import lpr_fast.reading._formats
+import lpr_fast.writing._outputs  # noqa: F401
 from lpr_fast import fit_files, merge_shards, score_trajectory
 from lpr_fast.atoms import _frames
+from lpr_fast.descriptors import _soap
+from lpr_fast.descriptors._hypers import checked_hypers
 from lpr_fast.jobs import _fit_job, _job
 from lpr_fast.writing._spool import Spool
 
@@ -70,6 +76,14 @@ def ended(run: Callable[[Path], None], folder: Path, kill_at: int) -> int:
     os._exit(0)
 
 
+def sample_once(file: Path) -> None:
+    """Have a fork sample the radial table, which changes nothing on the disk, and all others take it."""
+    hypers = checked_hypers(HYPERS)
+    assert ended(lambda path: path.write_bytes(pickle.dumps(_soap.radial_table(hypers))), file, 0) == 0
+    table = pickle.loads(file.read_bytes())
+    _soap.radial_table = lambda asked: {json.dumps(hypers): table}[json.dumps(asked)]
+
+
 def counted(call: Callable[..., Any], left: list[int]) -> Callable[..., Any]:
     """A call that ends the process when it is its turn."""
 
@@ -92,6 +106,7 @@ def main(folder: Path, run: Callable[[Path], None]) -> None:
     _job._BETWEEN_CHECKPOINTS = _fit_job._BETWEEN_CHECKPOINTS = _fit_job._CHECKPOINT_SHARE = 0.0
     _frames.BATCH_ATOMS = 32
     ase.io.write(folder / "md.xyz", silicon(8))
+    sample_once(folder / "table")
     (folder / "model").mkdir()
     assert ended(fit, folder / "model", 0) == 0
     (folder / "model" / "m.lpr").rename(folder / "m.lpr")

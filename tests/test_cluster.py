@@ -36,7 +36,7 @@ SUFFIXES = ("csv", "h5", "extxyz", "npz", "chemiscope.json.gz")
 # The command line, with ranges so small that there are many of them.
 PROGRAM = """
 import lpr_fast.jobs._workers as workers
-workers._ATOMS_OF_RANGE = 2000
+workers._ATOMS_OF_RANGE = 800
 from lpr_fast.command_line import main
 if __name__ == "__main__":
     main()
@@ -208,7 +208,7 @@ def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of which some can be done before something happens, and its files as of one process."""
     folder = tmp_path_factory.mktemp("long")
     fitted().save(folder / "m.lpr")
-    ase.io.write(folder / "long.xyz", silicon(5, seed=40) * 400)
+    ase.io.write(folder / "long.xyz", silicon(5, seed=40) * 160)
     score(folder, "whole", folder / "long.xyz")
     return folder
 
@@ -239,8 +239,8 @@ def test_a_run_that_was_killed_leaves_no_process_and_goes_on_with_other_workers(
     again = subprocess.run(relative, capture_output=True, text=True, check=True, cwd=long)
     match = re.search(r"lpr-fast: resumed: (\d+) frames had been scored before\.", again.stderr)
     assert match
-    assert int(match.group(1)) >= 250
-    assert "scored    2000 frames, 16000 atoms" in again.stdout
+    assert int(match.group(1)) >= 100
+    assert "scored    800 frames, 6400 atoms" in again.stdout
     assert contents(long / "parts") == contents(long / "whole")
 
 
@@ -259,7 +259,7 @@ def test_an_interrupt_says_how_to_go_on(long: Path, processes: Executor) -> None
     assert process.returncode == 130
     assert (stdout, len(stderr.splitlines())) == ("", 1), stderr
     assert re.match(r"lpr-fast: interrupted; the finished work of the workers is kept: give the same command", stderr)
-    assert score(long, "stopped", long / "long.xyz", executor=processes).resumed_at >= 250
+    assert score(long, "stopped", long / "long.xyz", executor=processes).resumed_at >= 100
     assert contents(long / "stopped") == contents(long / "whole")
 
 

@@ -37,7 +37,7 @@ from lpr_fast.jobs._fit_job import FitJob
 from lpr_fast.jobs._journal import Journal
 from lpr_fast.models._active_set import Pool, draw, pool_size
 
-from .processes import EndOfPowerError, forge_setting, killed
+from .processes import EndOfPowerError, Forked, forge_setting, killed
 from .structures import HYPERS, fitted, gallium_arsenide, molecules, silicon
 
 OPTIONS: dict[str, Any] = {"hypers": HYPERS, "n_active": 12, "regularizer": 1e-3, "zeta": 2}
@@ -195,7 +195,7 @@ def test_a_fit_that_was_killed_again_and_again_writes_the_same_bytes(n_kills: in
         # Between the passes, then after a checkpoint of the rows, then at any moment.
         for name in ("parts.lpr.journal", "parts.lpr.rows.unfinished"):
             kills += killed(command(folder, "parts.lpr"), 0.0, after=folder / name)
-        while killed(command(folder, "parts.lpr"), moments.uniform(0.3, 1.05) * seconds):
+        while killed(command(folder, "parts.lpr"), moments.uniform(0.1, 1.05) * seconds):
             kills += 1
         assert names(folder) == {"train.xyz", "whole.lpr", "parts.lpr"}
         assert (folder / "parts.lpr").read_bytes() == (folder / "whole.lpr").read_bytes()
@@ -205,22 +205,20 @@ def test_a_fit_that_was_killed_again_and_again_writes_the_same_bytes(n_kills: in
 def test_an_interrupt_says_how_to_go_on(folder: Path) -> None:
     ase.io.write(folder / "train.xyz", silicon(60) * 40)
     (folder / "m.lpr").write_text("old")
-    with subprocess.Popen(command(folder, "m.lpr"), stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        deadline = time.monotonic() + 60
-        while not (folder / "m.lpr.rows.unfinished").exists() and time.monotonic() < deadline:
-            time.sleep(0.001)
-        os.kill(process.pid, signal.SIGINT)
-        stderr = process.communicate(timeout=60)[1].decode()
-    assert process.returncode == 130, stderr
+    process = Forked(command(folder, "m.lpr"))
+    process.wait_for(folder / "m.lpr.rows.unfinished")
+    process.send(signal.SIGINT)
+    assert process.wait(60) == 130, process.stderr
     match = re.fullmatch(
         r"lpr-fast: interrupted; the active set and (\d+) structures are kept: give the same command again to resume, "
         r"or delete .*/m\.lpr\.journal to start anew\.\n",
-        stderr,
+        process.stderr,
     )
-    assert match, stderr
+    assert match, process.stderr
     assert 0 < int(match.group(1)) < 2400
     assert (folder / "m.lpr").read_text() == "old"
-    again = subprocess.run(command(folder, "m.lpr"), capture_output=True, text=True, check=True)
+    again = Forked(command(folder, "m.lpr"))
+    assert again.wait(60) == 0, again.stderr
     assert f"resumed at structure {match.group(1)} of the second pass" in again.stderr
     assert "2400 structures" in again.stdout
     assert names(folder) == {"train.xyz", "m.lpr"}

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ import pytest
 from lpr_fast import InvalidInputError, LprWarning, fit_files, load_model, merge_shards, plot_scores, score_trajectory
 from lpr_fast.jobs._lock import InUseError, locked
 
+from .processes import Forked
 from .structures import HYPERS, fitted, silicon
 
 fcntl = pytest.importorskip("fcntl")
@@ -86,17 +86,14 @@ def held(place: str, folder: Path, arguments: list[str]) -> Iterator[None]:
     """A command that stands still at a place within the block, and has to end well afterwards."""
     flag = folder / "held"
     command = [sys.executable, "-c", HELD, place, str(flag), *arguments]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            deadline = time.monotonic() + 60
-            while not flag.exists() and process.poll() is None and time.monotonic() < deadline:
-                time.sleep(0.005)
-            assert flag.exists(), f"the place was never reached: {process.returncode}"
-            yield
-        finally:
-            flag.unlink(missing_ok=True)
-        assert process.stderr
-        assert process.wait(60) == 0, process.stderr.read()
+    process = Forked(command)
+    process.wait_for(flag)
+    assert flag.exists(), f"the place was never reached: {process.stderr}"
+    try:
+        yield
+    finally:
+        flag.unlink()
+    assert process.wait(60) == 0, process.stderr
 
 
 def files(folder: Path, out: str) -> dict[str, bytes]:

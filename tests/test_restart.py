@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,16 +24,18 @@ from lpr_fast import InvalidInputError, LinearModel, cpu_info, score_trajectory
 from lpr_fast.atoms import _frames, _pieces
 from lpr_fast.jobs import _job
 from lpr_fast.jobs._job import Run
+from lpr_fast.writing import _chemiscope
 from lpr_fast.writing._spool import Spool
 
-from .processes import EndOfPowerError, forge_setting, killed
+from .processes import EndOfPowerError, Forked, forge_setting, killed
 from .structures import HYPERS, fitted, rattled, silicon
 
-# The command line, with checkpoints so often that there are some in a short run.
+# The command line, with batches so small and checkpoints so often that there are some in a short run.
 PROGRAM = """
+import lpr_fast.atoms._frames as frames
 import lpr_fast.jobs._job as job
 import lpr_fast.writing._chemiscope as chemiscope
-job._BETWEEN_CHECKPOINTS, chemiscope._COUNT = 0.02, 20
+frames.BATCH_ATOMS, job._BETWEEN_CHECKPOINTS, chemiscope._COUNT = 256, 0.02, 20
 from lpr_fast.command_line import main
 main()
 """
@@ -40,11 +43,20 @@ main()
 SUFFIXES = ("h5", "csv", "extxyz", "npz", "chemiscope.json.gz")
 
 
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model and what it scores."""
+    folder = tmp_path_factory.mktemp("files")
+    fitted().save(folder / "m.lpr")
+    ase.io.write(folder / "md.xyz", silicon(5, seed=40) * 60)
+    return folder
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    fitted().save(tmp_path / "m.lpr")
-    ase.io.write(tmp_path / "md.xyz", silicon(5, seed=40) * 300)
-    return tmp_path
+def folder(tmp_path: Path, files: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with these, which are read in batches of 32 frames."""
+    monkeypatch.setattr(_frames, "BATCH_ATOMS", 256)
+    return shutil.copytree(files, tmp_path, dirs_exist_ok=True)
 
 
 def command(folder: Path, out: str) -> list[str]:
@@ -81,7 +93,7 @@ def test_a_run_that_was_killed_again_and_again_writes_the_same_bytes(n_kills: in
         kills += killed(command(folder, "parts"), 0.0, after=journal)
         if journal.exists():
             safe.append(json.loads(journal.read_text())["progress"]["summary"]["n_read"])
-        while killed(command(folder, "parts"), moments.uniform(0.3, 1.05) * seconds):
+        while killed(command(folder, "parts"), moments.uniform(0.1, 1.05) * seconds):
             kills += 1
         assert contents(parts) == expected
         for path in parts.iterdir():
@@ -98,27 +110,25 @@ def test_runs_that_were_killed_before_any_change_of_the_disk_write_the_same_byte
 
 
 def test_an_interrupt_leaves_what_was_there_and_says_how_to_go_on(folder: Path) -> None:
-    ase.io.write(folder / "long.xyz", silicon(3) * 4000)
+    ase.io.write(folder / "long.xyz", silicon(3) * 1500)
     (folder / "out.extxyz").write_text("old")
-    command = [sys.executable, "-c", "from lpr_fast.command_line import main; main()"]
+    command = [sys.executable, "-c", PROGRAM]
     command += ["score", str(folder / "m.lpr"), str(folder / "long.xyz"), "-o", str(folder / "out.extxyz")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 60
-        while not (folder / "out.extxyz.journal").exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        os.kill(process.pid, signal.SIGINT)
-        _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
+    process = Forked(command)
+    process.wait_for(folder / "out.extxyz.journal")
+    process.send(signal.SIGINT)
+    assert process.wait(60) == 130
     sentence = (
         r"lpr-fast: interrupted; (\d+) frames are kept: give the same command again to resume, or delete .*journal"
     )
-    match = re.match(sentence, stderr)
+    match = re.match(sentence, process.stderr)
     assert match
-    assert len(stderr.splitlines()) == 1
+    assert len(process.stderr.splitlines()) == 1
     assert (folder / "out.extxyz").read_text() == "old"
-    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    again = Forked(command)
+    assert again.wait(60) == 0
     assert f"resumed at frame {match.group(1)}" in again.stderr
-    assert "12000 frames" in again.stdout
+    assert "4500 frames" in again.stdout
     names = {path.name for path in folder.iterdir()}
     assert names == {"md.xyz", "m.lpr", "long.xyz", "out.extxyz", "out.extxyz.json"}
 
@@ -167,7 +177,7 @@ def test_an_interrupt_just_after_a_checkpoint_loses_nothing(folder: Path, monkey
 
 def test_an_unfinished_run_goes_on_in_the_same_process(unfinished: Path) -> None:
     run = score_trajectory(unfinished / "m.lpr", unfinished / "md.xyz", [unfinished / "out.h5"])
-    assert 0 < run.resumed_at < 1500 == run.summary.n_frames
+    assert 0 < run.resumed_at < 300 == run.summary.n_frames
     score_trajectory(unfinished / "m.lpr", unfinished / "md.xyz", [unfinished / "new.h5"])
     assert (unfinished / "out.h5").read_bytes() == (unfinished / "new.h5").read_bytes()
 
@@ -195,7 +205,7 @@ def test_another_command_is_refused_and_harms_nothing(change: str, expected: str
     if change == "model":
         fitted(regularizer=1e-2).save(unfinished / "m.lpr")
     elif change == "input":
-        ase.io.write(unfinished / "md.xyz", [*silicon(1, seed=1), *silicon(5, seed=40) * 300])
+        ase.io.write(unfinished / "md.xyz", [*silicon(1, seed=1), *silicon(5, seed=40) * 60])
     elif change == "selection":
         source += "@:100"
     elif change == "option":
@@ -358,13 +368,14 @@ def test_a_pipe_does_not_overwrite_what_an_unfinished_run_has_left(unfinished: P
 def test_a_deleted_journal_starts_afresh(unfinished: Path) -> None:
     (unfinished / "out.h5.journal").unlink()
     run = score_trajectory(unfinished / "m.lpr", unfinished / "md.xyz", [unfinished / "out.h5"])
-    assert (run.resumed_at, run.summary.n_frames) == (0, 1500)
+    assert (run.resumed_at, run.summary.n_frames) == (0, 300)
 
 
 @pytest.mark.parametrize("step", ["assemble", "publish", "facts", "remove"])
 def test_a_crash_while_files_are_finished_loses_nothing(
     step: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(_chemiscope, "_COUNT", 20)
     outputs = [folder / f"out.{suffix}" for suffix in ("extxyz", "h5", "csv", "npz", "chemiscope.json.gz")]
 
     def crash(*_: object, **__: object) -> None:
@@ -376,7 +387,7 @@ def test_a_crash_while_files_are_finished_loses_nothing(
         "facts": "lpr_fast.jobs._job.Job._facts",
         "remove": "lpr_fast.writing._sinks.Text.remove",
     }[step]
-    source = f"{folder / 'md.xyz'}@:300"
+    source = folder / "md.xyz"
     with monkeypatch.context() as patch:
         patch.setattr(place, crash)
         with pytest.raises(EndOfPowerError):
@@ -393,7 +404,7 @@ def test_a_crash_while_files_are_finished_loses_nothing(
 
 def test_a_full_disk_is_told_and_the_run_goes_on_later(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_job, "_BETWEEN_CHECKPOINTS", 0.0)
-    write, room = Spool.write, [400_000]
+    write, room = Spool.write, [80_000]
 
     def limited(self: Spool, content: bytes) -> None:
         room[0] -= len(content)
@@ -407,4 +418,4 @@ def test_a_full_disk_is_told_and_the_run_goes_on_later(folder: Path, monkeypatch
             score_trajectory(folder / "m.lpr", folder / "md.xyz", [folder / "out.h5"])
     assert not (folder / "out.h5").exists()
     run = score_trajectory(folder / "m.lpr", folder / "md.xyz", [folder / "out.h5"])
-    assert 0 < run.resumed_at < run.summary.n_frames == 1500
+    assert 0 < run.resumed_at < run.summary.n_frames == 300

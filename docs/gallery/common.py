@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -170,13 +171,14 @@ def soap(
 
 def coordination(frame: Any, radius: float) -> Indices:
     """Number of neighbours of each atom of an ``ase.Atoms`` within a radius in Å, shape (n_atoms,)."""
-    from ase.neighborlist import neighbor_list
+    from matscipy.neighbours import neighbour_list
 
-    return np.bincount(neighbor_list("i", frame, radius), minlength=len(frame))
+    return np.bincount(neighbour_list("i", frame, radius), minlength=len(frame))
 
 
+@cache
 def read(name: str) -> list[Any]:
-    """All structures of one of the files of `DATA`."""
+    """All structures of one of the files of `DATA`, which is read once."""
     import ase.io
 
     return list(ase.io.read(DATA / name, ":"))

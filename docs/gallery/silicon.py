@@ -111,7 +111,7 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -168,9 +168,15 @@ class Sets:
         return np.concatenate([coordination(frame, BOND) for frame in self.melts])
 
 
+@cache
+def structures() -> list[Atoms]:
+    """Networks, and melts behind them; read once."""
+    return list(ase.io.iread(STRUCTURES))
+
+
 def sets(n_structures: int, n_replaced: int, n_test: int, seed: int) -> Sets:
     """Draw them."""
-    frames = list(ase.io.iread(STRUCTURES))
+    frames = structures()
     n_networks = sum(frame.info["config_type"] == "network" for frame in frames)
     before, after = replaced(n_structures - n_replaced, n_replaced, n_networks, len(frames) - n_networks, seed)
     left = np.setdiff1d(np.arange(len(frames)), np.concatenate([before, after]))
