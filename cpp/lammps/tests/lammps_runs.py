@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import ase.io
@@ -26,9 +27,9 @@ class Run:
     code: int
     output: str
 
-    @property
+    @cached_property
     def frames(self) -> list[Atoms]:
-        """Dumped frames, atoms in order of their ids."""
+        """Dumped frames, atoms in order of their ids; to be read before another run replaces them."""
         return ase.io.read(self.folder / "dump", ":", format="lammps-dump-text")
 
     def column(self, name: str, frame: int = -1) -> np.ndarray:
