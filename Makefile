@@ -5,7 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SITE = $(shell $(BIN)/python -c "import sysconfig; print(sysconfig.get_paths()['purelib'])")
-CMAKE = CMAKE_PREFIX_PATH="$(SITE)" $(BIN)/cmake
+# Ninja compiles the tests of a library while the library itself is still being compiled.
+CMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" CMAKE_GENERATOR=Ninja CMAKE_PREFIX_PATH="$(SITE)" $(BIN)/cmake
 RUN_CTEST = $(BIN)/ctest --output-on-failure --parallel $(JOBS)
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 JOBS := $(shell nproc 2>/dev/null || echo 2)
@@ -62,16 +63,17 @@ test-threads: $(VENV)/dev
 	$(CMAKE) --build build/tsan --parallel $(JOBS) --target test_threads
 	$(RUN_CTEST) --test-dir build/tsan --tests-regex '^(model|scorer|soap_scorer|soap_gradient|parallel)$$'
 
-# Forged model files, for FUZZ_SECONDS; needs clang (Debian: apt-get install clang).
-FUZZ_SECONDS ?= 20
+# Forged model files, for FUZZ_SECONDS on each processor; needs clang (Debian: apt-get install clang).
+FUZZ_SECONDS ?= 10
 test-fuzz: $(VENV)/dev
 	if ! echo 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }' | \
 	    clang++ -fsanitize=fuzzer,address -x c++ - -o /dev/null 2> /dev/null; then \
 	  echo "no clang++ with libFuzzer (Debian: clang, libclang-rt-14-dev): model files are not fuzzed"; exit 0; fi; \
 	$(call configured,fuzz,--preset fuzz); \
-	$(CMAKE) --build --preset fuzz --parallel $(JOBS) && mkdir -p build/fuzz/corpus && \
-	build/fuzz/cpp/tests/fuzz_model -max_total_time=$(FUZZ_SECONDS) -dict=cpp/tests/fuzz_model.dict -print_final_stats=1 -print_funcs=0 \
-	  -verbosity=0 build/fuzz/corpus cpp/tests/data
+	$(CMAKE) --build --preset fuzz --parallel $(JOBS) && mkdir -p build/fuzz/corpus && cd build/fuzz && rm -f fuzz-*.log && \
+	{ cpp/tests/fuzz_model -jobs=$(JOBS) -workers=$(JOBS) -max_total_time=$(FUZZ_SECONDS) -dict=../../cpp/tests/fuzz_model.dict \
+	  -print_final_stats=1 -print_funcs=0 -verbosity=0 corpus ../../cpp/tests/data > fuzz.log 2>&1 || { cat fuzz.log; exit 1; }; } && \
+	grep -h number_of_executed_units fuzz-*.log
 
 # Everything, as this machine computes.
 test-python: $(VENV)/dev
