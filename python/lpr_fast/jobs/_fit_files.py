@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import closing
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -247,7 +248,7 @@ def _finished_job(frames: TrainingFiles, further: TrainingFiles | None, order: F
         "instruction_set": _core.cpu_info()[0],
     }
     job = FitJob(order.output, order.rows, settings)
-    with job.consistent():
+    with closing(job), job.consistent():
         if not job.is_assembled:
             work = passes(order.executor, order.output)
             job.assemble(_fitted_model(frames, further, job, order, work, stacklevel + 1))

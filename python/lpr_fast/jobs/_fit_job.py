@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +213,12 @@ class FitJob(Restartable):
             write_whole(self._sum, self._sums.to_bytes())
             self._n_safe_rows, self._n_safe_structures = self._n_rows, self._n_structures
 
+    def close(self) -> None:
+        """Close the file of rows; rows that cannot be written any more are not needed."""
+        if self._writer is not None:
+            with suppress(OSError):
+                self._writer.close()
+
     def _remove_parts(self) -> None:
         parts = (self._sum, self._first_pass, self._solved, self._scored, self._model, self._rows)
         for path in (*parts, common_path(self._output)):
@@ -220,16 +226,14 @@ class FitJob(Restartable):
 
     def _give_up(self, *, remove: bool) -> None:
         if remove:
-            if self._writer is not None:
-                self._writer.close()
+            self.close()
             self._remove_parts()
 
     def _safe(self, kept: dict[str, Any]) -> str:
         if kept["state"] != _ROWS:
             return "all rows and the model"
         self._checkpoint_rows()
-        if self._writer is not None:
-            self._writer.close()
+        self.close()
         return f"the active set and {counted(self._n_safe_structures, 'structure')}"
 
     @contextmanager
