@@ -92,7 +92,10 @@ test-machines: $(VENV)/dev
 
 # LAMMPS with the plugin, against the Python package; and what takes its labels from LAMMPS, which is skipped without it.
 test-lammps: $(VENV)/lammps
-	OMP_NUM_THREADS=1 $(PYTEST) cpp/lammps/tests tests/test_carbon_potential.py
+	status=0; \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_carbon_potential.py > build/carbon.log 2>&1 & \
+	OMP_NUM_THREADS=1 $(PYTEST) cpp/lammps/tests || status=1; \
+	wait $$! || status=1; cat build/carbon.log; exit $$status
 
 # The case studies of docs/gallery at the size of their pages, into ./gallery; LPR_FAST_DATA names the folder of real structures.
 # `cp gallery/*.txt gallery/*.png docs/gallery` then brings new numbers and pictures to the pages; read what the texts say of them.
