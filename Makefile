@@ -161,7 +161,7 @@ $(BIN)/python:
 
 # $(call installed,EXTRA,OPTIONS): the package and what EXTRA needs, which is downloaded and unpacked while the core is compiled. The
 # core is built in build/wheel, where only what has changed is compiled again; the compiler's steps are shown, and everything if
-# one fails. Python compiles a module when it is imported first.
+# one fails.
 define installed
 	@echo "Installing packages in $(VENV): downloads some hundred MB the first time."
 	@$(PIP) install $(BUILD_PACKAGES)
@@ -171,9 +171,9 @@ define installed
 	  --no-build-isolation --wheel-dir build/dist --config-settings=build-dir=build/wheel $(2) . 2>&1 | tee build/wheel.log | \
 	  awk '/\[[0-9]+\/[0-9]+\]/ { print; fflush() }' ) & \
 	$(BIN)/python tools/requirements.py $(1) > build/requirements.txt && \
-	  $(PIP) install --no-compile --requirement build/requirements.txt; installed=$$?; \
+	  $(PIP) install --requirement build/requirements.txt; installed=$$?; \
 	wait $$! || { cat build/wheel.log; exit 1; }; exit $$installed
-	@$(PIP) install --no-compile --no-deps --force-reinstall build/dist/*.whl
+	@$(PIP) install --no-deps --force-reinstall build/dist/*.whl
 endef
 
 $(VENV)/demo: $(BIN)/python $(SOURCES)
