@@ -6,6 +6,7 @@ algorithm that starts from rounded inputs can be expected to do better, so it is
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,17 +86,32 @@ class Truth:
         return np.nan_to_num(np.array(errors), nan=np.inf)
 
 
-def truth(problem: Problem, *, n_perturbations: int = N_PERTURBATIONS, seed: int = 0) -> Truth:
-    """Exact forms of a problem and their movement under one-ulp perturbations of all inputs."""
+def remembered_truth(
+    problem: Problem,
+    settings: tuple[object, ...],
+    exact: Callable[[], list[arb]],
+    moved: Callable[[np.random.Generator], list[arb]],
+    n_perturbations: int,
+    seed: int,
+) -> Truth:
+    """Exact forms, and their movement over perturbations; ``settings`` say what else than the problem decides them."""
 
     def compute() -> tuple[list[arb], Array]:
-        forms = exact_quadratic_forms(problem)
+        forms = exact()
         rng = np.random.default_rng(seed)
-        clean = problem.deduplicated()
         s = np.zeros(len(forms))
         for _ in range(n_perturbations):
-            moved = exact_quadratic_forms(perturbed(clean, rng))
-            s = np.maximum(s, [float(abs(a / b - 1)) for a, b in zip(forms, moved, strict=True)])
+            s = np.maximum(s, [float(abs(a / b - 1)) for a, b in zip(forms, moved(rng), strict=True)])
         return forms, s
 
-    return Truth(*remembered(problem, ("free", n_perturbations, seed), compute))
+    return Truth(*remembered(problem, (*settings, n_perturbations, seed), compute))
+
+
+def truth(problem: Problem, *, n_perturbations: int = N_PERTURBATIONS, seed: int = 0) -> Truth:
+    """Exact forms of a problem and their movement under one-ulp perturbations of all inputs."""
+    clean = problem.deduplicated()
+
+    def moved(rng: np.random.Generator) -> list[arb]:
+        return exact_quadratic_forms(perturbed(clean, rng))
+
+    return remembered_truth(problem, ("free",), lambda: exact_quadratic_forms(problem), moved, n_perturbations, seed)

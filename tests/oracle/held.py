@@ -8,9 +8,8 @@ import numpy as np
 from flint import arb
 from numpy.typing import NDArray
 
-from .exact import N_PERTURBATIONS, Truth, _matrix, exact_hessian
+from .exact import N_PERTURBATIONS, Truth, _matrix, exact_hessian, remembered_truth
 from .problems import Array, Problem, one_ulp, perturbed
-from .remembered import remembered
 
 
 def held_rows(problem: Problem) -> Array:
@@ -92,13 +91,9 @@ def truth_held(problem: Problem, held: Array, *, n_perturbations: int = N_PERTUR
         held = held[:, problem.independent]
         problem = problem.deduplicated()
 
-    def compute() -> tuple[list[arb], Array]:
-        forms = exact_held_forms(problem, held)
-        rng = np.random.default_rng(seed)
-        s = np.zeros(len(forms))
-        for _ in range(n_perturbations):
-            moved = exact_held_forms(perturbed(problem, rng), one_ulp(held, rng))
-            s = np.maximum(s, [float(abs(a / b - 1)) for a, b in zip(forms, moved, strict=True)])
-        return forms, s
+    def moved(rng: np.random.Generator) -> list[arb]:
+        return exact_held_forms(perturbed(problem, rng), one_ulp(held, rng))
 
-    return Truth(*remembered(problem, ("held", held, n_perturbations, seed), compute))
+    return remembered_truth(
+        problem, ("held", held), lambda: exact_held_forms(problem, held), moved, n_perturbations, seed
+    )
