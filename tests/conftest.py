@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import gc
 import os
 import signal
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,8 @@ from ase import Atoms
 from hypothesis import settings
 
 from lpr_fast import SparseKernelModel
-from lpr_fast.descriptors import _soap
-from lpr_fast.descriptors._radial_table import RadialTable
 
+from . import sampled  # noqa: F401
 from .oracle.remembered import keep_in
 from .oracle.report import Solved, report, solve_all
 from .structures import fitted, silicon
@@ -32,21 +30,6 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # Read by every process that a test starts.
 _STARTED = str(Path(__file__).with_name("started"))
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [_STARTED, os.environ.get("PYTHONPATH")]))
-
-# Sampling radial integrals takes longer than the fit of a small model: done once for each descriptor. Processes that
-# tests start, and tests/test_radial_table.py, sample anew.
-_sampled: dict[str, RadialTable] = {}
-_sample = _soap.radial_table
-
-
-def _sampled_once(hypers: Mapping[str, Any]) -> RadialTable:
-    key = json.dumps(hypers)
-    if key not in _sampled:
-        _sampled[key] = _sample(hypers)
-    return _sampled[key]
-
-
-_soap.radial_table = _sampled_once
 
 _solved: list[Solved] = []
 _reports: list[str] = []
@@ -83,6 +66,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Exact answers stay in pytest's cache; workers of xdist have it too."""
     if cache := getattr(config, "cache", None):
         keep_in(cache.mkdir("exact"))
+
+
+def pytest_collection_finish() -> None:
+    """Leave modules and collected tests, which stay until the end, out of every later search for garbage."""
+    gc.freeze()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -11,7 +11,8 @@ from ase import Atoms
 
 from lpr_fast import _core
 from lpr_fast.descriptors._hypers import checked_hypers
-from lpr_fast.descriptors._radial_table import radial_table
+
+from .sampled import radial_table
 
 Array = np.ndarray
 

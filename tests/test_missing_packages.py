@@ -75,9 +75,13 @@ def test_arrays_need_none_of_them(package: str) -> None:
     assert (result.returncode, result.stdout, result.stderr) == (0, "[2.]\n", "")
 
 
-@pytest.mark.parametrize("package", ["ase", "click", "matplotlib", "rich", "yaml"])
-def test_the_command_line_says_what_to_install(package: str, tmp_path: Path) -> None:
-    result = run(package, "from lpr_fast.command_line import main; main()", "demo", str(tmp_path / "demo"))
+@pytest.mark.parametrize(
+    ("package", "command"),
+    [*((package, "demo") for package in ("ase", "click", "matplotlib", "rich")), ("yaml", "fit")],
+)
+def test_the_command_line_says_what_to_install(package: str, command: str, tmp_path: Path) -> None:
+    arguments = {"demo": [tmp_path / "demo"], "fit": ["train.xyz", "-o", tmp_path / "m.lpr"]}[command]
+    result = run(package, "from lpr_fast.command_line import main; main()", command, *map(str, arguments))
     assert result.returncode == 2
     assert result.stdout == ""
     (sentence,) = result.stderr.splitlines()

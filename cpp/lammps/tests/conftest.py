@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from lammps_runs import Lammps
+from tests import sampled  # noqa: F401
 
 
 @pytest.fixture

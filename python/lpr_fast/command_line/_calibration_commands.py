@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from . import _calibrate, _reliability
 from ._help import Command, titled
 from ._mistakes import one_sentence
 from ._options import (
@@ -79,6 +78,8 @@ def calibrate(model: Path, structures: tuple[str, ...], output: Path, **options:
     STRUCTURES have total energies and were not used in the fit. OUT is MODEL with a standard deviation, sigma, for
     every atom and total energy.
     """
+    from . import _calibrate
+
     _calibrate.calibrate(model, structures, output, **options)
 
 
@@ -93,4 +94,6 @@ def reliability(model: Path, structures: tuple[str, ...], output: Path | None, *
 
     Prints how many errors fall into the intervals that sigma promises, and draws a reliability diagram.
     """
+    from . import _reliability
+
     _reliability.reliability(model, structures, output, **options)

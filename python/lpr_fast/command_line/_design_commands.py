@@ -9,7 +9,6 @@ import click
 
 from ..atoms.predictions._predicted import PREDICTIONS
 from ..design._greedy import OBJECTIVES
-from . import _influence, _suggest
 from ._help import Command, Decorator, titled
 from ._mistakes import one_sentence
 from ._options import (
@@ -142,6 +141,8 @@ def suggest(model: Path, **options: Any) -> None:
     Nothing is fitted, and no energies are needed. OUT gets the chosen structures, best first. The table beside it
     (.csv) lists all candidates, with the share of the targets' variance that each would remove alone.
     """
+    from . import _suggest
+
     _suggest.suggest(model, _suggest.Options(**options))
 
 
@@ -187,4 +188,6 @@ def influence(rows: Path, **options: Any) -> None:
     ROWS is a file that `lpr-fast fit --keep-rows` wrote. OUT has a line for each structure, the most influential
     first; the .json file beside it has more.
     """
+    from . import _influence
+
     _influence.influence(rows, _influence.Options(**options))

@@ -7,8 +7,6 @@ from pathlib import Path
 import click
 
 from .._files import refuse_output
-from ..atoms._load import load_model
-from . import _info
 from ._help import Command
 from ._mistakes import one_sentence
 from ._options import file_argument, model_argument
@@ -19,6 +17,8 @@ from ._options import file_argument, model_argument
 @one_sentence
 def info(model: Path) -> None:
     """Print what a model file holds: training set, settings, checks."""
+    from . import _info
+
     _info.info(model)
 
 
@@ -32,6 +32,8 @@ def upgrade(old: Path, new: Path) -> None:
     Files of version 1 lack the radial integrals of the descriptor; this command adds them, with featomic. C++, C and
     LAMMPS need them to score structures.
     """
+    from ..atoms._load import load_model
+
     refuse_output(new, [old])
     load_model(old).save(new)
     print(f"written   {new}")

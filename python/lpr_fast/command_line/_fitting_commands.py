@@ -8,8 +8,6 @@ from typing import Any
 import click
 
 from ..atoms._frames import DEFAULT_ENERGY_KEY
-from . import _fit, _tune
-from ._gap_fit import with_gap_fit
 from ._help import Command, titled
 from ._mistakes import one_sentence
 from ._noise_options import noise_options
@@ -171,6 +169,9 @@ def fit(train: tuple[str, ...], output: Path, **options: Any) -> None:
 
     A killed run resumes when the same command is given again.
     """
+    from . import _fit
+    from ._gap_fit import with_gap_fit
+
     named, given = with_gap_fit(train, _fit.Options(**options))
     _fit.fit(named, output, given)
 
@@ -185,4 +186,6 @@ def tune(rows: Path, output: Path | None) -> None:
 
     ROWS is a file that `lpr-fast fit --keep-rows` wrote. Errors are leave-one-out errors of structures.
     """
+    from . import _tune
+
     _tune.tune(rows, output)

@@ -7,8 +7,6 @@ from typing import Any
 
 import click
 
-from ..writing._plots import plot_scores
-from . import _score
 from ._help import Command, titled
 from ._mistakes import one_sentence
 from ._options import (
@@ -104,6 +102,8 @@ def score(model: Path, trajectory: tuple[str, ...], **options: Any) -> None:
 
     A killed run resumes when the same command is given again.
     """
+    from . import _score
+
     if _score.score(model, trajectory, _score.Options(**options)):
         raise click.exceptions.Exit(_SKIPPED)
 
@@ -117,6 +117,8 @@ def merge(output: Path) -> None:
 
     OUT is the first output file of the run. The result has the same bytes as a run without shards.
     """
+    from . import _score
+
     _score.merge(output)
 
 
@@ -129,4 +131,6 @@ def plot(scores: Path, output: Path | None) -> None:
 
     SCORES.h5 is a file that `lpr-fast score` wrote.
     """
+    from ..writing._plots import plot_scores
+
     print(f"written   {plot_scores(scores, output)}")

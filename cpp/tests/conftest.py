@@ -1,0 +1,3 @@
+"""What the tests share: radial integrals are sampled once."""
+
+from tests import sampled  # noqa: F401
