@@ -1,5 +1,4 @@
-"""Sampling radial integrals takes longer than the fit of a small model: once this is imported, it is done once for each
-descriptor.
+"""Radial integrals are sampled once for each descriptor, if this is imported: it takes longer than the fit of a small model.
 
 Processes that tests start, and tests/test_radial_table.py, sample anew.
 """
