@@ -1,4 +1,4 @@
-"""Radial integrals are sampled once for each descriptor, if this is imported: it takes longer than the fit of a small model.
+"""Radial integrals are sampled once for each descriptor, where this is imported: the fit of a small model takes less time.
 
 Processes that tests start, and tests/test_radial_table.py, sample anew.
 """
