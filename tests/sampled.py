@@ -1,4 +1,4 @@
-"""Radial integrals are sampled once for each descriptor, where this is imported: the fit of a small model takes less time.
+"""Radial integrals are sampled once for each descriptor, where this is imported: a small model is fitted in less time.
 
 Processes that tests start, and tests/test_radial_table.py, sample anew.
 """
