@@ -94,7 +94,7 @@ def test_a_box_that_changes_during_a_step_is_scored_as_it_is_at_its_end(
     """Some fixes change the box at the end of a step, after the communication of ghost atoms."""
     script = silicon(newton).replace("sw\n", "zero 3.8\n", 1).replace("{pot}/Si.sw Si", "")
     script += f"compute lpr all lpr/atom model.lpr Si {ALL}\nvelocity all create 300 1\n{moves}\n"
-    # Few steps, and four ranks once: on two cores they wait for each other most of the time. The shear flips the box once.
+    # Few steps, and four ranks once: on two cores they mostly wait for each other. The shear flips the box once.
     run = lammps.succeed(script + dump("c_lpr[*]", every=10) + "run 20\n", ranks=ranks)
     assert len(run.frames) == 3
     check(run, model)
