@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -69,11 +70,12 @@ def consumer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def from_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A program whose build contains the library's, as fast as the compiler can: nothing is optimised."""
+    """A program whose build contains the library's, built as fast as can be: not optimised, by clang if it is there."""
     return configure_and_build(
         tmp_path_factory.mktemp("from_source"),
         f"-DLPR_FAST_SOURCE={ROOT}",
         f"-DCMAKE_PREFIX_PATH={SITE}",
+        *([f"-DCMAKE_CXX_COMPILER={clang}"] if (clang := shutil.which("clang++")) else []),
         "-DLPR_FAST_INSTALL=ON",
         "-DLPR_FAST_X86_LEVELS=OFF",
         "-DCMAKE_UNITY_BUILD=ON",
