@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import os
 import re
 import subprocess
 import sys
@@ -75,7 +76,9 @@ def test_a_script_whose_data_are_absent_says_what_to_do(tmp_path: Path) -> None:
     if not needing:
         pytest.skip("no case study needs real structures")
     command = [sys.executable, GALLERY / f"{needing[0]}.py"]
-    done = subprocess.run(command, env={"LPR_FAST_DATA": str(tmp_path)}, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, env=os.environ | {"LPR_FAST_DATA": str(tmp_path)}, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 2
     assert f"not found in {tmp_path}; set LPR_FAST_DATA to the folder that has it." in done.stderr
 

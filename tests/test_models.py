@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import pickle
 import subprocess
 import sys
@@ -122,10 +123,10 @@ def test_bits_do_not_depend_on_the_number_of_threads(tmp_path: Path) -> None:
     )
     printed = set()
     for threads in ("1", "2"):
-        variables = {"OMP_NUM_THREADS": threads, "RAYON_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+        limits = dict.fromkeys(("OMP_NUM_THREADS", "RAYON_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads)
         command = [sys.executable, "-c", script]
         root = Path(__file__).parents[1]
-        done = subprocess.run(command, env=variables, cwd=root, check=True, capture_output=True, text=True)
+        done = subprocess.run(command, env=os.environ | limits, cwd=root, check=True, capture_output=True, text=True)
         printed.add(done.stdout)
     assert len(printed) == 1
 

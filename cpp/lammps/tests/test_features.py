@@ -19,9 +19,10 @@ def components(run: Run) -> np.ndarray:
     return np.array([run.column(f"c_snap[{k + 1}]") for k in range(N_FEATURES)]).T
 
 
-@pytest.fixture
-def model(lammps: Lammps) -> LinearModel:
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> LinearModel:
     """A model of bispectrum components computed by LAMMPS."""
+    lammps = Lammps(tmp_path_factory.mktemp("fitted"))
     features, numbers, structure = [], [], []
     for seed in range(3):
         script = NITRIDE.replace("87287", str(87287 + seed)) + SNAP + dump("c_snap[*]", "Ga N")
@@ -30,9 +31,14 @@ def model(lammps: Lammps) -> LinearModel:
         numbers.append(run.frames[0].numbers)
         structure.append(np.full(len(run.frames[0]), seed))
     species = np.concatenate(numbers)
-    fitted = LinearModel.from_arrays(
+    return LinearModel.from_arrays(
         np.concatenate(features), species, np.concatenate(structure), regularizer=1e-2, energies=[-3.0, -2.0, -2.5]
     )
+
+
+@pytest.fixture
+def model(fitted: LinearModel, lammps: Lammps) -> LinearModel:
+    """The same, where LAMMPS runs."""
     fitted.save(lammps.folder / "model.lpr")
     return fitted
 
