@@ -29,6 +29,11 @@ def test_importing_loads_nothing_but_numpy() -> None:
     assert added <= {"lpr_fast"}, added
 
 
+def test_a_command_imports_what_it_uses_when_it_runs() -> None:
+    loaded = modules_after("import lpr_fast.command_line._commands")
+    assert not loaded & {"ase", "featomic", "h5py", "matplotlib", "scipy", "yaml"}
+
+
 def test_completion_offers_public_names_alone() -> None:
     assert dir(lpr_fast) == sorted(lpr_fast.__all__)
     assert all(hasattr(lpr_fast, name) for name in dir(lpr_fast))
