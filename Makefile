@@ -14,8 +14,9 @@ INSTALL = $(BIN)/python -m pip --disable-pip-version-check --quiet install --no-
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 # A worker of the tests takes up to 1.5 GB. Workers share the cores: what a test does not ask threads for, one thread does.
 WORKERS := $(shell echo $$(( $(JOBS) < 8 ? $(JOBS) : 8 )))
-STARTED = PYTHONPATH=$(CURDIR)/tests/started
-PYTEST = $(STARTED) $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
+# Workers of the tests start as the processes that tests start (tests/started).
+PYTEST = PYTHONPATH=$(CURDIR)/tests/started$(addprefix :,$(PYTHONPATH)) $(BIN)/python -m pytest --numprocesses $(WORKERS) \
+         --dist worksteal
 SOURCES := $(shell find cpp/include cpp/src cpp/bindings -type f) $(shell find python -type f -not -name '*.pyc') \
            CMakeLists.txt cpp/CMakeLists.txt cpp/install.cmake cpp/lpr_fast-config.cmake.in pyproject.toml
 OTHER_LEVELS = $(shell $(BIN)/python -c "import lpr_fast; print(*lpr_fast.cpu_info().available[:-1])")
